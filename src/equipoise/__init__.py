@@ -1,0 +1,84 @@
+"""Any wanted mix of attributes from a pre-trained image generator, and proof of what came out.
+
+The public names below are loaded when they are first used, so that importing is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from equipoise.balance import Balance, balance
+    from equipoise.classifiers import Classifier, Panel, Reading, open_panel
+    from equipoise.collect import LabelTable, collect
+    from equipoise.directions import Directions, fit_directions
+    from equipoise.errors import EquipoiseError
+    from equipoise.export import Request, write_draws
+    from equipoise.generators import Generator, open_generator
+    from equipoise.groups import Attribute, Groups
+    from equipoise.labels import Labels
+    from equipoise.measure.representation import Representation, represent
+    from equipoise.mixture import Mixture, fit_mixture
+    from equipoise.sampler import Sampler, load_sampler
+    from equipoise.settings import Settings
+    from equipoise.shift import shift_codes
+    from equipoise.targets import Target, parse_target
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "balance": ("Balance", "balance"),
+    "classifiers": ("Classifier", "Panel", "Reading", "open_panel"),
+    "collect": ("LabelTable", "collect"),
+    "directions": ("Directions", "fit_directions"),
+    "errors": ("EquipoiseError",),
+    "export": ("Request", "write_draws"),
+    "generators": ("Generator", "open_generator"),
+    "groups": ("Attribute", "Groups"),
+    "labels": ("Labels",),
+    "measure.representation": ("Representation", "represent"),
+    "mixture": ("Mixture", "fit_mixture"),
+    "sampler": ("Sampler", "load_sampler"),
+    "settings": ("Settings",),
+    "shift": ("shift_codes",),
+    "targets": ("Target", "parse_target"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Attribute",
+    "Balance",
+    "Classifier",
+    "Directions",
+    "EquipoiseError",
+    "Generator",
+    "Groups",
+    "LabelTable",
+    "Labels",
+    "Mixture",
+    "Panel",
+    "Reading",
+    "Representation",
+    "Request",
+    "Sampler",
+    "Settings",
+    "Target",
+    "balance",
+    "collect",
+    "fit_directions",
+    "fit_mixture",
+    "load_sampler",
+    "open_generator",
+    "open_panel",
+    "parse_target",
+    "represent",
+    "shift_codes",
+    "write_draws",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'equipoise' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"equipoise.{_HOME_OF[name]}"), name)

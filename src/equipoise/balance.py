@@ -1,0 +1,140 @@
+"""The whole flow in order: label, fit, measure, tell. The only file that knows the order."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise import store, zoo
+from equipoise.classifiers import Panel, open_panel
+from equipoise.collect import collect
+from equipoise.directions import save_directions
+from equipoise.figures import Cost, Figures, ModelUsed, Result, directions_quality
+from equipoise.generators import Generator, open_generator
+from equipoise.measure.representation import represent
+from equipoise.measure.sampler import measure_sampler
+from equipoise.methods import fit_shift, label_directions
+from equipoise.progress import Progress, silent
+from equipoise.report.pictures import write_pictures
+from equipoise.report.render import render
+from equipoise.sampler import Origin, Sampler
+from equipoise.settings import Settings
+from equipoise.targets import parse_target
+
+
+@dataclass(frozen=True, eq=False)
+class Balance:
+    """A finished run.
+
+    Attributes
+    ----------
+    sampler : Sampler
+        Draws the balanced codes.
+    figures : Figures
+        Every number of the run.
+    folder : Path
+        Holds everything, the report included.
+    """
+
+    sampler: Sampler
+    figures: Figures
+    folder: Path
+
+
+def open_models(settings: Settings) -> tuple[Generator, Panel]:
+    """Return the generator and the classifiers that the settings name, fetched when need be."""
+    generator = open_generator(
+        settings.generator, device=settings.device, batch_size=settings.batch_size
+    )
+    panel = open_panel(settings.attributes, generator, abstain_below=settings.abstain_below)
+    return generator, panel
+
+
+def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Balance:
+    """Balance a generator: from its name to a sampler, its measured mix and a report.
+
+    A run that was stopped goes on from what the folder holds.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to do.
+    folder : Path
+        The run folder; made when missing.
+    progress : Progress
+        Told of each stage.
+
+    Raises
+    ------
+    EquipoiseError
+        When a setting, a model or the disk fails; what was computed is kept.
+    """
+    run = store.RunFolder(Path(folder))
+    generator, panel = open_models(settings)
+    parse_target(settings.target, panel.groups)  # A bad target fails before labels are paid for.
+    run.write_settings(settings)
+    workers, seed = settings.workers, settings.seed
+
+    began = time.perf_counter()
+    table = collect(
+        generator, panel, settings.n, seed, run.labels, workers=workers, progress=progress
+    )
+    labels = table.labels()
+    shares = [share.share for share in represent(labels).cells]
+    target = parse_target(settings.target, panel.groups, shares)
+
+    labelled = time.perf_counter()
+    directions = label_directions(generator, labels, settings)
+    save_directions(directions, run.directions)
+    fitted = fit_shift(generator, directions, target, settings, progress)
+    fitted.sampler.save(run.sampler)
+
+    fitted_at = time.perf_counter()
+    measured = measure_sampler(
+        fitted.sampler,
+        generator,
+        panel,
+        settings.measure_n,
+        seed,
+        run.draws(fitted.sampler.digest),
+        workers=workers,
+        progress=progress,
+    )
+    result = Result(settings.method, measured.representation, measured.confusion, 1.0, fitted.moved)
+    cost = Cost(
+        settings.n,
+        table.computed,
+        labelled - began,
+        fitted_at - labelled,
+        time.perf_counter() - fitted_at,
+    )
+
+    figures = Figures(
+        settings.to_dict(),
+        Origin.of(generator),
+        models_used(generator, panel),
+        panel.caveats,
+        panel.groups,
+        target,
+        represent(labels, target),
+        directions_quality(directions),
+        (result,),
+        cost,
+        store.versions(),
+    )
+    run.write_figures(figures)
+    write_pictures(run, generator, panel, labels, seed, {settings.method: fitted.sampler})
+    render(run)
+    return Balance(fitted.sampler, figures, run.path)
+
+
+def models_used(generator: Generator, panel: Panel) -> tuple[ModelUsed, ...]:
+    """Name every model that took part, with licence and citation where it is pinned."""
+    found: list[ModelUsed] = []
+    for role, part in [("generator", generator), *(("classifier", c) for c in panel.classifiers)]:
+        pinned = [zoo.model(name) for name in part.pinned]
+        found += [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
+        if not pinned:
+            found.append(ModelUsed(role, part.name, part.digest))
+    return tuple(found)

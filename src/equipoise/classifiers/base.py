@@ -1,0 +1,101 @@
+"""What every classifier offers: images in, answers on one or more attributes out.
+
+An adapter is any class with these members. Attributes that share a model belong to one
+classifier, so that one forward pass serves them all. Calls may come from several threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.groups import Attribute
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Answers on one attribute of n images.
+
+    Attributes
+    ----------
+    levels : numpy.ndarray, shape (n,), int8
+        Level numbers; -1 where the classifier abstains.
+    probabilities : numpy.ndarray, shape (n, L), float32
+        In [0, 1]; one-hot where the classifier gives none.
+    scores : numpy.ndarray, shape (n,), float32
+        A number that grows with the level; NaN where the levels have no order.
+    """
+
+    levels: NDArray[np.int8]
+    probabilities: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A classifier of faces.
+
+    Attributes
+    ----------
+    name : str
+        What reports call it.
+    digest : str
+        SHA-256 of all that decides its answers: weights and settings.
+    attributes : tuple of Attribute
+        What it answers on, in the order of `read`.
+    caveats : tuple of str
+        What a reader of its numbers must know, as full sentences.
+    pinned : tuple of str
+        Names of the pinned models (`equipoise.zoo`) that it runs; empty for others.
+    """
+
+    name: str
+    digest: str
+    attributes: tuple[Attribute, ...]
+    caveats: tuple[str, ...]
+    pinned: tuple[str, ...]
+
+    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+        """Return the answers on each attribute.
+
+        Parameters
+        ----------
+        images : numpy.ndarray, shape (n, 3, height, width), uint8
+            RGB in [0, 255].
+        """
+        ...
+
+
+def by_probability(probabilities: NDArray[np.float32], scores: ArrayLike | None = None) -> Reading:
+    """Let the most probable level win; of two levels the last wins above 0.5.
+
+    The score is the last level's probability where there are two levels, else NaN, unless
+    `scores` gives it.
+    """
+    levels = probabilities.argmax(axis=1).astype(np.int8)
+    if scores is None:
+        binary = probabilities.shape[1] == 2
+        scores = probabilities[:, 1] if binary else np.full(len(levels), np.nan)
+    return Reading(levels, probabilities, np.asarray(scores, dtype=np.float32))
+
+
+def by_threshold(
+    scores: NDArray[np.float32],
+    thresholds: ArrayLike,
+    probabilities: NDArray[np.float32] | None = None,
+) -> Reading:
+    """Cut a score at increasing thresholds; a score at a threshold belongs to the upper level.
+
+    Examples
+    --------
+    >>> by_threshold(np.float32([-5, 10, 50]), [10, 41]).levels.tolist()
+    [0, 1, 2]
+    """
+    cuts = np.asarray(thresholds, dtype=np.float64)
+    levels = np.searchsorted(cuts, scores.astype(np.float64), side="right").astype(np.int8)
+    if probabilities is None:
+        probabilities = np.eye(len(cuts) + 1, dtype=np.float32)[levels]
+    return Reading(levels, probabilities, scores.astype(np.float32))

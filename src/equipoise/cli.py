@@ -1,0 +1,420 @@
+"""The command line: one command a stage and the whole; no logic."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from equipoise import zoo
+from equipoise.console import bars, dry_run, print_directions, print_representation
+from equipoise.errors import EquipoiseError
+from equipoise.settings import Settings, make_settings
+
+app = typer.Typer(
+    help="Any wanted mix of attributes from a pre-trained image generator, without retraining it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+zoo_app = typer.Typer(help="Pinned public models.", no_args_is_help=True)
+app.add_typer(zoo_app, name="zoo")
+out_console = Console()
+
+Config = Annotated[
+    Path | None, typer.Option(help="Settings file (TOML); flags override it.", show_default=False)
+]
+GeneratorName = Annotated[
+    str | None, typer.Option("--generator", help="digiface-dcgan or toy. [digiface-dcgan]")
+]
+Attributes = Annotated[
+    str | None,
+    typer.Option(
+        help="Comma-separated: gender, age, smiling, expression, skin_tone, "
+        "skin_tone_six. [smiling,skin_tone]"
+    ),
+]
+TargetText = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        help="'uniform', a .csv or .json table, "
+        "'marginals: smiling=yes:3,no:1', or 'conditional: gender | age'. [uniform]",
+    ),
+]
+Count = Annotated[int | None, typer.Option("--n", help="Codes to label. [10000]")]
+Seed = Annotated[int | None, typer.Option(help="Names every draw of the run. [0]")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps. [cpu]")]
+BatchSize = Annotated[int | None, typer.Option(help="Codes in one call.")]
+Workers = Annotated[int | None, typer.Option(help="Threads. [all cores]")]
+AbstainBelow = Annotated[
+    float | None, typer.Option(help="Answers less sure than this count as unknown. [0]")
+]
+Distance = Annotated[float | None, typer.Option(help="Distance of the shift. [3.0]")]
+KeepNorm = Annotated[
+    bool | None, typer.Option("--keep-norm/--free-norm", help="Shift: keep each code's norm.")
+]
+PerCell = Annotated[int | None, typer.Option(help="Shift: codes for each cell. [5000]")]
+Components = Annotated[str | None, typer.Option(help="Mixture: a number, or bic. [bic]")]
+Fraction = Annotated[
+    float | None,
+    typer.Option(help="Directions: share of most confident codes. [best held-out accuracy]"),
+]
+Multilevel = Annotated[
+    str | None, typer.Option(help="Directions: ordered or one-vs-rest. [ordered]")
+]
+Method = Annotated[str | None, typer.Option(help="shift (arXiv 2012.04842). [shift]")]
+MeasureCount = Annotated[
+    int | None, typer.Option("--measure-n", help="Draws by which the result is measured. [6000]")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print settings and expected cost, then stop.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures to this file (docs/figures.md).")
+]
+
+
+@app.command()
+def balance(
+    out: Annotated[Path, typer.Option(help="Run folder.")],
+    config: Config = None,
+    generator: GeneratorName = None,
+    attributes: Attributes = None,
+    target: TargetText = None,
+    n: Count = None,
+    seed: Seed = None,
+    method: Method = None,
+    measure_n: MeasureCount = None,
+    distance: Distance = None,
+    keep_norm: KeepNorm = None,
+    per_cell: PerCell = None,
+    components: Components = None,
+    fraction: Fraction = None,
+    multilevel: Multilevel = None,
+    abstain_below: AbstainBelow = None,
+    device: Device = None,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: DryRun = False,
+) -> None:
+    """Balance a generator: label, fit, measure, report.
+
+    Example: `equipoise balance --attributes smiling,skin_tone --out runs/faces`
+    """
+    given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
+    settings = make_settings(given, config)
+    _run_balance(settings, out, json_file, dry)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
+    n: Count = None,
+    measure_n: MeasureCount = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: DryRun = False,
+) -> None:
+    """Balance smiling x skin tone on the pinned face generator.
+
+    Example: `equipoise demo --n 2000 --measure-n 1000 --out runs/small`
+    """
+    settings = make_settings({"n": n, "measure_n": measure_n, "workers": workers})
+    _run_balance(settings, out, json_file, dry)
+
+
+def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: bool) -> None:
+    dry_run(out_console, settings)
+    if dry:
+        return
+    from equipoise.balance import balance as run
+    from equipoise.store import RunFolder, write_json
+
+    with bars() as progress:
+        done = run(settings, out, progress)
+    print_representation(out_console, "the generator as it is", done.figures.prior)
+    for result in done.figures.results:
+        print_representation(out_console, result.method, result.representation)
+    if json_file is not None:
+        write_json(json_file, done.figures)
+    out_console.print(f"report   {RunFolder(out).report}")
+    out_console.print(f"sampler  {RunFolder(out).sampler}")
+    out_console.print(
+        f"next     equipoise sample {RunFolder(out).sampler} --n 1000 --out {out / 'images'}"
+    )
+
+
+@app.command()
+def collect(
+    out: Annotated[Path, typer.Option(help="Run folder; labels go to OUT/labels.")],
+    config: Config = None,
+    generator: GeneratorName = None,
+    attributes: Attributes = None,
+    n: Count = None,
+    seed: Seed = None,
+    abstain_below: AbstainBelow = None,
+    device: Device = None,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: DryRun = False,
+) -> None:
+    """Label codes of the generator's prior; a stopped run goes on where it stopped.
+
+    Example: `equipoise collect --attributes gender,skin_tone --n 10000 --out runs/labels`
+    """
+    given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
+    settings = make_settings(given, config)
+    dry_run(out_console, settings, measured=False)
+    if dry:
+        return
+    from equipoise.balance import open_models
+    from equipoise.collect import collect as run
+    from equipoise.measure.representation import represent
+    from equipoise.store import RunFolder, write_json
+
+    folder = RunFolder(out)
+    opened, panel = open_models(settings)
+    folder.write_settings(settings)
+    with bars() as progress:
+        table = run(
+            opened,
+            panel,
+            settings.n,
+            settings.seed,
+            folder.labels,
+            workers=settings.workers,
+            progress=progress,
+        )
+    representation = represent(table.labels())
+    print_representation(out_console, "the generator as it is", representation)
+    if json_file is not None:
+        write_json(json_file, representation)
+    out_console.print(f"labels   {folder.labels}")
+
+
+@app.command()
+def directions(
+    run: Annotated[Path, typer.Argument(help="Run folder with labels.")],
+    fraction: Fraction = None,
+    multilevel: Multilevel = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Fit the directions of attributes to the labels of a run folder.
+
+    Example: `equipoise directions runs/labels --multilevel one-vs-rest`
+    """
+    from equipoise.balance import open_models
+    from equipoise.collect import collect as labelled
+    from equipoise.directions import save_directions
+    from equipoise.figures import directions_quality
+    from equipoise.methods import label_directions
+    from equipoise.store import RunFolder, write_json
+
+    folder = RunFolder(run)
+    saved = folder.read_settings()
+    flags = {"fraction": fraction, "multilevel": multilevel}
+    settings = make_settings({**saved.to_dict(), **{k: v for k, v in flags.items() if v}})
+    opened, panel = open_models(settings)
+    with bars() as progress:
+        table = labelled(
+            opened,
+            panel,
+            settings.n,
+            settings.seed,
+            folder.labels,
+            workers=settings.workers,
+            progress=progress,
+        )
+    found = label_directions(opened, table.labels(), settings)
+    save_directions(found, folder.directions)
+    quality = directions_quality(found)
+    print_directions(out_console, quality)
+    if json_file is not None:
+        write_json(json_file, quality)
+    out_console.print(f"directions  {folder.directions}")
+
+
+@app.command()
+def sample(
+    sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
+    out: Annotated[Path, typer.Option(help="Folder, or file for npz and tar.")],
+    n: Annotated[int, typer.Option(help="Images.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    cell: Annotated[
+        str | None, typer.Option(help="One cell alone: 'smiling=yes, skin_tone=dark'.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--format", help="folder (image folder), npz, tar (WebDataset).")
+    ] = "folder",
+    device: Device = None,
+    workers: Workers = None,
+) -> None:
+    """Draw images from a sampler.
+
+    Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
+    """
+    from equipoise.export import Request, write_draws
+
+    loaded, opened, panel = _open_sampler(sampler, device)
+    with bars() as progress:
+        write_draws(
+            loaded,
+            opened,
+            panel,
+            Request(n, seed, cell),
+            out,
+            kind,
+            workers=workers,
+            progress=progress,
+        )
+    out_console.print(f"images   {out}")
+
+
+@app.command()
+def describe(
+    sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
+) -> None:
+    """Tell what a sampler draws.
+
+    Example: `equipoise describe runs/demo/sampler.safetensors`
+    """
+    from equipoise.sampler import load_sampler
+
+    out_console.print(load_sampler(sampler).describe(), highlight=False)
+
+
+@app.command()
+def measure(
+    what: Annotated[Path, typer.Argument(help="Sampler file, or folder of images.")],
+    attributes: Attributes = None,
+    target: TargetText = None,
+    n: Annotated[int, typer.Option(help="Draws, for a sampler.")] = 6000,
+    seed: Annotated[int, typer.Option(help="Names the draws, for a sampler.")] = 1,
+    device: Device = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure the mix of a sampler, against its target, or of a folder of images.
+
+    Example: `equipoise measure images --attributes smiling,skin_tone --target uniform`
+    """
+    from equipoise.classifiers import open_panel
+    from equipoise.measure.folder import image_files, label_files
+    from equipoise.measure.representation import represent
+    from equipoise.measure.sampler import measure_sampler
+    from equipoise.store import write_json
+    from equipoise.targets import parse_target
+
+    if what.is_dir():
+        names = make_settings({"attributes": attributes}).attributes
+        panel = open_panel(names)
+        wanted = parse_target(target, panel.groups) if target else None
+        with bars() as progress:
+            labels = label_files(image_files(what), panel, workers=workers, progress=progress)
+        representation = represent(labels, wanted)
+        figures: Any = representation
+    else:
+        loaded, opened, panel = _open_sampler(what, device, attributes)
+        with bars() as progress, tempfile.TemporaryDirectory() as folder:
+            figures = measure_sampler(
+                loaded,
+                opened,
+                panel,
+                n,
+                seed,
+                Path(folder),
+                workers=workers,
+                progress=progress,
+            )
+        representation = figures.representation
+    print_representation(out_console, str(what), representation)
+    if json_file is not None:
+        write_json(json_file, figures)
+
+
+def _open_sampler(path: Path, device: str | None, attributes: str | None = None) -> Any:
+    """Return a sampler with its generator and the panel that reads its attributes."""
+    from equipoise.balance import open_models
+    from equipoise.sampler import load_sampler
+
+    loaded = load_sampler(path)
+    flags = {"device": device, "attributes": attributes}
+    settings = make_settings({**loaded.settings, **{k: v for k, v in flags.items() if v}})
+    return loaded, *open_models(settings)
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Write the report of a stored run again.
+
+    Example: `equipoise report runs/demo`
+    """
+    from equipoise.report.render import render
+    from equipoise.store import RunFolder
+
+    out_console.print(f"report   {render(RunFolder(run))}")
+
+
+@zoo_app.command("list")
+def zoo_list() -> None:
+    """List the pinned models with licence, citation and whether they are cached.
+
+    Example: `equipoise zoo list`
+    """
+    table = Table("model", "cached", "MB", "licence", "what", "source")
+    for model in zoo.MODELS.values():
+        cached = "yes" if zoo.is_cached(model.name) else "no"
+        size = f"{model.size / 1e6:.1f}"
+        table.add_row(model.name, cached, size, model.licence, model.about, model.citation)
+    out_console.print(table)
+    out_console.print(f"cache    {zoo.cache_folder()}")
+
+
+@zoo_app.command("fetch")
+def zoo_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Models; all by default.")] = None,
+) -> None:
+    """Fetch pinned models to the cache.
+
+    Example: `equipoise zoo fetch digiface-dcgan`
+    """
+    for name in names or list(zoo.MODELS):
+        out_console.print(f"{name:16} {zoo.fetch(name)}")
+
+
+@zoo_app.command("path")
+def zoo_path(name: Annotated[str, typer.Argument(help="Model.")]) -> None:
+    """Print where the cache holds, or would hold, a model.
+
+    Example: `equipoise zoo path age`
+    """
+    out_console.print(str(zoo.path(name)), soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell errors in a sentence, and leave with the shell's usual codes."""
+    try:
+        yield
+    except EquipoiseError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. What is done is kept; run the same command again.")
+        sys.exit(130)
+
+
+def main() -> None:
+    """Run the command line."""
+    with _told():
+        app(standalone_mode=True)

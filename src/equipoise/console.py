@@ -1,0 +1,131 @@
+"""What the terminal shows: progress bars, settings, tables of figures."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+from rich.text import Text
+
+from equipoise import zoo
+
+if TYPE_CHECKING:
+    from equipoise.figures import DirectionsQuality
+    from equipoise.measure.representation import Representation
+    from equipoise.progress import Progress
+    from equipoise.settings import Settings
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class _Rate(ProgressColumn):
+    """Units a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """Give a progress that draws bars with throughput and time left, or prints lines to a log."""
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
+    with RichProgress(
+        TextColumn("{task.description:8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = shown.add_task(stage, total=total, completed=done)
+            shown.update(tasks[stage], completed=done, total=total)
+
+        yield progress
+
+
+def _lines() -> Progress:
+    """Give a progress that prints a line at the start and the end of a stage, and now and then."""
+    started: dict[str, tuple[float, int]] = {}
+    last: dict[str, float] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        began, at = started.setdefault(stage, (now, done))
+        if stage in last and done < total and now - last[stage] < _SECONDS_BETWEEN_LINES:
+            return
+        last[stage] = now
+        rate = (done - at) / (now - began) if now > began else 0.0
+        left = f", {rate:,.0f}/s, {(total - done) / rate:,.0f} s left" if rate else ""
+        Console(stderr=True).print(f"{stage:8} {done:,}/{total:,}{left}", highlight=False)
+
+    return progress
+
+
+def dry_run(console: Console, settings: Settings, *, measured: bool = True) -> None:
+    """Print the resolved settings and what they will cost."""
+    table = Table("setting", "value", title="settings", title_justify="left")
+    for name, value in settings.to_dict().items():
+        shown = ", ".join(value) if isinstance(value, list) else str(value)
+        table.add_row(name, "automatic" if value is None else shown)
+    console.print(table)
+    calls = settings.n + (settings.measure_n if measured else 0)
+    console.print(
+        f"cost     {calls:,} generator calls, each with one reading"
+        + (f" ({settings.n:,} to label, {settings.measure_n:,} to measure)" if measured else "")
+    )
+    if missing := [name for name in zoo.MODELS if not zoo.is_cached(name)]:
+        console.print(f"fetch    models not cached yet, fetched when needed: {', '.join(missing)}")
+
+
+def print_representation(console: Console, title: str, representation: Representation) -> None:
+    """Print shares with intervals, and KL with its floor."""
+    table = Table("cell", "share", "95 % interval", "target", title=title, title_justify="left")
+    for share in representation.cells:
+        target = "" if share.target is None else f"{share.target:.1%}"
+        if share.n:
+            interval = f"{share.low:.1%} to {share.high:.1%}"
+            table.add_row(share.name, f"{share.share:.1%}", interval, target)
+        else:
+            table.add_row(share.name, "not applicable", "no known image", target)
+    console.print(table)
+    line = f"n = {representation.n:,}, unknown {representation.unknown:,}"
+    if representation.kl is not None:
+        line += f", KL to target {representation.kl:.4f} (floor {representation.kl_floor:.4f})"
+    console.print(line, highlight=False)
+
+
+def print_directions(console: Console, quality: DirectionsQuality) -> None:
+    """Print how well each hyperplane separates held-out codes."""
+    table = Table("attribute", "positive side", "accuracy", "AUC", "fraction", "fitted", "tested")
+    for plane in quality.planes:
+        table.add_row(
+            plane.attribute,
+            ", ".join(plane.positive),
+            f"{plane.accuracy:.1%}",
+            f"{plane.auc:.3f}",
+            f"{plane.fraction:.0%}",
+            str(plane.fitted),
+            str(plane.held_out),
+        )
+    console.print(table)

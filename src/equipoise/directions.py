@@ -1,0 +1,430 @@
+"""Stage 2: directions of attributes in code space, one or more hyperplanes per attribute.
+
+A linear support vector machine separates the codes of two sides; its unit normal is the
+direction, its offset the boundary (Tan, Shen and Zhou 2020, arXiv 2012.04842, section 3; Shen et
+al. 2020, arXiv 1907.10786, for boundaries in latent space). Only the most confident codes of each
+side are used; the fraction is a setting, or is chosen by held-out accuracy.
+
+An attribute of more than two levels is *ordered* (one normal, a boundary between each two
+neighbouring levels, for dark < medium < light) or *one-vs-rest* (a hyperplane for each level).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import ArrayLike, NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.svm import LinearSVC
+
+from equipoise.errors import InputError, TooFewSamples
+from equipoise.files import atomic_path
+from equipoise.groups import Attribute, Groups
+from equipoise.labels import Labels
+from equipoise.seeds import Stream, generator_for
+
+FRACTIONS = (0.1, 0.25, 0.5, 1.0)
+"""Fractions of most confident codes that are tried when none is set."""
+
+LEAST_SAMPLES = 20
+"""Labelled codes that each level needs."""
+
+_HELD_OUT = 0.25
+_MULTILEVEL = ("ordered", "one-vs-rest")
+
+
+@dataclass(frozen=True, eq=False)
+class Hyperplane:
+    """One boundary of an attribute: normal @ code > offset on its positive side.
+
+    Attributes
+    ----------
+    positive : tuple of str
+        Levels on the positive side.
+    normal : numpy.ndarray, shape (dim,), float64
+        Unit length.
+    offset : float
+        In units of code space.
+    accuracy : float
+        Held-out balanced accuracy of the sign, in [0, 1]; 0.5 is chance.
+    auc : float
+        Held-out area under the ROC curve, in [0, 1]; 0.5 is chance.
+    fraction : float
+        Share of the most confident codes of each side that it was fitted on.
+    fitted, held_out : int
+        Codes it was fitted on, and tested on.
+    """
+
+    positive: tuple[str, ...]
+    normal: NDArray[np.float64]
+    offset: float
+    accuracy: float
+    auc: float
+    fraction: float
+    fitted: int
+    held_out: int
+
+    def distance(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the signed distance of each code, shape (n,)."""
+        return np.asarray(codes @ self.normal - self.offset)
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """All hyperplanes of one attribute.
+
+    An ordered attribute (and every attribute of two levels) has L - 1 hyperplanes that share one
+    normal; a one-vs-rest attribute has L.
+
+    Attributes
+    ----------
+    attribute : Attribute
+    ordered : bool
+    planes : tuple of Hyperplane
+    peaks : tuple of float
+        For each inner level of an ordered attribute, the place along the normal where that level
+        is most probable. The middle between its two boundaries would not do: a boundary splits
+        evenly only if both sides are equally common, and inner levels are often rare.
+    """
+
+    attribute: Attribute
+    ordered: bool
+    planes: tuple[Hyperplane, ...]
+    peaks: tuple[float, ...] = ()
+
+    @property
+    def normals(self) -> NDArray[np.float64]:
+        """Different normals, shape (1, dim) when ordered, else (L, dim)."""
+        planes = self.planes[:1] if self.ordered else self.planes
+        return np.stack([plane.normal for plane in planes])
+
+    def coordinates(self, level: int, distance: float) -> NDArray[np.float64]:
+        """Return where along each normal a code of `level` is to stand.
+
+        Ordered: `distance` beyond the outer boundary for the outer levels, the peak for an inner
+        level. One-vs-rest: `distance` on the positive side of the
+        level's own hyperplane and on the negative side of the others.
+        """
+        offsets = np.array([plane.offset for plane in self.planes])
+        if not self.ordered:
+            signs = np.where(np.arange(len(offsets)) == level, 1.0, -1.0)
+            return np.asarray(offsets + signs * distance)
+        if level == 0:
+            return offsets[:1] - distance
+        if level == len(offsets):
+            return offsets[-1:] + distance
+        return np.array([self.peaks[level - 1]])
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Directions of all attributes of `groups`, in order."""
+
+    groups: Groups
+    directions: tuple[Direction, ...]
+
+    def __getitem__(self, attribute: str) -> Direction:
+        return self.directions[self.groups.attribute(attribute)]
+
+    @property
+    def normals(self) -> NDArray[np.float64]:
+        """All normals, attribute by attribute, shape (P, dim)."""
+        return np.concatenate([direction.normals for direction in self.directions])
+
+    @property
+    def normal_names(self) -> tuple[str, ...]:
+        """Names of the normals, in the order of `normals`: "smiling" or "skin_tone=dark"."""
+        return tuple(
+            d.attribute.name if d.ordered else level_name(d.attribute, k)
+            for d in self.directions
+            for k in range(len(d.normals))
+        )
+
+    @property
+    def cosines(self) -> NDArray[np.float64]:
+        """Cosines between all normals, shape (P, P)."""
+        return np.asarray(self.normals @ self.normals.T)
+
+    def conditional(self, attribute: str) -> NDArray[np.float64]:
+        """Return the attribute's unit normals with the other attributes projected off.
+
+        Moving along a row changes no signed distance to any other attribute's hyperplane.
+
+        Returns
+        -------
+        numpy.ndarray, shape (1, dim) when ordered, else (L, dim), float64
+
+        Raises
+        ------
+        InputError
+            When a normal lies in the span of the others, so that nothing of it is left.
+        """
+        own = self[attribute].normals
+        others = [d.normals for d in self.directions if d.attribute.name != attribute]
+        if not others:
+            return own
+        basis = np.linalg.svd(np.concatenate(others), full_matrices=False)
+        span = basis.Vh[basis.S > 1e-10]
+        rest = own - (own @ span.T) @ span
+        lengths = np.linalg.norm(rest, axis=1, keepdims=True)
+        if (lengths < 1e-6).any():
+            raise InputError(
+                f"direction of attribute {attribute!r}",
+                "must not lie in the span of the other attributes' directions",
+                f"length {float(lengths.min()):.1e} after projection",
+                "Drop an attribute that follows from the others.",
+            )
+        return np.asarray(rest / lengths)
+
+
+def fit_directions(
+    codes: NDArray[np.float32],
+    labels: Labels,
+    *,
+    fraction: float | None = None,
+    multilevel: str = "ordered",
+    seed: int = 0,
+) -> Directions:
+    """Fit the hyperplanes of every attribute to labelled codes.
+
+    Parameters
+    ----------
+    codes : numpy.ndarray, shape (n, dim), float32
+        Codes from the prior.
+    labels : Labels
+        Their labels; a code that is unknown on an attribute is left out of that attribute.
+    fraction : float, optional
+        Share of the most confident codes of each side to fit on, in (0, 1]. By default the one
+        of `FRACTIONS` with the best held-out balanced accuracy, per attribute.
+    multilevel : str
+        "ordered" or "one-vs-rest", for attributes of more than two levels. An attribute whose
+        levels have no order is one-vs-rest always.
+    seed : int
+        Of the split into fitted and held-out codes.
+
+    Raises
+    ------
+    TooFewSamples
+        When a level has fewer than `LEAST_SAMPLES` codes; says how many are missing and about how
+        many more codes from the prior would find them.
+    InputError
+        When a setting breaks its rule.
+
+    References
+    ----------
+    Tan, Shen and Zhou 2020, arXiv 2012.04842, section 3.
+    """
+    if fraction is not None and not 0 < fraction <= 1:
+        raise InputError("fraction", "must be in (0, 1]", fraction, "Leave it out.")
+    if multilevel not in _MULTILEVEL:
+        raise InputError(
+            "multilevel", f"must be one of {', '.join(_MULTILEVEL)}", multilevel, "Leave it out."
+        )
+    held_out = generator_for(seed, Stream.SPLIT).random(len(codes)) < _HELD_OUT
+    fractions = FRACTIONS if fraction is None else (fraction,)
+    found = []
+    for a, attribute in enumerate(labels.groups.attributes):
+        levels = labels.levels[:, a]
+        check_samples(attribute, levels)
+        ordered = len(attribute.levels) == 2 or (attribute.ordered and multilevel == "ordered")
+        data = _Data(codes, levels, labels.probabilities[a], labels.scores[:, a], held_out)
+        fits = [_fit(attribute, ordered, data, f, seed) for f in fractions]
+        found.append(max(fits, key=lambda d: float(np.mean([p.accuracy for p in d.planes]))))
+    return Directions(labels.groups, tuple(found))
+
+
+def save_directions(directions: Directions, path: Path) -> None:
+    """Write normals (P, dim), conditional normals (P, dim) and offsets to a safetensors file.
+
+    Offsets and level names are in the metadata, key "equipoise", as JSON.
+
+    Raises
+    ------
+    StorageError
+        When the file cannot be written.
+    """
+    names = directions.groups.names
+    tensors = {
+        "normals": directions.normals,
+        "conditional": np.concatenate([directions.conditional(name) for name in names]),
+        "offsets": np.array([p.offset for d in directions.directions for p in d.planes]),
+    }
+    planes = [
+        {"attribute": d.attribute.name, "positive": p.positive}
+        for d in directions.directions
+        for p in d.planes
+    ]
+    metadata = {"normals": directions.normal_names, "offsets": planes}
+    with atomic_path(path) as part:
+        safetensors.numpy.save_file(tensors, part, {"equipoise": json.dumps(metadata)})
+
+
+def check_samples(attribute: Attribute, levels: ArrayLike, least: int = LEAST_SAMPLES) -> None:
+    """Check that each level has at least `least` labelled codes.
+
+    Raises
+    ------
+    TooFewSamples
+        Otherwise.
+    """
+    found = np.asarray(levels)
+    counts = np.bincount(found[found >= 0], minlength=len(attribute.levels))
+    level = int(counts.argmin())
+    if counts[level] >= least:
+        return
+    missing = least - int(counts[level])
+    if counts[level]:
+        more = int(np.ceil(missing * len(found) / counts[level]))
+        remedy = f"About {more:,} more codes would find the {missing} that are missing."
+    else:
+        remedy = (
+            f"{missing} are missing and the {len(found):,} codes so far show none: its share is "
+            f"below {3 / max(len(found), 1):.2g} (95 %). Collect many more, or drop the level."
+        )
+    raise TooFewSamples(
+        f"level {level_name(attribute, level)}",
+        f"needs at least {least} labelled codes",
+        f"{counts[level]} of {len(found):,}",
+        remedy,
+    )
+
+
+def level_name(attribute: Attribute, level: int) -> str:
+    """Return "attribute=level"."""
+    return f"{attribute.name}={attribute.levels[level]}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """What the hyperplanes of one attribute are fitted on and tested on."""
+
+    codes: NDArray[np.float32]
+    levels: NDArray[np.int8]
+    probabilities: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    held_out: NDArray[np.bool_]
+
+
+def _fit(attribute: Attribute, ordered: bool, data: _Data, fraction: float, seed: int) -> Direction:
+    if ordered:
+        return _fit_ordered(attribute, data, fraction, seed)
+    planes = [
+        _fit_plane(data, (name,), data.levels == k, data.probabilities[:, k], fraction, seed)
+        for k, name in enumerate(attribute.levels)
+    ]
+    return Direction(attribute, ordered, tuple(planes))
+
+
+def _most_confident(
+    confidence: NDArray[np.float32], rows: NDArray[np.bool_], fraction: float
+) -> NDArray[np.int64]:
+    """Return the `fraction` of `rows` that are highest in `confidence`, at least 10 of them."""
+    candidates = np.flatnonzero(rows)
+    count = min(len(candidates), max(10, int(np.ceil(fraction * len(candidates)))))
+    order = np.argsort(-confidence[candidates], kind="stable")
+    return candidates[order[:count]]
+
+
+def _separate(
+    codes: NDArray[np.float32], positive: NDArray[np.bool_], seed: int
+) -> tuple[NDArray[np.float64], float]:
+    """Return the unit normal and the offset of a linear SVM."""
+    machine = LinearSVC(
+        C=0.01, class_weight="balanced", dual=False, random_state=seed % 2**32, max_iter=5000
+    )
+    machine.fit(codes.astype(np.float64), positive)
+    weights = machine.coef_[0]
+    length = float(np.linalg.norm(weights))
+    return weights / length, float(-machine.intercept_[0] / length)
+
+
+def _fit_plane(
+    data: _Data,
+    names: tuple[str, ...],
+    positive: NDArray[np.bool_],
+    confidence: NDArray[np.float32],
+    fraction: float,
+    seed: int,
+) -> Hyperplane:
+    """Fit the hyperplane between `positive` and the other known rows."""
+    usable = ~data.held_out & (data.levels >= 0)
+    rows = np.concatenate(
+        [
+            _most_confident(confidence, usable & positive, fraction),
+            _most_confident(-confidence, usable & ~positive, fraction),
+        ]
+    )
+    normal, offset = _separate(data.codes[rows], positive[rows], seed)
+    return _tested(data, names, positive, normal, offset, fraction, len(rows))
+
+
+def _tested(
+    data: _Data,
+    names: tuple[str, ...],
+    positive: NDArray[np.bool_],
+    normal: NDArray[np.float64],
+    offset: float,
+    fraction: float,
+    fitted: int,
+) -> Hyperplane:
+    test = data.held_out & (data.levels >= 0)
+    projected = data.codes[test] @ normal
+    truth = positive[test]
+    both = 0 < truth.sum() < len(truth)
+    return Hyperplane(
+        names,
+        normal,
+        offset,
+        accuracy=float(balanced_accuracy_score(truth, projected > offset)) if both else np.nan,
+        auc=float(roc_auc_score(truth, projected)) if both else np.nan,
+        fraction=fraction,
+        fitted=fitted,
+        held_out=int(test.sum()),
+    )
+
+
+def _fit_ordered(attribute: Attribute, data: _Data, fraction: float, seed: int) -> Direction:
+    """Fit one normal for the whole order, then a boundary between each two neighbours."""
+    confidence = data.scores
+    if not np.isfinite(confidence[data.levels >= 0]).all():
+        confidence = (data.probabilities @ np.arange(len(attribute.levels))).astype(np.float32)
+    counts = np.bincount(data.levels[data.levels >= 0], minlength=len(attribute.levels))
+    # The boundary that splits the labelled codes most evenly shows the direction best.
+    below = counts.cumsum()[:-1] / counts.sum()
+    middle = int(np.abs(below - 0.5).argmin())
+    names = attribute.levels[middle + 1 :]
+    first = _fit_plane(data, names, data.levels > middle, confidence, fraction, seed)
+    if len(attribute.levels) == 2:
+        return Direction(attribute, True, (first,))
+    usable = ~data.held_out & (data.levels >= 0)
+    projected = (data.codes[usable] @ first.normal).astype(np.float32)[:, None]
+    planes = []
+    for level in range(len(attribute.levels) - 1):
+        positive = data.levels > level
+        sign, offset = _separate(projected, positive[usable], seed)
+        if sign[0] < 0:
+            raise InputError(
+                f"levels of attribute {attribute.name!r}",
+                "must rise along one direction to be ordered",
+                f"an order that turns at {level_name(attribute, level + 1)}",
+                "Pass --multilevel one-vs-rest.",
+            )
+        names = attribute.levels[level + 1 :]
+        planes.append(_tested(data, names, positive, first.normal, offset, fraction, first.fitted))
+    return Direction(attribute, True, tuple(planes), _peaks(projected, data.levels[usable]))
+
+
+def _peaks(projected: NDArray[np.float32], levels: NDArray[np.int8]) -> tuple[float, ...]:
+    """Return where along the normal each inner level is most probable.
+
+    The probabilities are those of a multinomial logistic regression on the projection.
+    """
+    model = LogisticRegression(C=1e3).fit(projected, levels)
+    grid = np.linspace(projected.min(), projected.max(), 1001)
+    best = model.predict_proba(grid[:, None])[:, 1:-1].argmax(axis=0)
+    return tuple(float(grid[i]) for i in best)

@@ -1,0 +1,267 @@
+"""Drawn images on disk: an image folder, one npz file, or a tar of the WebDataset layout.
+
+Every format carries the same row for each image: file name, seed, index, requested cell, achieved
+levels, probabilities and scores. The folder is what `datasets.load_dataset("imagefolder")` reads.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Generator as GeneratorType
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.classifiers.panel import Panel
+from equipoise.errors import InputError, check_count
+from equipoise.files import atomic_path, storage, write_text
+from equipoise.generators.base import Generator, generate
+from equipoise.groups import UNKNOWN_NAME
+from equipoise.labels import Labels, to_columns
+from equipoise.progress import Progress, silent
+from equipoise.sampler import Draws, Sampler
+from equipoise.workers import ordered_map
+
+FORMATS = ("folder", "npz", "tar")
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A batch of draws with its images and labels."""
+
+    draws: Draws
+    images: NDArray[np.uint8]
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to draw.
+
+    Attributes
+    ----------
+    n : int
+        Images.
+    seed : int
+        Names the draws.
+    cell : str or None
+        One cell alone, or all as the sampler weighs them.
+    """
+
+    n: int
+    seed: int = 0
+    cell: str | None = None
+
+
+def write_draws(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    request: Request,
+    out: Path,
+    kind: str = "folder",
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Write drawn images with their metadata.
+
+    A folder that was stopped half way goes on where it stopped; npz and tar files are written
+    whole or not at all.
+
+    Parameters
+    ----------
+    sampler, generator, panel
+        The panel reads the sampler's attributes from each image.
+    request : Request
+        What to draw.
+    out : Path
+        A folder for "folder", else a file.
+    kind : str
+        One of `FORMATS`.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    FileFormatError
+        When the sampler was made for another generator.
+    InputError
+        When the request breaks a rule, or the folder holds other draws.
+    StorageError
+        When the disk fails; whole images written so far are kept by "folder".
+    """
+    if kind not in FORMATS:
+        raise InputError("format", f"must be one of {', '.join(FORMATS)}", kind, "Correct it.")
+    check_count("n", request.n, "Pass --n 1000.")
+    sampler.check_generator(generator)
+    sampler.draw(1, request.seed, cell=request.cell)  # A bad request fails before a file is made.
+    if kind == "folder":
+        return _write_folder(sampler, generator, panel, request, out, workers, progress)
+    drawn = _drawn(sampler, generator, panel, request, 0, workers, progress)
+    with closing(drawn), atomic_path(out) as part:
+        if kind == "npz":
+            _write_npz(drawn, generator, request, part)
+        else:
+            _write_tar(drawn, request, part)
+    return out
+
+
+def _drawn(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    request: Request,
+    start: int,
+    workers: int | None,
+    progress: Progress,
+) -> GeneratorType[Drawn, None, None]:
+    """Yield batches of draws from index `start` on, images made and read on all cores."""
+
+    def make(draws: Draws) -> Drawn:
+        images = generate(generator, draws.codes)
+        return Drawn(draws, images, panel.read(images))
+
+    progress("draw", start, request.n)
+    if start >= request.n:
+        return
+    draws = sampler.stream(
+        request.n - start,
+        request.seed,
+        cell=request.cell,
+        start=start,
+        batch=generator.batch_size,
+    )
+    with closing(ordered_map(make, draws, workers)) as results:
+        for drawn in results:
+            yield drawn
+            progress("draw", drawn.draws.start + len(drawn.images), request.n)
+
+
+def metadata_rows(drawn: Drawn, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield the metadata of each image of a batch."""
+    groups = drawn.labels.groups
+    columns = {name: column.to_pylist() for name, column in to_columns(drawn.labels).items()}
+    for i, requested in enumerate(drawn.draws.requested):
+        cell = drawn.labels.cells[i]
+        yield {
+            "file_name": f"images/{drawn.draws.start + i:09d}.png",
+            "seed": seed,
+            "index": drawn.draws.start + i,
+            "requested": groups.cells[requested],
+            "achieved": groups.cells[cell] if cell >= 0 else UNKNOWN_NAME,
+            **{name: values[i] for name, values in columns.items()},
+        }
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(image.transpose(1, 2, 0)).save(content, format="PNG", compress_level=1)
+    return content.getvalue()
+
+
+def _write_folder(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    request: Request,
+    out: Path,
+    workers: int | None,
+    progress: Progress,
+) -> Path:
+    table, identity = out / "metadata.csv", out / ".draws.json"
+    wanted = json.dumps(
+        {
+            "sampler": sampler.digest,
+            "panel": panel.digest,
+            "seed": request.seed,
+            "cell": request.cell,
+        }
+    )
+    with storage(out):
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        if identity.exists() and identity.read_text(encoding="utf-8") != wanted:
+            raise InputError(
+                f"folder {out}",
+                "must be empty or hold draws of the same sampler, seed and cell",
+                "other draws",
+                "Choose another folder with --out.",
+            )
+        if not identity.exists() and table.exists():
+            raise InputError(
+                f"folder {out}", "must not hold another metadata.csv", "one", "Choose another."
+            )
+    write_text(identity, wanted)
+    start = _whole_rows(table)
+    with storage(out), table.open("a", newline="", encoding="utf-8") as file:
+        drawn_batches = _drawn(sampler, generator, panel, request, start, workers, progress)
+        for drawn in drawn_batches:
+            rows = list(metadata_rows(drawn, request.seed))
+            for row, image in zip(rows, drawn.images, strict=True):
+                (out / row["file_name"]).write_bytes(_png(image))
+            writer = csv.DictWriter(file, list(rows[0]))
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerows(rows)
+            file.flush()
+    return out
+
+
+def _whole_rows(table: Path) -> int:
+    """Cut a half-written last row off, and return how many rows of images the table holds."""
+    with storage(table):
+        if not table.exists():
+            return 0
+        content = table.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            table.write_bytes(whole)
+    return max(whole.count(b"\n") - 1, 0)
+
+
+def _write_npz(drawn: Iterator[Drawn], generator: Generator, request: Request, part: Path) -> None:
+    """Write images.npy, shape (n, C, H, W), and one array for each column of metadata."""
+    header = {
+        "descr": "|u1",
+        "fortran_order": False,
+        "shape": (request.n, *generator.image_shape),
+    }
+    rows: list[dict[str, Any]] = []
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("images.npy", "w", force_zip64=True) as images:
+            np.lib.format.write_array_header_2_0(images, header)
+            for batch in drawn:
+                images.write(batch.images.tobytes())
+                rows += metadata_rows(batch, request.seed)
+        for name in rows[0]:
+            with archive.open(f"{name}.npy", "w") as column:
+                np.lib.format.write_array(
+                    column, np.array([row[name] for row in rows]), allow_pickle=False
+                )
+
+
+def _write_tar(drawn: Iterator[Drawn], request: Request, part: Path) -> None:
+    """Write NNNNNNNNN.png and NNNNNNNNN.json for each image, as WebDataset pairs them."""
+    with tarfile.open(part, "w") as archive:
+        for batch in drawn:
+            rows = metadata_rows(batch, request.seed)
+            for row, image in zip(rows, batch.images, strict=True):
+                key = f"{row['index']:09d}"
+                row["file_name"] = f"{key}.png"
+                for suffix, content in (("png", _png(image)), ("json", json.dumps(row).encode())):
+                    info = tarfile.TarInfo(f"{key}.{suffix}")
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))

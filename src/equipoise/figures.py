@@ -1,0 +1,153 @@
+"""Every number of a run as one record, which is also the layout of `figures.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.directions import Directions
+from equipoise.groups import Groups
+from equipoise.measure.representation import Confusion, Representation
+from equipoise.sampler import Origin
+from equipoise.shift import Moved
+from equipoise.targets import Target
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelUsed:
+    """A model that took part: what it is, its digest, its terms where they are known."""
+
+    role: str
+    name: str
+    digest: str
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a method achieved, measured on fresh draws.
+
+    Attributes
+    ----------
+    method : str
+    representation : Representation
+        Shares of the draws against the target.
+    confusion : Confusion
+        Requested against achieved.
+    calls_per_image : float
+        Generator calls per delivered image.
+    moved : tuple of Moved or None
+        How far the shift moved the codes of each cell; None for a cell of target 0, and for a
+        method that shifts none.
+    """
+
+    method: str
+    representation: Representation
+    confusion: Confusion
+    calls_per_image: float
+    moved: tuple[Moved | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the run cost.
+
+    Attributes
+    ----------
+    labels : int
+        Labelled codes of the prior, one generator call and one reading each.
+    labels_computed : int
+        Those that this run computed; the rest were on disk.
+    seconds_labelling, seconds_fitting, seconds_measuring : float
+        Wall time of the stages in this run.
+    """
+
+    labels: int
+    labels_computed: int
+    seconds_labelling: float
+    seconds_fitting: float
+    seconds_measuring: float
+
+
+@dataclass(frozen=True)
+class PlaneQuality:
+    """How well one hyperplane separates held-out codes."""
+
+    attribute: str
+    positive: tuple[str, ...]
+    accuracy: float
+    auc: float
+    fraction: float
+    fitted: int
+    held_out: int
+
+
+@dataclass(frozen=True, eq=False)
+class DirectionsQuality:
+    """Quality of all hyperplanes, and cosines between their normals."""
+
+    planes: tuple[PlaneQuality, ...]
+    normals: tuple[str, ...]
+    cosines: tuple[tuple[float, ...], ...]
+
+
+def directions_quality(directions: Directions) -> DirectionsQuality:
+    """Return what reports tell of directions."""
+    planes = tuple(
+        PlaneQuality(
+            direction.attribute.name,
+            plane.positive,
+            plane.accuracy,
+            plane.auc,
+            plane.fraction,
+            plane.fitted,
+            plane.held_out,
+        )
+        for direction in directions.directions
+        for plane in direction.planes
+    )
+    return DirectionsQuality(
+        planes, directions.normal_names, tuple(map(tuple, directions.cosines.tolist()))
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """All that a report shows in numbers and words.
+
+    Attributes
+    ----------
+    settings : dict
+        Resolved settings, `Settings.to_dict`.
+    generator : Origin
+    models : tuple of ModelUsed
+    caveats : tuple of str
+    groups : Groups
+    target : Target
+    prior : Representation
+        The generator's own mix against the target.
+    directions : DirectionsQuality
+    results : tuple of Result
+        One for each method, the chosen one first.
+    cost : Cost
+    versions : dict
+        Of Python and the libraries that numbers depend on.
+    format : int
+        Of this layout.
+    """
+
+    settings: dict[str, Any]
+    generator: Origin
+    models: tuple[ModelUsed, ...]
+    caveats: tuple[str, ...]
+    groups: Groups
+    target: Target
+    prior: Representation
+    directions: DirectionsQuality
+    results: tuple[Result, ...]
+    cost: Cost
+    versions: dict[str, str]
+    format: int = FORMAT

@@ -1,0 +1,56 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from equipoise.errors import StorageError
+
+
+@contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Turn a failure of the disk into an error that names `path` and the remedy.
+
+    Raises
+    ------
+    StorageError
+        When the disk is full, the folder is read-only, or a name is taken by something else.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"path {path}",
+            "must be writable, with room left",
+            error.strerror or str(error),
+            "Free space or choose another folder with --out; what is written is kept, "
+            "and the same command goes on from there.",
+        ) from error
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, moved onto it at the end when nothing failed.
+
+    Raises
+    ------
+    StorageError
+        As `storage`.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, UTF-8."""
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8")

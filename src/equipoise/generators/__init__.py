@@ -1,0 +1,47 @@
+"""Generators: codes in, images out. `open_generator` finds one by name."""
+
+from __future__ import annotations
+
+from equipoise.errors import InputError, check_count
+from equipoise.generators.base import Generator, Prior, StandardNormal, generate
+
+__all__ = ["NAMES", "Generator", "Prior", "StandardNormal", "generate", "open_generator"]
+
+NAMES = ("digiface-dcgan", "toy")
+"""Generators that `open_generator` knows by name."""
+
+
+def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = None) -> Generator:
+    """Return the generator called `name`; its weights are fetched when the cache lacks them.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    device : str
+        Where to compute: "cpu", "cuda", "mps".
+    batch_size : int, optional
+        Codes in one call; the generator's own default when not given.
+
+    Raises
+    ------
+    InputError
+        When the name or the device is unknown.
+
+    Examples
+    --------
+    >>> open_generator("toy").dim
+    16
+    """
+    settings: dict[str, int] = {}
+    if batch_size is not None:
+        settings["batch_size"] = check_count("batch_size", batch_size, "Leave it out.")
+    if name == "digiface-dcgan":
+        from equipoise.generators.dcgan import digiface_dcgan
+
+        return digiface_dcgan(device, **settings)
+    if name == "toy":
+        from equipoise.generators.toy import ToyGenerator
+
+        return ToyGenerator(**settings)
+    raise InputError("generator", f"must be one of {', '.join(NAMES)}", name, "Correct the name.")

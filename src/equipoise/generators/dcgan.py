@@ -1,0 +1,166 @@
+"""DCGAN generators (Radford et al. 2015, arXiv 1511.06434) with the layout of the PyTorch tutorial.
+
+Transposed convolutions, each but the last followed by batch norm and ReLU, then tanh. Widths and
+depth are read from the weights. The pinned `digiface-dcgan` was trained on the synthetic faces of
+DigiFace-1M (Bae et al. 2023, arXiv 2210.02579).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from equipoise import zoo
+from equipoise.errors import FileFormatError, InputError
+from equipoise.generators.base import StandardNormal, check_codes
+
+_REMEDY = "Give the weights of a DCGAN generator as saved by torch.save, or fetch the file anew."
+_LARGEST_FILE = 2 * 2**30
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read the generator's tensors from a torch zip without unpickling anything else."""
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise FileFormatError(
+                f"weights file {path}", "must be under 2 GiB", path.stat().st_size, _REMEDY
+            )
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise FileFormatError(
+            f"weights file {path}",
+            "must be a whole torch file of tensors",
+            str(error).splitlines()[0] if str(error) else type(error).__name__,
+            _REMEDY,
+        ) from error
+    state = content.get("netG_state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
+    ):
+        raise FileFormatError(
+            f"weights file {path}",
+            "must hold a state dict, bare or under 'netG_state_dict'",
+            type(state).__name__,
+            _REMEDY,
+        )
+    return {key.removeprefix("module.").removeprefix("main."): v for key, v in state.items()}
+
+
+def _network(path: Path, state: dict[str, torch.Tensor]) -> nn.Sequential:
+    """Build the layers whose shapes the state dict tells, and load it."""
+    kernels = [state[k] for k in sorted((k for k in state if state[k].ndim == 4), key=_position)]
+    layers: list[nn.Module] = []
+    for i, kernel in enumerate(kernels):
+        wide, out, size, _ = kernel.shape
+        stride, padding = (1, 0) if i == 0 else (2, 1)
+        layers.append(nn.ConvTranspose2d(wide, out, size, stride, padding, bias=False))
+        if i < len(kernels) - 1:
+            layers += [nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+    network = nn.Sequential(*layers, nn.Tanh())
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise FileFormatError(
+            f"weights file {path}",
+            "must have the layers of a DCGAN generator",
+            " ".join(str(error).split())[:200],
+            _REMEDY,
+        ) from error
+    if not kernels or not all(bool(torch.isfinite(v).all()) for v in state.values()):
+        raise FileFormatError(
+            f"weights file {path}", "must hold finite weights", "NaN, infinity or none", _REMEDY
+        )
+    return network.eval().requires_grad_(False)
+
+
+def _position(key: str) -> int:
+    head = key.partition(".")[0]
+    return int(head) if head.isdigit() else -1
+
+
+def check_device(device: str) -> torch.device:
+    """Return the torch device when this machine has it.
+
+    Raises
+    ------
+    InputError
+        Otherwise.
+    """
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            "device", "must be one that this machine has", device, "Pass --device cpu."
+        ) from error
+    return found
+
+
+class DCGAN:
+    """A DCGAN generator.
+
+    Parameters
+    ----------
+    path : Path
+        A torch zip with the state dict, bare or under the key "netG_state_dict".
+    name : str, optional
+        What reports call it; the file's name by default.
+    device : str
+        "cpu", "cuda", "mps".
+    batch_size : int
+        Codes in one call.
+
+    Raises
+    ------
+    FileFormatError
+        When the file is damaged, cut, or holds something else.
+    """
+
+    space = "z"
+
+    def __init__(
+        self, path: Path, *, name: str | None = None, device: str = "cpu", batch_size: int = 64
+    ) -> None:
+        self._device = check_device(device)
+        network = _network(path, _read_state(path))
+        self._network = network.to(self._device, memory_format=torch.channels_last)
+        self.name = name or path.stem
+        self.pinned = tuple(m.name for m in zoo.MODELS.values() if zoo.path(m.name) == path)
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.device = device
+        self.batch_size = batch_size
+        self.dim = int(network[0].weight.shape[0])
+        self.prior = StandardNormal(self.dim)
+        self.image_shape: tuple[int, int, int] = self.images(np.zeros((1, self.dim))).shape[1:]
+
+    def _run(self, codes: NDArray[np.float32], layers: nn.Module) -> torch.Tensor:
+        rows = torch.from_numpy(check_codes(codes, self.dim)).to(self._device)
+        with torch.inference_mode():
+            out: torch.Tensor = layers(rows[:, :, None, None])
+        return out
+
+    def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the first block's features after its ReLU, shape (n, channels, 4, 4), float32."""
+        out: NDArray[np.float32] = self._run(codes, self._network[:3]).contiguous().cpu().numpy()
+        return out
+
+    def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return images, shape (n, 3, size, size), uint8 RGB; tanh's [-1, 1] becomes [0, 255]."""
+        out = self._run(codes, self._network).clone()
+        pixels = out.add_(1).mul_(127.5).round_().to(torch.uint8)
+        images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
+        return images
+
+
+def digiface_dcgan(device: str = "cpu", batch_size: int = 64) -> DCGAN:
+    """Return the pinned 64x64 face generator, fetched to the cache when it is not there."""
+    return DCGAN(
+        zoo.fetch("digiface-dcgan"), name="digiface-dcgan", device=device, batch_size=batch_size
+    )

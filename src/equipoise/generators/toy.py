@@ -1,0 +1,212 @@
+"""A generator of simple faces whose attributes are known exactly from the code.
+
+Each attribute has an axis in code space. Its value is the standard normal score along that axis,
+mapped by the normal distribution function to a whole number in [0, 255]; its level is where that
+number stands among whole thresholds. The image shows the number (skin, mouth, glasses, hat), and
+its bottom edge carries it as a grey patch, as a ruler on a laboratory photograph does, so that
+`ToyClassifier` reads exactly what `ToyGenerator.levels` tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from scipy.stats import multivariate_normal
+
+from equipoise.errors import InputError
+from equipoise.generators.base import StandardNormal, check_codes
+from equipoise.groups import Attribute, Groups
+from equipoise.seeds import Stream, generator_for
+
+DEFAULT_SHARES: dict[str, dict[str, float]] = {
+    "skin_tone": {"dark": 0.70, "medium": 0.20, "light": 0.10},
+    "smiling": {"no": 0.80, "yes": 0.20},
+    "glasses": {"no": 0.75, "yes": 0.25},
+}
+
+PATCH = (4, 8)
+"""Height and width in pixels of the grey patch of one attribute."""
+
+_SIZE = 32
+_MOST_ATTRIBUTES = _SIZE // PATCH[1]
+
+
+class ToyGenerator:
+    """Faces of 32x32 pixels with known attributes.
+
+    Parameters
+    ----------
+    shares : mapping of str to mapping of str to float
+        For each attribute (at most 4) the shares of its levels, in order, summing to 1. They are
+        met up to the grain of the picture, 1/255; `cell_shares` tells the exact joint shares.
+    entanglement : float
+        Cosine between the axes of any two attributes, in [0, 1).
+    curvature : float
+        Radians by which an attribute's axis turns per unit of a nuisance value; 0 makes the
+        attributes linear in the code. Marginal shares do not depend on it.
+    dim : int
+        Values in a code, at least 2 * attributes + 6.
+    batch_size : int
+        Codes in one call.
+
+    Examples
+    --------
+    >>> toy = ToyGenerator()
+    >>> codes = toy.prior.codes(seed=0, start=0, stop=5)
+    >>> toy.images(codes).shape, toy.levels(codes).shape
+    ((5, 3, 32, 32), (5, 3))
+    """
+
+    name = "toy"
+    space = "z"
+    device = "cpu"
+    pinned = ()
+    image_shape = (3, _SIZE, _SIZE)
+
+    def __init__(
+        self,
+        shares: Mapping[str, Mapping[str, float]] | None = None,
+        *,
+        entanglement: float = 0.3,
+        curvature: float = 0.0,
+        dim: int = 16,
+        batch_size: int = 256,
+    ) -> None:
+        shares = DEFAULT_SHARES if shares is None else shares
+        count = len(shares)
+        if not 1 <= count <= _MOST_ATTRIBUTES:
+            raise InputError("shares", "must hold 1 to 4 attributes", count, "Drop some.")
+        if not 0 <= entanglement < 1:
+            raise InputError("entanglement", "must be in [0, 1)", entanglement, "Try 0.3.")
+        if dim < 2 * count + 6:
+            raise InputError("dim", f"must be at least {2 * count + 6}", dim, "Raise it.")
+        self.groups = Groups(
+            tuple(Attribute(a, tuple(levels), len(levels) > 2) for a, levels in shares.items())
+        )
+        self.thresholds = tuple(_thresholds(a, levels) for a, levels in shares.items())
+        self.entanglement = entanglement
+        self.curvature = curvature
+        self.dim = dim
+        self.batch_size = batch_size
+        self.prior = StandardNormal(dim)
+        settings = [{a: dict(levels) for a, levels in shares.items()}, entanglement, curvature, dim]
+        self.digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+        basis = np.linalg.qr(generator_for(0, Stream.TOY).standard_normal((dim, dim)))[0].T
+        self._basis = basis
+        self._correlation = np.full((count, count), entanglement) + np.eye(count) * (
+            1 - entanglement
+        )
+        self.axes: NDArray[np.float64] = np.linalg.cholesky(self._correlation) @ basis[:count]
+        self._turned, self._turn = basis[count : 2 * count], basis[2 * count]
+        self._nuisance = basis[2 * count + 1 :]
+
+    def values(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return each attribute's value in [0, 255], shape (n, A), uint8."""
+        rows = check_codes(codes, self.dim).astype(np.float64)
+        # einsum sums each row by itself; a matrix product may round by the batch's size.
+        project = lambda axes: np.einsum("nd,ad->na", rows, axes)  # noqa: E731
+        angle = self.curvature * project(self._turn[None])
+        scores = np.cos(angle) * project(self.axes) + np.sin(angle) * project(self._turned)
+        return np.asarray(np.rint(255 * ndtr(scores)).astype(np.uint8))
+
+    def levels_of(self, values: NDArray[np.uint8]) -> NDArray[np.int8]:
+        """Return the level of each value, shape (n, A), int8."""
+        columns = [
+            np.searchsorted(cuts, values[:, a], side="right")
+            for a, cuts in enumerate(self.thresholds)
+        ]
+        return np.stack(columns, axis=1).astype(np.int8)
+
+    def levels(self, codes: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return the true level of each attribute, shape (n, A), int8."""
+        return self.levels_of(self.values(codes))
+
+    @cached_property
+    def cell_shares(self) -> NDArray[np.float64]:
+        """True shares of the K cells under the prior, shape (K,), to about 1e-5."""
+        cuts = [
+            np.concatenate([[-np.inf], ndtri((k - 0.5) / 255), [np.inf]]) for k in self.thresholds
+        ]
+        nodes, weights = np.polynomial.hermite_e.hermegauss(41 if self.curvature else 1)
+        shares = np.zeros(self.groups.size)
+        for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+            # Given the turn, scores are jointly normal: axes correlate, turned axes do not.
+            cosine = np.cos(self.curvature * node) ** 2
+            joint = cosine * self._correlation + (1 - cosine) * np.eye(len(cuts))
+            normal = multivariate_normal(cov=joint, seed=0)
+            for k, levels in enumerate(self.groups.levels):
+                low = np.array([c[level] for c, level in zip(cuts, levels, strict=True)])
+                high = np.array([c[level + 1] for c, level in zip(cuts, levels, strict=True)])
+                shares[k] += weight * normal.cdf(high, lower_limit=low)
+        return shares / shares.sum()
+
+    def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the codes turned to the toy's own basis, shape (n, dim), float32."""
+        return np.asarray((check_codes(codes, self.dim) @ self._basis.T).astype(np.float32))
+
+    def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return images, shape (n, 3, 32, 32), uint8 RGB."""
+        rows = check_codes(codes, self.dim)
+        values = self.values(rows)
+        nuisance = rows @ self._nuisance[:5].T.astype(np.float32)
+        shown = np.zeros((len(rows), _MOST_ATTRIBUTES), np.float32)
+        shown[:, : values.shape[1]] = values / np.float32(255)
+        images = _draw(shown, nuisance)
+        height, width = PATCH
+        for a in range(values.shape[1]):
+            images[:, :, -height:, a * width : (a + 1) * width] = values[:, a, None, None, None]
+        return images
+
+
+def _thresholds(attribute: str, levels: Mapping[str, float]) -> NDArray[np.int64]:
+    """Return the least value of each level but the first."""
+    shares = np.array(list(levels.values()), dtype=np.float64)
+    cuts = np.rint(255 * shares.cumsum()[:-1] + 0.5).astype(np.int64)
+    if abs(shares.sum() - 1) > 1e-9 or (np.diff([0, *cuts, 256]) < 1).any():
+        raise InputError(
+            f"shares of attribute {attribute!r}",
+            "must sum to 1 with each at least 1/255",
+            dict(levels),
+            "Correct them.",
+        )
+    return cuts
+
+
+_Y, _X = np.mgrid[0:_SIZE, 0:_SIZE].astype(np.float32)
+
+
+def _soft(inside: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a mask in [0, 1] that is 1 where `inside` (pixels from the edge) is well positive."""
+    return np.clip(inside + np.float32(0.5), 0, 1)
+
+
+def _draw(shown: NDArray[np.float32], nuisance: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Paint faces: skin, mouth, glasses and hat by `shown` (n, 4) in [0, 1]; the rest by chance."""
+    per_image = lambda column: column[:, None, None]  # noqa: E731
+    sway = np.tanh(nuisance[:, :2])
+    x = _X - per_image(15.5 + 2 * sway[:, 0])
+    y = _Y - per_image(13.5 + sway[:, 1])
+    canvas = np.empty((len(shown), 3, _SIZE, _SIZE), np.float32)
+    canvas[:] = (110 + 50 * np.tanh(nuisance[:, 2:5]))[:, :, None, None]
+
+    def paint(mask: NDArray[np.float32], colour: NDArray[np.float32]) -> None:
+        canvas[:] += mask[:, None] * (colour[:, :, None, None] - canvas)
+
+    skin = shown[:, :1] * np.float32([[150, 155, 145]]) + np.float32([[85, 50, 30]])
+    paint(_soft(11 - np.hypot(x * np.float32(1.15), y)), skin)
+    eyes = _soft(np.float32(1.6) - np.hypot(np.abs(x) - 4, y + 2))
+    paint(eyes, np.full((len(shown), 3), 25, np.float32))
+    curve = y - 6 + per_image(shown[:, 1] - np.float32(0.5)) * (np.square(x) / 6 - 2)
+    mouth = _soft(np.float32(1.0) - np.abs(curve)) * _soft(6 - np.abs(x))
+    paint(mouth, np.float32([[170, 30, 50]]).repeat(len(shown), axis=0))
+    rims = _soft(np.float32(0.8) - np.abs(np.hypot(np.abs(x) - 4, y + 2) - 3))
+    paint(rims * per_image(shown[:, 2]), np.full((len(shown), 3), 15, np.float32))
+    hat = _soft(-8 - y) * _soft(9 - np.abs(x))
+    paint(hat * per_image(shown[:, 3]), np.float32([[200, 40, 60]]).repeat(len(shown), axis=0))
+    return np.asarray(np.rint(np.clip(canvas, 0, 255)).astype(np.uint8))

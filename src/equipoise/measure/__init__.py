@@ -1,0 +1,1 @@
+"""Measurement of what a sampler, or any set of images, shows."""

@@ -1,0 +1,94 @@
+"""The mix of a folder of image files, whoever made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from equipoise.classifiers.panel import Panel
+from equipoise.errors import FileFormatError, InputError
+from equipoise.labels import Labels, concatenate
+from equipoise.progress import Progress, silent
+from equipoise.workers import batches, ordered_map
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+_BATCH = 64
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the image files below a folder, in order of their paths.
+
+    Raises
+    ------
+    InputError
+        When there are none.
+    """
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise InputError(
+            f"folder {folder}",
+            f"must hold images ({', '.join(SUFFIXES)})",
+            "none",
+            "Give a folder of images or a sampler file.",
+        )
+    return found
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Decode a file to shape (3, height, width), uint8 RGB.
+
+    Raises
+    ------
+    FileFormatError
+        When it is no whole picture, or too large to be a harmless one.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise FileFormatError(
+            f"image {path}", "must be a whole picture", str(error), "Remove it or save it anew."
+        ) from error
+
+
+def label_files(
+    files: list[Path],
+    panel: Panel,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Labels:
+    """Return the labels of image files; pictures may differ in size.
+
+    Raises
+    ------
+    FileFormatError
+        When a file is no picture; the message names it.
+    """
+
+    def label(bounds: tuple[int, int]) -> Labels:
+        images = [read_image(path) for path in files[slice(*bounds)]]
+        return concatenate([panel.read(same) for same in _equal_sizes(images)])
+
+    parts: list[Labels] = []
+    done = 0
+    with closing(ordered_map(label, batches(0, len(files), _BATCH), workers)) as results:
+        for part in results:
+            parts.append(part)
+            done += len(part)
+            progress("measure", done, len(files))
+    return concatenate(parts)
+
+
+def _equal_sizes(images: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """Yield runs of neighbours of one size as batches, in order."""
+    start = 0
+    for i in range(1, len(images) + 1):
+        if i == len(images) or images[i].shape != images[start].shape:
+            yield np.stack(images[start:i])
+            start = i

@@ -1,0 +1,202 @@
+"""Which shares came out, how sure that is, and how far they are from the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import rel_entr
+from scipy.stats import binomtest
+
+from equipoise.errors import InputError
+from equipoise.groups import UNKNOWN, Groups
+from equipoise.labels import Labels
+from equipoise.targets import Target
+
+LEVEL = 0.95
+"""Confidence level of intervals."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share with its interval.
+
+    Attributes
+    ----------
+    name : str
+        A cell, or a level of an attribute.
+    count, n : int
+        Images of that name among n.
+    share, low, high : float
+        In [0, 1]; the interval is Wilson's at `LEVEL`; NaN when n is 0.
+    target : float or None
+        The wanted share.
+    """
+
+    name: str
+    count: int
+    n: int
+    share: float
+    low: float
+    high: float
+    target: float | None = None
+
+
+@dataclass(frozen=True)
+class Representation:
+    """The mix of a set of images.
+
+    Attributes
+    ----------
+    n : int
+        Images looked at.
+    unknown : int
+        Images on which a classifier abstained on some attribute; they count in no cell.
+    cells : tuple of Share
+        One for each cell, among the known images.
+    attributes : tuple of tuple of Share
+        For each attribute one for each level, among the images known on that attribute.
+    kl : float or None
+        KL(achieved || target) in nats, at least 0, lower is better; infinite when a cell of
+        target 0 came out; None without a target or without known images.
+    kl_floor : float or None
+        What `kl` is on average for a perfect sampler at this n: (K - 1) / (2 n), with K the cells
+        of positive target. A `kl` near its floor cannot be told from 0.
+    """
+
+    n: int
+    unknown: int
+    cells: tuple[Share, ...]
+    attributes: tuple[tuple[Share, ...], ...]
+    kl: float | None
+    kl_floor: float | None
+
+
+def wilson(count: int, n: int) -> tuple[float, float]:
+    """Return Wilson's interval of a share at `LEVEL` (Wilson 1927); NaN when n is 0.
+
+    Examples
+    --------
+    >>> low, high = wilson(50, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.404, 0.596)
+    """
+    if n == 0:
+        return np.nan, np.nan
+    interval = binomtest(count, n).proportion_ci(LEVEL, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def make_share(name: str, count: int, n: int, target: float | None = None) -> Share:
+    """Return a share with its interval."""
+    low, high = wilson(count, n)
+    return Share(name, count, n, count / n if n else np.nan, low, high, target)
+
+
+def divergence(achieved: ArrayLike, target: ArrayLike) -> float:
+    """Return KL(achieved || target) in nats for two distributions of shape (K,).
+
+    Infinite when something came out that the target forbids.
+
+    Examples
+    --------
+    >>> divergence([0.5, 0.5], [0.5, 0.5]), divergence([0.5, 0.5], [1.0, 0.0])
+    (0.0, inf)
+    """
+    return float(rel_entr(np.asarray(achieved, float), np.asarray(target, float)).sum())
+
+
+def noise_floor(target: ArrayLike, n: int) -> float:
+    """Return the mean of the plug-in KL for n draws from the target itself: (K - 1) / (2 n).
+
+    K counts the cells of positive target (Miller 1955, first-order bias of the entropy).
+    """
+    return float((np.count_nonzero(np.asarray(target) > 0) - 1) / (2 * n))
+
+
+def represent(labels: Labels, target: Target | None = None) -> Representation:
+    """Return the mix of labelled images.
+
+    Parameters
+    ----------
+    labels : Labels
+        Of n images.
+    target : Target, optional
+        Over the same cells.
+
+    Raises
+    ------
+    InputError
+        When the target has other cells.
+    """
+    groups = labels.groups
+    if target is not None and target.groups != groups:
+        raise InputError(
+            "target",
+            f"must have the cells of {' x '.join(groups.names)}",
+            " x ".join(target.groups.names),
+            "Give a target for the attributes that are measured.",
+        )
+    known = labels.cells[labels.cells != UNKNOWN]
+    counts = np.bincount(known, minlength=groups.size)
+    wanted: list[float | None] = [None] * groups.size
+    kl = floor = None
+    if target is not None:
+        wanted = [float(share) for share in target.shares]
+        if len(known):
+            kl = divergence(counts / len(known), target.shares)
+            floor = noise_floor(target.shares, len(known))
+    attributes = []
+    for a, attribute in enumerate(groups.attributes):
+        levels = labels.levels[:, a]
+        levels = levels[levels != UNKNOWN]
+        found = np.bincount(levels, minlength=len(attribute.levels))
+        marginal = groups.marginal(target.shares, attribute.name) if target is not None else None
+        attributes.append(
+            tuple(
+                make_share(
+                    f"{attribute.name}={name}",
+                    int(found[k]),
+                    len(levels),
+                    None if marginal is None else float(marginal[k]),
+                )
+                for k, name in enumerate(attribute.levels)
+            )
+        )
+    cells = tuple(
+        make_share(name, int(count), len(known), want)
+        for name, count, want in zip(groups.cells, counts, wanted, strict=True)
+    )
+    return Representation(
+        len(labels), len(labels) - len(known), cells, tuple(attributes), kl, floor
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """What came out of each request.
+
+    Attributes
+    ----------
+    counts : numpy.ndarray, shape (K, K + 1), int64
+        Rows requested, columns achieved; the last column is unknown.
+    purity : tuple of Share
+        For each requested cell, the share of its images that are of that cell, unknown ones
+        counted as misses.
+    """
+
+    counts: NDArray[np.int64]
+    purity: tuple[Share, ...]
+
+
+def confuse(groups: Groups, requested: ArrayLike, achieved: ArrayLike) -> Confusion:
+    """Tabulate requested cells, shape (n,), against achieved cells, shape (n,), -1 for unknown."""
+    rows, columns = np.asarray(requested), np.asarray(achieved)
+    counts = np.zeros((groups.size, groups.size + 1), np.int64)
+    np.add.at(counts, (rows, columns), 1)
+    purity = tuple(
+        make_share(name, int(counts[k, k]), int(counts[k].sum()))
+        for k, name in enumerate(groups.cells)
+    )
+    return Confusion(counts, purity)

@@ -1,0 +1,89 @@
+"""A sampler's mix, measured on fresh draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.classifiers.panel import Panel
+from equipoise.collect import label_codes
+from equipoise.errors import InputError
+from equipoise.generators.base import Generator
+from equipoise.measure.representation import Confusion, Representation, confuse, represent
+from equipoise.progress import Progress, silent
+from equipoise.sampler import Sampler
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What came out of a sampler.
+
+    Attributes
+    ----------
+    representation : Representation
+        Shares against the sampler's target.
+    confusion : Confusion
+        Requested against achieved.
+    """
+
+    representation: Representation
+    confusion: Confusion
+
+
+def measure_sampler(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    n: int,
+    seed: int,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Measured:
+    """Label n fresh draws and set them against the target.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        Draws the codes.
+    generator : Generator
+        The one that the sampler was made for.
+    panel : Panel
+        Reads the sampler's attributes, in its order.
+    n, seed : int
+        Draws 0..n-1 of the seed.
+    folder : Path
+        Where the labels of the draws go; a stopped measurement goes on there.
+
+    Raises
+    ------
+    FileFormatError
+        When the sampler was made for another generator.
+    InputError
+        When the panel reads other attributes.
+    """
+    sampler.check_generator(generator)
+    if panel.groups != sampler.groups:
+        raise InputError(
+            "attributes",
+            f"must be those of the sampler, {', '.join(sampler.groups.names)}",
+            ", ".join(panel.groups.names),
+            "Leave --attributes out.",
+        )
+    table = label_codes(
+        generator,
+        panel,
+        lambda start, stop: sampler.draw(stop - start, seed, start=start).codes,
+        n,
+        folder,
+        source=f"sampler {sampler.digest}, seed {seed}",
+        stage="measure",
+        workers=workers,
+        progress=progress,
+    )
+    labels = table.labels()
+    requested = sampler.draw(n, seed).requested
+    return Measured(
+        represent(labels, sampler.target), confuse(sampler.groups, requested, labels.cells)
+    )

@@ -1,0 +1,1 @@
+"""A stored run as one HTML file with pictures and plots."""

@@ -1,0 +1,92 @@
+"""Contact sheets: what the generator shows before and after, at a glance and by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.classifiers.panel import Panel
+from equipoise.files import atomic_path
+from equipoise.generators.base import Generator, generate
+from equipoise.labels import Labels
+from equipoise.sampler import Sampler
+from equipoise.store import RunFolder
+from equipoise.workers import batches
+
+COLUMNS = 12
+ROWS = 4
+_GAP = 2
+_RED = (200, 30, 40)
+
+
+def contact_sheet(
+    images: NDArray[np.uint8], columns: int, marked: NDArray[np.bool_] | None = None
+) -> Image.Image:
+    """Lay images out in rows.
+
+    Parameters
+    ----------
+    images : numpy.ndarray, shape (n, 3, height, width), uint8
+    columns : int
+        Images in a row.
+    marked : numpy.ndarray, shape (n,), bool, optional
+        Images to frame in red.
+    """
+    count, _, height, width = images.shape
+    rows = -(-count // columns) if count else 1
+    sheet = Image.new(
+        "RGB", (columns * (width + 2 * _GAP), rows * (height + 2 * _GAP)), (255, 255, 255)
+    )
+    for i, image in enumerate(images):
+        x = (i % columns) * (width + 2 * _GAP)
+        y = (i // columns) * (height + 2 * _GAP)
+        if marked is not None and marked[i]:
+            sheet.paste(_RED, (x, y, x + width + 2 * _GAP, y + height + 2 * _GAP))
+        sheet.paste(Image.fromarray(image.transpose(1, 2, 0)), (x + _GAP, y + _GAP))
+    return sheet
+
+
+def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
+    if not len(codes):
+        return np.empty((0, *generator.image_shape), np.uint8)
+    parts = [generate(generator, codes[low:high]) for low, high in batches(0, len(codes), 64)]
+    return np.concatenate(parts)
+
+
+def write_pictures(
+    run: RunFolder,
+    generator: Generator,
+    panel: Panel,
+    labels: Labels,
+    seed: int,
+    samplers: Mapping[str, Sampler],
+) -> None:
+    """Write the contact sheets of a run.
+
+    "prior" and the name of each method show draws as they come; "NAME-cell-K" shows a row of
+    one cell: labelled so, for the prior; asked for, for a method, with images that came out as
+    another cell framed in red.
+    """
+
+    def write(
+        name: str, images: NDArray[np.uint8], marked: NDArray[np.bool_] | None = None
+    ) -> None:
+        with atomic_path(run.picture(name)) as part:
+            contact_sheet(images, COLUMNS, marked).save(part, format="PNG")
+
+    count = COLUMNS * ROWS
+    write("prior", _images(generator, generator.prior.codes(seed, 0, count)))
+    for k in range(labels.groups.size):
+        found = np.flatnonzero(labels.cells == k)[:COLUMNS]
+        codes = [generator.prior.codes(seed, int(i), int(i) + 1) for i in found]
+        chosen = np.concatenate(codes) if codes else np.empty((0, generator.dim), np.float32)
+        write(f"prior-cell-{k}", _images(generator, chosen))
+    for name, sampler in samplers.items():
+        write(name, _images(generator, sampler.draw(count, seed).codes))
+        for k in np.flatnonzero(sampler.target.shares):
+            cell = sampler.groups.cells[k]
+            images = _images(generator, sampler.draw(COLUMNS, seed, cell=cell).codes)
+            write(f"{name}-cell-{k}", images, panel.read(images).cells != k)

@@ -1,0 +1,85 @@
+"""Plots of a report, as SVG text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+_COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")
+
+
+def _to_svg(figure: Figure) -> str:
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "equipoise"}):
+        figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def share_bars(series: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> str:
+    """Draw shares with their intervals, one group of bars a cell or level, and the target's mark.
+
+    Parameters
+    ----------
+    series : sequence of (str, sequence of dict)
+        A legend and its shares (`Share` as stored in figures.json); all of the same names.
+
+    Returns
+    -------
+    str
+        An <svg> element.
+    """
+    names = [share["name"] for share in series[0][1]]
+    height = 0.8 / len(series)
+    figure = Figure(figsize=(7.2, 0.55 + len(names) * (0.2 + 0.17 * len(series))))
+    axes = figure.subplots()
+    for i, (legend, shares) in enumerate(series):
+        places = [k + (i - (len(series) - 1) / 2) * height for k in range(len(names))]
+        values = [share["share"] or 0.0 for share in shares]
+        reach = [
+            [max(v - (s["low"] or 0.0), 0) for v, s in zip(values, shares, strict=True)],
+            [max((s["high"] or 0.0) - v, 0) for v, s in zip(values, shares, strict=True)],
+        ]
+        colour = _COLOURS[i % len(_COLOURS)]
+        axes.barh(places, values, height * 0.92, color=colour, label=legend)
+        axes.errorbar(values, places, xerr=reach, fmt="none", ecolor="#202124", elinewidth=1)
+    targets = [share["target"] for share in series[0][1]]
+    if None not in targets:
+        axes.vlines(
+            targets,
+            [k - 0.46 for k in range(len(names))],
+            [k + 0.46 for k in range(len(names))],
+            colors="#202124",
+            linestyles="dashed",
+            label="target",
+        )
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.set_xlabel("share of images, with 95 % interval")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    return _to_svg(figure)
+
+
+def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """Draw requested (rows) against achieved (columns, the last unknown) as shares of each row."""
+    rows = [[value / max(sum(row), 1) for value in row] for row in counts]
+    size = 1.6 + 0.5 * len(names)
+    figure = Figure(figsize=(size + 2.2, size))
+    axes = figure.subplots()
+    axes.imshow(rows, cmap="Blues", vmin=0, vmax=1)
+    for y, row in enumerate(rows):
+        for x, value in enumerate(row):
+            colour = "white" if value > 0.6 else "#202124"
+            if value >= 0.005:
+                axes.text(x, y, f"{value:.0%}", ha="center", va="center", color=colour, fontsize=8)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks(range(len(names) + 1), [*names, "unknown"], rotation=45, ha="right")
+    axes.set_ylabel("requested")
+    axes.set_xlabel("achieved")
+    return _to_svg(figure)

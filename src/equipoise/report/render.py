@@ -1,0 +1,90 @@
+"""Renders a stored run to one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from equipoise.files import write_text
+from equipoise.report.plots import confusion_map, share_bars
+from equipoise.store import RunFolder
+
+METHOD_NAMES = {
+    "prior": "the generator's own output",
+    "shift": "shift and mixture (arXiv 2012.04842)",
+}
+
+
+def render(run: RunFolder) -> Path:
+    """Write the report of a run from its stored figures and pictures, and return its path.
+
+    Raises
+    ------
+    FileFormatError
+        When the run has no figures, or they are damaged.
+    StorageError
+        When the report cannot be written.
+    """
+    figures = run.read_figures()
+    environment = Environment(
+        loader=PackageLoader("equipoise.report", "."), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters.update(percent=_percent, number=_number)
+    results = figures["results"]
+    series = [("prior", figures["prior"])] + [(r["method"], r["representation"]) for r in results]
+    cells = [share["name"] for share in figures["prior"]["cells"]]
+    html = environment.get_template("report.html.jinja").render(
+        figures=figures,
+        cells=cells,
+        names=METHOD_NAMES,
+        results=results,
+        verdicts=[_verdict(name, representation) for name, representation in series],
+        cell_bars=Markup(share_bars([(name, r["cells"]) for name, r in series])),
+        attribute_bars=[
+            Markup(share_bars([(name, r["attributes"][a]) for name, r in series]))
+            for a in range(len(figures["groups"]["attributes"]))
+        ],
+        confusions=[
+            (r["method"], Markup(confusion_map(cells, r["confusion"]["counts"]))) for r in results
+        ],
+        picture=lambda name: _data_uri(run.picture(name)),
+    )
+    write_text(run.report, html)
+    return run.report
+
+
+def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:
+    """Say in numbers how one mix stands to the target."""
+    cells = representation["cells"]
+    inside = [c for c in cells if c["n"] and c["low"] <= c["target"] <= c["high"]]
+    return {
+        "name": name,
+        "n": representation["n"],
+        "unknown": representation["unknown"],
+        "kl": representation["kl"],
+        "floor": representation["kl_floor"],
+        "inside": len(inside),
+        "cells": len(cells),
+        "least": min(cells, key=lambda c: c["share"] if c["share"] is not None else 1.0),
+    }
+
+
+def _data_uri(path: Path) -> str | None:
+    """Return the picture as a data URI, or None where the run has no such picture."""
+    if not path.is_file():
+        return None
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "not applicable" if value is None else f"{value:.{digits}%}"
+
+
+def _number(value: float | str | None) -> str:
+    if value is None:
+        return "not applicable"
+    return value if isinstance(value, str) else f"{value:.3g}"

@@ -1,0 +1,352 @@
+"""Stage 7, the artefact: draws codes of a wanted mix for ever; saved without pickle.
+
+A file is safetensors: arrays, and one JSON text that tells generator, cells, target, weights and
+settings. Loading runs no code from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from equipoise.errors import FileFormatError, InputError, check_count
+from equipoise.files import atomic_path
+from equipoise.generators.base import Generator
+from equipoise.groups import Attribute, Groups
+from equipoise.mixture import MixtureSource
+from equipoise.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
+from equipoise.targets import Target
+from equipoise.workers import batches
+
+_FORMAT = 1
+_LARGEST_FILE = 4 * 2**30
+_REMEDY = "Make the sampler again with `equipoise balance`."
+
+
+class Source(Protocol):
+    """Where the codes of a requested cell come from.
+
+    Attributes
+    ----------
+    kind : str
+        Names the method in a stored file.
+    cells : numpy.ndarray, shape (K,), bool
+        Which cells can be requested.
+    """
+
+    kind: str
+
+    @property
+    def cells(self) -> NDArray[np.bool_]:
+        """Which cells can be requested, shape (K,)."""
+        ...
+
+    def block(
+        self, seed: int, key: Sequence[int], requested: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return one code for each requested cell; depends on (seed, key, requested) alone."""
+        ...
+
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The generator that a sampler feeds."""
+
+    name: str
+    digest: str
+    space: str
+    dim: int
+
+    @classmethod
+    def of(cls, generator: Generator) -> Origin:
+        """Describe a generator."""
+        return cls(generator.name, generator.digest, generator.space, generator.dim)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Codes with the cell that was asked for.
+
+    Attributes
+    ----------
+    start : int
+        Index of the first draw.
+    codes : numpy.ndarray, shape (n, dim), float32
+    requested : numpy.ndarray, shape (n,), int64
+        Cell numbers.
+    """
+
+    start: int
+    codes: NDArray[np.float32]
+    requested: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """Draws codes so that the images follow a target mix.
+
+    Parameters
+    ----------
+    origin : Origin
+        The generator that it was made for.
+    target : Target
+        What the images are to follow.
+    weights : numpy.ndarray, shape (K,), float64
+        How often each cell is requested; sums to 1.
+    source : Source
+        Where the codes of a cell come from.
+    settings : mapping
+        Resolved settings of the run that made it, JSON values.
+
+    Raises
+    ------
+    InputError
+        When the weights are no distribution, or ask for a cell that the source lacks.
+    """
+
+    origin: Origin
+    target: Target
+    weights: NDArray[np.float64]
+    source: Source
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if (
+            weights.shape != (self.groups.size,)
+            or (weights < 0).any()
+            or abs(weights.sum() - 1) > 1e-9
+        ):
+            raise InputError(
+                "weights", "must be at least 0 and sum to 1, one a cell", weights.tolist(), _REMEDY
+            )
+        for k in np.flatnonzero((weights > 0) & ~self.source.cells):
+            raise InputError(
+                f"weight of cell {self.groups.cells[k]!r}",
+                "must be 0 where the sampler has no source of codes",
+                weights[k],
+                _REMEDY,
+            )
+        object.__setattr__(self, "_block", lru_cache(maxsize=4)(self._compute_block))
+
+    @property
+    def groups(self) -> Groups:
+        """The cells."""
+        return self.target.groups
+
+    def draw(self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0) -> Draws:
+        """Draw codes start..start+n-1 of the seed.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+        seed : int
+            In [0, 2**63).
+        cell : str, optional
+            Ask for this one cell, "smiling=yes, skin_tone=dark"; by default for all, as often
+            as the weights say, in random order.
+        start : int
+            Index of the first draw. Draw i depends on (seed, cell, i) alone.
+
+        Raises
+        ------
+        InputError
+            When n, seed or start breaks its rule, or the cell is unknown or has target 0.
+        """
+        check_count("n", n, "Pass --n 1000.")
+        check_count("start", start, "Pass 0.", least=0)
+        check_seed(seed)
+        number = -1 if cell is None else self._requestable(cell)
+        parts = [
+            (codes[rows], requested[rows])
+            for block, rows in blocks(start, start + n)
+            for codes, requested in [self._block(seed, block, number)]  # type: ignore[attr-defined]
+        ]
+        codes, requested = zip(*parts, strict=True)
+        return Draws(start, np.concatenate(codes), np.concatenate(requested))
+
+    def stream(
+        self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0, batch: int = 256
+    ) -> Iterator[Draws]:
+        """Yield the draws of `draw` batch by batch, holding one block at a time."""
+        check_count("n", n, "Pass --n 1000.")
+        for low, high in batches(start, start + n, batch):
+            yield self.draw(high - low, seed, cell=cell, start=low)
+
+    def _requestable(self, cell: str) -> int:
+        number = self.groups.index(cell)
+        if self.target.shares[number] == 0 or not self.source.cells[number]:
+            possible = [
+                c
+                for c, share in zip(self.groups.cells, self.target.shares, strict=True)
+                if share > 0
+            ]
+            raise InputError(
+                "cell",
+                f"must be one with a positive share in the target ({'; '.join(possible)})",
+                self.groups.cells[number],
+                "Ask for another cell, or balance with a target that holds this one.",
+            )
+        return number
+
+    def _compute_block(
+        self, seed: int, block: int, cell: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        # The key 0 stands for draws of all cells, 1 + k for draws of cell k.
+        key = (block, cell + 1)
+        if cell >= 0:
+            requested = np.full(BLOCK_ROWS, cell)
+        else:
+            rng = generator_for(seed, Stream.REQUEST, block)
+            requested = rng.choice(self.groups.size, size=BLOCK_ROWS, p=self.weights)
+        return self.source.block(seed, key, requested), requested
+
+    def check_generator(self, generator: Generator) -> None:
+        """Check that this is the generator that the sampler was made for.
+
+        Raises
+        ------
+        FileFormatError
+            Otherwise.
+        """
+        if Origin.of(generator) != self.origin:
+            raise FileFormatError(
+                "sampler",
+                f"must be of the generator {generator.name!r} ({generator.digest[:12]})",
+                f"one of {self.origin.name!r} ({self.origin.digest[:12]})",
+                f"Use it with the generator {self.origin.name!r}, or make one for this generator.",
+            )
+
+    def describe(self) -> str:
+        """Return a few lines on what it draws, and by which method."""
+        lines = [
+            f"sampler of {self.source.kind} for {self.origin.name} "
+            f"(space {self.origin.space}, {self.origin.dim} values, {self.origin.digest[:12]})",
+            f"target: {self.target.text}",
+        ]
+        width = max(map(len, self.groups.cells))
+        lines += [
+            f"  {cell:{width}}  target {share:7.2%}  requested {weight:7.2%}"
+            for cell, share, weight in zip(
+                self.groups.cells, self.target.shares, self.weights, strict=True
+            )
+        ]
+        return "\n".join(lines)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the draws."""
+        head = json.dumps([vars(self.origin), _groups_to_json(self.groups), self.weights.tolist()])
+        return hashlib.sha256(head.encode() + _digest(self.source.tensors()).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the sampler to a safetensors file, whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            When the file cannot be written.
+        """
+        tensors = {k: np.ascontiguousarray(v) for k, v in self.source.tensors().items()}
+        metadata = {
+            "format": _FORMAT,
+            "kind": self.source.kind,
+            "origin": vars(self.origin),
+            "groups": _groups_to_json(self.groups),
+            "target": {"text": self.target.text, "shares": self.target.shares.tolist()},
+            "weights": self.weights.tolist(),
+            "tensors": _digest(tensors),
+            "settings": dict(self.settings),
+        }
+        with atomic_path(path) as part:
+            safetensors.numpy.save_file(tensors, part, {"equipoise": json.dumps(metadata)})
+
+
+def load_sampler(path: Path) -> Sampler:
+    """Read a sampler file; no code from it is run.
+
+    Raises
+    ------
+    FileFormatError
+        When the file is missing, damaged, cut, too large, or no sampler.
+    """
+    where = f"sampler file {path}"
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
+        with safetensors.safe_open(path, framework="numpy") as stored:
+            text = (stored.metadata() or {}).get("equipoise")
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise FileFormatError(where, "must be a whole safetensors file", error, _REMEDY) from error
+    if text is None:
+        raise FileFormatError(
+            where,
+            "must have been saved by Equipoise",
+            "a safetensors file of another kind",
+            _REMEDY,
+        )
+    try:
+        metadata = json.loads(text)
+        if metadata["format"] != _FORMAT or metadata["kind"] not in _SOURCES:
+            raise FileFormatError(
+                where,
+                f"must have format {_FORMAT} and a kind of {', '.join(_SOURCES)}",
+                f"format {metadata['format']} and kind {metadata['kind']!r}",
+                "Update Equipoise, or make the sampler again.",
+            )
+        if metadata["tensors"] != _digest(tensors):
+            raise FileFormatError(
+                where, "must hold the arrays that were saved", "other arrays (digest)", _REMEDY
+            )
+        groups = _groups_from_json(metadata["groups"])
+        target = Target(
+            groups, np.array(metadata["target"]["shares"]), str(metadata["target"]["text"])
+        )
+        origin = Origin(**metadata["origin"])
+        source = _SOURCES[metadata["kind"]].from_tensors(tensors, groups.size, origin.dim, where)
+        weights = np.array(metadata["weights"], dtype=np.float64)
+        return Sampler(origin, target, weights, source, metadata["settings"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(
+            where, "must have whole metadata", f"{type(error).__name__}: {error}", _REMEDY
+        ) from error
+
+
+_SOURCES = {MixtureSource.kind: MixtureSource}
+
+
+def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _groups_to_json(groups: Groups) -> list[dict[str, Any]]:
+    return [
+        {"name": a.name, "levels": list(a.levels), "ordered": a.ordered} for a in groups.attributes
+    ]
+
+
+def _groups_from_json(items: list[dict[str, Any]]) -> Groups:
+    return Groups(tuple(Attribute(i["name"], tuple(i["levels"]), i["ordered"]) for i in items))

@@ -1,0 +1,165 @@
+"""All settings of a run: flat, typed, checked, read from TOML, saved with the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.errors import InputError, check_count
+from equipoise.seeds import check_seed
+
+METHODS = ("shift",)
+"""Methods of `balance`: the recipe of arXiv 2012.04842."""
+
+_LARGEST_FILE = 2**20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of `balance`; each is a flag of the command line and a key of a TOML file.
+
+    Attributes
+    ----------
+    generator : str
+        Name of the generator.
+    attributes : tuple of str
+        What to balance.
+    target : str
+        The wanted mix, in the grammar of `equipoise.targets`.
+    n : int
+        Codes from the prior to label.
+    seed : int
+        Names every draw of the run.
+    method : str
+        One of `METHODS`.
+    measure_n : int
+        Draws by which the result is measured.
+    distance : float
+        Shift: signed distance from the hyperplanes, in units of code space.
+    keep_norm : bool
+        Shift: keep each code's norm.
+    per_cell : int
+        Shift: codes for each cell.
+    components : int or "bic"
+        Mixture: components of each cell, or chosen by the Bayesian information criterion.
+    fraction : float or None
+        Directions: share of most confident codes; None chooses by held-out accuracy.
+    multilevel : str
+        Directions: "ordered" or "one-vs-rest".
+    abstain_below : float
+        Answers less sure than this count as unknown.
+    device : str
+        Where the generator computes.
+    batch_size : int or None
+        Codes in one call; None takes the generator's own.
+    workers : int or None
+        Threads; None takes all cores.
+
+    Raises
+    ------
+    InputError
+        When a setting breaks its rule.
+    """
+
+    generator: str = "digiface-dcgan"
+    attributes: tuple[str, ...] = ("smiling", "skin_tone")
+    target: str = "uniform"
+    n: int = 10_000
+    seed: int = 0
+    method: str = "shift"
+    measure_n: int = 6_000
+    distance: float = 3.0
+    keep_norm: bool = False
+    per_cell: int = 5_000
+    components: int | str = "bic"
+    fraction: float | None = None
+    multilevel: str = "ordered"
+    abstain_below: float = 0.0
+    device: str = "cpu"
+    batch_size: int | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        check_count("n", self.n, "Pass --n 10000.")
+        check_count("measure_n", self.measure_n, "Pass --measure-n 6000.")
+        check_count("per_cell", self.per_cell, "Pass --per-cell 5000.")
+        check_seed(self.seed)
+        if self.method not in METHODS:
+            raise InputError(
+                "method", f"must be one of {', '.join(METHODS)}", self.method, "Correct the name."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {**dataclasses.asdict(self), "attributes": list(self.attributes)}
+
+
+def make_settings(given: Mapping[str, Any], file: Path | None = None) -> Settings:
+    """Return settings from a TOML file, flags that are not None overriding it.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or a key or a value breaks its rule.
+
+    Examples
+    --------
+    >>> make_settings({"n": 500, "seed": None}).n
+    500
+    """
+    values = {} if file is None else _read_toml(file)
+    values.update({name: value for name, value in given.items() if value is not None})
+    return from_dict(values)
+
+
+def from_dict(values: Mapping[str, Any]) -> Settings:
+    """Return settings from plain values, as `Settings.to_dict` gives them.
+
+    Raises
+    ------
+    InputError
+        When a key is unknown or a value is of a wrong type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    checked = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise InputError(
+                "setting", f"must be one of {', '.join(fields)}", name, "Correct the name."
+            )
+        checked[name] = _typed(name, value, str(fields[name].type))
+    return Settings(**checked)
+
+
+def _typed(name: str, value: Any, wanted: str) -> Any:
+    """Return the value in the field's type, or refuse it."""
+    if wanted.startswith("tuple"):
+        items = value.split(",") if isinstance(value, str) else value
+        if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
+            return tuple(item.strip() for item in items)
+    elif name == "components" and str(value).isdigit():
+        return int(value)
+    else:
+        kinds = {"str": str, "int": int, "float": (int, float), "bool": bool, "None": type(None)}
+        options = [part.strip() for part in wanted.split("|")]
+        if any(isinstance(value, kinds[o]) for o in options) and (
+            not isinstance(value, bool) or "bool" in options
+        ):
+            return value
+    raise InputError(f"setting {name}", f"must be of type {wanted}", value, "Correct its value.")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    remedy = "Write one `name = value` a line, as in settings.toml of a run folder."
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError(f"settings file {path}", "must be under 1 MiB", "a larger one", remedy)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"settings file {path}", "must be readable TOML", str(error), remedy
+        ) from error

@@ -1,0 +1,141 @@
+"""The run folder: settings, versions, figures and pictures of one run, all that a report needs.
+
+settings.toml      resolved settings; `--config` reads it back
+labels/            labels of the prior's codes (Parquet shards)
+draws-<digest>/    labels of the sampler's draws, by which it is measured
+directions.safetensors, sampler.safetensors
+figures.json       every number of the report; docs/figures.md names the fields
+pictures/          contact sheets (PNG)
+report.html
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.errors import FileFormatError
+from equipoise.figures import FORMAT, Figures
+from equipoise.files import write_text
+from equipoise.settings import Settings, make_settings
+
+_LARGEST_FIGURES = 64 * 2**20
+_VERSIONED = ("equipoise", "numpy", "scipy", "scikit-learn", "torch", "onnxruntime")
+
+
+def to_json(value: Any) -> Any:
+    """Turn records and arrays into JSON values: NaN becomes null, infinity the text "infinite"."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(v) for v in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return to_json(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None if np.isnan(value) else "infinite"
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a record as JSON, whole or not at all."""
+    write_text(path, json.dumps(to_json(value), indent=1) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the figures depend on."""
+    found = {name: importlib.metadata.version(name) for name in _VERSIONED}
+    return {"python": platform.python_version(), "machine": platform.machine(), **found}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run lie."""
+
+    path: Path
+
+    @property
+    def labels(self) -> Path:
+        """Folder of the prior's labels."""
+        return self.path / "labels"
+
+    def draws(self, digest: str) -> Path:
+        """Folder of the labels of a sampler's draws."""
+        return self.path / f"draws-{digest[:12]}"
+
+    @property
+    def directions(self) -> Path:
+        """File of the directions."""
+        return self.path / "directions.safetensors"
+
+    @property
+    def sampler(self) -> Path:
+        """File of the sampler."""
+        return self.path / "sampler.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """File of the report."""
+        return self.path / "report.html"
+
+    def picture(self, name: str) -> Path:
+        """File of a contact sheet."""
+        return self.path / "pictures" / f"{name}.png"
+
+    def write_settings(self, settings: Settings) -> None:
+        """Save the resolved settings."""
+        lines = [
+            # Strings, numbers, booleans and lists of strings are written alike in JSON and TOML.
+            f"{name} = {json.dumps(value)}"
+            for name, value in settings.to_dict().items()
+            if value is not None
+        ]
+        write_text(self.path / "settings.toml", "\n".join(lines) + "\n")
+
+    def read_settings(self) -> Settings:
+        """Read the settings back.
+
+        Raises
+        ------
+        InputError
+            When the folder holds none.
+        """
+        return make_settings({}, self.path / "settings.toml")
+
+    def write_figures(self, figures: Figures) -> None:
+        """Save the figures."""
+        write_json(self.path / "figures.json", figures)
+
+    def read_figures(self) -> dict[str, Any]:
+        """Read the figures back.
+
+        Raises
+        ------
+        FileFormatError
+            When the folder holds none, or a damaged file.
+        """
+        path = self.path / "figures.json"
+        remedy = f"Run `equipoise balance --out {self.path}` to the end."
+        try:
+            if path.stat().st_size > _LARGEST_FIGURES:
+                raise FileFormatError(
+                    f"figures {path}", "must be under 64 MiB", path.stat().st_size, remedy
+                )
+            figures = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise FileFormatError(
+                f"figures {path}", "must be readable JSON", str(error), remedy
+            ) from error
+        if not isinstance(figures, dict) or figures.get("format") != FORMAT:
+            raise FileFormatError(
+                f"figures {path}", f"must have format {FORMAT}", "another", remedy
+            )
+        return figures
