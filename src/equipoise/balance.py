@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise import store, zoo
-from equipoise.classifiers import Panel, open_panel
+from equipoise.classifiers import Classifier, Panel, open_panel
 from equipoise.collect import collect
 from equipoise.directions import save_directions
 from equipoise.figures import Cost, Figures, ModelUsed, Result, directions_quality
@@ -132,7 +132,9 @@ def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Ba
 def models_used(generator: Generator, panel: Panel) -> tuple[ModelUsed, ...]:
     """Name every model that took part, with licence and citation where it is pinned."""
     found: list[ModelUsed] = []
-    for role, part in [("generator", generator), *(("classifier", c) for c in panel.classifiers)]:
+    parts: list[tuple[str, Generator | Classifier]] = [("generator", generator)]
+    parts += [("classifier", classifier) for classifier in panel.classifiers]
+    for role, part in parts:
         pinned = [zoo.model(name) for name in part.pinned]
         found += [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
         if not pinned:

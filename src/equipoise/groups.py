@@ -164,7 +164,7 @@ class Groups:
                 cell,
                 f"Write it as in {self.cells[0]!r}.",
             )
-        wanted = dict(pairs)
+        wanted: dict[str, str] = {name: level for name, level in pairs}
         levels = [a.level(wanted[a.name]) for a in self.attributes]
         return int(np.ravel_multi_index(levels, self.shape))
 

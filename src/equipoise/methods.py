@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from equipoise.directions import Directions, fit_directions
 from equipoise.generators.base import Generator
 from equipoise.labels import Labels
-from equipoise.mixture import MixtureSource, fit_mixture
+from equipoise.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.progress import Progress, silent
 from equipoise.sampler import Origin, Sampler
 from equipoise.settings import Settings
@@ -55,7 +55,8 @@ def fit_shift(
     mixture fitted to them; cells are requested as often as the target says.
     """
     cells = target.groups.size
-    mixtures, moved = [], []
+    mixtures: list[Mixture | None] = []
+    moved: list[Moved | None] = []
     for k, share in enumerate(target.shares):
         progress("fit", k, cells)
         if share == 0:
@@ -75,5 +76,5 @@ def fit_shift(
         moved.append(shifted.moved)
     progress("fit", cells, cells)
     source = MixtureSource(tuple(mixtures))
-    sampler = Sampler(Origin.of(generator), target, target.shares, source, {**settings.to_dict()})
+    sampler = Sampler(Origin.of(generator), target, target.shares, source, settings.to_dict())
     return Fitted(sampler, tuple(moved))

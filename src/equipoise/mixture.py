@@ -47,7 +47,7 @@ class Mixture:
 
     @cached_property
     def _factors(self) -> NDArray[np.float64]:
-        return np.linalg.cholesky(self.covariances)
+        return np.asarray(np.linalg.cholesky(self.covariances), dtype=np.float64)
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """Draw n independent codes, shape (n, dim), float32; components come in random order."""

@@ -144,7 +144,13 @@ def _typed(name: str, value: Any, wanted: str) -> Any:
     elif name == "components" and str(value).isdigit():
         return int(value)
     else:
-        kinds = {"str": str, "int": int, "float": (int, float), "bool": bool, "None": type(None)}
+        kinds: dict[str, Any] = {
+            "str": str,
+            "int": int,
+            "float": (int, float),
+            "bool": bool,
+            "None": type(None),
+        }
         options = [part.strip() for part in wanted.split("|")]
         if any(isinstance(value, kinds[o]) for o in options) and (
             not isinstance(value, bool) or "bool" in options

@@ -17,6 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,7 +81,7 @@ class Target:
         return cls(groups, np.full(groups.size, 1 / groups.size), "uniform")
 
     @classmethod
-    def table(cls, groups: Groups, table: Mapping[str, float], text: str = "table") -> Target:
+    def table(cls, groups: Groups, table: Mapping[str, Any], text: str = "table") -> Target:
         """Shares written per cell; every cell must be given, zeros too.
 
         Raises
@@ -174,7 +175,7 @@ class Target:
         return cls(groups, np.broadcast_to(rest, groups.shape).ravel(), text)
 
 
-def _read_table(path: Path, groups: Groups) -> dict[str, float]:
+def _read_table(path: Path, groups: Groups) -> dict[str, Any]:
     remedy = "Write a CSV with a column for each attribute and 'share', or a JSON object."
     try:
         if path.stat().st_size > _LARGEST_TABLE:

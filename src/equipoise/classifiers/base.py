@@ -52,11 +52,16 @@ class Classifier(Protocol):
         Names of the pinned models (`equipoise.zoo`) that it runs; empty for others.
     """
 
-    name: str
-    digest: str
-    attributes: tuple[Attribute, ...]
-    caveats: tuple[str, ...]
-    pinned: tuple[str, ...]
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+    @property
+    def attributes(self) -> tuple[Attribute, ...]: ...  # noqa: D102
+    @property
+    def caveats(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def pinned(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
         """Return the answers on each attribute.

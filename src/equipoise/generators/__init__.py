@@ -33,15 +33,14 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     >>> open_generator("toy").dim
     16
     """
-    settings: dict[str, int] = {}
     if batch_size is not None:
-        settings["batch_size"] = check_count("batch_size", batch_size, "Leave it out.")
+        check_count("batch_size", batch_size, "Leave it out.")
     if name == "digiface-dcgan":
         from equipoise.generators.dcgan import digiface_dcgan
 
-        return digiface_dcgan(device, **settings)
+        return digiface_dcgan(device, batch_size or 64)
     if name == "toy":
         from equipoise.generators.toy import ToyGenerator
 
-        return ToyGenerator(**settings)
+        return ToyGenerator(batch_size=batch_size or 256)
     raise InputError("generator", f"must be one of {', '.join(NAMES)}", name, "Correct the name.")

@@ -77,15 +77,24 @@ class Generator(Protocol):
         Names of the pinned models (`equipoise.zoo`) that it runs; empty for others.
     """
 
-    name: str
-    digest: str
-    space: str
-    dim: int
-    prior: Prior
-    image_shape: tuple[int, int, int]
-    device: str
-    batch_size: int
-    pinned: tuple[str, ...]
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+    @property
+    def space(self) -> str: ...  # noqa: D102
+    @property
+    def dim(self) -> int: ...  # noqa: D102
+    @property
+    def prior(self) -> Prior: ...  # noqa: D102
+    @property
+    def image_shape(self) -> tuple[int, int, int]: ...  # noqa: D102
+    @property
+    def device(self) -> str: ...  # noqa: D102
+    @property
+    def batch_size(self) -> int: ...  # noqa: D102
+    @property
+    def pinned(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return features of the cheap first part of the generator.

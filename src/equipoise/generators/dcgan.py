@@ -130,15 +130,15 @@ class DCGAN:
     ) -> None:
         self._device = check_device(device)
         network = _network(path, _read_state(path))
-        self._network = network.to(self._device, memory_format=torch.channels_last)
+        self._network = network.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name = name or path.stem
         self.pinned = tuple(m.name for m in zoo.MODELS.values() if zoo.path(m.name) == path)
         self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
         self.device = device
         self.batch_size = batch_size
-        self.dim = int(network[0].weight.shape[0])
+        self.dim = int(next(network.parameters()).shape[0])
         self.prior = StandardNormal(self.dim)
-        self.image_shape: tuple[int, int, int] = self.images(np.zeros((1, self.dim))).shape[1:]
+        self.image_shape = self.images(np.zeros((1, self.dim), np.float32)).shape[1:]
 
     def _run(self, codes: NDArray[np.float32], layers: nn.Module) -> torch.Tensor:
         rows = torch.from_numpy(check_codes(codes, self.dim)).to(self._device)

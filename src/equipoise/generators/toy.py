@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -109,10 +109,9 @@ class ToyGenerator:
     def values(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return each attribute's value in [0, 255], shape (n, A), uint8."""
         rows = check_codes(codes, self.dim).astype(np.float64)
-        # einsum sums each row by itself; a matrix product may round by the batch's size.
-        project = lambda axes: np.einsum("nd,ad->na", rows, axes)  # noqa: E731
-        angle = self.curvature * project(self._turn[None])
-        scores = np.cos(angle) * project(self.axes) + np.sin(angle) * project(self._turned)
+        angle = self.curvature * _project(rows, self._turn[None])
+        scores = np.cos(angle) * _project(rows, self.axes)
+        scores += np.sin(angle) * _project(rows, self._turned)
         return np.asarray(np.rint(255 * ndtr(scores)).astype(np.uint8))
 
     def levels_of(self, values: NDArray[np.uint8]) -> NDArray[np.int8]:
@@ -144,7 +143,7 @@ class ToyGenerator:
                 low = np.array([c[level] for c, level in zip(cuts, levels, strict=True)])
                 high = np.array([c[level + 1] for c, level in zip(cuts, levels, strict=True)])
                 shares[k] += weight * normal.cdf(high, lower_limit=low)
-        return shares / shares.sum()
+        return np.asarray(shares / shares.sum())
 
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the codes turned to the toy's own basis, shape (n, dim), float32."""
@@ -164,6 +163,11 @@ class ToyGenerator:
         return images
 
 
+def _project(rows: NDArray[np.float64], axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows @ axes.T, each row summed by itself: a matrix product rounds by batch size."""
+    return np.asarray(np.einsum("nd,ad->na", rows, axes))
+
+
 def _thresholds(attribute: str, levels: Mapping[str, float]) -> NDArray[np.int64]:
     """Return the least value of each level but the first."""
     shares = np.array(list(levels.values()), dtype=np.float64)
@@ -179,34 +183,40 @@ def _thresholds(attribute: str, levels: Mapping[str, float]) -> NDArray[np.int64
 
 
 _Y, _X = np.mgrid[0:_SIZE, 0:_SIZE].astype(np.float32)
+_Floats = NDArray[np.float32]
 
 
-def _soft(inside: NDArray[np.float32]) -> NDArray[np.float32]:
+def _soft(inside: _Floats) -> _Floats:
     """Return a mask in [0, 1] that is 1 where `inside` (pixels from the edge) is well positive."""
-    return np.clip(inside + np.float32(0.5), 0, 1)
+    return np.asarray(np.clip(inside + np.float32(0.5), 0, 1), dtype=np.float32)
 
 
-def _draw(shown: NDArray[np.float32], nuisance: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _per_image(column: _Floats) -> _Floats:
+    """Let one number an image, shape (n,), stand beside pixels, shape (n, 1, 1)."""
+    return np.asarray(column[:, None, None], dtype=np.float32)
+
+
+def _paint(canvas: _Floats, mask: _Floats, colour: Sequence[float] | _Floats) -> None:
+    """Blend one colour, or one colour an image, shape (n, 3), into the canvas where the mask is."""
+    rgb = np.broadcast_to(np.asarray(colour, np.float32), (len(canvas), 3))
+    canvas += mask[:, None] * (rgb[:, :, None, None] - canvas)
+
+
+def _draw(shown: _Floats, nuisance: _Floats) -> NDArray[np.uint8]:
     """Paint faces: skin, mouth, glasses and hat by `shown` (n, 4) in [0, 1]; the rest by chance."""
-    per_image = lambda column: column[:, None, None]  # noqa: E731
-    sway = np.tanh(nuisance[:, :2])
-    x = _X - per_image(15.5 + 2 * sway[:, 0])
-    y = _Y - per_image(13.5 + sway[:, 1])
+    sway = np.asarray(np.tanh(nuisance[:, :2]), dtype=np.float32)
+    x = _X - np.float32(15.5) - 2 * _per_image(sway[:, 0])
+    y = _Y - np.float32(13.5) - _per_image(sway[:, 1])
     canvas = np.empty((len(shown), 3, _SIZE, _SIZE), np.float32)
     canvas[:] = (110 + 50 * np.tanh(nuisance[:, 2:5]))[:, :, None, None]
-
-    def paint(mask: NDArray[np.float32], colour: NDArray[np.float32]) -> None:
-        canvas[:] += mask[:, None] * (colour[:, :, None, None] - canvas)
-
-    skin = shown[:, :1] * np.float32([[150, 155, 145]]) + np.float32([[85, 50, 30]])
-    paint(_soft(11 - np.hypot(x * np.float32(1.15), y)), skin)
-    eyes = _soft(np.float32(1.6) - np.hypot(np.abs(x) - 4, y + 2))
-    paint(eyes, np.full((len(shown), 3), 25, np.float32))
-    curve = y - 6 + per_image(shown[:, 1] - np.float32(0.5)) * (np.square(x) / 6 - 2)
-    mouth = _soft(np.float32(1.0) - np.abs(curve)) * _soft(6 - np.abs(x))
-    paint(mouth, np.float32([[170, 30, 50]]).repeat(len(shown), axis=0))
-    rims = _soft(np.float32(0.8) - np.abs(np.hypot(np.abs(x) - 4, y + 2) - 3))
-    paint(rims * per_image(shown[:, 2]), np.full((len(shown), 3), 15, np.float32))
+    darkest, span = np.array([85, 50, 30], np.float32), np.array([150, 155, 145], np.float32)
+    _paint(canvas, _soft(11 - np.hypot(x * np.float32(1.15), y)), darkest + shown[:, :1] * span)
+    from_eye = np.hypot(np.abs(x) - 4, y + 2)
+    _paint(canvas, _soft(np.float32(1.6) - from_eye), (25, 25, 25))
+    curve = y - 6 + _per_image(shown[:, 1] - np.float32(0.5)) * (np.square(x) / 6 - 2)
+    _paint(canvas, _soft(1 - np.abs(curve)) * _soft(6 - np.abs(x)), (170, 30, 50))
+    rims = _soft(np.float32(0.8) - np.abs(from_eye - 3))
+    _paint(canvas, rims * _per_image(shown[:, 2]), (15, 15, 15))
     hat = _soft(-8 - y) * _soft(9 - np.abs(x))
-    paint(hat * per_image(shown[:, 3]), np.float32([[200, 40, 60]]).repeat(len(shown), axis=0))
+    _paint(canvas, hat * _per_image(shown[:, 3]), (200, 40, 60))
     return np.asarray(np.rint(np.clip(canvas, 0, 255)).astype(np.uint8))

@@ -86,7 +86,7 @@ def write_pictures(
         write(f"prior-cell-{k}", _images(generator, chosen))
     for name, sampler in samplers.items():
         write(name, _images(generator, sampler.draw(count, seed).codes))
-        for k in np.flatnonzero(sampler.target.shares):
+        for k in np.flatnonzero(sampler.target.shares).tolist():
             cell = sampler.groups.cells[k]
             images = _images(generator, sampler.draw(COLUMNS, seed, cell=cell).codes)
             write(f"{name}-cell-{k}", images, panel.read(images).cells != k)

@@ -33,7 +33,7 @@ def render(run: RunFolder) -> Path:
     environment = Environment(
         loader=PackageLoader("equipoise.report", "."), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(percent=_percent, number=_number)
+    environment.filters.update(percent=_percent, number=_number, sentence=_sentence)
     results = figures["results"]
     series = [("prior", figures["prior"])] + [(r["method"], r["representation"]) for r in results]
     cells = [share["name"] for share in figures["prior"]["cells"]]
@@ -78,6 +78,11 @@ def _data_uri(path: Path) -> str | None:
     if not path.is_file():
         return None
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital, and leave the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
