@@ -105,7 +105,9 @@ def test_a_full_disk_keeps_the_shards_and_the_run_goes_on(
         write(table, path, **settings)
 
     monkeypatch.setattr(pq, "write_table", full_after_two)
-    with pytest.raises(StorageError, match="labels-00002.parquet must be writable.*No space left"):
+    with pytest.raises(
+        StorageError, match=r"labels-00002\.parquet must be writable.*No space left"
+    ):
         collect(toy, toy_panel, 4 * SHARD_ROWS, 0, tmp_path)
     monkeypatch.undo()
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(contents(tmp_path))

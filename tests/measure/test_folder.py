@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.classifiers import Panel
+from equipoise.errors import FileFormatError, InputError
+from equipoise.generators.toy import ToyGenerator
+from equipoise.measure.folder import image_files, label_files
+
+
+def write_images(toy: ToyGenerator, folder: Path, n: int) -> np.ndarray:
+    codes = toy.prior.codes(5, 0, n)
+    for i, image in enumerate(toy.images(codes)):
+        (folder / f"{i % 3}").mkdir(exist_ok=True, parents=True)
+        picture = Image.fromarray(image.transpose(1, 2, 0))
+        picture.save(folder / f"{i % 3}" / f"{i:04d}.png")
+    return toy.levels(codes)
+
+
+def test_labels_are_the_truth_of_each_file(
+    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    truth = write_images(toy, tmp_path, 200)
+    files = image_files(tmp_path)
+    labels = label_files(files, toy_panel)
+    order = [int(path.stem) for path in files]
+    columns = [toy.groups.attribute(name) for name in toy_panel.groups.names]
+    assert np.array_equal(labels.levels, truth[order][:, columns])
+
+
+def test_sizes_may_differ(toy: ToyGenerator, toy_panel: Panel, tmp_path: Path) -> None:
+    write_images(toy, tmp_path, 10)
+    Image.new("RGB", (50, 40)).save(tmp_path / "0" / "0000a.png")
+    assert len(label_files(image_files(tmp_path), toy_panel)) == 11
+
+
+def test_no_images_and_bad_images_are_named(toy_panel: Panel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must hold images"):
+        image_files(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n half a picture")
+    with pytest.raises(FileFormatError, match=r"a\.png must be a whole picture"):
+        label_files(image_files(tmp_path), toy_panel)

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from equipoise.errors import InputError
+from equipoise.groups import Attribute, Groups
+from equipoise.labels import Labels
+from equipoise.measure.representation import (
+    confuse,
+    divergence,
+    exact_interval,
+    make_share,
+    noise_floor,
+    represent,
+)
+from equipoise.targets import Target
+
+GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
+
+
+def labels_of(levels: list[list[int]]) -> Labels:
+    array = np.array(levels, np.int8).reshape(-1, 2)
+    ones = np.ones((len(array), 2), np.float32)
+    return Labels(GROUPS, array, (ones, ones), ones)
+
+
+@pytest.mark.parametrize("n", [1, 12, 200])
+def test_the_interval_covers_at_least_at_its_level_for_every_share(n: int) -> None:
+    """Coverage is summed over all counts, so there is no noise in it."""
+    low, high = np.array([exact_interval(count, n) for count in range(n + 1)]).T
+    for share in np.concatenate([[0, 1], np.linspace(0.001, 0.999, 400)]):
+        inside = (low <= share) & (share <= high)
+        assert binom.pmf(np.arange(n + 1), n, share)[inside].sum() >= 0.95 - 1e-9
+
+
+def test_kl_of_a_perfect_sampler_is_its_floor_on_average() -> None:
+    target = np.array([0.4, 0.3, 0.2, 0.1])
+    counts = np.random.default_rng(0).multinomial(500, target, 4000)
+    found = np.mean([divergence(c / 500, target) for c in counts])
+    assert found == pytest.approx(noise_floor(target, 500), rel=0.06)
+
+
+def test_kl_is_that_of_the_definition() -> None:
+    p, q = np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.5, 0.25])
+    assert divergence(p, q) == pytest.approx(0.5 * np.log(2))
+    assert divergence([1.0, 0.0], [0.0, 1.0]) == np.inf
+
+
+def test_shares_count_unknown_apart() -> None:
+    labels = labels_of([[0, 0], [0, 0], [1, 1], [-1, 1], [0, -1]])
+    found = represent(labels, Target.uniform(GROUPS))
+    assert (found.n, found.unknown) == (5, 2)
+    assert [s.count for s in found.cells] == [2, 0, 0, 1]
+    assert [s.n for s in found.cells] == [3] * 4
+    smiling, tone = found.attributes
+    assert [(s.name, s.count, s.n) for s in smiling] == [
+        ("smiling=no", 3, 4),
+        ("smiling=yes", 1, 4),
+    ]
+    assert [s.count for s in tone] == [2, 2]
+    assert sum(s.share for s in found.cells) == pytest.approx(1)
+    assert [s.target for s in tone] == [0.5, 0.5]
+
+
+def test_all_unknown_is_not_applicable() -> None:
+    found = represent(labels_of([[-1, 0]] * 3), Target.uniform(GROUPS))
+    assert found.unknown == 3
+    assert found.kl is None
+    assert found.kl_floor is None
+    assert np.isnan(found.cells[0].share)
+
+
+def test_one_image_has_wide_intervals() -> None:
+    found = represent(labels_of([[1, 1]]), Target.uniform(GROUPS))
+    assert found.cells[3].low < 0.25
+    assert found.cells[3].high == pytest.approx(1)
+    assert found.cells[0].low == pytest.approx(0)
+    assert found.cells[0].high > 0.75
+
+
+def test_a_forbidden_cell_makes_kl_infinite_and_the_floor_counts_cells_of_positive_target() -> None:
+    target = Target(GROUPS, np.array([1.0, 1, 0, 0]))
+    assert represent(labels_of([[1, 1], [0, 0]]), target).kl == np.inf
+    assert represent(labels_of([[0, 0]] * 10), target).kl_floor == pytest.approx(1 / 20)
+
+
+def test_a_target_over_other_cells_is_refused() -> None:
+    other = Target.uniform(Groups((GROUPS.attributes[0],)))
+    with pytest.raises(InputError, match="must have the cells of smiling x tone, got smiling"):
+        represent(labels_of([[0, 0]]), other)
+
+
+def test_confusion_counts_every_draw_once() -> None:
+    confusion = confuse(GROUPS, [0, 0, 1, 3, 3], [0, 1, 1, -1, 3])
+    assert confusion.counts.sum() == 5
+    assert confusion.counts[3].tolist() == [0, 0, 0, 1, 1]
+    assert [s.share for s in confusion.purity[:2]] == [0.5, 1.0]
+    assert np.isnan(confusion.purity[2].share)
+    assert make_share("x", 0, 0).n == 0

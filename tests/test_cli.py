@@ -1,0 +1,118 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOY = ["--generator", "toy", "--n", "2000"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from equipoise.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=None,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder made by the command line."""
+    path = tmp_path_factory.mktemp("cli") / "run"
+    done = run(
+        "balance", "--out", str(path), *TOY, "--measure-n", "600", "--components", "1",
+        "--distance", "1.5", "--json", str(path / "copy.json"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "KL to target" in done.stdout
+    return path
+
+
+def test_balance_leaves_everything(folder: Path) -> None:
+    for name in ("report.html", "sampler.safetensors", "directions.safetensors", "settings.toml"):
+        assert (folder / name).is_file()
+    assert json.loads((folder / "copy.json").read_text()) == json.loads(
+        (folder / "figures.json").read_text()
+    )
+
+
+def test_sample_describe_measure_and_report(folder: Path, tmp_path: Path) -> None:
+    sampler = str(folder / "sampler.safetensors")
+    assert "target  16.67%" in run("describe", sampler).stdout
+    done = run("sample", sampler, "--n", "70", "--out", str(tmp_path / "images"))
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "images" / "images").glob("*.png"))) == 70
+    done = run("measure", sampler, "--n", "300", "--json", str(tmp_path / "m.json"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "m.json").read_text())["representation"]["n"] == 300
+    done = run(
+        "measure", str(tmp_path / "images"), "--attributes", "skin_tone", "--target", "uniform",
+        "--json", str(tmp_path / "f.json"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "f.json").read_text())["n"] == 70
+    (folder / "report.html").unlink()
+    assert run("report", str(folder)).returncode == 0
+    assert (folder / "report.html").is_file()
+
+
+def test_collect_then_directions(tmp_path: Path) -> None:
+    done = run("collect", "--out", str(tmp_path), *TOY, "--json", str(tmp_path / "c.json"))
+    assert done.returncode == 0, done.stderr
+    assert "2,000/2,000" in done.stderr
+    done = run("directions", str(tmp_path), "--json", str(tmp_path / "d.json"))
+    assert done.returncode == 0, done.stderr
+    planes = json.loads((tmp_path / "d.json").read_text())["planes"]
+    assert min(plane["auc"] for plane in planes) > 0.99
+    assert (tmp_path / "directions.safetensors").is_file()
+
+
+def test_dry_run_tells_settings_and_cost_and_does_nothing(tmp_path: Path) -> None:
+    done = run("balance", "--out", str(tmp_path / "run"), "--dry-run", "--seed", "7")
+    assert done.returncode == 0
+    assert "16,000 generator calls" in done.stdout
+    assert "digiface-dcgan" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["balance", "--n", "0"], "n must be a whole number of at least 1, got 0"),
+        (["balance", "--n", "-5"], "got -5"),
+        (["balance", "--attributes", "beard"], "attribute must be one of"),
+        (["balance", "--generator", "toy", "--attributes", "beard"], "got beard"),
+        (["balance", "--method", "magic"], "method must be one of"),
+        (["balance", "--device", "warp"], "device must be one that this machine has"),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = run(*arguments, "--out", str(tmp_path / "run"))
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_foreign_sampler_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "s.safetensors").write_bytes(b"nothing of the kind")
+    done = run("sample", str(tmp_path / "s.safetensors"), "--out", str(tmp_path / "x"))
+    assert done.returncode == 2
+    assert "must be a whole safetensors file" in " ".join(done.stderr.split())
+
+
+def test_zoo_lists_fetches_and_names_paths() -> None:
+    listed = run("zoo", "list").stdout
+    assert "MIT" in listed
+    fetched = run("zoo", "fetch", "expression")
+    place = run("zoo", "path", "expression").stdout.strip()
+    assert Path(place).is_file()
+    assert "expression" in fetched.stdout
+
+
+def test_help_has_an_example() -> None:
+    for command in ("balance", "demo", "collect", "directions", "sample", "measure", "report"):
+        assert f"Example: equipoise {command}" in " ".join(run(command, "--help").stdout.split())

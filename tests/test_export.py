@@ -1,0 +1,128 @@
+import csv
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.classifiers import Panel
+from equipoise.errors import FileFormatError, InputError
+from equipoise.export import Request, write_draws
+from equipoise.generators.toy import ToyGenerator
+from equipoise.mixture import Mixture, MixtureSource
+from equipoise.sampler import Origin, Sampler
+from equipoise.targets import Target
+
+
+@pytest.fixture(scope="module")
+def sampler(toy: ToyGenerator, toy_panel: Panel) -> Sampler:
+    target = Target.uniform(toy_panel.groups)
+    one = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
+    source = MixtureSource((one,) * target.groups.size)
+    return Sampler(Origin.of(toy), target, target.shares, source)
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metadata.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_folder_holds_the_images_and_the_truth_of_each(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    write_draws(sampler, toy, toy_panel, Request(300, seed=4), tmp_path)
+    rows = rows_of(tmp_path)
+    draws = sampler.draw(300, 4)
+    images = toy.images(draws.codes)
+    truth = toy.levels(draws.codes)
+    for i, row in enumerate(rows):
+        assert (row["index"], row["seed"]) == (str(i), "4")
+        assert row["requested"] == sampler.groups.cells[draws.requested[i]]
+        tone, smiling = (toy.groups.attributes[a].levels[truth[i, a]] for a in (0, 1))
+        assert (row["skin_tone"], row["smiling"]) == (tone, smiling)
+        assert row["achieved"] == f"smiling={smiling}, skin_tone={tone}"
+        assert np.array_equal(
+            np.asarray(Image.open(tmp_path / row["file_name"])).transpose(2, 0, 1), images[i]
+        )
+    assert len(rows) == 300
+    assert float(rows[0]["smiling.p.yes"]) in (0.0, 1.0)
+
+
+def test_a_stopped_folder_goes_on(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    write_draws(sampler, toy, toy_panel, Request(600), tmp_path / "whole")
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done >= 256:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_draws(sampler, toy, toy_panel, Request(600), tmp_path / "broken", progress=stop)
+    assert len(rows_of(tmp_path / "broken")) == 256
+    with (tmp_path / "broken" / "metadata.csv").open("a") as table:
+        table.write("images/000000256.png,0,25")
+    write_draws(sampler, toy, toy_panel, Request(600), tmp_path / "broken")
+    one, other = ((tmp_path / r / "metadata.csv").read_bytes() for r in ("whole", "broken"))
+    assert one == other
+    assert len(list((tmp_path / "broken" / "images").iterdir())) == 600
+
+
+def test_one_cell_alone(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    cell = "smiling=yes, skin_tone=dark"
+    write_draws(sampler, toy, toy_panel, Request(20, cell=cell), tmp_path)
+    assert {row["requested"] for row in rows_of(tmp_path)} == {cell}
+
+
+def test_npz_holds_the_same(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    out = write_draws(sampler, toy, toy_panel, Request(300), tmp_path / "d.npz", "npz")
+    with np.load(out, allow_pickle=False) as stored:
+        assert np.array_equal(stored["images"], toy.images(sampler.draw(300, 0).codes))
+        assert stored["index"].tolist() == list(range(300))
+        assert set(stored["smiling"]) <= {"yes", "no"}
+
+
+def test_tar_pairs_images_with_json(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    out = write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "d.tar", "tar")
+    with tarfile.open(out) as archive:
+        names = archive.getnames()
+        assert names[:2] == ["000000000.png", "000000000.json"]
+        row = json.load(archive.extractfile(names[1]))  # type: ignore[arg-type]
+    assert row["file_name"] == "000000000.png"
+    assert row["index"] == 0
+
+
+def test_bad_requests_are_named_before_anything_is_written(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for request, kind, said in [
+        (Request(0), "folder", "n must be .* got 0"),
+        (Request(5), "zip", "format must be one of folder, npz, tar, got zip"),
+        (Request(5, cell="smiling=yes"), "folder", "cell must name each of"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            write_draws(sampler, toy, toy_panel, request, out, kind)
+    with pytest.raises(FileFormatError, match="must be of the generator"):
+        write_draws(sampler, ToyGenerator(entanglement=0.1), toy_panel, Request(5), out)
+    assert not out.exists()
+
+
+def test_a_folder_of_other_draws_is_refused(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "a")
+    with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
+        write_draws(sampler, toy, toy_panel, Request(5, seed=1), tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "metadata.csv").write_text("mine\n")
+    with pytest.raises(InputError, match=r"must not hold another metadata\.csv"):
+        write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "b")
