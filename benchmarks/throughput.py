@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import store
 from equipoise.balance import open_models
 from equipoise.collect import collect
 from equipoise.settings import Settings
+from equipoise.versions import versions
 from equipoise.workers import batches, ordered_map, worker_count
 
 ATTRIBUTES = ("gender", "age", "smiling", "skin_tone")
@@ -116,7 +116,7 @@ def main() -> None:
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "throughput.md").write_text(text)
-    result = {"speed": speed, "memory_mb": memory, "versions": store.versions()}
+    result = {"speed": speed, "memory_mb": memory, "versions": versions()}
     (RESULTS / "throughput.json").write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors
+from scipy.special import ndtri
 
 from equipoise.directions import FRACTIONS, fit_directions, save_directions
 from equipoise.errors import InputError, TooFewSamples
@@ -75,11 +76,20 @@ def test_a_direction_in_the_span_of_the_others_is_refused(toy: ToyGenerator) -> 
 def test_the_default_fraction_has_the_best_held_out_accuracy(toy: ToyGenerator) -> None:
     codes, labels = toy.prior.codes(3, 0, 4000), exact_labels(toy, 4000, 3)
     best = fit_directions(codes, labels)["smiling"].planes[0]
-    each = [
-        fit_directions(codes, labels, fraction=f)["smiling"].planes[0].accuracy for f in FRACTIONS
-    ]
-    assert best.accuracy == max(each)
-    assert best.fraction in FRACTIONS
+    each = {f: fit_directions(codes, labels, fraction=f)["smiling"].planes[0] for f in FRACTIONS}
+    # Codes that neither fitted nor chose it agree with the choice, within their noise.
+    assert best.accuracy == each[best.fraction].accuracy
+    assert best.accuracy > max(p.accuracy for p in each.values()) - 2 / np.sqrt(best.held_out)
+
+
+def test_boundaries_are_the_true_ones(toy: ToyGenerator) -> None:
+    """With exact labels on a linear toy, a boundary is where the level truly begins."""
+    found = fit_directions(toy.prior.codes(0, 0, 20_000), exact_labels(toy, 20_000, 0))
+    for name, cuts in zip(toy.groups.names, toy.thresholds, strict=True):
+        true = ndtri((cuts - 0.5) / 255)
+        offsets = [plane.offset for plane in found[name].planes]
+        assert np.allclose(offsets, true, atol=0.08), name
+        assert min(plane.accuracy for plane in found[name].planes) > 0.985
 
 
 def test_held_out_accuracy_is_not_that_of_noise(toy: ToyGenerator) -> None:
@@ -98,7 +108,8 @@ def test_unknown_codes_are_left_out(toy: ToyGenerator) -> None:
     labels = exact_labels(toy, 4000, 0)
     labels.levels[::2, 1] = -1
     plane = fit_directions(toy.prior.codes(0, 0, 4000), labels, fraction=1.0)["smiling"].planes[0]
-    assert plane.fitted + plane.held_out == 2000
+    assert plane.fitted + plane.held_out < 2000
+    assert plane.fitted > 1300
 
 
 def test_too_few_samples_say_how_many_are_missing(toy: ToyGenerator) -> None:

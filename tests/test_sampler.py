@@ -10,7 +10,7 @@ from equipoise.errors import FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.groups import Attribute, Groups
 from equipoise.mixture import Mixture, MixtureSource
-from equipoise.sampler import Origin, Sampler, load_sampler
+from equipoise.sampler import Origin, Sampler, _digest, load_sampler
 from equipoise.targets import Target
 
 GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
@@ -105,7 +105,7 @@ def test_damaged_files_are_refused(sampler: Sampler, tmp_path: Path) -> None:
         with pytest.raises(FileFormatError, match="must be a whole safetensors file"):
             load_sampler(path)
     path.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
-    with pytest.raises(FileFormatError, match="must hold the arrays that were saved"):
+    with pytest.raises(FileFormatError, match="must hold what was saved, to the byte"):
         load_sampler(path)
     with pytest.raises(FileFormatError, match="must be a whole safetensors file"):
         load_sampler(tmp_path / "missing")
@@ -134,6 +134,8 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
             "mixture of dimension 4",
         ),
         ({"target": None}, "must have whole metadata"),
+        ({"weights": [float("nan")] * 4}, "must be at least 0 and sum to 1"),
+        ({"settings": []}, "must have whole metadata"),
     ],
 )
 def test_wrong_metadata_is_refused(
@@ -144,6 +146,22 @@ def test_wrong_metadata_is_refused(
     with safetensors.safe_open(path, "numpy") as stored:
         tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         metadata = json.loads(stored.metadata()["equipoise"]) | change
-    safetensors.numpy.save_file(tensors, path, {"equipoise": json.dumps(metadata)})
+    text = json.dumps(metadata)
+    stored_as = {"equipoise": text, "digest": _digest(tensors, text)}
+    safetensors.numpy.save_file(tensors, path, stored_as)
     with pytest.raises(FileFormatError, match=said):
         load_sampler(path)
+
+
+def test_any_flipped_bit_is_noticed(sampler: Sampler, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    sampler.save(path)
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(content), 200):
+        content[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError):
+            load_sampler(path)
+        sampler.save(path)
+        content = bytearray(path.read_bytes())

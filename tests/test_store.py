@@ -1,7 +1,8 @@
 import numpy as np
 
 from equipoise.measure.representation import make_share
-from equipoise.store import to_json, versions
+from equipoise.store import to_json
+from equipoise.versions import versions
 
 
 def test_json_has_no_nan_and_no_infinity() -> None:

@@ -87,7 +87,7 @@ def test_errors_name_the_cell(table: dict[str, object], said: str) -> None:
         ("marginals: gender=female", "marginals as attribute=level:share"),
         ("marginals: gender=female:1", "none for 'gender=male'"),
         ("conditional: gender", "'conditional: ATTRIBUTE | ATTRIBUTE'"),
-        ("conditional: gender | gender", "two different attributes"),
+        ("marginals: gender=male:1,male:2", "marginals as attribute=level:share"),
         ("missing.csv", "missing.csv must be readable"),
     ],
 )
@@ -96,16 +96,33 @@ def test_bad_text_is_named(text: str, said: str) -> None:
         parse_target(text, GROUPS)
 
 
+def test_conditional_targets_need_two_attributes_and_the_prior() -> None:
+    with pytest.raises(InputError, match="two different attributes"):
+        parse_target("conditional: gender | gender", GROUPS, PRIOR)
+    with pytest.raises(InputError, match="must not be conditional where"):
+        parse_target("conditional: gender | age", GROUPS)
+
+
+def test_huge_shares_do_not_overflow() -> None:
+    assert np.allclose(Target(GROUPS, np.full(4, 1e308)).shares, 0.25)
+
+
 def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[1, 2]")
     (tmp_path / "b.json").write_text("{")
     (tmp_path / "c.csv").write_text("gender,share\nmale,1\n")
     (tmp_path / "d.csv").write_text("gender,age,share\nmale,old,1\nmale,old,1\n")
+    (tmp_path / "e.json").write_text('{"gender=male, age=old": 1, "gender=male, age=old": 2}')
+    (tmp_path / "f.json").write_text("[" * 100_000)
+    (tmp_path / "g.csv").write_text("gender,age,share\nmale,old,1,2,3\n")
     for name, said in [
         ("a.json", "must hold an object, got list"),
         ("b.json", "must be JSON"),
         ("c.csv", "must have the columns age, gender, share"),
         ("d.csv", "'gender=male, age=old' must be given once"),
+        ("e.json", "'gender=male, age=old' must be given once"),
+        ("f.json", "must be JSON"),
+        ("g.csv", "must have the columns"),
     ]:
         with pytest.raises(InputError, match=said):
             parse_target(str(tmp_path / name), GROUPS)

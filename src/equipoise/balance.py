@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from equipoise import store, zoo
 from equipoise.classifiers import Classifier, Panel, open_panel
 from equipoise.collect import collect
@@ -21,6 +23,7 @@ from equipoise.report.render import render
 from equipoise.sampler import Origin, Sampler
 from equipoise.settings import Settings
 from equipoise.targets import parse_target
+from equipoise.versions import versions
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +75,16 @@ def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Ba
     """
     run = store.RunFolder(Path(folder))
     generator, panel = open_models(settings)
-    parse_target(settings.target, panel.groups)  # A bad target fails before labels are paid for.
-    run.write_settings(settings)
+    # A bad target fails before labels are paid for.
+    parse_target(settings.target, panel.groups, np.ones(panel.groups.size))
     workers, seed = settings.workers, settings.seed
 
     began = time.perf_counter()
     table = collect(
         generator, panel, settings.n, seed, run.labels, workers=workers, progress=progress
     )
+    run.clear_results()
+    run.write_settings(settings)
     labels = table.labels()
     shares = [share.share for share in represent(labels).cells]
     target = parse_target(settings.target, panel.groups, shares)
@@ -121,7 +126,7 @@ def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Ba
         directions_quality(directions),
         (result,),
         cost,
-        store.versions(),
+        versions(),
     )
     run.write_figures(figures)
     write_pictures(run, generator, panel, labels, seed, {settings.method: fitted.sampler})

@@ -184,7 +184,6 @@ def collect(
 
     folder = RunFolder(out)
     opened, panel = open_models(settings)
-    folder.write_settings(settings)
     with bars() as progress:
         table = run(
             opened,
@@ -195,6 +194,7 @@ def collect(
             workers=settings.workers,
             progress=progress,
         )
+    folder.write_settings(settings)
     representation = represent(table.labels())
     print_representation(out_console, "the generator as it is", representation)
     if json_file is not None:

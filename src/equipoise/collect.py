@@ -7,6 +7,7 @@ not stored: (seed, index) makes them again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -26,6 +27,7 @@ from equipoise.groups import Groups
 from equipoise.labels import Labels, concatenate, from_table, to_columns
 from equipoise.progress import Progress, silent
 from equipoise.seeds import check_seed
+from equipoise.versions import versions
 from equipoise.workers import batches, ordered_map
 
 SHARD_ROWS = 2048
@@ -56,8 +58,8 @@ class LabelTable:
     def stream(self) -> Iterator[Labels]:
         """Yield the labels shard by shard."""
         for number, (start, stop) in enumerate(batches(0, self.n, SHARD_ROWS)):
-            table = _read_shard(shard_path(self.folder, number))
-            yield from_table(table, self.groups).take(slice(0, stop - start))
+            path = shard_path(self.folder, number)
+            yield _read_shard(path, self.groups, start).take(slice(0, stop - start))
 
     def labels(self) -> Labels:
         """Read all labels into memory, about 30 bytes a row for two attributes."""
@@ -163,11 +165,15 @@ def label_codes(
         What `progress` is told.
     """
     n = check_count("n", n, "Pass --n 10000.")
+    # Codes are made anew when labels are used, so a library that makes them otherwise must show.
+    first = np.ascontiguousarray(codes(0, 1))
     identity = json.dumps(
         {
             "generator": generator.digest,
+            "device": generator.device,
             "panel": panel.digest,
             "codes": source,
+            "first_code": hashlib.sha256(first.tobytes()).hexdigest()[:16],
             "batch_size": generator.batch_size,
         },
         sort_keys=True,
@@ -203,9 +209,11 @@ def label_codes(
 def _write_shard(path: Path, labels: Labels, start: int, identity: bytes) -> None:
     index = pa.array(np.arange(start, start + len(labels)))
     table = pa.table({"index": index, **to_columns(labels)})
-    table = table.replace_schema_metadata({_IDENTITY: identity})
+    table = table.replace_schema_metadata(
+        {_IDENTITY: identity, b"equipoise.versions": json.dumps(versions()).encode()}
+    )
     with atomic_path(path) as part:
-        pq.write_table(table, part, compression="zstd")
+        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
 
 def _has_rows(path: Path, rows: int, identity: bytes) -> bool:
@@ -228,14 +236,19 @@ def _has_rows(path: Path, rows: int, identity: bytes) -> bool:
 def _parquet_metadata(path: Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
 
 
-def _read_shard(path: Path) -> pa.Table:
+def _read_shard(path: Path, groups: Groups, start: int) -> Labels:
+    """Read a shard whose rows begin at index `start`, its checksums verified."""
     try:
-        return pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+        index = table["index"].to_numpy()
+        if not np.array_equal(index, np.arange(start, start + len(index))):
+            raise ValueError(f"rows that do not begin at index {start}")
+        return from_table(table, groups)
+    except (pa.ArrowException, OSError, KeyError, ValueError, IndexError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
@@ -243,6 +256,6 @@ def _damaged(path: Path, error: Exception) -> FileFormatError:
     return FileFormatError(
         f"labels {path}",
         "must be a whole Parquet file",
-        str(error).splitlines()[0],
+        (str(error).splitlines() or [type(error).__name__])[0],
         "Delete it and run the same command again.",
     )

@@ -12,6 +12,7 @@ neighbouring levels, for dark < medium < light) or *one-vs-rest* (a hyperplane f
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from equipoise.files import atomic_path
 from equipoise.groups import Attribute, Groups
 from equipoise.labels import Labels
 from equipoise.seeds import Stream, generator_for
+from equipoise.settings import MULTILEVEL
 
 FRACTIONS = (0.1, 0.25, 0.5, 1.0)
 """Fractions of most confident codes that are tried when none is set."""
@@ -34,8 +36,7 @@ FRACTIONS = (0.1, 0.25, 0.5, 1.0)
 LEAST_SAMPLES = 20
 """Labelled codes that each level needs."""
 
-_HELD_OUT = 0.25
-_MULTILEVEL = ("ordered", "one-vs-rest")
+_CHOOSING, _TESTING = 0.15, 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +52,10 @@ class Hyperplane:
     offset : float
         In units of code space.
     accuracy : float
-        Held-out balanced accuracy of the sign, in [0, 1]; 0.5 is chance.
+        Balanced accuracy of the sign on codes that neither the fit nor the choice of the fraction
+        saw, in [0, 1]; 0.5 is chance.
     auc : float
-        Held-out area under the ROC curve, in [0, 1]; 0.5 is chance.
+        Area under the ROC curve on the same codes, in [0, 1]; 0.5 is chance.
     fraction : float
         Share of the most confident codes of each side that it was fitted on.
     fitted, held_out : int
@@ -205,7 +207,7 @@ def fit_directions(
         "ordered" or "one-vs-rest", for attributes of more than two levels. An attribute whose
         levels have no order is one-vs-rest always.
     seed : int
-        Of the split into fitted and held-out codes.
+        Of the split into codes to fit on (70 %), to choose the fraction, and to test.
 
     Raises
     ------
@@ -221,39 +223,42 @@ def fit_directions(
     """
     if fraction is not None and not 0 < fraction <= 1:
         raise InputError("fraction", "must be in (0, 1]", fraction, "Leave it out.")
-    if multilevel not in _MULTILEVEL:
+    if multilevel not in MULTILEVEL:
         raise InputError(
-            "multilevel", f"must be one of {', '.join(_MULTILEVEL)}", multilevel, "Leave it out."
+            "multilevel", f"must be one of {', '.join(MULTILEVEL)}", multilevel, "Leave it out."
         )
-    held_out = generator_for(seed, Stream.SPLIT).random(len(codes)) < _HELD_OUT
+    part = generator_for(seed, Stream.SPLIT).random(len(codes))
+    testing, choosing = part < _TESTING, (part >= _TESTING) & (part < _TESTING + _CHOOSING)
     fractions = FRACTIONS if fraction is None else (fraction,)
     found = []
     for a, attribute in enumerate(labels.groups.attributes):
         levels = labels.levels[:, a]
         check_samples(attribute, levels)
         ordered = len(attribute.levels) == 2 or (attribute.ordered and multilevel == "ordered")
-        data = _Data(codes, levels, labels.probabilities[a], labels.scores[:, a], held_out)
+        data = _Data(codes, levels, labels.probabilities[a], labels.scores[:, a], choosing, testing)
         fits = [_fit(attribute, ordered, data, f, seed) for f in fractions]
-        found.append(max(fits, key=lambda d: float(np.mean([p.accuracy for p in d.planes]))))
+        found.append(max(fits, key=data.choice_accuracy))
     return Directions(labels.groups, tuple(found))
 
 
 def save_directions(directions: Directions, path: Path) -> None:
     """Write normals (P, dim), conditional normals (P, dim) and offsets to a safetensors file.
 
-    Offsets and level names are in the metadata, key "equipoise", as JSON.
+    Names of normals and of each offset's positive levels are in the metadata, key "equipoise", as
+    JSON. Conditional normals are left out where an attribute follows from the others.
 
     Raises
     ------
     StorageError
         When the file cannot be written.
     """
-    names = directions.groups.names
     tensors = {
         "normals": directions.normals,
-        "conditional": np.concatenate([directions.conditional(name) for name in names]),
         "offsets": np.array([p.offset for d in directions.directions for p in d.planes]),
     }
+    with suppress(InputError):
+        conditional = [directions.conditional(name) for name in directions.groups.names]
+        tensors["conditional"] = np.concatenate(conditional)
     planes = [
         {"attribute": d.attribute.name, "positive": p.positive}
         for d in directions.directions
@@ -307,7 +312,25 @@ class _Data:
     levels: NDArray[np.int8]
     probabilities: NDArray[np.float32]
     scores: NDArray[np.float32]
-    held_out: NDArray[np.bool_]
+    choosing: NDArray[np.bool_]
+    testing: NDArray[np.bool_]
+
+    @property
+    def fitting(self) -> NDArray[np.bool_]:
+        """Known rows to fit on."""
+        return ~self.choosing & ~self.testing & (self.levels >= 0)
+
+    def choice_accuracy(self, direction: Direction) -> float:
+        """Return the mean balanced accuracy on the rows that choose among fractions."""
+        rows = self.choosing & (self.levels >= 0)
+        accuracies = []
+        for plane in direction.planes:
+            numbers = [direction.attribute.level(name) for name in plane.positive]
+            truth = np.isin(self.levels[rows], numbers)
+            if 0 < truth.sum() < len(truth):
+                guess = self.codes[rows] @ plane.normal > plane.offset
+                accuracies.append(balanced_accuracy_score(truth, guess))
+        return float(np.mean(accuracies)) if accuracies else 0.0
 
 
 def _fit(attribute: Attribute, ordered: bool, data: _Data, fraction: float, seed: int) -> Direction:
@@ -321,10 +344,14 @@ def _fit(attribute: Attribute, ordered: bool, data: _Data, fraction: float, seed
 
 
 def _most_confident(
-    confidence: NDArray[np.float32], rows: NDArray[np.bool_], fraction: float
+    confidence: NDArray[np.float32],
+    rows: NDArray[np.bool_],
+    fraction: float,
+    rng: np.random.Generator,
 ) -> NDArray[np.int64]:
     """Return the `fraction` of `rows` that are highest in `confidence`, at least 10 of them."""
-    candidates = np.flatnonzero(rows)
+    # Shuffled first, so that where answers are all alike no rows are preferred for their index.
+    candidates = rng.permutation(np.flatnonzero(rows))
     count = min(len(candidates), max(10, int(np.ceil(fraction * len(candidates)))))
     order = np.argsort(-confidence[candidates], kind="stable")
     return candidates[order[:count]]
@@ -343,6 +370,33 @@ def _separate(
     return weights / length, float(-machine.intercept_[0] / length)
 
 
+def _boundary(projected: NDArray[np.float64], positive: NDArray[np.bool_], seed: int) -> float:
+    """Return where along a normal its two sides part, both sides weighing the same.
+
+    The machine that found the normal is regularised strongly, which pulls its own offset towards
+    the middle of all codes; along one axis nothing needs regularising.
+    """
+    centre, scale = float(projected.mean()), float(projected.std())
+    rows = ((projected - centre) / scale)[:, None]
+    machine = LinearSVC(
+        C=1e3,
+        class_weight="balanced",
+        dual=False,
+        random_state=seed % 2**32,
+        max_iter=5000,
+        intercept_scaling=100,
+    ).fit(rows, positive)
+    slope = float(machine.coef_[0, 0])
+    if slope <= 0:
+        raise InputError(
+            "levels of an ordered attribute",
+            "must rise along one direction",
+            "a boundary whose upper side lies below",
+            "Pass --multilevel one-vs-rest.",
+        )
+    return centre - scale * float(machine.intercept_[0]) / slope
+
+
 def _fit_plane(
     data: _Data,
     names: tuple[str, ...],
@@ -352,14 +406,16 @@ def _fit_plane(
     seed: int,
 ) -> Hyperplane:
     """Fit the hyperplane between `positive` and the other known rows."""
-    usable = ~data.held_out & (data.levels >= 0)
+    usable = data.fitting
+    rng = generator_for(seed, Stream.SPLIT, 1)
     rows = np.concatenate(
         [
-            _most_confident(confidence, usable & positive, fraction),
-            _most_confident(-confidence, usable & ~positive, fraction),
+            _most_confident(confidence, usable & positive, fraction, rng),
+            _most_confident(-confidence, usable & ~positive, fraction, rng),
         ]
     )
-    normal, offset = _separate(data.codes[rows], positive[rows], seed)
+    normal = _separate(data.codes[rows], positive[rows], seed)[0]
+    offset = _boundary(data.codes[usable] @ normal, positive[usable], seed)
     return _tested(data, names, positive, normal, offset, fraction, len(rows))
 
 
@@ -372,7 +428,7 @@ def _tested(
     fraction: float,
     fitted: int,
 ) -> Hyperplane:
-    test = data.held_out & (data.levels >= 0)
+    test = data.testing & (data.levels >= 0)
     projected = data.codes[test] @ normal
     truth = positive[test]
     both = 0 < truth.sum() < len(truth)
@@ -401,30 +457,23 @@ def _fit_ordered(attribute: Attribute, data: _Data, fraction: float, seed: int) 
     first = _fit_plane(data, names, data.levels > middle, confidence, fraction, seed)
     if len(attribute.levels) == 2:
         return Direction(attribute, True, (first,))
-    usable = ~data.held_out & (data.levels >= 0)
-    projected = (data.codes[usable] @ first.normal).astype(np.float32)[:, None]
+    usable = data.fitting
+    projected = data.codes[usable] @ first.normal
     planes = []
     for level in range(len(attribute.levels) - 1):
         positive = data.levels > level
-        sign, offset = _separate(projected, positive[usable], seed)
-        if sign[0] < 0:
-            raise InputError(
-                f"levels of attribute {attribute.name!r}",
-                "must rise along one direction to be ordered",
-                f"an order that turns at {level_name(attribute, level + 1)}",
-                "Pass --multilevel one-vs-rest.",
-            )
+        offset = _boundary(projected, positive[usable], seed)
         names = attribute.levels[level + 1 :]
         planes.append(_tested(data, names, positive, first.normal, offset, fraction, first.fitted))
     return Direction(attribute, True, tuple(planes), _peaks(projected, data.levels[usable]))
 
 
-def _peaks(projected: NDArray[np.float32], levels: NDArray[np.int8]) -> tuple[float, ...]:
+def _peaks(projected: NDArray[np.float64], levels: NDArray[np.int8]) -> tuple[float, ...]:
     """Return where along the normal each inner level is most probable.
 
     The probabilities are those of a multinomial logistic regression on the projection.
     """
-    model = LogisticRegression(C=1e3).fit(projected, levels)
+    model = LogisticRegression(C=1e3).fit(projected[:, None], levels)
     grid = np.linspace(projected.min(), projected.max(), 1001)
     best = model.predict_proba(grid[:, None])[:, 1:-1].argmax(axis=0)
     return tuple(float(grid[i]) for i in best)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 
 class EquipoiseError(Exception):
     """Base of every error that Equipoise raises on purpose.
@@ -67,6 +69,6 @@ def check_count(argument: str, value: int, remedy: str, *, least: int = 1) -> in
     InputError
         Otherwise, naming `argument`.
     """
-    if isinstance(value, bool) or int(value) != value or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(argument, f"must be a whole number of at least {least}", value, remedy)
     return int(value)

@@ -101,6 +101,7 @@ def fit_mixture(
             "components", "must be a whole number of at least 1, or 'bic'", components, "Pass 1."
         )
     tried = COMPONENTS_TRIED if components == "bic" else (int(components),)
+    tried = tuple(count for count in tried if count == min(tried) or count < len(codes))
     least = max(2, min(tried))
     if len(codes) < least:
         raise TooFewSamples(
@@ -182,7 +183,13 @@ class MixtureSource:
             good = count and shapes == [(count,), (count, dim), (count, dim, dim)]
             try:
                 mixture = Mixture(*parts) if good else None  # type: ignore[arg-type]
-                good = mixture is not None and abs(mixture.weights.sum() - 1) < 1e-6
+                good = (
+                    mixture is not None
+                    and bool((mixture.weights >= 0).all())
+                    and abs(mixture.weights.sum() - 1) < 1e-9
+                    and bool(np.isfinite(mixture.means).all())
+                    and bool(np.abs(mixture.means).max() < 1e6)
+                )
                 if good:
                     good = bool(np.isfinite(mixture._factors).all())  # type: ignore[union-attr]
             except np.linalg.LinAlgError:

@@ -26,6 +26,7 @@ from equipoise.groups import Attribute, Groups
 from equipoise.mixture import MixtureSource
 from equipoise.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
 from equipoise.targets import Target
+from equipoise.versions import versions
 from equipoise.workers import batches
 
 _FORMAT = 1
@@ -128,8 +129,8 @@ class Sampler:
         weights = np.asarray(self.weights, dtype=np.float64)
         if (
             weights.shape != (self.groups.size,)
-            or (weights < 0).any()
-            or abs(weights.sum() - 1) > 1e-9
+            or not (weights >= 0).all()
+            or not abs(weights.sum() - 1) <= 1e-9
         ):
             raise InputError(
                 "weights", "must be at least 0 and sum to 1, one a cell", weights.tolist(), _REMEDY
@@ -270,11 +271,14 @@ class Sampler:
             "groups": _groups_to_json(self.groups),
             "target": {"text": self.target.text, "shares": self.target.shares.tolist()},
             "weights": self.weights.tolist(),
-            "tensors": _digest(tensors),
             "settings": dict(self.settings),
+            "versions": versions(),
         }
+        text = json.dumps(metadata)
         with atomic_path(path) as part:
-            safetensors.numpy.save_file(tensors, part, {"equipoise": json.dumps(metadata)})
+            safetensors.numpy.save_file(
+                tensors, part, {"equipoise": text, "digest": _digest(tensors, text)}
+            )
 
 
 def load_sampler(path: Path) -> Sampler:
@@ -291,8 +295,14 @@ def load_sampler(path: Path) -> Sampler:
             raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
         with safetensors.safe_open(path, framework="numpy") as stored:
             text = (stored.metadata() or {}).get("equipoise")
+            digest = (stored.metadata() or {}).get("digest")
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
+    except (
+        *(OSError, safetensors.SafetensorError),
+        *(TypeError, AttributeError, ValueError),  # kinds of numbers that NumPy does not have
+    ) as error:
+        if isinstance(error, FileFormatError):
+            raise
         raise FileFormatError(where, "must be a whole safetensors file", error, _REMEDY) from error
     if text is None:
         raise FileFormatError(
@@ -300,6 +310,10 @@ def load_sampler(path: Path) -> Sampler:
             "must have been saved by Equipoise",
             "a safetensors file of another kind",
             _REMEDY,
+        )
+    if digest != _digest(tensors, text):
+        raise FileFormatError(
+            where, "must hold what was saved, to the byte", "another digest", _REMEDY
         )
     try:
         metadata = json.loads(text)
@@ -310,10 +324,8 @@ def load_sampler(path: Path) -> Sampler:
                 f"format {metadata['format']} and kind {metadata['kind']!r}",
                 "Update Equipoise, or make the sampler again.",
             )
-        if metadata["tensors"] != _digest(tensors):
-            raise FileFormatError(
-                where, "must hold the arrays that were saved", "other arrays (digest)", _REMEDY
-            )
+        if not isinstance(metadata["settings"], dict):
+            raise TypeError("settings must be an object")
         groups = _groups_from_json(metadata["groups"])
         target = Target(
             groups, np.array(metadata["target"]["shares"]), str(metadata["target"]["text"])
@@ -322,7 +334,7 @@ def load_sampler(path: Path) -> Sampler:
         source = _SOURCES[metadata["kind"]].from_tensors(tensors, groups.size, origin.dim, where)
         weights = np.array(metadata["weights"], dtype=np.float64)
         return Sampler(origin, target, weights, source, metadata["settings"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(
@@ -333,8 +345,9 @@ def load_sampler(path: Path) -> Sampler:
 _SOURCES = {MixtureSource.kind: MixtureSource}
 
 
-def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, NDArray[Any]], text: str = "") -> str:
+    """SHA-256 of arrays, by name, and of the text beside them."""
+    digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())

@@ -4,13 +4,15 @@ Rows are made in blocks of `BLOCK_ROWS`; a block has its own child of a
 `numpy.random.SeedSequence`, keyed by the stream's purpose and the block's number. Any
 slice is cut from whole blocks, so row i is the same however it is reached. The values are
 those of NumPy's PCG64 and `standard_normal`; NumPy keeps them within a version and may
-change them between feature releases (NEP 19), so a run stores NumPy's version.
+change them between feature releases (NEP 19), so labels, samplers and
+figures store the versions that made them, and labels also what the first code was.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +42,7 @@ def check_seed(seed: int) -> int:
     InputError
         Otherwise.
     """
-    if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 2**63:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**63:
         raise InputError("seed", "must be a whole number in [0, 2**63)", seed, "Pass --seed 0.")
     return int(seed)
 

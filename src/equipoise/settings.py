@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from equipoise.errors import InputError, check_count
 from equipoise.seeds import check_seed
+
+MULTILEVEL = ("ordered", "one-vs-rest")
+"""How attributes of more than two levels get their hyperplanes."""
 
 METHODS = ("shift",)
 """Methods of `balance`: the recipe of arXiv 2012.04842."""
@@ -86,7 +91,23 @@ class Settings:
     def __post_init__(self) -> None:
         check_count("n", self.n, "Pass --n 10000.")
         check_count("measure_n", self.measure_n, "Pass --measure-n 6000.")
-        check_count("per_cell", self.per_cell, "Pass --per-cell 5000.")
+        check_count("per_cell", self.per_cell, "Pass --per-cell 5000.", least=2)
+        if self.components != "bic":
+            remedy = "Pass --components 1, or bic."
+            number = self.components if isinstance(self.components, int) else 0
+            check_count("components", number, remedy)
+        for name in ("batch_size", "workers"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name), "Leave it out.")
+        if not 0 < self.distance < np.inf:
+            raise InputError("distance", "must be above 0", self.distance, "Pass --distance 3.")
+        if self.fraction is not None and not 0 < self.fraction <= 1:
+            raise InputError("fraction", "must be in (0, 1]", self.fraction, "Leave it out.")
+        if self.multilevel not in MULTILEVEL:
+            allowed = f"must be one of {', '.join(MULTILEVEL)}"
+            raise InputError("multilevel", allowed, self.multilevel, "Leave it out.")
+        if not 0 <= self.abstain_below <= 1:
+            raise InputError("abstain_below", "must be in [0, 1]", self.abstain_below, "Pass 0.")
         check_seed(self.seed)
         if self.method not in METHODS:
             raise InputError(
@@ -141,8 +162,8 @@ def _typed(name: str, value: Any, wanted: str) -> Any:
         items = value.split(",") if isinstance(value, str) else value
         if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
             return tuple(item.strip() for item in items)
-    elif name == "components" and str(value).isdigit():
-        return int(value)
+    elif name == "components" and str(value).isascii() and str(value).isdecimal():
+        return int(str(value)[:9])
     else:
         kinds: dict[str, Any] = {
             "str": str,
@@ -165,7 +186,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(f"settings file {path}", "must be under 1 MiB", "a larger one", remedy)
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"settings file {path}", "must be readable TOML", str(error), remedy
         ) from error

@@ -19,6 +19,12 @@ from equipoise.errors import InputError, check_count
 from equipoise.generators.base import Prior
 from equipoise.seeds import Stream, generator_for
 
+_LEAST_SINGULAR_SHARE = 0.1
+"""Combinations of normals shorter than this share of the longest are left alone. They are what
+nearly dependent normals have in common but rounding and noise, as the one-vs-rest normals of one
+axis; solving for them would throw codes far off. Two normals are dependent in this sense when their
+cosine exceeds 0.98."""
+
 
 @dataclass(frozen=True, eq=False)
 class Moved:
@@ -35,6 +41,9 @@ class Moved:
     norm_missed : int
         Codes whose norm could not be kept, since the wanted coordinates alone exceed it; 0 when
         keeping the norm was not asked for.
+    off_target : float
+        Largest mean difference between a wanted and a reached coordinate, in units of code space;
+        0 unless normals depend on each other and want different things.
     """
 
     distance: tuple[float, float, float]
@@ -42,6 +51,7 @@ class Moved:
     norm_after: float
     log_density_lost: float
     norm_missed: int
+    off_target: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +101,7 @@ def move_to(
     ([[3.0, 0.0, 0.0]], 3.0)
     """
     rows = codes.astype(np.float64)
-    inverse = np.linalg.pinv(normals)
+    inverse = np.linalg.pinv(normals, rcond=_LEAST_SINGULAR_SHARE)
     moved = rows + (np.asarray(coordinates) - rows @ normals.T) @ inverse.T
     missed = 0
     if keep_norm:
@@ -155,11 +165,16 @@ def shift_codes(
         ]
     )
     moved, missed = move_to(codes, directions.normals, wanted, keep_norm=keep_norm)
-    return Shifted(moved, _account(prior, codes, moved, missed))
+    off = float(np.abs((moved @ directions.normals.T - wanted).mean(axis=0)).max())
+    return Shifted(moved, _account(prior, codes, moved, missed, off))
 
 
 def _account(
-    prior: Prior, before: NDArray[np.float32], after: NDArray[np.float32], missed: int
+    prior: Prior,
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    missed: int,
+    off_target: float,
 ) -> Moved:
     steps = np.linalg.norm(after.astype(np.float64) - before, axis=1)
     low, middle, high = np.quantile(steps, [0.05, 0.5, 0.95])
@@ -170,4 +185,5 @@ def _account(
         float(np.linalg.norm(after, axis=1).mean()),
         float(lost.mean()),
         missed,
+        off_target,
     )

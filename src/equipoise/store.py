@@ -12,9 +12,8 @@ report.html
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
-import platform
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,10 @@ import numpy as np
 
 from equipoise.errors import FileFormatError
 from equipoise.figures import FORMAT, Figures
-from equipoise.files import write_text
+from equipoise.files import storage, write_text
 from equipoise.settings import Settings, make_settings
 
 _LARGEST_FIGURES = 64 * 2**20
-_VERSIONED = ("equipoise", "numpy", "scipy", "scikit-learn", "torch", "onnxruntime")
 
 
 def to_json(value: Any) -> Any:
@@ -48,12 +46,6 @@ def to_json(value: Any) -> Any:
 def write_json(path: Path, value: Any) -> None:
     """Write a record as JSON, whole or not at all."""
     write_text(path, json.dumps(to_json(value), indent=1) + "\n")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that the figures depend on."""
-    found = {name: importlib.metadata.version(name) for name in _VERSIONED}
-    return {"python": platform.python_version(), "machine": platform.machine(), **found}
 
 
 @dataclass(frozen=True)
@@ -94,7 +86,7 @@ class RunFolder:
         """Save the resolved settings."""
         lines = [
             # Strings, numbers, booleans and lists of strings are written alike in JSON and TOML.
-            f"{name} = {json.dumps(value)}"
+            f"{name} = {json.dumps(value, ensure_ascii=False)}"
             for name, value in settings.to_dict().items()
             if value is not None
         ]
@@ -109,6 +101,13 @@ class RunFolder:
             When the folder holds none.
         """
         return make_settings({}, self.path / "settings.toml")
+
+    def clear_results(self) -> None:
+        """Remove what an earlier run with other settings may have left; labels are kept."""
+        with storage(self.path):
+            for path in (self.path / "figures.json", self.report, self.sampler, self.directions):
+                path.unlink(missing_ok=True)
+            shutil.rmtree(self.path / "pictures", ignore_errors=True)
 
     def write_figures(self, figures: Figures) -> None:
         """Save the figures."""
@@ -130,7 +129,7 @@ class RunFolder:
                     f"figures {path}", "must be under 64 MiB", path.stat().st_size, remedy
                 )
             figures = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise FileFormatError(
                 f"figures {path}", "must be readable JSON", str(error), remedy
             ) from error

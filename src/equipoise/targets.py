@@ -67,10 +67,11 @@ class Target:
                     float(share),
                     "Correct that share.",
                 )
-        if shares.sum() <= 0:
+        if shares.max() <= 0:
             raise InputError(
                 "target", "must give some cell a positive share", shares.tolist(), "Raise one."
             )
+        shares /= shares.max()
         shares /= shares.sum()
         shares.setflags(write=False)
         object.__setattr__(self, "shares", shares)
@@ -100,8 +101,8 @@ class Target:
                     "Remove one of the two entries.",
                 )
             try:
-                shares[k] = float(share)
-            except (TypeError, ValueError):
+                shares[k] = np.nan if isinstance(share, bool) else float(share)
+            except (TypeError, ValueError, OverflowError):
                 shares[k] = np.nan
             if np.isnan(shares[k]):
                 raise InputError(
@@ -180,23 +181,31 @@ def _read_table(path: Path, groups: Groups) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_TABLE:
             raise InputError(f"target file {path}", "must be under 4 MiB", "a larger file", remedy)
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"target file {path}", "must be readable text", error, remedy) from error
     if path.suffix == ".json":
         try:
-            table = json.loads(text)
-        except json.JSONDecodeError as error:
+            table = json.loads(text, object_pairs_hook=_without_doubles)
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"target file {path}", "must be JSON", str(error), remedy) from error
         if not isinstance(table, dict):
             raise InputError(
                 f"target file {path}", "must hold an object", type(table).__name__, remedy
             )
         return table
-    rows = list(csv.DictReader(text.splitlines()))
+    try:
+        rows = list(csv.DictReader(text.splitlines()))
+    except csv.Error as error:
+        raise InputError(f"target file {path}", "must be CSV", str(error), remedy) from error
     wanted = {*groups.names, "share"}
-    if not rows or set(rows[0]) != wanted:
-        got = sorted(map(str, rows[0])) if rows else "no rows"
+    odd = next((row for row in rows if set(row) != wanted or None in row.values()), None)
+    if not rows or odd is not None:
+        got = sorted(map(str, odd)) if odd else "no rows"
         raise InputError(
             f"target file {path}", f"must have the columns {', '.join(sorted(wanted))}", got, remedy
         )
@@ -209,13 +218,27 @@ def _read_table(path: Path, groups: Groups) -> dict[str, Any]:
     return dict(zip(cells, (row["share"] for row in rows), strict=True))
 
 
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object, refusing a key that is given twice."""
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InputError(
+                f"target share of cell {key!r}", "must be given once", "it twice", "Remove one."
+            )
+    return dict(pairs)
+
+
 def _parse_marginals(text: str, written: str) -> dict[str, dict[str, float]]:
     marginals: dict[str, dict[str, float]] = {}
     for part in filter(str.strip, text.split(";")):
         name, _, levels = (piece.strip() for piece in part.partition("="))
         try:
             pairs = [item.split(":") for item in levels.split(",")]
-            marginals[name] = {level.strip(): float(share) for level, share in pairs}
+            found = [(level.strip(), float(share)) for level, share in pairs]
+            if name in marginals or len(dict(found)) < len(found):
+                raise ValueError(f"{name} or a level of it twice")
+            marginals[name] = dict(found)
         except ValueError as error:
             raise InputError(
                 "target",
@@ -236,8 +259,7 @@ def parse_target(text: str, groups: Groups, prior: ArrayLike | None = None) -> T
     groups : Groups
         Its cells.
     prior : array_like of float, shape (K,), optional
-        Shares of the generator's own output, needed by a conditional target alone. Uniform
-        where it is not given, which is enough to check the text before anything is labelled.
+        Shares of the generator's own output, needed by a conditional target alone.
 
     Raises
     ------
@@ -267,8 +289,14 @@ def parse_target(text: str, groups: Groups, prior: ArrayLike | None = None) -> T
                 text,
                 "Write it as in 'conditional: gender | age'.",
             )
-        shares = np.full(groups.size, 1.0) if prior is None else prior
-        return Target.conditional(groups, balanced, within, shares, text)
+        if prior is None:
+            raise InputError(
+                "target",
+                "must not be conditional where the generator's own shares are not known",
+                text,
+                "Give a table of shares instead.",
+            )
+        return Target.conditional(groups, balanced, within, prior, text)
     raise InputError(
         "target",
         "must be 'uniform', a .csv or .json file, 'marginals: ...' or 'conditional: A | B'",

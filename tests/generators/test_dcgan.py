@@ -7,7 +7,8 @@ from torch import nn
 
 from equipoise import zoo
 from equipoise.errors import FileFormatError, InputError
-from equipoise.generators.dcgan import DCGAN, check_device
+from equipoise.generators.dcgan import DCGAN
+from equipoise.generators.device import check_device
 
 
 def small_state() -> dict[str, torch.Tensor]:

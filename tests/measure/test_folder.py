@@ -40,5 +40,5 @@ def test_no_images_and_bad_images_are_named(toy_panel: Panel, tmp_path: Path) ->
     with pytest.raises(InputError, match="must hold images"):
         image_files(tmp_path)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n half a picture")
-    with pytest.raises(FileFormatError, match=r"a\.png must be a whole picture"):
+    with pytest.raises(FileFormatError, match=r"a\.png must be a whole, opaque 8-bit picture"):
         label_files(image_files(tmp_path), toy_panel)

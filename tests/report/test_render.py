@@ -61,7 +61,13 @@ def test_hostile_text_is_escaped(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "readable JSON"), ("{", "readable JSON"), ("{}", "format 1")]
+    ("content", "said"),
+    [
+        (None, "readable JSON"),
+        ("{", "readable JSON"),
+        ("{}", "format 1"),
+        ('{"format": 1}', "must have the layout"),
+    ],
 )
 def test_missing_and_damaged_figures_are_named(
     tmp_path: Path, content: str | None, said: str

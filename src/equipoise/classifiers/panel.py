@@ -103,14 +103,18 @@ class Panel:
     def _check(classifier: str, attribute: Attribute, reading: Reading, count: int) -> None:
         what = f"answer of classifier {classifier!r} on {attribute.name!r}"
         expected = (count, len(attribute.levels))
-        if reading.probabilities.shape != expected or reading.levels.shape != (count,):
+        shapes = (reading.probabilities.shape, reading.levels.shape, reading.scores.shape)
+        if shapes != (expected, (count,), (count,)) or reading.levels.dtype.kind not in "iu":
             raise ModelOutputError(
                 what,
-                f"must have probabilities of shape {expected} and levels of shape {(count,)}",
-                f"{reading.probabilities.shape} and {reading.levels.shape}",
+                f"must have probabilities of shape {expected}, whole levels and scores of shape "
+                f"{(count,)}",
+                f"{shapes}, levels of {reading.levels.dtype}",
                 "Give one row for each image and one column for each level.",
             )
-        bad = ~np.isfinite(reading.probabilities).all(axis=1)
+        bad = ~np.isfinite(reading.probabilities).all(axis=1) | np.isinf(reading.scores)
+        if attribute.ordered or len(attribute.levels) == 2:
+            bad |= np.isnan(reading.scores) & (reading.levels != UNKNOWN)
         if bad.any():
             raise ModelOutputError(
                 what,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from equipoise.errors import InputError, check_count
 from equipoise.generators.base import Generator, Prior, StandardNormal, generate
+from equipoise.generators.device import check_device
 
 __all__ = ["NAMES", "Generator", "Prior", "StandardNormal", "generate", "open_generator"]
 
@@ -35,6 +36,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     """
     if batch_size is not None:
         check_count("batch_size", batch_size, "Leave it out.")
+    check_device(device)
     if name == "digiface-dcgan":
         from equipoise.generators.dcgan import digiface_dcgan
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from equipoise import zoo
-from equipoise.errors import FileFormatError, InputError
+from equipoise.errors import FileFormatError
 from equipoise.generators.base import StandardNormal, check_codes
+from equipoise.generators.device import check_device
 
 _REMEDY = "Give the weights of a DCGAN generator as saved by torch.save, or fetch the file anew."
 _LARGEST_FILE = 2 * 2**30
@@ -80,27 +81,23 @@ def _network(path: Path, state: dict[str, torch.Tensor]) -> nn.Sequential:
     return network.eval().requires_grad_(False)
 
 
+def _fold_stem(
+    network: nn.Sequential,
+) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, int]]:
+    """Return the first block as a matrix (dim, height * width * channels) and an offset."""
+    kernel, norm = network[0].weight, network[1]
+    assert isinstance(kernel, torch.Tensor) and isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    shift = norm.bias - norm.running_mean * scale
+    dim, channels, height, width = kernel.shape
+    weight = (kernel * scale[:, None, None]).permute(0, 2, 3, 1).reshape(dim, -1).contiguous()
+    return weight, shift.repeat(height * width), (height, width, channels)
+
+
 def _position(key: str) -> int:
     head = key.partition(".")[0]
     return int(head) if head.isdigit() else -1
-
-
-def check_device(device: str) -> torch.device:
-    """Return the torch device when this machine has it.
-
-    Raises
-    ------
-    InputError
-        Otherwise.
-    """
-    try:
-        found = torch.device(device)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(
-            "device", "must be one that this machine has", device, "Pass --device cpu."
-        ) from error
-    return found
 
 
 class DCGAN:
@@ -138,23 +135,28 @@ class DCGAN:
         self.batch_size = batch_size
         self.dim = int(next(network.parameters()).shape[0])
         self.prior = StandardNormal(self.dim)
+        self._stem_weight, self._stem_offset, self._stem_shape = _fold_stem(network)
         self.image_shape = self.images(np.zeros((1, self.dim), np.float32)).shape[1:]
 
-    def _run(self, codes: NDArray[np.float32], layers: nn.Module) -> torch.Tensor:
+    def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the first block's features after its ReLU, shape (n, channels, 4, 4), float32.
+
+        On one pixel of input a transposed convolution is a matrix product, and batch norm folds
+        into it. The array's memory has channels last.
+        """
         rows = torch.from_numpy(check_codes(codes, self.dim)).to(self._device)
         with torch.inference_mode():
-            out: torch.Tensor = layers(rows[:, :, None, None])
-        return out
-
-    def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the first block's features after its ReLU, shape (n, channels, 4, 4), float32."""
-        out: NDArray[np.float32] = self._run(codes, self._network[:3]).contiguous().cpu().numpy()
-        return out
+            out = torch.addmm(self._stem_offset, rows, self._stem_weight).relu_()
+        features: NDArray[np.float32] = out.cpu().numpy()
+        height, width, channels = self._stem_shape
+        return features.reshape(len(rows), height, width, channels).transpose(0, 3, 1, 2)
 
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return images, shape (n, 3, size, size), uint8 RGB; tanh's [-1, 1] becomes [0, 255]."""
-        out = self._run(codes, self._network).clone()
-        pixels = out.add_(1).mul_(127.5).round_().to(torch.uint8)
+        rows = torch.from_numpy(check_codes(codes, self.dim)).to(self._device)
+        with torch.inference_mode():
+            out = self._network(rows[:, :, None, None])
+            pixels = out.add_(1).mul_(127.5).round_().to(torch.uint8)
         images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
         return images
 

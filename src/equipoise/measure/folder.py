@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from equipoise.classifiers.panel import Panel
 from equipoise.errors import FileFormatError, InputError
@@ -45,14 +45,22 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises
     ------
     FileFormatError
-        When it is no whole picture, or too large to be a harmless one.
+        When it is no whole picture, too large to be a harmless one, of more than 8 bits a channel,
+        or transparent.
     """
     try:
         with Image.open(path) as image:
-            return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode not in ("RGB", "L", "P", "RGBA", "LA", "CMYK", "1"):
+                raise ValueError(f"mode {upright.mode}, more than 8 bits a channel")
+            alpha = upright.has_transparency_data and np.asarray(upright.convert("RGBA"))[..., 3]
+            if alpha is not False and alpha.min() < 255:
+                raise ValueError("transparent pixels, whose colour is anybody's guess")
+            pixels = np.asarray(upright.convert("RGB"))
+            return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise FileFormatError(
-            f"image {path}", "must be a whole picture", str(error), "Remove it or save it anew."
+            f"image {path}", "must be a whole, opaque 8-bit picture", str(error), "Save it anew."
         ) from error
 
 

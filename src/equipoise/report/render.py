@@ -6,9 +6,10 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 
+from equipoise.errors import FileFormatError
 from equipoise.files import write_text
 from equipoise.report.plots import confusion_map, share_bars
 from equipoise.store import RunFolder
@@ -30,6 +31,21 @@ def render(run: RunFolder) -> Path:
         When the report cannot be written.
     """
     figures = run.read_figures()
+    try:
+        html = _to_html(figures, run)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
+        raise FileFormatError(
+            f"figures of run {run.path}",
+            "must have the layout of docs/figures.md",
+            f"{type(error).__name__}: {error}",
+            f"Run `equipoise balance --out {run.path}` again.",
+        ) from error
+    write_text(run.report, html)
+    return run.report
+
+
+def _to_html(figures: dict[str, Any], run: RunFolder) -> str:
+    """Fill the template with figures, plots and pictures."""
     environment = Environment(
         loader=PackageLoader("equipoise.report", "."), autoescape=True, undefined=StrictUndefined
     )
@@ -37,7 +53,7 @@ def render(run: RunFolder) -> Path:
     results = figures["results"]
     series = [("prior", figures["prior"])] + [(r["method"], r["representation"]) for r in results]
     cells = [share["name"] for share in figures["prior"]["cells"]]
-    html = environment.get_template("report.html.jinja").render(
+    return environment.get_template("report.html.jinja").render(
         figures=figures,
         cells=cells,
         names=METHOD_NAMES,
@@ -53,8 +69,6 @@ def render(run: RunFolder) -> Path:
         ],
         picture=lambda name: _data_uri(run.picture(name)),
     )
-    write_text(run.report, html)
-    return run.report
 
 
 def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:

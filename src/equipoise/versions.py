@@ -1,0 +1,19 @@
+"""Versions of the libraries that numbers depend on; stored with labels, samplers and figures."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from functools import cache
+
+_NAMES = (
+    *("equipoise", "numpy", "scipy", "scikit-learn", "torch"),
+    *("onnxruntime", "ai-edge-litert", "pyarrow", "pillow"),
+)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions by name, Python and the machine's kind included."""
+    found = {name: importlib.metadata.version(name) for name in _NAMES}
+    return {"python": platform.python_version(), "machine": platform.machine(), **found}
