@@ -20,15 +20,14 @@ def replaced(**changes: object) -> Settings:
 def test_the_papers_recipe_meets_a_uniform_target_on_the_linear_toy(
     seed: int, tmp_path: Path
 ) -> None:
-    done = balance(replaced(seed=seed), tmp_path)
+    done = balance(Settings(generator="toy", method="shift", seed=seed), tmp_path)
     prior, achieved = done.figures.prior, done.figures.results[0].representation
     assert prior.kl > 0.4
     assert achieved.kl < 5 * achieved.kl_floor
     counts = [share.count for share in achieved.cells]
     assert chisquare(counts).pvalue > 1e-3
-    for level in (level for attribute in achieved.attributes for level in attribute):
-        half = (level.high - level.low) / 2
-        assert abs(level.share - level.target) < 1.5 * half, level
+    levels = [level for attribute in achieved.attributes for level in attribute]
+    assert sum(level.low <= level.target <= level.high for level in levels) >= len(levels) - 1
 
 
 def test_zeros_and_marginals_are_met(tmp_path: Path) -> None:
@@ -65,6 +64,15 @@ def test_a_stopped_run_goes_on_and_ends_alike(tmp_path: Path) -> None:
     for name in ("labels/labels-00000.parquet", "sampler.safetensors", "pictures/shift.png"):
         one, other = ((tmp_path / run / name).read_bytes() for run in ("whole", "broken"))
         assert one == other, name
+
+
+def test_a_second_run_in_a_folder_leaves_nothing_of_the_first(tmp_path: Path) -> None:
+    balance(replaced(n=3000, measure_n=500), tmp_path)
+    assert (tmp_path / "pictures" / "shift-cell-0.png").exists()
+    target = "marginals: smiling=yes:1,no:0"
+    balance(replaced(n=3000, measure_n=500, target=target), tmp_path)
+    assert not (tmp_path / "pictures" / "shift-cell-0.png").exists()
+    assert (tmp_path / "pictures" / "shift-cell-3.png").exists()
 
 
 def test_a_bad_target_fails_before_anything_is_labelled(tmp_path: Path) -> None:

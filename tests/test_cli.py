@@ -1,6 +1,8 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,8 @@ def test_dry_run_tells_settings_and_cost_and_does_nothing(tmp_path: Path) -> Non
         (["balance", "--attributes", "beard"], "attribute must be one of"),
         (["balance", "--generator", "toy", "--attributes", "beard"], "got beard"),
         (["balance", "--method", "magic"], "method must be one of"),
+        (["balance", "--dry-run", "--distance", "-1"], "distance must be above 0, got -1.0"),
+        (["balance", "--dry-run", "--workers", "0"], "workers must be a whole number"),
         (["balance", "--device", "warp"], "device must be one that this machine has"),
     ],
 )
@@ -102,6 +106,46 @@ def test_a_foreign_sampler_is_told_in_a_sentence(tmp_path: Path) -> None:
     done = run("sample", str(tmp_path / "s.safetensors"), "--out", str(tmp_path / "x"))
     assert done.returncode == 2
     assert "must be a whole safetensors file" in " ".join(done.stderr.split())
+
+
+def test_names_in_brackets_are_not_markup(tmp_path: Path) -> None:
+    out = tmp_path / "run[bold]x[/x]"
+    done = run("collect", "--out", str(out), "--generator", "toy", "--n", "50")
+    assert done.returncode == 0, done.stderr
+    assert f"labels   {out / 'labels'}\n" in done.stdout
+    done = run("collect", "--out", str(out), "--attributes", "[/x]")
+    assert done.returncode == 2
+    assert "got [/x]" in " ".join(done.stderr.split())
+
+
+def test_a_refused_run_leaves_the_good_one_as_it_was(tmp_path: Path) -> None:
+    arguments = ("collect", "--out", str(tmp_path), "--generator", "toy", "--n", "2000")
+    assert run(*arguments).returncode == 0
+    done = run(*arguments, "--seed", "1")
+    assert done.returncode == 2
+    assert "must be empty or hold labels of this run" in " ".join(done.stderr.split())
+    assert run("directions", str(tmp_path)).returncode == 0
+
+
+def test_flags_that_mean_nothing_are_refused(folder: Path, tmp_path: Path) -> None:
+    done = run("measure", str(tmp_path), "--n", "5")
+    assert done.returncode == 2
+    assert "--n must not be given for a folder of images" in " ".join(done.stderr.split())
+    done = run("measure", str(folder / "sampler.safetensors"), "--attributes", "age")
+    assert "--attributes must not be given for a sampler" in " ".join(done.stderr.split())
+
+
+def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
+    code = "from equipoise.cli import main; main()"
+    arguments = ("collect", "--out", str(tmp_path), "--generator", "toy", "--n", "400000")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True
+    )
+    while not list(tmp_path.glob("labels/*.parquet")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "Stopped. What is done is kept" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
 
 
 def test_zoo_lists_fetches_and_names_paths() -> None:

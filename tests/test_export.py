@@ -122,7 +122,23 @@ def test_a_folder_of_other_draws_is_refused(
     write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "a")
     with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
         write_draws(sampler, toy, toy_panel, Request(5, seed=1), tmp_path / "a")
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "metadata.csv").write_text("mine\n")
-    with pytest.raises(InputError, match=r"must not hold another metadata\.csv"):
+    (tmp_path / "b" / "images").mkdir(parents=True)
+    (tmp_path / "b" / "images" / "mine.png").write_text("mine")
+    with pytest.raises(InputError, match=r"must be empty .* got other files"):
         write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "b")
+    with pytest.raises(InputError, match=r"n must be at least the 5 images .* got 3"):
+        write_draws(sampler, toy, toy_panel, Request(3), tmp_path / "a")
+
+
+def test_a_lost_image_is_made_again(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    cells = ("smiling=yes, skin_tone=dark", "skin_tone=dark, smiling=yes")
+    write_draws(sampler, toy, toy_panel, Request(20, cell=cells[0]), tmp_path)
+    before = (tmp_path / "metadata.csv").read_bytes()
+    lost = tmp_path / "images" / "000000007.png"
+    content = lost.read_bytes()
+    lost.unlink()
+    write_draws(sampler, toy, toy_panel, Request(20, cell=cells[1]), tmp_path)
+    assert lost.read_bytes() == content
+    assert (tmp_path / "metadata.csv").read_bytes() == before

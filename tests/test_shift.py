@@ -66,9 +66,24 @@ def test_codes_stand_at_the_distance_on_the_side_of_their_cell(
 def test_one_vs_rest_stands_on_its_own_positive_side(entangled: ToyGenerator) -> None:
     labels = exact_labels(entangled, 5000, 0)
     found = fit_directions(entangled.prior.codes(0, 0, 5000), labels, multilevel="one-vs-rest")
-    assert found["skin_tone"].coordinates(1, 2.0) - [
-        p.offset for p in found["skin_tone"].planes
-    ] == pytest.approx([-2, 2, -2])
+    for cell, levels in enumerate(entangled.groups.levels):
+        codes = shift_codes(entangled.prior, found, cell, distance=2.0, per_cell=20).codes
+        for direction, level in zip(found.directions, levels, strict=True):
+            if not direction.ordered:
+                assert np.allclose(direction.planes[level].distance(codes), 2.0, atol=1e-4)
+
+
+def test_one_vs_rest_reaches_outer_levels_and_moves_no_code_far() -> None:
+    """The inner level of a linear axis has no side of its own, so it is not asked for here."""
+    toy = ToyGenerator()
+    labels = exact_labels(toy, 10_000, 0)
+    found = fit_directions(toy.prior.codes(0, 0, 10_000), labels, multilevel="one-vs-rest")
+    for cell in range(toy.groups.size):
+        shifted = shift_codes(toy.prior, found, cell, distance=1.5, per_cell=200)
+        assert shifted.moved.distance[2] < 3 * np.sqrt(toy.dim)
+        achieved = toy.groups.cell_of(toy.levels(shifted.codes))
+        if toy.groups.levels[cell][0] != 1:
+            assert (achieved == cell).mean() > 0.9, toy.groups.cells[cell]
 
 
 def test_shifted_codes_have_the_true_attributes(

@@ -11,10 +11,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from equipoise import zoo
-from equipoise.console import bars, dry_run, print_directions, print_representation
+from equipoise.console import (
+    bars,
+    dry_run,
+    print_directions,
+    print_representation,
+    refuse_flags,
+)
 from equipoise.errors import EquipoiseError
 from equipoise.settings import Settings, make_settings
 
@@ -26,7 +32,7 @@ app = typer.Typer(
 )
 zoo_app = typer.Typer(help="Pinned public models.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
-out_console = Console()
+out_console = Console(markup=False, highlight=False, soft_wrap=True)
 
 Config = Annotated[
     Path | None, typer.Option(help="Settings file (TOML); flags override it.", show_default=False)
@@ -57,7 +63,9 @@ Workers = Annotated[int | None, typer.Option(help="Threads. [all cores]")]
 AbstainBelow = Annotated[
     float | None, typer.Option(help="Answers less sure than this count as unknown. [0]")
 ]
-Distance = Annotated[float | None, typer.Option(help="Distance of the shift. [3.0]")]
+Distance = Annotated[
+    float | None, typer.Option(help="Shift: distance of outer levels from their boundary. [3.0]")
+]
 KeepNorm = Annotated[
     bool | None, typer.Option("--keep-norm/--free-norm", help="Shift: keep each code's norm.")
 ]
@@ -119,6 +127,7 @@ def balance(
 def demo(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
     n: Count = None,
+    seed: Seed = None,
     measure_n: MeasureCount = None,
     workers: Workers = None,
     json_file: JsonFile = None,
@@ -128,7 +137,7 @@ def demo(
 
     Example: `equipoise demo --n 2000 --measure-n 1000 --out runs/small`
     """
-    settings = make_settings({"n": n, "measure_n": measure_n, "workers": workers})
+    settings = make_settings({"n": n, "seed": seed, "measure_n": measure_n, "workers": workers})
     _run_balance(settings, out, json_file, dry)
 
 
@@ -223,7 +232,9 @@ def directions(
     folder = RunFolder(run)
     saved = folder.read_settings()
     flags = {"fraction": fraction, "multilevel": multilevel}
-    settings = make_settings({**saved.to_dict(), **{k: v for k, v in flags.items() if v}})
+    settings = make_settings(
+        {**saved.to_dict(), **{k: v for k, v in flags.items() if v is not None}}
+    )
     opened, panel = open_models(settings)
     with bars() as progress:
         table = labelled(
@@ -258,13 +269,19 @@ def sample(
     ] = "folder",
     device: Device = None,
     workers: Workers = None,
+    dry: DryRun = False,
 ) -> None:
     """Draw images from a sampler.
 
     Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
     """
     from equipoise.export import Request, write_draws
+    from equipoise.sampler import load_sampler
 
+    if dry:
+        out_console.print(load_sampler(sampler).describe())
+        out_console.print(f"cost     {n:,} generator calls, each with one reading")
+        return
     loaded, opened, panel = _open_sampler(sampler, device)
     with bars() as progress:
         write_draws(
@@ -297,59 +314,83 @@ def describe(
 def measure(
     what: Annotated[Path, typer.Argument(help="Sampler file, or folder of images.")],
     attributes: Attributes = None,
-    target: TargetText = None,
-    n: Annotated[int, typer.Option(help="Draws, for a sampler.")] = 6000,
-    seed: Annotated[int, typer.Option(help="Names the draws, for a sampler.")] = 1,
+    target: Annotated[
+        str | None, typer.Option(help="As for balance; a sampler brings its own by default.")
+    ] = None,
+    n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [6000]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the draws, for a sampler. [1]")] = None,
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure the mix of a sampler, against its target, or of a folder of images.
+    """Measure the mix of a sampler, or of a folder of images, against a target.
 
     Example: `equipoise measure images --attributes smiling,skin_tone --target uniform`
     """
-    from equipoise.classifiers import open_panel
-    from equipoise.measure.folder import image_files, label_files
-    from equipoise.measure.representation import represent
-    from equipoise.measure.sampler import measure_sampler
     from equipoise.store import write_json
-    from equipoise.targets import parse_target
 
     if what.is_dir():
-        names = make_settings({"attributes": attributes}).attributes
-        panel = open_panel(names)
-        wanted = parse_target(target, panel.groups) if target else None
-        with bars() as progress:
-            labels = label_files(image_files(what), panel, workers=workers, progress=progress)
-        representation = represent(labels, wanted)
-        figures: Any = representation
+        refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
+        figures: Any = _measure_folder(what, attributes, target, workers)
+        representation = figures
     else:
-        loaded, opened, panel = _open_sampler(what, device, attributes)
-        with bars() as progress, tempfile.TemporaryDirectory() as folder:
-            figures = measure_sampler(
-                loaded,
-                opened,
-                panel,
-                n,
-                seed,
-                Path(folder),
-                workers=workers,
-                progress=progress,
-            )
+        refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
+        figures = _measure_sampler(what, target, n or 6000, seed, device, workers)
         representation = figures.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:
         write_json(json_file, figures)
 
 
-def _open_sampler(path: Path, device: str | None, attributes: str | None = None) -> Any:
+def _measure_folder(
+    folder: Path, attributes: str | None, target: str | None, workers: int | None
+) -> Any:
+    from equipoise.classifiers import open_panel
+    from equipoise.measure.folder import image_files, label_files
+    from equipoise.measure.representation import represent
+    from equipoise.targets import parse_target
+
+    panel = open_panel(make_settings({"attributes": attributes}).attributes)
+    wanted = None if target is None else parse_target(target, panel.groups)
+    with bars() as progress:
+        labels = label_files(image_files(folder), panel, workers=workers, progress=progress)
+    return represent(labels, wanted)
+
+
+def _measure_sampler(
+    path: Path,
+    target: str | None,
+    n: int,
+    seed: int | None,
+    device: str | None,
+    workers: int | None,
+) -> Any:
+    from equipoise.measure.sampler import measure_sampler
+    from equipoise.targets import parse_target
+
+    sampler, generator, panel = _open_sampler(path, device)
+    wanted = None if target is None else parse_target(target, panel.groups)
+    with bars() as progress, tempfile.TemporaryDirectory() as folder:
+        return measure_sampler(
+            sampler,
+            generator,
+            panel,
+            n,
+            1 if seed is None else seed,
+            Path(folder),
+            target=wanted,
+            workers=workers,
+            progress=progress,
+        )
+
+
+def _open_sampler(path: Path, device: str | None) -> Any:
     """Return a sampler with its generator and the panel that reads its attributes."""
     from equipoise.balance import open_models
     from equipoise.sampler import load_sampler
 
     loaded = load_sampler(path)
-    flags = {"device": device, "attributes": attributes}
-    settings = make_settings({**loaded.settings, **{k: v for k, v in flags.items() if v}})
+    settings = make_settings({**loaded.settings, **({"device": device} if device else {})})
     return loaded, *open_models(settings)
 
 
@@ -371,12 +412,12 @@ def zoo_list() -> None:
 
     Example: `equipoise zoo list`
     """
-    table = Table("model", "cached", "MB", "licence", "what", "source")
     for model in zoo.MODELS.values():
-        cached = "yes" if zoo.is_cached(model.name) else "no"
-        size = f"{model.size / 1e6:.1f}"
-        table.add_row(model.name, cached, size, model.licence, model.about, model.citation)
-    out_console.print(table)
+        cached = "cached" if zoo.is_cached(model.name) else "not cached"
+        out_console.print(f"{model.name} ({cached}, {model.size / 1e6:.1f} MB): {model.about}")
+        out_console.print(f"    licence  {model.licence}")
+        out_console.print(f"    source   {model.citation}")
+        out_console.print(f"    file     {model.member} of {model.package} {model.version}")
     out_console.print(f"cache    {zoo.cache_folder()}")
 
 
@@ -407,11 +448,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except EquipoiseError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False)
+        Console(stderr=True).print(Text("Error: ", "bold red") + Text(str(error)))
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. What is done is kept; run the same command again.")
-        sys.exit(130)
 
 
 def main() -> None:

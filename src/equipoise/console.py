@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from equipoise import zoo
+from equipoise.errors import InputError
 
 if TYPE_CHECKING:
     from equipoise.figures import DirectionsQuality
@@ -42,7 +43,20 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def bars() -> Iterator[Progress]:
-    """Give a progress that draws bars with throughput and time left, or prints lines to a log."""
+    """Give a progress that draws bars with throughput and time left, or prints lines to a log.
+
+    Ctrl-C inside ends the program with a word on what is kept.
+    """
+    try:
+        with _drawn() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. What is done is kept; the same command goes on.")
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def _drawn() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield _lines()
         return
@@ -94,8 +108,24 @@ def dry_run(console: Console, settings: Settings, *, measured: bool = True) -> N
         f"cost     {calls:,} generator calls, each with one reading"
         + (f" ({settings.n:,} to label, {settings.measure_n:,} to measure)" if measured else "")
     )
-    if missing := [name for name in zoo.MODELS if not zoo.is_cached(name)]:
-        console.print(f"fetch    models not cached yet, fetched when needed: {', '.join(missing)}")
+    needed = [settings.generator, *settings.attributes]
+    names = {"smiling": "expression"}
+    models = {names.get(name, name) for name in needed} & zoo.MODELS.keys()
+    if missing := sorted(name for name in models if not zoo.is_cached(name)):
+        console.print(f"fetch    models not cached yet: {', '.join(missing)}")
+
+
+def refuse_flags(where: str, flags: Mapping[str, object]) -> None:
+    """Refuse flags that mean nothing here.
+
+    Raises
+    ------
+    InputError
+        When one of them is given.
+    """
+    for name, value in flags.items():
+        if value is not None:
+            raise InputError(f"--{name}", f"must not be given {where}", value, "Leave it out.")
 
 
 def print_representation(console: Console, title: str, representation: Representation) -> None:

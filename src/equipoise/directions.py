@@ -105,22 +105,21 @@ class Direction:
         planes = self.planes[:1] if self.ordered else self.planes
         return np.stack([plane.normal for plane in planes])
 
-    def coordinates(self, level: int, distance: float) -> NDArray[np.float64]:
-        """Return where along each normal a code of `level` is to stand.
+    def placement(self, level: int, distance: float) -> tuple[NDArray[np.float64], float]:
+        """Return a unit normal, shape (dim,), and where along it a code of `level` is to stand.
 
         Ordered: `distance` beyond the outer boundary for the outer levels, the peak for an inner
-        level. One-vs-rest: `distance` on the positive side of the
-        level's own hyperplane and on the negative side of the others.
+        level. One-vs-rest: `distance` on the positive side of the level's own hyperplane. A level
+        that lies between others along one axis has no such side; use the ordered form there.
         """
-        offsets = np.array([plane.offset for plane in self.planes])
         if not self.ordered:
-            signs = np.where(np.arange(len(offsets)) == level, 1.0, -1.0)
-            return np.asarray(offsets + signs * distance)
+            return self.planes[level].normal, self.planes[level].offset + distance
+        normal = self.planes[0].normal
         if level == 0:
-            return offsets[:1] - distance
-        if level == len(offsets):
-            return offsets[-1:] + distance
-        return np.array([self.peaks[level - 1]])
+            return normal, self.planes[0].offset - distance
+        if level == len(self.planes):
+            return normal, self.planes[-1].offset + distance
+        return normal, self.peaks[level - 1]
 
 
 @dataclass(frozen=True, eq=False)

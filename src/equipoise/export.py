@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -30,6 +31,7 @@ from equipoise.groups import UNKNOWN_NAME
 from equipoise.labels import Labels, to_columns
 from equipoise.progress import Progress, silent
 from equipoise.sampler import Draws, Sampler
+from equipoise.store import to_json
 from equipoise.workers import ordered_map
 
 FORMATS = ("folder", "npz", "tar")
@@ -183,30 +185,49 @@ def _write_folder(
     progress: Progress,
 ) -> Path:
     table, identity = out / "metadata.csv", out / ".draws.json"
+    cell = request.cell and sampler.groups.cells[sampler.groups.index(request.cell)]
     wanted = json.dumps(
-        {
-            "sampler": sampler.digest,
-            "panel": panel.digest,
-            "seed": request.seed,
-            "cell": request.cell,
-        }
+        {"sampler": sampler.digest, "panel": panel.digest, "seed": request.seed, "cell": cell}
     )
     with storage(out):
         (out / "images").mkdir(parents=True, exist_ok=True)
-        if identity.exists() and identity.read_text(encoding="utf-8") != wanted:
+    with storage(out), FileLock(out / ".draws.lock"):
+        if identity.exists():
+            found = identity.read_text(encoding="utf-8", errors="replace")
+        else:
+            found = "other files" if table.exists() or any((out / "images").iterdir()) else wanted
+        if found != wanted:
             raise InputError(
                 f"folder {out}",
                 "must be empty or hold draws of the same sampler, seed and cell",
-                "other draws",
+                found,
                 "Choose another folder with --out.",
             )
-        if not identity.exists() and table.exists():
-            raise InputError(
-                f"folder {out}", "must not hold another metadata.csv", "one", "Choose another."
-            )
-    write_text(identity, wanted)
-    start = _whole_rows(table)
-    with storage(out), table.open("a", newline="", encoding="utf-8") as file:
+        write_text(identity, wanted)
+        _append(sampler, generator, panel, request, out, workers, progress)
+    return out
+
+
+def _append(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    request: Request,
+    out: Path,
+    workers: int | None,
+    progress: Progress,
+) -> None:
+    """Write the images and rows that the folder lacks."""
+    table = out / "metadata.csv"
+    start = _whole_rows(table, out)
+    if start > request.n:
+        raise InputError(
+            "n",
+            f"must be at least the {start} images that {out} holds already",
+            request.n,
+            "Choose another folder with --out, or a larger --n.",
+        )
+    with table.open("a", newline="", encoding="utf-8") as file:
         drawn_batches = _drawn(sampler, generator, panel, request, start, workers, progress)
         for drawn in drawn_batches:
             rows = list(metadata_rows(drawn, request.seed))
@@ -217,19 +238,24 @@ def _write_folder(
                 writer.writeheader()
             writer.writerows(rows)
             file.flush()
-    return out
 
 
-def _whole_rows(table: Path) -> int:
-    """Cut a half-written last row off, and return how many rows of images the table holds."""
-    with storage(table):
-        if not table.exists():
-            return 0
-        content = table.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            table.write_bytes(whole)
-    return max(whole.count(b"\n") - 1, 0)
+def _whole_rows(table: Path, out: Path) -> int:
+    """Cut off what follows the last row whose image is there, and return how many rows are left."""
+    if not table.exists():
+        return 0
+    content = table.read_bytes()
+    lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
+    count = 1
+    while count < len(lines):
+        image = out / lines[count].partition(b",")[0].decode("utf-8", "replace")
+        if not image.is_file():
+            break
+        count += 1
+    kept = b"".join(lines[:count]) if count > 1 else b""
+    if kept != content:
+        write_text(table, kept.decode("utf-8", "replace"))
+    return count - 1
 
 
 def _write_npz(drawn: Iterator[Drawn], generator: Generator, request: Request, part: Path) -> None:
@@ -246,7 +272,7 @@ def _write_npz(drawn: Iterator[Drawn], generator: Generator, request: Request, p
             for batch in drawn:
                 images.write(batch.images.tobytes())
                 rows += metadata_rows(batch, request.seed)
-        for name in rows[0]:
+        for name in rows[0].keys() - {"file_name"}:
             with archive.open(f"{name}.npy", "w") as column:
                 np.lib.format.write_array(
                     column, np.array([row[name] for row in rows]), allow_pickle=False
@@ -261,7 +287,10 @@ def _write_tar(drawn: Iterator[Drawn], request: Request, part: Path) -> None:
             for row, image in zip(rows, batch.images, strict=True):
                 key = f"{row['index']:09d}"
                 row["file_name"] = f"{key}.png"
-                for suffix, content in (("png", _png(image)), ("json", json.dumps(row).encode())):
+                for suffix, content in (
+                    ("png", _png(image)),
+                    ("json", json.dumps(to_json(row)).encode()),
+                ):
                     info = tarfile.TarInfo(f"{key}.{suffix}")
                     info.size = len(content)
                     archive.addfile(info, io.BytesIO(content))

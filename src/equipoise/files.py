@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +40,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     StorageError
         As `storage`.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -100,7 +100,7 @@ def fit_mixture(
         raise InputError(
             "components", "must be a whole number of at least 1, or 'bic'", components, "Pass 1."
         )
-    tried = COMPONENTS_TRIED if components == "bic" else (int(components),)
+    tried: tuple[int, ...] = COMPONENTS_TRIED if components == "bic" else (int(components),)
     tried = tuple(count for count in tried if count == min(tried) or count < len(codes))
     least = max(2, min(tried))
     if len(codes) < least:

@@ -20,10 +20,9 @@ from equipoise.generators.base import Prior
 from equipoise.seeds import Stream, generator_for
 
 _LEAST_SINGULAR_SHARE = 0.1
-"""Combinations of normals shorter than this share of the longest are left alone. They are what
-nearly dependent normals have in common but rounding and noise, as the one-vs-rest normals of one
-axis; solving for them would throw codes far off. Two normals are dependent in this sense when their
-cosine exceeds 0.98."""
+"""Combinations of normals shorter than this share of the longest are left alone: they are what
+nearly dependent attributes differ in, and solving for them would throw codes far off. Two normals
+are dependent in this sense when their cosine exceeds 0.98."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,16 +155,16 @@ def shift_codes(
     # Codes of their own, apart from the labelled ones of the same seed.
     source = int(generator_for(seed, Stream.SHIFT).integers(2**62))
     codes = prior.codes(source, cell * per_cell, (cell + 1) * per_cell)
-    wanted = np.concatenate(
-        [
-            direction.coordinates(int(level), distance)
-            for direction, level in zip(
-                directions.directions, directions.groups.levels[cell], strict=True
-            )
-        ]
-    )
-    moved, missed = move_to(codes, directions.normals, wanted, keep_norm=keep_norm)
-    off = float(np.abs((moved @ directions.normals.T - wanted).mean(axis=0)).max())
+    placements = [
+        direction.placement(int(level), distance)
+        for direction, level in zip(
+            directions.directions, directions.groups.levels[cell], strict=True
+        )
+    ]
+    normals = np.stack([normal for normal, _ in placements])
+    wanted = np.array([coordinate for _, coordinate in placements])
+    moved, missed = move_to(codes, normals, wanted, keep_norm=keep_norm)
+    off = float(np.abs((moved @ normals.T - wanted).mean(axis=0)).max())
     return Shifted(moved, _account(prior, codes, moved, missed, off))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from equipoise.classifiers.panel import Panel
 from equipoise.collect import label_codes
 from equipoise.errors import InputError
@@ -12,6 +14,8 @@ from equipoise.generators.base import Generator
 from equipoise.measure.representation import Confusion, Representation, confuse, represent
 from equipoise.progress import Progress, silent
 from equipoise.sampler import Sampler
+from equipoise.seeds import BLOCK_ROWS
+from equipoise.targets import Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,7 @@ def measure_sampler(
     seed: int,
     folder: Path,
     *,
+    target: Target | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Measured:
@@ -55,6 +60,8 @@ def measure_sampler(
         Draws 0..n-1 of the seed.
     folder : Path
         Where the labels of the draws go; a stopped measurement goes on there.
+    target : Target, optional
+        What to compare with; the sampler's own by default.
 
     Raises
     ------
@@ -83,7 +90,8 @@ def measure_sampler(
         progress=progress,
     )
     labels = table.labels()
-    requested = sampler.draw(n, seed).requested
+    requested = np.concatenate([d.requested for d in sampler.stream(n, seed, batch=BLOCK_ROWS)])
     return Measured(
-        represent(labels, sampler.target), confuse(sampler.groups, requested, labels.cells)
+        represent(labels, target or sampler.target),
+        confuse(sampler.groups, requested, labels.cells),
     )
