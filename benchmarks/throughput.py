@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.balance import open_models
-from equipoise.collect import collect
+from equipoise.collection import collect
+from equipoise.flow import open_models
 from equipoise.settings import Settings
 from equipoise.versions import versions
 from equipoise.workers import batches, ordered_map, worker_count

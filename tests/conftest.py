@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from equipoise.classifiers import Panel, open_panel
-from equipoise.collect import collect
+from equipoise.collection import collect
 from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labels import Labels

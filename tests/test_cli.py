@@ -26,7 +26,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder made by the command line."""
     path = tmp_path_factory.mktemp("cli") / "run"
     done = run(
-        "balance", "--out", str(path), *TOY, "--measure-n", "600", "--components", "1",
+        "balance", "--out", str(path), *TOY, "--measure-n", "600", "--calibrate-n", "900",
+        "--beside",        "shift", "--components", "1",
         "--distance", "1.5", "--json", str(path / "copy.json"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -76,7 +77,7 @@ def test_collect_then_directions(tmp_path: Path) -> None:
 def test_dry_run_tells_settings_and_cost_and_does_nothing(tmp_path: Path) -> None:
     done = run("balance", "--out", str(tmp_path / "run"), "--dry-run", "--seed", "7")
     assert done.returncode == 0
-    assert "16,000 generator calls" in done.stdout
+    assert "22,000 generator calls" in done.stdout
     assert "digiface-dcgan" in done.stdout
     assert not (tmp_path / "run").exists()
 
@@ -144,7 +145,7 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
     while not list(tmp_path.glob("labels/*.parquet")):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert "Stopped. What is done is kept" in process.communicate(timeout=60)[1]
+    assert "Stopped. What was written whole is kept" in process.communicate(timeout=60)[1]
     assert process.returncode == 130
 
 

@@ -1,5 +1,7 @@
+import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import equipoise
 
@@ -7,6 +9,25 @@ import equipoise
 def test_every_public_name_is_there() -> None:
     for name in equipoise.__all__:
         assert getattr(equipoise, name) is not None
+
+
+def test_no_public_name_is_shadowed_by_a_module() -> None:
+    """Importing a module of the package binds its name in the package."""
+    modules = {module.name for module in pkgutil.iter_modules(equipoise.__path__)}
+    assert not modules & set(equipoise.__all__)
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    small = "n=3000, calibrate_n=600, measure_n=300, generator='toy'"
+    code = code.replace("n=10_000", small).replace('"digiface-dcgan"', '"toy"')
+    assert small in code
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "smiling=yes, skin_tone=dark: " in done.stdout
 
 
 def test_importing_loads_nothing_heavy() -> None:

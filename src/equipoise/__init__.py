@@ -1,6 +1,7 @@
 """Any wanted mix of attributes from a pre-trained image generator, and proof of what came out.
 
-The public names below are loaded when they are first used, so that importing is quick.
+The public names below are loaded when they are first used, so that importing is quick. No public
+name may be that of a module of this package: importing the module would take its place.
 """
 
 from __future__ import annotations
@@ -9,13 +10,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from equipoise.balance import Balance, balance
-    from equipoise.classifiers import Classifier, Panel, Reading, open_panel
-    from equipoise.collect import LabelTable, collect
+    from equipoise.classifiers import (
+        Classifier,
+        Panel,
+        Reading,
+        by_probability,
+        by_threshold,
+        open_panel,
+    )
+    from equipoise.collection import LabelTable, collect
     from equipoise.directions import Directions, fit_directions
     from equipoise.errors import EquipoiseError
     from equipoise.export import Request, write_draws
-    from equipoise.generators import Generator, open_generator
+    from equipoise.flow import Balance, balance
+    from equipoise.generators import Generator, StandardNormal, open_generator
     from equipoise.groups import Attribute, Groups
     from equipoise.labels import Labels
     from equipoise.measure.representation import Representation, represent
@@ -28,13 +36,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "balance": ("Balance", "balance"),
-    "classifiers": ("Classifier", "Panel", "Reading", "open_panel"),
-    "collect": ("LabelTable", "collect"),
+    "flow": ("Balance", "balance"),
+    "classifiers": (
+        *("Classifier", "Panel", "Reading", "by_probability", "by_threshold"),
+        "open_panel",
+    ),
+    "collection": ("LabelTable", "collect"),
     "directions": ("Directions", "fit_directions"),
     "errors": ("EquipoiseError",),
     "export": ("Request", "write_draws"),
-    "generators": ("Generator", "open_generator"),
+    "generators": ("Generator", "StandardNormal", "open_generator"),
     "groups": ("Attribute", "Groups"),
     "labels": ("Labels",),
     "measure.representation": ("Representation", "represent"),
@@ -63,8 +74,11 @@ __all__ = [
     "Request",
     "Sampler",
     "Settings",
+    "StandardNormal",
     "Target",
     "balance",
+    "by_probability",
+    "by_threshold",
     "collect",
     "fit_directions",
     "fit_mixture",

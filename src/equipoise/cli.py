@@ -17,6 +17,7 @@ from equipoise import zoo
 from equipoise.console import (
     bars,
     dry_run,
+    print_caveats,
     print_directions,
     print_representation,
     refuse_flags,
@@ -78,7 +79,12 @@ Fraction = Annotated[
 Multilevel = Annotated[
     str | None, typer.Option(help="Directions: ordered or one-vs-rest. [ordered]")
 ]
-Method = Annotated[str | None, typer.Option(help="shift (arXiv 2012.04842). [shift]")]
+Method = Annotated[str | None, typer.Option(help="tilt (ours) or shift (arXiv 2012.04842). [tilt]")]
+Beside = Annotated[str | None, typer.Option(help="Further methods to set beside it in the report.")]
+Beta = Annotated[float | None, typer.Option(help="Tilt: sharpness. [chosen on held-out codes]")]
+CalibrateCount = Annotated[
+    int | None, typer.Option("--calibrate-n", help="Tilt: draws that calibrate. [6000]")
+]
 MeasureCount = Annotated[
     int | None, typer.Option("--measure-n", help="Draws by which the result is measured. [6000]")
 ]
@@ -100,6 +106,9 @@ def balance(
     n: Count = None,
     seed: Seed = None,
     method: Method = None,
+    beside: Beside = None,
+    beta: Beta = None,
+    calibrate_n: CalibrateCount = None,
     measure_n: MeasureCount = None,
     distance: Distance = None,
     keep_norm: KeepNorm = None,
@@ -128,16 +137,26 @@ def demo(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
     n: Count = None,
     seed: Seed = None,
+    calibrate_n: CalibrateCount = None,
     measure_n: MeasureCount = None,
     workers: Workers = None,
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
-    """Balance smiling x skin tone on the pinned face generator.
+    """Balance smiling x skin tone on the pinned face generator, by tilt and by shift.
 
     Example: `equipoise demo --n 2000 --measure-n 1000 --out runs/small`
     """
-    settings = make_settings({"n": n, "seed": seed, "measure_n": measure_n, "workers": workers})
+    settings = make_settings(
+        {
+            "n": n,
+            "seed": seed,
+            "beside": "shift",
+            "calibrate_n": calibrate_n,
+            "measure_n": measure_n,
+            "workers": workers,
+        }
+    )
     _run_balance(settings, out, json_file, dry)
 
 
@@ -145,7 +164,7 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
     dry_run(out_console, settings)
     if dry:
         return
-    from equipoise.balance import balance as run
+    from equipoise.flow import balance as run
     from equipoise.store import RunFolder, write_json
 
     with bars() as progress:
@@ -153,6 +172,7 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
     print_representation(out_console, "the generator as it is", done.figures.prior)
     for result in done.figures.results:
         print_representation(out_console, result.method, result.representation)
+    print_caveats(out_console, done.figures.caveats)
     if json_file is not None:
         write_json(json_file, done.figures)
     out_console.print(f"report   {RunFolder(out).report}")
@@ -186,8 +206,8 @@ def collect(
     dry_run(out_console, settings, measured=False)
     if dry:
         return
-    from equipoise.balance import open_models
-    from equipoise.collect import collect as run
+    from equipoise.collection import collect as run
+    from equipoise.flow import open_models
     from equipoise.measure.representation import represent
     from equipoise.store import RunFolder, write_json
 
@@ -206,6 +226,7 @@ def collect(
     folder.write_settings(settings)
     representation = represent(table.labels())
     print_representation(out_console, "the generator as it is", representation)
+    print_caveats(out_console, panel.caveats)
     if json_file is not None:
         write_json(json_file, representation)
     out_console.print(f"labels   {folder.labels}")
@@ -222,10 +243,10 @@ def directions(
 
     Example: `equipoise directions runs/labels --multilevel one-vs-rest`
     """
-    from equipoise.balance import open_models
-    from equipoise.collect import collect as labelled
+    from equipoise.collection import collect as labelled
     from equipoise.directions import save_directions
     from equipoise.figures import directions_quality
+    from equipoise.flow import open_models
     from equipoise.methods import label_directions
     from equipoise.store import RunFolder, write_json
 
@@ -265,8 +286,9 @@ def sample(
         str | None, typer.Option(help="One cell alone: 'smiling=yes, skin_tone=dark'.")
     ] = None,
     kind: Annotated[
-        str, typer.Option("--format", help="folder (image folder), npz, tar (WebDataset).")
-    ] = "folder",
+        str | None,
+        typer.Option("--format", help="folder, npz, or tar (WebDataset). [by the name of OUT]"),
+    ] = None,
     device: Device = None,
     workers: Workers = None,
     dry: DryRun = False,
@@ -275,7 +297,7 @@ def sample(
 
     Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
     """
-    from equipoise.export import Request, write_draws
+    from equipoise.export import Request, format_of, write_draws
     from equipoise.sampler import load_sampler
 
     if dry:
@@ -290,7 +312,7 @@ def sample(
             panel,
             Request(n, seed, cell),
             out,
-            kind,
+            kind or format_of(out),
             workers=workers,
             progress=progress,
         )
@@ -354,6 +376,7 @@ def _measure_folder(
     wanted = None if target is None else parse_target(target, panel.groups)
     with bars() as progress:
         labels = label_files(image_files(folder), panel, workers=workers, progress=progress)
+    print_caveats(out_console, panel.caveats)
     return represent(labels, wanted)
 
 
@@ -370,6 +393,7 @@ def _measure_sampler(
 
     sampler, generator, panel = _open_sampler(path, device)
     wanted = None if target is None else parse_target(target, panel.groups)
+    print_caveats(out_console, panel.caveats)
     with bars() as progress, tempfile.TemporaryDirectory() as folder:
         return measure_sampler(
             sampler,
@@ -386,12 +410,13 @@ def _measure_sampler(
 
 def _open_sampler(path: Path, device: str | None) -> Any:
     """Return a sampler with its generator and the panel that reads its attributes."""
-    from equipoise.balance import open_models
+    from equipoise.flow import open_models
     from equipoise.sampler import load_sampler
 
-    loaded = load_sampler(path)
-    settings = make_settings({**loaded.settings, **({"device": device} if device else {})})
-    return loaded, *open_models(settings)
+    saved = load_sampler(path).settings
+    settings = make_settings({**saved, **({"device": device} if device else {})})
+    generator, panel = open_models(settings)
+    return load_sampler(path, generator), generator, panel
 
 
 @app.command()
@@ -440,6 +465,23 @@ def zoo_path(name: Annotated[str, typer.Argument(help="Model.")]) -> None:
     Example: `equipoise zoo path age`
     """
     out_console.print(str(zoo.path(name)), soft_wrap=True, highlight=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from equipoise import __version__
+
+        out_console.print(f"equipoise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,9 @@ def bars() -> Iterator[Progress]:
         with _drawn() as progress:
             yield progress
     except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. What is done is kept; the same command goes on.")
+        Console(stderr=True).print(
+            "Stopped. What was written whole is kept; the same command goes on from there."
+        )
         raise SystemExit(130) from None
 
 
@@ -90,7 +92,8 @@ def _lines() -> Progress:
             return
         last[stage] = now
         rate = (done - at) / (now - began) if now > began else 0.0
-        left = f", {rate:,.0f}/s, {(total - done) / rate:,.0f} s left" if rate else ""
+        speed = f"{rate:,.0f}/s" if rate > 2 else f"{1 / rate:,.1f} s each" if rate else ""
+        left = f", {speed}, {(total - done) / rate:,.0f} s left" if rate else ""
         Console(stderr=True).print(f"{stage:8} {done:,}/{total:,}{left}", highlight=False)
 
     return progress
@@ -103,10 +106,14 @@ def dry_run(console: Console, settings: Settings, *, measured: bool = True) -> N
         shown = ", ".join(value) if isinstance(value, list) else str(value)
         table.add_row(name, "automatic" if value is None else shown)
     console.print(table)
-    calls = settings.n + (settings.measure_n if measured else 0)
+    cost = {"label": settings.n}
+    if measured:
+        methods = (settings.method, *settings.beside)
+        cost["calibrate"] = settings.calibrate_n * methods.count("tilt")
+        cost["measure"] = settings.measure_n * len(methods)
+    parts = ", ".join(f"{calls:,} to {what}" for what, calls in cost.items() if calls)
     console.print(
-        f"cost     {calls:,} generator calls, each with one reading"
-        + (f" ({settings.n:,} to label, {settings.measure_n:,} to measure)" if measured else "")
+        f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
     )
     needed = [settings.generator, *settings.attributes]
     names = {"smiling": "expression"}
@@ -143,6 +150,12 @@ def print_representation(console: Console, title: str, representation: Represent
     if representation.kl is not None:
         line += f", KL to target {representation.kl:.4f} (floor {representation.kl_floor:.4f})"
     console.print(line, highlight=False)
+
+
+def print_caveats(console: Console, caveats: Sequence[str]) -> None:
+    """Print what a reader of the numbers must know."""
+    for caveat in caveats:
+        console.print(f"caveat   {caveat}")
 
 
 def print_directions(console: Console, quality: DirectionsQuality) -> None:

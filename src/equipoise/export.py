@@ -37,6 +37,18 @@ from equipoise.workers import ordered_map
 FORMATS = ("folder", "npz", "tar")
 
 
+def format_of(out: Path) -> str:
+    """Return the format that a path's name tells: npz, tar, else folder.
+
+    Examples
+    --------
+    >>> format_of(Path("faces.tar")), format_of(Path("faces"))
+    ('tar', 'folder')
+    """
+    suffix = out.suffix.removeprefix(".")
+    return suffix if suffix in FORMATS else "folder"
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """A batch of draws with its images and labels."""
@@ -109,6 +121,13 @@ def write_draws(
     if kind not in FORMATS:
         raise InputError("format", f"must be one of {', '.join(FORMATS)}", kind, "Correct it.")
     check_count("n", request.n, "Pass --n 1000.")
+    if out.exists() and out.is_dir() != (kind == "folder"):
+        raise InputError(
+            f"path {out}",
+            "must be a folder for the format folder, else a file",
+            f"the format {kind}",
+            "Choose another --out, or --format.",
+        )
     sampler.check_generator(generator)
     sampler.draw(1, request.seed, cell=request.cell)  # A bad request fails before a file is made.
     if kind == "folder":

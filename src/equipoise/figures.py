@@ -8,6 +8,7 @@ from typing import Any
 from equipoise.directions import Directions
 from equipoise.groups import Groups
 from equipoise.measure.representation import Confusion, Representation
+from equipoise.methods import TiltAccount
 from equipoise.sampler import Origin
 from equipoise.shift import Moved
 from equipoise.targets import Target
@@ -39,9 +40,10 @@ class Result:
         Requested against achieved.
     calls_per_image : float
         Generator calls per delivered image.
-    moved : tuple of Moved or None
-        How far the shift moved the codes of each cell; None for a cell of target 0, and for a
-        method that shifts none.
+    moved : tuple of (Moved or None), or None
+        Shift: how far the codes of each cell moved; None for a cell of target 0.
+    tilt : TiltAccount or None
+        Tilt: latent classifier, frontier and calibration.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Result:
     confusion: Confusion
     calls_per_image: float
     moved: tuple[Moved | None, ...] | None
+    tilt: TiltAccount | None
 
 
 @dataclass(frozen=True)

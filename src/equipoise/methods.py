@@ -1,18 +1,54 @@
-"""How a sampler is made from labelled codes: one function a method."""
+"""How a sampler is made from labelled codes: one function a method, behind one name each."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+
+from equipoise.calibrate import Calibration, calibrate
+from equipoise.classifiers.panel import Panel
 from equipoise.directions import Directions, fit_directions
 from equipoise.generators.base import Generator
 from equipoise.labels import Labels
+from equipoise.latent import LatentQuality, fit_latent
+from equipoise.measure.sampler import measure_sampler
 from equipoise.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.progress import Progress, silent
 from equipoise.sampler import Origin, Sampler
 from equipoise.settings import Settings
 from equipoise.shift import Moved, shift_codes
 from equipoise.targets import Target
+from equipoise.tilt import FrontierPoint, fit_tilt
+
+_CALIBRATION_SEED = 2**61
+"""Added to a run's seed for the draws that calibrate, which are not those that measure."""
+
+
+@dataclass(frozen=True, eq=False)
+class TiltAccount:
+    """How a tilt came about.
+
+    Attributes
+    ----------
+    latent : LatentQuality
+        What the latent classifier knows.
+    frontier : tuple of FrontierPoint
+        Purity, calls and closeness for each sharpness.
+    beta : float
+        The sharpness taken.
+    acceptance : tuple of float
+        Share of the prior's codes that each cell accepts.
+    calibration : Calibration
+    """
+
+    latent: LatentQuality
+    frontier: tuple[FrontierPoint, ...]
+    beta: float
+    acceptance: tuple[float, ...]
+    calibration: Calibration
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +58,41 @@ class Fitted:
     Attributes
     ----------
     sampler : Sampler
-    moved : tuple of (Moved or None)
-        How far the shift moved the codes of each cell; None for a cell of target 0.
+    moved : tuple of (Moved or None), or None
+        Shift: how far the codes of each cell moved; None for a cell of target 0.
+    tilt : TiltAccount or None
+        Tilt: latent classifier, frontier and calibration.
     """
 
     sampler: Sampler
-    moved: tuple[Moved | None, ...]
+    moved: tuple[Moved | None, ...] | None = None
+    tilt: TiltAccount | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What every method starts from.
+
+    Attributes
+    ----------
+    generator : Generator
+    panel : Panel
+    labels : Labels
+        Of codes 0, 1, ... of the settings' seed.
+    directions : Directions
+    target : Target
+    settings : Settings
+    draws_folder : callable
+        From a sampler's digest to the folder for labels of its draws.
+    """
+
+    generator: Generator
+    panel: Panel
+    labels: Labels
+    directions: Directions
+    target: Target
+    settings: Settings
+    draws_folder: Callable[[str], Path]
 
 
 def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:
@@ -42,30 +107,25 @@ def label_directions(generator: Generator, labels: Labels, settings: Settings) -
     )
 
 
-def fit_shift(
-    generator: Generator,
-    directions: Directions,
-    target: Target,
-    settings: Settings,
-    progress: Progress = silent,
-) -> Fitted:
+def shift_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
     """Run the recipe of arXiv 2012.04842 from directions to a sampler.
 
     Each cell of positive target gets codes shifted to its side of every hyperplane and a Gaussian
     mixture fitted to them; cells are requested as often as the target says.
     """
+    settings, target = ground.settings, ground.target
     cells = target.groups.size
     mixtures: list[Mixture | None] = []
     moved: list[Moved | None] = []
     for k, share in enumerate(target.shares):
-        progress("fit", k, cells)
+        progress("shift", k, cells)
         if share == 0:
             mixtures.append(None)
             moved.append(None)
             continue
         shifted = shift_codes(
-            generator.prior,
-            directions,
+            ground.generator.prior,
+            ground.directions,
             k,
             distance=settings.distance,
             per_cell=settings.per_cell,
@@ -74,7 +134,60 @@ def fit_shift(
         )
         mixtures.append(fit_mixture(shifted.codes, settings.components, seed=settings.seed))
         moved.append(shifted.moved)
-    progress("fit", cells, cells)
+    progress("shift", cells, cells)
     source = MixtureSource(tuple(mixtures))
-    sampler = Sampler(Origin.of(generator), target, target.shares, source, settings.to_dict())
-    return Fitted(sampler, tuple(moved))
+    sampler = Sampler(
+        Origin.of(ground.generator), target, target.shares, source, settings.to_dict()
+    )
+    return Fitted(sampler, moved=tuple(moved))
+
+
+def tilt_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
+    """Fit the latent classifier, tilt the prior by it, and calibrate how often cells are requested.
+
+    The confusion is measured on fresh draws, equally many for each cell of positive target.
+    """
+    settings, target, generator = ground.settings, ground.target, ground.generator
+    codes = generator.prior.codes(settings.seed, 0, len(ground.labels))
+    latent = fit_latent(generator.stem, codes, ground.labels, seed=settings.seed, progress=progress)
+    tilt = fit_tilt(
+        generator,
+        latent,
+        codes,
+        ground.labels,
+        target,
+        beta=settings.beta,
+        seed=settings.seed,
+    )
+    wanted = target.shares > 0
+    even = Sampler(Origin.of(generator), target, wanted / wanted.sum(), tilt.source)
+    measured = measure_sampler(
+        even,
+        generator,
+        ground.panel,
+        settings.calibrate_n,
+        settings.seed + _CALIBRATION_SEED,
+        ground.draws_folder(even.digest),
+        stage="calibrate",
+        workers=settings.workers,
+        progress=progress,
+    )
+    calibration = calibrate(measured.confusion.counts, target, settings.seed)
+    sampler = Sampler(
+        Origin.of(generator), target, calibration.weights, tilt.source, settings.to_dict()
+    )
+    account = TiltAccount(
+        latent.quality,
+        tilt.frontier,
+        tilt.source.beta,
+        tuple(np.asarray(tilt.source.acceptance).tolist()),
+        calibration,
+    )
+    return Fitted(sampler, tilt=account)
+
+
+MAKERS: dict[str, Callable[[Ground, Progress], Fitted]] = {
+    "tilt": tilt_sampler,
+    "shift": shift_sampler,
+}
+"""Methods by name, those of `equipoise.settings.METHODS`."""

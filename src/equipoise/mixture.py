@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from scipy.special import logsumexp
 from sklearn.mixture import GaussianMixture
 
 from equipoise.errors import FileFormatError, InputError, TooFewSamples
+from equipoise.generators.base import Generator
+from equipoise.groups import Groups
 from equipoise.seeds import Stream, generator_for
 
 COMPONENTS_TRIED = (1, 2, 4)
@@ -152,6 +155,14 @@ class MixtureSource:
             )
         return codes
 
+    def bound(self, generator: Generator) -> MixtureSource:
+        """Return the source as it is: a mixture draws without its generator."""
+        return self
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the numbers to store beside the arrays: none."""
+        return {}
+
     def tensors(self) -> dict[str, NDArray[np.float64]]:
         """Return the arrays to store, by name."""
         return {
@@ -162,10 +173,15 @@ class MixtureSource:
         }
 
     @classmethod
-    def from_tensors(
-        cls, tensors: Mapping[str, NDArray[np.float64]], cells: int, dim: int, where: str
+    def from_stored(
+        cls,
+        tensors: Mapping[str, NDArray[np.float64]],
+        parameters: Mapping[str, Any],
+        groups: Groups,
+        dim: int,
+        where: str,
     ) -> MixtureSource:
-        """Rebuild from stored arrays.
+        """Rebuild from stored arrays; it has no parameters.
 
         Raises
         ------
@@ -173,7 +189,7 @@ class MixtureSource:
             When an array is missing, of a wrong shape, or no distribution.
         """
         mixtures: list[Mixture | None] = []
-        for k in range(cells):
+        for k in range(groups.size):
             parts = [tensors.get(f"{k}.{name}") for name in ("weights", "means", "covariances")]
             if all(part is None for part in parts):
                 mixtures.append(None)

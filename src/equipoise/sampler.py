@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from equipoise.groups import Attribute, Groups
 from equipoise.mixture import MixtureSource
 from equipoise.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
 from equipoise.targets import Target
+from equipoise.tilt import TiltSource
 from equipoise.versions import versions
 from equipoise.workers import batches
 
@@ -58,8 +59,16 @@ class Source(Protocol):
         """Return one code for each requested cell; depends on (seed, key, requested) alone."""
         ...
 
+    def bound(self, generator: Generator) -> Source:
+        """Return the source with the generator that it draws with, where it needs one."""
+        ...
+
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
+        ...
+
+    def parameters(self) -> Mapping[str, Any]:
+        """Return the numbers to store beside the arrays, JSON values."""
         ...
 
 
@@ -252,10 +261,11 @@ class Sampler:
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the draws."""
-        head = json.dumps([vars(self.origin), _groups_to_json(self.groups), self.weights.tolist()])
-        return hashlib.sha256(head.encode() + _digest(self.source.tensors()).encode()).hexdigest()
+        head = [vars(self.origin), _groups_to_json(self.groups), self.weights.tolist()]
+        text = json.dumps([*head, self.source.kind, dict(self.source.parameters())])
+        return _digest(self.source.tensors(), text)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the sampler to a safetensors file, whole or not at all.
 
         Raises
@@ -271,25 +281,37 @@ class Sampler:
             "groups": _groups_to_json(self.groups),
             "target": {"text": self.target.text, "shares": self.target.shares.tolist()},
             "weights": self.weights.tolist(),
+            "parameters": dict(self.source.parameters()),
             "settings": dict(self.settings),
             "versions": versions(),
         }
         text = json.dumps(metadata)
-        with atomic_path(path) as part:
+        with atomic_path(Path(path)) as part:
             safetensors.numpy.save_file(
                 tensors, part, {"equipoise": text, "digest": _digest(tensors, text)}
             )
 
 
-def load_sampler(path: Path) -> Sampler:
+def load_sampler(path: Path | str, generator: Generator | None = None) -> Sampler:
     """Read a sampler file; no code from it is run.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `Sampler.save` wrote.
+    generator : Generator, optional
+        The one that the sampler was made for. A tilt draws through the generator's stem, so it
+        needs it; a mixture does not.
 
     Raises
     ------
     FileFormatError
-        When the file is missing, damaged, cut, too large, or no sampler.
+        When the file is missing, damaged, cut, too large, no sampler, or of another generator.
     """
+    path = Path(path)
     where = f"sampler file {path}"
+    if not path.is_file():
+        raise FileFormatError(where, "must exist", "no such file", _REMEDY)
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
@@ -331,18 +353,24 @@ def load_sampler(path: Path) -> Sampler:
             groups, np.array(metadata["target"]["shares"]), str(metadata["target"]["text"])
         )
         origin = Origin(**metadata["origin"])
-        source = _SOURCES[metadata["kind"]].from_tensors(tensors, groups.size, origin.dim, where)
+        source: Source = _SOURCES[metadata["kind"]].from_stored(
+            tensors, metadata["parameters"], groups, origin.dim, where
+        )
         weights = np.array(metadata["weights"], dtype=np.float64)
-        return Sampler(origin, target, weights, source, metadata["settings"])
+        sampler = Sampler(origin, target, weights, source, metadata["settings"])
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(
             where, "must have whole metadata", f"{type(error).__name__}: {error}", _REMEDY
         ) from error
+    if generator is None:
+        return sampler
+    sampler.check_generator(generator)
+    return replace(sampler, source=source.bound(generator))
 
 
-_SOURCES = {MixtureSource.kind: MixtureSource}
+_SOURCES: dict[str, Any] = {source.kind: source for source in (MixtureSource, TiltSource)}
 
 
 def _digest(tensors: Mapping[str, NDArray[Any]], text: str = "") -> str:

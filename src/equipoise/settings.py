@@ -17,8 +17,8 @@ from equipoise.seeds import check_seed
 MULTILEVEL = ("ordered", "one-vs-rest")
 """How attributes of more than two levels get their hyperplanes."""
 
-METHODS = ("shift",)
-"""Methods of `balance`: the recipe of arXiv 2012.04842."""
+METHODS = ("tilt", "shift")
+"""Methods of `balance`: our tilted sampling, and the recipe of arXiv 2012.04842."""
 
 _LARGEST_FILE = 2**20
 
@@ -41,6 +41,12 @@ class Settings:
         Names every draw of the run.
     method : str
         One of `METHODS`.
+    beside : tuple of str
+        Further methods to set beside it in the report, from the same labels.
+    beta : float or None
+        Tilt: sharpness; None chooses it on held-out codes.
+    calibrate_n : int
+        Tilt: draws by which the weights over requested cells are calibrated.
     measure_n : int
         Draws by which the result is measured.
     distance : float
@@ -75,7 +81,10 @@ class Settings:
     target: str = "uniform"
     n: int = 10_000
     seed: int = 0
-    method: str = "shift"
+    method: str = "tilt"
+    beside: tuple[str, ...] = ()
+    beta: float | None = None
+    calibrate_n: int = 6_000
     measure_n: int = 6_000
     distance: float = 3.0
     keep_norm: bool = False
@@ -109,14 +118,18 @@ class Settings:
         if not 0 <= self.abstain_below <= 1:
             raise InputError("abstain_below", "must be in [0, 1]", self.abstain_below, "Pass 0.")
         check_seed(self.seed)
-        if self.method not in METHODS:
-            raise InputError(
-                "method", f"must be one of {', '.join(METHODS)}", self.method, "Correct the name."
-            )
+        check_count("calibrate_n", self.calibrate_n, "Pass --calibrate-n 6000.")
+        if self.beta is not None and not 0 < self.beta < np.inf:
+            raise InputError("beta", "must be above 0", self.beta, "Leave it out.")
+        for method in (self.method, *self.beside):
+            if method not in METHODS:
+                allowed = f"must be one of {', '.join(METHODS)}"
+                raise InputError("method", allowed, method, "Correct the name.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        return {**dataclasses.asdict(self), "attributes": list(self.attributes)}
+        values = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def make_settings(given: Mapping[str, Any], file: Path | None = None) -> Settings:
@@ -161,7 +174,7 @@ def _typed(name: str, value: Any, wanted: str) -> Any:
     if wanted.startswith("tuple"):
         items = value.split(",") if isinstance(value, str) else value
         if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
-            return tuple(item.strip() for item in items)
+            return tuple(item.strip() for item in items if item.strip())
     elif name == "components" and str(value).isascii() and str(value).isdecimal():
         return int(str(value)[:9])
     else:

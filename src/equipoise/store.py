@@ -73,6 +73,10 @@ class RunFolder:
         """File of the sampler."""
         return self.path / "sampler.safetensors"
 
+    def sampler_of(self, method: str, chosen: str) -> Path:
+        """File of a method's sampler; the chosen method's is the run's."""
+        return self.sampler if method == chosen else self.path / f"sampler-{method}.safetensors"
+
     @property
     def report(self) -> Path:
         """File of the report."""
@@ -105,7 +109,8 @@ class RunFolder:
     def clear_results(self) -> None:
         """Remove what an earlier run with other settings may have left; labels are kept."""
         with storage(self.path):
-            for path in (self.path / "figures.json", self.report, self.sampler, self.directions):
+            samplers = self.path.glob("sampler*.safetensors")
+            for path in (self.path / "figures.json", self.report, self.directions, *samplers):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.path / "pictures", ignore_errors=True)
 

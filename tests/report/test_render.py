@@ -3,13 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.balance import balance
 from equipoise.errors import FileFormatError
+from equipoise.flow import balance
 from equipoise.report.render import render
 from equipoise.settings import Settings
 from equipoise.store import RunFolder
 
-SETTINGS = Settings(generator="toy", n=2000, measure_n=400, components=1, distance=1.5)
+SETTINGS = Settings(
+    generator="toy", method="shift", n=2000, measure_n=400, components=1, distance=1.5
+)
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from equipoise.classifiers.base import Classifier, Reading
+from equipoise.classifiers.base import Classifier, Reading, by_probability, by_threshold
 from equipoise.classifiers.panel import Panel
 from equipoise.errors import InputError
 from equipoise.generators.base import Generator
 
-__all__ = ["ATTRIBUTES", "Classifier", "Panel", "Reading", "open_panel"]
+__all__ = [
+    "ATTRIBUTES",
+    "Classifier",
+    "Panel",
+    "Reading",
+    "by_probability",
+    "by_threshold",
+    "open_panel",
+]
 
 ATTRIBUTES = ("gender", "age", "smiling", "expression", "skin_tone", "skin_tone_six")
 """Attributes that the pinned classifiers answer on."""

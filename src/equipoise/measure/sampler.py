@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.classifiers.panel import Panel
-from equipoise.collect import label_codes
+from equipoise.collection import label_codes
 from equipoise.errors import InputError
 from equipoise.generators.base import Generator
 from equipoise.measure.representation import Confusion, Representation, confuse, represent
@@ -43,6 +43,7 @@ def measure_sampler(
     folder: Path,
     *,
     target: Target | None = None,
+    stage: str = "measure",
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Measured:
@@ -62,6 +63,8 @@ def measure_sampler(
         Where the labels of the draws go; a stopped measurement goes on there.
     target : Target, optional
         What to compare with; the sampler's own by default.
+    stage : str
+        What `progress` is told.
 
     Raises
     ------
@@ -85,7 +88,7 @@ def measure_sampler(
         n,
         folder,
         source=f"sampler {sampler.digest}, seed {seed}",
-        stage="measure",
+        stage=stage,
         workers=workers,
         progress=progress,
     )

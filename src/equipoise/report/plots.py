@@ -83,3 +83,22 @@ def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     axes.set_ylabel("requested")
     axes.set_xlabel("achieved")
     return _to_svg(figure)
+
+
+def frontier_plot(points: Sequence[dict[str, Any]], beta: float) -> str:
+    """Draw closeness against calls for each sharpness, the chosen one ringed."""
+    figure = Figure(figsize=(6.0, 3.4))
+    axes = figure.subplots()
+    calls = [point["calls"] for point in points]
+    distances = [point["distance"] for point in points]
+    axes.plot(calls, distances, "o-", color=_COLOURS[1])
+    for point in points:
+        place = (point["calls"], point["distance"])
+        axes.annotate(f"{point['beta']:g}", place, (4, 5), textcoords="offset points", fontsize=9)
+        if point["beta"] == beta:
+            axes.plot(*place, "o", markersize=13, markerfacecolor="none", color=_COLOURS[2])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("generator calls per verified image (fewer is purer)")
+    axes.set_ylabel("distance to the target's codes")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _to_svg(figure)

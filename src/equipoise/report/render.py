@@ -11,11 +11,12 @@ from markupsafe import Markup
 
 from equipoise.errors import FileFormatError
 from equipoise.files import write_text
-from equipoise.report.plots import confusion_map, share_bars
+from equipoise.report.plots import confusion_map, frontier_plot, share_bars
 from equipoise.store import RunFolder
 
 METHOD_NAMES = {
     "prior": "the generator's own output",
+    "tilt": "tilted sampling",
     "shift": "shift and mixture (arXiv 2012.04842)",
 }
 
@@ -66,6 +67,11 @@ def _to_html(figures: dict[str, Any], run: RunFolder) -> str:
         ],
         confusions=[
             (r["method"], Markup(confusion_map(cells, r["confusion"]["counts"]))) for r in results
+        ],
+        frontiers=[
+            (r["method"], Markup(frontier_plot(r["tilt"]["frontier"], r["tilt"]["beta"])))
+            for r in results
+            if r["tilt"]
         ],
         picture=lambda name: _data_uri(run.picture(name)),
     )

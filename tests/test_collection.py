@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from equipoise.classifiers import Panel, open_panel
-from equipoise.collect import SHARD_ROWS, collect, shard_path
+from equipoise.collection import SHARD_ROWS, collect, shard_path
 from equipoise.errors import FileFormatError, InputError, ModelOutputError, StorageError
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
@@ -70,7 +70,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     code = (
         "import sys; from pathlib import Path\n"
         "from equipoise.classifiers import open_panel\n"
-        "from equipoise.collect import collect\n"
+        "from equipoise.collection import collect\n"
         "from equipoise.generators.toy import ToyGenerator\n"
         "toy = ToyGenerator()\n"
         "panel = open_panel(['smiling', 'skin_tone'], toy)\n"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from equipoise import store, zoo
 from equipoise.classifiers import Classifier, Panel, open_panel
-from equipoise.collect import collect
+from equipoise.collection import collect
 from equipoise.directions import save_directions
 from equipoise.figures import Cost, Figures, ModelUsed, Result, directions_quality
 from equipoise.generators import Generator, open_generator
 from equipoise.measure.representation import represent
 from equipoise.measure.sampler import measure_sampler
-from equipoise.methods import fit_shift, label_directions
+from equipoise.methods import MAKERS, Fitted, Ground, label_directions
 from equipoise.progress import Progress, silent
 from equipoise.report.pictures import write_pictures
 from equipoise.report.render import render
@@ -45,16 +45,28 @@ class Balance:
     folder: Path
 
 
-def open_models(settings: Settings) -> tuple[Generator, Panel]:
-    """Return the generator and the classifiers that the settings name, fetched when need be."""
-    generator = open_generator(
+def open_named(settings: Settings) -> Generator:
+    """Return the generator that the settings name."""
+    return open_generator(
         settings.generator, device=settings.device, batch_size=settings.batch_size
     )
+
+
+def open_models(settings: Settings) -> tuple[Generator, Panel]:
+    """Return the generator and the classifiers that the settings name, fetched when need be."""
+    generator = open_named(settings)
     panel = open_panel(settings.attributes, generator, abstain_below=settings.abstain_below)
     return generator, panel
 
 
-def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Balance:
+def balance(
+    settings: Settings,
+    folder: Path | str,
+    progress: Progress = silent,
+    *,
+    generator: Generator | None = None,
+    panel: Panel | None = None,
+) -> Balance:
     """Balance a generator: from its name to a sampler, its measured mix and a report.
 
     A run that was stopped goes on from what the folder holds.
@@ -67,6 +79,10 @@ def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Ba
         The run folder; made when missing.
     progress : Progress
         Told of each stage.
+    generator : Generator, optional
+        Your own, in place of the one that `settings.generator` names.
+    panel : Panel, optional
+        Your own classifiers, in place of those that `settings.attributes` names.
 
     Raises
     ------
@@ -74,7 +90,11 @@ def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Ba
         When a setting, a model or the disk fails; what was computed is kept.
     """
     run = store.RunFolder(Path(folder))
-    generator, panel = open_models(settings)
+    if generator is None:
+        generator = open_named(settings)
+    if panel is None:
+        panel = open_panel(settings.attributes, generator, abstain_below=settings.abstain_below)
+    settings = replace(settings, generator=generator.name, attributes=panel.groups.names)
     # A bad target fails before labels are paid for.
     parse_target(settings.target, panel.groups, np.ones(panel.groups.size))
     workers, seed = settings.workers, settings.seed
@@ -92,21 +112,35 @@ def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Ba
     labelled = time.perf_counter()
     directions = label_directions(generator, labels, settings)
     save_directions(directions, run.directions)
-    fitted = fit_shift(generator, directions, target, settings, progress)
-    fitted.sampler.save(run.sampler)
+    ground = Ground(generator, panel, labels, directions, target, settings, run.draws)
+    made: dict[str, Fitted] = {}
+    for method in dict.fromkeys((settings.method, *settings.beside)):
+        made[method] = MAKERS[method](ground, progress)
+        made[method].sampler.save(run.sampler_of(method, settings.method))
 
     fitted_at = time.perf_counter()
-    measured = measure_sampler(
-        fitted.sampler,
-        generator,
-        panel,
-        settings.measure_n,
-        seed,
-        run.draws(fitted.sampler.digest),
-        workers=workers,
-        progress=progress,
-    )
-    result = Result(settings.method, measured.representation, measured.confusion, 1.0, fitted.moved)
+    results = []
+    for method, fitted in made.items():
+        measured = measure_sampler(
+            fitted.sampler,
+            generator,
+            panel,
+            settings.measure_n,
+            seed,
+            run.draws(fitted.sampler.digest),
+            workers=workers,
+            progress=progress,
+        )
+        results.append(
+            Result(
+                method,
+                measured.representation,
+                measured.confusion,
+                1.0,
+                fitted.moved,
+                fitted.tilt,
+            )
+        )
     cost = Cost(
         settings.n,
         table.computed,
@@ -124,14 +158,15 @@ def balance(settings: Settings, folder: Path, progress: Progress = silent) -> Ba
         target,
         represent(labels, target),
         directions_quality(directions),
-        (result,),
+        tuple(results),
         cost,
         versions(),
     )
     run.write_figures(figures)
-    write_pictures(run, generator, panel, labels, seed, {settings.method: fitted.sampler})
+    samplers = {method: fitted.sampler for method, fitted in made.items()}
+    write_pictures(run, generator, panel, labels, seed, samplers)
     render(run)
-    return Balance(fitted.sampler, figures, run.path)
+    return Balance(samplers[settings.method], figures, run.path)
 
 
 def models_used(generator: Generator, panel: Panel) -> tuple[ModelUsed, ...]:

@@ -1,0 +1,153 @@
+"""Stage 6: how often to request each cell, so that what comes out meets the target.
+
+With C the confusion (rows requested, columns achieved, each row summing to 1), weights w are
+sought with w @ C = target, w at least 0 and summing to 1, by nonnegative least squares. Where no
+such weights exist, the nearest mix is taken and its distance from the target is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import nnls
+
+from equipoise.errors import TooFewSamples
+from equipoise.groups import Groups
+from equipoise.seeds import Stream, generator_for
+from equipoise.targets import Target
+
+_POSTERIOR_DRAWS = 4000
+_REACHED = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Weights over requested cells with what they are expected to bring.
+
+    Attributes
+    ----------
+    weights : numpy.ndarray, shape (K,), float64
+        At least 0, sum to 1.
+    expected : numpy.ndarray, shape (K,), float64
+        Shares that one-shot draws are expected to show, by the measured confusion.
+    low, high : numpy.ndarray, shape (K,), float64
+        95 % interval of the true shares of one-shot draws: how far the confusion may be from the
+        measured one. Sampling noise of a finite number of draws comes on top.
+    distance : float
+        Total variation between `expected` and the target; 0 when the target can be reached.
+    reachable : bool
+        Whether `distance` is below 0.001.
+    purity : numpy.ndarray, shape (K,), float64
+        Share of requests that are achieved; NaN for a cell that was not requested.
+    calls : float
+        Generator calls per verified image, target / purity summed over cells.
+    measured : int
+        Draws that the confusion was measured on.
+    """
+
+    weights: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    distance: float
+    reachable: bool
+    purity: NDArray[np.float64]
+    calls: float
+    measured: int
+
+
+def solve_weights(confusion: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
+    """Return weights, shape (R,), with weights @ confusion nearest to target, shape (K,).
+
+    Parameters
+    ----------
+    confusion : array_like, shape (R, K)
+        Rows sum to 1.
+    target : array_like, shape (K,)
+        Sums to 1.
+
+    Examples
+    --------
+    >>> solve_weights([[0.9, 0.1], [0.2, 0.8]], [0.5, 0.5]).round(4).tolist()
+    [0.4286, 0.5714]
+    """
+    rows, wanted = np.asarray(confusion, np.float64), np.asarray(target, np.float64)
+    # Errors count relative to the target, as they do in KL; a heavy row holds the sum at 1.
+    scale = 1 / np.sqrt(np.maximum(wanted, 1e-3))
+    heavy = 1e3
+    system = np.vstack([rows.T * scale[:, None], np.full(len(rows), heavy)])
+    weights, _ = nnls(system, np.append(wanted * scale, heavy))
+    return np.asarray(weights / weights.sum())
+
+
+def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calibration:
+    """Solve for the weights from a measured confusion.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray, shape (K, K + 1), int64
+        Rows requested, columns achieved, the last column unknown. Rows of cells that were not
+        requested are 0; unknown images count in no share, and cost.
+    target : Target
+        What the known images are to follow.
+    seed : int
+        Of the draws from the posterior.
+
+    Raises
+    ------
+    TooFewSamples
+        When a requested cell gave no known image.
+    """
+    groups = target.groups
+    requested = np.flatnonzero(counts.sum(axis=1))
+    known = counts[requested, :-1].astype(np.float64)
+    check_known(groups, requested, known)
+    rates = known.sum(axis=1) / counts[requested].sum(axis=1)
+    confusion = known / known.sum(axis=1, keepdims=True)
+    shares = solve_weights(confusion, target.shares)
+    expected = shares @ confusion
+    # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
+    rng = generator_for(seed, Stream.FIT, 2)
+    draws = np.zeros((_POSTERIOR_DRAWS, groups.size))
+    for share, row in zip(shares, known, strict=True):
+        draws += share * rng.dirichlet(row + 1 / groups.size, _POSTERIOR_DRAWS)
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    weights = np.zeros(groups.size)
+    weights[requested] = shares / rates
+    purity = np.full(groups.size, np.nan)
+    purity[requested] = known[np.arange(len(requested)), requested] / counts[requested].sum(axis=1)
+    wanted = target.shares > 0
+    distance = float(np.abs(expected - target.shares).sum() / 2)
+    with np.errstate(divide="ignore"):
+        calls = float((target.shares[wanted] / purity[wanted]).sum())
+    return Calibration(
+        weights / weights.sum(),
+        expected,
+        low,
+        high,
+        distance,
+        distance < _REACHED,
+        purity,
+        calls,
+        int(counts.sum()),
+    )
+
+
+def check_known(groups: Groups, requested: NDArray[np.int64], known: NDArray[np.float64]) -> None:
+    """Check that each requested cell gave some known image.
+
+    Raises
+    ------
+    TooFewSamples
+        Otherwise, naming the cell.
+    """
+    for k, row in zip(requested, known, strict=True):
+        if not row.sum():
+            raise TooFewSamples(
+                f"cell {groups.cells[k]!r}",
+                "must give some known image when it is requested",
+                "none",
+                "Lower --abstain-below, or label more codes.",
+            )

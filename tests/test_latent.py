@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+
+from equipoise.generators import Generator
+from equipoise.generators.toy import ToyGenerator
+from equipoise.labels import Labels
+from equipoise.latent import LatentFit, fit_latent, latent_from_tensors
+
+
+@pytest.fixture(scope="module")
+def fit(toy: ToyGenerator, toy_labels: Labels) -> LatentFit:
+    return fit_latent(toy.stem, toy.prior.codes(0, 0, 4000), toy_labels.take(slice(0, 4000)))
+
+
+def test_it_knows_much_more_than_the_shares(fit: LatentFit) -> None:
+    assert fit.quality.loss < 0.35 * fit.quality.base
+    for _, loss, base in fit.quality.attributes:
+        assert loss < 0.35 * base
+
+
+def test_probabilities_are_a_distribution_and_calibrated(
+    fit: LatentFit, toy: ToyGenerator, toy_labels: Labels
+) -> None:
+    """On codes that no member saw, what it says comes true as often as it says."""
+    codes = toy.prior.codes(0, 4000, 10_000)
+    h = np.exp(fit.classifier.log_probabilities(toy.stem(codes)))
+    assert np.allclose(h.sum(axis=1), 1, atol=1e-5)
+    cells = toy_labels.cells[4000:]
+    for k in range(6):
+        expected, found = h[:, k].sum(), (cells == k).sum()
+        assert abs(expected - found) < 4 * np.sqrt((h[:, k] * (1 - h[:, k])).sum()) + 0.02 * found
+
+
+def test_the_same_seed_fits_the_same_and_global_randomness_is_untouched(
+    toy: ToyGenerator, toy_labels: Labels
+) -> None:
+    codes, labels = toy.prior.codes(0, 0, 800), toy_labels.take(slice(0, 800))
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    one = fit_latent(toy.stem, codes, labels, seed=5)
+    assert torch.equal(torch.rand(3), expected)
+    other = fit_latent(toy.stem, codes, labels, seed=5)
+    assert np.array_equal(one.held_out, other.held_out)
+
+
+def test_unknown_rows_are_left_out(toy: ToyGenerator, toy_labels: Labels) -> None:
+    labels = toy_labels.take(slice(0, 800))
+    levels = labels.levels.copy()
+    levels[::2, 0] = -1
+    scores = labels.scores.copy()
+    scores[::2, 0] = np.nan
+    part = Labels(labels.groups, levels, labels.probabilities, scores)
+    found = fit_latent(toy.stem, toy.prior.codes(0, 0, 800), part)
+    assert np.isfinite(found.held_out).all()
+    assert sum(count for _, _, count in found.quality.reliability) == 400
+
+
+def test_stored_it_says_the_same(fit: LatentFit, toy: ToyGenerator) -> None:
+    parameters = {
+        "temperature": fit.classifier.temperature,
+        "stem_shape": list(fit.classifier.stem_shape),
+    }
+    back = latent_from_tensors(fit.classifier.tensors(), parameters, fit.classifier.groups, "x")
+    features = toy.stem(toy.prior.codes(1, 0, 50))
+    assert np.array_equal(
+        back.log_probabilities(features), fit.classifier.log_probabilities(features)
+    )
+
+
+def test_a_spatial_stem_is_read(dcgan: Generator) -> None:
+    """The real stem, with labels that are a function of its features."""
+    codes = dcgan.prior.codes(0, 0, 600)
+    features = dcgan.stem(codes).mean(axis=(2, 3))
+    score = features[:, :8].sum(axis=1)
+    level = (score > np.median(score)).astype(np.int8)
+    from equipoise.groups import Attribute, Groups
+
+    groups = Groups((Attribute("bright", ("no", "yes")),))
+    one_hot = np.eye(2, dtype=np.float32)[level]
+    labels = Labels(groups, level[:, None], (one_hot,), score[:, None].astype(np.float32))
+    fit = fit_latent(dcgan.stem, codes, labels)
+    assert fit.classifier.stem_shape == (512, 4, 4)
+    assert fit.quality.loss < 0.9 * fit.quality.base
