@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.generators import Generator
+from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
+from equipoise.groups import Attribute, Groups
 from equipoise.labels import Labels
 from equipoise.latent import LatentFit, fit_latent, latent_from_tensors
 
@@ -69,14 +70,23 @@ def test_stored_it_says_the_same(fit: LatentFit, toy: ToyGenerator) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["toy", "digiface-dcgan"])
+def test_members_side_by_side_say_what_each_says(name: str, toy_labels: Labels) -> None:
+    generator = open_generator(name)
+    codes = generator.prior.codes(0, 0, 300)
+    fit = fit_latent(generator.stem, codes, toy_labels.take(slice(0, 300)))
+    features = torch.from_numpy(generator.stem(codes[:40]))
+    expected = [torch.log_softmax(member(features)[0], dim=1) for member in fit.classifier.members]
+    mean = torch.log_softmax(torch.stack(expected).mean(dim=0) / fit.classifier.temperature, dim=1)
+    assert np.allclose(fit.classifier.log_probabilities(features.numpy()), mean.numpy(), atol=1e-4)
+
+
 def test_a_spatial_stem_is_read(dcgan: Generator) -> None:
     """The real stem, with labels that are a function of its features."""
     codes = dcgan.prior.codes(0, 0, 600)
     features = dcgan.stem(codes).mean(axis=(2, 3))
     score = features[:, :8].sum(axis=1)
     level = (score > np.median(score)).astype(np.int8)
-    from equipoise.groups import Attribute, Groups
-
     groups = Groups((Attribute("bright", ("no", "yes")),))
     one_hot = np.eye(2, dtype=np.float32)[level]
     labels = Labels(groups, level[:, None], (one_hot,), score[:, None].astype(np.float32))

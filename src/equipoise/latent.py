@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ FOLDS = 3
 _CHANNELS, _HIDDEN = 32, 128
 _LARGEST_STEM = 2**20
 _BATCH = 256
+_OWN_LOGIT = 0.1
 _MOST_EPOCHS, _PATIENCE = 40, 4
 _SCORE_WEIGHT = 1.0
 
@@ -73,7 +75,65 @@ class _Network(nn.Module):
         x = functional.relu(self.reduce(x)).flatten(1) if x.ndim == 4 else x
         x = functional.dropout(functional.relu(self.hidden(x)), 0.3, self.training)
         levels = self.levels(x)[:, self.level_of_cell].sum(dim=2)
-        return levels + 0.1 * self.cells(x), self.scores(x)
+        return levels + _OWN_LOGIT * self.cells(x), self.scores(x)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stacked:
+    """All members side by side, M of them, so that a few large products serve them all.
+
+    The input's standardisation is folded into the first layer, and the two heads into one. Channels
+    come last, as the stem's memory has them.
+    """
+
+    reduce: torch.Tensor | None
+    offset: torch.Tensor | None
+    hidden: torch.Tensor
+    hidden_offset: torch.Tensor
+    head: torch.Tensor
+    head_offset: torch.Tensor
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (M, n, K)."""
+        count, members = len(features), len(self.hidden)
+        if self.reduce is not None and self.offset is not None:
+            rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+            reduced = torch.addmm(self.offset, rows, self.reduce).relu_()
+            places = reduced.view(count, -1, members, _CHANNELS).permute(2, 0, 1, 3)
+            x = places.reshape(members, count, -1)
+        else:
+            x = features.flatten(1).expand(members, -1, -1)
+        hidden = torch.baddbmm(self.hidden_offset, x, self.hidden).relu_()
+        return torch.baddbmm(self.head_offset, hidden, self.head)
+
+
+def _stack(members: Sequence[_Network], groups: Groups) -> _Stacked:
+    reduce = offset = None
+    hidden, hidden_offset, head, head_offset = [], [], [], []
+    first = [m.reduce for m in members]
+    convolutions = [layer for layer in first if isinstance(layer, nn.Conv2d)]
+    if convolutions:
+        pairs = list(zip(convolutions, members, strict=True))
+        kernels = [layer.weight[:, :, 0, 0] * m.scale for layer, m in pairs]
+        biases = [layer.bias for layer in convolutions if layer.bias is not None]
+        reduce = torch.cat(kernels).T.contiguous()
+        shifts = [kernel @ m.mean for kernel, m in zip(kernels, members, strict=True)]
+        offset = torch.cat(biases) - torch.cat(shifts)
+    for m in members:
+        weight: torch.Tensor = m.hidden.weight
+        bias: torch.Tensor = m.hidden.bias
+        if convolutions:
+            # From channel-first to channel-last order of the reduced features.
+            weight = weight.view(_HIDDEN, _CHANNELS, -1).transpose(1, 2).reshape(_HIDDEN, -1)
+        else:
+            weight, bias = weight * m.scale, bias - weight @ (m.scale * m.mean)
+        hidden.append(weight.T)
+        hidden_offset.append(bias[None])
+        levels = m.levels.weight[m.level_of_cell].sum(dim=1) + _OWN_LOGIT * m.cells.weight
+        head.append(levels.T)
+        own = m.levels.bias[m.level_of_cell].sum(dim=1) + _OWN_LOGIT * m.cells.bias
+        head_offset.append(own[None])
+    return _Stacked(reduce, offset, *map(torch.stack, (hidden, hidden_offset, head, head_offset)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +157,15 @@ class LatentClassifier:
     members: tuple[_Network, ...]
     temperature: float
 
+    @cached_property
+    def _stacked(self) -> _Stacked:
+        return _stack(self.members, self.groups)
+
     def log_probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return log P(cell | code) from stem features, shape (n, K), float32."""
-        rows = torch.from_numpy(features)
         with torch.inference_mode():
-            logits = [functional.log_softmax(m(rows)[0], dim=1) for m in self.members]
-            mean = torch.stack(logits).mean(dim=0) / self.temperature
+            logits = self._stacked(torch.from_numpy(features))
+            mean = functional.log_softmax(logits, dim=2).mean(dim=0) / self.temperature
             return functional.log_softmax(mean, dim=1).numpy()
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:

@@ -2,8 +2,8 @@
 
 For a rare cell most candidates are refused. A network of one hidden layer learns log h from codes
 that the latent classifier has read; it needs no labels and no stem, so it costs a thirtieth.
-Candidates whose guess is more than three standard deviations below that of accepted codes are
-dropped; the rest are judged by the latent classifier itself.
+A candidate is dropped when its guess lies below those of 99 % of the accepted codes; the rest are
+judged by the latent classifier itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from torch.nn import functional
 
 from equipoise.workers import batches
 
-DEVIATIONS = 3.0
+LOST = 0.01
+"""Share of a cell's acceptable codes that the screen may drop."""
+
 _HIDDEN = 128
 _EPOCHS = 12
 _BATCH = 512
@@ -93,16 +95,22 @@ def fit_screen(
                 optimiser.step()
             schedule.step()
     with torch.inference_mode():
-        guesses = network(rows).numpy().astype(np.float64)
-    mass = np.maximum(accepted, 1e-12)
-    mass /= mass.sum(axis=0)
-    mean = (mass * guesses).sum(axis=0)
-    deviation = np.sqrt((mass * (guesses - mean) ** 2).sum(axis=0))
+        guesses = network(rows).numpy()
+    least = [_weighted_quantile(*columns) for columns in zip(guesses.T, accepted.T, strict=True)]
     state = {name: value.numpy() for name, value in network.state_dict().items()}
     return Screen(
         state["0.weight"].T.copy(),
         state["0.bias"],
         state["2.weight"].T.copy(),
         state["2.bias"],
-        (mean - DEVIATIONS * deviation).astype(np.float32),
+        np.array(least, np.float32),
     )
+
+
+def _weighted_quantile(values: NDArray[np.float32], weights: NDArray[np.float64]) -> float:
+    """Return the value below which `LOST` of the weight lies; infinite without any weight."""
+    order = np.argsort(values)
+    mass = weights[order].cumsum()
+    if mass[-1] <= 0:
+        return float("inf")
+    return float(values[order[np.searchsorted(mass, LOST * mass[-1])]])

@@ -38,7 +38,7 @@ BETAS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 """Sharpnesses that are tried when none is set."""
 
 _SLACK = 1.25
-_PILOT = 65_536
+_PILOT = 131_072
 _PRINCIPAL = 16
 _CHUNK = 256
 _LARGEST_ROUND = 8192
@@ -301,7 +301,9 @@ def fit_tilt(
         ]
     )
     wanted = target.shares > 0
-    ceilings = np.where(wanted, _ceilings(log_h, np.exp(log_h)), np.inf)
+    known = labels.cells != UNKNOWN
+    one_hot = np.eye(target.groups.size)[labels.cells[known]]
+    ceilings = np.where(wanted, _ceilings(fit.held_out[known], one_hot), np.inf)
     accepted = np.where(wanted, acceptance(log_h, np.where(wanted, ceilings, 1), beta), 0)
     screen = fit_screen(pilot, log_h, accepted, seed)
     source = TiltSource(fit.classifier, beta, ceilings, screen, accepted.mean(axis=0), generator)
@@ -355,12 +357,10 @@ def _principal(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.f
     return np.asarray((pooled - mean) @ axes[:, kept] / np.sqrt(values[kept]))
 
 
-def _ceilings(log_h: NDArray[np.float32], belonging: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the `CEILING` quantile of each cell's h, rows weighted by how they belong to it."""
-    ceilings = np.empty(log_h.shape[1])
-    for k in range(log_h.shape[1]):
-        order = np.argsort(log_h[:, k])
-        mass = belonging[order, k].cumsum()
-        place = min(int(np.searchsorted(mass, CEILING * mass[-1])), len(order) - 1)
-        ceilings[k] = np.exp(log_h[order[place], k])
-    return ceilings
+def _ceilings(log_h: NDArray[np.float32], one_hot: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the `CEILING` quantile of each cell's held-out h over the labelled codes of the cell.
+
+    Infinite for a cell without labelled codes.
+    """
+    own = [log_h[one_hot[:, k] > 0, k] for k in range(log_h.shape[1])]
+    return np.array([np.exp(np.quantile(h, CEILING)) if len(h) else np.inf for h in own])
