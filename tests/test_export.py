@@ -70,6 +70,27 @@ def test_a_stopped_folder_goes_on(
     assert len(list((tmp_path / "broken" / "images").iterdir())) == 600
 
 
+def test_verified_counts_are_exact_and_go_on(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    request = Request(60, seed=2, verified=True)
+    write_draws(sampler, toy, toy_panel, request, tmp_path / "whole")
+    rows = rows_of(tmp_path / "whole")
+    assert all(row["requested"] == row["achieved"] for row in rows)
+    counts = [sum(row["requested"] == cell for row in rows) for cell in sampler.groups.cells]
+    assert counts == [10] * 6
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done >= 25:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_draws(sampler, toy, toy_panel, request, tmp_path / "broken", progress=stop)
+    assert 0 < len(rows_of(tmp_path / "broken")) < 60
+    write_draws(sampler, toy, toy_panel, request, tmp_path / "broken")
+    assert rows_of(tmp_path / "broken") == rows
+
+
 def test_one_cell_alone(
     sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
@@ -126,7 +147,7 @@ def test_a_folder_of_other_draws_is_refused(
     (tmp_path / "b" / "images" / "mine.png").write_text("mine")
     with pytest.raises(InputError, match=r"must be empty .* got other files"):
         write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "b")
-    with pytest.raises(InputError, match=r"n must be at least the 5 images .* got 3"):
+    with pytest.raises(InputError, match=r"n must be at least what .* 5 images, got 3"):
         write_draws(sampler, toy, toy_panel, Request(3), tmp_path / "a")
 
 

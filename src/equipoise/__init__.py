@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from equipoise.collection import LabelTable, collect
     from equipoise.directions import Directions, fit_directions
+    from equipoise.drawing import exact_counts, one_shot, verified
     from equipoise.errors import EquipoiseError
     from equipoise.export import Request, write_draws
     from equipoise.flow import Balance, balance
@@ -43,6 +44,7 @@ _HOMES = {
     ),
     "collection": ("LabelTable", "collect"),
     "directions": ("Directions", "fit_directions"),
+    "drawing": ("exact_counts", "one_shot", "verified"),
     "errors": ("EquipoiseError",),
     "export": ("Request", "write_draws"),
     "generators": ("Generator", "StandardNormal", "open_generator"),
@@ -80,14 +82,17 @@ __all__ = [
     "by_probability",
     "by_threshold",
     "collect",
+    "exact_counts",
     "fit_directions",
     "fit_mixture",
     "load_sampler",
+    "one_shot",
     "open_generator",
     "open_panel",
     "parse_target",
     "represent",
     "shift_codes",
+    "verified",
     "write_draws",
 ]
 

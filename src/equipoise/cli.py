@@ -285,6 +285,12 @@ def sample(
     cell: Annotated[
         str | None, typer.Option(help="One cell alone: 'smiling=yes, skin_tone=dark'.")
     ] = None,
+    verified: Annotated[
+        bool,
+        typer.Option(
+            "--verified", help="Keep only images that came out as requested: exact counts."
+        ),
+    ] = False,
     kind: Annotated[
         str | None,
         typer.Option("--format", help="folder, npz, or tar (WebDataset). [by the name of OUT]"),
@@ -302,7 +308,8 @@ def sample(
 
     if dry:
         out_console.print(load_sampler(sampler).describe())
-        out_console.print(f"cost     {n:,} generator calls, each with one reading")
+        more = ", and more for those that are refused" if verified else ""
+        out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
         return
     loaded, opened, panel = _open_sampler(sampler, device)
     with bars() as progress:
@@ -310,7 +317,7 @@ def sample(
             loaded,
             opened,
             panel,
-            Request(n, seed, cell),
+            Request(n, seed, cell, verified),
             out,
             kind or format_of(out),
             workers=workers,

@@ -11,7 +11,6 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Generator as GeneratorType
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,15 +23,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from equipoise.classifiers.panel import Panel
+from equipoise.drawing import Batches, Drawn, exact_counts, one_shot, verified
 from equipoise.errors import InputError, check_count
 from equipoise.files import atomic_path, storage, write_text
-from equipoise.generators.base import Generator, generate
-from equipoise.groups import UNKNOWN_NAME
-from equipoise.labels import Labels, to_columns
+from equipoise.generators.base import Generator
+from equipoise.groups import UNKNOWN_NAME, Groups
+from equipoise.labels import to_columns
 from equipoise.progress import Progress, silent
-from equipoise.sampler import Draws, Sampler
+from equipoise.sampler import Sampler
 from equipoise.store import to_json
-from equipoise.workers import ordered_map
 
 FORMATS = ("folder", "npz", "tar")
 
@@ -50,12 +49,20 @@ def format_of(out: Path) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """A batch of draws with its images and labels."""
+class Kept:
+    """What a folder holds already.
 
-    draws: Draws
-    images: NDArray[np.uint8]
-    labels: Labels
+    Attributes
+    ----------
+    rows : int
+        Whole images.
+    counts, next_index : numpy.ndarray, shape (K,), int64
+        Per requested cell: images, and the index after the last of them.
+    """
+
+    rows: int
+    counts: NDArray[np.int64]
+    next_index: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,23 @@ class Request:
         Names the draws.
     cell : str or None
         One cell alone, or all as the sampler weighs them.
+    verified : bool
+        Keep only images that came out as requested, so that counts follow the target exactly;
+        they come cell by cell.
     """
 
     n: int
     seed: int = 0
     cell: str | None = None
+    verified: bool = False
+
+    def counts(self, sampler: Sampler) -> NDArray[np.int64]:
+        """Return the wanted images of each cell, for verified draws."""
+        if self.cell is None:
+            return exact_counts(sampler.target, self.n)
+        counts = np.zeros(sampler.groups.size, np.int64)
+        counts[sampler.groups.index(self.cell)] = self.n
+        return counts
 
 
 def write_draws(
@@ -132,7 +151,8 @@ def write_draws(
     sampler.draw(1, request.seed, cell=request.cell)  # A bad request fails before a file is made.
     if kind == "folder":
         return _write_folder(sampler, generator, panel, request, out, workers, progress)
-    drawn = _drawn(sampler, generator, panel, request, 0, workers, progress)
+    nothing = np.zeros(sampler.groups.size, np.int64)
+    drawn = _drawn(sampler, generator, panel, request, Kept(0, nothing, nothing), workers, progress)
     with closing(drawn), atomic_path(out) as part:
         if kind == "npz":
             _write_npz(drawn, generator, request, part)
@@ -146,42 +166,52 @@ def _drawn(
     generator: Generator,
     panel: Panel,
     request: Request,
-    start: int,
+    kept: Kept,
     workers: int | None,
     progress: Progress,
-) -> GeneratorType[Drawn, None, None]:
-    """Yield batches of draws from index `start` on, images made and read on all cores."""
-
-    def make(draws: Draws) -> Drawn:
-        images = generate(generator, draws.codes)
-        return Drawn(draws, images, panel.read(images))
-
-    progress("draw", start, request.n)
-    if start >= request.n:
+) -> Batches:
+    """Yield the batches of a request that come after what is kept already."""
+    if request.verified:
+        yield from verified(
+            sampler,
+            generator,
+            panel,
+            request.counts(sampler) - kept.counts,
+            request.seed,
+            start=kept.next_index,
+            workers=workers,
+            progress=progress,
+        )
         return
-    draws = sampler.stream(
-        request.n - start,
+    progress("draw", kept.rows, request.n)
+    if kept.rows == request.n:
+        return
+    done = kept.rows
+    for drawn in one_shot(
+        sampler,
+        generator,
+        panel,
+        request.n - kept.rows,
         request.seed,
         cell=request.cell,
-        start=start,
-        batch=generator.batch_size,
-    )
-    with closing(ordered_map(make, draws, workers)) as results:
-        for drawn in results:
-            yield drawn
-            progress("draw", drawn.draws.start + len(drawn.images), request.n)
+        start=kept.rows,
+        workers=workers,
+    ):
+        yield drawn
+        done += len(drawn.images)
+        progress("draw", done, request.n)
 
 
-def metadata_rows(drawn: Drawn, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield the metadata of each image of a batch."""
+def metadata_rows(drawn: Drawn, seed: int, start: int) -> Iterator[dict[str, Any]]:
+    """Yield the metadata of each image of a batch, whose first image is number `start`."""
     groups = drawn.labels.groups
     columns = {name: column.to_pylist() for name, column in to_columns(drawn.labels).items()}
     for i, requested in enumerate(drawn.draws.requested):
         cell = drawn.labels.cells[i]
         yield {
-            "file_name": f"images/{drawn.draws.start + i:09d}.png",
+            "file_name": f"images/{start + i:09d}.png",
             "seed": seed,
-            "index": drawn.draws.start + i,
+            "index": int(drawn.draws.index[i]),
             "requested": groups.cells[requested],
             "achieved": groups.cells[cell] if cell >= 0 else UNKNOWN_NAME,
             **{name: values[i] for name, values in columns.items()},
@@ -206,7 +236,13 @@ def _write_folder(
     table, identity = out / "metadata.csv", out / ".draws.json"
     cell = request.cell and sampler.groups.cells[sampler.groups.index(request.cell)]
     wanted = json.dumps(
-        {"sampler": sampler.digest, "panel": panel.digest, "seed": request.seed, "cell": cell}
+        {
+            "sampler": sampler.digest,
+            "panel": panel.digest,
+            "seed": request.seed,
+            "cell": cell,
+            "verified": request.verified,
+        }
     )
     with storage(out):
         (out / "images").mkdir(parents=True, exist_ok=True)
@@ -238,18 +274,22 @@ def _append(
 ) -> None:
     """Write the images and rows that the folder lacks."""
     table = out / "metadata.csv"
-    start = _whole_rows(table, out)
-    if start > request.n:
+    kept = _kept(table, out, sampler.groups)
+    wanted = request.counts(sampler) if request.verified else np.array([request.n])
+    have = kept.counts if request.verified else np.array([kept.rows])
+    if (have > wanted).any():
         raise InputError(
             "n",
-            f"must be at least the {start} images that {out} holds already",
+            f"must be at least what {out} holds already, {kept.rows} images",
             request.n,
             "Choose another folder with --out, or a larger --n.",
         )
+    start = kept.rows
     with table.open("a", newline="", encoding="utf-8") as file:
-        drawn_batches = _drawn(sampler, generator, panel, request, start, workers, progress)
-        for drawn in drawn_batches:
-            rows = list(metadata_rows(drawn, request.seed))
+        batches = _drawn(sampler, generator, panel, request, kept, workers, progress)
+        for drawn in batches:
+            rows = list(metadata_rows(drawn, request.seed, start))
+            start += len(rows)
             for row, image in zip(rows, drawn.images, strict=True):
                 (out / row["file_name"]).write_bytes(_png(image))
             writer = csv.DictWriter(file, list(rows[0]))
@@ -257,6 +297,20 @@ def _append(
                 writer.writeheader()
             writer.writerows(rows)
             file.flush()
+
+
+def _kept(table: Path, out: Path, groups: Groups) -> Kept:
+    """Tell what the folder holds, after cutting off what follows the last whole image."""
+    rows = _whole_rows(table, out)
+    counts = np.zeros(groups.size, np.int64)
+    following = np.zeros(groups.size, np.int64)
+    if rows:
+        with table.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                k = groups.index(row["requested"])
+                counts[k] += 1
+                following[k] = int(row["index"]) + 1
+    return Kept(rows, counts, following)
 
 
 def _whole_rows(table: Path, out: Path) -> int:
@@ -290,7 +344,7 @@ def _write_npz(drawn: Iterator[Drawn], generator: Generator, request: Request, p
             np.lib.format.write_array_header_2_0(images, header)
             for batch in drawn:
                 images.write(batch.images.tobytes())
-                rows += metadata_rows(batch, request.seed)
+                rows += metadata_rows(batch, request.seed, len(rows))
         for name in rows[0].keys() - {"file_name"}:
             with archive.open(f"{name}.npy", "w") as column:
                 np.lib.format.write_array(
@@ -300,11 +354,13 @@ def _write_npz(drawn: Iterator[Drawn], generator: Generator, request: Request, p
 
 def _write_tar(drawn: Iterator[Drawn], request: Request, part: Path) -> None:
     """Write NNNNNNNNN.png and NNNNNNNNN.json for each image, as WebDataset pairs them."""
+    number = 0
     with tarfile.open(part, "w") as archive:
         for batch in drawn:
-            rows = metadata_rows(batch, request.seed)
+            rows = metadata_rows(batch, request.seed, number)
+            number += len(batch.images)
             for row, image in zip(rows, batch.images, strict=True):
-                key = f"{row['index']:09d}"
+                key = Path(row["file_name"]).stem
                 row["file_name"] = f"{key}.png"
                 for suffix, content in (
                     ("png", _png(image)),

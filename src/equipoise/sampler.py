@@ -93,14 +93,14 @@ class Draws:
 
     Attributes
     ----------
-    start : int
-        Index of the first draw.
+    index : numpy.ndarray, shape (n,), int64
+        Draw i of its seed and cell.
     codes : numpy.ndarray, shape (n, dim), float32
     requested : numpy.ndarray, shape (n,), int64
         Cell numbers.
     """
 
-    start: int
+    index: NDArray[np.int64]
     codes: NDArray[np.float32]
     requested: NDArray[np.int64]
 
@@ -188,7 +188,8 @@ class Sampler:
             for codes, requested in [self._block(seed, block, number)]  # type: ignore[attr-defined]
         ]
         codes, requested = zip(*parts, strict=True)
-        return Draws(start, np.concatenate(codes), np.concatenate(requested))
+        index = np.arange(start, start + n)
+        return Draws(index, np.concatenate(codes), np.concatenate(requested))
 
     def stream(
         self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0, batch: int = 256
