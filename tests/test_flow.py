@@ -102,6 +102,15 @@ def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
     assert load_sampler(str(tmp_path / "sampler.safetensors"), toy).draw(5).codes.shape == (5, 16)
 
 
+def test_a_mixture_of_tilted_draws_meets_the_target(tmp_path: Path) -> None:
+    settings = Settings(generator="toy", method="mixture", measure_n=2000, components=1)
+    done = balance(settings, tmp_path)
+    achieved = done.figures.results[0].representation
+    assert achieved.kl < 6 * achieved.kl_floor
+    assert done.figures.results[0].tilt.calibration.calls < 1.6
+    assert load_sampler(tmp_path / "sampler.safetensors").draw(3).codes.shape == (3, 16)
+
+
 def test_zeros_and_marginals_are_met(tmp_path: Path) -> None:
     target = "marginals: smiling=yes:3,no:1; skin_tone=dark:0,medium:1,light:1"
     done = balance(replaced(target=target), tmp_path)

@@ -30,7 +30,7 @@ def test_saved_settings_read_back(tmp_path: Path) -> None:
         ({"n": "many"}, "setting n must be of type int, got many"),
         ({"keep_norm": 1}, "setting keep_norm must be of type bool, got 1"),
         ({"fraction": True}, "setting fraction must be of type"),
-        ({"method": "magic"}, "method must be one of tilt, shift, got magic"),
+        ({"method": "magic"}, "method must be one of tilt, mixture, shift, got magic"),
         ({"colour": "red"}, "setting must be one of .*, got colour"),
         ({"seed": -1}, "seed must be"),
     ],

@@ -64,6 +64,9 @@ Workers = Annotated[int | None, typer.Option(help="Threads. [all cores]")]
 AbstainBelow = Annotated[
     float | None, typer.Option(help="Answers less sure than this count as unknown. [0]")
 ]
+MixtureCount = Annotated[
+    int | None, typer.Option("--mixture-n", help="Mixture: verified draws to fit to. [6000]")
+]
 Distance = Annotated[
     float | None, typer.Option(help="Shift: distance of outer levels from their boundary. [3.0]")
 ]
@@ -79,7 +82,10 @@ Fraction = Annotated[
 Multilevel = Annotated[
     str | None, typer.Option(help="Directions: ordered or one-vs-rest. [ordered]")
 ]
-Method = Annotated[str | None, typer.Option(help="tilt (ours) or shift (arXiv 2012.04842). [tilt]")]
+Method = Annotated[
+    str | None,
+    typer.Option(help="tilt (ours), mixture (of tilted draws) or shift (arXiv 2012.04842)."),
+]
 Beside = Annotated[str | None, typer.Option(help="Further methods to set beside it in the report.")]
 Beta = Annotated[float | None, typer.Option(help="Tilt: sharpness. [chosen on held-out codes]")]
 CalibrateCount = Annotated[
@@ -109,6 +115,7 @@ def balance(
     beside: Beside = None,
     beta: Beta = None,
     calibrate_n: CalibrateCount = None,
+    mixture_n: MixtureCount = None,
     measure_n: MeasureCount = None,
     distance: Distance = None,
     keep_norm: KeepNorm = None,

@@ -109,7 +109,9 @@ def dry_run(console: Console, settings: Settings, *, measured: bool = True) -> N
     cost = {"label": settings.n}
     if measured:
         methods = (settings.method, *settings.beside)
-        cost["calibrate"] = settings.calibrate_n * methods.count("tilt")
+        tilted = methods.count("tilt") + 2 * methods.count("mixture")
+        cost["calibrate"] = settings.calibrate_n * tilted
+        cost["fit the mixture to"] = settings.mixture_n * methods.count("mixture")
         cost["measure"] = settings.measure_n * len(methods)
     parts = ", ".join(f"{calls:,} to {what}" for what, calls in cost.items() if calls)
     console.print(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,14 @@ import numpy as np
 from equipoise.calibrate import Calibration, calibrate
 from equipoise.classifiers.panel import Panel
 from equipoise.directions import Directions, fit_directions
+from equipoise.drawing import exact_counts, verified
 from equipoise.generators.base import Generator
 from equipoise.labels import Labels
 from equipoise.latent import LatentQuality, fit_latent
 from equipoise.measure.sampler import measure_sampler
 from equipoise.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.progress import Progress, silent
-from equipoise.sampler import Origin, Sampler
+from equipoise.sampler import Origin, Sampler, Source
 from equipoise.settings import Settings
 from equipoise.shift import Moved, shift_codes
 from equipoise.targets import Target
@@ -159,23 +160,7 @@ def tilt_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
         beta=settings.beta,
         seed=settings.seed,
     )
-    wanted = target.shares > 0
-    even = Sampler(Origin.of(generator), target, wanted / wanted.sum(), tilt.source)
-    measured = measure_sampler(
-        even,
-        generator,
-        ground.panel,
-        settings.calibrate_n,
-        settings.seed + _CALIBRATION_SEED,
-        ground.draws_folder(even.digest),
-        stage="calibrate",
-        workers=settings.workers,
-        progress=progress,
-    )
-    calibration = calibrate(measured.confusion.counts, target, settings.seed)
-    sampler = Sampler(
-        Origin.of(generator), target, calibration.weights, tilt.source, settings.to_dict()
-    )
+    sampler, calibration = _calibrated(ground, tilt.source, progress)
     account = TiltAccount(
         latent.quality,
         tilt.frontier,
@@ -186,8 +171,61 @@ def tilt_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
     return Fitted(sampler, tilt=account)
 
 
+def mixture_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
+    """Fit the paper's last step to better codes: a mixture a cell on verified tilted draws.
+
+    The result is compact, draws without the generator, and has a density; its codes are no longer
+    the prior's own.
+    """
+    tilt = tilt_sampler(ground, progress)
+    target, settings = ground.target, ground.settings
+    wanted = Target(target.groups, (target.shares > 0).astype(np.float64))
+    drawn = list(
+        verified(
+            tilt.sampler,
+            ground.generator,
+            ground.panel,
+            exact_counts(wanted, settings.mixture_n),
+            settings.seed,
+            workers=settings.workers,
+            progress=progress,
+        )
+    )
+    codes = np.concatenate([batch.draws.codes for batch in drawn])
+    cells = np.concatenate([batch.draws.requested for batch in drawn])
+    mixtures = tuple(
+        fit_mixture(codes[cells == k], settings.components, seed=settings.seed) if share else None
+        for k, share in enumerate(target.shares)
+    )
+    sampler, calibration = _calibrated(ground, MixtureSource(mixtures), progress)
+    assert tilt.tilt is not None
+    return Fitted(sampler, tilt=replace(tilt.tilt, calibration=calibration))
+
+
+def _calibrated(ground: Ground, source: Source, progress: Progress) -> tuple[Sampler, Calibration]:
+    """Measure a source's confusion on fresh draws, and weigh its cells to meet the target."""
+    settings, target, origin = ground.settings, ground.target, Origin.of(ground.generator)
+    wanted = target.shares > 0
+    even = Sampler(origin, target, wanted / wanted.sum(), source)
+    measured = measure_sampler(
+        even,
+        ground.generator,
+        ground.panel,
+        settings.calibrate_n,
+        settings.seed + _CALIBRATION_SEED,
+        ground.draws_folder(even.digest),
+        stage="calibrate",
+        workers=settings.workers,
+        progress=progress,
+    )
+    calibration = calibrate(measured.confusion.counts, target, settings.seed)
+    sampler = Sampler(origin, target, calibration.weights, source, settings.to_dict())
+    return sampler, calibration
+
+
 MAKERS: dict[str, Callable[[Ground, Progress], Fitted]] = {
     "tilt": tilt_sampler,
+    "mixture": mixture_sampler,
     "shift": shift_sampler,
 }
 """Methods by name, those of `equipoise.settings.METHODS`."""

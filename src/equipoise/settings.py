@@ -17,8 +17,9 @@ from equipoise.seeds import check_seed
 MULTILEVEL = ("ordered", "one-vs-rest")
 """How attributes of more than two levels get their hyperplanes."""
 
-METHODS = ("tilt", "shift")
-"""Methods of `balance`: our tilted sampling, and the recipe of arXiv 2012.04842."""
+METHODS = ("tilt", "mixture", "shift")
+"""Methods of `balance`: our tilted sampling, a mixture fitted to its verified draws, and the recipe
+of arXiv 2012.04842."""
 
 _LARGEST_FILE = 2**20
 
@@ -47,6 +48,8 @@ class Settings:
         Tilt: sharpness; None chooses it on held-out codes.
     calibrate_n : int
         Tilt: draws by which the weights over requested cells are calibrated.
+    mixture_n : int
+        Mixture: verified draws that it is fitted to.
     measure_n : int
         Draws by which the result is measured.
     distance : float
@@ -85,6 +88,7 @@ class Settings:
     beside: tuple[str, ...] = ()
     beta: float | None = None
     calibrate_n: int = 6_000
+    mixture_n: int = 6_000
     measure_n: int = 6_000
     distance: float = 3.0
     keep_norm: bool = False
@@ -119,6 +123,7 @@ class Settings:
             raise InputError("abstain_below", "must be in [0, 1]", self.abstain_below, "Pass 0.")
         check_seed(self.seed)
         check_count("calibrate_n", self.calibrate_n, "Pass --calibrate-n 6000.")
+        check_count("mixture_n", self.mixture_n, "Pass --mixture-n 6000.")
         if self.beta is not None and not 0 < self.beta < np.inf:
             raise InputError("beta", "must be above 0", self.beta, "Leave it out.")
         for method in (self.method, *self.beside):

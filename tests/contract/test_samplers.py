@@ -24,6 +24,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         method=request.param,
         n=3000,
         calibrate_n=600,
+        mixture_n=600,
         measure_n=300,
         components=1,
         distance=1.5,

@@ -17,6 +17,7 @@ from equipoise.store import RunFolder
 METHOD_NAMES = {
     "prior": "the generator's own output",
     "tilt": "tilted sampling",
+    "mixture": "mixture fitted to tilted, verified draws",
     "shift": "shift and mixture (arXiv 2012.04842)",
 }
 
