@@ -34,9 +34,10 @@ docs: $(VENV)/.dev
 	$(BIN)/pdoc --docformat numpy --output-directory site equipoise \
 		'!equipoise.cli' '!equipoise.console'
 
-## Speed and memory of the pipeline; results under benchmarks/results.
+## Speed and memory of the pipeline, then methods side by side (hours; resumes); benchmarks/results.
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/throughput.py $(ARGS)
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/methods.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache

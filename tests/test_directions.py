@@ -6,10 +6,11 @@ import pytest
 import safetensors
 from scipy.special import ndtri
 
-from equipoise.directions import FRACTIONS, fit_directions, save_directions
+from equipoise.directions import FRACTIONS, fit_directions
 from equipoise.errors import InputError, TooFewSamples
 from equipoise.generators.toy import ToyGenerator
 from equipoise.groups import Attribute, Groups
+from equipoise.hyperplanes import save_directions
 from equipoise.labels import Labels
 
 

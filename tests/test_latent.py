@@ -6,7 +6,8 @@ from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.groups import Attribute, Groups
 from equipoise.labels import Labels
-from equipoise.latent import LatentFit, fit_latent, latent_from_tensors
+from equipoise.latent import latent_from_tensors
+from equipoise.latent_fit import LatentFit, fit_latent
 
 
 @pytest.fixture(scope="module")

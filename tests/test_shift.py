@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from equipoise.directions import Directions, fit_directions
+from equipoise.directions import fit_directions
 from equipoise.errors import InputError
 from equipoise.generators.toy import ToyGenerator
+from equipoise.hyperplanes import Directions
 from equipoise.shift import move_to, shift_codes
 from tests.test_directions import exact_labels
 

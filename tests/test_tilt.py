@@ -5,7 +5,7 @@ from scipy.stats import ks_2samp
 from equipoise.errors import InputError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labels import Labels
-from equipoise.latent import LatentFit, fit_latent
+from equipoise.latent_fit import LatentFit, fit_latent
 from equipoise.sampler import Origin, Sampler
 from equipoise.targets import Target
 from equipoise.tilt import BETAS, TiltFit, acceptance, fit_tilt

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
         open_panel,
     )
     from equipoise.collection import LabelTable, collect
-    from equipoise.directions import Directions, fit_directions
+    from equipoise.directions import fit_directions
     from equipoise.drawing import exact_counts, one_shot, verified
     from equipoise.errors import EquipoiseError
     from equipoise.export import Request, write_draws
     from equipoise.flow import Balance, balance
     from equipoise.generators import Generator, StandardNormal, open_generator
     from equipoise.groups import Attribute, Groups
+    from equipoise.hyperplanes import Directions
     from equipoise.labels import Labels
     from equipoise.measure.representation import Representation, represent
     from equipoise.mixture import Mixture, fit_mixture
@@ -43,7 +44,8 @@ _HOMES = {
         "open_panel",
     ),
     "collection": ("LabelTable", "collect"),
-    "directions": ("Directions", "fit_directions"),
+    "directions": ("fit_directions",),
+    "hyperplanes": ("Directions",),
     "drawing": ("exact_counts", "one_shot", "verified"),
     "errors": ("EquipoiseError",),
     "export": ("Request", "write_draws"),

@@ -23,6 +23,32 @@ from equipoise.console import (
     refuse_flags,
 )
 from equipoise.errors import EquipoiseError
+from equipoise.options import (
+    AbstainBelow,
+    Attributes,
+    BatchSize,
+    Beside,
+    Beta,
+    CalibrateCount,
+    Components,
+    Config,
+    Count,
+    Device,
+    Distance,
+    DryRun,
+    Fraction,
+    GeneratorName,
+    JsonFile,
+    KeepNorm,
+    MeasureCount,
+    Method,
+    MixtureCount,
+    Multilevel,
+    PerCell,
+    Seed,
+    TargetText,
+    Workers,
+)
 from equipoise.settings import Settings, make_settings
 
 app = typer.Typer(
@@ -34,72 +60,6 @@ app = typer.Typer(
 zoo_app = typer.Typer(help="Pinned public models.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
 out_console = Console(markup=False, highlight=False, soft_wrap=True)
-
-Config = Annotated[
-    Path | None, typer.Option(help="Settings file (TOML); flags override it.", show_default=False)
-]
-GeneratorName = Annotated[
-    str | None, typer.Option("--generator", help="digiface-dcgan or toy. [digiface-dcgan]")
-]
-Attributes = Annotated[
-    str | None,
-    typer.Option(
-        help="Comma-separated: gender, age, smiling, expression, skin_tone, "
-        "skin_tone_six. [smiling,skin_tone]"
-    ),
-]
-TargetText = Annotated[
-    str | None,
-    typer.Option(
-        "--target",
-        help="'uniform', a .csv or .json table, "
-        "'marginals: smiling=yes:3,no:1', or 'conditional: gender | age'. [uniform]",
-    ),
-]
-Count = Annotated[int | None, typer.Option("--n", help="Codes to label. [10000]")]
-Seed = Annotated[int | None, typer.Option(help="Names every draw of the run. [0]")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps. [cpu]")]
-BatchSize = Annotated[int | None, typer.Option(help="Codes in one call.")]
-Workers = Annotated[int | None, typer.Option(help="Threads. [all cores]")]
-AbstainBelow = Annotated[
-    float | None, typer.Option(help="Answers less sure than this count as unknown. [0]")
-]
-MixtureCount = Annotated[
-    int | None, typer.Option("--mixture-n", help="Mixture: verified draws to fit to. [6000]")
-]
-Distance = Annotated[
-    float | None, typer.Option(help="Shift: distance of outer levels from their boundary. [3.0]")
-]
-KeepNorm = Annotated[
-    bool | None, typer.Option("--keep-norm/--free-norm", help="Shift: keep each code's norm.")
-]
-PerCell = Annotated[int | None, typer.Option(help="Shift: codes for each cell. [5000]")]
-Components = Annotated[str | None, typer.Option(help="Mixture: a number, or bic. [bic]")]
-Fraction = Annotated[
-    float | None,
-    typer.Option(help="Directions: share of most confident codes. [best held-out accuracy]"),
-]
-Multilevel = Annotated[
-    str | None, typer.Option(help="Directions: ordered or one-vs-rest. [ordered]")
-]
-Method = Annotated[
-    str | None,
-    typer.Option(help="tilt (ours), mixture (of tilted draws) or shift (arXiv 2012.04842)."),
-]
-Beside = Annotated[str | None, typer.Option(help="Further methods to set beside it in the report.")]
-Beta = Annotated[float | None, typer.Option(help="Tilt: sharpness. [chosen on held-out codes]")]
-CalibrateCount = Annotated[
-    int | None, typer.Option("--calibrate-n", help="Tilt: draws that calibrate. [6000]")
-]
-MeasureCount = Annotated[
-    int | None, typer.Option("--measure-n", help="Draws by which the result is measured. [6000]")
-]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print settings and expected cost, then stop.")
-]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Write the figures to this file (docs/figures.md).")
-]
 
 
 @app.command()
@@ -251,9 +211,9 @@ def directions(
     Example: `equipoise directions runs/labels --multilevel one-vs-rest`
     """
     from equipoise.collection import collect as labelled
-    from equipoise.directions import save_directions
     from equipoise.figures import directions_quality
     from equipoise.flow import open_models
+    from equipoise.hyperplanes import save_directions
     from equipoise.methods import label_directions
     from equipoise.store import RunFolder, write_json
 

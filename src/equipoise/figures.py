@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.directions import Directions
 from equipoise.groups import Groups
+from equipoise.hyperplanes import Directions
 from equipoise.measure.representation import Confusion, Representation
 from equipoise.methods import TiltAccount
 from equipoise.sampler import Origin

@@ -11,9 +11,9 @@ import numpy as np
 from equipoise import store, zoo
 from equipoise.classifiers import Classifier, Panel, open_panel
 from equipoise.collection import collect
-from equipoise.directions import save_directions
 from equipoise.figures import Cost, Figures, ModelUsed, Result, directions_quality
 from equipoise.generators import Generator, open_generator
+from equipoise.hyperplanes import save_directions
 from equipoise.measure.representation import represent
 from equipoise.measure.sampler import measure_sampler
 from equipoise.methods import MAKERS, Fitted, Ground, label_directions

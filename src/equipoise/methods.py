@@ -10,11 +10,12 @@ import numpy as np
 
 from equipoise.calibrate import Calibration, calibrate
 from equipoise.classifiers.panel import Panel
-from equipoise.directions import Directions, fit_directions
+from equipoise.directions import fit_directions
 from equipoise.drawing import exact_counts, verified
 from equipoise.generators.base import Generator
+from equipoise.hyperplanes import Directions
 from equipoise.labels import Labels
-from equipoise.latent import LatentQuality, fit_latent
+from equipoise.latent_fit import LatentQuality, fit_latent
 from equipoise.measure.sampler import measure_sampler
 from equipoise.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.progress import Progress, silent

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.directions import Directions
 from equipoise.errors import InputError, check_count
 from equipoise.generators.base import Prior
+from equipoise.hyperplanes import Directions
 from equipoise.seeds import Stream, generator_for
 
 _LEAST_SINGULAR_SHARE = 0.1

@@ -25,7 +25,8 @@ from equipoise.errors import FileFormatError, InputError, TooFewSamples
 from equipoise.generators.base import Generator
 from equipoise.groups import UNKNOWN, Groups
 from equipoise.labels import Labels
-from equipoise.latent import LatentClassifier, LatentFit, latent_from_tensors
+from equipoise.latent import LatentClassifier, latent_from_tensors
+from equipoise.latent_fit import LatentFit
 from equipoise.screen import Screen, fit_screen
 from equipoise.seeds import Stream, generator_for
 from equipoise.targets import Target
