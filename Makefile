@@ -29,10 +29,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-## Pages of the public names, made from docstrings, under site/.
+## A page of the public names, made from docstrings, under site/.
 docs: $(VENV)/.dev
-	$(BIN)/pdoc --docformat numpy --output-directory site equipoise \
-		'!equipoise.cli' '!equipoise.console'
+	$(BIN)/python docs/build.py
 
 ## Speed and memory of the pipeline, then methods side by side (hours; resumes); benchmarks/results.
 bench: $(VENV)/.dev

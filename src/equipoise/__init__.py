@@ -102,4 +102,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'equipoise' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"equipoise.{_HOME_OF[name]}"), name)
+    value = getattr(importlib.import_module(f"equipoise.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
