@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ from equipoise.methods import Ground, label_directions, shift_sampler, tilt_samp
 from equipoise.mixture import MixtureSource, fit_mixture
 from equipoise.sampler import Origin, Sampler
 from equipoise.settings import Settings
+from equipoise.store import write_json
 from equipoise.targets import Target
 from equipoise.versions import versions
 from equipoise.workers import batches, ordered_map
@@ -398,21 +400,25 @@ def _line(found: dict[str, Any]) -> str:
     )
 
 
-def summarise(work: Path) -> None:
-    """Write all results so far as JSON and Markdown."""
+def summarise(work: Path, command: str) -> None:
+    """Write all results so far as JSON and Markdown, beside the command that made them."""
     rows: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for path in sorted(work.glob("*/*.json")):
         name = path.parent.name.rpartition("-")[0]
         rows.setdefault(name, {}).setdefault(path.stem, []).append(json.loads(path.read_text()))
     RESULTS.mkdir(exist_ok=True)
     record = {"results": rows, "versions": versions()}
-    (RESULTS / "methods.json").write_text(json.dumps(record, indent=1) + "\n")
+    write_json(RESULTS / "methods.json", record)
     lines = [
         "# Methods side by side",
         "",
-        "`python benchmarks/methods.py`; the script's head says what each number is. Means over",
-        "the seeds that have run; KL is to the uniform target, Frechet is a ratio to the distance",
-        "between two balanced references, calls are per verified image.",
+        f"`{command}`",
+        "",
+        "Means over the seeds that have run. KL is to the uniform target. Frechet is a ratio to",
+        "the distance between two balanced references made by rejection; coverage is the mean over",
+        "cells. Calls are per verified image where cells are requested, else per delivered image.",
+        "Importance resampling repeats labelled codes: it has no more images than its effective",
+        "sample size.",
     ]
     for name, methods in rows.items():
         lines += ["", f"## {name} labels", ""]
@@ -433,10 +439,15 @@ def summarise(work: Path) -> None:
                 covered = float(np.nanmean([r["coverage"] for r in found]))
                 lines.append(
                     f"| {method} | {len(found)} | {mean['kl']:.4f} ({mean['kl_floor']:.4f}) | "
-                    f"{mean['frechet_ratio']:.1f} | {covered:.2f} | {mean['calls_verified']:.2f} | "
-                    f"{mean['fit_seconds']:.0f} | {mean['draw_seconds_per_1000']:.2f} |"
+                    f"{mean['frechet_ratio']:.1f} | {covered:.2f} | {_shown(mean['calls_verified'])} | "
+                    f"{mean['fit_seconds']:.0f} | {_shown(mean['draw_seconds_per_1000'])} |"
                 )
     (RESULTS / "methods.md").write_text("\n".join(lines) + "\n")
+
+
+def _shown(value: float) -> str:
+    """Write a number, or "-" where there is none: no cell was drawn, or some cell never asked for."""
+    return f"{value:.2f}" if np.isfinite(value) else "-"
 
 
 def main() -> None:
@@ -456,7 +467,7 @@ def main() -> None:
     for name, labels, seed, case in cases(arguments, pool):
         print(f"{name}, {labels:,} labels, seed {seed}")
         run_case(case)
-        summarise(arguments.work)
+        summarise(arguments.work, " ".join(["python benchmarks/methods.py", *sys.argv[1:]]))
 
 
 if __name__ == "__main__":

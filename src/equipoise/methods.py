@@ -213,7 +213,7 @@ def _calibrated(ground: Ground, source: Source, progress: Progress) -> tuple[Sam
         ground.generator,
         ground.panel,
         settings.calibrate_n,
-        settings.seed + _CALIBRATION_SEED,
+        (settings.seed + _CALIBRATION_SEED) % 2**63,
         ground.draws_folder(even.digest),
         stage="calibrate",
         workers=settings.workers,
