@@ -439,14 +439,15 @@ def summarise(work: Path, command: str) -> None:
                 covered = float(np.nanmean([r["coverage"] for r in found]))
                 lines.append(
                     f"| {method} | {len(found)} | {mean['kl']:.4f} ({mean['kl_floor']:.4f}) | "
-                    f"{mean['frechet_ratio']:.1f} | {covered:.2f} | {_shown(mean['calls_verified'])} | "
+                    f"{mean['frechet_ratio']:.1f} | {covered:.2f} | "
+                    f"{_shown(mean['calls_verified'])} | "
                     f"{mean['fit_seconds']:.0f} | {_shown(mean['draw_seconds_per_1000'])} |"
                 )
     (RESULTS / "methods.md").write_text("\n".join(lines) + "\n")
 
 
 def _shown(value: float) -> str:
-    """Write a number, or "-" where there is none: no cell was drawn, or some cell never asked for."""
+    """Write a number, or "-" where there is none, as for a cell that is never requested."""
     return f"{value:.2f}" if np.isfinite(value) else "-"
 
 
