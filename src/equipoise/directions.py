@@ -177,15 +177,14 @@ def _most_confident(
 
 def _separate(
     codes: NDArray[np.float32], positive: NDArray[np.bool_], seed: int
-) -> tuple[NDArray[np.float64], float]:
-    """Return the unit normal and the offset of a linear SVM."""
+) -> NDArray[np.float64]:
+    """Return the unit normal of a linear SVM, shape (dim,)."""
     machine = LinearSVC(
         C=0.01, class_weight="balanced", dual=False, random_state=seed % 2**32, max_iter=5000
     )
     machine.fit(codes.astype(np.float64), positive)
     weights = machine.coef_[0]
-    length = float(np.linalg.norm(weights))
-    return weights / length, float(-machine.intercept_[0] / length)
+    return np.asarray(weights / np.linalg.norm(weights))
 
 
 def _boundary(projected: NDArray[np.float64], positive: NDArray[np.bool_], seed: int) -> float:
@@ -232,7 +231,7 @@ def _fit_plane(
             _most_confident(-confidence, usable & ~positive, fraction, rng),
         ]
     )
-    normal = _separate(data.codes[rows], positive[rows], seed)[0]
+    normal = _separate(data.codes[rows], positive[rows], seed)
     offset = _boundary(data.codes[usable] @ normal, positive[usable], seed)
     return _tested(data, names, positive, normal, offset, fraction, len(rows))
 
