@@ -2,13 +2,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from equipoise.classifiers import Panel, open_panel
 from equipoise.collection import collect
 from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
+from equipoise.groups import Attribute, Groups
 from equipoise.labels import Labels
+from equipoise.mixture import Mixture, MixtureSource
+from equipoise.sampler import Origin, Sampler
+from equipoise.targets import Target
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,16 @@ def toy_labels(
 def dcgan() -> Generator:
     """The pinned real generator, fetched once to the cache."""
     return open_generator("digiface-dcgan")
+
+
+def _gaussian(mean: float) -> Mixture:
+    return Mixture(np.ones(1), np.full((1, 3), mean), np.eye(3)[None] * 0.01)
+
+
+@pytest.fixture
+def sampler() -> Sampler:
+    """A sampler of mixtures: cell k lies around (10 k, 10 k, 10 k), the last has target 0."""
+    groups = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
+    target = Target(groups, np.array([0.5, 0.3, 0.2, 0.0]))
+    source = MixtureSource((_gaussian(0), _gaussian(10), _gaussian(20), None))
+    return Sampler(Origin("toy", "ab" * 32, "z", 3), target, target.shares, source, {"seed": 3})

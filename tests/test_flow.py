@@ -11,7 +11,7 @@ from equipoise.errors import InputError
 from equipoise.flow import balance
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.representation import divergence, noise_floor
-from equipoise.sampler import load_sampler
+from equipoise.sampler_file import load_sampler
 from equipoise.settings import Settings
 
 TOY = Settings(generator="toy", method="shift", distance=1.5, components=1)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from equipoise.labels import Labels
     from equipoise.measure.representation import Representation, represent
     from equipoise.mixture import Mixture, fit_mixture
-    from equipoise.sampler import Sampler, load_sampler
+    from equipoise.sampler import Sampler
+    from equipoise.sampler_file import load_sampler, save_sampler
     from equipoise.settings import Settings
     from equipoise.shift import shift_codes
     from equipoise.targets import Target, parse_target
@@ -54,7 +55,8 @@ _HOMES = {
     "labels": ("Labels",),
     "measure.representation": ("Representation", "represent"),
     "mixture": ("Mixture", "fit_mixture"),
-    "sampler": ("Sampler", "load_sampler"),
+    "sampler": ("Sampler",),
+    "sampler_file": ("load_sampler", "save_sampler"),
     "settings": ("Settings",),
     "shift": ("shift_codes",),
     "targets": ("Target", "parse_target"),
@@ -93,6 +95,7 @@ __all__ = [
     "open_panel",
     "parse_target",
     "represent",
+    "save_sampler",
     "shift_codes",
     "verified",
     "write_draws",

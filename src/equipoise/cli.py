@@ -271,7 +271,7 @@ def sample(
     Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
     """
     from equipoise.export import Request, format_of, write_draws
-    from equipoise.sampler import load_sampler
+    from equipoise.sampler_file import load_sampler
 
     if dry:
         out_console.print(load_sampler(sampler).describe())
@@ -301,7 +301,7 @@ def describe(
 
     Example: `equipoise describe runs/demo/sampler.safetensors`
     """
-    from equipoise.sampler import load_sampler
+    from equipoise.sampler_file import load_sampler
 
     out_console.print(load_sampler(sampler).describe(), highlight=False)
 
@@ -385,7 +385,7 @@ def _measure_sampler(
 def _open_sampler(path: Path, device: str | None) -> Any:
     """Return a sampler with its generator and the panel that reads its attributes."""
     from equipoise.flow import open_models
-    from equipoise.sampler import load_sampler
+    from equipoise.sampler_file import load_sampler
 
     saved = load_sampler(path).settings
     settings = make_settings({**saved, **({"device": device} if device else {})})

@@ -21,6 +21,7 @@ from equipoise.progress import Progress, silent
 from equipoise.report.pictures import write_pictures
 from equipoise.report.render import render
 from equipoise.sampler import Origin, Sampler
+from equipoise.sampler_file import save_sampler
 from equipoise.settings import Settings
 from equipoise.targets import parse_target
 from equipoise.versions import versions
@@ -116,7 +117,7 @@ def balance(
     made: dict[str, Fitted] = {}
     for method in dict.fromkeys((settings.method, *settings.beside)):
         made[method] = MAKERS[method](ground, progress)
-        made[method].sampler.save(run.sampler_of(method, settings.method))
+        save_sampler(made[method].sampler, run.sampler_of(method, settings.method))
 
     fitted_at = time.perf_counter()
     results = []

@@ -1,37 +1,24 @@
-"""Stage 7, the artefact: draws codes of a wanted mix for ever; saved without pickle.
-
-A file is safetensors: arrays, and one JSON text that tells generator, cells, target, weights and
-settings. Loading runs no code from it.
-"""
+"""Stage 7, the artefact: draws codes of a wanted mix for ever."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from equipoise.errors import FileFormatError, InputError, check_count
-from equipoise.files import atomic_path
 from equipoise.generators.base import Generator
-from equipoise.groups import Attribute, Groups
-from equipoise.mixture import MixtureSource
+from equipoise.groups import Groups
 from equipoise.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
 from equipoise.targets import Target
-from equipoise.tilt import TiltSource
-from equipoise.versions import versions
 from equipoise.workers import batches
 
-_FORMAT = 1
-_LARGEST_FILE = 4 * 2**30
 _REMEDY = "Make the sampler again with `equipoise balance`."
 
 
@@ -262,119 +249,12 @@ class Sampler:
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the draws."""
-        head = [vars(self.origin), _groups_to_json(self.groups), self.weights.tolist()]
+        head = [vars(self.origin), groups_to_json(self.groups), self.weights.tolist()]
         text = json.dumps([*head, self.source.kind, dict(self.source.parameters())])
-        return _digest(self.source.tensors(), text)
-
-    def save(self, path: Path | str) -> None:
-        """Write the sampler to a safetensors file, whole or not at all.
-
-        Raises
-        ------
-        StorageError
-            When the file cannot be written.
-        """
-        tensors = {k: np.ascontiguousarray(v) for k, v in self.source.tensors().items()}
-        metadata = {
-            "format": _FORMAT,
-            "kind": self.source.kind,
-            "origin": vars(self.origin),
-            "groups": _groups_to_json(self.groups),
-            "target": {"text": self.target.text, "shares": self.target.shares.tolist()},
-            "weights": self.weights.tolist(),
-            "parameters": dict(self.source.parameters()),
-            "settings": dict(self.settings),
-            "versions": versions(),
-        }
-        text = json.dumps(metadata)
-        with atomic_path(Path(path)) as part:
-            safetensors.numpy.save_file(
-                tensors, part, {"equipoise": text, "digest": _digest(tensors, text)}
-            )
+        return digest_arrays(self.source.tensors(), text)
 
 
-def load_sampler(path: Path | str, generator: Generator | None = None) -> Sampler:
-    """Read a sampler file; no code from it is run.
-
-    Parameters
-    ----------
-    path : Path
-        A file that `Sampler.save` wrote.
-    generator : Generator, optional
-        The one that the sampler was made for. A tilt draws through the generator's stem, so it
-        needs it; a mixture does not.
-
-    Raises
-    ------
-    FileFormatError
-        When the file is missing, damaged, cut, too large, no sampler, or of another generator.
-    """
-    path = Path(path)
-    where = f"sampler file {path}"
-    if not path.is_file():
-        raise FileFormatError(where, "must exist", "no such file", _REMEDY)
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
-        with safetensors.safe_open(path, framework="numpy") as stored:
-            text = (stored.metadata() or {}).get("equipoise")
-            digest = (stored.metadata() or {}).get("digest")
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (
-        *(OSError, safetensors.SafetensorError),
-        *(TypeError, AttributeError, ValueError),  # kinds of numbers that NumPy does not have
-    ) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(where, "must be a whole safetensors file", error, _REMEDY) from error
-    if text is None:
-        raise FileFormatError(
-            where,
-            "must have been saved by Equipoise",
-            "a safetensors file of another kind",
-            _REMEDY,
-        )
-    if digest != _digest(tensors, text):
-        raise FileFormatError(
-            where, "must hold what was saved, to the byte", "another digest", _REMEDY
-        )
-    try:
-        metadata = json.loads(text)
-        if metadata["format"] != _FORMAT or metadata["kind"] not in _SOURCES:
-            raise FileFormatError(
-                where,
-                f"must have format {_FORMAT} and a kind of {', '.join(_SOURCES)}",
-                f"format {metadata['format']} and kind {metadata['kind']!r}",
-                "Update Equipoise, or make the sampler again.",
-            )
-        if not isinstance(metadata["settings"], dict):
-            raise TypeError("settings must be an object")
-        groups = _groups_from_json(metadata["groups"])
-        target = Target(
-            groups, np.array(metadata["target"]["shares"]), str(metadata["target"]["text"])
-        )
-        origin = Origin(**metadata["origin"])
-        source: Source = _SOURCES[metadata["kind"]].from_stored(
-            tensors, metadata["parameters"], groups, origin.dim, where
-        )
-        weights = np.array(metadata["weights"], dtype=np.float64)
-        sampler = Sampler(origin, target, weights, source, metadata["settings"])
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(
-            where, "must have whole metadata", f"{type(error).__name__}: {error}", _REMEDY
-        ) from error
-    if generator is None:
-        return sampler
-    sampler.check_generator(generator)
-    return replace(sampler, source=source.bound(generator))
-
-
-_SOURCES: dict[str, Any] = {source.kind: source for source in (MixtureSource, TiltSource)}
-
-
-def _digest(tensors: Mapping[str, NDArray[Any]], text: str = "") -> str:
+def digest_arrays(tensors: Mapping[str, NDArray[Any]], text: str) -> str:
     """SHA-256 of arrays, by name, and of the text beside them."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
@@ -384,11 +264,8 @@ def _digest(tensors: Mapping[str, NDArray[Any]], text: str = "") -> str:
     return digest.hexdigest()
 
 
-def _groups_to_json(groups: Groups) -> list[dict[str, Any]]:
+def groups_to_json(groups: Groups) -> list[dict[str, Any]]:
+    """Return cells as JSON values."""
     return [
         {"name": a.name, "levels": list(a.levels), "ordered": a.ordered} for a in groups.attributes
     ]
-
-
-def _groups_from_json(items: list[dict[str, Any]]) -> Groups:
-    return Groups(tuple(Attribute(i["name"], tuple(i["levels"]), i["ordered"]) for i in items))
