@@ -176,9 +176,11 @@ class Case:
 
     @cached_property
     def tilt(self) -> tuple[Sampler, float]:
-        """The tilted sampler and the seconds that it took."""
+        """The tilted sampler and the seconds that it took: half of the labels are directed."""
         began = time.perf_counter()
-        return tilt_sampler(self.ground).sampler, time.perf_counter() - began
+        of_prior = self.labels.take(slice(0, self.ground.settings.prior_n))
+        made = tilt_sampler(replace(self.ground, labels=of_prior))
+        return made.sampler, time.perf_counter() - began
 
     @cached_property
     def verified_codes(self) -> tuple[list[NDArray[np.float32]], float, float]:
@@ -275,6 +277,14 @@ def tilt_one_shot(case: Case) -> Outcome:
     return case.from_sampler(sampler, fit, f"beta {beta:g}")
 
 
+def tilt_of_prior(case: Case) -> Outcome:
+    """Tilt by what as many labels of the prior alone teach."""
+    settings = replace(case.ground.settings, directed=0.0)
+    began = time.perf_counter()
+    made = tilt_sampler(replace(case.ground, settings=settings))
+    return case.from_sampler(made.sampler, time.perf_counter() - began)
+
+
 def tilt_verified(case: Case) -> Outcome:
     """Tilt, classify each image, keep those of the requested cell."""
     codes, calls, seconds = case.verified_codes
@@ -295,6 +305,7 @@ METHODS: dict[str, Callable[[Case], Outcome]] = {
     },
     "Gaussian per labelled cell": gaussian_per_cell,
     "mixture on verified codes": mixture_on_verified,
+    "tilt, labels of the prior alone": tilt_of_prior,
     "tilt, one-shot": tilt_one_shot,
     "tilt, verified": tilt_verified,
 }

@@ -1,8 +1,9 @@
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from equipoise.groups import Attribute, Groups
-from equipoise.labels import Labels, concatenate, from_table, to_columns
+from equipoise.labels import LabelledCodes, Labels, concatenate, from_table, to_columns
 
 GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("a", "b", "c"))))
 
@@ -36,3 +37,12 @@ def test_concatenating_slices_is_the_identity() -> None:
     joined = concatenate([labels.take(slice(0, 20)), labels.take(slice(20, 50))])
     assert np.array_equal(joined.levels, labels.levels)
     assert np.array_equal(joined.probabilities[1], labels.probabilities[1])
+
+
+def test_effective_numbers_are_kish(toy_labels: Labels) -> None:
+    labels = toy_labels.take(slice(0, 100))
+    weights = np.arange(1.0, 101.0)
+    found = LabelledCodes(np.zeros((100, 1), np.float32), labels, weights).effective()
+    for k in range(6):
+        own = weights[labels.cells == k]
+        assert found[k] == pytest.approx(own.sum() ** 2 / max((own**2).sum(), 1e-300))

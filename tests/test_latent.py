@@ -5,14 +5,18 @@ import torch
 from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.groups import Attribute, Groups
-from equipoise.labels import Labels
+from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent import latent_from_tensors
 from equipoise.latent_fit import LatentFit, fit_latent
 
 
+def first(generator: Generator, labels: Labels, n: int) -> LabelledCodes:
+    return LabelledCodes.of_prior(generator.prior.codes(0, 0, n), labels.take(slice(0, n)))
+
+
 @pytest.fixture(scope="module")
 def fit(toy: ToyGenerator, toy_labels: Labels) -> LatentFit:
-    return fit_latent(toy.stem, toy.prior.codes(0, 0, 4000), toy_labels.take(slice(0, 4000)))
+    return fit_latent(toy.stem, first(toy, toy_labels, 4000))
 
 
 def test_it_knows_much_more_than_the_shares(fit: LatentFit) -> None:
@@ -37,13 +41,13 @@ def test_probabilities_are_a_distribution_and_calibrated(
 def test_the_same_seed_fits_the_same_and_global_randomness_is_untouched(
     toy: ToyGenerator, toy_labels: Labels
 ) -> None:
-    codes, labels = toy.prior.codes(0, 0, 800), toy_labels.take(slice(0, 800))
+    labelled = first(toy, toy_labels, 800)
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    one = fit_latent(toy.stem, codes, labels, seed=5)
+    one = fit_latent(toy.stem, labelled, seed=5)
     assert torch.equal(torch.rand(3), expected)
-    other = fit_latent(toy.stem, codes, labels, seed=5)
+    other = fit_latent(toy.stem, labelled, seed=5)
     assert np.array_equal(one.held_out, other.held_out)
 
 
@@ -54,7 +58,7 @@ def test_unknown_rows_are_left_out(toy: ToyGenerator, toy_labels: Labels) -> Non
     scores = labels.scores.copy()
     scores[::2, 0] = np.nan
     part = Labels(labels.groups, levels, labels.probabilities, scores)
-    found = fit_latent(toy.stem, toy.prior.codes(0, 0, 800), part)
+    found = fit_latent(toy.stem, LabelledCodes.of_prior(toy.prior.codes(0, 0, 800), part))
     assert np.isfinite(found.held_out).all()
     assert sum(count for _, _, count in found.quality.reliability) == 400
 
@@ -75,7 +79,7 @@ def test_stored_it_says_the_same(fit: LatentFit, toy: ToyGenerator) -> None:
 def test_members_side_by_side_say_what_each_says(name: str, toy_labels: Labels) -> None:
     generator = open_generator(name)
     codes = generator.prior.codes(0, 0, 300)
-    fit = fit_latent(generator.stem, codes, toy_labels.take(slice(0, 300)))
+    fit = fit_latent(generator.stem, first(generator, toy_labels, 300))
     features = torch.from_numpy(generator.stem(codes[:40]))
     expected = [torch.log_softmax(member(features)[0], dim=1) for member in fit.classifier.members]
     mean = torch.log_softmax(torch.stack(expected).mean(dim=0) / fit.classifier.temperature, dim=1)
@@ -91,6 +95,6 @@ def test_a_spatial_stem_is_read(dcgan: Generator) -> None:
     groups = Groups((Attribute("bright", ("no", "yes")),))
     one_hot = np.eye(2, dtype=np.float32)[level]
     labels = Labels(groups, level[:, None], (one_hot,), score[:, None].astype(np.float32))
-    fit = fit_latent(dcgan.stem, codes, labels)
+    fit = fit_latent(dcgan.stem, LabelledCodes.of_prior(codes, labels))
     assert fit.classifier.stem_shape == (512, 4, 4)
     assert fit.quality.loss < 0.9 * fit.quality.base

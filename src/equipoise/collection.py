@@ -28,7 +28,7 @@ from equipoise.labels import Labels, concatenate, from_table, to_columns
 from equipoise.progress import Progress, silent
 from equipoise.seeds import check_seed
 from equipoise.versions import versions
-from equipoise.workers import batches, ordered_map
+from equipoise.workers import ahead, batches, ordered_map
 
 SHARD_ROWS = 2048
 _IDENTITY = b"equipoise.identity"
@@ -195,7 +195,10 @@ def label_codes(
         for _, start, stop in missing
         for bounds in batches(start, stop, generator.batch_size)
     )
-    with closing(ordered_map(label, work, workers)) as results:
+    with (
+        closing(ahead(work, generator.batch_size)) as made,
+        closing(ordered_map(label, made, workers)) as results,
+    ):
         for number, start, stop in missing:
             parts: list[Labels] = []
             while sum(map(len, parts)) < stop - start:

@@ -108,6 +108,7 @@ def dry_run(console: Console, settings: Settings, *, measured: bool = True) -> N
     console.print(table)
     cost = {"label": settings.n}
     if measured:
+        cost = {"label": settings.prior_n, "label in directed rounds": settings.directed_n}
         methods = (settings.method, *settings.beside)
         tilted = methods.count("tilt") + 2 * methods.count("mixture")
         cost["calibrate"] = settings.calibrate_n * tilted

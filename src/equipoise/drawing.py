@@ -22,7 +22,7 @@ from equipoise.labels import Labels
 from equipoise.progress import Progress, silent
 from equipoise.sampler import Draws, Sampler
 from equipoise.targets import Target
-from equipoise.workers import ordered_map
+from equipoise.workers import ahead, ordered_map
 
 ATTEMPTS = 200
 """Generator calls per wanted image after which a verified draw gives a cell up."""
@@ -78,7 +78,10 @@ def one_shot(
         return Drawn(draws, images, panel.read(images), len(images))
 
     draws = sampler.stream(n, seed, cell=cell, start=start, batch=generator.batch_size)
-    with closing(ordered_map(make, draws, workers)) as results:
+    with (
+        closing(ahead(draws, generator.batch_size)) as made,
+        closing(ordered_map(make, made, workers)) as results,
+    ):
         yield from results
 
 

@@ -102,7 +102,7 @@ def balance(
 
     began = time.perf_counter()
     table = collect(
-        generator, panel, settings.n, seed, run.labels, workers=workers, progress=progress
+        generator, panel, settings.prior_n, seed, run.labels, workers=workers, progress=progress
     )
     run.clear_results()
     run.write_settings(settings)

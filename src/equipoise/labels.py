@@ -53,6 +53,54 @@ class Labels:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledCodes:
+    """Codes with what classifiers said of their images, as far as they stand for the prior.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray, shape (n, dim), float32
+    labels : Labels
+    weights : numpy.ndarray, shape (n,), float64
+        Density of the prior over that of the source of each code, up to a common factor; means
+        under these weights estimate means over the prior.
+    """
+
+    codes: NDArray[np.float32]
+    labels: Labels
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def of_prior(cls, codes: NDArray[np.float32], labels: Labels) -> LabelledCodes:
+        """Take codes that were drawn from the prior itself."""
+        return cls(codes, labels, np.ones(len(codes)))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Which codes have a cell, shape (n,)."""
+        return np.asarray(self.labels.cells != UNKNOWN)
+
+    def shares(self) -> NDArray[np.float64]:
+        """Estimate the prior's shares of the cells among known images, shape (K,)."""
+        cells = self.labels.cells[self.known]
+        mass = np.bincount(cells, self.weights[self.known], self.labels.groups.size)
+        return np.asarray(mass / mass.sum())
+
+    def effective(self) -> NDArray[np.float64]:
+        """Return the effective number of codes of each cell (Kish 1965), shape (K,).
+
+        (sum of weights) squared over the sum of squared weights: how many codes of the prior
+        would tell as much.
+        """
+        cells, weights = self.labels.cells[self.known], self.weights[self.known]
+        size = self.labels.groups.size
+        squares = np.bincount(cells, weights**2, size)
+        return np.asarray(np.bincount(cells, weights, size) ** 2 / np.maximum(squares, 1e-300))
+
+
 def concatenate(parts: Sequence[Labels]) -> Labels:
     """Join labels of the same groups, in order."""
     return Labels(

@@ -19,7 +19,7 @@ from scipy.stats import entropy
 from torch.nn import functional
 
 from equipoise.groups import UNKNOWN
-from equipoise.labels import Labels
+from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent import FOLDS, LatentClassifier, Network
 from equipoise.progress import Progress, silent
 from equipoise.seeds import Stream, generator_for
@@ -75,8 +75,7 @@ class LatentFit:
 
 def fit_latent(
     stem: Stem,
-    codes: NDArray[np.float32],
-    labels: Labels,
+    labelled: LabelledCodes,
     *,
     seed: int = 0,
     progress: Progress = silent,
@@ -87,15 +86,15 @@ def fit_latent(
     ----------
     stem : callable
         `generator.stem`.
-    codes : numpy.ndarray, shape (n, dim), float32
-    labels : Labels
-        Of the codes; rows with an unknown level are left out of fitting.
+    labelled : LabelledCodes
+        Codes of an unknown cell are left out of fitting. P(cell | code) is the same wherever codes
+        come from, so each counts alike in fitting, and by its weight in what is told of the prior.
     seed : int
         Of folds, initial weights and order.
     """
+    codes, labels, known = labelled.codes, labelled.labels, labelled.known
     rng = generator_for(seed, Stream.FIT, 1)
     folds = rng.integers(FOLDS, size=len(codes))
-    known = labels.cells != UNKNOWN
     scores = _standardise(labels.scores)
     shape = stem(codes[:1]).shape[1:]
     members, held_out = [], np.zeros((len(codes), labels.groups.size), np.float32)
@@ -108,30 +107,38 @@ def fit_latent(
         members.append(member)
         held_out[inside] = _logits(member, stem, codes[inside])
     progress("learn", FOLDS, FOLDS)
-    temperature = _temperature(held_out[known], labels.cells[known])
+    weights = labelled.weights[known] / labelled.weights[known].sum()
+    temperature = _temperature(held_out[known], labels.cells[known], weights)
     classifier = LatentClassifier(labels.groups, tuple(shape), tuple(members), temperature)
     calibrated = log_softmax(held_out / temperature, axis=1).astype(np.float32)
-    quality = _quality(calibrated[known], labels.take(known), temperature)
+    quality = _quality(calibrated[known], labels.take(known), weights, temperature)
     return LatentFit(classifier, calibrated, quality)
 
 
-def _quality(log_h: NDArray[np.float32], labels: Labels, temperature: float) -> LatentQuality:
+def _quality(
+    log_h: NDArray[np.float32], labels: Labels, weights: NDArray[np.float64], temperature: float
+) -> LatentQuality:
     h = np.exp(log_h.astype(np.float64))
     attributes = []
     for a, attribute in enumerate(labels.groups.attributes):
         one_hot = np.eye(len(attribute.levels))[labels.groups.levels[:, a]]
         chosen = (h @ one_hot)[np.arange(len(h)), labels.levels[:, a]]
-        shares = np.bincount(labels.levels[:, a]) / len(h)
-        attributes.append((attribute.name, float(-np.log(chosen).mean()), float(entropy(shares))))
+        shares = np.bincount(labels.levels[:, a], weights)
+        loss = float(-weights @ np.log(chosen))
+        attributes.append((attribute.name, loss, float(entropy(shares))))
     best = h.max(axis=1)
     right = h.argmax(axis=1) == labels.cells
     bins = np.minimum((best * 10).astype(int), 9)
     reliability = tuple(
-        (float(best[bins == b].mean()), float(right[bins == b].mean()), int((bins == b).sum()))
+        (
+            float(np.average(best[bins == b], weights=weights[bins == b])),
+            float(np.average(right[bins == b], weights=weights[bins == b])),
+            int((bins == b).sum()),
+        )
         for b in np.unique(bins)
     )
-    loss = float(-log_h[np.arange(len(h)), labels.cells].mean())
-    base = float(entropy(np.bincount(labels.cells) / len(h)))
+    loss = _negative_log_likelihood(log_h, labels.cells, weights)
+    base = float(entropy(np.bincount(labels.cells, weights)))
     return LatentQuality(loss, base, tuple(attributes), reliability, temperature)
 
 
@@ -207,14 +214,21 @@ def _logits(network: Network, stem: Stem, codes: NDArray[np.float32]) -> NDArray
     return np.concatenate(parts)
 
 
-def _negative_log_likelihood(logits: NDArray[np.float32], cells: NDArray[np.int64]) -> float:
-    return float(-log_softmax(logits, axis=1)[np.arange(len(cells)), cells].mean())
+def _negative_log_likelihood(
+    logits: NDArray[np.float32],
+    cells: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
+) -> float:
+    losses = -log_softmax(logits, axis=1)[np.arange(len(cells)), cells]
+    return float(np.average(losses, weights=weights))
 
 
-def _temperature(logits: NDArray[np.float32], cells: NDArray[np.int64]) -> float:
+def _temperature(
+    logits: NDArray[np.float32], cells: NDArray[np.int64], weights: NDArray[np.float64]
+) -> float:
     """Return the temperature with the best held-out log-likelihood (Guo et al. 2017)."""
     found = minimize_scalar(
-        lambda t: _negative_log_likelihood(logits / np.exp(t), cells),
+        lambda t: _negative_log_likelihood(logits / np.exp(t), cells, weights),
         bounds=(-1.5, 1.5),
         method="bounded",
     )

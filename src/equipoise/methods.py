@@ -14,16 +14,17 @@ from equipoise.directions import fit_directions
 from equipoise.drawing import exact_counts, verified
 from equipoise.generators.base import Generator
 from equipoise.hyperplanes import Directions
-from equipoise.labels import Labels
+from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent_fit import LatentQuality, fit_latent
 from equipoise.measure.sampler import measure_sampler
 from equipoise.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.progress import Progress, silent
+from equipoise.rounds import LabelAccount, label_in_rounds
 from equipoise.sampler import Origin, Sampler, Source
 from equipoise.settings import Settings
 from equipoise.shift import Moved, shift_codes
 from equipoise.targets import Target
-from equipoise.tilt import FrontierPoint, fit_tilt
+from equipoise.tilt_fit import FrontierPoint, fit_tilt
 
 _CALIBRATION_SEED = 2**61
 """Added to a run's seed for the draws that calibrate, which are not those that measure."""
@@ -35,6 +36,8 @@ class TiltAccount:
 
     Attributes
     ----------
+    labelling : LabelAccount
+        Where the labels went.
     latent : LatentQuality
         What the latent classifier knows.
     frontier : tuple of FrontierPoint
@@ -46,6 +49,7 @@ class TiltAccount:
     calibration : Calibration
     """
 
+    labelling: LabelAccount
     latent: LatentQuality
     frontier: tuple[FrontierPoint, ...]
     beta: float
@@ -80,7 +84,7 @@ class Ground:
     generator : Generator
     panel : Panel
     labels : Labels
-        Of codes 0, 1, ... of the settings' seed.
+        Of codes 0, 1, ... of the prior under the settings' seed.
     directions : Directions
     target : Target
     settings : Settings
@@ -145,24 +149,29 @@ def shift_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
 
 
 def tilt_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
-    """Fit the latent classifier, tilt the prior by it, and calibrate how often cells are requested.
+    """Label in rounds, tilt the prior by what was learnt, calibrate how often cells are requested.
 
     The confusion is measured on fresh draws, equally many for each cell of positive target.
     """
     settings, target, generator = ground.settings, ground.target, ground.generator
     codes = generator.prior.codes(settings.seed, 0, len(ground.labels))
-    latent = fit_latent(generator.stem, codes, ground.labels, seed=settings.seed, progress=progress)
-    tilt = fit_tilt(
+    labelled = label_in_rounds(
         generator,
-        latent,
-        codes,
-        ground.labels,
+        ground.panel,
+        LabelledCodes.of_prior(codes, ground.labels),
         target,
-        beta=settings.beta,
+        settings.directed_n,
         seed=settings.seed,
+        draws_folder=ground.draws_folder,
+        workers=settings.workers,
+        progress=progress,
     )
+    known = labelled.codes
+    latent = fit_latent(generator.stem, known, seed=settings.seed, progress=progress)
+    tilt = fit_tilt(generator, latent, known, target, beta=settings.beta, seed=settings.seed)
     sampler, calibration = _calibrated(ground, tilt.source, progress)
     account = TiltAccount(
+        labelled.account,
         latent.quality,
         tilt.frontier,
         tilt.source.beta,

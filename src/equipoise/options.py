@@ -59,6 +59,10 @@ Method = Annotated[
     typer.Option(help="tilt (ours), mixture (of tilted draws) or shift (arXiv 2012.04842)."),
 ]
 Beside = Annotated[str | None, typer.Option(help="Further methods to set beside it in the report.")]
+Directed = Annotated[
+    float | None,
+    typer.Option(help="Tilt: share of the labels directed at cells that lack them. [0.5]"),
+]
 Beta = Annotated[float | None, typer.Option(help="Tilt: sharpness. [chosen on held-out codes]")]
 CalibrateCount = Annotated[
     int | None, typer.Option("--calibrate-n", help="Tilt: draws that calibrate. [6000]")

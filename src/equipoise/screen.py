@@ -1,68 +1,74 @@
-"""A quick guess of the latent classifier from the bare code, to drop hopeless candidates early.
+"""A quick guess of the chance of acceptance from the bare code, to drop hopeless candidates early.
 
-For a rare cell most candidates are refused. A network of one hidden layer learns log h from codes
-that the latent classifier has read; it needs no labels and no stem, so it costs a thirtieth.
-A candidate is dropped when its guess lies below those of 99 % of the accepted codes; the rest are
-judged by the latent classifier itself.
+For a rare cell most candidates are refused. A network of one hidden layer learns the chance from
+codes that the latent classifier has read; it needs no labels and no stem, so it costs a thirtieth.
+Raised by a margin, its guess is a ceiling: a candidate whose lot lies above it is refused unread.
+The margin is set on codes that the network was not fitted to.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from torch import nn
 from torch.nn import functional
 
+from equipoise.seeds import Stream, generator_for
 from equipoise.workers import batches
 
-LOST = 0.01
-"""Share of a cell's acceptable codes that the screen may drop."""
+LOST = 0.03
+"""Share of a cell's acceptance that the ceilings may cut off."""
 
-_HIDDEN = 128
-_EPOCHS = 12
+_HIDDEN = 256
+_EPOCHS = 10
 _BATCH = 512
-_LEAST_LOG = -10.0
+_HELD_OUT = 0.25
+_LARGEST_MARGIN = 30.0
+_LEAST_ACCEPTED = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Screen:
-    """Guesses log h of every cell from codes, and knows where each cell's accepted codes begin.
+    """Ceilings of the log chance of acceptance, from bare codes.
 
     Attributes
     ----------
     weight1, bias1, weight2, bias2 : numpy.ndarray, float32
         Shapes (dim, H), (H,), (H, K), (K,).
-    least : numpy.ndarray, shape (K,), float32
-        Guesses below it are dropped.
+    margins : numpy.ndarray, shape (K,), float32
     """
 
     weight1: NDArray[np.float32]
     bias1: NDArray[np.float32]
     weight2: NDArray[np.float32]
     bias2: NDArray[np.float32]
-    least: NDArray[np.float32]
+    margins: NDArray[np.float32]
 
-    def guess(self, codes: NDArray[np.float32], cell: int) -> NDArray[np.float32]:
-        """Return the guessed log h of one cell, shape (n,)."""
+    def ceilings(self, codes: NDArray[np.float32], cells: slice) -> NDArray[np.float32]:
+        """Return the ceilings of some cells' log chances, shape (n, cells)."""
         weight, bias = torch.from_numpy(self.weight1), torch.from_numpy(self.bias1)
-        column = torch.from_numpy(self.weight2[:, cell].copy())
+        columns = torch.from_numpy(np.ascontiguousarray(self.weight2[:, cells]))
         with torch.inference_mode():
             hidden = torch.addmm(bias, torch.from_numpy(codes), weight).relu_()
-            guess: NDArray[np.float32] = (hidden @ column).numpy() + self.bias2[cell]
-        return guess
+            logits = hidden @ columns + torch.from_numpy(self.bias2[cells])
+            log_guesses: NDArray[np.float32] = functional.logsigmoid(logits).numpy()
+        return log_guesses + self.margins[cells]
 
-    def passes(self, codes: NDArray[np.float32], cell: int) -> NDArray[np.bool_]:
-        """Tell which codes are worth the latent classifier's look, shape (n,)."""
-        return np.asarray(self.guess(codes, cell) >= self.least[cell])
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        return {f"screen.{name}": value for name, value in vars(self).items()}
 
 
 def fit_screen(
     codes: NDArray[np.float32],
-    log_h: NDArray[np.float32],
-    accepted: NDArray[np.float64],
+    log_chances: NDArray[np.float64],
+    own: Sequence[NDArray[np.int64]],
     seed: int,
 ) -> Screen:
     """Fit the screen to codes that the latent classifier has read.
@@ -70,47 +76,60 @@ def fit_screen(
     Parameters
     ----------
     codes : numpy.ndarray, shape (n, dim), float32
-    log_h : numpy.ndarray, shape (n, K), float32
-    accepted : numpy.ndarray, shape (n, K), float64
-        Probability that each cell accepts the code.
+    log_chances : numpy.ndarray, shape (n, K), float64
+        Logarithm of the probability that each cell accepts the code; -inf where it never does.
+    own : sequence of numpy.ndarray, int64
+        For each cell the rows that are drawn as its candidates are.
     seed : int
         Of initial weights and order.
     """
-    targets = torch.from_numpy(np.maximum(log_h, _LEAST_LOG))
-    rows = torch.from_numpy(codes)
+    held_out = generator_for(seed, Stream.SPLIT, 1).random(len(codes)) < _HELD_OUT
+    fitted = np.flatnonzero(~held_out)
+    targets = torch.from_numpy(np.exp(log_chances[fitted]).astype(np.float32))
+    rows = torch.from_numpy(codes[fitted])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = nn.Sequential(
-            nn.Linear(codes.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, log_h.shape[1])
+            nn.Linear(codes.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, targets.shape[1])
         )
         optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _EPOCHS)
         for _ in range(_EPOCHS):
-            order = torch.randperm(len(codes))
-            for low, high in batches(0, len(codes), _BATCH):
+            order = torch.randperm(len(fitted))
+            for low, high in batches(0, len(fitted), _BATCH):
                 chosen = order[low:high]
-                loss = functional.mse_loss(network(rows[chosen]), targets[chosen])
+                logits = network(rows[chosen])
+                loss = functional.binary_cross_entropy_with_logits(logits, targets[chosen])
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
             schedule.step()
-    with torch.inference_mode():
-        guesses = network(rows).numpy()
-    least = [_weighted_quantile(*columns) for columns in zip(guesses.T, accepted.T, strict=True)]
     state = {name: value.numpy() for name, value in network.state_dict().items()}
-    return Screen(
+    plain = Screen(
         state["0.weight"].T.copy(),
         state["0.bias"],
         state["2.weight"].T.copy(),
         state["2.bias"],
-        np.array(least, np.float32),
+        np.zeros(targets.shape[1], np.float32),
     )
+    margins = []
+    for cell, candidates in enumerate(own):
+        judged = candidates[held_out[candidates]]
+        guesses = plain.ceilings(codes[judged], slice(cell, cell + 1))[:, 0]
+        margins.append(_margin(guesses, log_chances[judged, cell]))
+    return replace(plain, margins=np.array(margins, np.float32))
 
 
-def _weighted_quantile(values: NDArray[np.float32], weights: NDArray[np.float64]) -> float:
-    """Return the value below which `LOST` of the weight lies; infinite without any weight."""
-    order = np.argsort(values)
-    mass = weights[order].cumsum()
-    if mass[-1] <= 0:
-        return float("inf")
-    return float(values[order[np.searchsorted(mass, LOST * mass[-1])]])
+def _margin(guesses: NDArray[np.float32], log_chances: NDArray[np.float64]) -> float:
+    """Return what to add to the log guesses so that the ceiling cuts `LOST` of the acceptance."""
+    chances = np.exp(log_chances)
+    allowed = LOST * chances.sum()
+
+    def excess(margin: float) -> float:
+        cut = np.maximum(chances - np.exp(np.minimum(guesses + margin, 0)), 0).sum()
+        return float(cut - allowed)
+
+    # Without enough accepted codes to tell, nothing is dropped.
+    if chances.sum() < _LEAST_ACCEPTED or excess(-_LARGEST_MARGIN) < 0:
+        return _LARGEST_MARGIN
+    return float(brentq(excess, -_LARGEST_MARGIN, _LARGEST_MARGIN, xtol=1e-3))

@@ -37,13 +37,16 @@ class Settings:
     target : str
         The wanted mix, in the grammar of `equipoise.targets`.
     n : int
-        Codes from the prior to label.
+        Codes to label, those of directed rounds included.
     seed : int
         Names every draw of the run.
     method : str
         One of `METHODS`.
     beside : tuple of str
         Further methods to set beside it in the report, from the same labels.
+    directed : float
+        Tilt: share of the labels for draws directed at cells that lack them; the rest is for the
+        prior's own codes.
     beta : float or None
         Tilt: sharpness; None chooses it on held-out codes.
     calibrate_n : int
@@ -86,6 +89,7 @@ class Settings:
     seed: int = 0
     method: str = "tilt"
     beside: tuple[str, ...] = ()
+    directed: float = 0.5
     beta: float | None = None
     calibrate_n: int = 6_000
     mixture_n: int = 6_000
@@ -124,12 +128,25 @@ class Settings:
         check_seed(self.seed)
         check_count("calibrate_n", self.calibrate_n, "Pass --calibrate-n 6000.")
         check_count("mixture_n", self.mixture_n, "Pass --mixture-n 6000.")
+        if not 0 <= self.directed <= 0.9:
+            raise InputError("directed", "must be in [0, 0.9]", self.directed, "Leave it out.")
         if self.beta is not None and not 0 < self.beta < np.inf:
             raise InputError("beta", "must be above 0", self.beta, "Leave it out.")
         for method in (self.method, *self.beside):
             if method not in METHODS:
                 allowed = f"must be one of {', '.join(METHODS)}"
                 raise InputError("method", allowed, method, "Correct the name.")
+
+    @property
+    def directed_n(self) -> int:
+        """Labels for directed rounds; none where no method would use them."""
+        tilts = not {"tilt", "mixture"}.isdisjoint((self.method, *self.beside))
+        return int(self.n * self.directed) if tilts else 0
+
+    @property
+    def prior_n(self) -> int:
+        """Labels for codes of the prior."""
+        return self.n - self.directed_n
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""

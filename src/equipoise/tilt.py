@@ -1,13 +1,15 @@
 """Stage 5, ours: draws from the prior, tilted towards a cell by the latent classifier.
 
 To draw cell k, codes come from the prior and are accepted with probability
-min(1, (h_k(code) / c_k) ** beta), with h_k = P(k | code) by the latent classifier and beta the
-sharpness. Every code is one of the prior's, so images keep the generator's quality by
-construction. The ceiling c_k is a quantile of h over the cell's own codes: above it all are
-accepted alike, which keeps the cell's ordinary members beside its clearest (docs/decisions/0004).
-beta trades purity against closeness to the cell's own distribution.
+min(1, (h_k(code) / c_k) ** beta) * m(code), with h_k = P(k | code) by the latent classifier, beta
+the sharpness and m a factor that keeps the images' mean (`equipoise.matching`). Every code is one
+of the prior's, so images keep the generator's quality by construction. The ceiling c_k is a
+quantile of h over the cell's own codes: above it all are accepted alike, which keeps the cell's
+ordinary members beside its clearest (docs/decisions/0004). beta trades purity against closeness to
+the cell's own distribution.
 
-Most candidates for a rare cell are hopeless; `equipoise.screen` drops them before the stem runs.
+Most candidates for a rare cell are hopeless: `equipoise.half_space` does not make most of them, and
+`equipoise.screen` drops others before the stem runs.
 """
 
 from __future__ import annotations
@@ -19,28 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.calibrate import solve_weights
-from equipoise.distances import frechet_distance, moments
 from equipoise.errors import FileFormatError, InputError, TooFewSamples
 from equipoise.generators.base import Generator
-from equipoise.groups import UNKNOWN, Groups
-from equipoise.labels import Labels
+from equipoise.groups import Groups
+from equipoise.half_space import HalfSpaces
 from equipoise.latent import LatentClassifier, latent_from_tensors
-from equipoise.latent_fit import LatentFit
-from equipoise.screen import Screen, fit_screen
+from equipoise.matching import Matching
+from equipoise.screen import Screen
 from equipoise.seeds import Stream, generator_for
-from equipoise.targets import Target
+from equipoise.stored import stored_array
 from equipoise.workers import batches, one_thread
 
-CEILING = 0.7
-"""Quantile of h over the cell's own codes from which on every code is accepted, c_k."""
-
-BETAS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
-"""Sharpnesses that are tried when none is set."""
-
-_SLACK = 1.25
-_PILOT = 131_072
-_PRINCIPAL = 16
 _CHUNK = 256
 _LARGEST_ROUND = 8192
 _MOST_CANDIDATES = 50_000_000
@@ -57,6 +48,10 @@ class TiltSource:
         Sharpness, above 0.
     ceilings : numpy.ndarray, shape (K,), float64
         c_k; infinite for a cell that cannot be requested.
+    matching : Matching
+        The factor that keeps the images' mean.
+    half_spaces : HalfSpaces
+        Where each cell's candidates come from.
     screen : Screen
         Drops hopeless candidates.
     acceptance : numpy.ndarray, shape (K,), float64
@@ -68,6 +63,8 @@ class TiltSource:
     classifier: LatentClassifier
     beta: float
     ceilings: NDArray[np.float64]
+    matching: Matching
+    half_spaces: HalfSpaces
     screen: Screen
     acceptance: NDArray[np.float64]
     generator: Generator | None = None
@@ -83,6 +80,32 @@ class TiltSource:
         """Return the source with the generator that it draws from."""
         return replace(self, generator=generator)
 
+    def chances(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the probability that each cell accepts each code, shape (n, K)."""
+        generator = self._generator()
+        screened = self.screen.ceilings(codes, slice(None))
+        parts = [
+            self._log_chances(generator.stem(codes[low:high]), slice(None))
+            for low, high in batches(0, len(codes), _CHUNK)
+        ]
+        chances = np.exp(np.minimum(np.concatenate(parts), screened))
+        return np.asarray(np.where(self.half_spaces.hold(codes), chances, 0.0))
+
+    def _log_chances(self, stem: NDArray[np.float32], cells: slice) -> NDArray[np.float64]:
+        """Return log chances before the screen, from stem features, shape (n, cells)."""
+        log_h = self.classifier.log_probabilities(stem)[:, cells]
+        return log_chances(log_h, self.ceilings[cells], self.beta, self.matching.log_factor(stem))
+
+    def _generator(self) -> Generator:
+        if self.generator is None:
+            raise InputError(
+                "generator",
+                "must be given to draw from a tilt",
+                None,
+                "Load it as load_sampler(path, generator).",
+            )
+        return self.generator
+
     def block(
         self, seed: int, key: Sequence[int], requested: NDArray[np.int64]
     ) -> NDArray[np.float32]:
@@ -95,19 +118,13 @@ class TiltSource:
         TooFewSamples
             When a cell accepts too few candidates.
         """
-        if self.generator is None:
-            raise InputError(
-                "generator",
-                "must be given to draw from a tilt",
-                None,
-                "Load it as load_sampler(path, generator).",
-            )
-        codes = np.empty((len(requested), self.generator.dim), np.float32)
+        generator = self._generator()
+        codes = np.empty((len(requested), generator.dim), np.float32)
         # One compute thread, whose rounding is the same whoever calls.
         with one_thread():
             for k in np.unique(requested).tolist():
                 rows = np.flatnonzero(requested == k)
-                codes[rows] = self._accepted(self.generator, k, len(rows), seed, (*key, k))
+                codes[rows] = self._accepted(generator, k, len(rows), seed, (*key, k))
         return codes
 
     def _accepted(
@@ -116,8 +133,10 @@ class TiltSource:
         """Return the first `count` codes that the cell accepts from the candidates of this key."""
         rng = generator_for(seed, Stream.SOURCE, *key)
         source = int(rng.integers(2**62))
-        wanted = int(count / max(self.acceptance[cell], 1e-9) * 1.1) + 64
+        rate = self.acceptance[cell] / self.half_spaces.mass()[cell]
+        wanted = int(count / max(rate, 1e-9) * 1.1) + 64
         size = min(_LARGEST_ROUND, -(-wanted // _CHUNK) * _CHUNK)
+        only = slice(cell, cell + 1)
         found: list[NDArray[np.float32]] = []
         have = start = 0
         while have < count:
@@ -128,14 +147,16 @@ class TiltSource:
                     have,
                     "Label more codes, or lower --beta.",
                 )
-            candidates = generator.prior.codes(source, start, start + size)
+            candidates = self.half_spaces.candidates(
+                generator.prior.codes(source, start, start + size), cell, rng
+            )
             start += size
-            chances = rng.random(size)
-            passed = np.flatnonzero(self.screen.passes(candidates, cell))
+            lots = np.log(rng.random(size))
+            passed = np.flatnonzero(lots < self.screen.ceilings(candidates, only)[:, 0])
             for low in range(0, len(passed), _CHUNK):
                 rows = passed[low : low + _CHUNK]
-                h = self.classifier.log_probabilities(generator.stem(candidates[rows]))[:, cell]
-                chosen = rows[chances[rows] < acceptance(h, self.ceilings[cell], self.beta)]
+                log_chance = self._log_chances(generator.stem(candidates[rows]), only)[:, 0]
+                chosen = rows[lots[rows] < log_chance]
                 found.append(candidates[chosen])
                 have += len(chosen)
                 if have >= count:
@@ -144,12 +165,14 @@ class TiltSource:
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
-        own: dict[str, NDArray[Any]] = {
+        return {
             "ceilings": self.ceilings,
             "acceptance": self.acceptance,
-            **{f"screen.{name}": value for name, value in vars(self.screen).items()},
+            **self.matching.tensors(),
+            **self.half_spaces.tensors(),
+            **self.screen.tensors(),
+            **self.classifier.tensors(),
         }
-        return {**own, **self.classifier.tensors()}
 
     def parameters(self) -> dict[str, object]:
         """Return the numbers to store beside the arrays, JSON values."""
@@ -176,192 +199,54 @@ class TiltSource:
             When an array is missing, of a wrong shape, or not finite.
         """
         cells = groups.size
+        classifier = latent_from_tensors(tensors, parameters, groups, where)
         hidden = len(tensors["screen.bias1"]) if "screen.bias1" in tensors else 0
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             "ceilings": (cells,),
             "acceptance": (cells,),
+            "matching.slope": classifier.stem_shape[:1],
+            "matching.offset": (1,),
+            "half_space.normals": (cells, dim),
+            "half_space.thresholds": (cells,),
             "screen.weight1": (dim, hidden),
             "screen.bias1": (hidden,),
             "screen.weight2": (hidden, cells),
             "screen.bias2": (cells,),
-            "screen.least": (cells,),
+            "screen.margins": (cells,),
         }
-        for name, shape in shapes.items():
-            found = tensors.get(name)
-            if found is None or found.shape != shape or np.isnan(found).any():
-                raise FileFormatError(
-                    where,
-                    f"must hold the array {name!r} of shape {shape}, without NaN",
-                    "none" if found is None else found.shape,
-                    "Make the sampler again.",
-                )
+        found = {name: stored_array(tensors, name, shape, where) for name, shape in shapes.items()}
         beta = float(str(parameters["beta"]))
-        if not (np.isfinite(beta) and beta > 0) or not (tensors["ceilings"] > 0).all():
+        if not (np.isfinite(beta) and beta > 0) or not (found["ceilings"] > 0).all():
             raise FileFormatError(
                 where, "must have beta and ceilings above 0", beta, "Make the sampler again."
             )
-        screen = Screen(
-            **{
-                name.removeprefix("screen."): tensors[name]
-                for name in shapes
-                if name.startswith("screen.")
-            }
-        )
+        screen = {n.removeprefix("screen."): a for n, a in found.items() if n.startswith("screen.")}
         return cls(
-            latent_from_tensors(tensors, parameters, groups, where),
+            classifier,
             beta,
-            np.asarray(tensors["ceilings"], np.float64),
-            screen,
-            np.asarray(tensors["acceptance"], np.float64),
+            np.asarray(found["ceilings"], np.float64),
+            Matching(found["matching.slope"], float(found["matching.offset"][0])),
+            HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
+            Screen(**screen),
+            np.asarray(found["acceptance"], np.float64),
         )
 
 
-def acceptance(
-    log_h: NDArray[np.floating], ceiling: float | NDArray[np.float64], beta: float
+def log_chances(
+    log_h: NDArray[np.floating],
+    ceilings: NDArray[np.float64],
+    beta: float,
+    log_factor: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return min(1, (h / ceiling) ** beta) from log h, any shape."""
-    return np.exp(beta * np.minimum(log_h.astype(np.float64) - np.log(ceiling), 0.0))
-
-
-@dataclass(frozen=True)
-class FrontierPoint:
-    """What one sharpness brings, estimated on held-out labelled codes before any draw.
-
-    Attributes
-    ----------
-    beta : float
-    purity : tuple of float
-        Per cell; NaN where the target is 0.
-    calls : float
-        Generator calls per verified image.
-    distance : float
-        Squared Frechet distance, on stem features, between calibrated tilted draws and the
-        labelled codes weighted to the target; lower is closer.
-    """
-
-    beta: float
-    purity: tuple[float, ...]
-    calls: float
-    distance: float
-
-
-@dataclass(frozen=True, eq=False)
-class TiltFit:
-    """A tilt with how its sharpness was chosen."""
-
-    source: TiltSource
-    frontier: tuple[FrontierPoint, ...]
-
-
-def fit_tilt(
-    generator: Generator,
-    fit: LatentFit,
-    codes: NDArray[np.float32],
-    labels: Labels,
-    target: Target,
-    *,
-    beta: float | None = None,
-    seed: int = 0,
-) -> TiltFit:
-    """Choose the sharpness, and prepare ceilings and screens from fresh codes of the prior.
+    """Return the logarithm of min(1, (h / ceiling) ** beta) times the factor.
 
     Parameters
     ----------
-    generator : Generator
-    fit : LatentFit
-        The latent classifier and its held-out word on the labelled codes.
-    codes : numpy.ndarray, shape (n, dim), float32
-        The labelled codes.
-    labels : Labels
-    target : Target
-        Cells of target 0 cannot be requested.
-    beta : float, optional
-        Sharpness, above 0. By default the sharpest of `BETAS` whose distance on the frontier is
-        at most `_SLACK` times the least one.
-    seed : int
-        Of the fresh codes.
-
-    Raises
-    ------
-    InputError
-        When beta is not above 0.
+    log_h : numpy.ndarray, shape (n, K)
+    ceilings : numpy.ndarray, shape (K,)
+        Above 0; an infinite one accepts nothing.
+    beta : float
+    log_factor : numpy.ndarray, shape (n,)
     """
-    if beta is not None and not (np.isfinite(beta) and beta > 0):
-        raise InputError("beta", "must be above 0", beta, "Leave it out.")
-    frontier = trace_frontier(generator, fit, codes, labels, target)
-    if beta is None:
-        least = min(point.distance for point in frontier)
-        beta = max(p.beta for p in frontier if p.distance <= _SLACK * least)
-    pilot = generator.prior.codes(
-        int(generator_for(seed, Stream.FIT, 3).integers(2**62)), 0, _PILOT
-    )
-    log_h = np.concatenate(
-        [
-            fit.classifier.log_probabilities(generator.stem(pilot[low:high]))
-            for low, high in batches(0, _PILOT, _CHUNK)
-        ]
-    )
-    wanted = target.shares > 0
-    known = labels.cells != UNKNOWN
-    one_hot = np.eye(target.groups.size)[labels.cells[known]]
-    ceilings = np.where(wanted, _ceilings(fit.held_out[known], one_hot), np.inf)
-    accepted = np.where(wanted, acceptance(log_h, np.where(wanted, ceilings, 1), beta), 0)
-    screen = fit_screen(pilot, log_h, accepted, seed)
-    source = TiltSource(fit.classifier, beta, ceilings, screen, accepted.mean(axis=0), generator)
-    return TiltFit(source, frontier)
-
-
-def trace_frontier(
-    generator: Generator,
-    fit: LatentFit,
-    codes: NDArray[np.float32],
-    labels: Labels,
-    target: Target,
-) -> tuple[FrontierPoint, ...]:
-    """Estimate purity, calls and closeness at each sharpness of `BETAS` on labelled codes.
-
-    Each labelled code stands for the prior; weighting it by what the tilt would accept, or by the
-    target over its cell's share, gives tilted draws and the ideal without a single new image.
-    """
-    known = labels.cells != UNKNOWN
-    cells, log_h = labels.cells[known], fit.held_out[known]
-    wanted = np.flatnonzero(target.shares > 0)
-    one_hot = np.eye(target.groups.size)[cells]
-    ideal = (one_hot / one_hot.sum(axis=0).clip(1))[:, wanted] @ target.shares[wanted]
-    features = _principal(generator, codes[known])
-    reference = moments(features, ideal)
-    ceilings = _ceilings(log_h, one_hot)
-    points = []
-    for beta in BETAS:
-        accepted = acceptance(log_h[:, wanted], ceilings[wanted], beta)
-        accepted /= accepted.sum(axis=0)
-        confusion = accepted.T @ one_hot
-        weights = solve_weights(confusion, target.shares)
-        purity = np.full(target.groups.size, np.nan)
-        purity[wanted] = confusion[np.arange(len(wanted)), wanted]
-        calls = float((target.shares[wanted] / purity[wanted]).sum())
-        distance = frechet_distance(moments(features, accepted @ weights), reference)
-        points.append(FrontierPoint(beta, tuple(purity.tolist()), calls, distance))
-    return tuple(points)
-
-
-def _principal(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return stem features, pooled over space, on their first principal axes, whitened."""
-    parts = []
-    for low, high in batches(0, len(codes), 1024):
-        features = generator.stem(codes[low:high])
-        parts.append(features.mean(axis=tuple(range(2, features.ndim)), dtype=np.float64))
-    pooled = np.concatenate(parts)
-    mean, covariance = moments(pooled)
-    values, axes = np.linalg.eigh(covariance)
-    kept = slice(-_PRINCIPAL, None)
-    return np.asarray((pooled - mean) @ axes[:, kept] / np.sqrt(values[kept]))
-
-
-def _ceilings(log_h: NDArray[np.float32], one_hot: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the `CEILING` quantile of each cell's held-out h over the labelled codes of the cell.
-
-    Infinite for a cell without labelled codes.
-    """
-    own = [log_h[one_hot[:, k] > 0, k] for k in range(log_h.shape[1])]
-    return np.array([np.exp(np.quantile(h, CEILING)) if len(h) else np.inf for h in own])
+    above = np.minimum(log_h.astype(np.float64) - np.log(ceilings), 0.0)
+    return np.asarray(beta * above + log_factor[:, None])

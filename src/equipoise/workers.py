@@ -11,13 +11,16 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import TypeVar
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar, cast
 
 import torch
 
 from equipoise.errors import check_count
+from equipoise.seeds import BLOCK_ROWS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,6 +55,47 @@ def ordered_map(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(threads_before)
+
+
+def ahead(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
+    """Yield items of `size` codes each, made in a thread of their own, a block or so in advance.
+
+    Codes come in blocks, which take long where few candidates are accepted; while one is made,
+    workers find the last one's batches ready. An error in making an item is raised where it would
+    have been yielded.
+    """
+    ready: Queue[tuple[bool, Item | BaseException | None]] = Queue(BLOCK_ROWS // size + 2)
+    stopped = Event()
+
+    def give(last: bool, item: Item | BaseException | None) -> None:
+        while not stopped.is_set():
+            with suppress(Full):
+                ready.put((last, item), timeout=0.1)
+                return
+
+    def make() -> None:
+        try:
+            for item in items:
+                give(False, item)
+                if stopped.is_set():
+                    return
+            give(True, None)
+        except BaseException as error:
+            give(True, error)
+
+    maker = Thread(target=make, daemon=True)
+    maker.start()
+    try:
+        while True:
+            last, item = ready.get()
+            if last:
+                if isinstance(item, BaseException):
+                    raise item
+                return
+            yield cast(Item, item)
+    finally:
+        stopped.set()
+        maker.join()
 
 
 @contextmanager

@@ -1,0 +1,210 @@
+"""Fitting of the tilt: ceilings, sharpness, matching from labelled codes, screens from fresh ones.
+
+What a sharpness would bring is estimated without a single new image: each labelled code stands for
+the prior, and weighting it by what the tilt would accept gives the tilted draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.calibrate import solve_weights
+from equipoise.distances import frechet_distance, moments
+from equipoise.errors import InputError
+from equipoise.generators.base import Generator
+from equipoise.labels import LabelledCodes
+from equipoise.latent import LatentClassifier
+from equipoise.latent_fit import LatentFit
+from equipoise.matching import Matched, Matching, match, principal_axes, read_pooled
+from equipoise.pilot import explore
+from equipoise.screen import fit_screen
+from equipoise.targets import Target
+from equipoise.tilt import TiltSource, log_chances
+from equipoise.workers import batches
+
+CEILING = 0.7
+"""Quantile of h over the cell's own codes from which on every code is accepted, c_k."""
+
+BETAS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+"""Sharpnesses that are tried when none is set."""
+
+PROPOSAL_BETA = 4.0
+"""Sharpness of the draws that are labelled in directed rounds."""
+
+_SLACK = 1.1
+_PILOT = 65_536
+_PROPOSAL_PILOT = 16_384
+_LEAST_OWN = 20.0
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """What one sharpness brings, estimated on held-out labelled codes before any draw.
+
+    Attributes
+    ----------
+    beta : float
+    purity : tuple of float
+        Per cell; NaN where the target is 0.
+    calls : float
+        Generator calls per verified image.
+    distance : float
+        Squared Frechet distance, on stem features, between calibrated tilted draws and the
+        labelled codes weighted to the target; lower is closer.
+    """
+
+    beta: float
+    purity: tuple[float, ...]
+    calls: float
+    distance: float
+
+
+@dataclass(frozen=True, eq=False)
+class TiltFit:
+    """A tilt with how its sharpness was chosen."""
+
+    source: TiltSource
+    frontier: tuple[FrontierPoint, ...]
+
+
+def fit_tilt(
+    generator: Generator,
+    fit: LatentFit,
+    labelled: LabelledCodes,
+    target: Target,
+    *,
+    beta: float | None = None,
+    seed: int = 0,
+) -> TiltFit:
+    """Choose the sharpness, and prepare ceilings, matching and screens.
+
+    Parameters
+    ----------
+    generator : Generator
+    fit : LatentFit
+        The latent classifier and its held-out word on the labelled codes.
+    labelled : LabelledCodes
+    target : Target
+        Cells of target 0 cannot be requested.
+    beta : float, optional
+        Sharpness, above 0. By default the sharpest of `BETAS` whose distance on the frontier is
+        at most `_SLACK` times the least one.
+    seed : int
+        Of the fresh codes.
+
+    Raises
+    ------
+    InputError
+        When beta is not above 0.
+    """
+    if beta is not None and not (np.isfinite(beta) and beta > 0):
+        raise InputError("beta", "must be above 0", beta, "Leave it out.")
+    known = labelled.known
+    cells, weights = labelled.labels.cells[known], labelled.weights[known]
+    log_h = fit.held_out[known].astype(np.float64)
+    one_hot = np.eye(target.groups.size)[cells]
+    features = read_pooled(generator, labelled.codes[known])
+    axes = principal_axes(features, weights)
+    places = axes.place(features)
+    mass = one_hot * weights[:, None]
+    ideal = (mass / mass.sum(axis=0).clip(1e-300)) @ target.shares
+    ideal /= ideal.sum()
+    ceilings = ceilings_of(fit, labelled, target.shares > 0)
+
+    def trial(beta: float) -> tuple[FrontierPoint, Matched]:
+        wanted = np.flatnonzero(target.shares > 0)
+        none = np.zeros(len(places))
+        accepted = np.exp(log_chances(log_h[:, wanted], ceilings[wanted], beta, none))
+        accepted *= weights[:, None]
+        matched = match(places, accepted, one_hot, target.shares, ideal)
+        tilted = accepted * np.exp(np.minimum(places @ matched.slope - matched.full, 0))[:, None]
+        tilted /= tilted.sum(axis=0)
+        confusion = tilted.T @ one_hot
+        purity = np.full(target.groups.size, np.nan)
+        purity[wanted] = confusion[np.arange(len(wanted)), wanted]
+        with np.errstate(divide="ignore"):
+            calls = float((target.shares[wanted] / purity[wanted]).sum())
+        drawn = moments(places, tilted @ solve_weights(confusion, target.shares))
+        distance = frechet_distance(drawn, moments(places, ideal))
+        return FrontierPoint(beta, tuple(purity.tolist()), calls, distance), matched
+
+    tried = BETAS if beta is None or beta in BETAS else tuple(sorted((*BETAS, beta)))
+    trials = {b: trial(b) for b in tried}
+    frontier = tuple(point for point, _ in trials.values())
+    if beta is None:
+        least = min(point.distance for point in frontier)
+        beta = max(p.beta for p in frontier if p.distance <= _SLACK * least)
+    matched = trials[beta][1]
+    matching = axes.factor(matched.slope, matched.full)
+    source = _prepare(generator, fit.classifier, ceilings, beta, matching, seed, _PILOT)
+    return TiltFit(source, frontier)
+
+
+def fit_proposal(
+    generator: Generator, fit: LatentFit, labelled: LabelledCodes, target: Target, seed: int = 0
+) -> TiltSource:
+    """Prepare a tilt whose draws are to be labelled: plain, of sharpness `PROPOSAL_BETA`."""
+    ceilings = ceilings_of(fit, labelled, target.shares > 0)
+    matching = Matching.none(fit.classifier.stem_shape[0])
+    return _prepare(
+        generator, fit.classifier, ceilings, PROPOSAL_BETA, matching, seed, _PROPOSAL_PILOT
+    )
+
+
+def ceilings_of(
+    fit: LatentFit, labelled: LabelledCodes, wanted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the `CEILING` quantile of held-out h over each cell's own codes, shape (K,).
+
+    A cell with too few of its own takes all codes, each as far as it is held to be of the cell.
+    Infinite for cells that are not wanted.
+    """
+    known, cells = labelled.known, labelled.labels.cells
+    h = np.exp(fit.held_out.astype(np.float64))
+    enough = labelled.effective() >= _LEAST_OWN
+    ceilings = np.full(len(wanted), np.inf)
+    for k in np.flatnonzero(wanted):
+        own = labelled.weights * (cells == k) if enough[k] else labelled.weights * h[:, k]
+        ceilings[k] = _weighted_quantile(h[known, k], own[known], CEILING)
+    return ceilings
+
+
+def _prepare(
+    generator: Generator,
+    classifier: LatentClassifier,
+    ceilings: NDArray[np.float64],
+    beta: float,
+    matching: Matching,
+    seed: int,
+    size: int,
+) -> TiltSource:
+    """Explore the prior to place half-spaces, fit the screen, and learn what each cell accepts."""
+
+    def judge(codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        parts = []
+        for low, high in batches(0, len(codes), _CHUNK):
+            stem = generator.stem(codes[low:high])
+            log_h = classifier.log_probabilities(stem)
+            parts.append(log_chances(log_h, ceilings, beta, matching.log_factor(stem)))
+        return np.concatenate(parts)
+
+    pilot = explore(generator.prior, judge, np.isfinite(ceilings), size, seed)
+    screen = fit_screen(pilot.codes, pilot.log_chances, pilot.own, seed)
+    screened = screen.ceilings(pilot.codes, slice(None))
+    accepted = pilot.acceptance(np.minimum(pilot.log_chances, screened))
+    return TiltSource(
+        classifier, beta, ceilings, matching, pilot.spaces, screen, accepted, generator
+    )
+
+
+def _weighted_quantile(
+    values: NDArray[np.float64], weights: NDArray[np.float64], level: float
+) -> float:
+    """Return the value up to which `level` of the weight lies."""
+    order = np.argsort(values)
+    mass = weights[order].cumsum()
+    return float(values[order[min(np.searchsorted(mass, level * mass[-1]), len(order) - 1)]])

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from scipy.stats import kstest, norm
+
+from equipoise.generators.base import StandardNormal
+from equipoise.half_space import LOST, HalfSpaces, half_space_of
+
+
+def diagonal(threshold: float) -> HalfSpaces:
+    normal = np.full((1, 4), 0.5, np.float32)
+    return HalfSpaces(normal, np.array([threshold]))
+
+
+@pytest.mark.parametrize("threshold", [-1.0, 0.5, 3.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_candidates_are_the_prior_within_the_half_space(threshold: float, seed: int) -> None:
+    spaces = diagonal(threshold)
+    codes = StandardNormal(4).codes(seed, 0, 4000)
+    found = spaces.candidates(codes, 0, np.random.default_rng(seed))
+    along = found @ spaces.normals[0]
+    assert (along >= threshold - 1e-5).all()
+    tail = norm.sf(threshold)
+    assert spaces.mass()[0] == pytest.approx(tail)
+    assert kstest(along, lambda x: 1 - norm.sf(np.maximum(x, threshold)) / tail).pvalue > 1e-3
+    across = found @ np.array([0.5, -0.5, 0.5, -0.5], np.float32)
+    assert kstest(across, norm.cdf).pvalue > 1e-3
+
+
+def test_no_threshold_leaves_codes_as_they_are() -> None:
+    codes = StandardNormal(4).codes(0, 0, 10)
+    rng = np.random.default_rng(0)
+    assert diagonal(-np.inf).candidates(codes, 0, rng) is codes
+    assert diagonal(-np.inf).hold(codes).all()
+
+
+def test_the_fitted_half_space_holds_what_is_accepted() -> None:
+    codes = StandardNormal(8).codes(1, 0, 50_000)
+    chances = (codes[:, 0] > 2.0).astype(float)
+    spaces = HalfSpaces.whole(2, 8).narrowed(0, *half_space_of(codes, chances))
+    assert spaces.normals[0, 0] > 0.99
+    assert spaces.thresholds[0] > 1.7
+    held = chances[spaces.hold(codes)[:, 0]].sum() / chances.sum()
+    assert held == pytest.approx(1 - LOST, abs=0.005)
+    assert spaces.hold(codes)[:, 1].all(), "the other cell keeps the whole prior"

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from equipoise.errors import InputError
+from equipoise.generators.toy import ToyGenerator
+from equipoise.labels import LabelledCodes, Labels
+from equipoise.latent_fit import LatentFit, fit_latent
+from equipoise.sampler import Origin, Sampler
+from equipoise.targets import Target
+from equipoise.tilt_fit import BETAS, CEILING, ceilings_of, fit_tilt
+
+
+@pytest.fixture(scope="module")
+def labelled(toy: ToyGenerator, toy_labels: Labels) -> LabelledCodes:
+    return LabelledCodes.of_prior(toy.prior.codes(0, 0, 10_000), toy_labels)
+
+
+@pytest.fixture(scope="module")
+def latent(toy: ToyGenerator, labelled: LabelledCodes) -> LatentFit:
+    return fit_latent(toy.stem, labelled)
+
+
+def test_purity_and_calls_rise_and_fall_along_the_frontier(
+    toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit
+) -> None:
+    tilt = fit_tilt(toy, latent, labelled, Target.uniform(labelled.labels.groups))
+    assert [point.beta for point in tilt.frontier] == list(BETAS)
+    calls = [point.calls for point in tilt.frontier]
+    assert calls == sorted(calls, reverse=True)
+    chosen = next(p for p in tilt.frontier if p.beta == tilt.source.beta)
+    assert chosen.distance <= 1.1 * min(p.distance for p in tilt.frontier)
+
+
+def test_a_cell_of_zero_target_cannot_be_requested(
+    toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit
+) -> None:
+    target = Target(labelled.labels.groups, np.array([1.0, 1, 1, 1, 1, 0]))
+    source = fit_tilt(toy, latent, labelled, target, beta=2.5).source
+    assert source.cells.tolist() == [True] * 5 + [False]
+    assert source.beta == 2.5
+    with pytest.raises(InputError, match="positive share"):
+        Sampler(Origin.of(toy), target, target.shares, source).draw(
+            5, cell="smiling=yes, skin_tone=light"
+        )
+
+
+def test_ceilings_are_quantiles_of_the_weighted_own_codes(
+    labelled: LabelledCodes, latent: LatentFit
+) -> None:
+    """Codes that count twice weigh as twice as many codes."""
+    cells = labelled.labels.cells
+    twice = np.where(np.arange(len(cells)) % 2, 2.0, 1.0)
+    weighted = LabelledCodes(labelled.codes, labelled.labels, twice)
+    found = ceilings_of(latent, weighted, np.array([True] * 5 + [False]))
+    assert np.isinf(found[5])
+    for k in range(5):
+        h = np.exp(latent.held_out[cells == k, k])
+        repeated = np.repeat(h, twice[cells == k].astype(int))
+        assert found[k] == pytest.approx(np.quantile(repeated, CEILING), abs=0.01)
+
+
+@pytest.mark.parametrize("beta", [0.0, -1.0, float("nan")])
+def test_bad_sharpness_is_named(
+    toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit, beta: float
+) -> None:
+    target = Target.uniform(labelled.labels.groups)
+    with pytest.raises(InputError, match=f"beta must be above 0, got {beta}"):
+        fit_tilt(toy, latent, labelled, target, beta=beta)
