@@ -43,6 +43,12 @@ class Labels:
         """Cell of each image, shape (n,); -1 where any level is unknown."""
         return self.groups.cell_of(self.levels)
 
+    def restricted(self, groups: Groups) -> Labels:
+        """Return the labels of some of the attributes, in the order of `groups`."""
+        columns = [self.groups.attribute(name) for name in groups.names]
+        probabilities = tuple(self.probabilities[a] for a in columns)
+        return Labels(groups, self.levels[:, columns], probabilities, self.scores[:, columns])
+
     def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Labels:
         """Return the labels of some rows."""
         return Labels(

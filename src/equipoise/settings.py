@@ -91,7 +91,7 @@ class Settings:
     beside: tuple[str, ...] = ()
     directed: float = 0.5
     beta: float | None = None
-    calibrate_n: int = 6_000
+    calibrate_n: int = 8_000
     mixture_n: int = 6_000
     measure_n: int = 6_000
     distance: float = 3.0
@@ -126,7 +126,7 @@ class Settings:
         if not 0 <= self.abstain_below <= 1:
             raise InputError("abstain_below", "must be in [0, 1]", self.abstain_below, "Pass 0.")
         check_seed(self.seed)
-        check_count("calibrate_n", self.calibrate_n, "Pass --calibrate-n 6000.")
+        check_count("calibrate_n", self.calibrate_n, "Pass --calibrate-n 8000.")
         check_count("mixture_n", self.mixture_n, "Pass --mixture-n 6000.")
         if not 0 <= self.directed <= 0.9:
             raise InputError("directed", "must be in [0, 0.9]", self.directed, "Leave it out.")

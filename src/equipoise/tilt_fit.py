@@ -34,7 +34,7 @@ BETAS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 PROPOSAL_BETA = 4.0
 """Sharpness of the draws that are labelled in directed rounds."""
 
-_SLACK = 1.1
+_SLACK = 1.25
 _PILOT = 65_536
 _PROPOSAL_PILOT = 16_384
 _LEAST_OWN = 20.0

@@ -9,10 +9,11 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-_COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")
+COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")
 
 
-def _to_svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
+    """Return the figure as an <svg> element, the same for the same figure."""
     text = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "equipoise"}):
         figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
@@ -43,7 +44,7 @@ def share_bars(series: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> str:
             [max(v - (s["low"] or 0.0), 0) for v, s in zip(values, shares, strict=True)],
             [max((s["high"] or 0.0) - v, 0) for v, s in zip(values, shares, strict=True)],
         ]
-        colour = _COLOURS[i % len(_COLOURS)]
+        colour = COLOURS[i % len(COLOURS)]
         axes.barh(places, values, height * 0.92, color=colour, label=legend)
         axes.errorbar(values, places, xerr=reach, fmt="none", ecolor="#202124", elinewidth=1)
     targets = [share["target"] for share in series[0][1]]
@@ -63,7 +64,7 @@ def share_bars(series: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> str:
     axes.set_xlabel("share of images, with 95 % interval")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
-    return _to_svg(figure)
+    return to_svg(figure)
 
 
 def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
@@ -82,7 +83,7 @@ def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     axes.set_xticks(range(len(names) + 1), [*names, "unknown"], rotation=45, ha="right")
     axes.set_ylabel("requested")
     axes.set_xlabel("achieved")
-    return _to_svg(figure)
+    return to_svg(figure)
 
 
 def frontier_plot(points: Sequence[dict[str, Any]], beta: float) -> str:
@@ -91,14 +92,14 @@ def frontier_plot(points: Sequence[dict[str, Any]], beta: float) -> str:
     axes = figure.subplots()
     calls = [point["calls"] for point in points]
     distances = [point["distance"] for point in points]
-    axes.plot(calls, distances, "o-", color=_COLOURS[1])
+    axes.plot(calls, distances, "o-", color=COLOURS[1])
     for point in points:
         place = (point["calls"], point["distance"])
         axes.annotate(f"{point['beta']:g}", place, (4, 5), textcoords="offset points", fontsize=9)
         if point["beta"] == beta:
-            axes.plot(*place, "o", markersize=13, markerfacecolor="none", color=_COLOURS[2])
+            axes.plot(*place, "o", markersize=13, markerfacecolor="none", color=COLOURS[2])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("generator calls per verified image (fewer is purer)")
     axes.set_ylabel("distance to the target's codes")
     axes.spines[["top", "right"]].set_visible(False)
-    return _to_svg(figure)
+    return to_svg(figure)

@@ -125,6 +125,14 @@ def dry_run(console: Console, settings: Settings, *, measured: bool = True) -> N
         console.print(f"fetch    models not cached yet: {', '.join(missing)}")
 
 
+def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of text under their names."""
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
 def refuse_flags(where: str, flags: Mapping[str, object]) -> None:
     """Refuse flags that mean nothing here.
 

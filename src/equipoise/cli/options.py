@@ -65,7 +65,7 @@ Directed = Annotated[
 ]
 Beta = Annotated[float | None, typer.Option(help="Tilt: sharpness. [chosen on held-out codes]")]
 CalibrateCount = Annotated[
-    int | None, typer.Option("--calibrate-n", help="Tilt: draws that calibrate. [6000]")
+    int | None, typer.Option("--calibrate-n", help="Tilt: draws that calibrate. [8000]")
 ]
 MeasureCount = Annotated[
     int | None, typer.Option("--measure-n", help="Draws by which the result is measured. [6000]")

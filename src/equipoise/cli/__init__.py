@@ -1,0 +1,49 @@
+"""The command line: one command a stage and the whole; no logic."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from equipoise.cli import balance, compare, drawing, labelling, models  # noqa: F401  (they register)
+from equipoise.cli.app import app, out_console
+from equipoise.errors import EquipoiseError
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from equipoise import __version__
+
+        out_console.print(f"equipoise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell errors in a sentence, and leave with the shell's usual codes."""
+    try:
+        yield
+    except EquipoiseError as error:
+        Console(stderr=True).print(Text("Error: ", "bold red") + Text(str(error)))
+        sys.exit(2)
+
+
+def main() -> None:
+    """Run the command line."""
+    with _told():
+        app(standalone_mode=True)

@@ -1,0 +1,139 @@
+"""The whole flow: balance, demo, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.console import bars, dry_run, print_caveats, print_representation
+from equipoise.cli.options import (
+    AbstainBelow,
+    Attributes,
+    BatchSize,
+    Beside,
+    Beta,
+    CalibrateCount,
+    Components,
+    Config,
+    Count,
+    Device,
+    Directed,
+    Distance,
+    DryRun,
+    Fraction,
+    GeneratorName,
+    JsonFile,
+    KeepNorm,
+    MeasureCount,
+    Method,
+    MixtureCount,
+    Multilevel,
+    PerCell,
+    Seed,
+    TargetText,
+    Workers,
+)
+from equipoise.settings import Settings, make_settings
+
+
+@app.command()
+def balance(
+    out: Annotated[Path, typer.Option(help="Run folder.")],
+    config: Config = None,
+    generator: GeneratorName = None,
+    attributes: Attributes = None,
+    target: TargetText = None,
+    n: Count = None,
+    seed: Seed = None,
+    method: Method = None,
+    beside: Beside = None,
+    directed: Directed = None,
+    beta: Beta = None,
+    calibrate_n: CalibrateCount = None,
+    mixture_n: MixtureCount = None,
+    measure_n: MeasureCount = None,
+    distance: Distance = None,
+    keep_norm: KeepNorm = None,
+    per_cell: PerCell = None,
+    components: Components = None,
+    fraction: Fraction = None,
+    multilevel: Multilevel = None,
+    abstain_below: AbstainBelow = None,
+    device: Device = None,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: DryRun = False,
+) -> None:
+    """Balance a generator: label, fit, measure, report.
+
+    Example: `equipoise balance --attributes smiling,skin_tone --out runs/faces`
+    """
+    given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
+    settings = make_settings(given, config)
+    _run_balance(settings, out, json_file, dry)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
+    n: Count = None,
+    seed: Seed = None,
+    calibrate_n: CalibrateCount = None,
+    measure_n: MeasureCount = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: DryRun = False,
+) -> None:
+    """Balance smiling x skin tone on the pinned face generator, by tilt and by shift.
+
+    Example: `equipoise demo --n 2000 --measure-n 1000 --out runs/small`
+    """
+    settings = make_settings(
+        {
+            "n": n,
+            "seed": seed,
+            "beside": "shift",
+            "calibrate_n": calibrate_n,
+            "measure_n": measure_n,
+            "workers": workers,
+        }
+    )
+    _run_balance(settings, out, json_file, dry)
+
+
+def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: bool) -> None:
+    dry_run(out_console, settings)
+    if dry:
+        return
+    from equipoise.flow import balance as run
+    from equipoise.store import RunFolder, write_json
+
+    with bars() as progress:
+        done = run(settings, out, progress)
+    print_representation(out_console, "the generator as it is", done.figures.prior)
+    for result in done.figures.results:
+        print_representation(out_console, result.method, result.representation)
+    print_caveats(out_console, done.figures.caveats)
+    if json_file is not None:
+        write_json(json_file, done.figures)
+    out_console.print(f"report   {RunFolder(out).report}")
+    out_console.print(f"sampler  {RunFolder(out).sampler}")
+    out_console.print(
+        f"next     equipoise sample {RunFolder(out).sampler} --n 1000 --out {out / 'images'}"
+    )
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Write the report of a stored run again.
+
+    Example: `equipoise report runs/demo`
+    """
+    from equipoise.report.render import render
+    from equipoise.store import RunFolder
+
+    out_console.print(f"report   {render(RunFolder(run))}")

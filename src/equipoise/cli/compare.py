@@ -1,0 +1,78 @@
+"""All methods side by side: compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.console import bars, dry_run, print_table
+from equipoise.cli.options import (
+    AbstainBelow,
+    Attributes,
+    BatchSize,
+    Config,
+    Count,
+    Device,
+    DryRun,
+    GeneratorName,
+    JsonFile,
+    MeasureCount,
+    Seed,
+    Workers,
+)
+from equipoise.settings import make_settings
+
+
+@app.command()
+def compare(
+    out: Annotated[Path, typer.Option(help="Folder; keeps labels and results.")],
+    config: Config = None,
+    generator: GeneratorName = None,
+    attributes: Attributes = None,
+    n: Count = None,
+    seed: Seed = None,
+    measure_n: MeasureCount = None,
+    pool: Annotated[
+        int, typer.Option(help="Codes of the prior to label for the balanced references.")
+    ] = 100_000,
+    abstain_below: AbstainBelow = None,
+    device: Device = None,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: DryRun = False,
+) -> None:
+    """Set the tilt beside every other method, from the same labels, for a uniform target.
+
+    Ends with a table and OUT/compare.md, with a plot. A stopped comparison goes on where it
+    stopped.
+
+    Example: `equipoise compare --attributes smiling,skin_tone --pool 100000 --out runs/compare`
+    """
+    given = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("out", "config", "pool", "json_file", "dry")
+    }
+    settings = make_settings(given, config)
+    dry_run(out_console, settings, measured=False)
+    out_console.print(f"         and {pool:,} for the references, {settings.measure_n:,} a method")
+    if dry:
+        return
+    from equipoise.compare.page import COLUMNS, rows, write_page
+    from equipoise.compare.run import compare as run
+    from equipoise.store import write_json
+
+    with bars() as progress:
+        results = run(settings, out, pool, progress)
+    print_table(out_console, COLUMNS, rows([results]))
+    title = f"{' x '.join(settings.attributes)}, {settings.n:,} labels"
+    command = f"equipoise compare --attributes {','.join(settings.attributes)} --n {settings.n}"
+    command += f" --seed {settings.seed} --measure-n {settings.measure_n} --pool {pool}"
+    write_page(out / "compare.md", command, {title: [results]})
+    if json_file is not None:
+        write_json(json_file, results)
+    out_console.print(f"page     {out / 'compare.md'}")

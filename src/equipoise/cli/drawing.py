@@ -1,0 +1,164 @@
+"""Samplers and what comes out of them: sample, describe, measure."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.console import bars, print_caveats, print_representation, refuse_flags
+from equipoise.cli.options import Attributes, Device, DryRun, JsonFile, Workers
+from equipoise.settings import make_settings
+
+
+@app.command()
+def sample(
+    sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
+    out: Annotated[Path, typer.Option(help="Folder, or file for npz and tar.")],
+    n: Annotated[int, typer.Option(help="Images.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    cell: Annotated[
+        str | None, typer.Option(help="One cell alone: 'smiling=yes, skin_tone=dark'.")
+    ] = None,
+    verified: Annotated[
+        bool,
+        typer.Option(
+            "--verified", help="Keep only images that came out as requested: exact counts."
+        ),
+    ] = False,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="folder, npz, or tar (WebDataset). [by the name of OUT]"),
+    ] = None,
+    device: Device = None,
+    workers: Workers = None,
+    dry: DryRun = False,
+) -> None:
+    """Draw images from a sampler.
+
+    Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
+    """
+    from equipoise.export import Request, format_of, write_draws
+    from equipoise.sampler_file import load_sampler
+
+    if dry:
+        out_console.print(load_sampler(sampler).describe())
+        more = ", and more for those that are refused" if verified else ""
+        out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
+        return
+    loaded, opened, panel = _open_sampler(sampler, device)
+    with bars() as progress:
+        write_draws(
+            loaded,
+            opened,
+            panel,
+            Request(n, seed, cell, verified),
+            out,
+            kind or format_of(out),
+            workers=workers,
+            progress=progress,
+        )
+    out_console.print(f"images   {out}")
+
+
+@app.command()
+def describe(
+    sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
+) -> None:
+    """Tell what a sampler draws.
+
+    Example: `equipoise describe runs/demo/sampler.safetensors`
+    """
+    from equipoise.sampler_file import load_sampler
+
+    out_console.print(load_sampler(sampler).describe(), highlight=False)
+
+
+@app.command()
+def measure(
+    what: Annotated[Path, typer.Argument(help="Sampler file, or folder of images.")],
+    attributes: Attributes = None,
+    target: Annotated[
+        str | None, typer.Option(help="As for balance; a sampler brings its own by default.")
+    ] = None,
+    n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [6000]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the draws, for a sampler. [1]")] = None,
+    device: Device = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure the mix of a sampler, or of a folder of images, against a target.
+
+    Example: `equipoise measure images --attributes smiling,skin_tone --target uniform`
+    """
+    from equipoise.store import write_json
+
+    if what.is_dir():
+        refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
+        figures: Any = _measure_folder(what, attributes, target, workers)
+        representation = figures
+    else:
+        refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
+        figures = _measure_sampler(what, target, n or 6000, seed, device, workers)
+        representation = figures.representation
+    print_representation(out_console, str(what), representation)
+    if json_file is not None:
+        write_json(json_file, figures)
+
+
+def _measure_folder(
+    folder: Path, attributes: str | None, target: str | None, workers: int | None
+) -> Any:
+    from equipoise.classifiers import open_panel
+    from equipoise.measure.folder import image_files, label_files
+    from equipoise.measure.representation import represent
+    from equipoise.targets import parse_target
+
+    panel = open_panel(make_settings({"attributes": attributes}).attributes)
+    wanted = None if target is None else parse_target(target, panel.groups)
+    with bars() as progress:
+        labels = label_files(image_files(folder), panel, workers=workers, progress=progress)
+    print_caveats(out_console, panel.caveats)
+    return represent(labels, wanted)
+
+
+def _measure_sampler(
+    path: Path,
+    target: str | None,
+    n: int,
+    seed: int | None,
+    device: str | None,
+    workers: int | None,
+) -> Any:
+    from equipoise.measure.sampler import measure_sampler
+    from equipoise.targets import parse_target
+
+    sampler, generator, panel = _open_sampler(path, device)
+    wanted = None if target is None else parse_target(target, panel.groups)
+    print_caveats(out_console, panel.caveats)
+    with bars() as progress, tempfile.TemporaryDirectory() as folder:
+        return measure_sampler(
+            sampler,
+            generator,
+            panel,
+            n,
+            1 if seed is None else seed,
+            Path(folder),
+            target=wanted,
+            workers=workers,
+            progress=progress,
+        )
+
+
+def _open_sampler(path: Path, device: str | None) -> Any:
+    """Return a sampler with its generator and the panel that reads its attributes."""
+    from equipoise.flow import open_models
+    from equipoise.sampler_file import load_sampler
+
+    saved = load_sampler(path).settings
+    settings = make_settings({**saved, **({"device": device} if device else {})})
+    generator, panel = open_models(settings)
+    return load_sampler(path, generator), generator, panel

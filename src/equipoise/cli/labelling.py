@@ -1,0 +1,127 @@
+"""The first stages alone: collect, directions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.console import (
+    bars,
+    dry_run,
+    print_caveats,
+    print_directions,
+    print_representation,
+)
+from equipoise.cli.options import (
+    AbstainBelow,
+    Attributes,
+    BatchSize,
+    Config,
+    Count,
+    Device,
+    DryRun,
+    Fraction,
+    GeneratorName,
+    JsonFile,
+    Multilevel,
+    Seed,
+    Workers,
+)
+from equipoise.settings import make_settings
+
+
+@app.command()
+def collect(
+    out: Annotated[Path, typer.Option(help="Run folder; labels go to OUT/labels.")],
+    config: Config = None,
+    generator: GeneratorName = None,
+    attributes: Attributes = None,
+    n: Count = None,
+    seed: Seed = None,
+    abstain_below: AbstainBelow = None,
+    device: Device = None,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: DryRun = False,
+) -> None:
+    """Label codes of the generator's prior; a stopped run goes on where it stopped.
+
+    Example: `equipoise collect --attributes gender,skin_tone --n 10000 --out runs/labels`
+    """
+    given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
+    settings = make_settings({**given, "directed": 0.0}, config)
+    dry_run(out_console, settings, measured=False)
+    if dry:
+        return
+    from equipoise.collection import collect as run
+    from equipoise.flow import open_models
+    from equipoise.measure.representation import represent
+    from equipoise.store import RunFolder, write_json
+
+    folder = RunFolder(out)
+    opened, panel = open_models(settings)
+    with bars() as progress:
+        table = run(
+            opened,
+            panel,
+            settings.prior_n,
+            settings.seed,
+            folder.labels,
+            workers=settings.workers,
+            progress=progress,
+        )
+    folder.write_settings(settings)
+    representation = represent(table.labels())
+    print_representation(out_console, "the generator as it is", representation)
+    print_caveats(out_console, panel.caveats)
+    if json_file is not None:
+        write_json(json_file, representation)
+    out_console.print(f"labels   {folder.labels}")
+
+
+@app.command()
+def directions(
+    run: Annotated[Path, typer.Argument(help="Run folder with labels.")],
+    fraction: Fraction = None,
+    multilevel: Multilevel = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Fit the directions of attributes to the labels of a run folder.
+
+    Example: `equipoise directions runs/labels --multilevel one-vs-rest`
+    """
+    from equipoise.collection import collect as labelled
+    from equipoise.figures import directions_quality
+    from equipoise.flow import open_models
+    from equipoise.hyperplanes import save_directions
+    from equipoise.methods import label_directions
+    from equipoise.store import RunFolder, write_json
+
+    folder = RunFolder(run)
+    saved = folder.read_settings()
+    flags = {"fraction": fraction, "multilevel": multilevel}
+    settings = make_settings(
+        {**saved.to_dict(), **{k: v for k, v in flags.items() if v is not None}}
+    )
+    opened, panel = open_models(settings)
+    with bars() as progress:
+        table = labelled(
+            opened,
+            panel,
+            settings.prior_n,
+            settings.seed,
+            folder.labels,
+            workers=settings.workers,
+            progress=progress,
+        )
+    found = label_directions(opened, table.labels(), settings)
+    save_directions(found, folder.directions)
+    quality = directions_quality(found)
+    print_directions(out_console, quality)
+    if json_file is not None:
+        write_json(json_file, quality)
+    out_console.print(f"directions  {folder.directions}")

@@ -1,0 +1,1 @@
+"""Methods of balancing side by side, from the same labels, against balanced references."""

@@ -1,0 +1,112 @@
+"""Results of comparisons as tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from equipoise.compare.baselines import BASELINES
+from equipoise.compare.run import Result
+from equipoise.files import write_text
+from equipoise.report.plots import COLOURS, to_svg
+
+COLUMNS = ("method", "KL (floor)", "Frechet", "coverage", "calls", "fit, s", "draw, s / 1,000")
+
+EXPLANATION = """\
+Means over the seeds. KL is to the uniform target, in nats; its floor is what exact sampling shows
+on average. Frechet is a ratio to the distance between two balanced references made by rejection, so
+a perfect method comes near 1; features are a fixed projection of 12x12 pixels to 48 dimensions.
+Coverage (nearest neighbours, mean over cells) is better when higher. Calls are generator calls per
+image that came out as requested where cells are requested, else per delivered image. Importance
+resampling repeats labelled codes: it has no more images than its effective sample size.
+"""
+
+
+def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
+    """Return a row of text a method, the values of `COLUMNS`, as means over seeds."""
+    lines: list[tuple[str, ...]] = []
+    for method in BASELINES:
+        found = _scores(seeds, method)
+        if not found:
+            continue
+        ratio = np.mean([r["frechet"] / r["frechet_floor"] for r in found])
+        covered = [c for r in found for c in r["coverage"] if c is not None]
+        lines.append(
+            (
+                method,
+                f"{_mean(found, 'kl'):.4f} ({_mean(found, 'kl_floor'):.4f})",
+                f"{ratio:.1f}",
+                f"{np.mean(covered):.2f}" if covered else "-",
+                _shown(_mean(found, "calls_verified")),
+                f"{_mean(found, 'fit_seconds'):.0f}",
+                _shown(_mean(found, "draw_seconds")),
+            )
+        )
+    return lines
+
+
+def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
+    """Draw KL and the ratio of Frechet distances of each method, a dot a seed, as SVG."""
+    names = [method for method in BASELINES if _scores(seeds, method)]
+    figure = Figure(figsize=(9.0, 0.7 + 0.32 * len(names)))
+    left, right = figure.subplots(1, 2, sharey=True)
+    for place, method in enumerate(names):
+        colour = COLOURS[1] if method.startswith("tilt") else COLOURS[0]
+        for r in _scores(seeds, method):
+            left.plot(max(r["kl"], 1e-5), place, "o", color=colour, alpha=0.8)
+            right.plot(r["frechet"] / r["frechet_floor"], place, "o", color=colour, alpha=0.8)
+    floors = [r["kl_floor"] for method in names for r in _scores(seeds, method)]
+    left.axvline(float(np.median(floors)), color="#202124", linestyle="dashed", linewidth=1)
+    right.axvline(1, color="#202124", linestyle="dashed", linewidth=1)
+    left.set_yticks(range(len(names)), names)
+    left.invert_yaxis()
+    for axes, label in ((left, "KL to the target (dashed: floor)"), (right, "Frechet, ratio")):
+        axes.set_xscale("log")
+        axes.set_xlabel(label)
+        axes.grid(axis="x", alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    return to_svg(figure)
+
+
+def write_page(
+    path: Path, command: str, cases: Mapping[str, Sequence[Mapping[str, Result]]]
+) -> None:
+    """Write a Markdown page with a table and a plot a case; plots lie beside it as SVG files.
+
+    Parameters
+    ----------
+    path : Path
+        Of the page.
+    command : str
+        What made the results.
+    cases : mapping of str to sequence of mapping
+        For each case the results of its seeds, by method.
+    """
+    lines = ["# Methods side by side", "", f"`{command}`", "", EXPLANATION]
+    for number, (title, seeds) in enumerate(cases.items()):
+        picture = path.with_name(f"{path.stem}-{number}.svg")
+        write_text(picture, plot(seeds))
+        lines += [f"## {title} ({len(seeds)} seed{'s' * (len(seeds) > 1)})", ""]
+        lines += [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        lines += [f"| {' | '.join(row)} |" for row in rows(seeds)]
+        lines += ["", f"![{title}]({picture.name})", ""]
+    write_text(path, "\n".join(lines))
+
+
+def _scores(seeds: Sequence[Mapping[str, Result]], method: str) -> list[dict[str, Any]]:
+    return [s[method] for s in seeds if "kl" in s.get(method, {})]
+
+
+def _mean(found: Sequence[Mapping[str, Any]], key: str) -> float:
+    """Return a mean; NaN where a value is missing or infinite."""
+    values = [r[key] for r in found]
+    return float(np.mean(values)) if all(isinstance(v, int | float) for v in values) else np.nan
+
+
+def _shown(value: float) -> str:
+    """Write a number, or "-" where there is none, as for a cell that never comes out."""
+    return f"{value:.2f}" if np.isfinite(value) else "-"

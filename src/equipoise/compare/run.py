@@ -1,0 +1,155 @@
+"""The comparison of one case: each method without a result is measured, and its score kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from equipoise.classifiers import open_panel
+from equipoise.collection import collect
+from equipoise.compare.baselines import BASELINES, Case
+from equipoise.compare.reference import Pool, picture
+from equipoise.compare.scores import score
+from equipoise.errors import FileFormatError, TooFewSamples
+from equipoise.files import storage
+from equipoise.flow import open_named
+from equipoise.labels import Labels
+from equipoise.methods import Ground, label_directions
+from equipoise.progress import Progress, silent
+from equipoise.settings import Settings
+from equipoise.store import write_json
+from equipoise.targets import Target
+
+Result = dict[str, Any]
+"""A stored score, or {"refused": why the method does not apply}."""
+
+_LARGEST = 2**20
+_POOL_SEED = 2**59
+"""Added to a run's seed for the codes of the references, which no method may learn from."""
+
+
+def run_case(
+    case: Case,
+    folder: Path,
+    progress: Progress = silent,
+    told: Callable[[str, Result], None] = lambda method, result: None,
+) -> dict[str, Result]:
+    """Measure every method of `BASELINES` on a case, and return all results by method.
+
+    Parameters
+    ----------
+    case : Case
+    folder : Path
+        Keeps a result a method; those that it holds are not measured again.
+    progress : Progress
+        Told of methods done, as stage "compare".
+    told : callable
+        Given each new result.
+    """
+    results = read_results(folder)
+    left = [method for method in BASELINES if method not in results]
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    progress("compare", len(BASELINES) - len(left), len(BASELINES))
+    if not left:
+        return results
+    panel, workers = case.ground.panel, case.ground.settings.workers
+    gold, other = (
+        picture(case.generator, panel, case.pool.codes(case.pool.balanced(case.groups, i)), workers)
+        for i in (0, 1)
+    )
+    for method in left:
+        try:
+            write_json(_file(folder, method), score(case, BASELINES[method](case), gold, other))
+        except TooFewSamples as error:
+            write_json(_file(folder, method), {"refused": str(error)})
+        results = read_results(folder)
+        told(method, results[method])
+        progress("compare", len(results), len(BASELINES))
+    return results
+
+
+def compare(
+    settings: Settings,
+    folder: Path,
+    pool: int,
+    progress: Progress = silent,
+    told: Callable[[str, Result], None] = lambda method, result: None,
+) -> dict[str, Result]:
+    """Compare all methods on the generator and attributes of the settings, for a uniform target.
+
+    Parameters
+    ----------
+    settings : Settings
+        `n` labels for every method to learn from, `measure_n` draws of each.
+    folder : Path
+        Keeps labels and results; a stopped comparison goes on there.
+    pool : int
+        Codes of the prior to label for the references; a cell of share s gives s * pool / 2
+        images to each of the two.
+    progress : Progress
+    told : callable
+        Given each new result.
+
+    Raises
+    ------
+    TooFewSamples
+        When a cell has fewer than two codes in the pool.
+    """
+    generator = open_named(settings)
+    panel = open_panel(settings.attributes, generator, abstain_below=settings.abstain_below)
+    workers = settings.workers
+
+    def labels(n: int, seed: int, name: str) -> Labels:
+        table = collect(
+            generator, panel, n, seed, folder / name, workers=workers, progress=progress
+        )
+        return table.labels()
+
+    seed = (settings.seed + _POOL_SEED) % 2**63
+    reference = Pool(generator, labels(pool, seed, "pool"), seed, settings.measure_n)
+    learnt = labels(settings.n, settings.seed, "labels")
+    ground = Ground(
+        generator,
+        panel,
+        learnt,
+        label_directions(generator, learnt, settings),
+        Target.uniform(panel.groups),
+        settings,
+        lambda digest: folder / f"draws-{digest[:12]}",
+    )
+    case = Case(ground, reference, settings.measure_n)
+    return run_case(case, folder / "results", progress, told)
+
+
+def read_results(folder: Path) -> dict[str, Result]:
+    """Return the results that a folder holds, in the order of `BASELINES`.
+
+    Raises
+    ------
+    FileFormatError
+        When a result cannot be read.
+    """
+    found = {}
+    for method in BASELINES:
+        path = _file(folder, method)
+        if not path.is_file():
+            continue
+        try:
+            if path.stat().st_size > _LARGEST:
+                raise ValueError("a file of over 1 MiB")
+            result = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(result, dict) or not {"kl", "refused"} & result.keys():
+                raise ValueError("no result")
+        except (OSError, ValueError, RecursionError) as error:
+            raise FileFormatError(
+                f"result {path}", "must be readable JSON", error, "Delete it and run again."
+            ) from error
+        found[method] = result
+    return found
+
+
+def _file(folder: Path, method: str) -> Path:
+    return folder / f"{method.replace(' ', '_').replace(',', '')}.json"

@@ -1,0 +1,106 @@
+"""What a method's images are worth, against balanced references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from equipoise.compare.baselines import Case, Outcome
+from equipoise.compare.reference import Pictures, picture
+from equipoise.distances import frechet_distance, moments
+from equipoise.measure.representation import divergence, noise_floor
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one method did.
+
+    Attributes
+    ----------
+    n : int
+        Images.
+    kl, kl_floor : float
+        KL(shares || uniform) in nats, and what exact sampling shows on average.
+    shares : tuple of float
+        Of the cells, in the eye of the classifiers.
+    purity : tuple of float, or None
+        Share of requests that came out, a cell; None where nothing is requested.
+    frechet, frechet_floor : float
+        Squared Frechet distance to a balanced reference, and that between two references.
+    coverage : tuple of float
+        Nearest-neighbour coverage of the reference, a cell; in [0, 1], higher is better.
+    calls, calls_verified : float
+        Generator calls per delivered image, and per image that came out as requested.
+    fit_seconds, draw_seconds : float
+        To fit, and per 1,000 draws.
+    note : str
+    """
+
+    n: int
+    kl: float
+    kl_floor: float
+    shares: tuple[float, ...]
+    purity: tuple[float, ...] | None
+    frechet: float
+    frechet_floor: float
+    coverage: tuple[float, ...]
+    calls: float
+    calls_verified: float
+    fit_seconds: float
+    draw_seconds: float
+    note: str
+
+
+def score(case: Case, outcome: Outcome, gold: Pictures, other: Pictures) -> Score:
+    """Measure what a method delivered against two balanced references."""
+    drawn = picture(case.generator, case.ground.panel, outcome.codes, case.ground.settings.workers)
+    cells, size = drawn.labels.cells, case.groups.size
+    known = np.bincount(cells[cells >= 0], minlength=size)
+    shares = known / known.sum()
+    reference = moments(gold.features)
+    covered = [
+        coverage(gold.features[gold.labels.cells == k], drawn.features[cells == k])
+        for k in range(size)
+    ]
+    purity: tuple[float, ...] | None = None
+    verified = outcome.calls
+    if outcome.requested is not None:
+        hits = outcome.requested == cells
+        purity = tuple(
+            float(hits[outcome.requested == k].mean()) if (outcome.requested == k).any() else np.nan
+            for k in range(size)
+        )
+        if outcome.calls == 1:
+            verified = float(np.mean([1 / p if p else np.inf for p in purity]))
+    return Score(
+        len(cells),
+        divergence(shares, case.target.shares),
+        noise_floor(case.target.shares, int(known.sum())),
+        tuple(shares.tolist()),
+        purity,
+        frechet_distance(moments(drawn.features), reference),
+        frechet_distance(moments(other.features), reference),
+        tuple(covered),
+        outcome.calls,
+        verified,
+        outcome.fit,
+        outcome.draw,
+        outcome.note,
+    )
+
+
+def coverage(reference: NDArray[np.float64], drawn: NDArray[np.float64], nearest: int = 5) -> float:
+    """Return the share of reference images with a drawn one nearer than their k-th neighbour.
+
+    Naeem et al. 2020, arXiv 2002.09797, equation 8. In [0, 1], higher is better; NaN where either
+    set is too small.
+    """
+    if len(drawn) == 0 or len(reference) <= nearest:
+        return float("nan")
+    neighbours = NearestNeighbors(n_neighbors=nearest + 1).fit(reference)
+    reach = neighbours.kneighbors(reference)[0][:, -1]
+    to_drawn = NearestNeighbors(n_neighbors=1).fit(drawn).kneighbors(reference)[0][:, 0]
+    return float((to_drawn <= reach).mean())

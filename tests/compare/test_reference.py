@@ -1,0 +1,51 @@
+
+import numpy as np
+import pytest
+
+from equipoise.classifiers import Panel
+from equipoise.collection import collect
+from equipoise.compare.reference import Pool, picture
+from equipoise.errors import TooFewSamples
+from equipoise.generators.toy import ToyGenerator
+from equipoise.groups import Groups
+
+
+@pytest.fixture(scope="module")
+def pool(toy: ToyGenerator, toy_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    labels = collect(toy, toy_panel, 8000, 5, tmp_path_factory.mktemp("pool")).labels()
+    return Pool(toy, labels, 5, 300)
+
+
+def test_references_are_balanced_apart_and_truly_so(
+    pool: Pool, toy: ToyGenerator, toy_panel: Panel
+) -> None:
+    one, other = (pool.balanced(toy_panel.groups, i) for i in (0, 1))
+    assert not set(one) & set(other)
+    columns = [toy.groups.attribute(name) for name in toy_panel.groups.names]
+    truth = toy_panel.groups.cell_of(toy.levels(pool.codes(one))[:, columns])
+    assert np.bincount(truth, minlength=6).tolist() == [50] * 6
+
+
+def test_a_part_of_the_attributes_can_be_balanced(pool: Pool, toy_panel: Panel) -> None:
+    smiling = Groups(toy_panel.groups.attributes[:1])
+    assert len(pool.balanced(smiling, 0)) == 300
+    assert pool.calls(smiling) < pool.calls(toy_panel.groups)
+
+
+def test_calls_are_those_of_waiting_for_the_rarest_cell(pool: Pool, toy_panel: Panel) -> None:
+    counts = np.bincount(pool.labels.cells, minlength=6)
+    assert pool.calls(toy_panel.groups) == pytest.approx(8000 / (6 * counts.min()))
+
+
+def test_a_pool_without_a_cell_is_named(toy: ToyGenerator, pool: Pool) -> None:
+    labels = pool.labels.take(np.flatnonzero(pool.labels.cells != 5))
+    with pytest.raises(TooFewSamples, match="cell 'smiling=yes, skin_tone=light' of the pool"):
+        Pool(toy, labels, 5, 300).balanced(labels.groups, 0)
+
+
+def test_pictures_do_not_depend_on_workers(toy: ToyGenerator, toy_panel: Panel) -> None:
+    codes = toy.prior.codes(0, 0, 600)
+    one, two = (picture(toy, toy_panel, codes, workers) for workers in (1, 2))
+    assert np.array_equal(one.features, two.features)
+    assert one.features.shape == (600, 48)
+    assert np.array_equal(one.labels.cells, two.labels.cells)

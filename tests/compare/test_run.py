@@ -1,0 +1,84 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from equipoise.compare.baselines import BASELINES, PAPER
+from equipoise.compare.page import plot, rows, write_page
+from equipoise.compare.run import Result, compare, read_results
+from equipoise.errors import FileFormatError, TooFewSamples
+from equipoise.settings import Settings
+
+SETTINGS = Settings(
+    generator="toy", attributes=("smiling", "skin_tone"), n=2000, calibrate_n=600, measure_n=600
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compare")
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> dict[str, Result]:
+    return compare(SETTINGS, folder, 12_000)
+
+
+def test_every_method_has_a_score(results: dict[str, Result]) -> None:
+    assert list(results) == list(BASELINES)
+    for method, result in results.items():
+        assert result["n"] == 600, method
+        assert sum(result["shares"]) == pytest.approx(1)
+        assert 0 <= result["kl"] < 2
+        assert result["calls"] >= 1
+
+
+def test_scores_tell_the_methods_apart(results: dict[str, Result]) -> None:
+    assert results["prior"]["kl"] > 0.3
+    for method in ("rejection", "tilt, verified"):
+        assert results[method]["kl"] < 1e-9, "exact by construction"
+    assert results["tilt, one-shot"]["kl"] < 0.02
+    assert results["tilt, one-shot"]["frechet"] < results["prior"]["frechet"] / 5
+    far = results[f"{PAPER} 3, 1 component"]
+    assert far["frechet"] > 5 * results["tilt, one-shot"]["frechet"], "off the manifold"
+    assert results["tilt, verified"]["calls"] < 0.6 * results["rejection"]["calls"]
+    assert "effective sample size" in results["importance resampling"]["note"]
+
+
+def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str, Result]) -> None:
+    lost = folder / "results" / "prior.json"
+    kept = folder / "results" / "rejection.json"
+    before = kept.stat().st_mtime_ns
+    lost.unlink()
+    told: list[str] = []
+    again = compare(SETTINGS, folder, 12_000, told=lambda method, result: told.append(method))
+    assert told == ["prior"]
+    assert kept.stat().st_mtime_ns == before
+    assert again["prior"]["shares"] == results["prior"]["shares"]
+
+
+def test_a_damaged_result_is_named(folder: Path, results: dict[str, Result]) -> None:
+    path = folder / "results" / "prior.json"
+    content = path.read_text()
+    for damaged in (content[:20], "[]", '{"x": 1}'):
+        path.write_text(damaged)
+        with pytest.raises(FileFormatError, match=r"prior\.json must be readable JSON"):
+            read_results(folder / "results")
+    path.write_text(content)
+
+
+def test_a_small_pool_names_the_cell(tmp_path: Path) -> None:
+    with pytest.raises(TooFewSamples, match="of the pool"):
+        compare(SETTINGS, tmp_path, 30)
+
+
+def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Result], tmp_path: Path) -> None:
+    refused = {**results, "prior": {"refused": "too few"}}
+    assert [row[0] for row in rows([refused])] == list(BASELINES)[1:]
+    write_page(tmp_path / "page.md", "a command", {"two seeds": [results, results]})
+    text = (tmp_path / "page.md").read_text()
+    assert "`a command`" in text
+    assert "two seeds (2 seeds)" in text
+    for method in BASELINES:
+        assert re.search(rf"^\| {re.escape(method)} \|", text, re.M)
+    assert (tmp_path / "page-0.svg").read_text() == plot([results, results])
