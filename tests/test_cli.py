@@ -77,7 +77,7 @@ def test_collect_then_directions(tmp_path: Path) -> None:
 def test_dry_run_tells_settings_and_cost_and_does_nothing(tmp_path: Path) -> None:
     done = run("balance", "--out", str(tmp_path / "run"), "--dry-run", "--seed", "7")
     assert done.returncode == 0
-    assert "22,000 generator calls" in done.stdout
+    assert "24,000 generator calls" in done.stdout
     assert "digiface-dcgan" in done.stdout
     assert not (tmp_path / "run").exists()
 

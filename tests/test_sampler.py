@@ -62,3 +62,7 @@ def test_weights_must_be_a_distribution_over_cells_with_a_source(sampler: Sample
 def test_another_generator_is_refused(sampler: Sampler, toy: ToyGenerator) -> None:
     with pytest.raises(FileFormatError, match=r"must be of the generator 'toy'.*got one of 'toy'"):
         sampler.check_generator(toy)
+
+
+def test_what_is_requested_is_told_without_drawing(sampler: Sampler) -> None:
+    assert np.array_equal(sampler.requested(1500, 5), sampler.draw(1500, 5).requested)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from equipoise.directions import fit_directions
     from equipoise.drawing import exact_counts, one_shot, verified
     from equipoise.errors import EquipoiseError
-    from equipoise.export import Request, write_draws
+    from equipoise.export import write_draws
     from equipoise.flow import Balance, balance
     from equipoise.generators import Generator, StandardNormal, open_generator
     from equipoise.groups import Attribute, Groups
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from equipoise.labels import Labels
     from equipoise.measure.representation import Representation, represent
     from equipoise.mixture import Mixture, fit_mixture
+    from equipoise.request import Request
     from equipoise.sampler import Sampler
     from equipoise.sampler_file import load_sampler, save_sampler
     from equipoise.settings import Settings
@@ -49,12 +50,13 @@ _HOMES = {
     "hyperplanes": ("Directions",),
     "drawing": ("exact_counts", "one_shot", "verified"),
     "errors": ("EquipoiseError",),
-    "export": ("Request", "write_draws"),
+    "export": ("write_draws",),
     "generators": ("Generator", "StandardNormal", "open_generator"),
     "groups": ("Attribute", "Groups"),
     "labels": ("Labels",),
     "measure.representation": ("Representation", "represent"),
     "mixture": ("Mixture", "fit_mixture"),
+    "request": ("Request",),
     "sampler": ("Sampler",),
     "sampler_file": ("load_sampler", "save_sampler"),
     "settings": ("Settings",),

@@ -61,9 +61,9 @@ class Cost:
     Attributes
     ----------
     labels : int
-        Labelled codes of the prior, one generator call and one reading each.
+        Labelled codes, one generator call and one reading each, directed rounds included.
     labels_computed : int
-        Those that this run computed; the rest were on disk.
+        Labels of the prior that this run computed; the rest were on disk.
     seconds_labelling, seconds_fitting, seconds_measuring : float
         Wall time of the stages in this run.
     """

@@ -202,16 +202,21 @@ class Sampler:
             )
         return number
 
+    def requested(self, n: int, seed: int = 0) -> NDArray[np.int64]:
+        """Return the cells that draws 0..n-1 of the seed ask for, without drawing, shape (n,)."""
+        parts = [self._requests(seed, block)[rows] for block, rows in blocks(0, n)]
+        return np.concatenate(parts)
+
+    def _requests(self, seed: int, block: int) -> NDArray[np.int64]:
+        rng = generator_for(seed, Stream.REQUEST, block)
+        return rng.choice(self.groups.size, size=BLOCK_ROWS, p=self.weights)
+
     def _compute_block(
         self, seed: int, block: int, cell: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         # The key 0 stands for draws of all cells, 1 + k for draws of cell k.
         key = (block, cell + 1)
-        if cell >= 0:
-            requested = np.full(BLOCK_ROWS, cell)
-        else:
-            rng = generator_for(seed, Stream.REQUEST, block)
-            requested = rng.choice(self.groups.size, size=BLOCK_ROWS, p=self.weights)
+        requested = self._requests(seed, block) if cell < 0 else np.full(BLOCK_ROWS, cell)
         return self.source.block(seed, key, requested), requested
 
     def check_generator(self, generator: Generator) -> None:

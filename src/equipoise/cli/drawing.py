@@ -41,7 +41,8 @@ def sample(
 
     Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
     """
-    from equipoise.export import Request, format_of, write_draws
+    from equipoise.export import format_of, write_draws
+    from equipoise.request import Request
     from equipoise.sampler_file import load_sampler
 
     if dry:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from equipoise.classifiers.panel import Panel
 from equipoise.collection import label_codes
 from equipoise.errors import InputError
@@ -14,7 +12,6 @@ from equipoise.generators.base import Generator
 from equipoise.measure.representation import Confusion, Representation, confuse, represent
 from equipoise.progress import Progress, silent
 from equipoise.sampler import Sampler
-from equipoise.seeds import BLOCK_ROWS
 from equipoise.targets import Target
 
 
@@ -93,8 +90,7 @@ def measure_sampler(
         progress=progress,
     )
     labels = table.labels()
-    requested = np.concatenate([d.requested for d in sampler.stream(n, seed, batch=BLOCK_ROWS)])
     return Measured(
         represent(labels, target or sampler.target),
-        confuse(sampler.groups, requested, labels.cells),
+        confuse(sampler.groups, sampler.requested(n, seed), labels.cells),
     )

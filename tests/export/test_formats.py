@@ -9,9 +9,10 @@ from PIL import Image
 
 from equipoise.classifiers import Panel
 from equipoise.errors import FileFormatError, InputError
-from equipoise.export import Request, write_draws
+from equipoise.export import write_draws
 from equipoise.generators.toy import ToyGenerator
 from equipoise.mixture import Mixture, MixtureSource
+from equipoise.request import Request
 from equipoise.sampler import Origin, Sampler
 from equipoise.targets import Target
 
