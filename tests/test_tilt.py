@@ -7,7 +7,7 @@ from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent_fit import fit_latent
 from equipoise.sampler import Origin, Sampler
 from equipoise.targets import Target
-from equipoise.tilt import log_chances
+from equipoise.tilt import AVOIDANCE, log_chances
 from equipoise.tilt_fit import TiltFit, fit_tilt
 
 
@@ -34,6 +34,14 @@ def test_the_chance_is_the_rule() -> None:
     with np.errstate(divide="ignore"):
         found = log_chances(np.log(h), np.array([0.4]), 2.0, np.log([1, 1, 0.5, 1, 0.5]))
     assert np.allclose(np.exp(found[:, 0]), [0, 1 / 16, 1 / 8, 1, 1 / 2])
+
+
+def test_a_cell_that_is_not_wanted_is_avoided() -> None:
+    h = np.array([[0.5, 0.5], [0.5, 0.0], [0.5, 0.25]])
+    with np.errstate(divide="ignore"):
+        found = np.exp(log_chances(np.log(h), np.array([0.5, np.inf]), 2.0, np.zeros(3)))
+    assert np.allclose(found[:, 0], (1 - h[:, 1]) ** (AVOIDANCE * 2.0))
+    assert (found[:, 1] == 0).all()
 
 
 def test_requested_cells_are_truly_achieved(
@@ -67,7 +75,7 @@ def test_shortcuts_lose_little(toy: ToyGenerator, tilt: TiltFit) -> None:
     """Half-spaces and screen cut little acceptance off, and save most readings of rare cells."""
     codes = toy.prior.codes(125, 0, 50_000)
     source = tilt.source
-    plain = np.exp(source._log_chances(toy.stem(codes), slice(None)))
+    plain = np.exp(source._log_chances(toy.stem(codes)))
     chances = source.chances(codes)
     assert (chances <= plain + 1e-12).all()
     kept = chances.sum(axis=0) / plain.sum(axis=0)

@@ -32,6 +32,9 @@ from equipoise.seeds import Stream, generator_for
 from equipoise.stored import stored_array
 from equipoise.workers import batches, one_thread
 
+AVOIDANCE = 4.0
+"""How much sharper cells of target 0 are avoided than wanted ones are sought."""
+
 _CHUNK = 256
 _LARGEST_ROUND = 8192
 _MOST_CANDIDATES = 50_000_000
@@ -85,16 +88,16 @@ class TiltSource:
         generator = self._generator()
         screened = self.screen.ceilings(codes, slice(None))
         parts = [
-            self._log_chances(generator.stem(codes[low:high]), slice(None))
+            self._log_chances(generator.stem(codes[low:high]))
             for low, high in batches(0, len(codes), _CHUNK)
         ]
         chances = np.exp(np.minimum(np.concatenate(parts), screened))
         return np.asarray(np.where(self.half_spaces.hold(codes), chances, 0.0))
 
-    def _log_chances(self, stem: NDArray[np.float32], cells: slice) -> NDArray[np.float64]:
-        """Return log chances before the screen, from stem features, shape (n, cells)."""
-        log_h = self.classifier.log_probabilities(stem)[:, cells]
-        return log_chances(log_h, self.ceilings[cells], self.beta, self.matching.log_factor(stem))
+    def _log_chances(self, stem: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return log chances before the screen, from stem features, shape (n, K)."""
+        log_h = self.classifier.log_probabilities(stem)
+        return log_chances(log_h, self.ceilings, self.beta, self.matching.log_factor(stem))
 
     def _generator(self) -> Generator:
         if self.generator is None:
@@ -155,7 +158,7 @@ class TiltSource:
             passed = np.flatnonzero(lots < self.screen.ceilings(candidates, only)[:, 0])
             for low in range(0, len(passed), _CHUNK):
                 rows = passed[low : low + _CHUNK]
-                log_chance = self._log_chances(generator.stem(candidates[rows]), only)[:, 0]
+                log_chance = self._log_chances(generator.stem(candidates[rows]))[:, cell]
                 chosen = rows[lots[rows] < log_chance]
                 found.append(candidates[chosen])
                 have += len(chosen)
@@ -240,13 +243,22 @@ def log_chances(
 ) -> NDArray[np.float64]:
     """Return the logarithm of min(1, (h / ceiling) ** beta) times the factor.
 
+    Codes that may be of a cell with an infinite ceiling are avoided by all other cells: their
+    chance falls by (1 - h) ** (`AVOIDANCE` * beta), h summed over such cells.
+
     Parameters
     ----------
     log_h : numpy.ndarray, shape (n, K)
     ceilings : numpy.ndarray, shape (K,)
-        Above 0; an infinite one accepts nothing.
+        Above 0; a cell with an infinite one accepts nothing.
     beta : float
     log_factor : numpy.ndarray, shape (n,)
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, K), float64
     """
-    above = np.minimum(log_h.astype(np.float64) - np.log(ceilings), 0.0)
-    return np.asarray(beta * above + log_factor[:, None])
+    exact = log_h.astype(np.float64)
+    avoided = np.minimum(np.exp(exact[:, np.isinf(ceilings)]).sum(axis=1), 1 - 1e-12)
+    common = log_factor + AVOIDANCE * beta * np.log1p(-avoided)
+    return np.asarray(beta * np.minimum(exact - np.log(ceilings), 0.0) + common[:, None])

@@ -118,7 +118,7 @@ def fit_tilt(
     def trial(beta: float) -> tuple[FrontierPoint, Matched]:
         wanted = np.flatnonzero(target.shares > 0)
         none = np.zeros(len(places))
-        accepted = np.exp(log_chances(log_h[:, wanted], ceilings[wanted], beta, none))
+        accepted = np.exp(log_chances(log_h, ceilings, beta, none))[:, wanted]
         accepted *= weights[:, None]
         matched = match(places, accepted, one_hot, target.shares, ideal)
         tilted = accepted * np.exp(np.minimum(places @ matched.slope - matched.full, 0))[:, None]

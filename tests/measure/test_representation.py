@@ -5,10 +5,10 @@ from scipy.stats import binom
 from equipoise.errors import InputError
 from equipoise.groups import Attribute, Groups
 from equipoise.labels import Labels
+from equipoise.measure.intervals import exact_interval, simultaneous_intervals
 from equipoise.measure.representation import (
     confuse,
     divergence,
-    exact_interval,
     make_share,
     noise_floor,
     represent,
@@ -16,6 +16,7 @@ from equipoise.measure.representation import (
 from equipoise.targets import Target
 
 GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
+UNIFORM = Target.uniform(GROUPS)
 
 
 def labels_of(levels: list[list[int]]) -> Labels:
@@ -87,6 +88,42 @@ def test_a_forbidden_cell_makes_kl_infinite_and_the_floor_counts_cells_of_positi
     assert represent(labels_of([[1, 1], [0, 0]]), target).kl == np.inf
     found = represent(labels_of([[0, 0]] * 1000), target)
     assert found.kl_floor == pytest.approx(1 / 2000, rel=0.01)
+
+
+def test_distances_from_the_target_are_those_of_their_definitions() -> None:
+    found = represent(labels_of([[0, 0]] * 50 + [[0, 1]] * 30 + [[1, 0]] * 20), UNIFORM)
+    assert found.total_variation == pytest.approx((0.25 + 0.05 + 0.05 + 0.25) / 2)
+    assert found.l2 == pytest.approx(np.sqrt(0.25**2 + 0.05**2 + 0.05**2 + 0.25**2))
+    assert found.ratio == np.inf, "a cell without images counts"
+    assert found.verdict.code == "misses"
+    even = represent(labels_of([[0, 0], [0, 1], [1, 0], [1, 1]] * 2000), UNIFORM)
+    assert (even.ratio, even.l2, even.kl_corrected) == (1, 0, 0)
+    assert even.verdict.code == "meets"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kl_less_its_floor_has_hardly_any_bias_far_from_the_target(seed: int) -> None:
+    truth = np.array([0.4, 0.3, 0.2, 0.1])
+    rng = np.random.default_rng(seed)
+    plain, corrected = [], []
+    for counts in rng.multinomial(60, truth, 1000):
+        plain.append(divergence(counts / 60, UNIFORM.shares))
+        corrected.append(max(plain[-1] - noise_floor(UNIFORM.shares, 60), 0))
+    exact = divergence(truth, UNIFORM.shares)
+    assert abs(np.mean(corrected) - exact) < abs(np.mean(plain) - exact) / 3
+
+
+def test_shares_of_a_whole_have_joint_intervals() -> None:
+    found = represent(labels_of([[0, 0]] * 60 + [[1, 1]] * 40))
+    low, high = simultaneous_intervals([60, 0, 0, 40])
+    assert [share.joint for share in found.cells] == list(zip(low, high, strict=True))
+    assert make_share("x", 3, 5).joint is None
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1.0, float("nan")])
+def test_a_bad_tolerance_is_named(tolerance: float) -> None:
+    with pytest.raises(InputError, match=f"tolerance must be in .0, 1., got {tolerance}"):
+        represent(labels_of([[0, 0]]), UNIFORM, tolerance)
 
 
 def test_a_target_over_other_cells_is_refused() -> None:

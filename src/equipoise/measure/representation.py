@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
-from scipy.stats import binom, binomtest
+from scipy.stats import binom
 
 from equipoise.errors import InputError
 from equipoise.groups import UNKNOWN, Groups
 from equipoise.labels import Labels
+from equipoise.measure.intervals import exact_interval, simultaneous_intervals
+from equipoise.measure.verdict import TOLERANCE, Verdict, judge
 from equipoise.targets import Target
-
-LEVEL = 0.95
-"""Confidence level of intervals."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,13 @@ class Share:
     count, n : int
         Images of that name among n.
     share, low, high : float
-        In [0, 1]; the interval is exact (Clopper and Pearson 1934) at `LEVEL`; NaN when n
-        is 0.
+        In [0, 1]; the interval is exact (Clopper and Pearson 1934) at 95 %, for this share alone;
+        NaN when n is 0.
     target : float or None
         The wanted share.
+    joint : tuple of float, or None
+        The interval that holds together with those of all other cells, or of all other levels of
+        the attribute, at 95 %; None where the share stands alone.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Share:
     low: float
     high: float
     target: float | None = None
+    joint: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,18 @@ class Representation:
     kl_floor : float or None
         What `kl` is on average for a perfect sampler at this n, about (K - 1) / (2 n) with K the
         cells of positive target. A `kl` near its floor cannot be told from 0.
+    kl_corrected : float or None
+        `kl` less its floor, at least 0: without the bias of finite n (Miller 1955).
+    total_variation : float or None
+        Half the sum of |share - target|, in [0, 1]: the part of images in a wrong cell.
+    l2 : float or None
+        Euclidean distance of the shares from the target, cells without images counted (the
+        fairness discrepancy of Choi et al. 2020, arXiv 1910.12008, section 4, on hard labels).
+    ratio : float or None
+        Largest over smallest share / target among cells of positive target; 1 is even, infinite
+        when a cell never shows.
+    verdict : Verdict
+        Whether the target is met.
     """
 
     n: int
@@ -72,31 +88,33 @@ class Representation:
     attributes: tuple[tuple[Share, ...], ...]
     kl: float | None
     kl_floor: float | None
+    kl_corrected: float | None
+    total_variation: float | None
+    l2: float | None
+    ratio: float | None
+    verdict: Verdict
 
 
-def exact_interval(count: int, n: int) -> tuple[float, float]:
-    """Return the exact interval of a share (Clopper and Pearson 1934) at `LEVEL`; NaN when n is 0.
-
-    It covers the true share at least as often as `LEVEL` says, for every share and every n.
-    Wilson's shorter interval falls below its level where n times the share is small, which is
-    where rare cells are (docs/decisions/0002).
-
-    Examples
-    --------
-    >>> low, high = exact_interval(50, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.398, 0.602)
-    """
-    if n == 0:
-        return np.nan, np.nan
-    interval = binomtest(count, n).proportion_ci(LEVEL, method="exact")
-    return float(interval.low), float(interval.high)
-
-
-def make_share(name: str, count: int, n: int, target: float | None = None) -> Share:
-    """Return a share with its interval."""
+def make_share(name: str, count: int, n: int) -> Share:
+    """Return a share that stands alone, with its interval."""
     low, high = exact_interval(count, n)
-    return Share(name, count, n, count / n if n else np.nan, low, high, target)
+    return Share(name, count, n, count / n if n else np.nan, low, high)
+
+
+def make_shares(
+    names: Sequence[str], counts: NDArray[np.int64], target: NDArray[np.float64] | None
+) -> tuple[Share, ...]:
+    """Return the shares of a whole, with their intervals alone and together."""
+    n = int(counts.sum())
+    lows, highs = simultaneous_intervals(counts)
+    return tuple(
+        replace(
+            make_share(name, int(count), n),
+            target=None if target is None else float(target[k]),
+            joint=(float(lows[k]), float(highs[k])),
+        )
+        for k, (name, count) in enumerate(zip(names, counts, strict=True))
+    )
 
 
 def divergence(achieved: ArrayLike, target: ArrayLike) -> float:
@@ -134,7 +152,9 @@ def noise_floor(target: ArrayLike, n: int) -> float:
     return floor
 
 
-def represent(labels: Labels, target: Target | None = None) -> Representation:
+def represent(
+    labels: Labels, target: Target | None = None, tolerance: float = TOLERANCE
+) -> Representation:
     """Return the mix of labelled images.
 
     Parameters
@@ -143,11 +163,13 @@ def represent(labels: Labels, target: Target | None = None) -> Representation:
         Of n images.
     target : Target, optional
         Over the same cells.
+    tolerance : float
+        Departure of a share from its target that the verdict counts as met, above 0.
 
     Raises
     ------
     InputError
-        When the target has other cells.
+        When the target has other cells, or the tolerance breaks its rule.
     """
     groups = labels.groups
     if target is not None and target.groups != groups:
@@ -157,38 +179,39 @@ def represent(labels: Labels, target: Target | None = None) -> Representation:
             " x ".join(target.groups.names),
             "Give a target for the attributes that are measured.",
         )
+    if not 0 < tolerance < 1:
+        raise InputError("tolerance", "must be in (0, 1)", tolerance, "Pass 0.02.")
     known = labels.cells[labels.cells != UNKNOWN]
     counts = np.bincount(known, minlength=groups.size)
-    wanted: list[float | None] = [None] * groups.size
-    kl = floor = None
-    if target is not None:
-        wanted = [float(share) for share in target.shares]
-        if len(known):
-            kl = divergence(counts / len(known), target.shares)
-            floor = noise_floor(target.shares, len(known))
     attributes = []
     for a, attribute in enumerate(groups.attributes):
         levels = labels.levels[:, a]
-        levels = levels[levels != UNKNOWN]
-        found = np.bincount(levels, minlength=len(attribute.levels))
-        marginal = groups.marginal(target.shares, attribute.name) if target is not None else None
-        attributes.append(
-            tuple(
-                make_share(
-                    f"{attribute.name}={name}",
-                    int(found[k]),
-                    len(levels),
-                    None if marginal is None else float(marginal[k]),
-                )
-                for k, name in enumerate(attribute.levels)
-            )
-        )
-    cells = tuple(
-        make_share(name, int(count), len(known), want)
-        for name, count, want in zip(groups.cells, counts, wanted, strict=True)
-    )
+        found = np.bincount(levels[levels != UNKNOWN], minlength=len(attribute.levels))
+        names = [f"{attribute.name}={level}" for level in attribute.levels]
+        marginal = None if target is None else groups.marginal(target.shares, attribute.name)
+        attributes.append(make_shares(names, found, marginal))
+    wanted = None if target is None else target.shares
+    kl = floor = corrected = variation = l2 = ratio = None
+    if wanted is not None and len(known):
+        shares = counts / len(known)
+        kl, floor = divergence(shares, wanted), noise_floor(wanted, len(known))
+        corrected = max(kl - floor, 0.0)
+        variation = float(np.abs(shares - wanted).sum() / 2)
+        l2 = float(np.linalg.norm(shares - wanted))
+        relative = shares[wanted > 0] / wanted[wanted > 0]
+        ratio = float(relative.max() / relative.min()) if relative.min() > 0 else np.inf
     return Representation(
-        len(labels), len(labels) - len(known), cells, tuple(attributes), kl, floor
+        n=len(labels),
+        unknown=len(labels) - len(known),
+        cells=make_shares(groups.cells, counts, wanted),
+        attributes=tuple(attributes),
+        kl=kl,
+        kl_floor=floor,
+        kl_corrected=corrected,
+        total_variation=variation,
+        l2=l2,
+        ratio=ratio,
+        verdict=judge(counts, wanted, tolerance),
     )
 
 

@@ -1,0 +1,146 @@
+"""Does a mix meet its target? A test, and a verdict that knows what it cannot tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln, xlogy
+
+from equipoise.measure.intervals import critical_value, simultaneous_intervals
+from equipoise.seeds import Stream, generator_for
+
+TOLERANCE = 0.02
+"""Departure of a share from its target that counts as met, in absolute share."""
+
+CODES = ("meets", "misses", "cannot_tell", "not_applicable")
+"""What a verdict can be."""
+
+_MOST_OUTCOMES = 20_000
+_SIMULATIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether shares meet a target.
+
+    Attributes
+    ----------
+    code : str
+        One of `CODES`. "meets": every simultaneous interval lies within `tolerance` of its target.
+        "misses": some interval lies wholly outside. "cannot_tell": n is too small for either.
+        "not_applicable": there is no target, or no known image.
+    words : str
+        The same in a sentence.
+    tolerance : float
+    p_value : float
+        Of the multinomial test that the shares are exactly the target; NaN when not applicable.
+    decisive_n : int or None
+        Images that would decide, if the true shares are the observed ones; None when decided, or
+        when a share stands exactly on the edge.
+    """
+
+    code: str
+    words: str
+    tolerance: float
+    p_value: float
+    decisive_n: int | None
+
+
+def multinomial_test(counts: ArrayLike, target: ArrayLike) -> float:
+    """Return the p-value of the likelihood-ratio test that counts were drawn from the target.
+
+    Exact over all outcomes where there are at most 20,000, else by 10,000 simulated ones, the
+    observed one counted among them (Davison and Hinkley 1997, section 4.2). Uniform on (0, 1]
+    or larger under the target.
+
+    Parameters
+    ----------
+    counts : array_like of int, shape (K,)
+    target : array_like, shape (K,)
+        Sums to 1.
+
+    Examples
+    --------
+    >>> round(multinomial_test([8, 2], [0.5, 0.5]), 4)
+    0.1094
+    """
+    found, shares = np.asarray(counts, np.int64), np.asarray(target, np.float64)
+    n, cells = int(found.sum()), len(found)
+    if n == 0:
+        return float("nan")
+    if (found[shares == 0] > 0).any():
+        return 0.0
+    observed = _deviance(found[None], shares)[0] - 1e-9
+    if comb(n + cells - 1, cells - 1) <= _MOST_OUTCOMES:
+        outcomes = _compositions(n, cells)
+        chances = np.exp(
+            gammaln(n + 1) + (xlogy(outcomes, shares) - gammaln(outcomes + 1)).sum(axis=1)
+        )
+        return float(min(chances[_deviance(outcomes, shares) >= observed].sum(), 1.0))
+    drawn = generator_for(0, Stream.FIT, 8).multinomial(n, shares, size=_SIMULATIONS)
+    as_far = int((_deviance(drawn, shares) >= observed).sum())
+    return (1 + as_far) / (1 + _SIMULATIONS)
+
+
+def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERANCE) -> Verdict:
+    """Return the verdict on counts of cells, shape (K,), against a target, shape (K,)."""
+    found = np.asarray(counts, np.int64)
+    n = int(found.sum())
+    if target is None or n == 0:
+        missing = "there is no target" if target is None else "there is no known image"
+        return Verdict("not_applicable", f"not applicable: {missing}", tolerance, np.nan, None)
+    shares = np.asarray(target, np.float64)
+    p_value = multinomial_test(found, shares)
+    low, high = simultaneous_intervals(found)
+    points = f"{100 * tolerance:g} points"
+    if ((low > shares + tolerance) | (high < shares - tolerance)).any():
+        words = f"misses the target: some share is more than {points} away"
+        return Verdict("misses", words, tolerance, p_value, None)
+    if ((low >= shares - tolerance) & (high <= shares + tolerance)).all():
+        words = f"meets the target: every share is within {points}"
+        return Verdict("meets", words, tolerance, p_value, None)
+    needed = _decisive_n(found, shares, tolerance)
+    more = "" if needed is None else f"; about {needed:,} images would decide"
+    words = f"cannot tell within {points}: {n:,} images are too few{more}"
+    return Verdict("cannot_tell", words, tolerance, p_value, needed)
+
+
+def _decisive_n(
+    counts: NDArray[np.int64], target: NDArray[np.float64], tolerance: float
+) -> int | None:
+    """Return the n at which the verdict falls, if the true shares are the observed ones.
+
+    One cell that lies outside decides for "misses"; "meets" needs all cells.
+    """
+    n = counts.sum()
+    observed = counts / n
+    variance = (counts + 0.5) / (n + 1) * (1 - (counts + 0.5) / (n + 1))
+    room = tolerance - np.abs(observed - target)
+    if (np.abs(room) < 1e-6).any():
+        return None
+    critical = critical_value(tuple(counts.tolist())) if len(counts) > 1 else 0.0
+    needed = critical**2 * variance / room**2
+    outside = room < 0
+    deciding = needed[outside].min() if outside.any() else needed.max()
+    return int(max(np.ceil(deciding), n + 1))
+
+
+def _deviance(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return twice the log likelihood ratio of each row of counts, shape (m,)."""
+    n = counts.sum(axis=1, keepdims=True)
+    return np.asarray(2 * (xlogy(counts, counts / n) - xlogy(counts, shares)).sum(axis=1))
+
+
+def _compositions(n: int, cells: int) -> NDArray[np.int64]:
+    """Return every way to split n images over the cells, one a row."""
+    if cells == 1:
+        return np.array([[n]])
+    parts = [
+        np.column_stack([np.full(len(rest), first), rest])
+        for first in range(n + 1)
+        for rest in [_compositions(n - first, cells - 1)]
+    ]
+    return np.concatenate(parts)

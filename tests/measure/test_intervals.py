@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from equipoise.generators.toy import DEFAULT_SHARES, ToyGenerator
+from equipoise.measure.intervals import simultaneous_intervals
+
+REPETITIONS = 400
+
+
+@pytest.mark.parametrize("attributes", [1, 2, 3])
+@pytest.mark.parametrize("n", [300, 1000])
+def test_simultaneous_intervals_cover_the_true_shares_at_their_level(
+    attributes: int, n: int
+) -> None:
+    """3, 6 and 12 cells of the toy, whose true shares are known, read without error."""
+    toy = ToyGenerator(dict(list(DEFAULT_SHARES.items())[:attributes]))
+    truth = toy.cell_shares
+    covered = 0
+    for seed in range(REPETITIONS):
+        cells = toy.groups.cell_of(toy.levels(toy.prior.codes(seed, 0, n)))
+        low, high = simultaneous_intervals(np.bincount(cells, minlength=len(truth)))
+        covered += bool(((low <= truth) & (truth <= high)).all())
+    assert 0.93 <= covered / REPETITIONS <= 0.98
+
+
+def test_two_cells_need_no_correction() -> None:
+    """The shares of two cells are one number, so the interval is that of one share."""
+    low, high = simultaneous_intervals([3000, 7000])
+    reach = norm.ppf(0.975) * np.sqrt(0.3 * 0.7 / 10_000)
+    assert high[0] - low[0] == pytest.approx(2 * reach, rel=0.03)
+    assert low[0] == pytest.approx(1 - high[1])
+
+
+def test_more_cells_have_longer_intervals() -> None:
+    two = np.subtract(*simultaneous_intervals([500, 500])[::-1])[0]
+    many = np.subtract(*simultaneous_intervals([500, *[50] * 10])[::-1])[0]
+    assert many > 1.2 * two
+
+
+def test_an_empty_cell_has_an_interval_and_no_images_have_none() -> None:
+    low, high = simultaneous_intervals([0, 20, 80])
+    assert low[0] == 0
+    assert 0.02 < high[0] < 0.15
+    assert np.isnan(simultaneous_intervals([0, 0])).all()
+    assert [float(bound[0]) for bound in simultaneous_intervals([7])] == [1, 1]
+    low, high = simultaneous_intervals([1, 0])
+    assert 0 <= low[0] < high[0] <= 1
+
+
+def test_the_same_counts_have_the_same_intervals() -> None:
+    assert np.array_equal(simultaneous_intervals([5, 6, 7]), simultaneous_intervals([5, 6, 7]))
