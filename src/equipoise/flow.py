@@ -18,6 +18,7 @@ from equipoise.measure.representation import represent
 from equipoise.measure.sampler import measure_sampler
 from equipoise.methods import MAKERS, Fitted, Ground, label_directions
 from equipoise.progress import Progress, silent
+from equipoise.report.card import write_card
 from equipoise.report.pictures import write_pictures
 from equipoise.report.render import render
 from equipoise.sampler import Origin, Sampler
@@ -167,6 +168,7 @@ def balance(
     samplers = {method: fitted.sampler for method, fitted in made.items()}
     write_pictures(run, generator, panel, labels, seed, samplers)
     render(run)
+    write_card(run)
     return Balance(samplers[settings.method], figures, run.path)
 
 

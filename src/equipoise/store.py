@@ -6,7 +6,7 @@ draws-<digest>/    labels of the sampler's draws, by which it is measured
 directions.safetensors, sampler.safetensors
 figures.json       every number of the report; docs/figures.md names the fields
 pictures/          contact sheets (PNG)
-report.html
+report.html, card.json, card.md
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class RunFolder:
         """Remove what an earlier run with other settings may have left; labels are kept."""
         with storage(self.path):
             samplers = self.path.glob("sampler*.safetensors")
-            for path in (self.path / "figures.json", self.report, self.directions, *samplers):
+            names = ("figures.json", "card.json", "card.md")
+            told = (self.path / name for name in names)
+            for path in (*told, self.report, self.directions, *samplers):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.path / "pictures", ignore_errors=True)
 

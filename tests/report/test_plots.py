@@ -3,8 +3,15 @@ from xml.etree import ElementTree
 from equipoise.report.plots import confusion_map, share_bars
 
 SHARES = [
-    {"name": "smiling=no", "share": 0.8, "low": 0.7, "high": 0.9, "target": 0.5},
-    {"name": "smiling=yes", "share": None, "low": None, "high": None, "target": 0.5},
+    {
+        "name": "smiling=no",
+        "share": 0.8,
+        "low": 0.7,
+        "high": 0.9,
+        "target": 0.5,
+        "joint": [0.6, 0.9],
+    },
+    {"name": "smiling=yes", "share": None, "low": None, "high": None, "target": 0.5, "joint": None},
 ]
 
 

@@ -39,7 +39,9 @@ def test_it_shows_what_was_asked_and_what_came_out(run: RunFolder) -> None:
     html = run.report.read_text()
     figures = run.read_figures()
     for share in figures["results"][0]["representation"]["cells"]:
-        assert f"{share['share']:.1%} ({share['low']:.1%} to {share['high']:.1%})" in html
+        low, high = share["joint"]
+        assert f"{share['share']:.1%} ({low:.1%} to {high:.1%})" in html
+    assert figures["results"][0]["representation"]["verdict"]["words"] in html
     for said in (
         "uniform",
         "KL to the target",

@@ -137,3 +137,15 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     from equipoise.store import RunFolder
 
     out_console.print(f"report   {render(RunFolder(run))}")
+
+
+@app.command()
+def card(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Write the card of a stored run: card.json, and card.md for a model's or data set's page.
+
+    Example: `equipoise card runs/demo`
+    """
+    from equipoise.report.card import write_card
+    from equipoise.store import RunFolder
+
+    out_console.print(f"card     {write_card(RunFolder(run))}")

@@ -147,12 +147,12 @@ def refuse_flags(where: str, flags: Mapping[str, object]) -> None:
 
 
 def print_representation(console: Console, title: str, representation: Representation) -> None:
-    """Print shares with intervals, and KL with its floor."""
-    table = Table("cell", "share", "95 % interval", "target", title=title, title_justify="left")
+    """Print the verdict, shares with simultaneous intervals, and distances from the target."""
+    table = Table("cell", "share", "95 % together", "target", title=title, title_justify="left")
     for share in representation.cells:
         target = "" if share.target is None else f"{share.target:.1%}"
-        if share.n:
-            interval = f"{share.low:.1%} to {share.high:.1%}"
+        if share.n and share.joint:
+            interval = f"{share.joint[0]:.1%} to {share.joint[1]:.1%}"
             table.add_row(share.name, f"{share.share:.1%}", interval, target)
         else:
             table.add_row(share.name, "not applicable", "no known image", target)
@@ -160,7 +160,10 @@ def print_representation(console: Console, title: str, representation: Represent
     line = f"n = {representation.n:,}, unknown {representation.unknown:,}"
     if representation.kl is not None:
         line += f", KL to target {representation.kl:.4f} (floor {representation.kl_floor:.4f})"
+        line += f", total variation {representation.total_variation:.1%}"
     console.print(line, highlight=False)
+    if representation.verdict.code != "not_applicable":
+        console.print(f"verdict  {representation.verdict.words}", highlight=False)
 
 
 def print_caveats(console: Console, caveats: Sequence[str]) -> None:

@@ -50,7 +50,7 @@ def sample(
         more = ", and more for those that are refused" if verified else ""
         out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
         return
-    loaded, opened, panel = _open_sampler(sampler, device)
+    loaded, opened, panel = open_sampler(sampler, device)
     with bars() as progress:
         write_draws(
             loaded,
@@ -85,6 +85,9 @@ def measure(
     target: Annotated[
         str | None, typer.Option(help="As for balance; a sampler brings its own by default.")
     ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Departure of a share that the verdict counts as met.")
+    ] = 0.02,
     n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [6000]")] = None,
     seed: Annotated[int | None, typer.Option(help="Names the draws, for a sampler. [1]")] = None,
     device: Device = None,
@@ -99,11 +102,11 @@ def measure(
 
     if what.is_dir():
         refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
-        figures: Any = _measure_folder(what, attributes, target, workers)
+        figures: Any = _measure_folder(what, attributes, target, tolerance, workers)
         representation = figures
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
-        figures = _measure_sampler(what, target, n or 6000, seed, device, workers)
+        figures = _measure_sampler(what, target, tolerance, n or 6000, seed, device, workers)
         representation = figures.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:
@@ -111,7 +114,11 @@ def measure(
 
 
 def _measure_folder(
-    folder: Path, attributes: str | None, target: str | None, workers: int | None
+    folder: Path,
+    attributes: str | None,
+    target: str | None,
+    tolerance: float,
+    workers: int | None,
 ) -> Any:
     from equipoise.classifiers import open_panel
     from equipoise.measure.folder import image_files, label_files
@@ -123,12 +130,13 @@ def _measure_folder(
     with bars() as progress:
         labels = label_files(image_files(folder), panel, workers=workers, progress=progress)
     print_caveats(out_console, panel.caveats)
-    return represent(labels, wanted)
+    return represent(labels, wanted, tolerance)
 
 
 def _measure_sampler(
     path: Path,
     target: str | None,
+    tolerance: float,
     n: int,
     seed: int | None,
     device: str | None,
@@ -137,7 +145,7 @@ def _measure_sampler(
     from equipoise.measure.sampler import measure_sampler
     from equipoise.targets import parse_target
 
-    sampler, generator, panel = _open_sampler(path, device)
+    sampler, generator, panel = open_sampler(path, device)
     wanted = None if target is None else parse_target(target, panel.groups)
     print_caveats(out_console, panel.caveats)
     with bars() as progress, tempfile.TemporaryDirectory() as folder:
@@ -149,12 +157,13 @@ def _measure_sampler(
             1 if seed is None else seed,
             Path(folder),
             target=wanted,
+            tolerance=tolerance,
             workers=workers,
             progress=progress,
         )
 
 
-def _open_sampler(path: Path, device: str | None) -> Any:
+def open_sampler(path: Path, device: str | None) -> Any:
     """Return a sampler with its generator and the panel that reads its attributes."""
     from equipoise.flow import open_models
     from equipoise.sampler_file import load_sampler

@@ -10,6 +10,7 @@ from equipoise.collection import label_codes
 from equipoise.errors import InputError
 from equipoise.generators.base import Generator
 from equipoise.measure.representation import Confusion, Representation, confuse, represent
+from equipoise.measure.verdict import TOLERANCE
 from equipoise.progress import Progress, silent
 from equipoise.sampler import Sampler
 from equipoise.targets import Target
@@ -40,6 +41,7 @@ def measure_sampler(
     folder: Path,
     *,
     target: Target | None = None,
+    tolerance: float = TOLERANCE,
     stage: str = "measure",
     workers: int | None = None,
     progress: Progress = silent,
@@ -60,6 +62,8 @@ def measure_sampler(
         Where the labels of the draws go; a stopped measurement goes on there.
     target : Target, optional
         What to compare with; the sampler's own by default.
+    tolerance : float
+        Departure of a share from its target that the verdict counts as met.
     stage : str
         What `progress` is told.
 
@@ -91,6 +95,6 @@ def measure_sampler(
     )
     labels = table.labels()
     return Measured(
-        represent(labels, target or sampler.target),
+        represent(labels, target or sampler.target, tolerance),
         confuse(sampler.groups, sampler.requested(n, seed), labels.cells),
     )

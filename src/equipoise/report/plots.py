@@ -40,9 +40,10 @@ def share_bars(series: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> str:
     for i, (legend, shares) in enumerate(series):
         places = [k + (i - (len(series) - 1) / 2) * height for k in range(len(names))]
         values = [share["share"] or 0.0 for share in shares]
+        bounds = [s["joint"] or (s["low"], s["high"]) for s in shares]
         reach = [
-            [max(v - (s["low"] or 0.0), 0) for v, s in zip(values, shares, strict=True)],
-            [max((s["high"] or 0.0) - v, 0) for v, s in zip(values, shares, strict=True)],
+            [max(v - (low or 0.0), 0) for v, (low, _) in zip(values, bounds, strict=True)],
+            [max((high or 0.0) - v, 0) for v, (_, high) in zip(values, bounds, strict=True)],
         ]
         colour = COLOURS[i % len(COLOURS)]
         axes.barh(places, values, height * 0.92, color=colour, label=legend)
@@ -61,7 +62,7 @@ def share_bars(series: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> str:
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.set_xlabel("share of images, with 95 % interval")
+    axes.set_xlabel("share of images, with 95 % intervals for all together")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
     return to_svg(figure)

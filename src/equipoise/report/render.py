@@ -81,13 +81,18 @@ def _to_html(figures: dict[str, Any], run: RunFolder) -> str:
 def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:
     """Say in numbers how one mix stands to the target."""
     cells = representation["cells"]
-    inside = [c for c in cells if c["n"] and c["low"] <= c["target"] <= c["high"]]
+    inside = [c for c in cells if c["n"] and c["joint"][0] <= c["target"] <= c["joint"][1]]
     return {
         "name": name,
         "n": representation["n"],
         "unknown": representation["unknown"],
         "kl": representation["kl"],
         "floor": representation["kl_floor"],
+        "variation": representation["total_variation"],
+        "l2": representation["l2"],
+        "ratio": representation["ratio"],
+        "p_value": representation["verdict"]["p_value"],
+        "words": representation["verdict"]["words"],
         "inside": len(inside),
         "cells": len(cells),
         "least": min(cells, key=lambda c: c["share"] if c["share"] is not None else 1.0),

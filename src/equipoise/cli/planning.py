@@ -1,0 +1,80 @@
+"""Before a measurement: plan."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.options import Attributes, Device, JsonFile
+from equipoise.settings import make_settings
+
+
+@app.command()
+def plan(
+    attributes: Attributes = None,
+    target: Annotated[
+        str | None, typer.Option(help="As for balance, without conditional. [uniform]")
+    ] = None,
+    half_width: Annotated[
+        float | None, typer.Option(help="Wanted half-width of the simultaneous intervals.")
+    ] = None,
+    gap: Annotated[
+        float | None, typer.Option(help="Departure of a share that must be found.")
+    ] = None,
+    power: Annotated[float, typer.Option(help="Chance that the gap is found.")] = 0.8,
+    sampler: Annotated[
+        Path | None,
+        typer.Option(
+            help="Sampler file: brings cells and target, and is timed.", show_default=False
+        ),
+    ] = None,
+    verified: Annotated[
+        bool, typer.Option("--verified", help="Count the calls of verified draws.")
+    ] = False,
+    device: Device = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Tell how many images a measurement needs, and what they cost.
+
+    Example: `equipoise plan --attributes smiling,skin_tone --half-width 0.01 --gap 0.02`
+    """
+    from equipoise.classifiers import open_panel
+    from equipoise.cli.drawing import open_sampler
+    from equipoise.drawing import one_shot
+    from equipoise.measure.plan import plan as make
+    from equipoise.store import write_json
+    from equipoise.targets import parse_target
+
+    calls, speed = 1.0, None
+    if sampler is not None:
+        loaded, generator, panel = open_sampler(sampler, device)
+        wanted = loaded.target if target is None else parse_target(target, panel.groups)
+        began, tried = time.perf_counter(), 512
+        batches = list(one_shot(loaded, generator, panel, tried))
+        speed = tried / (time.perf_counter() - began)
+        if verified:
+            hits = sum(int((b.draws.requested == b.labels.cells).sum()) for b in batches)
+            calls = tried / max(hits, 1)
+    else:
+        groups = open_panel(make_settings({"attributes": attributes}).attributes).groups
+        wanted = parse_target(target or "uniform", groups)
+    found = make(
+        wanted.shares,
+        half_width=half_width,
+        gap=gap,
+        power=power,
+        calls_per_image=calls,
+        images_per_second=speed,
+    )
+    out_console.print(f"cells    {wanted.groups.size}, target {wanted.text}")
+    out_console.print(f"images   {found.n:,}, at {calls:.2f} generator calls each: {found.calls:,}")
+    if speed is not None:
+        out_console.print(f"time     {found.seconds:,.0f} s at {speed:,.0f} images a second")
+    out_console.print(f"gives    half-widths of at most {found.half_width:.2%}")
+    out_console.print(f"finds    gaps of {found.gap:.2%} with a chance of {found.power:.0%}")
+    if json_file is not None:
+        write_json(json_file, found)

@@ -1,0 +1,101 @@
+"""A card of a run: machine-readable JSON, and Markdown for the page of a model or a data set.
+
+docs/card.md has the schema. A card is made from the run folder alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+
+from equipoise.errors import FileFormatError
+from equipoise.files import write_text
+from equipoise.report.render import METHOD_NAMES
+from equipoise.store import RunFolder, write_json
+
+FORMAT = 1
+
+
+def write_card(run: RunFolder) -> Path:
+    """Write card.json and card.md of a run, and return the path of the Markdown.
+
+    Raises
+    ------
+    FileFormatError
+        When the run has no figures, or they are damaged.
+    StorageError
+        When the card cannot be written.
+    """
+    figures = run.read_figures()
+    try:
+        card = make_card(figures)
+        text = _to_markdown(card)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
+        raise FileFormatError(
+            f"figures of run {run.path}",
+            "must have the layout of docs/figures.md",
+            f"{type(error).__name__}: {error}",
+            f"Run `equipoise balance --out {run.path}` again.",
+        ) from error
+    write_json(run.path / "card.json", card)
+    write_text(run.path / "card.md", text)
+    return run.path / "card.md"
+
+
+def make_card(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return the card of stored figures; docs/card.md names the fields."""
+    settings, result = figures["settings"], figures["results"][0]
+    return {
+        "format": FORMAT,
+        "generator": figures["generator"],
+        "classifiers": [
+            {**model, "known_errors": None}
+            for model in figures["models"]
+            if model["role"] == "classifier"
+        ],
+        "attributes": figures["groups"]["attributes"],
+        "target": figures["target"],
+        "method": {
+            "name": result["method"],
+            "beta": result["tilt"]["beta"] if result["tilt"] else None,
+            "calls_per_image": result["calls_per_image"],
+        },
+        "before": _mix(figures["prior"]),
+        "after": _mix(result["representation"]),
+        "purity": result["confusion"]["purity"],
+        "corrected": None,
+        "quality": None,
+        "cost": figures["cost"],
+        "seed": settings["seed"],
+        "settings": settings,
+        "versions": figures["versions"],
+        "caveats": figures["caveats"],
+    }
+
+
+def _mix(representation: dict[str, Any]) -> dict[str, Any]:
+    """Return what a card tells of one mix."""
+    kept = ("n", "unknown", "cells", "kl", "kl_floor", "kl_corrected", "total_variation", "l2")
+    return {name: representation[name] for name in (*kept, "ratio", "verdict")}
+
+
+def _to_markdown(card: dict[str, Any]) -> str:
+    environment = Environment(
+        loader=PackageLoader("equipoise.report", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        keep_trailing_newline=True,
+    )
+    environment.filters["percent"] = lambda v: "-" if v is None else f"{v:.1%}"
+    environment.filters["number"] = lambda v: v if isinstance(v, str) else f"{v:.3g}"
+    environment.filters["cell"] = _in_table
+    return environment.get_template("card.md.jinja").render(card=card, names=METHOD_NAMES)
+
+
+def _in_table(text: str) -> str:
+    """Keep a name from breaking a Markdown table."""
+    return text.replace("|", "\\|").replace("\n", " ")

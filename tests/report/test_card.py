@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from equipoise.errors import FileFormatError
+from equipoise.flow import balance
+from equipoise.report.card import make_card, write_card
+from equipoise.settings import Settings
+from equipoise.store import RunFolder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("card")
+    settings = Settings(
+        generator="toy",
+        attributes=("smiling",),
+        method="shift",
+        n=600,
+        per_cell=200,
+        measure_n=300,
+        components=1,
+    )
+    balance(settings, folder)
+    return RunFolder(folder)
+
+
+def test_a_run_brings_its_card_and_it_is_made_again_alike(run: RunFolder) -> None:
+    names = ("card.json", "card.md")
+    before = [(run.path / name).read_bytes() for name in names]
+    for name in names:
+        (run.path / name).unlink()
+    assert write_card(run) == run.path / "card.md"
+    assert [(run.path / name).read_bytes() for name in names] == before
+
+
+def test_it_tells_the_mix_with_intervals_verdict_and_provenance(run: RunFolder) -> None:
+    card = json.loads((run.path / "card.json").read_text())
+    text = (run.path / "card.md").read_text()
+    assert card["after"]["verdict"]["words"] in text
+    for share in card["after"]["cells"]:
+        low, high = share["joint"]
+        assert f"{share['share']:.1%} ({low:.1%} to {high:.1%})" in text
+    assert card["generator"]["digest"][:12] in text
+    assert card["settings"]["n"] == 600
+    assert card["classifiers"][0]["known_errors"] is None
+    assert "none measured" in text
+    assert card["corrected"] is None
+    assert "not corrected" in text
+
+
+def test_the_schema_in_the_docs_names_every_field(run: RunFolder) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "card.md").read_text()
+    card = make_card(run.read_figures())
+    for name in (*card, *card["after"], *card["after"]["verdict"]):
+        assert f"`{name}`" in docs, name
+
+
+def test_damaged_figures_are_named(run: RunFolder, tmp_path: Path) -> None:
+    figures = run.read_figures()
+    del figures["results"]
+    (tmp_path / "figures.json").write_text(json.dumps(figures))
+    with pytest.raises(FileFormatError, match=r"must have the layout of docs/figures\.md"):
+        write_card(RunFolder(tmp_path))
+    with pytest.raises(FileFormatError, match="must be readable JSON"):
+        write_card(RunFolder(tmp_path / "none"))
+
+
+def test_a_name_cannot_break_the_table(run: RunFolder, tmp_path: Path) -> None:
+    figures = run.read_figures()
+    figures["results"][0]["representation"]["cells"][0]["name"] = "a|b\nc"
+    (tmp_path / "figures.json").write_text(json.dumps(figures))
+    write_card(RunFolder(tmp_path))
+    assert "| a\\|b c |" in (tmp_path / "card.md").read_text()
