@@ -11,7 +11,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from equipoise.cli import balance, compare, drawing, labelling, models  # noqa: F401  (they register)
+from equipoise.cli import (  # noqa: F401  (they register)
+    balance,
+    compare,
+    drawing,
+    human,
+    labelling,
+    models,
+)
 from equipoise.cli.app import app, out_console
 from equipoise.errors import EquipoiseError
 
