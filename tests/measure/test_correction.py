@@ -1,5 +1,7 @@
 """Corrected shares against simulated truth: coverage, bias, and the edges."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -62,6 +64,8 @@ def covered(shares: NDArray, found: Correction) -> tuple[bool, bool]:
         ("truth", 2, 0.10, 100),
         ("truth", 3, 0.20, 100),
         ("truth", 6, 0.03, 60),
+        ("truth", 6, 0.10, 60),
+        ("truth", 12, 0.10, 60),
     ],
 )
 def test_simultaneous_intervals_cover_and_raw_ones_do_not(
@@ -74,6 +78,19 @@ def test_simultaneous_intervals_cover_and_raw_ones_do_not(
     corrected, raw = np.mean([covered(*run) for run in runs], axis=0)
     assert 0.93 <= corrected <= 0.98
     assert raw < 0.65
+
+
+def test_a_plain_random_sample_of_judged_images_covers_as_well() -> None:
+    rng = np.random.default_rng(8)
+    held = []
+    for _ in range(REPETITIONS):
+        shares, rates = truth_of(rng, 3, 0.1)
+        joint = shares[:, None] * rates
+        table = rng.multinomial(400, joint.ravel()).reshape(3, 3)
+        counts = rng.multinomial(4000, joint.sum(axis=0))
+        errors = ErrorMatrix.of_levels(names(3), table)
+        held.append(covered(shares, correct(counts, errors, "answer", draws=DRAWS))[0])
+    assert 0.93 <= np.mean(held) <= 0.98
 
 
 @pytest.mark.parametrize("given", ["answer", "truth"])
@@ -238,6 +255,18 @@ def test_answers_finer_than_levels_keep_a_sample_by_cell_right() -> None:
     assert errors.by_meaning().tolist() == [[30, 10, 0], [10, 30, 0]]
 
 
+def test_the_condition_does_not_depend_on_how_many_of_each_answer_were_judged() -> None:
+    """P(answer | true) here is [[.9, .1], [.1, .9]], of condition 1.25."""
+    joint = np.array([[8100, 900], [100, 900]])
+    thinned = ErrorMatrix.of_levels(names(2), joint // [41, 1])
+    whole = ErrorMatrix.of_levels(names(2), joint)
+    counts = joint.sum(axis=0)
+    assert correct(counts, whole, "truth").condition == pytest.approx(1.25)
+    assert correct(counts, whole, "answer").condition == pytest.approx(1.25)
+    assert correct(counts, thinned, "answer").condition == pytest.approx(1.25, rel=0.05)
+    assert correct(counts, thinned, "truth").condition > 2
+
+
 def test_the_same_seed_tells_the_same() -> None:
     errors = ErrorMatrix.of_levels(names(2), [[90, 10], [10, 90]])
     first, again = (correct([700, 300], errors, "answer", seed=4) for _ in range(2))
@@ -296,3 +325,11 @@ def test_cleam_refuses_what_tells_nothing() -> None:
         cleam([0.5], (0.9, 0.9))
     with pytest.raises(InputError, match=r"do not sum to 1, got \(0.4, 0.6\)"):
         cleam([0.5, 0.6], (0.4, 0.6))
+
+
+def test_the_example_of_the_page_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "measuring.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    exec(code, {})
+    said = [line.removeprefix("# ") for line in code.splitlines() if ": counted" in line]
+    assert capsys.readouterr().out.splitlines() == [line for line in said if "print" not in line]

@@ -32,8 +32,9 @@ def label_export(
 ) -> None:
     """Choose images for people to label, blind to what the classifier said.
 
-    Answers are taken from the folder's metadata.csv, or read anew where there is none. Give raters
-    to_label.csv, how_to_label.txt, images and sheets; keep answers.csv and plan.json.
+    Answers are taken from the folder's metadata.csv, all its attributes by default, or read anew
+    where there is none. Give raters to_label.csv, how_to_label.txt, images and sheets; keep
+    answers.csv and plan.json.
 
     Example: `equipoise label export images --per-answer 60 --out to_label`
     """
@@ -84,7 +85,15 @@ def label_import(
     judged = judge(task, read_ratings(tables, task), seed=seed)
     print_table(
         out_console,
-        ("attribute", "raters", "rated twice", "Cohen kappa", "Krippendorff alpha", "ties", "no"),
+        (
+            "attribute",
+            "raters",
+            "rated twice",
+            "Cohen kappa",
+            "Krippendorff alpha",
+            "ties",
+            "not rated",
+        ),
         [
             (
                 a.attribute,
@@ -110,12 +119,12 @@ def _number(value: float | None) -> str:
 
 
 def _print_errors(errors: Any) -> None:
-    columns = ("judged to be", *(f"said {name}" for name in (*errors.levels, UNKNOWN_NAME)))
-    rows = [
-        (name, *(str(count) for count in row))
-        for name, row in zip(errors.levels, errors.by_meaning().tolist(), strict=True)
-    ]
-    print_table(out_console, columns, rows)
+    names = [f"{k} {name}" for k, name in enumerate(errors.levels, 1)]
+    table = errors.by_meaning().tolist()
+    said = [f"said {k}" for k in range(1, len(names) + 1)]
+    rows = [(name, *map(str, row)) for name, row in zip(names, table, strict=True)]
+    print_table(out_console, ("judged to be", *said, f"said {UNKNOWN_NAME}"), rows)
+    out_console.print("judged images as they were chosen: a column compares, a row does not")
 
 
 def _print_correction(correction: Any) -> None:
