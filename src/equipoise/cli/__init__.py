@@ -11,7 +11,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from equipoise.cli import balance, compare, drawing, labelling, models, planning  # noqa: F401  (they register)
+from equipoise.cli import (  # noqa: F401  (they register)
+    balance,
+    compare,
+    drawing,
+    human,
+    labelling,
+    models,
+    planning,
+)
 from equipoise.cli.app import app, out_console
 from equipoise.errors import EquipoiseError
 

@@ -1,0 +1,144 @@
+"""Images with the classifier's answers, from a folder's metadata or read anew by a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.classifiers.panel import Panel
+from equipoise.errors import FileFormatError, InputError
+from equipoise.groups import UNKNOWN, UNKNOWN_NAME, Attribute, Groups
+from equipoise.human.tables import read_rows, shown
+from equipoise.measure.folder import image_files, label_files
+from equipoise.progress import Progress, silent
+
+METADATA = "metadata.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Images and what the classifier said of them.
+
+    Attributes
+    ----------
+    groups : Groups
+        The attributes, A of them.
+    folder : Path
+        Where the images are.
+    files : tuple of str
+        The n images, relative to `folder`.
+    levels : numpy.ndarray, shape (n, A), int8
+        Answers; -1 (`UNKNOWN`) where the classifier abstained.
+    """
+
+    groups: Groups
+    folder: Path
+    files: tuple[str, ...]
+    levels: NDArray[np.int8]
+
+
+def answer_name(groups: Groups, levels: Sequence[int]) -> str:
+    """Return the name of an answer on all attributes, shape (A,), as of a cell.
+
+    Examples
+    --------
+    >>> answer_name(Groups((Attribute("smiling", ("no", "yes")),)), [-1])
+    'smiling=unknown'
+    """
+    return ", ".join(
+        f"{a.name}={a.levels[level] if level != UNKNOWN else UNKNOWN_NAME}"
+        for a, level in zip(groups.attributes, levels, strict=True)
+    )
+
+
+def read_with_panel(folder: Path, panel: Panel, *, progress: Progress = silent) -> Answered:
+    """Let a panel answer on every image below a folder.
+
+    Raises
+    ------
+    InputError
+        When there are no images.
+    FileFormatError
+        When a file is no picture.
+    """
+    files = image_files(folder)
+    labels = label_files(files, panel, progress=progress)
+    names = tuple(path.relative_to(folder).as_posix() for path in files)
+    return Answered(panel.groups, folder, names, labels.levels)
+
+
+def read_metadata(folder: Path, names: Sequence[str] | None = None) -> Answered:
+    """Take the answers from the metadata.csv that `equipoise sample --out FOLDER` wrote.
+
+    Parameters
+    ----------
+    folder : Path
+    names : sequence of str, optional
+        Attributes, in order; all of the metadata by default.
+
+    Raises
+    ------
+    InputError
+        When there is no metadata.csv, no image in it, or no such attribute.
+    FileFormatError
+        When it is damaged, holds a level that its columns do not name, or a file outside the
+        folder.
+    """
+    path = folder / METADATA
+    groups: Groups | None = None
+    files: list[str] = []
+    levels: list[list[int]] = []
+    home = folder.resolve()
+    for line, row in read_rows(path, ["file_name"]):
+        if groups is None:
+            groups = _groups(list(row), names, path)
+            numbers = [
+                {name: i for i, name in enumerate((*a.levels, UNKNOWN_NAME))}
+                for a in groups.attributes
+            ]
+        if not (home / row["file_name"]).resolve().is_relative_to(home):
+            raise FileFormatError(
+                f"file_name in row {line} of {path}",
+                "must lie in the folder",
+                shown(row["file_name"]),
+                "Keep images beside their metadata.",
+            )
+        files.append(row["file_name"])
+        levels.append([])
+        for attribute, known in zip(groups.attributes, numbers, strict=True):
+            value = row[attribute.name]
+            if value not in known:
+                raise FileFormatError(
+                    f"{attribute.name} in row {line} of {path}",
+                    f"must be one of {', '.join(known)}",
+                    shown(value),
+                    "Draw the images anew.",
+                )
+            level = known[value]
+            levels[-1].append(level if level < len(attribute.levels) else UNKNOWN)
+    if groups is None:
+        raise InputError(f"metadata {path}", "must tell of images", "none", "Draw some first.")
+    return Answered(groups, folder, tuple(files), np.array(levels, np.int8))
+
+
+def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> Groups:
+    """Tell attributes and levels, in order, by the columns NAME.p.LEVEL."""
+    found: dict[str, list[str]] = {}
+    for column in columns:
+        name, mark, level = column.partition(".p.")
+        if mark and name in columns:
+            found.setdefault(name, []).append(level)
+    wanted = list(found) if names is None else list(names)
+    for name in wanted:
+        if name not in found:
+            raise InputError(
+                f"attribute of {path}",
+                f"must be one of {', '.join(found) or 'none'}",
+                shown(name),
+                "Correct the name, or leave the metadata out so that the images are read anew.",
+            )
+    return Groups(tuple(Attribute(name, tuple(found[name])) for name in wanted))

@@ -1,0 +1,328 @@
+"""Shares corrected for the errors of the classifier that counted them.
+
+A classifier that errs on one image in ten turns 90 % into 82 %, and no number of images mends it.
+Images judged by people tell how it errs. What they tell depends on how they were chosen:
+
+- **given the answer**: they were drawn from these very images, by chance within each answer (or by
+  chance over all). They estimate P(true level | answer), and
+
+      share of k  =  sum over answers a of  P(answer a) P(k | a).
+
+  Nothing is inverted, so a classifier that knows nothing costs width and not truth. It misleads
+  when the judged images are from elsewhere: P(k | a) depends on the shares themselves.
+- **given the truth**: they are from elsewhere, where the shares differ but the classifier errs
+  alike on each true level ("label shift"). They estimate P(answer | true level), and the shares
+  solve  shares @ P(answer | true) = P(answer). It misleads when these images are harder or easier
+  than the judged ones, as generated faces are against photographs, and when the judged images were
+  drawn by answer. A classifier that confuses two levels wholly leaves bounds alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.calibrate import solve_weights
+from equipoise.errors import InputError, check_count
+from equipoise.groups import UNKNOWN
+from equipoise.measure.error_matrix import ErrorMatrix, check_counts
+from equipoise.measure.intervals import LEVEL
+from equipoise.measure.label_shift import least_squares, nearly_singular, possible_shares
+from equipoise.measure.representation import Share, make_share
+from equipoise.measure.simultaneous import exact_bounds, simultaneous_region
+from equipoise.seeds import Stream, generator_for
+
+Given = Literal["answer", "truth"]
+"""What the judged images were drawn by; see the head of the module."""
+
+Status = Literal["corrected", "bounds", "not applicable"]
+
+_DRAWS = 4000
+_SURE = 0.999
+
+
+@dataclass(frozen=True)
+class CorrectedShare:
+    """A share of true levels, beside what the classifier counted.
+
+    Attributes
+    ----------
+    name : str
+        A level or a cell.
+    raw : Share
+        What the classifier counted among the images that it answered on; its interval knows
+        sampling only.
+    share : float
+        Corrected, in [0, 1]; NaN when only bounds, or nothing, can be told.
+    low, high : float
+        In [0, 1], at `LEVEL` for all shares of one `Correction` together; NaN when the correction
+        is not applicable.
+    """
+
+    name: str
+    raw: Share
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Corrected shares.
+
+    Attributes
+    ----------
+    status : str
+        "corrected"; "bounds" when the judged images leave the shares open within `low` and `high`;
+        "not applicable" when they tell nothing.
+    reason : str
+        Why it is not "corrected", or what was left out; else empty.
+    given : str
+        "answer" or "truth".
+    n, judged : int
+        Images counted, and images judged.
+    shares : tuple of CorrectedShare
+        One a level; `share` sums to 1.
+    condition : float or None
+        Condition number of the estimated P(answer | true level), at least 1, lower is better;
+        infinite when it is singular. It is the factor by which inverting may blow noise up, so it
+        limits "truth", and says of "answer" only how much the classifier knows. None when a level
+        was never judged.
+    """
+
+    status: Status
+    reason: str
+    given: Given
+    n: int
+    judged: int
+    shares: tuple[CorrectedShare, ...]
+    condition: float | None
+
+
+def correct(
+    counts: ArrayLike, errors: ErrorMatrix, given: Given, *, seed: int = 0, draws: int = _DRAWS
+) -> Correction:
+    """Correct counted answers for the classifier's errors.
+
+    Shares are those of the source of the images: the intervals hold the chance of which images
+    came, and the chance of which were judged. Both are drawn from Dirichlet posteriors with a
+    symmetric prior that weighs one image in all (Perks 1947); `simultaneous_region` gives the
+    intervals, and docs/decisions/0009 their coverage.
+
+    Parameters
+    ----------
+    counts : array_like of int, shape (A,)
+        Images by answer, of all images that are to be told of; A as in `errors`.
+    errors : ErrorMatrix
+        Of the judged images.
+    given : "answer" or "truth"
+        What the judged images were drawn by; see the head of this module for where each misleads.
+    seed : int
+        Of the draws.
+    draws : int
+        From the posteriors, at least 100.
+
+    Returns
+    -------
+    Correction
+
+    Raises
+    ------
+    InputError
+        When shapes differ, a count is negative, or `given` is another word.
+
+    Examples
+    --------
+    >>> errors = ErrorMatrix.of_levels(("dark", "light"), [[294, 150], [6, 150]])
+    >>> found = correct([8200, 1800], errors, "answer")
+    >>> [(s.name, s.raw.share, round(s.share, 3)) for s in found.shares]
+    [('dark', 0.82, 0.894), ('light', 0.18, 0.106)]
+    """
+    answers = np.asarray(counts)
+    if given not in get_args(Given):
+        raise InputError(
+            "given", "must be answer or truth", given, "Say what the judged images were drawn by."
+        )
+    if answers.shape != errors.meant.shape:
+        raise InputError(
+            "counts",
+            f"must have one number an answer, {len(errors.answers)}",
+            f"shape {answers.shape}",
+            "Count the images by the answers of the error matrix.",
+        )
+    check_counts("images", answers)
+    check_count("draws", draws, "Leave it out.", least=100)
+    answers = answers.astype(np.int64)
+    solve = _given_answer if given == "answer" else _given_truth
+    rng = generator_for(seed, Stream.FIT, 9)
+    if not answers.sum():
+        found = _nothing(len(errors.levels), "there are no images")
+    elif not errors.judged[answers > 0].sum() or not errors.counts.sum():
+        found = _nothing(len(errors.levels), "no image was judged of the answers that were given")
+    else:
+        found = solve(answers, errors, rng, draws)
+    return Correction(
+        found.status,
+        found.reason,
+        given,
+        int(answers.sum()),
+        int(errors.counts.sum()),
+        tuple(
+            CorrectedShare(raw.name, raw, float(share), float(low), float(high))
+            for raw, share, low, high in zip(
+                _raw(answers, errors), found.share, found.low, found.high, strict=True
+            )
+        ),
+        _condition(answers, errors, given),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    status: Status
+    reason: str
+    share: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def _nothing(size: int, reason: str) -> _Solved:
+    nan = np.full(size, np.nan)
+    return _Solved("not applicable", reason, nan, nan, nan)
+
+
+def _raw(answers: NDArray[np.int64], errors: ErrorMatrix) -> list[Share]:
+    """Return what the classifier counted, among the images that it answered on."""
+    known = errors.meant != UNKNOWN
+    found = np.zeros(len(errors.levels), np.int64)
+    np.add.at(found, errors.meant[known], answers[known])
+    total = int(found.sum())
+    if not total:
+        return [make_share(name, 0, 0) for name in errors.levels]
+    return [
+        Share(name, int(count), total, count / total, float(low), float(high))
+        for name, count, low, high in zip(
+            errors.levels, found.tolist(), *exact_bounds(found, total, 1 - LEVEL), strict=True
+        )
+    ]
+
+
+def _condition(answers: NDArray[np.int64], errors: ErrorMatrix, given: Given) -> float | None:
+    table = errors.counts[:, errors.judged > 0].astype(np.float64)
+    if given == "answer":
+        # Undo how many of each answer were judged: rows then follow P(answer | true) here.
+        table = table / table.sum(axis=0) * answers[errors.judged > 0]
+    judged = table.sum(axis=1, keepdims=True)
+    if not table.size or not judged.all():
+        return None
+    return np.inf if table.shape[1] < len(table) else float(np.linalg.cond(table / judged))
+
+
+def _dirichlet(
+    rng: np.random.Generator, counts: NDArray[np.int64], draws: int
+) -> NDArray[np.float64]:
+    """Draw from the posterior of each row of counts, shape (..., J), as shape (draws, ..., J)."""
+    # The smallest positive number keeps a row of which every gamma fell to 0 from being 0 / 0.
+    shape = (draws, *counts.shape)
+    drawn = rng.standard_gamma(counts + 1 / counts.shape[-1], shape) + np.finfo(np.float64).tiny
+    return np.asarray(drawn / drawn.sum(axis=-1, keepdims=True))
+
+
+def _given_answer(
+    answers: NDArray[np.int64], errors: ErrorMatrix, rng: np.random.Generator, draws: int
+) -> _Solved:
+    """Mix P(true | answer) by the answers' shares; answers of which none was judged stay open."""
+    judged = errors.judged
+    seen = judged > 0
+    weights = _dirichlet(rng, answers, draws)
+    columns = _dirichlet(rng, errors.counts.T[seen], draws)
+    least = (weights[:, None, seen] @ columns)[:, 0]
+    most = least + weights[:, ~seen].sum(axis=1, keepdims=True)
+    low, high = _box(least, most)
+    open_ = [name for name, a, s in zip(errors.answers, answers, seen, strict=True) if a and not s]
+    if open_:
+        reason = f"no image was judged of {_some(open_)}, {int(answers[~seen].sum())} images"
+        return _tightened("bounds", reason, np.full(len(low), np.nan), low, high)
+    share = (errors.counts[:, seen] / judged[seen]) @ (answers[seen] / answers.sum())
+    return _tightened("corrected", "", share, low, high)
+
+
+def _given_truth(
+    answers: NDArray[np.int64], errors: ErrorMatrix, rng: np.random.Generator, draws: int
+) -> _Solved:
+    """Solve shares @ P(answer | true) = P(answer)."""
+    size = len(errors.levels)
+    missing = [
+        name
+        for name, judged in zip(errors.levels, errors.counts.sum(axis=1), strict=True)
+        if not judged
+    ]
+    if missing:
+        return _nothing(size, f"no image was judged to be {_some(missing)}")
+    # Where the judged images hold no abstention, the shares are told of the known images.
+    silent = (errors.meant == UNKNOWN) & (errors.judged == 0)
+    left = int(answers[silent].sum())
+    note = f"{left} images without an answer are left out: none such was judged" if left else ""
+    used = ~silent & ((errors.judged > 0) | (answers > 0))
+    table, seen = errors.counts[:, used], answers[used]
+    if not seen.sum():
+        return _nothing(size, note)
+    rates = table / table.sum(axis=1, keepdims=True)
+    drawn = _dirichlet(rng, table, draws)
+    if nearly_singular(rates, drawn):
+        found = possible_shares(seen, table)
+        reason = "the judged images cannot tell the levels' answers apart"
+        if found is None:
+            return _nothing(size, _MISFIT)
+        return _tightened("bounds", reason, np.full(size, np.nan), *found)
+    weights = _dirichlet(rng, seen, draws)
+    solved = least_squares(weights, drawn, seen)
+    low, high = simultaneous_region(solved)
+    if _outside(low, high):
+        # A share near 0 may fall outside by chance, one time in twenty at most.
+        low, high = simultaneous_region(solved, _SURE)
+    if _outside(low, high):
+        return _nothing(size, _MISFIT)
+    share = solve_weights(rates, seen / seen.sum())
+    return _tightened("corrected", note, share, low.clip(0, 1), high.clip(0, 1))
+
+
+def _outside(low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    return bool((high < 0).any() or (low > 1).any())
+
+
+_MISFIT = "no shares can give these answers: the classifier errs otherwise on these images"
+
+
+def _box(
+    least: NDArray[np.float64], most: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the region's lows of `least` and highs of `most`, each shape (draws, K)."""
+    if np.array_equal(least, most):
+        return simultaneous_region(least)
+    size = least.shape[1]
+    low, high = simultaneous_region(np.hstack([least, most]))
+    return low[:size], high[size:]
+
+
+def _tightened(
+    status: Status,
+    reason: str,
+    share: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> _Solved:
+    """Use that shares sum to 1, and let the estimate lie in its interval."""
+    low, high = np.fmin(low, share), np.fmax(high, share)
+    least, most = low.sum() - low, high.sum() - high
+    low, high = np.clip(np.maximum(low, 1 - most), 0, 1), np.clip(np.minimum(high, 1 - least), 0, 1)
+    return _Solved(status, reason, share, np.fmin(low, share), np.fmax(high, share))
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
