@@ -10,12 +10,10 @@ from scipy.special import rel_entr
 from scipy.stats import binom, binomtest
 
 from equipoise.errors import InputError
+from equipoise.estimates import LEVEL as LEVEL
 from equipoise.groups import UNKNOWN, Groups
 from equipoise.labels import Labels
 from equipoise.targets import Target
-
-LEVEL = 0.95
-"""Confidence level of intervals."""
 
 
 @dataclass(frozen=True)
