@@ -95,7 +95,7 @@ def _at_no_parts(
         part = np.where(group == leave_out, -1, (turn + group) % count)
         return [moments(rows[part == i], ddof=1) for i in range(count)]
 
-    counts = np.arange(1, parts + 1)
+    counts = range(1, parts + 1)
     means = [
         np.mean([frechet_distance(a, b) for a, b in zip(cut(one, k), cut(other, k), strict=True)])
         for k in counts

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from equipoise.estimates import LEVEL, Estimate
 
-_REPEATS, _AT_ONCE = 1000, 100
+_LEAST, _REPEATS, _AT_ONCE = 10, 1000, 100
 
 
 def self_similarity(
@@ -30,13 +30,13 @@ def self_similarity(
 
     Examples
     --------
-    >>> self_similarity(np.tile([1.0, 2.0], (10, 1))).value
+    >>> round(self_similarity(np.tile([1.0, 2.0], (10, 1))).value, 6)
     1.0
     """
     rows = np.asarray(features, np.float64) - np.asarray(centre, np.float64)
     n = len(rows)
-    if n < 3:
-        return Estimate.missing(f"{n} images, at least 3 are needed")
+    if n < _LEAST:
+        return Estimate.missing(f"{n} images, at least {_LEAST} are needed")
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units = rows / np.where(lengths > 0, lengths, 1)
     own = np.square(units).sum(axis=1)

@@ -152,7 +152,8 @@ def clip(device: str = "cpu") -> NetworkFeatures:
 def _library(features: str, module: str) -> Any:
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    # A torchvision that was built for another torch raises RuntimeError when it is imported.
+    except (ImportError, RuntimeError) as error:
         raise InputError(
             f"features {features!r}",
             f"must have {module.partition('.')[0]} installed",
@@ -166,7 +167,7 @@ def _weights(features: str, library: str, load: Callable[[], Any]) -> Any:
         return load()
     # A library fetches by clients of its own, whose errors have no common base.
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        lines = [line.strip(" .") for line in str(error).splitlines() if line.strip()]
         reason = f"{type(error).__name__}: {lines[0] if lines else 'no reason'}"
         raise FetchError(
             f"weights of features {features!r}",
