@@ -54,7 +54,7 @@ class FileFormatError(EquipoiseError):
 
 
 class FetchError(EquipoiseError):
-    """A pinned model could not be fetched."""
+    """A pinned model, or the weights of a library, could not be fetched."""
 
 
 class StorageError(EquipoiseError):

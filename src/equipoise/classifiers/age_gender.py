@@ -28,6 +28,12 @@ AGE_BANDS: dict[str, float] = {"under_30": 0, "30_to_44": 30, "45_and_over": 45}
 GENDER = Attribute("gender", ("female", "male"))
 
 
+def network_input(images: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
+    """Return images as both networks want them, shape (n, 3, size, size), float32."""
+    pixels: NDArray[np.float32] = ((resize(images, size) - _MEAN) / 256).numpy()
+    return pixels
+
+
 class AgeGender:
     """Gender (female, male) and age (bands) of faces.
 
@@ -62,8 +68,8 @@ class AgeGender:
         self.caveats = tuple(caveats[a.name] for a in self.attributes)
 
     def _answers(self, name: str, images: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
-        pixels = (resize(images, size) - _MEAN) / 256
-        answers: NDArray[np.float32] = self._sessions[name].run(None, {"images": pixels.numpy()})[0]
+        pixels = network_input(images, size)
+        answers: NDArray[np.float32] = self._sessions[name].run(None, {"images": pixels})[0]
         return answers
 
     def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:

@@ -1,7 +1,4 @@
-"""Balanced references by rejection, and what is measured of images.
-
-Features of images: mean colours of 12x12 areas, projected to 48 fixed orthogonal directions.
-"""
+"""Balanced references by rejection, and what is measured of images in pixel features."""
 
 from __future__ import annotations
 
@@ -11,45 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.panel import Panel
-from equipoise.classifiers.resize import resize
 from equipoise.errors import TooFewSamples
-from equipoise.generators.base import Generator, generate
+from equipoise.features.pixels import PixelFeatures
+from equipoise.generators.base import Generator
 from equipoise.groups import Groups
-from equipoise.labels import Labels, concatenate
-from equipoise.workers import batches, ordered_map
-
-_SIDE, _DIRECTIONS = 12, 48
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """What is measured of a set of images.
-
-    Attributes
-    ----------
-    features : numpy.ndarray, shape (n, 48), float64
-    labels : Labels
-    """
-
-    features: NDArray[np.float64]
-    labels: Labels
+from equipoise.labels import Labels
+from equipoise.measure.pictures import Pictures, see_codes
 
 
 def picture(
     generator: Generator, panel: Panel, codes: NDArray[np.float32], workers: int | None = None
 ) -> Pictures:
     """Generate, label and featurise codes, batch by batch on all cores."""
-    channels = generator.image_shape[0]
-    noise = np.random.default_rng(0).standard_normal((channels * _SIDE**2, _DIRECTIONS))
-    projection = np.linalg.qr(noise)[0]
-
-    def one(bounds: tuple[int, int]) -> tuple[Labels, NDArray[np.float64]]:
-        images = generate(generator, codes[slice(*bounds)])
-        areas = resize(images, _SIDE).numpy().reshape(len(images), -1) / 255
-        return panel.read(images), np.asarray(areas @ projection, np.float64)
-
-    parts = list(ordered_map(one, batches(0, len(codes), generator.batch_size), workers))
-    return Pictures(np.concatenate([f for _, f in parts]), concatenate([x for x, _ in parts]))
+    features = PixelFeatures(generator.image_shape[0])
+    return see_codes(generator, codes, panel, features, workers=workers)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from equipoise.compare.baselines import Case, Outcome
-from equipoise.compare.reference import Pictures, picture
+from equipoise.compare.reference import picture
 from equipoise.distances import frechet_distance, moments
+from equipoise.measure.pictures import Pictures
 from equipoise.measure.representation import divergence, noise_floor
+from equipoise.neighbours import coverage
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def score(case: Case, outcome: Outcome, gold: Pictures, other: Pictures) -> Scor
     shares = known / known.sum()
     reference = moments(gold.features)
     covered = [
-        coverage(gold.features[gold.labels.cells == k], drawn.features[cells == k])
+        coverage(drawn.features[cells == k], gold.features[gold.labels.cells == k])
         for k in range(size)
     ]
     purity: tuple[float, ...] | None = None
@@ -90,17 +90,3 @@ def score(case: Case, outcome: Outcome, gold: Pictures, other: Pictures) -> Scor
         outcome.draw,
         outcome.note,
     )
-
-
-def coverage(reference: NDArray[np.float64], drawn: NDArray[np.float64], nearest: int = 5) -> float:
-    """Return the share of reference images with a drawn one nearer than their k-th neighbour.
-
-    Naeem et al. 2020, arXiv 2002.09797, equation 8. In [0, 1], higher is better; NaN where either
-    set is too small.
-    """
-    if len(drawn) == 0 or len(reference) <= nearest:
-        return float("nan")
-    neighbours = NearestNeighbors(n_neighbors=nearest + 1).fit(reference)
-    reach = neighbours.kneighbors(reference)[0][:, -1]
-    to_drawn = NearestNeighbors(n_neighbors=1).fit(drawn).kneighbors(reference)[0][:, 0]
-    return float((to_drawn <= reach).mean())

@@ -28,9 +28,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.calibrate import solve_weights
 from equipoise.errors import InputError, check_count
+from equipoise.estimates import LEVEL
 from equipoise.groups import UNKNOWN
 from equipoise.measure.error_matrix import ErrorMatrix, check_counts
-from equipoise.measure.intervals import LEVEL
 from equipoise.measure.label_shift import least_squares, nearly_singular, possible_shares
 from equipoise.measure.representation import Share, make_share
 from equipoise.measure.simultaneous import exact_bounds, simultaneous_region

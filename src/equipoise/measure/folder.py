@@ -81,7 +81,7 @@ def label_files(
 
     def label(bounds: tuple[int, int]) -> Labels:
         images = [read_image(path) for path in files[slice(*bounds)]]
-        return concatenate([panel.read(same) for same in _equal_sizes(images)])
+        return concatenate([panel.read(same) for same in equal_sizes(images)])
 
     parts: list[Labels] = []
     done = 0
@@ -93,7 +93,7 @@ def label_files(
     return concatenate(parts)
 
 
-def _equal_sizes(images: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+def equal_sizes(images: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
     """Yield runs of neighbours of one size as batches, in order."""
     start = 0
     for i in range(1, len(images) + 1):

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
+from equipoise.estimates import LEVEL
 from equipoise.seeds import Stream, generator_for
-
-LEVEL = 0.95
-"""Confidence level of intervals."""
 
 _SIMULATIONS = 10_000
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from equipoise.measure.intervals import LEVEL
+from equipoise.estimates import LEVEL
 from equipoise.measure.simultaneous import exact_bounds
 
 _DISTANCE_DRAWS = 200

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from equipoise.errors import InputError
-from equipoise.measure.intervals import LEVEL, critical_value
+from equipoise.estimates import LEVEL
+from equipoise.measure.intervals import critical_value
 
 POWER = 0.8
 """Chance that a gap is found, where none is asked for."""

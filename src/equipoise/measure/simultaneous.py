@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from equipoise.measure.intervals import LEVEL
+from equipoise.estimates import LEVEL
 
 
 def simultaneous_region(

@@ -1,0 +1,233 @@
+"""Quality per cell: drawn images against a reference set, in the same features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.distances import (
+    frechet_distance,
+    frechet_extrapolated,
+    kernel_distance,
+    moments,
+)
+from equipoise.diversity import self_similarity
+from equipoise.errors import InputError
+from equipoise.estimates import Estimate, around
+from equipoise.groups import UNKNOWN, Groups
+from equipoise.measure.drift import Drift, drift
+from equipoise.measure.intervals import exact_interval
+from equipoise.measure.pictures import Pictures
+from equipoise.neighbours import DENSITY, MANIFOLD, expected_coverage, hold, reaches
+from equipoise.workers import ordered_map
+
+POOLED = "pooled"
+"""Name of the row over all images with a cell."""
+
+
+@dataclass(frozen=True)
+class CellQuality:
+    """Quality of one cell, or of all.
+
+    Attributes
+    ----------
+    name : str
+        Of the cell, or `POOLED`.
+    n, n_reference : int
+        Drawn and reference images in the cell, in the eye of the classifiers.
+    frechet : Estimate
+        Squared Frechet distance at these n, too large by what few images cost; no interval.
+    frechet_extrapolated : Estimate
+        The same, extrapolated to infinite n.
+    kernel : Estimate
+        Squared kernel distance (KID).
+    precision, recall : Estimate
+        Share of drawn images near the reference, and of reference images near the drawn. The
+        intervals are exact for the set that is counted, given the other.
+    density, coverage : Estimate
+        The same with less weight to outliers. Density has Student's interval, given the reference;
+        coverage has none.
+    coverage_expected : float
+        What coverage is on average for equal distributions at these n; NaN where it is.
+    similarity, similarity_reference : Estimate
+        Mean cosine between two images, about the mean of the whole reference; lower is more
+        diverse.
+    drift : tuple of Drift
+        Of each level of each attribute that was not balanced.
+    """
+
+    name: str
+    n: int
+    n_reference: int
+    frechet: Estimate
+    frechet_extrapolated: Estimate
+    kernel: Estimate
+    precision: Estimate
+    recall: Estimate
+    density: Estimate
+    coverage: Estimate
+    coverage_expected: float
+    similarity: Estimate
+    similarity_reference: Estimate
+    drift: tuple[Drift, ...]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Quality of a set of images against a reference.
+
+    Attributes
+    ----------
+    features, digest, about : str
+        In which features; numbers compare only where the digest is the same.
+    unknown, unknown_reference : int
+        Images without a cell, which count nowhere.
+    pooled : CellQuality
+        All images with a cell. It sees a different mix of cells as a difference.
+    cells : tuple of CellQuality
+        One a cell.
+    """
+
+    features: str
+    digest: str
+    about: str
+    unknown: int
+    unknown_reference: int
+    pooled: CellQuality
+    cells: tuple[CellQuality, ...]
+
+
+def quality_table(
+    drawn: Pictures,
+    reference: Pictures,
+    groups: Groups,
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+) -> Quality:
+    """Return the quality of drawn images, per cell and pooled.
+
+    Parameters
+    ----------
+    drawn, reference : Pictures
+        In the same features, labelled by the same classifiers.
+    groups : Groups
+        The balanced attributes; the drift of all others that are labelled is told.
+    seed : int
+        Of the shuffle of the extrapolation, and of the bootstrap.
+    workers : int, optional
+        Cells side by side; all cores by default. The numbers do not depend on it beyond rounding.
+
+    Raises
+    ------
+    InputError
+        When features or labels of the two sets differ in kind.
+    """
+    if drawn.digest != reference.digest:
+        raise InputError(
+            "features of the reference",
+            f"must be those of the drawn images, {drawn.name} {drawn.digest[:12]}",
+            f"{reference.name} {reference.digest[:12]}",
+            "Read both sets with the same features.",
+        )
+    names = drawn.labels.groups.names
+    if set(names) != set(reference.labels.groups.names):
+        raise InputError(
+            "labels of the reference",
+            f"must have the attributes {', '.join(names)}",
+            ", ".join(reference.labels.groups.names),
+            "Label both sets by the same classifiers.",
+        )
+    others = tuple(name for name in names if name not in groups.names)
+    cells = [part.labels.restricted(groups).cells for part in (drawn, reference)]
+    known = [rows != UNKNOWN for rows in cells]
+    centre = np.zeros(drawn.features.shape[1])
+    if known[1].any():
+        centre = reference.features[known[1]].mean(axis=0, dtype=np.float64)
+
+    def row(cell: int | None) -> CellQuality:
+        rows = known if cell is None else [own == cell for own in cells]
+        name = POOLED if cell is None else groups.cells[cell]
+        return _compare(name, drawn.take(rows[0]), reference.take(rows[1]), centre, others, seed)
+
+    order: list[int | None] = [None, *range(groups.size)]
+    pooled, *each = ordered_map(row, order, workers)
+    return Quality(
+        drawn.name,
+        drawn.digest,
+        drawn.about,
+        int((~known[0]).sum()),
+        int((~known[1]).sum()),
+        pooled,
+        tuple(each),
+    )
+
+
+def _compare(
+    name: str,
+    drawn: Pictures,
+    reference: Pictures,
+    centre: NDArray[np.float64],
+    others: tuple[str, ...],
+    seed: int,
+) -> CellQuality:
+    x, y = (part.features.astype(np.float64) for part in (drawn, reference))
+    inside, recalled = _nearby(x, y)
+    crowding, covered = _crowding(x, y)
+    applies = not np.isnan(covered.value)
+    return CellQuality(
+        name,
+        len(x),
+        len(y),
+        _frechet(x, y),
+        frechet_extrapolated(x, y, seed),
+        kernel_distance(x, y),
+        inside,
+        recalled,
+        crowding,
+        covered,
+        expected_coverage(len(x), len(y)) if applies else float("nan"),
+        self_similarity(x, centre, seed),
+        self_similarity(y, centre, seed),
+        drift(drawn.labels, reference.labels, others),
+    )
+
+
+def _frechet(x: NDArray[np.float64], y: NDArray[np.float64]) -> Estimate:
+    least, dim = min(len(x), len(y)), x.shape[1]
+    if least < 2:
+        return Estimate.missing(f"{least} images, at least 2 are needed")
+    value = frechet_distance(moments(x, ddof=1), moments(y, ddof=1))
+    short = f"{least} images for {dim} features: a covariance is singular, and the distance far "
+    return Estimate(value, note=f"{short}too large" if least <= dim else "")
+
+
+def _nearby(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Estimate, Estimate]:
+    """Return precision and recall."""
+    least = min(len(x), len(y))
+    if least <= MANIFOLD:
+        why = Estimate.missing(f"{least} images, at least {MANIFOLD + 1} are needed")
+        return why, why
+    return (
+        _share(hold(x, y, reaches(y, MANIFOLD)).balls > 0),
+        _share(hold(y, x, reaches(x, MANIFOLD)).balls > 0),
+    )
+
+
+def _crowding(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Estimate, Estimate]:
+    """Return density and coverage."""
+    if len(x) < 2 or len(y) <= DENSITY:
+        why = Estimate.missing(
+            f"{len(x)} drawn and {len(y)} reference images, at least 2 and {DENSITY + 1} are needed"
+        )
+        return why, why
+    held = hold(x, y, reaches(y, DENSITY))
+    each = held.balls / DENSITY
+    error = float(each.std(ddof=1) / np.sqrt(len(each)))
+    return around(float(each.mean()), error, len(each) - 1), Estimate(float(held.occupied.mean()))
+
+
+def _share(hits: NDArray[np.bool_]) -> Estimate:
+    return Estimate(float(hits.mean()), *exact_interval(int(hits.sum()), len(hits)))
