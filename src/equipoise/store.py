@@ -5,6 +5,7 @@ labels/            labels of the prior's codes (Parquet shards)
 draws-<digest>/    labels of the sampler's draws, by which it is measured
 directions.safetensors, sampler.safetensors
 figures.json       every number of the report; docs/figures.md names the fields
+quality.json       of `equipoise quality`; corrected.json of `equipoise label import --run`
 pictures/          contact sheets (PNG)
 report.html, card.json, card.md
 """
@@ -82,6 +83,16 @@ class RunFolder:
         """File of the report."""
         return self.path / "report.html"
 
+    @property
+    def quality(self) -> Path:
+        """File of the quality per cell, when it was measured."""
+        return self.path / "quality.json"
+
+    @property
+    def corrected(self) -> Path:
+        """File of the corrected shares, when people labelled images."""
+        return self.path / "corrected.json"
+
     def picture(self, name: str) -> Path:
         """File of a contact sheet."""
         return self.path / "pictures" / f"{name}.png"
@@ -110,7 +121,7 @@ class RunFolder:
         """Remove what an earlier run with other settings may have left; labels are kept."""
         with storage(self.path):
             samplers = self.path.glob("sampler*.safetensors")
-            names = ("figures.json", "card.json", "card.md")
+            names = ("figures.json", "quality.json", "corrected.json", "card.json", "card.md")
             told = (self.path / name for name in names)
             for path in (*told, self.report, self.directions, *samplers):
                 path.unlink(missing_ok=True)
@@ -130,18 +141,42 @@ class RunFolder:
         """
         path = self.path / "figures.json"
         remedy = f"Run `equipoise balance --out {self.path}` to the end."
-        try:
-            if path.stat().st_size > _LARGEST_FIGURES:
-                raise FileFormatError(
-                    f"figures {path}", "must be under 64 MiB", path.stat().st_size, remedy
-                )
-            figures = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise FileFormatError(
-                f"figures {path}", "must be readable JSON", str(error), remedy
-            ) from error
-        if not isinstance(figures, dict) or figures.get("format") != FORMAT:
+        figures = _read_object(path, remedy)
+        if figures.get("format") != FORMAT:
             raise FileFormatError(
                 f"figures {path}", f"must have format {FORMAT}", "another", remedy
             )
         return figures
+
+    def read_later(self) -> dict[str, dict[str, Any] | None]:
+        """Read what was measured after the run, by name; None for what was not.
+
+        Raises
+        ------
+        FileFormatError
+            When a file is damaged.
+        """
+        parts = {"quality": self.quality, "corrected": self.corrected}
+        return {
+            name: _read_object(path, "Measure it again.") if path.is_file() else None
+            for name, path in parts.items()
+        }
+
+
+def _read_object(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a JSON object of bounded size."""
+    try:
+        if path.stat().st_size > _LARGEST_FIGURES:
+            raise FileFormatError(
+                f"figures {path}", "must be under 64 MiB", path.stat().st_size, remedy
+            )
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(
+            f"figures {path}", "must be readable JSON", str(error), remedy
+        ) from error
+    return found

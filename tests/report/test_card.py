@@ -52,7 +52,7 @@ def test_it_tells_the_mix_with_intervals_verdict_and_provenance(run: RunFolder) 
 
 def test_the_schema_in_the_docs_names_every_field(run: RunFolder) -> None:
     docs = (Path(__file__).parents[2] / "docs" / "card.md").read_text()
-    card = make_card(run.read_figures())
+    card = make_card(run.read_figures(), run.read_later())
     for name in (*card, *card["after"], *card["after"]["verdict"]):
         assert f"`{name}`" in docs, name
 

@@ -19,6 +19,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     labelling,
     models,
     planning,
+    quality,
 )
 from equipoise.cli.app import app, out_console
 from equipoise.errors import EquipoiseError

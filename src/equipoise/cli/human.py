@@ -70,6 +70,9 @@ def _answered(folder: Path, attributes: str | None) -> Any:
 def label_import(
     folder: Annotated[Path, typer.Argument(help="Folder that `label export` wrote.")],
     tables: Annotated[list[Path], typer.Argument(help="Filled to_label.csv, one a rater.")],
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder that is to keep and show the correction.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the intervals' draws.")] = 0,
     json_file: JsonFile = None,
 ) -> None:
@@ -79,7 +82,9 @@ def label_import(
     """
     from equipoise.human.judgement import judge, read_ratings
     from equipoise.human.task import read_task
-    from equipoise.store import write_json
+    from equipoise.report.card import write_card
+    from equipoise.report.render import render
+    from equipoise.store import RunFolder, write_json
 
     task = read_task(folder)
     judged = judge(task, read_ratings(tables, task), seed=seed)
@@ -112,6 +117,11 @@ def label_import(
         _print_correction(correction)
     if json_file is not None:
         write_json(json_file, judged)
+    if run is not None:
+        kept = RunFolder(run)
+        write_json(kept.corrected, judged)
+        out_console.print(f"report   {render(kept)}")
+        out_console.print(f"card     {write_card(kept)}")
 
 
 def _number(value: float | None) -> str:

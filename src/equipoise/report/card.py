@@ -28,9 +28,9 @@ def write_card(run: RunFolder) -> Path:
     StorageError
         When the card cannot be written.
     """
-    figures = run.read_figures()
+    figures, later = run.read_figures(), run.read_later()
     try:
-        card = make_card(figures)
+        card = make_card(figures, later)
         text = _to_markdown(card)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
         raise FileFormatError(
@@ -44,14 +44,15 @@ def write_card(run: RunFolder) -> Path:
     return run.path / "card.md"
 
 
-def make_card(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the card of stored figures; docs/card.md names the fields."""
+def make_card(figures: dict[str, Any], later: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
+    """Return the card of stored figures and of what was measured later, by docs/card.md."""
     settings, result = figures["settings"], figures["results"][0]
+    corrected = later["corrected"]
     return {
         "format": FORMAT,
         "generator": figures["generator"],
         "classifiers": [
-            {**model, "known_errors": None}
+            {**model, "known_errors": corrected["errors"] if corrected else None}
             for model in figures["models"]
             if model["role"] == "classifier"
         ],
@@ -65,8 +66,8 @@ def make_card(figures: dict[str, Any]) -> dict[str, Any]:
         "before": _mix(figures["prior"]),
         "after": _mix(result["representation"]),
         "purity": result["confusion"]["purity"],
-        "corrected": None,
-        "quality": None,
+        "corrected": corrected["corrections"] if corrected else None,
+        "quality": later["quality"],
         "cost": figures["cost"],
         "seed": settings["seed"],
         "settings": settings,

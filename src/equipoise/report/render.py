@@ -32,9 +32,9 @@ def render(run: RunFolder) -> Path:
     StorageError
         When the report cannot be written.
     """
-    figures = run.read_figures()
+    figures, later = run.read_figures(), run.read_later()
     try:
-        html = _to_html(figures, run)
+        html = _to_html(figures, later, run)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
         raise FileFormatError(
             f"figures of run {run.path}",
@@ -46,7 +46,9 @@ def render(run: RunFolder) -> Path:
     return run.report
 
 
-def _to_html(figures: dict[str, Any], run: RunFolder) -> str:
+def _to_html(
+    figures: dict[str, Any], later: dict[str, dict[str, Any] | None], run: RunFolder
+) -> str:
     """Fill the template with figures, plots and pictures."""
     environment = Environment(
         loader=PackageLoader("equipoise.report", "."), autoescape=True, undefined=StrictUndefined
@@ -57,6 +59,8 @@ def _to_html(figures: dict[str, Any], run: RunFolder) -> str:
     cells = [share["name"] for share in figures["prior"]["cells"]]
     return environment.get_template("report.html.jinja").render(
         figures=figures,
+        quality=later["quality"],
+        corrected=later["corrected"],
         cells=cells,
         names=METHOD_NAMES,
         results=results,

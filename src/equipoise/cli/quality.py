@@ -1,0 +1,114 @@
+"""Quality of a sampler's images, cell by cell: quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.console import bars, print_table
+from equipoise.cli.drawing import open_sampler
+from equipoise.cli.options import Device, JsonFile, Workers
+
+
+@app.command()
+def quality(
+    what: Annotated[Path, typer.Argument(help="Run folder, or sampler file.")],
+    n: Annotated[int, typer.Option(help="Draws, and images of the reference.")] = 6000,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images to compare with. [rejection from the prior]"),
+    ] = None,
+    features: Annotated[
+        str, typer.Option(help="age, pixels, inception, dinov2, clip, or module:function.")
+    ] = "age",
+    watch: Annotated[
+        str | None, typer.Option(help="Further attributes whose shares should not drift.")
+    ] = None,
+    most: Annotated[
+        int, typer.Option(help="Codes of the prior to try at most for the reference.")
+    ] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Names the draws.")] = 2,
+    device: Device = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Set a sampler's images against a reference: distances, coverage, diversity, drift, by cell.
+
+    A run folder keeps the result, and its report and card show it. docs/quality.md tells what each
+    number means and where it misleads.
+
+    Example: `equipoise quality runs/demo --n 1200 --watch gender,age`
+    """
+    from equipoise.classifiers import open_panel
+    from equipoise.features import open_features
+    from equipoise.measure.folder import image_files
+    from equipoise.measure.sampler_quality import sampler_quality
+    from equipoise.report.card import write_card
+    from equipoise.report.render import render
+    from equipoise.settings import make_settings
+    from equipoise.store import RunFolder, write_json
+
+    run = RunFolder(what) if what.is_dir() else None
+    sampler, generator, panel = open_sampler(run.sampler if run else what, device)
+    watched = None
+    if watch is not None:
+        more = make_settings({"attributes": watch}).attributes
+        names = dict.fromkeys((*sampler.groups.names, *more))
+        watched = open_panel(tuple(names), generator)
+    with bars() as progress:
+        found = sampler_quality(
+            sampler,
+            generator,
+            panel,
+            open_features(features, device=device or "cpu"),
+            n,
+            seed,
+            watched=watched,
+            reference=image_files(reference) if reference else (),
+            most=most,
+            workers=workers,
+            progress=progress,
+        )
+    columns = ("cell", "n", "reference", "Frechet", "at infinite n", "kernel x1000")
+    rows = [
+        (
+            cell.name,
+            f"{cell.n:,}",
+            f"{cell.n_reference:,}",
+            _number(cell.frechet.value),
+            _number(cell.frechet_extrapolated.value),
+            _number(1000 * cell.kernel.value),
+            _number(cell.precision.value),
+            _number(cell.recall.value),
+            f"{_number(cell.coverage.value)} ({_number(cell.coverage_expected)})",
+        )
+        for cell in (found.pooled, *found.cells)
+    ]
+    print_table(out_console, (*columns, "precision", "recall", "coverage (expected)"), rows)
+    out_console.print(f"features {found.about}")
+    moved = [
+        f"{drift.name} in {cell.name}: {drift.difference.value:+.1%}"
+        for cell in found.cells
+        for drift in cell.drift
+        if drift.difference.low > 0 or drift.difference.high < 0
+    ]
+    told = sum(len(cell.drift) for cell in found.cells)
+    if told:
+        out_console.print(
+            f"drift    {len(moved)} of {told} intervals exclude 0 (1 in 20 by chance)"
+        )
+        for line in moved:
+            out_console.print(f"         {line}")
+    if json_file is not None:
+        write_json(json_file, found)
+    if run is not None:
+        write_json(run.quality, found)
+        out_console.print(f"report   {render(run)}")
+        out_console.print(f"card     {write_card(run)}")
+
+
+def _number(value: float) -> str:
+    return "-" if value != value else f"{value:.3g}"

@@ -1,0 +1,84 @@
+"""Quality of a sampler's draws against rejection from the same prior, or a folder of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from equipoise.classifiers.panel import Panel
+from equipoise.drawing import exact_counts
+from equipoise.features import Features
+from equipoise.generators.base import Generator
+from equipoise.measure.pictures import reject, see_codes, see_files
+from equipoise.measure.quality import Quality, quality_table
+from equipoise.progress import Progress, silent
+from equipoise.sampler import Sampler
+
+_REFERENCE_SEED = 2**58
+"""Added to a seed for the reference's codes, which nothing was learnt from."""
+
+
+def sampler_quality(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    features: Features,
+    n: int,
+    seed: int,
+    *,
+    watched: Panel | None = None,
+    reference: Sequence[Path] = (),
+    most: int = 1_000_000,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Quality:
+    """Set n draws of a sampler against a reference of as many images.
+
+    Parameters
+    ----------
+    sampler : Sampler
+    generator : Generator
+        The one that the sampler was made for.
+    panel : Panel
+        Reads the sampler's attributes, in its order.
+    features : Features
+    n, seed : int
+        Draws 0..n-1 of the seed, one-shot.
+    watched : Panel, optional
+        Reads the sampler's attributes and those whose drift is wanted; `panel` by default.
+    reference : sequence of Path
+        Image files; by default images of the prior, as many of each cell as the target says, by
+        rejection.
+    most : int
+        Codes of the prior to try at most for the reference.
+
+    Raises
+    ------
+    FileFormatError
+        When the sampler was made for another generator, or a file is no picture.
+    TooFewSamples
+        When a wanted cell has no reference image.
+    """
+    sampler.check_generator(generator)
+    reader = panel if watched is None else watched
+    if reference:
+        gold = see_files(reference, reader, features, workers=workers, progress=progress)
+    else:
+        codes = reject(
+            generator,
+            panel,
+            sampler.groups,
+            exact_counts(sampler.target, n),
+            (seed + _REFERENCE_SEED) % 2**63,
+            most=most,
+            workers=workers,
+            progress=progress,
+        )
+        gold = see_codes(generator, codes, reader, features, workers=workers, progress=progress)
+    parts = [draws.codes for draws in sampler.stream(n, seed, batch=1024)]
+    drawn = see_codes(
+        generator, np.concatenate(parts), reader, features, workers=workers, progress=progress
+    )
+    return quality_table(drawn, gold, sampler.groups, workers=workers)
