@@ -23,6 +23,9 @@ def test_it_knows_much_more_than_the_shares(fit: LatentFit) -> None:
     assert fit.quality.loss < 0.35 * fit.quality.base
     for _, loss, base in fit.quality.attributes:
         assert loss < 0.35 * base
+    assert [name for name, _, _ in fit.quality.cells] == list(fit.classifier.groups.cells)
+    for name, loss, base in fit.quality.cells:
+        assert loss < base, name
 
 
 def test_probabilities_are_a_distribution_and_calibrated(
@@ -61,6 +64,14 @@ def test_unknown_rows_are_left_out(toy: ToyGenerator, toy_labels: Labels) -> Non
     found = fit_latent(toy.stem, LabelledCodes.of_prior(toy.prior.codes(0, 0, 800), part))
     assert np.isfinite(found.held_out).all()
     assert sum(count for _, _, count in found.quality.reliability) == 400
+
+
+def test_losses_of_cells_add_up_to_the_whole(fit: LatentFit, toy_labels: Labels) -> None:
+    cells = toy_labels.cells[:4000]
+    shares = np.bincount(cells, minlength=6) / 4000
+    losses, bases = np.array([(loss, base) for _, loss, base in fit.quality.cells]).T
+    assert shares @ losses == pytest.approx(fit.quality.loss)
+    assert shares @ bases == pytest.approx(fit.quality.base)
 
 
 def test_stored_it_says_the_same(fit: LatentFit, toy: ToyGenerator) -> None:

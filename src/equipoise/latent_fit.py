@@ -42,6 +42,8 @@ class LatentQuality:
         Negative log-likelihood of the cells, and that of the cells' shares alone.
     attributes : tuple of (str, float, float)
         Each attribute with the same two numbers.
+    cells : tuple of (str, float, float)
+        Each cell with the same two numbers over its own codes; NaN where it has none.
     reliability : tuple of (float, float, int)
         For bins of the most probable cell's probability: its mean, how often that cell came out,
         and the codes in the bin. Calibrated probabilities have the first two alike.
@@ -51,6 +53,7 @@ class LatentQuality:
     loss: float
     base: float
     attributes: tuple[tuple[str, float, float], ...]
+    cells: tuple[tuple[str, float, float], ...]
     reliability: tuple[tuple[float, float, int], ...]
     temperature: float
 
@@ -126,6 +129,15 @@ def _quality(
         shares = np.bincount(labels.levels[:, a], weights)
         loss = float(-weights @ np.log(chosen))
         attributes.append((attribute.name, loss, float(entropy(shares))))
+    losses = -log_h[np.arange(len(h)), labels.cells].astype(np.float64)
+    mass = np.bincount(labels.cells, weights, labels.groups.size)
+    sums = np.bincount(labels.cells, weights * losses, labels.groups.size)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.where(mass > 0, [sums / mass, -np.log(mass)], np.nan)
+    cells = tuple(
+        (name, float(loss), float(base))
+        for name, (loss, base) in zip(labels.groups.cells, own.T, strict=True)
+    )
     best = h.max(axis=1)
     right = h.argmax(axis=1) == labels.cells
     bins = np.minimum((best * 10).astype(int), 9)
@@ -139,7 +151,7 @@ def _quality(
     )
     loss = _negative_log_likelihood(log_h, labels.cells, weights)
     base = float(entropy(np.bincount(labels.cells, weights)))
-    return LatentQuality(loss, base, tuple(attributes), reliability, temperature)
+    return LatentQuality(loss, base, tuple(attributes), cells, reliability, temperature)
 
 
 def _fit_member(
