@@ -80,7 +80,7 @@ def open_case(name: Name, pool: Pool, arguments: argparse.Namespace) -> Case:
         label_directions(generator, labels, settings),
         Target.uniform(panel.groups),
         settings,
-        lambda digest: name.folder(arguments.work) / f"draws-{digest[:12]}",
+        lambda digest, stage: name.folder(arguments.work) / f"draws-{stage}-{digest[:12]}",
     )
     return Case(ground, pool, arguments.n)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import Panel, open_panel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.errors import InputError
 from equipoise.flow import balance
@@ -179,3 +179,35 @@ def test_the_real_generator_end_to_end(tmp_path: Path) -> None:
     assert "http" not in html.replace("http://www.w3.org", "").replace(
         "http://purl.org", ""
     ).replace("https://matplotlib.org", "").replace("http://creativecommons.org", "")
+
+
+def test_a_target_of_one_cell_is_met(tmp_path: Path) -> None:
+    """All weights are even before and after calibration, so both are one sampler."""
+    table = tmp_path / "one.json"
+    table.write_text('{"smiling=yes": 1, "smiling=no": 0}')
+    settings = Settings(
+        generator="toy",
+        attributes=("smiling",),
+        target=str(table),
+        n=1200,
+        calibrate_n=400,
+        measure_n=400,
+    )
+    done = balance(settings, tmp_path / "run")
+    found = done.figures.results[0].representation
+    assert found.cells[1].share > 0.95
+
+
+def test_unwanted_common_cells_leave_a_rare_one_drawable(tmp_path: Path) -> None:
+    shares = {
+        "skin_tone": {"dark": 0.93, "medium": 0.05, "light": 0.02},
+        "smiling": {"no": 0.9, "yes": 0.1},
+    }
+    toy = ToyGenerator(shares, curvature=0.8)
+    panel = open_panel(["smiling", "skin_tone"], toy)
+    cells = panel.groups.cells
+    table = tmp_path / "rare.json"
+    table.write_text(json.dumps({cell: float(cell == cells[4]) for cell in cells}))
+    settings = Settings(target=str(table), n=3000, calibrate_n=300, measure_n=300)
+    done = balance(settings, tmp_path / "run", generator=toy, panel=panel)
+    assert done.figures.results[0].tilt.acceptance[4] > 1e-5

@@ -41,7 +41,7 @@ def label(toy: ToyGenerator, panel: Panel, prior: int, n: int, seed: int, folder
         Target.uniform(panel.groups),
         n,
         seed=seed,
-        draws_folder=lambda digest: folder / digest[:12],
+        draws_folder=lambda digest, stage: folder / f"{stage}-{digest[:12]}",
     )
 
 

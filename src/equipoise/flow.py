@@ -27,6 +27,9 @@ from equipoise.settings import Settings
 from equipoise.targets import parse_target
 from equipoise.versions import versions
 
+_MEASURE_SEED = 2**60
+"""Added to a run's seed for the draws that measure, of which nothing was learnt."""
+
 
 @dataclass(frozen=True, eq=False)
 class Balance:
@@ -128,8 +131,8 @@ def balance(
             generator,
             panel,
             settings.measure_n,
-            seed,
-            run.draws(fitted.sampler.digest),
+            (seed + _MEASURE_SEED) % 2**63,
+            run.draws(fitted.sampler.digest, "measure"),
             workers=workers,
             progress=progress,
         )

@@ -92,7 +92,10 @@ def half_space_of(
         Probability that each code is accepted, not all 0.
     """
     mean = chances @ codes / chances.sum()
-    normal = (mean / max(np.linalg.norm(mean), 1e-9)).astype(np.float32)
+    length = np.linalg.norm(mean)
+    if length < 1e-6:
+        return np.zeros(codes.shape[1], np.float32), -np.inf
+    normal = (mean / length).astype(np.float32)
     along = codes @ normal
     order = np.argsort(along)
     mass = chances[order].cumsum()

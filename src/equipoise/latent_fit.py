@@ -18,6 +18,7 @@ from scipy.special import log_softmax
 from scipy.stats import entropy
 from torch.nn import functional
 
+from equipoise.errors import TooFewSamples
 from equipoise.groups import UNKNOWN
 from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent import FOLDS, LatentClassifier, Network
@@ -94,10 +95,22 @@ def fit_latent(
         come from, so each counts alike in fitting, and by its weight in what is told of the prior.
     seed : int
         Of folds, initial weights and order.
+
+    Raises
+    ------
+    TooFewSamples
+        When hardly any code has a known cell.
     """
     codes, labels, known = labelled.codes, labelled.labels, labelled.known
     rng = generator_for(seed, Stream.FIT, 1)
     folds = rng.integers(FOLDS, size=len(codes))
+    if len(np.unique(folds[known])) < FOLDS:
+        raise TooFewSamples(
+            "codes of a known cell",
+            f"must be in each of {FOLDS} folds",
+            f"{known.sum()} codes",
+            "Label more codes, or lower --abstain-below.",
+        )
     scores = _standardise(labels.scores)
     shape = stem(codes[:1]).shape[1:]
     members, held_out = [], np.zeros((len(codes), labels.groups.size), np.float32)

@@ -89,7 +89,7 @@ class Ground:
     target : Target
     settings : Settings
     draws_folder : callable
-        From a sampler's digest to the folder for labels of its draws.
+        From a sampler's digest and a stage to the folder for labels of its draws.
     """
 
     generator: Generator
@@ -98,7 +98,7 @@ class Ground:
     directions: Directions
     target: Target
     settings: Settings
-    draws_folder: Callable[[str], Path]
+    draws_folder: Callable[[str, str], Path]
 
 
 def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:
@@ -223,7 +223,7 @@ def _calibrated(ground: Ground, source: Source, progress: Progress) -> tuple[Sam
         ground.panel,
         settings.calibrate_n,
         (settings.seed + _CALIBRATION_SEED) % 2**63,
-        ground.draws_folder(even.digest),
+        ground.draws_folder(even.digest, "calibrate"),
         stage="calibrate",
         workers=settings.workers,
         progress=progress,

@@ -32,6 +32,8 @@ ENOUGH = 20
 """Labelled codes of a cell below which it starves, and the rest of the labels go out in parts."""
 
 _PARTS = 3
+_ROUND_SEED = 2**55
+"""Added to a run's seed once a round."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def label_in_rounds(
     n: int,
     *,
     seed: int,
-    draws_folder: Callable[[str], Path],
+    draws_folder: Callable[[str, str], Path],
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Labelled:
@@ -112,8 +114,8 @@ def label_in_rounds(
     seed : int
         Names the draws.
     draws_folder : callable
-        From a sampler's digest to the folder for labels of its draws; a stopped round goes on
-        there.
+        From a sampler's digest and a stage to the folder for labels of its draws; a stopped round
+        goes on there.
 
     Raises
     ------
@@ -133,14 +135,16 @@ def label_in_rounds(
         sampler = Sampler(
             Origin.of(generator), Target(target.groups, wanted.astype(np.float64)), weights, tilt
         )
-        draws = sampler.draw(part, seed)
+        # Draws of one seed are alike whatever the tilt, so every round has its own.
+        own = (seed + (len(rounds) + 1) * _ROUND_SEED) % 2**63
+        draws = sampler.draw(part, own)
         table = label_codes(
             generator,
             panel,
             lambda start, stop, codes=draws.codes: codes[start:stop],  # type: ignore[misc]
             part,
-            draws_folder(sampler.digest),
-            source=f"sampler {sampler.digest}, seed {seed}",
+            draws_folder(sampler.digest, "direct"),
+            source=f"sampler {sampler.digest}, seed {own}",
             stage="direct",
             workers=workers,
             progress=progress,

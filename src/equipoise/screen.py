@@ -130,6 +130,7 @@ def _margin(guesses: NDArray[np.float32], log_chances: NDArray[np.float64]) -> f
         return float(cut - allowed)
 
     # Without enough accepted codes to tell, nothing is dropped.
-    if chances.sum() < _LEAST_ACCEPTED or excess(-_LARGEST_MARGIN) < 0:
+    few = chances.sum() < _LEAST_ACCEPTED
+    if few or excess(-_LARGEST_MARGIN) < 0 or excess(_LARGEST_MARGIN) > 0:
         return _LARGEST_MARGIN
     return float(brentq(excess, -_LARGEST_MARGIN, _LARGEST_MARGIN, xtol=1e-3))

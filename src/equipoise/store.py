@@ -2,7 +2,7 @@
 
 settings.toml      resolved settings; `--config` reads it back
 labels/            labels of the prior's codes (Parquet shards)
-draws-<digest>/    labels of the sampler's draws, by which it is measured
+draws-<stage>-<digest>/  labels of samplers' draws: directed, calibrating, measuring
 directions.safetensors, sampler.safetensors
 figures.json       every number of the report; docs/figures.md names the fields
 quality.json       of `equipoise quality`; corrected.json of `equipoise label import --run`
@@ -60,9 +60,9 @@ class RunFolder:
         """Folder of the prior's labels."""
         return self.path / "labels"
 
-    def draws(self, digest: str) -> Path:
-        """Folder of the labels of a sampler's draws."""
-        return self.path / f"draws-{digest[:12]}"
+    def draws(self, digest: str, stage: str) -> Path:
+        """Folder of the labels of a sampler's draws that a stage made."""
+        return self.path / f"draws-{stage}-{digest[:12]}"
 
     @property
     def directions(self) -> Path:

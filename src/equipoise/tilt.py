@@ -51,6 +51,8 @@ class TiltSource:
         Sharpness, above 0.
     ceilings : numpy.ndarray, shape (K,), float64
         c_k; infinite for a cell that cannot be requested.
+    clearances : numpy.ndarray, shape (K,), float64
+        Probability of no unwanted cell from which on codes are accepted in full, above 0.
     matching : Matching
         The factor that keeps the images' mean.
     half_spaces : HalfSpaces
@@ -66,6 +68,7 @@ class TiltSource:
     classifier: LatentClassifier
     beta: float
     ceilings: NDArray[np.float64]
+    clearances: NDArray[np.float64]
     matching: Matching
     half_spaces: HalfSpaces
     screen: Screen
@@ -97,7 +100,8 @@ class TiltSource:
     def _log_chances(self, stem: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log chances before the screen, from stem features, shape (n, K)."""
         log_h = self.classifier.log_probabilities(stem)
-        return log_chances(log_h, self.ceilings, self.beta, self.matching.log_factor(stem))
+        factor = self.matching.log_factor(stem)
+        return log_chances(log_h, self.ceilings, self.clearances, self.beta, factor)
 
     def _generator(self) -> Generator:
         if self.generator is None:
@@ -170,6 +174,7 @@ class TiltSource:
         """Return the arrays to store, by name."""
         return {
             "ceilings": self.ceilings,
+            "clearances": self.clearances,
             "acceptance": self.acceptance,
             **self.matching.tensors(),
             **self.half_spaces.tensors(),
@@ -206,6 +211,7 @@ class TiltSource:
         hidden = len(tensors["screen.bias1"]) if "screen.bias1" in tensors else 0
         shapes: dict[str, tuple[int, ...]] = {
             "ceilings": (cells,),
+            "clearances": (cells,),
             "acceptance": (cells,),
             "matching.slope": classifier.stem_shape[:1],
             "matching.offset": (1,),
@@ -219,7 +225,8 @@ class TiltSource:
         }
         found = {name: stored_array(tensors, name, shape, where) for name, shape in shapes.items()}
         beta = float(str(parameters["beta"]))
-        if not (np.isfinite(beta) and beta > 0) or not (found["ceilings"] > 0).all():
+        above = all((found[name] > 0).all() for name in ("ceilings", "clearances"))
+        if not (np.isfinite(beta) and beta > 0 and above):
             raise FileFormatError(
                 where, "must have beta and ceilings above 0", beta, "Make the sampler again."
             )
@@ -228,6 +235,7 @@ class TiltSource:
             classifier,
             beta,
             np.asarray(found["ceilings"], np.float64),
+            np.asarray(found["clearances"], np.float64),
             Matching(found["matching.slope"], float(found["matching.offset"][0])),
             HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
             Screen(**screen),
@@ -238,19 +246,22 @@ class TiltSource:
 def log_chances(
     log_h: NDArray[np.floating],
     ceilings: NDArray[np.float64],
+    clearances: NDArray[np.float64],
     beta: float,
     log_factor: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the logarithm of min(1, (h / ceiling) ** beta) times the factor.
 
     Codes that may be of a cell with an infinite ceiling are avoided by all other cells: their
-    chance falls by (1 - h) ** (`AVOIDANCE` * beta), h summed over such cells.
+    chance falls by min(1, (1 - h) / clearance) ** (`AVOIDANCE` * beta), h summed over such cells.
 
     Parameters
     ----------
     log_h : numpy.ndarray, shape (n, K)
     ceilings : numpy.ndarray, shape (K,)
         Above 0; a cell with an infinite one accepts nothing.
+    clearances : numpy.ndarray, shape (K,)
+        In (0, 1]; a tiny one avoids nothing.
     beta : float
     log_factor : numpy.ndarray, shape (n,)
 
@@ -260,5 +271,6 @@ def log_chances(
     """
     exact = log_h.astype(np.float64)
     avoided = np.minimum(np.exp(exact[:, np.isinf(ceilings)]).sum(axis=1), 1 - 1e-12)
-    common = log_factor + AVOIDANCE * beta * np.log1p(-avoided)
-    return np.asarray(beta * np.minimum(exact - np.log(ceilings), 0.0) + common[:, None])
+    clear = np.minimum(np.log1p(-avoided)[:, None] - np.log(clearances), 0.0)
+    sought = np.minimum(exact - np.log(ceilings), 0.0)
+    return np.asarray(beta * (sought + AVOIDANCE * clear) + log_factor[:, None])

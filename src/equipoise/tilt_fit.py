@@ -38,6 +38,7 @@ _SLACK = 1.25
 _PILOT = 65_536
 _PROPOSAL_PILOT = 16_384
 _LEAST_OWN = 20.0
+_NOTHING_AVOIDED = 1e-9
 _CHUNK = 256
 
 
@@ -101,8 +102,10 @@ def fit_tilt(
     InputError
         When beta is not above 0.
     """
-    if beta is not None and not (np.isfinite(beta) and beta > 0):
-        raise InputError("beta", "must be above 0", beta, "Leave it out.")
+    if beta is not None:
+        if not (np.isfinite(beta) and beta > 0):
+            raise InputError("beta", "must be above 0", beta, "Leave it out.")
+        beta = float(beta)
     known = labelled.known
     cells, weights = labelled.labels.cells[known], labelled.weights[known]
     log_h = fit.held_out[known].astype(np.float64)
@@ -114,11 +117,12 @@ def fit_tilt(
     ideal = (mass / mass.sum(axis=0).clip(1e-300)) @ target.shares
     ideal /= ideal.sum()
     ceilings = ceilings_of(fit, labelled, target.shares > 0)
+    clearances = clearances_of(fit, labelled, target.shares > 0)
 
     def trial(beta: float) -> tuple[FrontierPoint, Matched]:
         wanted = np.flatnonzero(target.shares > 0)
         none = np.zeros(len(places))
-        accepted = np.exp(log_chances(log_h, ceilings, beta, none))[:, wanted]
+        accepted = np.exp(log_chances(log_h, ceilings, clearances, beta, none))[:, wanted]
         accepted *= weights[:, None]
         matched = match(places, accepted, one_hot, target.shares, ideal)
         tilted = accepted * np.exp(np.minimum(places @ matched.slope - matched.full, 0))[:, None]
@@ -140,7 +144,7 @@ def fit_tilt(
         beta = max(p.beta for p in frontier if p.distance <= _SLACK * least)
     matched = trials[beta][1]
     matching = axes.factor(matched.slope, matched.full)
-    source = _prepare(generator, fit.classifier, ceilings, beta, matching, seed, _PILOT)
+    source = _prepare(generator, fit.classifier, ceilings, clearances, beta, matching, seed, _PILOT)
     return TiltFit(source, frontier)
 
 
@@ -150,8 +154,17 @@ def fit_proposal(
     """Prepare a tilt whose draws are to be labelled: plain, of sharpness `PROPOSAL_BETA`."""
     ceilings = ceilings_of(fit, labelled, target.shares > 0)
     matching = Matching.none(fit.classifier.stem_shape[0])
+    # Labels near unwanted cells are as useful as others, so nothing is avoided.
+    clearances = np.full(len(ceilings), _NOTHING_AVOIDED)
     return _prepare(
-        generator, fit.classifier, ceilings, PROPOSAL_BETA, matching, seed, _PROPOSAL_PILOT
+        generator,
+        fit.classifier,
+        ceilings,
+        clearances,
+        PROPOSAL_BETA,
+        matching,
+        seed,
+        _PROPOSAL_PILOT,
     )
 
 
@@ -163,20 +176,44 @@ def ceilings_of(
     A cell with too few of its own takes all codes, each as far as it is held to be of the cell.
     Infinite for cells that are not wanted.
     """
-    known, cells = labelled.known, labelled.labels.cells
     h = np.exp(fit.held_out.astype(np.float64))
-    enough = labelled.effective() >= _LEAST_OWN
+    own = _own_weights(h, labelled)
     ceilings = np.full(len(wanted), np.inf)
     for k in np.flatnonzero(wanted):
-        own = labelled.weights * (cells == k) if enough[k] else labelled.weights * h[:, k]
-        ceilings[k] = _weighted_quantile(h[known, k], own[known], CEILING)
+        ceilings[k] = _weighted_quantile(h[:, k], own[:, k], CEILING)
     return ceilings
+
+
+def clearances_of(
+    fit: LatentFit, labelled: LabelledCodes, wanted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the `CEILING` quantile, over each cell's own codes, of held-out P(no unwanted cell).
+
+    Shape (K,), above 0; 1 where every cell is wanted.
+    """
+    h = np.exp(fit.held_out.astype(np.float64))
+    own = _own_weights(h, labelled)
+    clear = 1 - h[:, ~wanted].sum(axis=1)
+    found = [_weighted_quantile(clear, own[:, k], CEILING) for k in range(len(wanted))]
+    return np.clip(found, _NOTHING_AVOIDED, 1.0)
+
+
+def _own_weights(h: NDArray[np.float64], labelled: LabelledCodes) -> NDArray[np.float64]:
+    """Return how far each code stands for each cell, shape (n, K).
+
+    A cell with too few codes of its own takes all, each as far as it is held to be of the cell.
+    """
+    cells = labelled.labels.cells
+    enough = labelled.effective() >= _LEAST_OWN
+    member = np.where(enough, cells[:, None] == np.arange(h.shape[1]), h)
+    return np.asarray(member * (labelled.weights * labelled.known)[:, None])
 
 
 def _prepare(
     generator: Generator,
     classifier: LatentClassifier,
     ceilings: NDArray[np.float64],
+    clearances: NDArray[np.float64],
     beta: float,
     matching: Matching,
     seed: int,
@@ -189,7 +226,8 @@ def _prepare(
         for low, high in batches(0, len(codes), _CHUNK):
             stem = generator.stem(codes[low:high])
             log_h = classifier.log_probabilities(stem)
-            parts.append(log_chances(log_h, ceilings, beta, matching.log_factor(stem)))
+            factor = matching.log_factor(stem)
+            parts.append(log_chances(log_h, ceilings, clearances, beta, factor))
         return np.concatenate(parts)
 
     pilot = explore(generator.prior, judge, np.isfinite(ceilings), size, seed)
@@ -197,7 +235,7 @@ def _prepare(
     screened = screen.ceilings(pilot.codes, slice(None))
     accepted = pilot.acceptance(np.minimum(pilot.log_chances, screened))
     return TiltSource(
-        classifier, beta, ceilings, matching, pilot.spaces, screen, accepted, generator
+        classifier, beta, ceilings, clearances, matching, pilot.spaces, screen, accepted, generator
     )
 
 

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from equipoise.compare.baselines import BASELINES, PAPER
 from equipoise.compare.page import plot, rows, write_page
 from equipoise.compare.run import Result, compare, read_results
-from equipoise.errors import FileFormatError, TooFewSamples
+from equipoise.errors import FileFormatError, InputError, TooFewSamples
 from equipoise.settings import Settings
 
 SETTINGS = Settings(
@@ -55,6 +56,11 @@ def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str,
     assert told == ["prior"]
     assert kept.stat().st_mtime_ns == before
     assert again["prior"]["shares"] == results["prior"]["shares"]
+
+
+def test_results_of_other_settings_are_refused(folder: Path, results: dict[str, Result]) -> None:
+    with pytest.raises(InputError, match="must be empty or hold results of this comparison"):
+        compare(replace(SETTINGS, measure_n=300), folder, 12_000)
 
 
 def test_a_damaged_result_is_named(folder: Path, results: dict[str, Result]) -> None:

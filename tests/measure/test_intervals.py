@@ -41,11 +41,35 @@ def test_more_cells_have_longer_intervals() -> None:
 def test_an_empty_cell_has_an_interval_and_no_images_have_none() -> None:
     low, high = simultaneous_intervals([0, 20, 80])
     assert low[0] == 0
-    assert 0.02 < high[0] < 0.15
+    assert high[0] == pytest.approx(1 - 0.01 ** (1 / 100))
     assert np.isnan(simultaneous_intervals([0, 0])).all()
     assert [float(bound[0]) for bound in simultaneous_intervals([7])] == [1, 1]
     low, high = simultaneous_intervals([1, 0])
     assert 0 <= low[0] < high[0] <= 1
+
+
+@pytest.mark.parametrize("empty", [1, 4])
+def test_empty_cells_hardly_lengthen_the_intervals_of_others(empty: int) -> None:
+    low, high = simultaneous_intervals([3000, 3000])
+    more_low, more_high = simultaneous_intervals([3000, 3000, *[0] * empty])
+    assert more_high[0] - more_low[0] < 1.2 * (high[0] - low[0])
+    assert (more_high[2:] < 0.002).all()
+
+
+def test_one_cell_that_has_all_may_fall_short() -> None:
+    low, high = simultaneous_intervals([100, 0])
+    assert 0.95 < low[0] < 1
+    assert high.tolist() == [1, pytest.approx(1 - 0.01 ** (1 / 100))]
+
+
+@pytest.mark.parametrize("truth", [[0.5, 0.498, 0.001, 0.001], [0.995, 0.005]])
+def test_intervals_cover_where_cells_are_often_empty(truth: list[float]) -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for counts in rng.multinomial(300, truth, REPETITIONS):
+        low, high = simultaneous_intervals(counts)
+        covered += bool(((low <= truth) & (truth <= high)).all())
+    assert covered / REPETITIONS >= 0.93
 
 
 def test_the_same_counts_have_the_same_intervals() -> None:

@@ -4,7 +4,7 @@ from scipy.stats import norm
 
 from equipoise.errors import InputError
 from equipoise.measure.intervals import simultaneous_intervals
-from equipoise.measure.plan import plan
+from equipoise.measure.plan import plan, verified_calls
 
 SHARES = np.array([0.5, 0.2, 0.2, 0.1])
 
@@ -47,6 +47,7 @@ def test_both_wishes_are_met_and_cost_is_told() -> None:
         ({"gap": 0.0}, r"gap must be in \(0, 1\), got 0.0"),
         ({"half_width": 1.5}, r"half_width must be in \(0, 1\), got 1.5"),
         ({"gap": 0.1, "power": 1.0}, r"power must be in \(0, 1\), got 1.0"),
+        ({"gap": 0.95}, "gap must be one that some share can have, got 0.95"),
         ({"gap": 0.1, "calls_per_image": 0.5}, "calls_per_image must be at least 1, got 0.5"),
     ],
 )
@@ -57,3 +58,13 @@ def test_bad_wishes_are_named(wishes: dict[str, float], said: str) -> None:
 
 def test_one_cell_needs_one_image() -> None:
     assert plan([1.0], half_width=0.1).n == 1
+
+
+def test_cells_of_target_zero_cost_nothing() -> None:
+    assert plan([0.5, 0.5, 0, 0], half_width=0.01).n == plan([0.5, 0.5], half_width=0.01).n
+
+
+def test_calls_of_verified_images_are_those_of_each_cell() -> None:
+    assert verified_calls([0.9, 0.9, 0.9, 0.1], [0.25] * 4) == pytest.approx(3.3333, rel=1e-3)
+    with pytest.raises(InputError, match="purity must be above 0"):
+        verified_calls([0.9, np.nan], [0.5, 0.5])

@@ -57,7 +57,7 @@ def test_the_images_that_would_decide_do_decide() -> None:
     assert verdict.code == "cannot_tell"
     assert verdict.decisive_n is not None
     assert f"{verdict.decisive_n:,} images would decide" in verdict.words
-    assert judge(np.full(6, int(verdict.decisive_n * 1.1 / 6)), UNIFORM).code == "meets"
+    assert judge(np.full(6, int(verdict.decisive_n * 1.2 / 6)), UNIFORM).code == "meets"
     off = np.array([0.2, *[0.16] * 5])
     small = judge((off * 800).astype(int), UNIFORM)
     assert small.code == "cannot_tell"

@@ -70,8 +70,10 @@ def compare(
         results = run(settings, out, pool, progress)
     print_table(out_console, COLUMNS, rows([results]))
     title = f"{' x '.join(settings.attributes)}, {settings.n:,} labels"
-    command = f"equipoise compare --attributes {','.join(settings.attributes)} --n {settings.n}"
-    command += f" --seed {settings.seed} --measure-n {settings.measure_n} --pool {pool}"
+    flags = {name: value for name, value in settings.to_dict().items() if name in given}
+    flags = {**flags, "attributes": ",".join(settings.attributes), "pool": pool}
+    told = [f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None]
+    command = " ".join(["equipoise compare", *told])
     write_page(out / "compare.md", command, {title: [results]})
     if json_file is not None:
         write_json(json_file, results)

@@ -109,10 +109,12 @@ def dry_run(console: Console, settings: Settings, *, measured: bool = True) -> N
     cost = {"label": settings.n}
     if measured:
         cost = {"label": settings.prior_n, "label in directed rounds": settings.directed_n}
-        methods = (settings.method, *settings.beside)
-        tilted = methods.count("tilt") + 2 * methods.count("mixture")
-        cost["calibrate"] = settings.calibrate_n * tilted
-        cost["fit the mixture to"] = settings.mixture_n * methods.count("mixture")
+        methods = list(dict.fromkeys((settings.method, *settings.beside)))
+        mixture = methods.count("mixture")
+        # A mixture is fitted to draws of the tilt, whose calibration is then there for both.
+        tilted = min(methods.count("tilt") + mixture, 1)
+        cost["calibrate"] = settings.calibrate_n * (tilted + mixture)
+        cost["fit the mixture to"] = settings.mixture_n * mixture
         cost["measure"] = settings.measure_n * len(methods)
     parts = ", ".join(f"{calls:,} to {what}" for what, calls in cost.items() if calls)
     console.print(

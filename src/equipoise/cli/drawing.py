@@ -106,7 +106,9 @@ def measure(
         representation = figures
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
-        figures = _measure_sampler(what, target, tolerance, n or 6000, seed, device, workers)
+        figures = _measure_sampler(
+            what, target, tolerance, 6000 if n is None else n, seed, device, workers
+        )
         representation = figures.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:

@@ -86,6 +86,9 @@ def label_import(
     from equipoise.report.render import render
     from equipoise.store import RunFolder, write_json
 
+    kept = None if run is None else RunFolder(run)
+    if kept is not None:
+        kept.read_figures()  # A folder that is no run fails before it is written to.
     task = read_task(folder)
     judged = judge(task, read_ratings(tables, task), seed=seed)
     print_table(
@@ -117,8 +120,7 @@ def label_import(
         _print_correction(correction)
     if json_file is not None:
         write_json(json_file, judged)
-    if run is not None:
-        kept = RunFolder(run)
+    if kept is not None:
         write_json(kept.corrected, judged)
         out_console.print(f"report   {render(kept)}")
         out_console.print(f"card     {write_card(kept)}")

@@ -30,6 +30,7 @@ from equipoise.cli.options import (
     Seed,
     Workers,
 )
+from equipoise.errors import InputError
 from equipoise.settings import make_settings
 
 
@@ -63,6 +64,13 @@ def collect(
     from equipoise.store import RunFolder, write_json
 
     folder = RunFolder(out)
+    if (out / "figures.json").exists():
+        raise InputError(
+            f"folder {out}",
+            "must not hold a finished run, whose settings would be replaced",
+            "one with figures.json",
+            "Choose another --out.",
+        )
     opened, panel = open_models(settings)
     with bars() as progress:
         table = run(

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from equipoise.cli.app import app, out_console
@@ -46,6 +47,8 @@ def plan(
     from equipoise.cli.drawing import open_sampler
     from equipoise.drawing import one_shot
     from equipoise.measure.plan import plan as make
+    from equipoise.measure.plan import verified_calls
+    from equipoise.measure.representation import confuse
     from equipoise.store import write_json
     from equipoise.targets import parse_target
 
@@ -53,12 +56,16 @@ def plan(
     if sampler is not None:
         loaded, generator, panel = open_sampler(sampler, device)
         wanted = loaded.target if target is None else parse_target(target, panel.groups)
-        began, tried = time.perf_counter(), 512
+        began, tried = time.perf_counter(), 1024
         batches = list(one_shot(loaded, generator, panel, tried))
         speed = tried / (time.perf_counter() - began)
         if verified:
-            hits = sum(int((b.draws.requested == b.labels.cells).sum()) for b in batches)
-            calls = tried / max(hits, 1)
+            confusion = confuse(
+                loaded.groups,
+                np.concatenate([b.draws.requested for b in batches]),
+                np.concatenate([b.labels.cells for b in batches]),
+            )
+            calls = verified_calls([s.share for s in confusion.purity], wanted.shares)
     else:
         groups = open_panel(make_settings({"attributes": attributes}).attributes).groups
         wanted = parse_target(target or "uniform", groups)

@@ -52,12 +52,15 @@ def quality(
     from equipoise.store import RunFolder, write_json
 
     run = RunFolder(what) if what.is_dir() else None
+    if run is not None:
+        run.read_figures()  # A run without figures fails before anything is drawn.
     sampler, generator, panel = open_sampler(run.sampler if run else what, device)
     watched = None
     if watch is not None:
         more = make_settings({"attributes": watch}).attributes
         names = dict.fromkeys((*sampler.groups.names, *more))
-        watched = open_panel(tuple(names), generator)
+        abstain = float(sampler.settings.get("abstain_below", 0.0))
+        watched = open_panel(tuple(names), generator, abstain_below=abstain)
     with bars() as progress:
         found = sampler_quality(
             sampler,

@@ -35,7 +35,7 @@ class Outcome:
     calls : float
         Generator calls per delivered image.
     fit, draw : float
-        Seconds to fit, and per 1,000 draws of codes.
+        Seconds to fit, and per 1,000 draws: of codes, or of images where each is verified.
     note : str
     """
 
@@ -105,11 +105,12 @@ class Case:
 
     @cached_property
     def verified_codes(self) -> tuple[list[NDArray[np.float32]], float, float]:
-        """Codes of each cell that came out as requested, calls per image, seconds."""
+        """Codes of each cell that came out as requested, calls per image, seconds of drawing."""
+        sampler = self.tilt[0]
         began = time.perf_counter()
         counts = exact_counts(self.target, self.n)
-        panel = self.ground.panel
-        drawn = list(verified(self.tilt[0], self.generator, panel, counts, self.seed))
+        panel, workers = self.ground.panel, self.ground.settings.workers
+        drawn = list(verified(sampler, self.generator, panel, counts, self.seed, workers=workers))
         codes = np.concatenate([d.draws.codes for d in drawn])
         cells = np.concatenate([d.draws.requested for d in drawn])
         calls = sum(d.calls for d in drawn) / self.n

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from equipoise.collection import collect
 from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, picture
 from equipoise.compare.scores import score
-from equipoise.errors import FileFormatError, TooFewSamples
-from equipoise.files import storage
+from equipoise.errors import FileFormatError, InputError, TooFewSamples
+from equipoise.files import storage, write_text
 from equipoise.flow import open_named
 from equipoise.labels import Labels
 from equipoise.methods import Ground, label_directions
@@ -26,6 +27,7 @@ Result = dict[str, Any]
 """A stored score, or {"refused": why the method does not apply}."""
 
 _LARGEST = 2**20
+_IDENTITY = "case.txt"
 _POOL_SEED = 2**59
 """Added to a run's seed for the codes of the references, which no method may learn from."""
 
@@ -48,10 +50,9 @@ def run_case(
     told : callable
         Given each new result.
     """
+    _check_identity(case, folder)
     results = read_results(folder)
     left = [method for method in BASELINES if method not in results]
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     progress("compare", len(BASELINES) - len(left), len(BASELINES))
     if not left:
         return results
@@ -98,6 +99,8 @@ def compare(
     TooFewSamples
         When a cell has fewer than two codes in the pool.
     """
+    # The tilt's part of the labels is directed, whatever method the settings name.
+    settings = replace(settings, method="tilt", beside=())
     generator = open_named(settings)
     panel = open_panel(settings.attributes, generator, abstain_below=settings.abstain_below)
     workers = settings.workers
@@ -118,7 +121,7 @@ def compare(
         label_directions(generator, learnt, settings),
         Target.uniform(panel.groups),
         settings,
-        lambda digest: folder / f"draws-{digest[:12]}",
+        lambda digest, stage: folder / f"draws-{stage}-{digest[:12]}",
     )
     case = Case(ground, reference, settings.measure_n)
     return run_case(case, folder / "results", progress, told)
@@ -149,6 +152,38 @@ def read_results(folder: Path) -> dict[str, Result]:
             ) from error
         found[method] = result
     return found
+
+
+def _check_identity(case: Case, folder: Path) -> None:
+    """Refuse a folder with results of another case, or mark it as this one's.
+
+    Raises
+    ------
+    InputError
+        When it holds results of other settings.
+    """
+    wanted = json.dumps(
+        {
+            "settings": case.ground.settings.to_dict(),
+            "generator": case.generator.digest,
+            "panel": case.ground.panel.digest,
+            "pool": [case.pool.seed, len(case.pool.labels), case.pool.n],
+            "n": case.n,
+        },
+        sort_keys=True,
+    )
+    path = folder / _IDENTITY
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+        if found != wanted and any(folder.glob("*.json")):
+            raise InputError(
+                f"folder {folder}",
+                f"must be empty or hold results of this comparison, {wanted}",
+                found or "results of something else",
+                "Choose another --out.",
+            )
+        write_text(path, wanted)
 
 
 def _file(folder: Path, method: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +72,11 @@ def _append(drawing: Drawing, out: Path) -> None:
             "Choose another folder with --out, or a larger --n.",
         )
     start = kept.rows
-    with table.open("a", newline="", encoding="utf-8") as file:
-        for drawn in drawing.batches(kept):
+    with (
+        table.open("a", newline="", encoding="utf-8") as file,
+        closing(drawing.batches(kept)) as batches,
+    ):
+        for drawn in batches:
             rows = list(metadata_rows(drawn, request.seed, start))
             start += len(rows)
             for row, image in zip(rows, drawn.images, strict=True):

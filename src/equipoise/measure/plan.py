@@ -81,7 +81,7 @@ def plan(
 
     Examples
     --------
-    >>> 9500 < plan([0.5, 0.5], half_width=0.01).n < 9800
+    >>> 9600 < plan([0.5, 0.5], half_width=0.01).n < 10_300
     True
     """
     expected = np.asarray(shares, dtype=np.float64)
@@ -92,6 +92,8 @@ def plan(
         raise InputError("half_width", "or gap must be given", None, "Pass --half-width 0.01.")
     if not calls_per_image >= 1:
         raise InputError("calls_per_image", "must be at least 1", calls_per_image, "Pass 1.")
+    if gap is not None and not (_needed(expected, gap, power) > 0).any():
+        raise InputError("gap", "must be one that some share can have", gap, "Pass 0.02.")
     critical = _critical(expected)
     n = 1
     if half_width is not None:
@@ -108,11 +110,32 @@ def plan(
     )
 
 
+def verified_calls(purity: ArrayLike, target: ArrayLike) -> float:
+    """Return generator calls per verified image: the sum over cells of target / purity.
+
+    Raises
+    ------
+    InputError
+        When a wanted cell never came out, or was never asked for.
+
+    Examples
+    --------
+    >>> round(verified_calls([0.5, 0.8], [0.5, 0.5]), 3)
+    1.625
+    """
+    found, shares = np.asarray(purity, np.float64), np.asarray(target, np.float64)
+    wanted = shares > 0
+    if not (found[wanted] > 0).all():
+        raise InputError(
+            "purity", "must be above 0 in every wanted cell", found.tolist(), "Draw more images."
+        )
+    return float((shares[wanted] / found[wanted]).sum())
+
+
 def _critical(shares: NDArray[np.float64]) -> float:
     """Return the simultaneous critical value at large n."""
-    if len(shares) == 1:
-        return 0.0
-    return critical_value(tuple(np.rint(shares * _LARGE).astype(int).tolist()))
+    possible = shares[shares > 0]
+    return critical_value(tuple(np.rint(possible * _LARGE).astype(int).tolist()))
 
 
 def _needed(target: NDArray[np.float64], gap: float, power: float) -> NDArray[np.float64]:
@@ -130,7 +153,7 @@ def _needed(target: NDArray[np.float64], gap: float, power: float) -> NDArray[np
 
 def _detectable(target: NDArray[np.float64], n: int, power: float) -> float:
     """Return the smallest gap that n images find in every cell, by bisection; at most 1."""
-    low, high = 1e-6, 1.0
+    low, high = 1e-6, float(np.maximum(target, 1 - target).max())
     for _ in range(60):
         middle = np.sqrt(low * high)
         low, high = (low, middle) if _needed(target, middle, power).max() <= n else (middle, high)

@@ -121,7 +121,7 @@ def _decisive_n(
     room = tolerance - np.abs(observed - target)
     if (np.abs(room) < 1e-6).any():
         return None
-    critical = critical_value(tuple(counts.tolist())) if len(counts) > 1 else 0.0
+    critical = critical_value(tuple(counts.tolist()))
     needed = critical**2 * variance / room**2
     outside = room < 0
     deciding = needed[outside].min() if outside.any() else needed.max()

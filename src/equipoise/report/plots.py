@@ -88,9 +88,13 @@ def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
 
 
 def frontier_plot(points: Sequence[dict[str, Any]], beta: float) -> str:
-    """Draw closeness against calls for each sharpness, the chosen one ringed."""
+    """Draw closeness against calls for each sharpness, the chosen one ringed.
+
+    A sharpness at which some cell never comes out has no finite number of calls, and no point.
+    """
     figure = Figure(figsize=(6.0, 3.4))
     axes = figure.subplots()
+    points = [point for point in points if isinstance(point["calls"], int | float)]
     calls = [point["calls"] for point in points]
     distances = [point["distance"] for point in points]
     axes.plot(calls, distances, "o-", color=COLOURS[1])
