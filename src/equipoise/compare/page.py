@@ -42,7 +42,7 @@ def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
                 f"{ratio:.1f}",
                 f"{np.mean(covered):.2f}" if covered else "-",
                 _shown(_mean(found, "calls_verified")),
-                f"{_mean(found, 'fit_seconds'):.0f}",
+                _shown(_mean(found, "fit_seconds"), 0),
                 _shown(_mean(found, "draw_seconds")),
             )
         )
@@ -107,6 +107,6 @@ def _mean(found: Sequence[Mapping[str, Any]], key: str) -> float:
     return float(np.mean(values)) if all(isinstance(v, int | float) for v in values) else np.nan
 
 
-def _shown(value: float) -> str:
+def _shown(value: float, digits: int = 2) -> str:
     """Write a number, or "-" where there is none, as for a cell that never comes out."""
-    return f"{value:.2f}" if np.isfinite(value) else "-"
+    return f"{value:.{digits}f}" if np.isfinite(value) else "-"
