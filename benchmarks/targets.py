@@ -34,6 +34,11 @@ CENSUS = {
 }
 """A table as a census would give; the numbers are made up."""
 
+NOTE = (
+    "Intervals hold the sampling noise of one-shot draws alone; what calibration does not know "
+    "comes on top, about half as much again. A cell of target 0 is exact in verified draws only."
+)
+
 ZERO = {**dict.fromkeys(CENSUS, 0.2), "smiling=no, skin_tone=light": 0.0}
 
 
@@ -98,7 +103,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/bench-targets"))
     arguments = parser.parse_args()
     lines = ["# Targets that are not uniform", ""]
-    lines += [f"`{' '.join(['python benchmarks/targets.py', *sys.argv[1:]])}`", ""]
+    lines += [f"`{' '.join(['python benchmarks/targets.py', *sys.argv[1:]])}`", "", NOTE, ""]
     record = {}
     for name, target in targets(arguments.work).items():
         settings = Settings(target=target)

@@ -70,3 +70,9 @@ def test_a_cell_of_unknown_images_alone_is_named() -> None:
     counts[2] = [0, 0, 0, 0, 0, 0, 10]
     with pytest.raises(TooFewSamples, match="'smiling=no, tone=light' must give some known image"):
         calibrate(counts, UNIFORM)
+
+
+def test_a_leak_into_a_forbidden_cell_does_not_starve_its_neighbour() -> None:
+    """Cell 2 is forbidden and gets 4 % of what is asked of cell 1: the others keep their shares."""
+    weights = solve_weights([[0.95, 0.05, 0.0], [0.06, 0.9, 0.04]], [0.5, 0.5, 0.0])
+    assert np.abs(weights - 0.5).max() < 0.06

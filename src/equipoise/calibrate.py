@@ -74,8 +74,9 @@ def solve_weights(confusion: ArrayLike, target: ArrayLike) -> NDArray[np.float64
     [0.4286, 0.5714]
     """
     rows, wanted = np.asarray(confusion, np.float64), np.asarray(target, np.float64)
-    # Errors count relative to the target, as they do in KL; a heavy row holds the sum at 1.
-    scale = 1 / np.sqrt(np.maximum(wanted, 1e-3))
+    # Errors count relative to the target, as they do in KL, and in a cell of target 0, where that
+    # would be beyond all measure, as in an even one. A heavy row holds the sum at 1.
+    scale = 1 / np.sqrt(np.where(wanted > 0, np.maximum(wanted, 1e-3), 1 / len(wanted)))
     heavy = 1e3
     system = np.vstack([rows.T * scale[:, None], np.full(len(rows), heavy)])
     weights, _ = nnls(system, np.append(wanted * scale, heavy))
