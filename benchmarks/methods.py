@@ -21,12 +21,10 @@ from equipoise.collection import collect
 from equipoise.compare.baselines import Case
 from equipoise.compare.page import write_page
 from equipoise.compare.reference import Pool
-from equipoise.compare.run import read_results, run_case
+from equipoise.compare.run import make_case, read_results, run_case
 from equipoise.generators import open_generator
-from equipoise.methods import Ground, label_directions
 from equipoise.settings import Settings
 from equipoise.store import write_json
-from equipoise.targets import Target
 from equipoise.versions import versions
 
 ATTRIBUTES = ("gender", "smiling", "skin_tone")
@@ -73,16 +71,7 @@ def open_case(name: Name, pool: Pool, arguments: argparse.Namespace) -> Case:
     panel = open_panel(name.attributes.split("+"), generator)
     labels = table.labels().restricted(panel.groups)
     settings = Settings(attributes=panel.groups.names, n=name.labels, seed=name.seed)
-    ground = Ground(
-        generator,
-        panel,
-        labels,
-        label_directions(generator, labels, settings),
-        Target.uniform(panel.groups),
-        settings,
-        lambda digest, stage: name.folder(arguments.work) / f"draws-{stage}-{digest[:12]}",
-    )
-    return Case(ground, pool, arguments.n)
+    return make_case(pool, panel, labels, settings, name.folder(arguments.work))
 
 
 def summarise(arguments: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from equipoise.quantiles import weighted_quantile
+
 LOST = 0.01
 """Share of a cell's acceptance that the threshold may cut off."""
 
@@ -96,7 +98,4 @@ def half_space_of(
     if length < 1e-6:
         return np.zeros(codes.shape[1], np.float32), -np.inf
     normal = (mean / length).astype(np.float32)
-    along = codes @ normal
-    order = np.argsort(along)
-    mass = chances[order].cumsum()
-    return normal, float(along[order[np.searchsorted(mass, LOST * mass[-1])]])
+    return normal, weighted_quantile(codes @ normal, chances, LOST)

@@ -20,6 +20,7 @@ from scipy.optimize import minimize
 from equipoise.calibrate import solve_weights
 from equipoise.distances import moments
 from equipoise.generators.base import Generator
+from equipoise.quantiles import weighted_quantile
 from equipoise.workers import batches
 
 PRINCIPAL = 16
@@ -151,9 +152,7 @@ def match(
         mass = accepted @ (shares / sums)
         slope = _entropy_balance(places, mass / mass.sum(), wanted)
     exponents = places @ slope
-    order = np.argsort(exponents)
-    below = (mass * np.exp(exponents))[order].cumsum()
-    return Matched(slope, float(exponents[order[np.searchsorted(below, _FULL * below[-1])]]))
+    return Matched(slope, weighted_quantile(exponents, mass * np.exp(exponents), _FULL))
 
 
 def _entropy_balance(

@@ -20,6 +20,7 @@ from equipoise.latent import LatentClassifier
 from equipoise.latent_fit import LatentFit
 from equipoise.matching import Matched, Matching, match, principal_axes, read_pooled
 from equipoise.pilot import explore
+from equipoise.quantiles import weighted_quantile
 from equipoise.screen import fit_screen
 from equipoise.targets import Target
 from equipoise.tilt import TiltSource, log_chances
@@ -116,6 +117,7 @@ def fit_tilt(
     mass = one_hot * weights[:, None]
     ideal = (mass / mass.sum(axis=0).clip(1e-300)) @ target.shares
     ideal /= ideal.sum()
+    reference = moments(places, ideal)
     ceilings = ceilings_of(fit, labelled, target.shares > 0)
     clearances = clearances_of(fit, labelled, target.shares > 0)
 
@@ -133,7 +135,7 @@ def fit_tilt(
         with np.errstate(divide="ignore"):
             calls = float((target.shares[wanted] / purity[wanted]).sum())
         drawn = moments(places, tilted @ solve_weights(confusion, target.shares))
-        distance = frechet_distance(drawn, moments(places, ideal))
+        distance = frechet_distance(drawn, reference)
         return FrontierPoint(beta, tuple(purity.tolist()), calls, distance), matched
 
     tried = BETAS if beta is None or beta in BETAS else tuple(sorted((*BETAS, beta)))
@@ -180,7 +182,7 @@ def ceilings_of(
     own = _own_weights(h, labelled)
     ceilings = np.full(len(wanted), np.inf)
     for k in np.flatnonzero(wanted):
-        ceilings[k] = _weighted_quantile(h[:, k], own[:, k], CEILING)
+        ceilings[k] = weighted_quantile(h[:, k], own[:, k], CEILING)
     return ceilings
 
 
@@ -194,7 +196,7 @@ def clearances_of(
     h = np.exp(fit.held_out.astype(np.float64))
     own = _own_weights(h, labelled)
     clear = 1 - h[:, ~wanted].sum(axis=1)
-    found = [_weighted_quantile(clear, own[:, k], CEILING) for k in range(len(wanted))]
+    found = [weighted_quantile(clear, own[:, k], CEILING) for k in range(len(wanted))]
     return np.clip(found, _NOTHING_AVOIDED, 1.0)
 
 
@@ -237,12 +239,3 @@ def _prepare(
     return TiltSource(
         classifier, beta, ceilings, clearances, matching, pilot.spaces, screen, accepted, generator
     )
-
-
-def _weighted_quantile(
-    values: NDArray[np.float64], weights: NDArray[np.float64], level: float
-) -> float:
-    """Return the value up to which `level` of the weight lies."""
-    order = np.argsort(values)
-    mass = weights[order].cumsum()
-    return float(values[order[min(np.searchsorted(mass, level * mass[-1]), len(order) - 1)]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +31,7 @@ from equipoise.cli.options import (
     Workers,
 )
 from equipoise.errors import InputError
-from equipoise.settings import make_settings
+from equipoise.settings import Settings, make_settings
 
 
 @app.command()
@@ -58,8 +58,6 @@ def collect(
     dry_run(out_console, settings, measured=False)
     if dry:
         return
-    from equipoise.collection import collect as run
-    from equipoise.flow import open_models
     from equipoise.measure.representation import represent
     from equipoise.store import RunFolder, write_json
 
@@ -71,17 +69,7 @@ def collect(
             "one with figures.json",
             "Choose another --out.",
         )
-    opened, panel = open_models(settings)
-    with bars() as progress:
-        table = run(
-            opened,
-            panel,
-            settings.prior_n,
-            settings.seed,
-            folder.labels,
-            workers=settings.workers,
-            progress=progress,
-        )
+    _, panel, table = _label(settings, folder)
     folder.write_settings(settings)
     representation = represent(table.labels())
     print_representation(out_console, "the generator as it is", representation)
@@ -102,9 +90,7 @@ def directions(
 
     Example: `equipoise directions runs/labels --multilevel one-vs-rest`
     """
-    from equipoise.collection import collect as labelled
     from equipoise.figures import directions_quality
-    from equipoise.flow import open_models
     from equipoise.hyperplanes import save_directions
     from equipoise.methods import label_directions
     from equipoise.store import RunFolder, write_json
@@ -115,9 +101,24 @@ def directions(
     settings = make_settings(
         {**saved.to_dict(), **{k: v for k, v in flags.items() if v is not None}}
     )
+    opened, _, table = _label(settings, folder)
+    found = label_directions(opened, table.labels(), settings)
+    save_directions(found, folder.directions)
+    quality = directions_quality(found)
+    print_directions(out_console, quality)
+    if json_file is not None:
+        write_json(json_file, quality)
+    out_console.print(f"directions  {folder.directions}")
+
+
+def _label(settings: Settings, folder: Any) -> Any:
+    """Open the models, and label what the run folder lacks; return both models and the table."""
+    from equipoise.collection import collect as run
+    from equipoise.flow import open_models
+
     opened, panel = open_models(settings)
     with bars() as progress:
-        table = labelled(
+        table = run(
             opened,
             panel,
             settings.prior_n,
@@ -126,10 +127,4 @@ def directions(
             workers=settings.workers,
             progress=progress,
         )
-    found = label_directions(opened, table.labels(), settings)
-    save_directions(found, folder.directions)
-    quality = directions_quality(found)
-    print_directions(out_console, quality)
-    if json_file is not None:
-        write_json(json_file, quality)
-    out_console.print(f"directions  {folder.directions}")
+    return opened, panel, table

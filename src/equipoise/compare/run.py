@@ -8,19 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from equipoise.classifiers import open_panel
+from equipoise.classifiers import Panel
 from equipoise.collection import collect
 from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, picture
 from equipoise.compare.scores import score
 from equipoise.errors import FileFormatError, InputError, TooFewSamples
 from equipoise.files import storage, write_text
-from equipoise.flow import open_named
+from equipoise.flow import open_models
 from equipoise.labels import Labels
 from equipoise.methods import Ground, label_directions
 from equipoise.progress import Progress, silent
 from equipoise.settings import Settings
-from equipoise.store import write_json
+from equipoise.store import RunFolder, write_json
 from equipoise.targets import Target
 
 Result = dict[str, Any]
@@ -101,8 +101,7 @@ def compare(
     """
     # The tilt's part of the labels is directed, whatever method the settings name.
     settings = replace(settings, method="tilt", beside=())
-    generator = open_named(settings)
-    panel = open_panel(settings.attributes, generator, abstain_below=settings.abstain_below)
+    generator, panel = open_models(settings)
     workers = settings.workers
 
     def labels(n: int, seed: int, name: str) -> Labels:
@@ -114,17 +113,22 @@ def compare(
     seed = (settings.seed + _POOL_SEED) % 2**63
     reference = Pool(generator, labels(pool, seed, "pool"), seed, settings.measure_n)
     learnt = labels(settings.n, settings.seed, "labels")
+    case = make_case(reference, panel, learnt, settings, folder)
+    return run_case(case, folder / "results", progress, told)
+
+
+def make_case(pool: Pool, panel: Panel, labels: Labels, settings: Settings, folder: Path) -> Case:
+    """Return a case of labels of the prior and a uniform target; labels of draws go to `folder`."""
     ground = Ground(
-        generator,
+        pool.generator,
         panel,
-        learnt,
-        label_directions(generator, learnt, settings),
+        labels,
+        label_directions(pool.generator, labels, settings),
         Target.uniform(panel.groups),
         settings,
-        lambda digest, stage: folder / f"draws-{stage}-{digest[:12]}",
+        RunFolder(folder).draws,
     )
-    case = Case(ground, reference, settings.measure_n)
-    return run_case(case, folder / "results", progress, told)
+    return Case(ground, pool, pool.n)
 
 
 def read_results(folder: Path) -> dict[str, Result]:

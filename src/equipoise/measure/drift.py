@@ -11,6 +11,7 @@ from equipoise.errors import InputError
 from equipoise.estimates import LEVEL, Estimate
 from equipoise.groups import UNKNOWN
 from equipoise.labels import Labels
+from equipoise.measure.intervals import score_interval
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,8 @@ class Drift:
 
 def wilson_interval(count: int, n: int) -> tuple[float, float]:
     """Return Wilson's score interval of a share (1927) at `LEVEL`; n is at least 1."""
-    z, share = float(norm.ppf((1 + LEVEL) / 2)), count / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
+    low, high = score_interval(np.array([count / n]), n, float(norm.ppf((1 + LEVEL) / 2)))
+    return float(low[0]), float(high[0])
 
 
 def share_difference(count: int, n: int, other_count: int, other_n: int) -> Estimate:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from equipoise.errors import FileFormatError
 from equipoise.files import write_text
+from equipoise.report.layout import layout_of
 from equipoise.report.render import METHOD_NAMES
 from equipoise.store import RunFolder, write_json
 
@@ -29,16 +29,9 @@ def write_card(run: RunFolder) -> Path:
         When the card cannot be written.
     """
     figures, later = run.read_figures(), run.read_later()
-    try:
+    with layout_of(run):
         card = make_card(figures, later)
         text = _to_markdown(card)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
-        raise FileFormatError(
-            f"figures of run {run.path}",
-            "must have the layout of docs/figures.md",
-            f"{type(error).__name__}: {error}",
-            f"Run `equipoise balance --out {run.path}` again.",
-        ) from error
     write_json(run.path / "card.json", card)
     write_text(run.path / "card.md", text)
     return run.path / "card.md"

@@ -6,11 +6,11 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from equipoise.errors import FileFormatError
 from equipoise.files import write_text
+from equipoise.report.layout import layout_of
 from equipoise.report.plots import confusion_map, frontier_plot, share_bars
 from equipoise.store import RunFolder
 
@@ -33,15 +33,8 @@ def render(run: RunFolder) -> Path:
         When the report cannot be written.
     """
     figures, later = run.read_figures(), run.read_later()
-    try:
+    with layout_of(run):
         html = _to_html(figures, later, run)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
-        raise FileFormatError(
-            f"figures of run {run.path}",
-            "must have the layout of docs/figures.md",
-            f"{type(error).__name__}: {error}",
-            f"Run `equipoise balance --out {run.path}` again.",
-        ) from error
     write_text(run.report, html)
     return run.report
 
