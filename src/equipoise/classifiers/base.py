@@ -14,6 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.groups import Attribute
 
+FAILED = -2
+"""Level of an image on which a remote classifier could not be asked: no answer, not an abstention.
+Audits count it apart; `Panel` refuses it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -22,7 +26,7 @@ class Reading:
     Attributes
     ----------
     levels : numpy.ndarray, shape (n,), int8
-        Level numbers; -1 where the classifier abstains.
+        Level numbers; -1 where the classifier abstains, `FAILED` where it could not be asked.
     probabilities : numpy.ndarray, shape (n, L), float32
         In [0, 1]; one-hot where the classifier gives none.
     scores : numpy.ndarray, shape (n,), float32
