@@ -5,7 +5,7 @@ import pytest
 
 from equipoise.errors import FileFormatError
 from equipoise.flow import balance
-from equipoise.report.card import make_card, write_card
+from equipoise.report.card import make_card, to_markdown, write_card
 from equipoise.settings import Settings
 from equipoise.store import RunFolder
 
@@ -48,6 +48,24 @@ def test_it_tells_the_mix_with_intervals_verdict_and_provenance(run: RunFolder) 
     assert "none measured" in text
     assert card["corrected"] is None
     assert "not corrected" in text
+
+
+def test_it_tells_what_was_corrected_and_the_quality(run: RunFolder) -> None:
+    figures, estimate = run.read_figures(), {"value": 0.5, "low": 0.25, "high": 0.75, "note": ""}
+    named = {"name": "smiling=no", "n": 60, "n_reference": 70}
+    measures = ("frechet_extrapolated", "kernel", "precision", "recall", "similarity")
+    row = {**named, **dict.fromkeys((*measures, "similarity_reference"), estimate)}
+    quality = {"features": "age", "digest": "ab" * 32, "pooled": row, "cells": [row]}
+    share = {"name": "smiling=no", "raw": {"share": 0.4}, "share": 0.45, "low": 0.3, "high": 0.6}
+    cells = {"status": "corrected", "reason": "", "n": 300, "judged": 80, "shares": [share]}
+    card = make_card(
+        figures, {"quality": quality, "corrected": {"errors": [], "corrections": [cells]}}
+    )
+    text = to_markdown(card)
+    assert "| smiling=no | 40.0% | 45.0% (30.0% to 60.0%) |" in text
+    assert "| smiling=no | 60, 70 | 0.5 (0.25 to 0.75) |" in text
+    assert "80 of 300 images (corrected)" in text
+    assert "not corrected" not in text
 
 
 def test_the_schema_in_the_docs_names_every_field(run: RunFolder) -> None:

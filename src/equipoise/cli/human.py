@@ -133,9 +133,9 @@ def _number(value: float | None) -> str:
 def _print_errors(errors: Any) -> None:
     names = [f"{k} {name}" for k, name in enumerate(errors.levels, 1)]
     table = errors.by_meaning().tolist()
-    said = [f"said {k}" for k in range(1, len(names) + 1)]
+    said = [str(k) for k in range(1, len(names) + 1)]
     rows = [(name, *map(str, row)) for name, row in zip(names, table, strict=True)]
-    print_table(out_console, ("judged to be", *said, f"said {UNKNOWN_NAME}"), rows)
+    print_table(out_console, ("judged to be, by what was said", *said, UNKNOWN_NAME), rows)
     out_console.print("judged images as they were chosen: a column compares, a row does not")
 
 

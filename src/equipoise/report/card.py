@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from equipoise.files import write_text
 from equipoise.report.layout import layout_of
 from equipoise.report.render import METHOD_NAMES
+from equipoise.report.words import estimate, number, percent
 from equipoise.store import RunFolder, write_json
 
 FORMAT = 1
@@ -31,7 +32,7 @@ def write_card(run: RunFolder) -> Path:
     figures, later = run.read_figures(), run.read_later()
     with layout_of(run):
         card = make_card(figures, later)
-        text = _to_markdown(card)
+        text = to_markdown(card)
     write_json(run.path / "card.json", card)
     write_text(run.path / "card.md", text)
     return run.path / "card.md"
@@ -75,7 +76,8 @@ def _mix(representation: dict[str, Any]) -> dict[str, Any]:
     return {name: representation[name] for name in (*kept, "ratio", "verdict")}
 
 
-def _to_markdown(card: dict[str, Any]) -> str:
+def to_markdown(card: dict[str, Any]) -> str:
+    """Write a card for the page of a model or a data set."""
     environment = Environment(
         loader=PackageLoader("equipoise.report", "."),
         undefined=StrictUndefined,
@@ -84,9 +86,7 @@ def _to_markdown(card: dict[str, Any]) -> str:
         autoescape=False,
         keep_trailing_newline=True,
     )
-    environment.filters["percent"] = lambda v: "-" if v is None else f"{v:.1%}"
-    environment.filters["number"] = lambda v: v if isinstance(v, str) else f"{v:.3g}"
-    environment.filters["cell"] = _in_table
+    environment.filters.update(percent=percent, number=number, estimate=estimate, cell=_in_table)
     return environment.get_template("card.md.jinja").render(card=card, names=METHOD_NAMES)
 
 

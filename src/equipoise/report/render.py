@@ -12,6 +12,7 @@ from markupsafe import Markup
 from equipoise.files import write_text
 from equipoise.report.layout import layout_of
 from equipoise.report.plots import confusion_map, frontier_plot, share_bars
+from equipoise.report.words import number, percent
 from equipoise.store import RunFolder
 
 METHOD_NAMES = {
@@ -46,7 +47,7 @@ def _to_html(
     environment = Environment(
         loader=PackageLoader("equipoise.report", "."), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(percent=_percent, number=_number, sentence=_sentence)
+    environment.filters.update(percent=percent, number=number, sentence=_sentence)
     results = figures["results"]
     series = [("prior", figures["prior"])] + [(r["method"], r["representation"]) for r in results]
     cells = [share["name"] for share in figures["prior"]["cells"]]
@@ -106,13 +107,3 @@ def _data_uri(path: Path) -> str | None:
 def _sentence(text: str) -> str:
     """Begin with a capital, and leave the rest as it is."""
     return text[:1].upper() + text[1:]
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "not applicable" if value is None else f"{value:.{digits}%}"
-
-
-def _number(value: float | str | None) -> str:
-    if value is None:
-        return "not applicable"
-    return value if isinstance(value, str) else f"{value:.3g}"
