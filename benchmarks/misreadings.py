@@ -76,9 +76,9 @@ def frechet(sizes: tuple[int, ...], pairs: int) -> Rows:
         both = list(zip(sets[::2], sets[1::2], strict=True))
         plain = [frechet_distance(moments(a, ddof=1), moments(b, ddof=1)) for a, b in both]
         straight = [frechet_extrapolated(a, b).value for a, b in both]
-        rows[f"Frechet distance at n = {n:,}"] = float(np.mean(plain))
-        rows[f"the same, extrapolated, least of {pairs}"] = float(np.min(straight))
-        rows[f"the same, extrapolated, most of {pairs}"] = float(np.max(straight))
+        rows[f"Frechet distance at n = {n:,}, mean of {pairs}"] = float(np.mean(plain))
+        rows[f"extrapolated from n = {n:,}, least of {pairs}"] = float(np.min(straight))
+        rows[f"extrapolated from n = {n:,}, most of {pairs}"] = float(np.max(straight))
     return rows
 
 

@@ -5,6 +5,7 @@ from scipy.stats import chisquare
 from equipoise.errors import FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.sampler import Sampler
+from equipoise.seeds import BLOCK_ROWS
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])
@@ -26,6 +27,21 @@ def test_cells_are_requested_as_the_weights_say_and_codes_follow(
     assert counts[3] == 0
     assert chisquare(counts[:3], sampler.weights[:3] * 5000).pvalue > 1e-4
     assert np.allclose(draws.codes, draws.requested[:, None] * 10, atol=1)
+
+
+def test_every_block_asks_for_its_exact_part_of_each_cell(sampler: Sampler) -> None:
+    for seed in range(20):
+        requested = sampler.requested(3 * BLOCK_ROWS, seed).reshape(3, BLOCK_ROWS)
+        for block in requested:
+            counts = np.bincount(block, minlength=4)
+            assert np.abs(counts - sampler.weights * BLOCK_ROWS).max() < 1
+
+
+def test_remainders_even_out(sampler: Sampler) -> None:
+    counts = np.bincount(sampler.requested(400 * BLOCK_ROWS, 3), minlength=4)
+    expected = sampler.weights * 400 * BLOCK_ROWS
+    # A remainder is a coin a block: its standard error over 400 blocks is at most 10 requests.
+    assert np.abs(counts - expected).max() < 40
 
 
 def test_any_slice_is_a_fair_sample(sampler: Sampler) -> None:

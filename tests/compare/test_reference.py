@@ -3,7 +3,7 @@ import pytest
 
 from equipoise.classifiers import Panel
 from equipoise.collection import collect
-from equipoise.compare.reference import Pool, picture
+from equipoise.compare.reference import MOST, Pool, picture
 from equipoise.errors import TooFewSamples
 from equipoise.generators.toy import ToyGenerator
 from equipoise.groups import Groups
@@ -18,8 +18,10 @@ def pool(toy: ToyGenerator, toy_panel: Panel, tmp_path_factory: pytest.TempPathF
 def test_references_are_balanced_apart_and_truly_so(
     pool: Pool, toy: ToyGenerator, toy_panel: Panel
 ) -> None:
-    one, other = (pool.balanced(toy_panel.groups, i) for i in (0, 1))
-    assert not set(one) & set(other)
+    count = pool.references(toy_panel.groups)
+    one, *others = (pool.balanced(toy_panel.groups, i) for i in range(count))
+    assert 2 <= count <= MOST
+    assert len({*one, *np.concatenate(others)}) == count * len(one), "disjoint"
     columns = [toy.groups.attribute(name) for name in toy_panel.groups.names]
     truth = toy_panel.groups.cell_of(toy.levels(pool.codes(one))[:, columns])
     assert np.bincount(truth, minlength=6).tolist() == [50] * 6

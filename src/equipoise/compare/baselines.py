@@ -145,8 +145,9 @@ def prior(case: Case) -> Outcome:
 
 
 def rejection(case: Case) -> Outcome:
-    """Wait in the prior's draws until every cell is full: the second balanced reference."""
-    codes = case.pool.codes(case.pool.balanced(case.groups, 1))
+    """Wait in the prior's draws until every cell is full: the last balanced reference."""
+    last = case.pool.references(case.groups) - 1
+    codes = case.pool.codes(case.pool.balanced(case.groups, last))
     return Outcome(codes, None, case.pool.calls(case.groups), 0.0, np.nan)
 
 

@@ -15,6 +15,9 @@ from equipoise.groups import Groups
 from equipoise.labels import Labels
 from equipoise.measure.pictures import Pictures, see_codes
 
+MOST = 4
+"""Disjoint references, at most; the distance between two is a noisy number, their mean less so."""
+
 
 def picture(
     generator: Generator, panel: Panel, codes: NDArray[np.float32], workers: int | None = None
@@ -43,31 +46,50 @@ class Pool:
     seed: int
     n: int
 
-    def balanced(self, groups: Groups, number: int) -> NDArray[np.int64]:
-        """Return the indices of reference `number` (0 or 1), equally many of each cell.
+    def references(self, groups: Groups) -> int:
+        """Return how many disjoint references there are, at least 2 and at most `MOST`.
 
         Raises
         ------
         TooFewSamples
             When a cell has fewer than two codes in the pool.
         """
-        own = self._own(groups)
-        each = min(self.n // groups.size, min(map(len, own)) // 2)
-        if each == 0:
-            rarest = groups.cells[int(np.argmin([len(rows) for rows in own]))]
-            raise TooFewSamples(
-                f"cell {rarest!r} of the pool", "must have at least 2 codes", 0, "Raise --pool."
-            )
-        return np.concatenate([rows[number * each : (number + 1) * each] for rows in own])
+        return min(MOST, self._rarest(groups) // self._each(groups))
+
+    def balanced(self, groups: Groups, number: int) -> NDArray[np.int64]:
+        """Return the indices of reference `number`, equally many of each cell.
+
+        Raises
+        ------
+        TooFewSamples
+            When a cell has fewer than two codes in the pool.
+        """
+        each = self._each(groups)
+        return np.concatenate(
+            [rows[number * each : (number + 1) * each] for rows in self._own(groups)]
+        )
 
     def calls(self, groups: Groups) -> float:
         """Return generator calls per image of a reference."""
-        return len(self.labels) / min(map(len, self._own(groups))) / groups.size
+        return len(self.labels) / self._rarest(groups) / groups.size
 
     def codes(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Make codes of the pool again, in rising order."""
         rows = [self.generator.prior.codes(self.seed, int(i), int(i) + 1) for i in np.sort(index)]
         return np.concatenate(rows)
+
+    def _each(self, groups: Groups) -> int:
+        """Return a reference's images of one cell; two references fit into the pool."""
+        each = min(self.n // groups.size, self._rarest(groups) // 2)
+        if each == 0:
+            rarest = groups.cells[int(np.argmin([len(rows) for rows in self._own(groups)]))]
+            raise TooFewSamples(
+                f"cell {rarest!r} of the pool", "must have at least 2 codes", 0, "Raise --pool."
+            )
+        return each
+
+    def _rarest(self, groups: Groups) -> int:
+        return min(len(rows) for rows in self._own(groups))
 
     def _own(self, groups: Groups) -> list[NDArray[np.int64]]:
         cells = self.labels.restricted(groups).cells

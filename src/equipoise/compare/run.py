@@ -57,13 +57,13 @@ def run_case(
     if not left:
         return results
     panel, workers = case.ground.panel, case.ground.settings.workers
-    gold, other = (
+    references = tuple(
         picture(case.generator, panel, case.pool.codes(case.pool.balanced(case.groups, i)), workers)
-        for i in (0, 1)
+        for i in range(case.pool.references(case.groups))
     )
     for method in left:
         try:
-            write_json(_file(folder, method), score(case, BASELINES[method](case), gold, other))
+            write_json(_file(folder, method), score(case, BASELINES[method](case), references))
         except TooFewSamples as error:
             write_json(_file(folder, method), {"refused": str(error)})
         results = read_results(folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -29,9 +31,10 @@ class Score:
     purity : tuple of float, or None
         Share of requests that came out, a cell; None where nothing is requested.
     frechet, frechet_floor : float
-        Squared Frechet distance to a balanced reference, and that between two references.
+        Squared Frechet distance to a balanced reference, and that between two references; means
+        over the references, and over their pairs.
     coverage : tuple of float
-        Nearest-neighbour coverage of the reference, a cell; in [0, 1], higher is better.
+        Nearest-neighbour coverage of the first reference, a cell; in [0, 1], higher is better.
     calls, calls_verified : float
         Generator calls per delivered image, and per image that came out as requested.
     fit_seconds, draw_seconds : float
@@ -54,13 +57,17 @@ class Score:
     note: str
 
 
-def score(case: Case, outcome: Outcome, gold: Pictures, other: Pictures) -> Score:
-    """Measure what a method delivered against two balanced references."""
+def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score:
+    """Measure what a method delivered against balanced references.
+
+    The last reference is what rejection delivers, so it serves for the floor alone.
+    """
     drawn = picture(case.generator, case.ground.panel, outcome.codes, case.ground.settings.workers)
     cells, size = drawn.labels.cells, case.groups.size
     known = np.bincount(cells[cells >= 0], minlength=size)
     shares = known / known.sum()
-    reference = moments(gold.features)
+    found, gold = moments(drawn.features), references[0]
+    wanted = [moments(reference.features) for reference in references]
     covered = [
         coverage(drawn.features[cells == k], gold.features[gold.labels.cells == k])
         for k in range(size)
@@ -81,8 +88,8 @@ def score(case: Case, outcome: Outcome, gold: Pictures, other: Pictures) -> Scor
         noise_floor(case.target.shares, int(known.sum())),
         tuple(shares.tolist()),
         purity,
-        frechet_distance(moments(drawn.features), reference),
-        frechet_distance(moments(other.features), reference),
+        float(np.mean([frechet_distance(found, one) for one in wanted[:-1]])),
+        float(np.mean([frechet_distance(*pair) for pair in combinations(wanted, 2)])),
         tuple(covered),
         outcome.calls,
         verified,
