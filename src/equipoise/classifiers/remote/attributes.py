@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from equipoise.classifiers.remote.answers import (
-    AnswerReading,
-    AttributeReading,
+from equipoise.classifiers.remote.answers import AnswerReading, AttributeReading, NoFace
+from equipoise.classifiers.remote.fields import Table
+from equipoise.classifiers.remote.kinds import (
     LabelReading,
-    NoFace,
     ProbabilityReading,
     ScoreReading,
     TableReading,
 )
-from equipoise.classifiers.remote.fields import Table
 from equipoise.classifiers.remote.paths import AnswerPath, parse_path
 from equipoise.errors import InputError
 from equipoise.groups import UNKNOWN_NAME, Attribute

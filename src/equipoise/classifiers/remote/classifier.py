@@ -110,22 +110,23 @@ class RemoteClassifier:
     def _row(self, key: str, image: NDArray[np.uint8], stop: Event) -> Row:
         """Return an image's row from the cache, from whoever asks about it now, or by asking."""
         owner = uuid.uuid4().hex
-        while not stop.is_set():
-            if (row := self._kept(key)) is not None:
-                self._count(cached=1)
-                return row
-            if not self._claim(key, owner):
-                stop.wait(_POLL)
-                continue
-            try:
+        try:
+            while not stop.is_set() and (row := self._kept(key)) is None:
+                if not self._claim(key, owner):
+                    stop.wait(_POLL)
                 # Another may have answered between the look and the claim.
-                if (row := self._kept(key)) is not None:
-                    self._count(cached=1)
-                    return row
-                return self._asked(key, owner, image, stop)
-            finally:
-                self._cache.release(key, owner)
-        return FAILED
+                elif self._kept(key) is None:
+                    return self._asked(key, owner, image, stop)
+            if stop.is_set():
+                return FAILED
+            self._count(cached=1)
+            return row
+        except BaseException:
+            # Ends the images that wait, whose answers nobody will see.
+            stop.set()
+            raise
+        finally:
+            self._cache.release(key, owner)
 
     def _claim(self, key: str, owner: str, wait: float = 0.0) -> bool:
         return self._cache.claim(key, owner, wait + 2 * self._limits.time_out + 30)
@@ -199,7 +200,7 @@ class RemoteClassifier:
             if trouble.kind == "rate_limit":
                 self._limiter.pause(trouble.wait)
         # Jitter only spreads requests in time; no result depends on it.
-        own = min(self._limits.back_off * 2**attempt, _LONGEST_BACK_OFF)
+        own = min(self._limits.back_off * 2.0**attempt, _LONGEST_BACK_OFF)
         return max(own * random.SystemRandom().uniform(0.5, 1.5), trouble.wait or 0.0)
 
     def _give_up(self, trouble: Trouble) -> None:
