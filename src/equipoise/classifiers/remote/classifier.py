@@ -111,16 +111,16 @@ class RemoteClassifier:
         """Return an image's row from the cache, from whoever asks about it now, or by asking."""
         owner = uuid.uuid4().hex
         try:
-            while not stop.is_set() and (row := self._kept(key)) is None:
+            while not stop.is_set():
+                if (row := self._kept(key)) is not None:
+                    self._count(cached=1)
+                    return row
                 if not self._claim(key, owner):
                     stop.wait(_POLL)
                 # Another may have answered between the look and the claim.
                 elif self._kept(key) is None:
                     return self._asked(key, owner, image, stop)
-            if stop.is_set():
-                return FAILED
-            self._count(cached=1)
-            return row
+            return FAILED
         except BaseException:
             # Ends the images that wait, whose answers nobody will see.
             stop.set()

@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,8 +125,7 @@ def _origin(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
     assert process.stdout is not None
     lines: Queue[bytes] = Queue()
     # Its output is read to the end, so that a full pipe never holds the server up.
-    stream = process.stdout
-    Thread(target=lambda: [lines.put(line) for line in stream], daemon=True).start()
+    Thread(target=deque, args=(map(lines.put, process.stdout), 0), daemon=True).start()
     while time.monotonic() < until and process.poll() is None:
         try:
             found = re.match(rb"listening on (\d+)", lines.get(timeout=0.1))
