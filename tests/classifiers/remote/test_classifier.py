@@ -27,7 +27,7 @@ def level_of(body: bytes) -> int:
 
 
 def truth(classifier: RemoteClassifier, pictures: np.ndarray) -> list[int]:
-    return [level_of(classifier._picture.encode(picture)) for picture in pictures]
+    return [level_of(classifier.description.picture.encode(picture)) for picture in pictures]
 
 
 def opened(service: Service, folder: Path, **changes: Any) -> RemoteClassifier:
@@ -91,7 +91,7 @@ def test_a_lasting_fault_fails_the_image_alone(fault: str, tmp_path: Path) -> No
 
     with serving(lambda times, body: Reply()) as service:
         classifier = opened(service, tmp_path, limits={"retries": 2})
-        body_of_lost = classifier._picture.encode(lost)
+        body_of_lost = classifier.description.picture.encode(lost)
         service.reply = lambda times, body: bad if body == body_of_lost else face(level_of(body))
         (reading,) = classifier.read(IMAGES[:6])
         assert reading.levels[2] == FAILED

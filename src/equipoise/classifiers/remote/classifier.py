@@ -40,6 +40,11 @@ class RemoteClassifier:
         The way to the service.
     cache : AnswerCache
         Each answer is written to it before it is read.
+
+    Attributes
+    ----------
+    description : Description
+        As given; it names no key, only where each is found.
     """
 
     pinned = ()
@@ -53,9 +58,9 @@ class RemoteClassifier:
             f"Answers of {description.name} are those of the day on which it was asked; a service "
             "may change its model.",
         )
+        self.description = description
         self._request_digest = description.request_digest
-        self._answer, self._picture = description.answer, description.picture
-        self._limits = description.limits
+        self._answer, self._limits = description.answer, description.limits
         self._transport, self._cache = transport, cache
         self._limiter = Limiter(description.limits.rate)
         self._slots = BoundedSemaphore(description.limits.concurrency)
@@ -82,7 +87,9 @@ class RemoteClassifier:
         """
         started = time.monotonic()
         keys = [self._key(image) for image in images]
-        first = {key: i for i, key in reversed(list(enumerate(keys)))}
+        first: dict[str, int] = {}
+        for i, key in enumerate(keys):
+            first.setdefault(key, i)
         stop = Event()
         pool = ThreadPoolExecutor(self._limits.concurrency)
         try:
@@ -146,7 +153,7 @@ class RemoteClassifier:
     def _asked(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row:
         """Ask until there is an answer or no repeat is left."""
         self._count(asked=1)
-        picture = self._picture.encode(image)
+        picture = self.description.picture.encode(image)
         attempt = 0
         while isinstance(outcome := self._attempt(key, picture, stop), Trouble):
             if stop.is_set():

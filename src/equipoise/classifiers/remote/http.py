@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import email.utils
 import json
+import logging
 import os
 import time
 import weakref
@@ -67,6 +68,8 @@ class HttpTransport:
             request.headers, secrets
         )
         self._fields = _filled(request.fields, secrets)
+        # Its debug log tells the headers of answers, which may echo a key.
+        logging.getLogger("httpcore2").setLevel(logging.INFO)
         self._library = httpx2
         self._client = httpx2.Client(
             timeout=time_out,

@@ -62,6 +62,6 @@ def parse_path(text: str) -> AnswerPath:
             break
         steps.append(int(match[1]) if match[1] else match[2])
         end = match.end()
-    if end != len(text) or not steps:
+    if end != len(text) or not steps or text.startswith("."):
         raise ValueError("must be keys and positions, as in faces[0].gender")
     return AnswerPath(text, tuple(steps))
