@@ -1,11 +1,13 @@
 // face-api behind HTTP on this machine: POST an image, get {faces: [{gender, genderProbability,
 // age, expressions}]}. GET /health answers once the networks are loaded.
 //
-//   node server.mjs [--port 8700] [--until-stdin-ends]
+//   node server.mjs [--port 8700] [--workers CORES] [--until-stdin-ends]
 //
 // POST /faces               faces as the tiny face detector finds them, largest first
 // POST /faces?detect=none   the whole picture is one face
+import cluster from "node:cluster";
 import http from "node:http";
+import os from "node:os";
 import path from "node:path";
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
@@ -105,7 +107,7 @@ async function body(request) {
   return Buffer.concat(parts);
 }
 
-// One image at a time: the networks fill a core, and memory stays that of one image.
+// One image at a time in each worker: the networks fill a core, and memory stays that of one image.
 let last = Promise.resolve();
 function inTurn(work) {
   const turn = last.then(work);
@@ -132,14 +134,7 @@ async function answer(request) {
   });
 }
 
-const { values: options } = parseArgs({
-  options: {
-    port: { type: "string", default: "8700" },
-    "until-stdin-ends": { type: "boolean", default: false },
-  },
-});
-await loadNetworks();
-const server = http.createServer(async (request, response) => {
+async function respond(request, response) {
   let status = 200;
   let result;
   try {
@@ -150,9 +145,31 @@ const server = http.createServer(async (request, response) => {
   }
   response.writeHead(status, { "Content-Type": "application/json" });
   response.end(JSON.stringify(result));
+}
+
+// Workers share the port, and end when this process does.
+function lead(count, untilStdinEnds) {
+  let listening = 0;
+  cluster.on("listening", (worker, { port }) => {
+    listening += 1;
+    if (listening === count) process.stdout.write(`listening on ${port}\n`);
+  });
+  cluster.on("exit", () => process.exit(1));
+  for (let i = 0; i < count; i += 1) cluster.fork();
+  // A parent that is killed cannot stop its child, but its end of the pipe closes.
+  if (untilStdinEnds) process.stdin.resume().on("end", () => process.exit());
+}
+
+const { values: options } = parseArgs({
+  options: {
+    port: { type: "string", default: "8700" },
+    workers: { type: "string", default: String(Math.min(os.cpus().length, 4)) },
+    "until-stdin-ends": { type: "boolean", default: false },
+  },
 });
-server.listen(Number(options.port), "127.0.0.1", () => {
-  process.stdout.write(`listening on ${server.address().port}\n`);
-});
-// A parent that is killed cannot stop its child, but its end of the pipe closes.
-if (options["until-stdin-ends"]) process.stdin.resume().on("end", () => process.exit());
+if (cluster.isPrimary) {
+  lead(Number(options.workers), options["until-stdin-ends"]);
+} else {
+  await loadNetworks();
+  http.createServer(respond).listen(Number(options.port), "127.0.0.1");
+}
