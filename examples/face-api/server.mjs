@@ -42,6 +42,10 @@ async function loadNetworks() {
   for (const net of ["tinyFaceDetector", "ageGenderNet", "faceExpressionNet"]) {
     await faceapi.nets[net].loadFromDisk(models);
   }
+  // The first pass compiles; nobody waits for it.
+  const grey = tf.zeros([64, 64, 3], "int32");
+  for (const detect of DETECTORS) await faces(grey, detect);
+  grey.dispose();
 }
 
 // Width and height stand at fixed places of a PNG: a picture is refused before it is unpacked.

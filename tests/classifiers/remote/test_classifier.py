@@ -279,3 +279,17 @@ def test_nothing_is_read_from_no_images(tmp_path: Path) -> None:
     classifier = connect(description(), tmp_path)
     (reading,) = classifier.read(IMAGES[:0])
     assert reading.probabilities.shape == (0, 2)
+
+
+def test_a_claim_that_ran_out_before_its_turn_is_another_askers(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(body=face(0).body, delay=0.1)) as service:
+        slow, quick = (opened(service, tmp_path) for _ in range(2))
+        slow._claim = lambda *_: slow._cache.claim(*_[:2], 0.02)  # type: ignore[method-assign]
+        slow._limiter.pause(0.15)
+        with ThreadPoolExecutor(2) as pool:
+            late = pool.submit(slow.read, IMAGES[:1])
+            time.sleep(0.08)
+            early = pool.submit(quick.read, IMAGES[:1])
+            assert late.result()[0].levels == early.result()[0].levels
+    assert len(service.asked) == 1
+    assert counts(slow) == {"cached": 1}

@@ -126,7 +126,10 @@ class RemoteClassifier:
                     stop.wait(_POLL)
                 # Another may have answered between the look and the claim.
                 elif self._kept(key) is None:
-                    return self._asked(key, owner, image, stop)
+                    row = self._asked(key, owner, image, stop)
+                    if row is not None:
+                        self._count(asked=1)
+                        return row
             return FAILED
         except BaseException:
             # Ends the images that wait, whose answers nobody will see.
@@ -136,7 +139,8 @@ class RemoteClassifier:
             self._cache.release(key, owner)
 
     def _claim(self, key: str, owner: str, wait: float = 0.0) -> bool:
-        return self._cache.claim(key, owner, wait + 2 * self._limits.time_out + 30)
+        # Connecting, sending and reading may take a time-out each.
+        return self._cache.claim(key, owner, wait + 4 * self._limits.time_out + 30)
 
     def _kept(self, key: str) -> Row | None:
         """Return what the cache holds; an answer that cannot be read is as good as none."""
@@ -150,12 +154,11 @@ class RemoteClassifier:
             return None
         return UNKNOWN if verdicts is None else verdicts
 
-    def _asked(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row:
-        """Ask until there is an answer or no repeat is left."""
-        self._count(asked=1)
+    def _asked(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row | None:
+        """Ask until there is an answer or no repeat is left; None when another asks by now."""
         picture = self.description.picture.encode(image)
         attempt = 0
-        while isinstance(outcome := self._attempt(key, picture, stop), Trouble):
+        while isinstance(outcome := self._attempt(key, owner, picture, stop), Trouble):
             if stop.is_set():
                 return FAILED
             if outcome.kind == "denied":
@@ -169,13 +172,17 @@ class RemoteClassifier:
             self._count(**{outcome.kind: 1})
             if stop.wait(wait):
                 return FAILED
-        self._unanswered = 0
+        if outcome is not None:
+            self._unanswered = 0
         return outcome
 
-    def _attempt(self, key: str, picture: bytes, stop: Event) -> Row | Trouble:
+    def _attempt(self, key: str, owner: str, picture: bytes, stop: Event) -> Row | Trouble | None:
         with self._slots:
             if not self._limiter.wait(stop):
                 return Trouble("refused", "the run ended")
+            # The wait for a turn may outlast the claim.
+            if not self._claim(key, owner):
+                return None
             self._count(requests=1)
             answer = self._transport.ask(picture)
         if isinstance(answer, Trouble):

@@ -23,10 +23,11 @@ from filelock import FileLock
 
 from equipoise import zoo
 from equipoise.errors import FetchError, NotApplicable, RemoteError
+from equipoise.files import write_text
 
 _OLDEST = 18
 _START = 60.0
-_FILES = ("package.json", "package-lock.json", "server.mjs")
+_LOCKED = ("package.json", "package-lock.json")
 
 
 @contextmanager
@@ -50,9 +51,13 @@ def node_server(folder: Path) -> Iterator[str]:
     """
     node = _node()
     place = install(folder)
+    # A script finds packages beside itself; its name tells versions apart.
+    script = (folder / "server.mjs").read_text(encoding="utf-8")
+    name = f"server-{hashlib.sha256(script.encode()).hexdigest()[:12]}.mjs"
+    write_text(place / name, script)
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [node, "server.mjs", "--port", "0", "--until-stdin-ends"],
+            [node, name, "--port", "0", "--until-stdin-ends"],
             cwd=place,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -65,7 +70,7 @@ def node_server(folder: Path) -> Iterator[str]:
 
 
 def install(folder: Path) -> Path:
-    """Return the cached copy of a folder with its packages, installed when it is not there yet.
+    """Return the cached folder of a lock's packages, installed when it is not there yet.
 
     Raises
     ------
@@ -74,7 +79,7 @@ def install(folder: Path) -> Path:
     FetchError
         When npm cannot install what the lock names.
     """
-    contents = {name: (folder / name).read_bytes() for name in _FILES}
+    contents = {name: (folder / name).read_bytes() for name in _LOCKED}
     digest = hashlib.sha256(repr(sorted(contents.items())).encode()).hexdigest()
     place = zoo.cache_folder() / "node" / f"{folder.name}-{digest[:12]}"
     place.parent.mkdir(parents=True, exist_ok=True)
