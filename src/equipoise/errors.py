@@ -57,6 +57,14 @@ class FetchError(EquipoiseError):
     """A pinned model, or the weights of a library, could not be fetched."""
 
 
+class RemoteError(EquipoiseError):
+    """A remote classifier that will not or cannot answer; what it has answered is in its cache."""
+
+
+class NotApplicable(EquipoiseError):
+    """A part that this machine lacks a program for."""
+
+
 class StorageError(EquipoiseError):
     """A file or folder could not be written."""
 

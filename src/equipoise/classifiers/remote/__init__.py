@@ -1,0 +1,88 @@
+"""Classifiers behind HTTP and paid services, described in TOML. `open_remote` finds them."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from equipoise import zoo
+from equipoise.classifiers.remote.cache import AnswerCache
+from equipoise.classifiers.remote.classifier import RemoteClassifier
+from equipoise.classifiers.remote.description import Description, HttpRequest
+from equipoise.classifiers.remote.tally import Tally
+from equipoise.classifiers.remote.toml_file import make_description, read_description
+from equipoise.classifiers.remote.transport import Transport
+from equipoise.errors import InputError
+
+__all__ = [
+    "SERVICES",
+    "Description",
+    "RemoteClassifier",
+    "Tally",
+    "connect",
+    "make_description",
+    "open_remote",
+    "read_description",
+]
+
+SERVICES = ("facepp", "rekognition")
+"""Services whose descriptions ship with the package."""
+
+
+def open_remote(
+    name: str | Path, *, folder: Path | None = None, origin: str | None = None
+) -> RemoteClassifier:
+    """Return the classifier behind a service.
+
+    Parameters
+    ----------
+    name : str or Path
+        A `.toml` file, or one of `SERVICES`.
+    folder : Path, optional
+        Of the answers kept; the folder "remote" of the cache by default.
+    origin : str, optional
+        Scheme, host and port in place of those of the file: "http://127.0.0.1:8700".
+
+    Raises
+    ------
+    InputError
+        When the name, the file or a key is wrong, or a library is missing.
+    StorageError
+        When the folder cannot be written.
+    """
+    if str(name) in SERVICES:
+        with resources.as_file(resources.files(__package__) / f"{name}.toml") as path:
+            description = read_description(path)
+    elif str(name).endswith(".toml"):
+        description = read_description(Path(name))
+    else:
+        raise InputError(
+            "remote classifier",
+            f"must be a .toml file or one of {', '.join(SERVICES)}",
+            str(name),
+            "docs/remote-classifiers.md shows how to describe a service.",
+        )
+    return connect(description.at(origin) if origin else description, folder)
+
+
+def connect(description: Description, folder: Path | None = None) -> RemoteClassifier:
+    """Return the classifier of a description; see `open_remote`."""
+    limits = description.limits
+    if isinstance(description.request, HttpRequest):
+        from equipoise.classifiers.remote.http import HttpTransport
+
+        transport: Transport = HttpTransport(
+            description.request,
+            description.picture.media_type,
+            limits.time_out,
+            limits.concurrency,
+        )
+    else:
+        from equipoise.classifiers.remote.rekognition import RekognitionTransport, open_client
+
+        transport = RekognitionTransport(
+            open_client(description.request, limits.time_out, limits.concurrency)
+        )
+    return RemoteClassifier(
+        description, transport, AnswerCache(folder or zoo.cache_folder() / "remote")
+    )

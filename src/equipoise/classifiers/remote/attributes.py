@@ -1,0 +1,117 @@
+"""The answer part of a description: `[no_face]` and each `[[attribute]]`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from equipoise.classifiers.remote.answers import AnswerReading, AttributeReading, NoFace
+from equipoise.classifiers.remote.fields import Table
+from equipoise.classifiers.remote.kinds import (
+    LabelReading,
+    ProbabilityReading,
+    ScoreReading,
+    TableReading,
+)
+from equipoise.classifiers.remote.paths import AnswerPath, parse_path
+from equipoise.errors import InputError
+from equipoise.groups import UNKNOWN_NAME, Attribute
+
+KINDS = ("label", "probabilities", "probability", "score")
+
+
+def answer_reading(file: Table) -> AnswerReading:
+    """Take `[no_face]` and the attributes out of a description.
+
+    Raises
+    ------
+    InputError
+        When a field is missing, unknown, or breaks its rule.
+    """
+    no_face = _no_face(file.table("no_face")) if "no_face" in file else None
+    attributes = tuple(_attribute(table) for table in file.tables("attribute"))
+    names = [reading.attribute.name for reading in attributes]
+    if len(set(names)) != len(names):
+        raise file.error("attribute", "must have different names", ", ".join(names))
+    return AnswerReading(no_face, attributes)
+
+
+def _no_face(table: Table) -> NoFace:
+    path = _path(table, "path")
+    rule = table.text("is", "empty", ("empty", "missing", "equal"))
+    value = None
+    if rule == "equal":
+        value = table.value("value", "must be a text, a number or a truth value")
+        if not isinstance(value, str | int | float):
+            raise table.error("value", "must be a text, a number or a truth value", value)
+    table.done()
+    return NoFace(path, rule, value)
+
+
+def _attribute(table: Table) -> AttributeReading:
+    kinds = [kind for kind in KINDS if kind in table]
+    if len(kinds) != 1:
+        raise table.error(
+            "label", f"must be there, or one of {', '.join(KINDS[1:])}", kinds or "none"
+        )
+    kind = kinds[0]
+    name, levels = table.text("name"), table.texts("levels")
+    try:
+        attribute = Attribute(name, levels, ordered=table.flag("ordered") or kind == "score")
+    except InputError as error:
+        raise table.error("levels", f"{error.argument} {error.rule}", error.got) from error
+    if kind == "score":
+        reading: AttributeReading = _score(table, attribute)
+    elif kind == "probability":
+        if len(levels) != 2:
+            raise table.error("levels", "must be two for a probability", levels)
+        reading = ProbabilityReading(attribute, _path(table, "probability"), _scale(table))
+    elif kind == "probabilities":
+        reading = _table(table, attribute)
+    else:
+        path = _path(table, "label")
+        confidence = _path(table, "confidence") if "confidence" in table else None
+        scale = _scale(table)
+        reading = LabelReading(attribute, path, confidence, scale, _names(table, attribute))
+    table.done()
+    return reading
+
+
+def _score(table: Table, attribute: Attribute) -> ScoreReading:
+    thresholds = table.numbers("thresholds")
+    if len(thresholds) != len(attribute.levels) - 1 or any(a >= b for a, b in pairwise(thresholds)):
+        raise table.error("thresholds", "must rise, one fewer than levels", thresholds)
+    less = _path(table, "less") if "less" in table else None
+    return ScoreReading(attribute, _path(table, "score"), less, thresholds)
+
+
+def _table(table: Table, attribute: Attribute) -> TableReading:
+    text = table.text("probabilities")
+    if not text.endswith(".*"):
+        raise table.error("probabilities", "must end with .*", text)
+    key = table.text("key") if "key" in table else None
+    value = table.text("value") if key is not None else None
+    path = _parsed(table, "probabilities", text.removesuffix(".*"))
+    return TableReading(attribute, path, key, value, _names(table, attribute))
+
+
+def _names(table: Table, attribute: Attribute) -> dict[str, str]:
+    names = table.table("map")
+    found = {}
+    for label in names.fields():
+        found[label] = names.text(label, choices=(*attribute.levels, UNKNOWN_NAME))
+    return found
+
+
+def _scale(table: Table) -> float:
+    return 100.0 if table.flag("percent") else 1.0
+
+
+def _path(table: Table, field: str) -> AnswerPath:
+    return _parsed(table, field, table.text(field))
+
+
+def _parsed(table: Table, field: str, text: str) -> AnswerPath:
+    try:
+        return parse_path(text)
+    except ValueError as error:
+        raise table.error(field, str(error), text) from None

@@ -1,0 +1,241 @@
+"""A remote service as a classifier: asked at once about many images, about none of them twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import random
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore, Event, Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.classifiers.base import FAILED, Reading
+from equipoise.classifiers.remote.answers import Verdict, WrongShape, parse_json, readings
+from equipoise.classifiers.remote.cache import AnswerCache
+from equipoise.classifiers.remote.description import Description
+from equipoise.classifiers.remote.limiter import Limiter
+from equipoise.classifiers.remote.tally import Tally
+from equipoise.classifiers.remote.transport import REPEATED, Transport, Trouble
+from equipoise.errors import RemoteError
+from equipoise.groups import UNKNOWN
+
+_LONGEST_BACK_OFF = 60.0
+_POLL = 0.05
+
+Row = tuple[Verdict, ...] | int
+"""An image's verdicts, or `UNKNOWN` (no face) or `FAILED` on all attributes."""
+
+
+class RemoteClassifier:
+    """Asks a service through its description.
+
+    Parameters
+    ----------
+    description : Description
+    transport : Transport
+        The way to the service.
+    cache : AnswerCache
+        Each answer is written to it before it is read.
+
+    Attributes
+    ----------
+    description : Description
+        As given; it names no key, only where each is found.
+    """
+
+    pinned = ()
+
+    def __init__(self, description: Description, transport: Transport, cache: AnswerCache) -> None:
+        self.name = description.name
+        self.digest = description.digest
+        self.attributes = tuple(r.attribute for r in description.answer.attributes)
+        self.caveats = (
+            *description.caveats,
+            f"Answers of {description.name} are those of the day on which it was asked; a service "
+            "may change its model.",
+        )
+        self.description = description
+        self._request_digest = description.request_digest
+        self._answer, self._limits = description.answer, description.limits
+        self._transport, self._cache = transport, cache
+        self._limiter = Limiter(description.limits.rate)
+        self._slots = BoundedSemaphore(description.limits.concurrency)
+        self._lock = Lock()
+        self._tally = Tally()
+        self._unanswered = 0
+
+    @property
+    def tally(self) -> Tally:
+        """What asking came to so far."""
+        with self._lock:
+            return self._tally
+
+    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+        """Return the answers, in the order of the images; -1 is "no face", `FAILED` no answer.
+
+        Raises
+        ------
+        RemoteError
+            When the service denies access, asks for a long wait, or left many images in a row
+            without an answer. What it has answered stays in the cache.
+        StorageError
+            When the cache cannot be written.
+        """
+        started = time.monotonic()
+        keys = [self._key(image) for image in images]
+        first: dict[str, int] = {}
+        for i, key in enumerate(keys):
+            first.setdefault(key, i)
+        stop = Event()
+        pool = ThreadPoolExecutor(self._limits.concurrency)
+        try:
+            futures = {
+                key: pool.submit(self._row, key, images[i], stop) for key, i in first.items()
+            }
+            found = {key: future.result() for key, future in futures.items()}
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._count(seconds=time.monotonic() - started)
+        rows = [found[key] for key in keys]
+        self._count(
+            cached=len(keys) - len(first),
+            no_face=sum(row == UNKNOWN for row in rows),
+            failed=sum(row == FAILED for row in rows),
+        )
+        return readings(self.attributes, rows)
+
+    def _key(self, image: NDArray[np.uint8]) -> str:
+        content = hashlib.sha256(f"{self._request_digest} {image.shape} ".encode())
+        content.update(image.tobytes())
+        return content.hexdigest()
+
+    def _row(self, key: str, image: NDArray[np.uint8], stop: Event) -> Row:
+        """Return an image's row from the cache, from whoever asks about it now, or by asking."""
+        owner = uuid.uuid4().hex
+        try:
+            while not stop.is_set():
+                if (row := self._kept(key)) is not None:
+                    self._count(cached=1)
+                    return row
+                if not self._claim(key, owner):
+                    stop.wait(_POLL)
+                # Another may have answered between the look and the claim.
+                elif self._kept(key) is None:
+                    row = self._asked(key, owner, image, stop)
+                    if row is not None:
+                        self._count(asked=1)
+                        return row
+            return FAILED
+        except BaseException:
+            # Ends the images that wait, whose answers nobody will see.
+            stop.set()
+            raise
+        finally:
+            self._cache.release(key, owner)
+
+    def _claim(self, key: str, owner: str, wait: float = 0.0) -> bool:
+        # Connecting, sending and reading may take a time-out each.
+        return self._cache.claim(key, owner, wait + 4 * self._limits.time_out + 30)
+
+    def _kept(self, key: str) -> Row | None:
+        """Return what the cache holds; an answer that cannot be read is as good as none."""
+        text = self._cache.get(key)
+        return None if text is None else self._read(text)
+
+    def _read(self, text: str) -> Row | None:
+        try:
+            verdicts = self._answer.read(text)
+        except WrongShape:
+            return None
+        return UNKNOWN if verdicts is None else verdicts
+
+    def _asked(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row | None:
+        """Ask until there is an answer or no repeat is left; None when another asks by now."""
+        picture = self.description.picture.encode(image)
+        attempt = 0
+        while isinstance(outcome := self._attempt(key, owner, picture, stop), Trouble):
+            if stop.is_set():
+                return FAILED
+            if outcome.kind == "denied":
+                raise self._error("must grant access", outcome.detail, self._transport.keys)
+            if outcome.kind not in REPEATED or attempt == self._limits.retries:
+                self._give_up(outcome)
+                return FAILED
+            wait = self._back_off(attempt, outcome)
+            attempt += 1
+            self._claim(key, owner, wait)
+            self._count(**{outcome.kind: 1})
+            if stop.wait(wait):
+                return FAILED
+        if outcome is not None:
+            self._unanswered = 0
+        return outcome
+
+    def _attempt(self, key: str, owner: str, picture: bytes, stop: Event) -> Row | Trouble | None:
+        with self._slots:
+            if not self._limiter.wait(stop):
+                return Trouble("refused", "the run ended")
+            # The wait for a turn may outlast the claim.
+            if not self._claim(key, owner):
+                return None
+            self._count(requests=1)
+            answer = self._transport.ask(picture)
+        if isinstance(answer, Trouble):
+            return answer
+        return self._settled(key, answer)
+
+    def _settled(self, key: str, text: str) -> Row | Trouble:
+        """Keep an answer, then read it."""
+        try:
+            parse_json(text)
+        except WrongShape as error:
+            return Trouble("broken", str(error))
+        self._cache.put(key, self.name, text)
+        try:
+            verdicts = self._answer.read(text)
+        except WrongShape as error:
+            return Trouble("broken", str(error))
+        return UNKNOWN if verdicts is None else verdicts
+
+    def _back_off(self, attempt: int, trouble: Trouble) -> float:
+        """Return the seconds to wait: the service's wish, or twice as long each time, jittered."""
+        if trouble.wait is not None:
+            if trouble.wait > self._limits.longest_wait:
+                raise self._error(
+                    f"must be ready within {self._limits.longest_wait:g} s",
+                    f"a wait of {trouble.wait:g} s",
+                    "Run the same command later; answers so far are kept.",
+                )
+            if trouble.kind == "rate_limit":
+                self._limiter.pause(trouble.wait)
+        # Jitter only spreads requests in time; no result depends on it.
+        own = min(self._limits.back_off * 2.0**attempt, _LONGEST_BACK_OFF)
+        return max(own * random.SystemRandom().uniform(0.5, 1.5), trouble.wait or 0.0)
+
+    def _give_up(self, trouble: Trouble) -> None:
+        """Count an image without an answer; too many in a row end the run."""
+        with self._lock:
+            self._unanswered += 1
+            unanswered = self._unanswered
+            if unanswered >= self._limits.stop_after:
+                self._unanswered = 0
+        if unanswered >= self._limits.stop_after:
+            raise self._error(
+                f"must answer on at least one of {unanswered} images in a row",
+                f"{trouble.kind}: {trouble.detail}",
+                "Check the service and the description, then run the same command again; answers "
+                "so far are kept.",
+            )
+
+    def _error(self, rule: str, got: str, remedy: str) -> RemoteError:
+        return RemoteError(f"service {self.name!r}", rule, got, remedy)
+
+    def _count(self, **counts: float) -> None:
+        with self._lock:
+            sums = {name: getattr(self._tally, name) + n for name, n in counts.items()}
+            self._tally = dataclasses.replace(self._tally, **sums)

@@ -1,0 +1,192 @@
+"""The way to an HTTP service, by httpx2. Keys live here alone, and leave by the wire alone."""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import json
+import logging
+import os
+import time
+import weakref
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from equipoise.classifiers.remote.addresses import is_loopback
+from equipoise.classifiers.remote.description import HttpRequest, Secret
+from equipoise.classifiers.remote.transport import LARGEST_ANSWER, Trouble
+from equipoise.errors import InputError
+
+_SHOWN = 200
+
+
+class HttpTransport:
+    """Asks an HTTP service.
+
+    Parameters
+    ----------
+    request : HttpRequest
+    media_type : str
+        Of the pictures.
+    time_out : float
+        Seconds for a whole answer.
+    concurrency : int
+        Connections at once.
+
+    Raises
+    ------
+    InputError
+        When httpx2 is not installed, or an environment variable of a key is not set.
+    """
+
+    def __init__(
+        self, request: HttpRequest, media_type: str, time_out: float, concurrency: int
+    ) -> None:
+        try:
+            import httpx2
+        except ImportError as error:
+            raise InputError(
+                f"service {request.service}",
+                "must have httpx2 installed",
+                str(error),
+                'Run `pip install "equipoise[remote]"`.',
+            ) from error
+        secrets = {
+            value.env: _secret(value.env)
+            for _, value in (*request.headers, *request.fields)
+            if isinstance(value, Secret)
+        }
+        self.keys = (
+            f"Check the environment variable {', '.join(secrets)}."
+            if secrets
+            else "The description names no key; add one to its headers or fields."
+        )
+        self._hidden = [form for text in secrets.values() for form in _forms(text)]
+        self._request, self._media_type, self._time_out = request, media_type, time_out
+        self._headers = {"Accept-Encoding": "identity", "Accept": "application/json"} | _filled(
+            request.headers, secrets
+        )
+        self._fields = _filled(request.fields, secrets)
+        # Its debug log tells the headers of answers, which may echo a key.
+        logging.getLogger("httpcore2").setLevel(logging.INFO)
+        self._library = httpx2
+        self._client = httpx2.Client(
+            timeout=time_out,
+            follow_redirects=False,
+            # Proxies of the environment serve other machines; .netrc is never asked for a key.
+            trust_env=not is_loopback(urlsplit(request.url).hostname or ""),
+            limits=httpx2.Limits(max_connections=concurrency),
+        )
+        weakref.finalize(self, self._client.close)
+
+    def ask(self, picture: bytes) -> str | Trouble:
+        """Send one picture."""
+        started = time.monotonic()
+        try:
+            with self._client.stream(
+                self._request.method, self._request.url, **self._body(picture)
+            ) as response:
+                content = self._content(response, started)
+                if isinstance(content, Trouble):
+                    return content
+                return self._judged(response.status_code, response.headers, content)
+        except self._library.TimeoutException:
+            return Trouble("time_out", f"no answer within {self._time_out:g} s")
+        except self._library.RequestError as error:
+            return Trouble("connection", type(error).__name__)
+
+    def _body(self, picture: bytes) -> dict[str, Any]:
+        if self._request.upload == "raw":
+            return {
+                "headers": {"Content-Type": self._media_type} | self._headers,
+                "content": picture,
+            }
+        field = self._request.field
+        if self._request.upload == "base64":
+            coded = base64.b64encode(picture).decode("ascii")
+            return {"headers": self._headers, "json": self._fields | {field: coded}}
+        name = f"image.{self._media_type.rpartition('/')[2]}"
+        return {
+            "headers": self._headers,
+            "data": self._fields,
+            "files": {field: (name, picture, self._media_type)},
+        }
+
+    def _content(self, response: Any, started: float) -> str | Trouble:
+        """Read at most `LARGEST_ANSWER` bytes, within the time for a whole answer."""
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            return Trouble("broken", "a compressed answer, which was not asked for")
+        content = b""
+        for part in response.iter_raw():
+            content += part
+            if len(content) > LARGEST_ANSWER:
+                return Trouble("broken", f"an answer of over {LARGEST_ANSWER} bytes")
+            if time.monotonic() - started > self._time_out:
+                return Trouble("time_out", f"no whole answer within {self._time_out:g} s")
+        return self._redacted(content.decode("utf-8", "replace"))
+
+    def _judged(self, status: int, headers: Any, content: str) -> str | Trouble:
+        if 200 <= status < 300 or status in self._request.answers:
+            return content
+        shown = " ".join(content[:_SHOWN].split())
+        detail = f"status {status} {shown}".strip()
+        wait = retry_after(headers.get("Retry-After"))
+        if status == 429 or any(text in content for text in self._request.busy):
+            return Trouble("rate_limit", detail, wait)
+        if status >= 500:
+            return Trouble("server", detail, wait)
+        if status == 408:
+            return Trouble("time_out", detail)
+        return Trouble("denied" if status in (401, 402, 403) else "refused", detail)
+
+    def _redacted(self, text: str) -> str:
+        """Return a text of the service without keys that it may echo."""
+        for form in self._hidden:
+            text = text.replace(form, "[key]")
+        return text
+
+
+def retry_after(value: str | None) -> float | None:
+    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3), or None.
+
+    Examples
+    --------
+    >>> retry_after("2.5"), retry_after("Thu, 01 Jan 1970 00:00:00 GMT"), retry_after("soon")
+    (2.5, 0.0, None)
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if seconds == seconds else None
+
+
+def _secret(env: str) -> str:
+    found = os.environ.get(env, "")
+    # The value is told in no error: it may be most of a key.
+    if not found or not found.isascii() or not found.isprintable() or found != found.strip():
+        raise InputError(
+            f"environment variable {env}",
+            "must hold the service's key, printable ASCII without outer spaces",
+            "none" if not found else "other characters",
+            f"Run `export {env}=...` in this shell.",
+        )
+    return found
+
+
+def _forms(secret: str) -> list[str]:
+    """Return how a key may look in an answer."""
+    return [secret, json.dumps(secret)[1:-1], quote(secret, safe="")]
+
+
+def _filled(values: Iterable[tuple[str, str | Secret]], secrets: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value.prefix + secrets[value.env] if isinstance(value, Secret) else value
+        for name, value in values
+    }

@@ -1,0 +1,105 @@
+"""The way to Amazon Rekognition's DetectFaces, by boto3, whose own settings give keys and region.
+
+Request, answer and errors: API reference of Amazon Rekognition, "DetectFaces".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from equipoise.classifiers.remote.description import RekognitionRequest
+from equipoise.classifiers.remote.transport import Trouble
+from equipoise.errors import InputError
+
+_BUSY = ("ThrottlingException", "ProvisionedThroughputExceededException", "Throttling")
+_DENIED = (
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "InvalidSignatureException",
+    "UnrecognizedClientException",
+)
+
+
+class RekognitionTransport:
+    """Asks DetectFaces for all attributes.
+
+    Parameters
+    ----------
+    client : object
+        A boto3 client of the service "rekognition".
+    """
+
+    keys = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION."
+
+    def __init__(self, client: Any) -> None:
+        from botocore import exceptions
+
+        self._client, self._exceptions = client, exceptions
+
+    def ask(self, picture: bytes) -> str | Trouble:
+        """Send one picture."""
+        try:
+            answer = self._client.detect_faces(Image={"Bytes": picture}, Attributes=["ALL"])
+        except self._exceptions.ClientError as error:
+            return _judged(error.response)
+        except (
+            self._exceptions.NoCredentialsError,
+            self._exceptions.PartialCredentialsError,
+        ) as error:
+            return Trouble("denied", type(error).__name__)
+        except (
+            self._exceptions.ReadTimeoutError,
+            self._exceptions.ConnectTimeoutError,
+        ) as error:
+            return Trouble("time_out", type(error).__name__)
+        except self._exceptions.BotoCoreError as error:
+            return Trouble("connection", type(error).__name__)
+        answer.pop("ResponseMetadata", None)
+        return json.dumps(answer)
+
+
+def open_client(request: RekognitionRequest, time_out: float, concurrency: int) -> Any:
+    """Return a boto3 client that repeats nothing by itself.
+
+    Raises
+    ------
+    InputError
+        When boto3 is not installed, or no region is set.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+    except ImportError as error:
+        raise InputError(
+            "classifier 'rekognition'",
+            "must have boto3 installed",
+            str(error),
+            'Run `pip install "equipoise[rekognition]"`.',
+        ) from error
+    config = Config(
+        connect_timeout=time_out,
+        read_timeout=time_out,
+        max_pool_connections=concurrency,
+        retries={"total_max_attempts": 1},
+    )
+    try:
+        return boto3.client("rekognition", region_name=request.region or None, config=config)
+    except BotoCoreError as error:
+        raise InputError(
+            "classifier 'rekognition'",
+            "must have a region and settings that boto3 accepts",
+            type(error).__name__,
+            "Set AWS_DEFAULT_REGION, or `region` in the description.",
+        ) from None
+
+
+def _judged(response: Any) -> Trouble:
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+    if code in _BUSY or status == 429:
+        return Trouble("rate_limit", code)
+    if code in _DENIED or status in (401, 403):
+        return Trouble("denied", code)
+    return Trouble("server" if status >= 500 else "refused", code)

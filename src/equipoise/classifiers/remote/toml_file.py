@@ -1,0 +1,150 @@
+"""Reading a description from TOML: each bad field is named."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from equipoise.classifiers.remote.addresses import check_url
+from equipoise.classifiers.remote.attributes import answer_reading
+from equipoise.classifiers.remote.description import (
+    UPLOADS,
+    Description,
+    HttpRequest,
+    Limits,
+    RekognitionRequest,
+    Secret,
+)
+from equipoise.classifiers.remote.fields import Table
+from equipoise.classifiers.remote.pictures import FILTERS, FORMATS, Picture
+from equipoise.errors import InputError
+
+_LARGEST_FILE = 2**16
+_ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+_FIXED_HEADERS = ("host", "content-length", "transfer-encoding", "accept-encoding")
+
+
+def read_description(path: Path) -> Description:
+    """Return the description in a TOML file.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or a field is missing, unknown, or breaks its rule.
+    """
+    remedy = "docs/remote-classifiers.md shows one."
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise InputError(f"file {path}", "must be under 64 KiB", "a larger one", remedy)
+        values = tomllib.loads(content.decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"file {path}", "must be readable TOML", str(error), remedy) from error
+    return make_description(values)
+
+
+def make_description(values: dict[str, Any]) -> Description:
+    """Return the description of a TOML file's values.
+
+    Raises
+    ------
+    InputError
+        When a field is missing, unknown, or breaks its rule.
+    """
+    file = Table(values)
+    name = file.text("name")
+    caveats = file.texts("caveats", ())
+    if not all(text.endswith(".") for text in caveats):
+        raise file.error("caveats", "must be full sentences", caveats)
+    request: HttpRequest | RekognitionRequest
+    if "rekognition" in file:
+        table = file.table("rekognition")
+        request = RekognitionRequest(table.text("region") if "region" in table else "")
+        table.done()
+    else:
+        request = _http(file.table("request"))
+    description = Description(
+        name,
+        caveats,
+        request,
+        _picture(file.table("picture")),
+        _limits(file.table("limits")),
+        answer_reading(file),
+    )
+    file.done()
+    return description
+
+
+def _http(table: Table) -> HttpRequest:
+    url = check_url(table.text("url"), table.name("url"), insecure=table.flag("insecure"))
+    upload = table.text("upload", "multipart", UPLOADS)
+    service = table.text("service", urlsplit(url)._replace(query="").geturl())
+    request = HttpRequest(
+        service,
+        url,
+        table.text("method", "POST", ("POST", "PUT")),
+        _values(table.table("headers"), header=True),
+        upload,
+        table.text("field", "image"),
+        _values(table.table("fields"), header=False),
+        tuple(int(n) for n in table.numbers("answers", ())),
+        table.texts("busy", ()),
+    )
+    if upload == "raw" and request.fields:
+        raise table.error("fields", "must be left out when upload is raw", "fields")
+    table.done()
+    return request
+
+
+def _values(table: Table, *, header: bool) -> tuple[tuple[str, str | Secret], ...]:
+    found: list[tuple[str, str | Secret]] = []
+    for name in table.fields():
+        rule = 'must be a text or {env = "NAME", prefix = "..."}'
+        value = table.value(name, rule)
+        if header and (not _HEADER.fullmatch(name) or name.lower() in _FIXED_HEADERS):
+            raise table.error(name, "must be a header that may be set", name)
+        if isinstance(value, dict):
+            secret = Table(value, table.name(name).removeprefix("field "))
+            env = secret.text("env")
+            if not _ENVIRONMENT.fullmatch(env):
+                raise secret.error("env", "must be the name of an environment variable", env)
+            found.append((name, Secret(env, secret.text("prefix") if "prefix" in secret else "")))
+            secret.done()
+        elif isinstance(value, str) and (not header or (value.isascii() and value.isprintable())):
+            found.append((name, value))
+        else:
+            raise table.error(name, rule, value)
+    return tuple(found)
+
+
+def _picture(table: Table) -> Picture:
+    picture = Picture(
+        table.text("format", "png", FORMATS),
+        table.whole("side", 0, 0, 4096),
+        table.text("filter", "bicubic", tuple(FILTERS)),
+        table.number("margin", 0.0, 0, 2),
+        table.whole("quality", 95, 1, 100),
+    )
+    table.done()
+    return picture
+
+
+def _limits(table: Table) -> Limits:
+    limits = Limits(
+        table.number("rate", 0.0, 0, 1e4),
+        table.whole("concurrency", 4, 1, 64),
+        table.number("time_out", 30.0, 0.01, 600),
+        table.whole("retries", 5, 0, 20),
+        table.number("back_off", 0.5, 0, 60),
+        table.number("longest_wait", 120.0, 0, 3600),
+        table.whole("stop_after", 20, 1, 10**6),
+    )
+    table.done()
+    return limits

@@ -1,0 +1,295 @@
+"""A faulty service is survived and counted, and asked about no image twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.remote import RemoteClassifier, connect
+from equipoise.classifiers.remote.tally import Tally
+from equipoise.errors import RemoteError
+from tests.classifiers.remote.services import Reply, Service, description, face, images, serving
+
+IMAGES = images(24)
+
+
+def level_of(body: bytes) -> int:
+    """The stand-in's opinion, which depends on the file alone."""
+    return sum(body) % 2
+
+
+def truth(classifier: RemoteClassifier, pictures: np.ndarray) -> list[int]:
+    return [level_of(classifier.description.picture.encode(picture)) for picture in pictures]
+
+
+def opened(service: Service, folder: Path, **changes: Any) -> RemoteClassifier:
+    return connect(description(service.port, **changes), folder)
+
+
+def test_answers_come_in_the_order_of_the_images(tmp_path: Path) -> None:
+    def reply(times: int, body: bytes) -> Reply:
+        return Reply(body=face(level_of(body)).body, delay=0.02 * (sum(body) % 5))
+
+    with serving(reply) as service:
+        classifier = opened(service, tmp_path)
+        (reading,) = classifier.read(IMAGES)
+    assert reading.levels.tolist() == truth(classifier, IMAGES)
+    assert reading.probabilities.max(axis=1) == pytest.approx(0.9)
+    assert np.array_equal(reading.scores > 0.5, reading.levels == 1)
+    assert {"female", "male"} == set(classifier.attributes[0].levels)
+
+
+FAULTS: dict[str, tuple[Reply, str]] = {
+    "too many": (Reply(429, {}, {"Retry-After": "0.02"}), "rate_limit"),
+    "too many, told by a text": (Reply(403, {"error": "QPS_LIMIT"}), "rate_limit"),
+    "server": (Reply(500, b"<html>"), "server"),
+    "unavailable": (Reply(503, b""), "server"),
+    "slow": (Reply(200, {}, delay=0.5), "time_out"),
+    "dripping": (Reply(200, b"x" * 40, drip=True), "time_out"),
+    "no JSON": (Reply(200, b'{"faces": ['), "broken"),
+    "NaN": (Reply(200, b'{"faces": [{"gender": "male", "p": NaN}]}'), "broken"),
+    "deep": (Reply(200, b"[" * 100_000), "broken"),
+    "long": (Reply(200, b" " * (2**20 + 1)), "broken"),
+    "compressed": (Reply(200, b"x", {"Content-Encoding": "gzip"}), "broken"),
+    "other shape": (Reply(200, {"people": []}), "broken"),
+    "other label": (Reply(200, {"faces": [{"gender": "robot", "p": 0.9}]}), "broken"),
+    "too sure": (Reply(200, {"faces": [{"gender": "male", "p": 90}]}), "broken"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_passing_fault_is_repeated_and_counted(fault: str, tmp_path: Path) -> None:
+    bad, kind = FAULTS[fault]
+    with serving(lambda times, body: bad if times == 0 else face(level_of(body))) as service:
+        classifier = opened(
+            service, tmp_path, request={"busy": ["QPS_LIMIT"]}, limits={"time_out": 0.3}
+        )
+        (reading,) = classifier.read(IMAGES[:4])
+    assert reading.levels.tolist() == truth(classifier, IMAGES[:4])
+    expected = {"asked": 4, "requests": 8, kind: 4}
+    assert counts(classifier) == expected
+
+
+def counts(classifier: RemoteClassifier) -> dict[str, int]:
+    found = {**vars(classifier.tally)}
+    found.pop("seconds")
+    return {name: count for name, count in found.items() if count}
+
+
+@pytest.mark.parametrize("fault", ["server", "other shape", "no JSON"])
+def test_a_lasting_fault_fails_the_image_alone(fault: str, tmp_path: Path) -> None:
+    bad, kind = FAULTS[fault]
+    lost = IMAGES[2]
+
+    with serving(lambda times, body: Reply()) as service:
+        classifier = opened(service, tmp_path, limits={"retries": 2})
+        body_of_lost = classifier.description.picture.encode(lost)
+        service.reply = lambda times, body: bad if body == body_of_lost else face(level_of(body))
+        (reading,) = classifier.read(IMAGES[:6])
+        assert reading.levels[2] == FAILED
+        assert np.isnan(reading.scores[2])
+        assert reading.probabilities[2].tolist() == [0.5, 0.5]
+        assert (np.delete(reading.levels, 2) >= 0).all()
+        assert counts(classifier) == {"asked": 6, "requests": 8, kind: 2, "failed": 1}
+        # A failure is not kept: the image is asked about again, and it alone.
+        service.reply = lambda times, body: face(level_of(body))
+        (again,) = classifier.read(IMAGES[:6])
+    assert again.levels.tolist() == truth(classifier, IMAGES[:6])
+    assert counts(classifier)["requests"] == 9
+
+
+def test_a_refused_image_is_not_repeated(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(400, {"error": "TOO_SMALL"})) as service:
+        classifier = opened(service, tmp_path)
+        (reading,) = classifier.read(IMAGES[:3])
+    assert (reading.levels == FAILED).all()
+    assert counts(classifier) == {"asked": 3, "requests": 3, "failed": 3}
+
+
+def test_no_face_is_an_answer_and_is_kept(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(body={"faces": []})) as service:
+        classifier = opened(service, tmp_path)
+        for _ in range(2):
+            (reading,) = classifier.read(IMAGES[:5])
+            assert (reading.levels == -1).all()
+            assert np.isnan(reading.scores).all()
+            assert (reading.probabilities == 0.5).all()
+    assert counts(classifier) == {"asked": 5, "requests": 5, "cached": 5, "no_face": 10}
+
+
+def test_no_face_may_be_told_by_a_status(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(422, {"code": "NO_FACE"})) as service:
+        classifier = opened(
+            service,
+            tmp_path,
+            request={"answers": [422]},
+            no_face={"path": "code", "is": "equal", "value": "NO_FACE"},
+        )
+        (reading,) = classifier.read(IMAGES[:2])
+    assert reading.levels.tolist() == [-1, -1]
+
+
+def test_denied_access_ends_the_run_and_names_the_variable(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(401, {"error": "bad key"})) as service:
+        classifier = opened(service, tmp_path)
+        with pytest.raises(RemoteError, match="Check the environment variable TEST_KEY") as caught:
+            classifier.read(IMAGES)
+        assert "status 401" in str(caught.value)
+        assert len(service.asked) <= 8
+
+
+def test_a_service_that_dies_and_comes_back_is_survived(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(body=face(level_of(body)).body, delay=0.02)) as service:
+        classifier = opened(service, tmp_path, limits={"retries": 8, "back_off": 0.05})
+
+        def outage() -> None:
+            time.sleep(0.06)
+            service.stop()
+            time.sleep(0.4)
+            service.start()
+
+        outages = threading.Thread(target=outage)
+        outages.start()
+        (reading,) = classifier.read(IMAGES)
+        outages.join()
+    assert reading.levels.tolist() == truth(classifier, IMAGES)
+    assert counts(classifier)["connection"] > 0
+    assert "failed" not in counts(classifier)
+
+
+def test_a_service_that_stays_down_ends_the_run_and_answers_are_kept(tmp_path: Path) -> None:
+    with serving(lambda times, body: face(level_of(body))) as service:
+        changes = {"limits": {"retries": 1, "stop_after": 6}}
+        classifier = opened(service, tmp_path, **changes)
+        classifier.read(IMAGES[:10])
+        service.stop()
+        with pytest.raises(RemoteError, match="at least one of 6 images in a row") as caught:
+            classifier.read(IMAGES)
+        assert "connection: ConnectError" in str(caught.value)
+        service.start()
+        again = opened(service, tmp_path, **changes)
+        (reading,) = again.read(IMAGES)
+    assert reading.levels.tolist() == truth(again, IMAGES)
+    assert counts(again) == {"asked": 14, "cached": 10, "requests": 14}
+
+
+def test_a_long_wait_ends_the_run(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(429, {}, {"Retry-After": "86400"})) as service:
+        classifier = opened(service, tmp_path)
+        with pytest.raises(RemoteError, match="a wait of 86400 s"):
+            classifier.read(IMAGES)
+
+
+def test_retry_after_holds_all_requests_back(tmp_path: Path) -> None:
+    first = threading.Event()
+
+    def reply(times: int, body: bytes) -> Reply:
+        if not first.is_set():
+            first.set()
+            return Reply(429, {}, {"Retry-After": "0.5"})
+        return face(0)
+
+    with serving(reply) as service:
+        classifier = opened(service, tmp_path, limits={"concurrency": 1})
+        classifier.read(IMAGES[:3])
+    times = [asked.at for asked in service.asked]
+    assert times[1] - times[0] > 0.45
+
+
+def test_the_rate_is_kept_over_threads(tmp_path: Path) -> None:
+    with serving(lambda times, body: face(0)) as service:
+        classifier = opened(service, tmp_path, limits={"rate": 40, "concurrency": 8})
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(classifier.read, [IMAGES[:8], IMAGES[8:16], IMAGES[16:]]))
+    times = sorted(asked.at for asked in service.asked)
+    assert len(times) == 24
+    assert times[-1] - times[0] > 23 / 40 * 0.9
+
+
+def test_requests_under_way_are_bounded(tmp_path: Path) -> None:
+    now, most, lock = [0], [0], threading.Lock()
+
+    def reply(times: int, body: bytes) -> Reply:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.01)
+        with lock:
+            now[0] -= 1
+        return face(0)
+
+    with serving(reply) as service:
+        classifier = opened(service, tmp_path, limits={"concurrency": 3})
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(classifier.read, [IMAGES[:8], IMAGES[8:16], IMAGES[16:]]))
+    assert 1 < most[0] <= 3
+
+
+def test_no_image_is_asked_about_twice(tmp_path: Path) -> None:
+    """Two adapters with a cache between them, five threads, and images that repeat."""
+    with serving(lambda times, body: Reply(body=face(0).body, delay=0.01)) as service:
+        one, two = opened(service, tmp_path), opened(service, tmp_path)
+        twice = np.concatenate([IMAGES, IMAGES[::-1]])
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(lambda c: c.read(twice), [one, two, one, two, one]))
+    bodies = Counter(asked.body for asked in service.asked)
+    assert len(bodies) == 24
+    assert set(bodies.values()) == {1}
+    tallies: list[Tally] = [one.tally, two.tally]
+    assert sum(tally.asked for tally in tallies) == 24
+    assert sum(tally.asked + tally.cached for tally in tallies) == 5 * 48
+
+
+def test_a_new_reading_of_kept_answers_asks_nothing(tmp_path: Path) -> None:
+    mapped = {"name": "sex", "levels": ["m", "f"], "label": "faces[0].gender"}
+    mapped |= {"map": {"male": "m", "female": "f"}}
+    with serving(lambda times, body: face(level_of(body))) as service:
+        first = opened(service, tmp_path)
+        second = opened(service, tmp_path, attribute=[mapped])
+        (before,), (after,) = first.read(IMAGES), second.read(IMAGES)
+        assert len(service.asked) == 24
+        third = opened(service, tmp_path, picture={"side": 16})
+        third.read(IMAGES[:2])
+        assert len(service.asked) == 26
+    assert np.array_equal(before.levels, 1 - after.levels)
+    assert len({c.digest for c in (first, second, third)}) == 3
+
+
+def test_an_answer_that_a_wrong_path_could_not_read_is_not_paid_for_again(tmp_path: Path) -> None:
+    wrong = [{"name": "gender", "levels": ["female", "male"], "label": "faces[0].sex"}]
+    with serving(lambda times, body: face(level_of(body))) as service:
+        typo = opened(service, tmp_path, attribute=wrong, limits={"retries": 0, "stop_after": 3})
+        with pytest.raises(RemoteError, match=r"broken: faces\[0\]\.sex is missing"):
+            typo.read(IMAGES)
+        paid = len(service.asked)
+        opened(service, tmp_path).read(IMAGES)
+        assert len(service.asked) == 24
+        assert paid >= 3
+
+
+def test_nothing_is_read_from_no_images(tmp_path: Path) -> None:
+    classifier = connect(description(), tmp_path)
+    (reading,) = classifier.read(IMAGES[:0])
+    assert reading.probabilities.shape == (0, 2)
+
+
+def test_a_claim_that_ran_out_before_its_turn_is_another_askers(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(body=face(0).body, delay=0.1)) as service:
+        slow, quick = (opened(service, tmp_path) for _ in range(2))
+        slow._claim = lambda *_: slow._cache.claim(*_[:2], 0.02)  # type: ignore[method-assign]
+        slow._limiter.pause(0.15)
+        with ThreadPoolExecutor(2) as pool:
+            late = pool.submit(slow.read, IMAGES[:1])
+            time.sleep(0.08)
+            early = pool.submit(quick.read, IMAGES[:1])
+            assert late.result()[0].levels == early.result()[0].levels
+    assert len(service.asked) == 1
+    assert counts(slow) == {"cached": 1}
