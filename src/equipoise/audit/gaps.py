@@ -156,7 +156,7 @@ def against_rest(counts: ArrayLike, trials: ArrayLike) -> NDArray[np.float64]:
     Examples
     --------
     >>> against_rest([30, 10, 12, 0], [100, 100, 100, 0]).round(3).tolist()
-    [0.0, 0.048, 0.077, nan]
+    [0.0, 0.045, 0.105, nan]
     """
     events, n = np.asarray(counts, np.int64), np.asarray(trials, np.int64)
     found = np.full(len(n), np.nan)

@@ -51,6 +51,19 @@ class LevelMap:
             )
         return cls(tuple((pair[0], pair[1]) for pair in pairs))
 
+    def meant(self, model: Attribute) -> tuple[str, ...]:
+        """Return what the model's levels mean by themselves, each word once, in their order.
+
+        Examples
+        --------
+        >>> words = Attribute("expression", ("happy", "sad", "neutral"))
+        >>> LevelMap.parse("happy=yes, *=no").meant(words), LevelMap().meant(words)
+        (('yes', 'no'), ('happy', 'sad', 'neutral'))
+        """
+        words = dict(self.pairs)
+        told = (words.get(word, words.get(_REST, word)) for word in model.levels)
+        return tuple(dict.fromkeys(word for word in told if word != UNKNOWN_NAME))
+
     def numbers(self, model: Attribute, levels: tuple[str, ...]) -> NDArray[np.int8]:
         """Return the audited level of each of the model's, shape (L,); -1 for an abstention.
 

@@ -68,6 +68,21 @@ class Material:
     def __len__(self) -> int:
         return len(self.files)
 
+    def restricted(self, names: Sequence[str]) -> tuple[Groups, NDArray[np.int8]]:
+        """Return some of the attributes and their levels, shape (n, len(names)).
+
+        Raises
+        ------
+        InputError
+            When one is unknown, named twice, or none is named.
+        """
+        places = [self.groups.attribute(name) for name in names]
+        return Groups(tuple(self.groups.attributes[a] for a in places)), self.levels[:, places]
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return the images of each cell, shape (K,)."""
+        return np.bincount(self.groups.cell_of(self.levels), minlength=self.groups.size)
+
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return some images, shape (len(rows), 3, height, width), uint8 RGB.
 

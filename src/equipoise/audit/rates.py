@@ -24,7 +24,7 @@ Levels = NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class Compared:
     """Answers beside the truth, as far as it is known, in one numbering of the levels.
 
     Attributes
@@ -123,7 +123,7 @@ class GroupRates:
 
 
 def group_rates(
-    answered: Answered, names: Sequence[str], group: NDArray[np.int64], *, seed: int = 0
+    compared: Compared, names: Sequence[str], group: NDArray[np.int64], *, seed: int = 0
 ) -> tuple[GroupRates, ...]:
     """Return the rates of each group that has images, in the order of `names`.
 
@@ -131,7 +131,7 @@ def group_rates(
 
     Parameters
     ----------
-    answered : Answered
+    compared : Compared
         On n images.
     names : sequence of str
         K groups.
@@ -140,11 +140,11 @@ def group_rates(
     seed : int
         Of the bootstrap.
     """
-    told = _told_levels(answered.levels)
+    told = _told_levels(compared.levels)
     frame = MetricFrame(
         metrics=_counters(told),
-        y_true=answered.truth.astype(np.int64),
-        y_pred=answered.answers.astype(np.int64),
+        y_true=compared.truth.astype(np.int64),
+        y_pred=compared.answers.astype(np.int64),
         sensitive_features=group,
     )
     rows = [(int(k), frame.by_group.loc[k].astype(int).to_dict()) for k in frame.by_group.index]
@@ -158,11 +158,11 @@ def group_rates(
             float(p_value),
             Rate.of(row["abstained"], row["n"] - row["failed"]),
             mean_confidence(
-                answered.confidence[(group == k) & (answered.answers >= 0)], seed=seed, key=k
+                compared.confidence[(group == k) & (compared.answers >= 0)], seed=seed, key=k
             ),
             tuple(
                 LevelRates(
-                    answered.levels[level],
+                    compared.levels[level],
                     Rate.of(row[f"answered {level}"], row["answered"]),
                     Rate.of(row[f"false {level}"], row["judged"] - row[f"true {level}"]),
                     Rate.of(row[f"missed {level}"], row[f"true {level}"]),
