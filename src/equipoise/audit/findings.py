@@ -40,7 +40,7 @@ def gap_checks(
     images : numpy.ndarray, shape (K,), int64
         Images of those cells.
     """
-    checks = []
+    checks: list[Check] = []
     for part in parts:
         for named in part.gaps:
             check = gap_check(named, tolerance, len(part.groups))
