@@ -69,14 +69,14 @@ def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
         outcome, said = "passed", f"Any gap is within {tolerance:.1%}"
     elif shown and found.value > tolerance:
         outcome = "issue" if named.is_fault else "tip"
-        said = f"It is {found.value:.1%} in {gap.highest} more than in {gap.lowest}"
+        said = f"It is highest in {gap.highest} and lowest in {gap.lowest}"
     elif shown:
         said = f"There is a gap, but its estimate is within {tolerance:.1%}"
     else:
-        said = f"No gap is shown, and none within {found.high:.1%} is excluded; ask more images"
+        said = f"No gap is shown, nor excluded over {tolerance:.1%}; take more images"
     words = (
-        f"{said} (largest gap {found.value:.1%}, interval {found.low:.1%} to {found.high:.1%}, "
-        f"p = {named.p_value:.2g} corrected)."
+        f"{said}: the largest gap is {found.value:.1%} ({found.low:.1%} to {found.high:.1%}), "
+        f"p = {named.p_value:.2g} corrected."
     )
     if outcome == "tip" and shown and not named.is_fault:
         words += " Without a reference nobody knows whether the faces differ or the answers err."
@@ -155,7 +155,7 @@ def question_checks(cells: Breakdown) -> tuple[Check, Check]:
     least = min(cells.groups, key=lambda g: g.n)
     most = max(cells.groups, key=lambda g: g.n)
     even = most.n <= 1.1 * least.n + 1
-    words = f"From {least.n:,} images in {least.name} to {most.n:,} in {most.name}."
+    words = f"From {least.n:,} to {most.n:,} images a cell; fewest in {least.name}."
     if not even:
         words += " Rates by a level of one attribute mix the cells unevenly: read those by cell."
     evidence = Evidence(Estimate(most.n / least.n))

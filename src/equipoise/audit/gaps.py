@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2_contingency, fisher_exact, norm, studentized_range
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import confint_proportions_2indep
 
+from equipoise.audit.libraries import audit_library
 from equipoise.estimates import LEVEL, Estimate
 from equipoise.seeds import Stream, generator_for
 
@@ -95,16 +95,14 @@ def largest_gap(
         pair.ravel() for pair in np.meshgrid(np.arange(len(n)), np.arange(len(n)), indexing="ij")
     )
     one, other = one[one != other], other[one != other]
-    reach = float(studentized_range.ppf(LEVEL, len(n), np.inf)) / np.sqrt(2)
-    alpha = 2 * float(norm.sf(reach))
+    alpha = pair_error(len(n))
     pairs = (events[one], n[one], events[other], n[other])
-    low, high = confint_proportions_2indep(*pairs, compare="diff", method="newcomb", alpha=alpha)
+    intervals = audit_library("statsmodels.stats.proportion").confint_proportions_2indep
+    low, high = intervals(*pairs, compare="diff", method="newcomb", alpha=alpha)
     difference = Estimate(
         float(rates[top] - rates[bottom]), max(float(low.max()), 0.0), float(high.max())
     )
-    low, high = confint_proportions_2indep(
-        *pairs, compare="ratio", method="log-adjusted", alpha=alpha
-    )
+    low, high = intervals(*pairs, compare="ratio", method="log-adjusted", alpha=alpha)
     if rates[top] == 0:
         ratio = Estimate.missing("no event in any group")
     else:
@@ -113,6 +111,19 @@ def largest_gap(
     return Gap(
         names[there[top]], names[there[bottom]], difference, ratio, equal_rates(events, n, seed)
     )
+
+
+@cache
+def pair_error(groups: int) -> float:
+    """Return the error of each pair's interval at which those of all pairs hold together.
+
+    Examples
+    --------
+    >>> round(pair_error(2), 3), round(pair_error(6), 4)
+    (0.05, 0.0044)
+    """
+    reach = float(studentized_range.ppf(LEVEL, groups, np.inf)) / np.sqrt(2)
+    return 2 * float(norm.sf(reach))
 
 
 def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int = 0) -> float:
@@ -179,5 +190,6 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     found = np.array(p_values, np.float64)
     tested = ~np.isnan(found)
     if tested.any():
-        found[tested] = multipletests(found[tested], ERROR, method="holm")[1]
+        adjust = audit_library("statsmodels.stats.multitest").multipletests
+        found[tested] = adjust(found[tested], ERROR, method="holm")[1]
     return found

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from fairlearn.metrics import MetricFrame
 from numpy.typing import NDArray
 
 from equipoise.audit.gaps import against_rest
+from equipoise.audit.libraries import audit_library
 from equipoise.classifiers.base import FAILED
 from equipoise.estimates import LEVEL, Estimate
 from equipoise.groups import UNKNOWN
@@ -141,7 +141,7 @@ def group_rates(
         Of the bootstrap.
     """
     told = _told_levels(compared.levels)
-    frame = MetricFrame(
+    frame = audit_library("fairlearn.metrics").MetricFrame(
         metrics=_counters(told),
         y_true=compared.truth.astype(np.int64),
         y_pred=compared.answers.astype(np.int64),
