@@ -1,3 +1,5 @@
+import gc
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,12 @@ from equipoise.audit.rates import Compared
 from equipoise.groups import Attribute, Groups
 
 GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "mid", "light"))))
+
+
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`multipletests` collects garbage at every call, which takes nearly all of a study's time."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 def judged(counts: np.ndarray, n: int, tolerance: float, seed: int) -> list[Check]:
@@ -102,7 +110,7 @@ def test_label_noise_explains_a_gap_or_does_not() -> None:
 def test_without_truth_answers_are_compared_and_no_issue_is_raised() -> None:
     checks = gap_checks(broken_down(BAD, known=False), 0.05, None, IMAGES)
     found = {check.code: check for check in checks}
-    assert "error_gap:cells" not in found
+    assert found["error_gap:cells"].outcome == "skipped"
     assert found["answer_gap:smiling:yes"].outcome == "tip"
     assert "nobody knows" in found["answer_gap:smiling:yes"].words
 

@@ -42,6 +42,10 @@ def gap_checks(
     """
     checks: list[Check] = []
     for part in parts:
+        if not any(named.code.startswith("error_gap:") for named in part.gaps):
+            words = "There is no reference, or fewer than two groups with answers."
+            title = f"Is the error rate equal over {len(part.groups)} groups?"
+            checks.append(Check(f"error_gap:{part.where}", title, "skipped", words))
         for named in part.gaps:
             check = gap_check(named, tolerance, len(part.groups))
             if named.code.startswith("error_gap:"):
