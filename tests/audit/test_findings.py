@@ -103,6 +103,10 @@ def test_label_noise_explains_a_gap_or_does_not() -> None:
     judged = np.full(6, 500)
     noisy = outcomes(ReferenceErrors(GROUPS, np.array([5, 5, 5, 100, 5, 5]), judged))
     assert (noisy["error_gap:cells"], noisy["label_noise:cells"]) == ("tip", "tip")
+    few = outcomes(ReferenceErrors(GROUPS, np.zeros(6, int), np.full(6, 20)))
+    assert (few["error_gap:cells"], few["label_noise:cells"]) == ("issue", "tip")
+    unseen = outcomes(ReferenceErrors(GROUPS, np.zeros(6, int), np.array([9, 9, 9, 0, 9, 9])))
+    assert unseen["error_gap:cells"] == "issue"
     clean = outcomes(ReferenceErrors(GROUPS, np.full(6, 1), judged))
     assert (clean["error_gap:cells"], clean["label_noise:cells"]) == ("issue", "passed")
 

@@ -110,7 +110,8 @@ def noise_checks(
     Returns
     -------
     gap, noise : Check
-        The check of the gap, a tip now where label noise can explain it, and that of the noise.
+        The check of the gap, a tip now where the reference errs often enough to explain it, and
+        that of the noise.
     """
     gap = named.gap
     code, title = f"label_noise:{part.where}", "Could errors of the reference explain the gap?"
@@ -124,21 +125,24 @@ def noise_checks(
             f"the gap away, and on {point.low:.1%} to make it unsure."
         )
         return check, Check(code, title, "not applicable", words, Evidence(point))
-    bounds = [
-        error_of_group(errors, name, images, len(part.groups))[1]
-        for name in (gap.highest, gap.lowest)
+    told = [
+        error_of_group(errors, name, images, len(part.groups)) for name in (gap.highest, gap.lowest)
     ]
-    found = true_gap(gap.difference, bounds)
-    told = (
-        f"By judged images the reference errs on up to {bounds[0]:.1%} in {gap.highest} and "
-        f"{bounds[1]:.1%} in {gap.lowest}; the true gap is from {found.low:.1%} to "
+    likely = true_gap(gap.difference, [rate for rate, _ in told])
+    found = true_gap(gap.difference, [bound for _, bound in told])
+    words = (
+        f"By judged images the reference errs on up to {told[0][1]:.1%} in {gap.highest} and "
+        f"{told[1][1]:.1%} in {gap.lowest}; the true gap is from {found.low:.1%} to "
         f"{found.high:.1%}."
     )
     if found.low > 0:
-        return check, Check(code, title, "passed", f"No. {told}", Evidence(found))
-    explained = f"{check.words} Explained by label noise: see {code}."
-    noise = Check(code, title, "tip", f"Yes. {told}", Evidence(found))
-    return replace(check, outcome="tip", words=explained), noise
+        return check, Check(code, title, "passed", f"No. {words}", Evidence(found))
+    if likely.low <= 0:
+        explained = f"{check.words} Explained by label noise: see {code}."
+        noise = Check(code, title, "tip", f"Yes. {words}", Evidence(found))
+        return replace(check, outcome="tip", words=explained), noise
+    words = f"Too few images were judged to tell; judge more of both groups. {words}"
+    return check, Check(code, title, "tip", words, Evidence(found))
 
 
 def question_checks(cells: Breakdown) -> tuple[Check, Check]:
