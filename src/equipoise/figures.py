@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from equipoise import zoo
+from equipoise.classifiers.base import Classifier
+from equipoise.generators.base import Generator
 from equipoise.groups import Groups
 from equipoise.hyperplanes import Directions
 from equipoise.measure.representation import Confusion, Representation
@@ -25,6 +28,13 @@ class ModelUsed:
     digest: str
     licence: str = ""
     citation: str = ""
+
+
+def model_used(role: str, part: Generator | Classifier) -> tuple[ModelUsed, ...]:
+    """Name the models that a generator or a classifier runs: the pinned ones, else itself."""
+    pinned = [zoo.model(name) for name in part.pinned]
+    found = [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
+    return tuple(found) or (ModelUsed(role, part.name, part.digest),)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise import store, zoo
-from equipoise.classifiers import Classifier, Panel, open_panel
+from equipoise import store
+from equipoise.classifiers import Panel, open_panel
 from equipoise.collection import collect
-from equipoise.figures import Cost, Figures, ModelUsed, Result, directions_quality
+from equipoise.figures import (
+    Cost,
+    Figures,
+    ModelUsed,
+    Result,
+    directions_quality,
+    model_used,
+)
 from equipoise.generators import Generator, open_generator
 from equipoise.hyperplanes import save_directions
 from equipoise.measure.representation import represent
@@ -177,12 +184,7 @@ def balance(
 
 def models_used(generator: Generator, panel: Panel) -> tuple[ModelUsed, ...]:
     """Name every model that took part, with licence and citation where it is pinned."""
-    found: list[ModelUsed] = []
-    parts: list[tuple[str, Generator | Classifier]] = [("generator", generator)]
-    parts += [("classifier", classifier) for classifier in panel.classifiers]
-    for role, part in parts:
-        pinned = [zoo.model(name) for name in part.pinned]
-        found += [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
-        if not pinned:
-            found.append(ModelUsed(role, part.name, part.digest))
-    return tuple(found)
+    found = model_used("generator", generator)
+    for classifier in panel.classifiers:
+        found += model_used("classifier", classifier)
+    return found

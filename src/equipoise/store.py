@@ -141,7 +141,7 @@ class RunFolder:
         """
         path = self.path / "figures.json"
         remedy = f"Run `equipoise balance --out {self.path}` to the end."
-        figures = _read_object(path, remedy)
+        figures = read_object(path, remedy)
         if figures.get("format") != FORMAT:
             raise FileFormatError(
                 f"figures {path}", f"must have format {FORMAT}", "another", remedy
@@ -158,12 +158,12 @@ class RunFolder:
         """
         parts = {"quality": self.quality, "corrected": self.corrected}
         return {
-            name: _read_object(path, "Measure it again.") if path.is_file() else None
+            name: read_object(path, "Measure it again.") if path.is_file() else None
             for name, path in parts.items()
         }
 
 
-def _read_object(path: Path, remedy: str) -> dict[str, Any]:
+def read_object(path: Path, remedy: str) -> dict[str, Any]:
     """Read a JSON object of bounded size."""
     try:
         if path.stat().st_size > _LARGEST_FIGURES:

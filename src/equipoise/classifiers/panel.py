@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import Classifier, Reading
+from equipoise.classifiers.base import FAILED, Classifier, Reading
 from equipoise.errors import InputError, ModelOutputError
 from equipoise.groups import UNKNOWN, Attribute, Groups
 from equipoise.labels import Labels
@@ -89,7 +89,7 @@ class Panel:
         readings = [answers[c][i] for c, i in self._places]
         levels = np.empty((len(images), len(readings)), np.int8)
         for a, (reading, (c, _)) in enumerate(zip(readings, self._places, strict=True)):
-            self._check(self.classifiers[c].name, self.groups.attributes[a], reading, len(images))
+            check_reading(self.classifiers[c].name, self.groups.attributes[a], reading, len(images))
             unsure = reading.probabilities.max(axis=1) < self.abstain_below
             levels[:, a] = np.where(unsure, np.int8(UNKNOWN), reading.levels)
         return Labels(
@@ -99,39 +99,61 @@ class Panel:
             np.stack([reading.scores for reading in readings], axis=1),
         )
 
-    @staticmethod
-    def _check(classifier: str, attribute: Attribute, reading: Reading, count: int) -> None:
-        what = f"answer of classifier {classifier!r} on {attribute.name!r}"
-        expected = (count, len(attribute.levels))
-        shapes = (reading.probabilities.shape, reading.levels.shape, reading.scores.shape)
-        if shapes != (expected, (count,), (count,)) or reading.levels.dtype.kind not in "iu":
-            raise ModelOutputError(
-                what,
-                f"must have probabilities of shape {expected}, whole levels and scores of shape "
-                f"{(count,)}",
-                f"{shapes}, levels of {reading.levels.dtype}",
-                "Give one row for each image and one column for each level.",
-            )
-        bad = ~np.isfinite(reading.probabilities).all(axis=1) | np.isinf(reading.scores)
-        if attribute.ordered or len(attribute.levels) == 2:
-            bad |= np.isnan(reading.scores) & (reading.levels != UNKNOWN)
-        if bad.any():
-            raise ModelOutputError(
-                what,
-                "must be finite",
-                f"NaN or infinity for {int(bad.sum())} of {count} images, "
-                f"first at row {int(np.flatnonzero(bad)[0])} of the batch",
-                "Check the model and its preprocessing; abstain with level -1 instead.",
-            )
-        low, high = reading.probabilities.min(initial=0), reading.probabilities.max(initial=0)
-        if low < -1e-4 or high > 1 + 1e-4:
-            raise ModelOutputError(
-                what, "must be in [0, 1]", f"{low:g} to {high:g}", "Apply softmax or sigmoid."
-            )
-        if ((reading.levels < UNKNOWN) | (reading.levels >= len(attribute.levels))).any():
-            raise ModelOutputError(
-                what,
-                f"must have levels in -1..{len(attribute.levels) - 1}",
-                f"{reading.levels.min()} to {reading.levels.max()}",
-                "Number the levels from 0; -1 is unknown.",
-            )
+
+def check_reading(
+    classifier: str, attribute: Attribute, reading: Reading, count: int, *, least: int = UNKNOWN
+) -> None:
+    """Check a classifier's answers on one attribute.
+
+    Parameters
+    ----------
+    classifier : str
+        Its name, for errors.
+    attribute : Attribute
+    reading : Reading
+    count : int
+        Images that were asked about.
+    least : int
+        Lowest level allowed: `UNKNOWN`, or `FAILED` where failures are counted.
+
+    Raises
+    ------
+    ModelOutputError
+        When the answers have NaN, or a wrong shape, level or range.
+    """
+    what = f"answer of classifier {classifier!r} on {attribute.name!r}"
+    expected = (count, len(attribute.levels))
+    shapes = (reading.probabilities.shape, reading.levels.shape, reading.scores.shape)
+    if shapes != (expected, (count,), (count,)) or reading.levels.dtype.kind not in "iu":
+        raise ModelOutputError(
+            what,
+            f"must have probabilities of shape {expected}, whole levels and scores of shape "
+            f"{(count,)}",
+            f"{shapes}, levels of {reading.levels.dtype}",
+            "Give one row for each image and one column for each level.",
+        )
+    bad = ~np.isfinite(reading.probabilities).all(axis=1) | np.isinf(reading.scores)
+    if attribute.ordered or len(attribute.levels) == 2:
+        bad |= np.isnan(reading.scores) & (reading.levels != UNKNOWN)
+    bad &= reading.levels != FAILED
+    if bad.any():
+        raise ModelOutputError(
+            what,
+            "must be finite",
+            f"NaN or infinity for {int(bad.sum())} of {count} images, "
+            f"first at row {int(np.flatnonzero(bad)[0])} of the batch",
+            "Check the model and its preprocessing; abstain with level -1 instead.",
+        )
+    given = reading.probabilities[reading.levels != FAILED]
+    low, high = given.min(initial=0), given.max(initial=0)
+    if low < -1e-4 or high > 1 + 1e-4:
+        raise ModelOutputError(
+            what, "must be in [0, 1]", f"{low:g} to {high:g}", "Apply softmax or sigmoid."
+        )
+    if ((reading.levels < least) | (reading.levels >= len(attribute.levels))).any():
+        raise ModelOutputError(
+            what,
+            f"must have levels in {least}..{len(attribute.levels) - 1}",
+            f"{reading.levels.min()} to {reading.levels.max()}",
+            "Number the levels from 0; -1 is unknown.",
+        )

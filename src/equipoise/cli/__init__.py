@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from equipoise.cli import (  # noqa: F401  (they register)
+    audit,
     balance,
     compare,
     drawing,

@@ -13,4 +13,8 @@ app = typer.Typer(
 )
 zoo_app = typer.Typer(help="Pinned public models.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
+audit_app = typer.Typer(
+    help="Audits of your own models, with balanced images.", no_args_is_help=True
+)
+app.add_typer(audit_app, name="audit")
 out_console = Console(markup=False, highlight=False, soft_wrap=True)

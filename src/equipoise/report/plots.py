@@ -20,13 +20,18 @@ def to_svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def share_bars(series: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> str:
+def share_bars(
+    series: Sequence[tuple[str, Sequence[dict[str, Any]]]],
+    label: str = "share of images, with 95 % intervals for all together",
+) -> str:
     """Draw shares with their intervals, one group of bars a cell or level, and the target's mark.
 
     Parameters
     ----------
     series : sequence of (str, sequence of dict)
         A legend and its shares (`Share` as stored in figures.json); all of the same names.
+    label : str
+        Of the axis.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def share_bars(series: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> str:
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.set_xlabel("share of images, with 95 % intervals for all together")
+    axes.set_xlabel(label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
     return to_svg(figure)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from equipoise.files import write_text
+from equipoise.report.environment import data_uri, environment
 from equipoise.report.layout import layout_of
 from equipoise.report.plots import confusion_map, frontier_plot, share_bars
-from equipoise.report.words import number, percent
 from equipoise.store import RunFolder
 
 METHOD_NAMES = {
@@ -44,35 +42,36 @@ def _to_html(
     figures: dict[str, Any], later: dict[str, dict[str, Any] | None], run: RunFolder
 ) -> str:
     """Fill the template with figures, plots and pictures."""
-    environment = Environment(
-        loader=PackageLoader("equipoise.report", "."), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters.update(percent=percent, number=number, sentence=_sentence)
     results = figures["results"]
     series = [("prior", figures["prior"])] + [(r["method"], r["representation"]) for r in results]
     cells = [share["name"] for share in figures["prior"]["cells"]]
-    return environment.get_template("report.html.jinja").render(
-        figures=figures,
-        quality=later["quality"],
-        corrected=later["corrected"],
-        cells=cells,
-        names=METHOD_NAMES,
-        results=results,
-        verdicts=[_verdict(name, representation) for name, representation in series],
-        cell_bars=Markup(share_bars([(name, r["cells"]) for name, r in series])),
-        attribute_bars=[
-            Markup(share_bars([(name, r["attributes"][a]) for name, r in series]))
-            for a in range(len(figures["groups"]["attributes"]))
-        ],
-        confusions=[
-            (r["method"], Markup(confusion_map(cells, r["confusion"]["counts"]))) for r in results
-        ],
-        frontiers=[
-            (r["method"], Markup(frontier_plot(r["tilt"]["frontier"], r["tilt"]["beta"])))
-            for r in results
-            if r["tilt"]
-        ],
-        picture=lambda name: _data_uri(run.picture(name)),
+    return (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            figures=figures,
+            quality=later["quality"],
+            corrected=later["corrected"],
+            cells=cells,
+            names=METHOD_NAMES,
+            results=results,
+            verdicts=[_verdict(name, representation) for name, representation in series],
+            cell_bars=Markup(share_bars([(name, r["cells"]) for name, r in series])),
+            attribute_bars=[
+                Markup(share_bars([(name, r["attributes"][a]) for name, r in series]))
+                for a in range(len(figures["groups"]["attributes"]))
+            ],
+            confusions=[
+                (r["method"], Markup(confusion_map(cells, r["confusion"]["counts"])))
+                for r in results
+            ],
+            frontiers=[
+                (r["method"], Markup(frontier_plot(r["tilt"]["frontier"], r["tilt"]["beta"])))
+                for r in results
+                if r["tilt"]
+            ],
+            picture=lambda name: data_uri(run.picture(name)),
+        )
     )
 
 
@@ -95,15 +94,3 @@ def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:
         "cells": len(cells),
         "least": min(cells, key=lambda c: c["share"] if c["share"] is not None else 1.0),
     }
-
-
-def _data_uri(path: Path) -> str | None:
-    """Return the picture as a data URI, or None where the run has no such picture."""
-    if not path.is_file():
-        return None
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-
-
-def _sentence(text: str) -> str:
-    """Begin with a capital, and leave the rest as it is."""
-    return text[:1].upper() + text[1:]

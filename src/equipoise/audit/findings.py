@@ -1,0 +1,171 @@
+"""From rates to checks: groups, their gaps, and the rule that tells an issue from a tip.
+
+A gap is an issue when three things hold: the test that all groups have one rate rejects after
+Holm's correction over all gaps of the audit; the estimated gap is over the tolerance; and its
+simultaneous interval lies above 0. It passes when that interval lies wholly within the tolerance.
+All else is a tip: seen but small or unsure, or not excluded by so few images. Where all rates are
+equal, an audit raises an issue with a chance of at most 5 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.audit.breakdown import Breakdown, NamedGap
+from equipoise.audit.checks import Check, Evidence, Outcome
+from equipoise.audit.gaps import ERROR
+from equipoise.audit.label_noise import ReferenceErrors, error_of_group, tipping_point, true_gap
+from equipoise.estimates import Estimate
+
+
+def gap_checks(
+    parts: Sequence[Breakdown],
+    tolerance: float,
+    errors: ReferenceErrors | None,
+    images: NDArray[np.int64],
+) -> tuple[Check, ...]:
+    """Return the check of every gap, and of the label noise behind each gap in errors.
+
+    Parameters
+    ----------
+    parts : sequence of Breakdown
+    tolerance : float
+        In [0, 1).
+    errors : ReferenceErrors or None
+        Of the K cells of all balanced attributes; None where they are not known.
+    images : numpy.ndarray, shape (K,), int64
+        Images of those cells.
+    """
+    checks: list[Check] = []
+    for part in parts:
+        if not any(named.code.startswith("error_gap:") for named in part.gaps):
+            words = "There is no reference, or fewer than two groups with answers."
+            title = f"Is the error rate equal over {len(part.groups)} groups?"
+            checks.append(Check(f"error_gap:{part.where}", title, "skipped", words))
+        for named in part.gaps:
+            check = gap_check(named, tolerance, len(part.groups))
+            if named.code.startswith("error_gap:"):
+                checks += noise_checks(part, named, check, errors, images)
+            else:
+                checks.append(check)
+    return tuple(checks)
+
+
+def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
+    """Judge a gap by the rule above.
+
+    Parameters
+    ----------
+    named : NamedGap
+    tolerance : float
+        In [0, 1).
+    groups : int
+        How many groups were compared.
+    """
+    gap, found = named.gap, named.gap.difference
+    shown = named.p_value < ERROR and found.low > 0
+    outcome: Outcome = "tip"
+    if found.high <= tolerance:
+        outcome, said = "passed", f"Any gap is within {tolerance:.1%}"
+    elif shown and found.value > tolerance:
+        outcome = "issue" if named.is_fault else "tip"
+        said = f"It is highest in {gap.highest} and lowest in {gap.lowest}"
+    elif shown:
+        said = f"There is a gap, but its estimate is within {tolerance:.1%}"
+    else:
+        said = f"No gap is shown, nor excluded over {tolerance:.1%}; take more images"
+    words = (
+        f"{said}: the largest gap is {found.value:.1%} ({found.low:.1%} to {found.high:.1%}), "
+        f"p = {named.p_value:.2g} corrected."
+    )
+    if outcome == "tip" and shown and not named.is_fault:
+        words += " Without a reference nobody knows whether the faces differ or the answers err."
+    title = f"Is the {named.what} equal over {groups} groups?"
+    return Check(named.code, title, outcome, words, Evidence(found, named.p_value))
+
+
+def noise_checks(
+    part: Breakdown,
+    named: NamedGap,
+    check: Check,
+    errors: ReferenceErrors | None,
+    images: NDArray[np.int64],
+) -> tuple[Check, Check]:
+    """Ask whether the reference's own errors explain a gap in errors.
+
+    Parameters
+    ----------
+    part : Breakdown
+    named : NamedGap
+        Its gap in errors.
+    check : Check
+        Of that gap.
+    errors, images
+        As for `gap_checks`.
+
+    Returns
+    -------
+    gap, noise : Check
+        The check of the gap, a tip now where the reference errs often enough to explain it, and
+        that of the noise.
+    """
+    gap = named.gap
+    code, title = f"label_noise:{part.where}", "Could errors of the reference explain the gap?"
+    if check.outcome != "issue":
+        return check, Check(code, title, "not applicable", "No gap in errors needs explaining.")
+    if errors is None:
+        point = tipping_point(gap.difference)
+        words = (
+            "The reference's errors are not known. It would have to err on "
+            f"{point.value:.1%} of the images of both {gap.highest} and {gap.lowest} to explain "
+            f"the gap away, and on {point.low:.1%} to make it unsure."
+        )
+        return check, Check(code, title, "not applicable", words, Evidence(point))
+    told = [
+        error_of_group(errors, name, images, len(part.groups)) for name in (gap.highest, gap.lowest)
+    ]
+    likely = true_gap(gap.difference, [rate for rate, _ in told])
+    found = true_gap(gap.difference, [bound for _, bound in told])
+    words = (
+        f"By judged images the reference errs on up to {told[0][1]:.1%} in {gap.highest} and "
+        f"{told[1][1]:.1%} in {gap.lowest}; the true gap is from {found.low:.1%} to "
+        f"{found.high:.1%}."
+    )
+    if found.low > 0:
+        return check, Check(code, title, "passed", f"No. {words}", Evidence(found))
+    if likely.low <= 0:
+        explained = f"{check.words} Explained by label noise: see {code}."
+        noise = Check(code, title, "tip", f"Yes. {words}", Evidence(found))
+        return replace(check, outcome="tip", words=explained), noise
+    words = f"Too few images were judged to tell; judge more of both groups. {words}"
+    return check, Check(code, title, "tip", words, Evidence(found))
+
+
+def question_checks(cells: Breakdown) -> tuple[Check, Check]:
+    """Ask whether all images could be asked about, and whether the cells are even.
+
+    Parameters
+    ----------
+    cells : Breakdown
+        By cell.
+    """
+    n, failed = sum(g.n for g in cells.groups), sum(g.failed for g in cells.groups)
+    title = "Could the model be asked about all images?"
+    if failed:
+        words = f"{failed:,} of {n:,} failed and count nowhere; the same command asks them again."
+        asked = Check("failures", title, "tip", words, Evidence(Estimate(failed / n)))
+    else:
+        asked = Check("failures", title, "passed", f"All {n:,} were.", Evidence(Estimate(0.0)))
+    least = min(cells.groups, key=lambda g: g.n)
+    most = max(cells.groups, key=lambda g: g.n)
+    even = most.n <= 1.1 * least.n + 1
+    words = f"From {least.n:,} to {most.n:,} images a cell; fewest in {least.name}."
+    if not even:
+        words += " Rates by a level of one attribute mix the cells unevenly: read those by cell."
+    evidence = Evidence(Estimate(most.n / least.n))
+    title = "Have the cells equally many images?"
+    return asked, Check("balance", title, "passed" if even else "tip", words, evidence)

@@ -1,0 +1,236 @@
+"""Rates of a model's answers, group by group, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.audit.gaps import against_rest
+from equipoise.audit.libraries import audit_library
+from equipoise.classifiers.base import FAILED
+from equipoise.estimates import LEVEL, Estimate
+from equipoise.groups import UNKNOWN
+from equipoise.measure.intervals import exact_interval
+from equipoise.seeds import Stream, generator_for
+
+_RESAMPLES = 999
+_STREAM = 9
+
+Levels = NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Answers beside the truth, as far as it is known, in one numbering of the levels.
+
+    Attributes
+    ----------
+    levels : tuple of str
+        The L audited levels.
+    answers : numpy.ndarray, shape (n,), int8
+        -1 for an abstention, `FAILED` where the model could not be asked.
+    truth : numpy.ndarray, shape (n,), int8
+        By the reference; -1 where it tells none.
+    confidence : numpy.ndarray, shape (n,), float32
+        In [0, 1]; NaN where the model could not be asked.
+    """
+
+    levels: tuple[str, ...]
+    answers: Levels
+    truth: Levels
+    confidence: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Events among trials.
+
+    Attributes
+    ----------
+    count, n : int
+    estimate : Estimate
+        The share, with Clopper and Pearson's interval for it alone; NaN when n is 0.
+    """
+
+    count: int
+    n: int
+    estimate: Estimate
+
+    @classmethod
+    def of(cls, count: int, n: int) -> Rate:
+        """Make a rate of counts."""
+        if n == 0:
+            return cls(0, 0, Estimate.missing("no such image"))
+        return cls(count, n, Estimate(count / n, *exact_interval(count, n)))
+
+
+@dataclass(frozen=True)
+class LevelRates:
+    """Answers of one level against all others.
+
+    Attributes
+    ----------
+    level : str
+    answered : Rate
+        Answers of this level among all answers.
+    false_positive : Rate
+        Answers of this level among answers whose truth is another.
+    false_negative : Rate
+        Answers of other levels among answers whose truth is this one.
+    """
+
+    level: str
+    answered: Rate
+    false_positive: Rate
+    false_negative: Rate
+
+
+@dataclass(frozen=True)
+class GroupRates:
+    """One group.
+
+    Attributes
+    ----------
+    name : str
+    n : int
+        Images.
+    failed : int
+        Of these the model could not be asked about.
+    error : Rate
+        Answers that differ from the truth, among those whose truth is known.
+    error_p_value : float
+        That the group errs as often as all others together, by Holm over the groups.
+    abstention : Rate
+        Abstentions among images that could be asked about.
+    confidence : Estimate
+        Mean over answers; percentile bootstrap.
+    levels : tuple of LevelRates
+        The last of two levels, or each of more.
+    """
+
+    name: str
+    n: int
+    failed: int
+    error: Rate
+    error_p_value: float
+    abstention: Rate
+    confidence: Estimate
+    levels: tuple[LevelRates, ...]
+
+
+def group_rates(
+    compared: Compared, names: Sequence[str], group: NDArray[np.int64], *, seed: int = 0
+) -> tuple[GroupRates, ...]:
+    """Return the rates of each group that has images, in the order of `names`.
+
+    Counting is fairlearn's `MetricFrame.by_group`.
+
+    Parameters
+    ----------
+    compared : Compared
+        On n images.
+    names : sequence of str
+        K groups.
+    group : numpy.ndarray, shape (n,), int64
+        The group of each image, in [0, K).
+    seed : int
+        Of the bootstrap.
+    """
+    told = _told_levels(compared.levels)
+    frame = audit_library("fairlearn.metrics").MetricFrame(
+        metrics=_counters(told),
+        y_true=compared.truth.astype(np.int64),
+        y_pred=compared.answers.astype(np.int64),
+        sensitive_features=group,
+    )
+    rows = [(int(k), frame.by_group.loc[k].astype(int).to_dict()) for k in frame.by_group.index]
+    p_values = against_rest([row["wrong"] for _, row in rows], [row["judged"] for _, row in rows])
+    return tuple(
+        GroupRates(
+            names[k],
+            row["n"],
+            row["failed"],
+            Rate.of(row["wrong"], row["judged"]),
+            float(p_value),
+            Rate.of(row["abstained"], row["n"] - row["failed"]),
+            mean_confidence(
+                compared.confidence[(group == k) & (compared.answers >= 0)], seed=seed, key=k
+            ),
+            tuple(
+                LevelRates(
+                    compared.levels[level],
+                    Rate.of(row[f"answered {level}"], row["answered"]),
+                    Rate.of(row[f"false {level}"], row["judged"] - row[f"true {level}"]),
+                    Rate.of(row[f"missed {level}"], row[f"true {level}"]),
+                )
+                for level in told
+            ),
+        )
+        for (k, row), p_value in zip(rows, p_values, strict=True)
+    )
+
+
+def _told_levels(levels: tuple[str, ...]) -> list[int]:
+    """Return which levels are told: of two the last, whose rates mirror the first's."""
+    return [1] if len(levels) == 2 else list(range(len(levels)))
+
+
+def _counters(told: Sequence[int]) -> dict[str, Callable[[Levels, Levels], int]]:
+    """Return what is counted in a group, functions of (truth, answers)."""
+    counters: dict[str, Callable[[Levels, Levels], int]] = {
+        "n": lambda truth, answers: len(answers),
+        "failed": lambda truth, answers: int((answers == FAILED).sum()),
+        "abstained": lambda truth, answers: int((answers == UNKNOWN).sum()),
+        "answered": lambda truth, answers: int((answers >= 0).sum()),
+        "judged": lambda truth, answers: int(_judged(truth, answers).sum()),
+        "wrong": lambda truth, answers: int((_judged(truth, answers) & (truth != answers)).sum()),
+    }
+    for level in told:
+        counters[f"answered {level}"] = partial(_count, level, None, True)
+        counters[f"true {level}"] = partial(_count, level, True, None)
+        counters[f"false {level}"] = partial(_count, level, False, True)
+        counters[f"missed {level}"] = partial(_count, level, True, False)
+    return counters
+
+
+def _judged(truth: Levels, answers: Levels) -> NDArray[np.bool_]:
+    return np.asarray((truth >= 0) & (answers >= 0))
+
+
+def _count(
+    level: int, is_true: bool | None, is_answer: bool | None, truth: Levels, answers: Levels
+) -> int:
+    """Count answers by whether the truth, and the answer, are a level; None asks for neither."""
+    chosen = answers >= 0
+    if is_true is not None:
+        chosen &= (truth >= 0) & ((truth == level) == is_true)
+    if is_answer is not None:
+        chosen &= (answers == level) == is_answer
+    return int(chosen.sum())
+
+
+def mean_confidence(values: NDArray[np.float32], *, seed: int, key: int) -> Estimate:
+    """Return the mean with the percentile bootstrap's interval (Efron 1979), in [0, 1].
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n,), float32
+    seed, key : int
+        Name the draws.
+
+    Examples
+    --------
+    >>> mean_confidence(np.float32([0.5, 0.5]), seed=0, key=0)
+    Estimate(value=0.5, low=0.5, high=0.5, note='')
+    """
+    if not len(values):
+        return Estimate.missing("no answer")
+    rows = values.astype(np.float64)
+    rng = generator_for(seed, Stream.FIT, _STREAM, key)
+    means = [rows[rng.integers(len(rows), size=len(rows))].mean() for _ in range(_RESAMPLES)]
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(rows.mean()), float(low), float(high))

@@ -1,0 +1,124 @@
+"""The record of an audit of a classifier, which is also the layout of its `audit.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from equipoise.audit.breakdown import Breakdown
+from equipoise.audit.checks import Check
+from equipoise.figures import ModelUsed
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """What is audited, and how.
+
+    Attributes
+    ----------
+    attribute : str
+        The audited one.
+    by : tuple of str
+        Balanced attributes to group by.
+    reference : str
+        "label" (the verified level), "none", or the name of the classifier that is one.
+    map : str
+        The model's words for the levels: "happy=yes, *=no"; empty where they are the same.
+    tolerance : float
+        Gap that is tolerated, in [0, 1).
+    ignore : tuple of str
+        Codes of checks to ignore.
+    seed : int
+        Of the images' draws, the bootstrap and the simulated tests.
+    """
+
+    attribute: str
+    by: tuple[str, ...]
+    reference: str
+    map: str = ""
+    tolerance: float = 0.05
+    ignore: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What asking a classifier cost.
+
+    Attributes
+    ----------
+    role, name : str
+    asked, kept, failed : int
+        Images asked about now, answered before, and that could not be asked about.
+    seconds : float
+        Wall time of asking.
+    """
+
+    role: str
+    name: str
+    asked: int
+    kept: int
+    failed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Wrongly answered images of one cell.
+
+    Attributes
+    ----------
+    cell : str
+    count, n : int
+        Wrong answers among those whose truth is known.
+    picture : str
+        Contact sheet of the first of them, a file in `pictures/`.
+    """
+
+    cell: str
+    count: int
+    n: int
+    picture: str
+
+
+@dataclass(frozen=True)
+class ClassifierAudit:
+    """What was found out about a classifier.
+
+    Attributes
+    ----------
+    format : int
+    verdict : str
+        What came of all checks, as a sentence.
+    settings : AuditSettings
+    n : int
+        Images.
+    levels : tuple of str
+        Levels of the audited attribute.
+    models : tuple of ModelUsed
+        The audited model, and the reference where it is one.
+    checks : tuple of Check
+        The one to read first in front.
+    breakdowns : tuple of Breakdown
+        By cell, then by each attribute.
+    wrong : tuple of Wrong
+        The worst cell first; empty without a reference.
+    caveats : tuple of str
+        What a reader of the numbers must know.
+    costs : tuple of Asking
+    versions : dict of str to str
+    """
+
+    format: int
+    verdict: str
+    settings: AuditSettings
+    n: int
+    levels: tuple[str, ...]
+    models: tuple[ModelUsed, ...]
+    checks: tuple[Check, ...]
+    breakdowns: tuple[Breakdown, ...]
+    wrong: tuple[Wrong, ...]
+    caveats: tuple[str, ...]
+    costs: tuple[Asking, ...]
+    versions: dict[str, str]

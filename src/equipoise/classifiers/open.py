@@ -1,0 +1,68 @@
+"""Any classifier by a name: a pinned one, or one's own."""
+
+from __future__ import annotations
+
+import importlib
+
+from equipoise.classifiers.base import Classifier
+from equipoise.errors import InputError
+
+PINNED = "pinned:"
+
+
+def open_classifier(uri: str) -> Classifier:
+    """Return the classifier that a name tells.
+
+    Parameters
+    ----------
+    uri : str
+        "pinned:ATTRIBUTE" for one of `equipoise.classifiers.ATTRIBUTES`, or "module:object": an
+        importable classifier, or a function (a class will do) without arguments that returns one.
+
+    Raises
+    ------
+    InputError
+        When the name is of no such kind, cannot be imported, or is no classifier.
+    FetchError
+        When a pinned model cannot be had.
+
+    Examples
+    --------
+    >>> open_classifier("pinned:skin_tone").attributes[0].levels
+    ('dark', 'medium', 'light')
+    """
+    if uri.startswith(PINNED):
+        from equipoise.classifiers import open_panel
+
+        return open_panel([uri.removeprefix(PINNED)]).classifiers[0]
+    if ":" in uri:
+        return _own(uri)
+    raise InputError(
+        "classifier",
+        "must be pinned:ATTRIBUTE or module:object",
+        uri,
+        "Write, for example, pinned:gender.",
+    )
+
+
+def _own(uri: str) -> Classifier:
+    module, _, name = uri.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+        made = found if isinstance(found, Classifier) and not isinstance(found, type) else found()
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"classifier {uri!r}",
+            "must name an importable classifier, or a function without arguments",
+            f"{type(error).__name__}: {error}",
+            "Write module:object, and put the module's folder on PYTHONPATH.",
+        ) from error
+    if not isinstance(made, Classifier):
+        needed = ("name", "digest", "attributes", "caveats", "pinned", "read")
+        raise InputError(
+            f"what {uri!r} gives",
+            f"must have {', '.join(needed)}",
+            f"{type(made).__name__} without {', '.join(m for m in needed if not hasattr(made, m))}",
+            "See equipoise.classifiers.base.",
+        )
+    return made

@@ -1,0 +1,190 @@
+"""Audits of one's own models with balanced images: audit classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from equipoise.cli.app import audit_app, out_console
+from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
+from equipoise.cli.drawing import open_sampler
+from equipoise.cli.options import Device, JsonFile, Workers
+
+if TYPE_CHECKING:
+    from equipoise.audit.material import Material
+    from equipoise.audit.record import AuditSettings, ClassifierAudit
+    from equipoise.classifiers import Classifier
+    from equipoise.groups import Groups
+    from equipoise.progress import Progress
+
+_IMAGES = 1200
+
+
+@audit_app.command()
+def classifier(
+    what: Annotated[
+        Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
+    ],
+    model: Annotated[str, typer.Option(help="pinned:ATTRIBUTE, or module:object.")],
+    attribute: Annotated[str, typer.Option(help="The audited attribute.")],
+    by: Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")] = None,
+    n: Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="label (the verified level), none, or a classifier named as for --model. "
+            "[label where the attribute is balanced, else none]"
+        ),
+    ] = None,
+    words: Annotated[
+        str, typer.Option("--map", help="The model's words for the levels: 'happy=yes,*=no'.")
+    ] = "",
+    judged: Annotated[
+        Path | None,
+        typer.Option(help="What `label import --json` wrote of the images' verified levels."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Gap that is tolerated.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
+    device: Device = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Print settings and questions to ask, then stop.")
+    ] = False,
+) -> None:
+    """Audit a classifier: errors, abstentions and answers by cell, with intervals and checks.
+
+    docs/auditing.md tells what each check means. A stopped audit goes on where it was.
+
+    Example: `equipoise audit classifier runs/demo/sampler.safetensors --model mine:model
+    --attribute smiling`
+    """
+    from equipoise.audit.classifier import LABEL, NONE, audit_classifier
+    from equipoise.audit.label_noise import read_errors
+    from equipoise.audit.record import AuditSettings
+    from equipoise.classifiers.open import open_classifier
+    from equipoise.store import write_json
+
+    groups = _groups(what)
+    if what.is_dir():
+        refuse_flags("for a folder of images", {"n": n, "device": device})
+    if reference is None:
+        reference = LABEL if attribute in groups.names else NONE
+    names = groups.names if by is None else tuple(name.strip() for name in by.split(","))
+    opened = open_classifier(model)
+    other = None if reference in (LABEL, NONE) else open_classifier(reference)
+    settings = AuditSettings(
+        attribute, names, reference, words, tolerance, tuple(ignore or ()), seed
+    )
+    errors = None if judged is None else read_errors(judged, attribute, groups)
+    if dry:
+        _dry_run(settings, opened, other, what, n or _IMAGES)
+        return
+    with bars() as progress:
+        material = _material(what, n or _IMAGES, seed, out, device, workers, progress)
+        found = audit_classifier(
+            opened,
+            material,
+            out,
+            settings,
+            reference=other,
+            errors=errors,
+            workers=workers,
+            progress=progress,
+        )
+    _print(found)
+    out_console.print(f"report   {out / 'audit.html'}")
+    if json_file is not None:
+        write_json(json_file, found)
+
+
+def _groups(what: Path) -> Groups:
+    """Return the balanced attributes of a folder or a sampler file."""
+    from equipoise.human.answered import read_metadata
+    from equipoise.sampler_file import load_sampler
+
+    return read_metadata(what).groups if what.is_dir() else load_sampler(what).groups
+
+
+def _material(
+    what: Path,
+    n: int,
+    seed: int,
+    out: Path,
+    device: str | None,
+    workers: int | None,
+    progress: Progress,
+) -> Material:
+    """Read the images of a folder, or draw them with a sampler."""
+    from equipoise.audit.material import draw_material, read_material
+
+    if what.is_dir():
+        return read_material(what)
+    sampler, generator, panel = open_sampler(what, device)
+    return draw_material(
+        sampler,
+        generator,
+        panel,
+        n,
+        seed,
+        out / "material",
+        workers=workers,
+        progress=progress,
+    )
+
+
+def _dry_run(
+    settings: AuditSettings, model: Classifier, reference: Classifier | None, what: Path, n: int
+) -> None:
+    """Print the resolved settings and how many questions they ask."""
+    from equipoise.human.answered import read_metadata
+
+    rows = [
+        (name, ", ".join(value) if isinstance(value, tuple) else str(value))
+        for name, value in vars(settings).items()
+    ]
+    print_table(out_console, ("setting", "value"), [("model", model.name), *rows])
+    drawn = "" if what.is_dir() else f", {n:,} verified images to draw"
+    count = len(read_metadata(what).files) if what.is_dir() else n
+    more = f" and {count:,} to {reference.name}" if reference else ""
+    out_console.print(f"cost     at most {count:,} questions to {model.name}{more}{drawn}")
+
+
+def _print(audit: ClassifierAudit) -> None:
+    """Print the verdict, the checks, the rates by cell and what it cost."""
+    print_caveats(out_console, audit.caveats)
+    out_console.print(f"verdict  {audit.verdict}")
+    print_table(
+        out_console,
+        ("outcome", "code", "answer"),
+        [(check.outcome, check.code, check.words) for check in audit.checks],
+    )
+    print_table(
+        out_console,
+        ("cell", "n", "wrong", "95 %", "abstains"),
+        [
+            (
+                group.name,
+                f"{group.n:,}",
+                _percent(group.error.estimate.value),
+                f"{_percent(group.error.estimate.low)} to {_percent(group.error.estimate.high)}",
+                _percent(group.abstention.estimate.value),
+            )
+            for group in audit.breakdowns[0].groups
+        ],
+    )
+    for cost in audit.costs:
+        out_console.print(
+            f"cost     {cost.role} {cost.name}: asked {cost.asked:,}, kept {cost.kept:,}, "
+            f"failed {cost.failed:,}, {cost.seconds:.1f} s"
+        )
+
+
+def _percent(value: float) -> str:
+    return "-" if value != value else f"{value:.1%}"

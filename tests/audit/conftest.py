@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equipoise.audit.material import Material, draw_material
+from equipoise.classifiers import Panel, Reading, by_probability
+from equipoise.generators.toy import ToyGenerator
+from equipoise.groups import Attribute
+from equipoise.mixture import Mixture, MixtureSource
+from equipoise.sampler import Origin, Sampler
+from equipoise.settings import Settings
+from equipoise.targets import Target
+
+
+@pytest.fixture(scope="session")
+def toy_sampler(toy: ToyGenerator, toy_panel: Panel) -> Sampler:
+    """The prior itself for every cell: verified draws are rejection."""
+    target = Target.uniform(toy_panel.groups)
+    one = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
+    source = MixtureSource((one,) * target.groups.size)
+    settings = Settings(generator="toy", attributes=toy_panel.groups.names).to_dict()
+    return Sampler(Origin.of(toy), target, target.shares, source, settings)
+
+
+@pytest.fixture(scope="session")
+def material(
+    toy_sampler: Sampler,
+    toy: ToyGenerator,
+    toy_panel: Panel,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Material:
+    """240 verified faces of the toy, 40 a cell of smiling x skin tone."""
+    return draw_material(toy_sampler, toy, toy_panel, 240, 0, tmp_path_factory.mktemp("material"))
+
+
+class Erring:
+    """Reads the toy's smile, and flips it with a chance that depends on the cell."""
+
+    name = "erring"
+    caveats = ("It errs on purpose.",)
+    pinned = ()
+
+    def __init__(
+        self, panel: Panel, chances: Sequence[float], levels: tuple[str, str] = ("no", "yes")
+    ) -> None:
+        self.panel, self.chances = panel, np.array(chances)
+        self.attributes = (Attribute("smiling", levels),)
+        self.digest = hashlib.sha256(repr((chances, levels)).encode()).hexdigest()
+        self.questions = 0
+
+    def read(self, images: np.ndarray) -> tuple[Reading, ...]:
+        self.questions += len(images)
+        labels = self.panel.read(images)
+        digests = [hashlib.sha256(image.tobytes()).digest()[:4] for image in images]
+        chance = np.array([int.from_bytes(d, "big") / 2**32 for d in digests])
+        flipped = chance < self.chances[labels.cells]
+        level = np.where(flipped, 1 - labels.levels[:, 0], labels.levels[:, 0])
+        return (by_probability(np.eye(2, dtype=np.float32)[level] * 0.8 + np.float32(0.1)),)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "audit"

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equipoise.audit.classifier import audit_classifier
+from equipoise.audit.material import Material, draw_material
+from equipoise.audit.record import AuditSettings
+from equipoise.classifiers import Panel, open_panel
+from equipoise.classifiers.open import open_classifier
+from equipoise.classifiers.toy import ToyClassifier
+from equipoise.errors import InputError
+from equipoise.generators import Generator
+from equipoise.generators.toy import ToyGenerator
+from equipoise.mixture import Mixture, MixtureSource
+from equipoise.sampler import Origin, Sampler
+from equipoise.targets import Target
+
+from .conftest import Erring
+
+SMILING = AuditSettings("smiling", ("smiling", "skin_tone"), "label")
+BAD = [0.0, 0.0, 0.0, 0.5, 0.0, 0.0]
+
+
+def test_an_exact_model_has_no_error(material: Material, toy: ToyGenerator, folder: Path) -> None:
+    found = audit_classifier(ToyClassifier(toy), material, folder, SMILING)
+    assert not any(check.outcome == "issue" for check in found.checks)
+    assert [group.error.count for group in found.breakdowns[0].groups] == [0] * 6
+    assert found.wrong == ()
+
+
+def test_the_bad_cell_is_an_issue_with_the_errors_that_were_made(
+    material: Material, toy_panel: Panel, folder: Path
+) -> None:
+    model = Erring(toy_panel, BAD)
+    found = audit_classifier(model, material, folder, SMILING)
+    assert found.checks[0].code == "error_gap:cells"
+    assert found.checks[0].outcome == "issue"
+    (wrong,) = found.wrong
+    answers = model.read(material.images(range(240)))[0].levels
+    made = answers != material.levels[:, 0]
+    assert (wrong.cell, wrong.count) == (toy_panel.groups.cells[3], made.sum())
+    assert (folder / "pictures" / wrong.picture).is_file()
+    stored = json.loads((folder / "audit.json").read_text())
+    assert stored["verdict"] == found.verdict
+    report = (folder / "audit.html").read_text()
+    assert found.verdict in report
+    assert f"wrong on {wrong.count} of 40" in report
+    assert "no certificate" in report
+
+
+def test_an_audit_goes_on_and_says_the_same(
+    material: Material, toy_panel: Panel, folder: Path
+) -> None:
+    model = Erring(toy_panel, BAD)
+    first = audit_classifier(model, material, folder, SMILING)
+    again = audit_classifier(model, material, folder, SMILING)
+    assert model.questions == 240
+    assert (again.costs[0].asked, again.costs[0].kept) == (0, 240)
+    assert again.checks == first.checks
+
+
+def test_a_reference_is_asked_likewise_and_words_are_mapped(
+    material: Material, toy: ToyGenerator, toy_panel: Panel, folder: Path
+) -> None:
+    model = Erring(toy_panel, BAD, ("frown", "grin"))
+    settings = AuditSettings(
+        "smiling", ("skin_tone",), "toy", "grin=yes, *=no", ignore=("balance",)
+    )
+    found = audit_classifier(
+        model, material, folder, settings, reference=ToyClassifier(toy, ["smiling"])
+    )
+    rates = {group.name: group.error for group in found.breakdowns[0].groups}
+    assert rates["skin_tone=dark"].count > 0
+    assert rates["skin_tone=light"].count == 0
+    assert [cost.role for cost in found.costs] == ["model", "reference"]
+    assert {c.code: c.outcome for c in found.checks}["balance"] == "ignored"
+    assert len(found.breakdowns) == 1
+
+
+def test_without_a_reference_answers_are_compared(
+    material: Material, toy: ToyGenerator, folder: Path
+) -> None:
+    settings = AuditSettings("glasses", ("skin_tone",), "none")
+    found = audit_classifier(ToyClassifier(toy), material, folder, settings)
+    outcomes = {check.code: check.outcome for check in found.checks}
+    assert outcomes["answer_gap:cells:yes"] in ("tip", "passed")
+    assert outcomes["error_gap:cells"] == "skipped"
+    answers = ToyClassifier(toy, ["glasses"]).read(material.images(range(240)))[0].levels
+    dark = material.levels[:, 1] == 0
+    told = found.breakdowns[0].groups[0].levels[0].answered
+    assert told.estimate.value == pytest.approx(np.mean(answers[dark] == 1))
+
+
+@pytest.mark.real
+def test_the_pinned_classifier_agrees_with_itself_on_real_draws(
+    dcgan: Generator, folder: Path
+) -> None:
+    panel = open_panel(["gender"])
+    one = Mixture(np.ones(1), np.zeros((1, dcgan.dim)), np.eye(dcgan.dim)[None])
+    target = Target.uniform(panel.groups)
+    sampler = Sampler(Origin.of(dcgan), target, target.shares, MixtureSource((one, one)))
+    drawn = draw_material(sampler, dcgan, panel, 40, 0, folder / "material")
+    settings = AuditSettings("gender", ("gender",), "label")
+    found = audit_classifier(open_classifier("pinned:gender"), drawn, folder, settings)
+    assert [(g.n, g.error.count) for g in found.breakdowns[0].groups] == [(20, 0), (20, 0)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"tolerance": 1.0}, "tolerance must be in .* got 1.0"),
+        ({"by": ("smiling", "smiling")}, "each named once"),
+        ({"by": ("hat",)}, "must be one of smiling, skin_tone, got hat"),
+        ({"reference": "other"}, "name of a classifier that is given"),
+        ({"attribute": "hat"}, "got hat"),
+        ({"map": "grin=yes"}, "got grin"),
+    ],
+)
+def test_bad_settings_are_named_before_anything_is_asked(
+    changes: dict[str, object], said: str, material: Material, toy_panel: Panel, folder: Path
+) -> None:
+    model = Erring(toy_panel, BAD)
+    with pytest.raises(InputError, match=said):
+        audit_classifier(model, material, folder, AuditSettings(**{**vars(SMILING), **changes}))
+    assert model.questions == 0

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix
+
+from equipoise.audit.rates import Compared, group_rates
+from equipoise.classifiers.base import FAILED
+from equipoise.measure.intervals import exact_interval
+
+
+def compared(levels: int, seed: int) -> tuple[Compared, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    n = 900
+    truth = rng.integers(-1, levels, n).astype(np.int8)
+    answers = np.where(rng.random(n) < 0.7, truth, rng.integers(0, levels, n)).astype(np.int8)
+    answers[:50], answers[50:80] = -1, FAILED
+    confidence = np.where(answers == FAILED, np.nan, rng.random(n)).astype(np.float32)
+    names = tuple("abc"[:levels])
+    return Compared(names, answers, truth, confidence), rng.integers(3, size=n)
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_rates_are_those_of_the_confusion_matrix(levels: int, seed: int) -> None:
+    given, group = compared(levels, seed)
+    rows = group_rates(given, ("x", "y", "z"), group)
+    assert [row.name for row in rows] == ["x", "y", "z"]
+    for k, row in enumerate(rows):
+        here = group == k
+        truth, answers = given.truth[here], given.answers[here]
+        judged = (truth >= 0) & (answers >= 0)
+        table = confusion_matrix(truth[judged], answers[judged], labels=range(levels))
+        assert row.n == here.sum()
+        assert row.failed == (answers == FAILED).sum()
+        assert (row.abstention.count, row.abstention.n) == (
+            (answers == -1).sum(),
+            row.n - row.failed,
+        )
+        wrong = table.sum() - np.trace(table)
+        assert (row.error.count, row.error.n) == (wrong, table.sum())
+        interval = exact_interval(int(wrong), int(table.sum()))
+        assert (row.error.estimate.low, row.error.estimate.high) == interval
+        told = [1] if levels == 2 else range(levels)
+        for level, rates in zip(told, row.levels, strict=True):
+            missed = table[level].sum() - table[level, level]
+            false = table[:, level].sum() - table[level, level]
+            assert (rates.false_negative.count, rates.false_negative.n) == (
+                missed,
+                table[level].sum(),
+            )
+            assert (rates.false_positive.count, rates.false_positive.n) == (
+                false,
+                table.sum() - table[level].sum(),
+            )
+            assert rates.answered.count == (answers == level).sum()
+        mean = given.confidence[here & (given.answers >= 0)].mean()
+        assert row.confidence.value == pytest.approx(mean, rel=1e-5)
+        assert row.confidence.low < mean < row.confidence.high
+
+
+def test_groups_without_images_and_truth_are_left_out() -> None:
+    given, _ = compared(2, 0)
+    blind = Compared(given.levels, given.answers, np.full(900, -1, np.int8), given.confidence)
+    (row,) = group_rates(blind, ("x", "y"), np.ones(900, np.int64))
+    assert row.name == "y"
+    assert row.error.n == 0
+    assert np.isnan(row.error.estimate.value)
+    assert np.isnan(row.error_p_value)
