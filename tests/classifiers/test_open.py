@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from equipoise.classifiers.open import open_classifier
@@ -13,6 +15,11 @@ def test_pinned_ones_and_ones_own_are_opened() -> None:
     assert isinstance(made, SkinTone)
 
 
+def test_a_remote_one_is_opened_by_its_file() -> None:
+    described = Path(__file__).parents[2] / "examples" / "face-api" / "face-api.toml"
+    assert open_classifier(str(described)).name == "face-api"
+
+
 def test_an_instance_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     import equipoise.classifiers.skin_tone as module
 
@@ -23,7 +30,10 @@ def test_an_instance_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
-        ("gender", "must be pinned:ATTRIBUTE or module:object, got gender"),
+        (
+            "gender",
+            r"must be pinned:ATTRIBUTE, module:object, a \.toml file, .*rekognition, got gender",
+        ),
         ("pinned:nose", "attribute must be one of .* got nose"),
         ("no_such_module:x", "must name an importable classifier.*no_such_module"),
         ("equipoise.groups:nothing", "nothing"),

@@ -16,13 +16,15 @@ def open_classifier(uri: str) -> Classifier:
     Parameters
     ----------
     uri : str
-        "pinned:ATTRIBUTE" for one of `equipoise.classifiers.ATTRIBUTES`, or "module:object": an
-        importable classifier, or a function (a class will do) without arguments that returns one.
+        "pinned:ATTRIBUTE" for one of `equipoise.classifiers.ATTRIBUTES`; "module:object": an
+        importable classifier, or a function (a class will do) without arguments that returns one;
+        a .toml file, or one of `equipoise.classifiers.remote.SERVICES`, for one behind HTTP.
 
     Raises
     ------
     InputError
-        When the name is of no such kind, cannot be imported, or is no classifier.
+        When the name is of no such kind, cannot be imported, or is no classifier, or the file
+        breaks a rule.
     FetchError
         When a pinned model cannot be had.
 
@@ -35,11 +37,15 @@ def open_classifier(uri: str) -> Classifier:
         from equipoise.classifiers import open_panel
 
         return open_panel([uri.removeprefix(PINNED)]).classifiers[0]
+    from equipoise.classifiers.remote import SERVICES, open_remote
+
+    if uri.endswith(".toml") or uri in SERVICES:
+        return open_remote(uri)
     if ":" in uri:
         return _own(uri)
     raise InputError(
         "classifier",
-        "must be pinned:ATTRIBUTE or module:object",
+        f"must be pinned:ATTRIBUTE, module:object, a .toml file, or one of {', '.join(SERVICES)}",
         uri,
         "Write, for example, pinned:gender.",
     )

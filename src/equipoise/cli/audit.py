@@ -27,7 +27,10 @@ def classifier(
     what: Annotated[
         Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
     ],
-    model: Annotated[str, typer.Option(help="pinned:ATTRIBUTE, or module:object.")],
+    model: Annotated[
+        str,
+        typer.Option(help="pinned:ATTRIBUTE, module:object, a .toml file, facepp, rekognition."),
+    ],
     attribute: Annotated[str, typer.Option(help="The audited attribute.")],
     by: Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")] = None,
     n: Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")] = None,
