@@ -20,9 +20,9 @@ $(VENV)/.dev: $(VENV)/.run
 demo: $(VENV)/.run
 	$(BIN)/equipoise demo $(ARGS)
 
-## All tests, doctests included. ARGS passes flags on to pytest.
+## All tests, doctests included, a process a core. ARGS passes flags on to pytest.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
