@@ -125,3 +125,19 @@ def test_bad_settings_are_named_before_anything_is_asked(
     with pytest.raises(InputError, match=said):
         audit_classifier(model, material, folder, AuditSettings(**{**vars(SMILING), **changes}))
     assert model.questions == 0
+
+
+def test_a_second_opinion_that_departs_as_often_explains_the_gap(
+    material: Material, toy: ToyGenerator, toy_panel: Panel, folder: Path
+) -> None:
+    model = Erring(toy_panel, BAD)
+    agreeing = audit_classifier(model, material, folder, SMILING, second=ToyClassifier(toy))
+    departing = audit_classifier(model, material, folder, SMILING, second=Erring(toy_panel, BAD))
+    found = [{c.code: c.outcome for c in audit.checks} for audit in (agreeing, departing)]
+    assert [f["error_gap:cells"] for f in found] == ["issue", "tip"]
+    noise = next(c for c in departing.checks if c.code == "label_noise:cells")
+    assert "By departures of erring the reference errs" in noise.words
+    assert any("both make alike" in caveat for caveat in departing.caveats)
+    with pytest.raises(InputError, match="second opinion must judge a reference"):
+        none = AuditSettings("smiling", ("smiling", "skin_tone"), "none")
+        audit_classifier(model, material, folder, none, second=model)

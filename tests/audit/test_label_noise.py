@@ -6,6 +6,7 @@ import pytest
 
 from equipoise.audit.label_noise import (
     ReferenceErrors,
+    departures,
     error_of_group,
     errors_of_reference,
     read_errors,
@@ -97,3 +98,12 @@ def test_judged_images_are_read_from_their_file(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(FileFormatError, match="must tell errors of the audited attribute"):
             read_errors(path, "hat", GROUPS)
+
+
+def test_departures_of_a_second_reference_are_counted_where_both_answer() -> None:
+    truth = np.array([0, 0, 1, 1, -1, 1], np.int8)
+    second = np.array([0, 1, 0, 1, 1, -1], np.int8)
+    cells = np.array([0, 0, 3, 3, 3, 2])
+    found = departures(truth, second, GROUPS, cells, "another")
+    assert found.wrong.tolist() == [1, 0, 0, 1]
+    assert found.judged.tolist() == [2, 0, 0, 2]

@@ -17,7 +17,7 @@ from equipoise.audit.answers import Answers, ask
 from equipoise.audit.breakdown import break_down
 from equipoise.audit.checks import ignoring, verdict, worst_first
 from equipoise.audit.findings import gap_checks, question_checks
-from equipoise.audit.label_noise import ReferenceErrors
+from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.levels import LevelMap, choose_attribute, translate
 from equipoise.audit.material import Material
 from equipoise.audit.pictures import write_wrong
@@ -26,7 +26,7 @@ from equipoise.audit.record import FORMAT, Asking, AuditSettings, ClassifierAudi
 from equipoise.classifiers.base import Classifier
 from equipoise.errors import InputError
 from equipoise.figures import model_used
-from equipoise.groups import UNKNOWN, Groups
+from equipoise.groups import UNKNOWN, Attribute, Groups
 from equipoise.progress import Progress, silent
 from equipoise.report.audit import render_audit
 from equipoise.seeds import check_seed
@@ -42,6 +42,10 @@ _SYNTHETIC = (
     "The images are synthetic. They reveal failures; they are no certificate for photographs."
 )
 _OTHER = "An error is a departure from the reference, a classifier that errs as well."
+_SECOND = (
+    "Where the second opinion departs from the reference, the reference is taken to err; errors "
+    "that both make alike are not seen."
+)
 _REFERENCES = {
     LABEL: "An error is a departure from the verified label, which is itself a classifier's.",
     NONE: "There is no reference: answers are compared, and no error is known.",
@@ -55,6 +59,7 @@ def audit_classifier(
     settings: AuditSettings,
     *,
     reference: Classifier | None = None,
+    second: Classifier | None = None,
     errors: ReferenceErrors | None = None,
     workers: int | None = None,
     progress: Progress = silent,
@@ -73,6 +78,8 @@ def audit_classifier(
         Where `reference` is neither "label" nor "none", it is the name of the classifier below.
     reference : Classifier, optional
         Its answers are the truth.
+    second : Classifier, optional
+        A second opinion on the truth: where it departs from the reference, the reference may err.
     errors : ReferenceErrors, optional
         Of the verified labels, cell by cell, where people judged them.
     workers : int, optional
@@ -91,22 +98,35 @@ def audit_classifier(
     StorageError
         When the disk fails; answers are kept.
     """
-    _check_settings(settings, reference, errors)
+    _check_settings(settings, reference, second, errors)
     by, levels_by = material.restricted(settings.by)
-    levels, numbers = _match(model, reference, material.groups, settings)
+    words = LevelMap.parse(settings.map) if settings.map else LevelMap()
+    levels = _levels(model, reference, material.groups, settings, words)
+    own = model.attributes[choose_attribute(model.attributes, settings.attribute, model.name)]
+    numbers = words.numbers(own, levels)
     answers = folder / "answers"
     asked = ask(model, material, answers, workers=workers, progress=progress)
     costs = [_cost("model", model, asked)]
+
+    def opinion(judge: Classifier, role: str) -> NDArray[np.int8]:
+        told = ask(judge, material, answers, workers=workers, progress=progress, stage=role)
+        costs.append(_cost(role, judge, told))
+        place = choose_attribute(told.attributes, settings.attribute, judge.name)
+        own = told.attributes[place]
+        return np.maximum(
+            translate(told.levels[:, place], _numbers(own, levels, words)), np.int8(UNKNOWN)
+        )
+
     truth = np.full(len(material), UNKNOWN, np.int8)
     if reference is not None:
-        told = ask(
-            reference, material, answers, workers=workers, progress=progress, stage="reference"
-        )
-        costs.append(_cost("reference", reference, told))
-        place = choose_attribute(told.attributes, settings.attribute, reference.name)
-        truth = np.maximum(told.levels[:, place], np.int8(UNKNOWN))
+        truth = opinion(reference, "reference")
     elif settings.reference == LABEL:
         truth = material.levels[:, material.groups.attribute(settings.attribute)]
+    if second is not None:
+        cells = material.groups.cell_of(material.levels)
+        errors = departures(
+            truth, opinion(second, "second"), material.groups, cells, f"departures of {second.name}"
+        )
     place = choose_attribute(asked.attributes, settings.attribute, model.name)
     said = translate(asked.levels[:, place], numbers)
     compared = Compared(levels, said, truth, asked.confidence[:, place])
@@ -117,6 +137,8 @@ def audit_classifier(
     models = model_used("model", model)
     if reference is not None:
         models += model_used("reference", reference)
+    if second is not None:
+        models += model_used("second", second)
     found = ClassifierAudit(
         FORMAT,
         verdict(checks),
@@ -127,7 +149,7 @@ def audit_classifier(
         checks,
         parts,
         write_wrong(compared, material, by, by.cell_of(levels_by), folder),
-        _caveats(model, reference, by, settings),
+        _caveats(model, reference, second, by, settings),
         tuple(costs),
         versions(),
     )
@@ -137,7 +159,10 @@ def audit_classifier(
 
 
 def _check_settings(
-    settings: AuditSettings, reference: Classifier | None, errors: ReferenceErrors | None
+    settings: AuditSettings,
+    reference: Classifier | None,
+    second: Classifier | None,
+    errors: ReferenceErrors | None,
 ) -> None:
     if not 0 <= settings.tolerance < 1:
         raise InputError("tolerance", "must be in [0, 1)", settings.tolerance, "Pass 0.05.")
@@ -149,6 +174,13 @@ def _check_settings(
             settings.reference,
             "Give the classifier, or correct the name.",
         )
+    if second is not None and (errors is not None or settings.reference == NONE):
+        raise InputError(
+            "second opinion",
+            "must judge a reference that nobody else judged",
+            second.name,
+            "Leave it out, or the judged images; or name a reference.",
+        )
     if errors is not None and settings.reference != LABEL:
         raise InputError(
             "judged images",
@@ -158,20 +190,27 @@ def _check_settings(
         )
 
 
-def _match(
-    model: Classifier, reference: Classifier | None, groups: Groups, settings: AuditSettings
-) -> tuple[tuple[str, ...], NDArray[np.int8]]:
-    """Return the audited levels, and which of them each of the model's is."""
-    own = model.attributes[choose_attribute(model.attributes, settings.attribute, model.name)]
-    words = LevelMap.parse(settings.map) if settings.map else LevelMap()
+def _levels(
+    model: Classifier,
+    reference: Classifier | None,
+    groups: Groups,
+    settings: AuditSettings,
+    words: LevelMap,
+) -> tuple[str, ...]:
+    """Return the audited levels: the reference's, or what the model's mean where there is none."""
     if reference is not None:
         place = choose_attribute(reference.attributes, settings.attribute, reference.name)
-        levels = reference.attributes[place].levels
-    elif settings.reference == LABEL:
-        levels = groups.attributes[groups.attribute(settings.attribute)].levels
-    else:
-        levels = words.meant(own)
-    return levels, words.numbers(own, levels)
+        return reference.attributes[place].levels
+    if settings.reference == LABEL:
+        return groups.attributes[groups.attribute(settings.attribute)].levels
+    place = choose_attribute(model.attributes, settings.attribute, model.name)
+    return words.meant(model.attributes[place])
+
+
+def _numbers(own: Attribute, levels: tuple[str, ...], words: LevelMap) -> NDArray[np.int8]:
+    """Return the audited level of each of a judge's, mapped only where its words differ."""
+    same = set(own.levels) <= set(levels)
+    return (LevelMap() if same else words).numbers(own, levels)
 
 
 def _cost(role: str, classifier: Classifier, answers: Answers) -> Asking:
@@ -181,9 +220,15 @@ def _cost(role: str, classifier: Classifier, answers: Answers) -> Asking:
 
 
 def _caveats(
-    model: Classifier, reference: Classifier | None, by: Groups, settings: AuditSettings
+    model: Classifier,
+    reference: Classifier | None,
+    second: Classifier | None,
+    by: Groups,
+    settings: AuditSettings,
 ) -> tuple[str, ...]:
     told = [_REFERENCES.get(settings.reference, _OTHER)]
+    if second is not None:
+        told.append(_SECOND)
     if any(name.startswith("skin_tone") for name in by.names):
         told.append(_SKIN_TONE)
     told += [_SYNTHETIC, *model.caveats, *(reference.caveats if reference else ())]

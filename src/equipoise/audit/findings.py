@@ -131,7 +131,7 @@ def noise_checks(
     likely = true_gap(gap.difference, [rate for rate, _ in told])
     found = true_gap(gap.difference, [bound for _, bound in told])
     words = (
-        f"By judged images the reference errs on up to {told[0][1]:.1%} in {gap.highest} and "
+        f"By {errors.judge} the reference errs on up to {told[0][1]:.1%} in {gap.highest} and "
         f"{told[1][1]:.1%} in {gap.lowest}; the true gap is from {found.low:.1%} to "
         f"{found.high:.1%}."
     )

@@ -39,11 +39,14 @@ class ReferenceErrors:
     groups : Groups
         The attributes that make the K cells.
     wrong, judged : numpy.ndarray, shape (K,), int64
+    judge : str
+        Who judged, as reports call it.
     """
 
     groups: Groups
     wrong: NDArray[np.int64]
     judged: NDArray[np.int64]
+    judge: str = "people"
 
 
 def errors_of_reference(matrix: ErrorMatrix, groups: Groups) -> ReferenceErrors:
@@ -71,6 +74,37 @@ def errors_of_reference(matrix: ErrorMatrix, groups: Groups) -> ReferenceErrors:
         judged[cell] += total
         wrong[cell] += total - int(matrix.counts[level, column])
     return ReferenceErrors(groups, wrong, judged)
+
+
+def departures(
+    truth: NDArray[np.int8],
+    second: NDArray[np.int8],
+    groups: Groups,
+    cells: NDArray[np.int64],
+    judge: str,
+) -> ReferenceErrors:
+    """Count where a second reference departs from the first, in each cell.
+
+    At each such image one of the two errs, so these are the first one's errors where the second
+    makes none, and more than those where it does. Errors that both make alike are not seen: that
+    is where this misleads.
+
+    Parameters
+    ----------
+    truth, second : numpy.ndarray, shape (n,), int8
+        Levels by the two; negative where one has none, which counts nowhere.
+    groups : Groups
+    cells : numpy.ndarray, shape (n,), int64
+    judge : str
+        The second one's name.
+    """
+    both = (truth >= 0) & (second >= 0)
+    return ReferenceErrors(
+        groups,
+        np.bincount(cells[both & (truth != second)], minlength=groups.size),
+        np.bincount(cells[both], minlength=groups.size),
+        judge,
+    )
 
 
 def read_errors(path: Path, attribute: str, groups: Groups) -> ReferenceErrors:

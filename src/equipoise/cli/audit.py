@@ -41,6 +41,10 @@ def classifier(
             "[label where the attribute is balanced, else none]"
         ),
     ] = None,
+    second: Annotated[
+        str | None,
+        typer.Option(help="A second opinion on the truth, named as for --model: label noise."),
+    ] = None,
     words: Annotated[
         str, typer.Option("--map", help="The model's words for the levels: 'happy=yes,*=no'.")
     ] = "",
@@ -97,6 +101,7 @@ def classifier(
             out,
             settings,
             reference=other,
+            second=None if second is None else open_classifier(second),
             errors=errors,
             workers=workers,
             progress=progress,
