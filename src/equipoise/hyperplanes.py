@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from equipoise.errors import InputError
+from equipoise.errors import FileFormatError, InputError
 from equipoise.files import atomic_path
 from equipoise.groups import Attribute, Groups
+
+_LARGEST_FILE = 256 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +189,45 @@ def save_directions(directions: Directions, path: Path) -> None:
     metadata = {"normals": directions.normal_names, "offsets": planes}
     with atomic_path(path) as part:
         safetensors.numpy.save_file(tensors, part, {"equipoise": json.dumps(metadata)})
+
+
+def read_conditional(path: Path, attribute: Attribute) -> NDArray[np.float64]:
+    """Read the conditional unit normals of one attribute from a file of `save_directions`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (P, dim), float64
+        One normal that grows with the level, or one for each of the attribute's levels.
+
+    Raises
+    ------
+    FileFormatError
+        When the file is missing, too large, damaged, or tells nothing of the attribute.
+    """
+    where, remedy = f"directions {path}", "Make them with `equipoise balance` or `directions`."
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ValueError("a file of over 256 MiB")
+        with safetensors.safe_open(path, framework="numpy") as stored:
+            names = json.loads((stored.metadata() or {})["equipoise"])["normals"]
+            conditional = np.asarray(stored.get_tensor("conditional"), np.float64)
+        wanted = [attribute.name]
+        if attribute.name not in names:
+            wanted = [level_name(attribute, k) for k in range(len(attribute.levels))]
+        normals = conditional[[names.index(name) for name in wanted]]
+        if normals.ndim != 2 or not np.allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-6):
+            raise ValueError("no unit normals")
+    except (
+        *(OSError, KeyError, TypeError, ValueError, IndexError, RecursionError),
+        safetensors.SafetensorError,
+    ) as error:
+        raise FileFormatError(
+            where,
+            f"must hold conditional normals of {attribute.name!r}",
+            f"{type(error).__name__}: {error}",
+            remedy,
+        ) from error
+    return normals
 
 
 def level_name(attribute: Attribute, level: int) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from equipoise.audit.breakdown import Breakdown, NamedGap, break_down
 from equipoise.audit.checks import Check
+from equipoise.audit.family import adjust
 from equipoise.audit.findings import gap_check, gap_checks, question_checks
 from equipoise.audit.gaps import holm, largest_gap
 from equipoise.audit.label_noise import ReferenceErrors
@@ -74,7 +75,7 @@ def broken_down(chances: list[float], known: bool = True) -> tuple[Breakdown, ..
     answers = np.where(rng.random(1800) < np.repeat(chances, 300), 1 - truth, truth)
     told = truth if known else np.full(1800, -1, np.int8)
     compared = Compared(("no", "yes"), answers.astype(np.int8), told, np.ones(1800, np.float32))
-    return break_down(compared, GROUPS, levels)
+    return adjust(break_down(compared, GROUPS, levels))[0]
 
 
 BAD = [0.03, 0.03, 0.03, 0.25, 0.03, 0.03]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.gaps import Gap, holm, largest_gap
+from equipoise.audit.gaps import Gap, largest_gap
 from equipoise.audit.rates import Compared, GroupRates, Rate, group_rates
 from equipoise.groups import Groups
 
@@ -29,7 +29,7 @@ class NamedGap:
         Whether a gap can be an issue; shares of answers may differ because the faces do.
     gap : Gap
     p_value : float
-        By Holm over all gaps of the audit.
+        By Holm over all tests of the audit, where `family.adjust` made it so; NaN before.
     """
 
     code: str
@@ -84,11 +84,7 @@ def break_down(
     for where, names, group in parts:
         rates = group_rates(compared, names, group, seed=seed)
         found.append(Breakdown(where, rates, _gaps(where, rates, seed)))
-    adjusted = iter(holm([gap.gap.p_value for part in found for gap in part.gaps]))
-    return tuple(
-        replace(part, gaps=tuple(replace(gap, p_value=float(next(adjusted))) for gap in part.gaps))
-        for part in found
-    )
+    return tuple(found)
 
 
 def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap, ...]:

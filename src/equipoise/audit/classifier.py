@@ -2,12 +2,14 @@
 
 AUDIT/material/    the images, where they were drawn for this audit
 AUDIT/answers/     what classifiers said of them
-AUDIT/pictures/    wrongly answered images, a contact sheet a cell
+AUDIT/pairs/       the same faces at every level of one attribute, where one was varied
+AUDIT/pictures/    wrongly answered images, a contact sheet a cell; faces whose answer flipped
 AUDIT/audit.json   the record; AUDIT/audit.html the report
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,12 @@ from numpy.typing import NDArray
 from equipoise.audit.answers import Answers, ask
 from equipoise.audit.breakdown import break_down
 from equipoise.audit.checks import ignoring, verdict, worst_first
+from equipoise.audit.counterfactuals import tell_counterfactuals
+from equipoise.audit.effects import effect_check
+from equipoise.audit.family import adjust
 from equipoise.audit.findings import gap_checks, question_checks
 from equipoise.audit.label_noise import ReferenceErrors, departures
+from equipoise.audit.ladder_folder import LadderFolder
 from equipoise.audit.levels import LevelMap, choose_attribute, translate
 from equipoise.audit.material import Material
 from equipoise.audit.pictures import write_wrong
@@ -37,6 +43,10 @@ LABEL, NONE = "label", "none"
 _SKIN_TONE = (
     "Skin tone is computed from pixels: a lit face and a light face look alike to it, so a gap "
     "between skin tones may be one between lightings."
+)
+_PAIRED = (
+    "Faces that were varied are those that the generator could move; more than the varied "
+    "attribute may have moved with it, as far as no classifier looks at it."
 )
 _SYNTHETIC = (
     "The images are synthetic. They reveal failures; they are no certificate for photographs."
@@ -61,6 +71,7 @@ def audit_classifier(
     reference: Classifier | None = None,
     second: Classifier | None = None,
     errors: ReferenceErrors | None = None,
+    ladders: LadderFolder | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> ClassifierAudit:
@@ -82,6 +93,8 @@ def audit_classifier(
         A second opinion on the truth: where it departs from the reference, the reference may err.
     errors : ReferenceErrors, optional
         Of the verified labels, cell by cell, where people judged them.
+    ladders : LadderFolder, optional
+        The same faces at every level of one attribute, to measure what that does to answers.
     workers : int, optional
         Threads; all cores by default.
     progress : Progress
@@ -130,10 +143,27 @@ def audit_classifier(
     place = choose_attribute(asked.attributes, settings.attribute, model.name)
     said = translate(asked.levels[:, place], numbers)
     compared = Compared(levels, said, truth, asked.confidence[:, place])
+    paired = None
+    if ladders is not None:
+        told = ask(model, ladders, answers, workers=workers, progress=progress, stage="ask pairs")
+        costs.append(_cost("model, on pairs", model, told))
+        moved, sure = translate(told.levels[:, place], numbers), told.confidence[:, place]
+        paired = tell_counterfactuals(ladders, material.groups, moved, sure, levels, folder)
 
-    parts = break_down(compared, by, levels_by, seed=settings.seed)
-    gaps = gap_checks(parts, settings.tolerance, errors, material.counts())
-    checks = worst_first(ignoring((*gaps, *question_checks(parts[0])), settings.ignore))
+    parts, effects = adjust(
+        break_down(compared, by, levels_by, seed=settings.seed), paired.effects if paired else ()
+    )
+    paired = paired and replace(paired, effects=effects)
+    checks = worst_first(
+        ignoring(
+            (
+                *gap_checks(parts, settings.tolerance, errors, material.counts()),
+                *(effect_check(effect, settings.tolerance) for effect in effects),
+                *question_checks(parts[0]),
+            ),
+            settings.ignore,
+        )
+    )
     models = model_used("model", model)
     if reference is not None:
         models += model_used("reference", reference)
@@ -149,7 +179,8 @@ def audit_classifier(
         checks,
         parts,
         write_wrong(compared, material, by, by.cell_of(levels_by), folder),
-        _caveats(model, reference, second, by, settings),
+        paired,
+        _caveats(model, reference, second, by, settings, paired is not None),
         tuple(costs),
         versions(),
     )
@@ -225,11 +256,14 @@ def _caveats(
     second: Classifier | None,
     by: Groups,
     settings: AuditSettings,
+    varied: bool,
 ) -> tuple[str, ...]:
     told = [_REFERENCES.get(settings.reference, _OTHER)]
     if second is not None:
         told.append(_SECOND)
     if any(name.startswith("skin_tone") for name in by.names):
         told.append(_SKIN_TONE)
+    if varied:
+        told.append(_PAIRED)
     told += [_SYNTHETIC, *model.caveats, *(reference.caveats if reference else ())]
     return tuple(dict.fromkeys(told))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from equipoise.audit.breakdown import Breakdown
 from equipoise.audit.checks import Check
+from equipoise.audit.effects import Effect
 from equipoise.figures import ModelUsed
 
 FORMAT = 1
@@ -83,6 +84,68 @@ class Wrong:
 
 
 @dataclass(frozen=True)
+class Yield:
+    """How many verified faces of a cell became ladders."""
+
+    cell: str
+    tried: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Flipped:
+    """Faces whose answer changed with the varied attribute.
+
+    Attributes
+    ----------
+    before, after : str
+        Levels of the varied attribute.
+    level : str
+        The answer.
+    became : bool
+        Whether the answer became this level, or ceased to be it.
+    count, n : int
+        Such faces, among those answered at both levels.
+    picture : str
+        File in `pictures/`: before and after in turn.
+    """
+
+    before: str
+    after: str
+    level: str
+    became: bool
+    count: int
+    n: int
+    picture: str
+
+
+@dataclass(frozen=True)
+class Counterfactuals:
+    """What one attribute does to answers on the same faces.
+
+    Attributes
+    ----------
+    attribute : str
+        The one that varies.
+    n : int
+        Faces that have an image at every level.
+    yields : tuple of Yield
+        By the cell in which faces began.
+    calls : int
+        Generator calls that the search cost.
+    effects : tuple of Effect
+    flipped : tuple of Flipped
+    """
+
+    attribute: str
+    n: int
+    yields: tuple[Yield, ...]
+    calls: int
+    effects: tuple[Effect, ...]
+    flipped: tuple[Flipped, ...]
+
+
+@dataclass(frozen=True)
 class ClassifierAudit:
     """What was found out about a classifier.
 
@@ -104,6 +167,8 @@ class ClassifierAudit:
         By cell, then by each attribute.
     wrong : tuple of Wrong
         The worst cell first; empty without a reference.
+    counterfactuals : Counterfactuals or None
+        None where no attribute was varied.
     caveats : tuple of str
         What a reader of the numbers must know.
     costs : tuple of Asking
@@ -119,6 +184,7 @@ class ClassifierAudit:
     checks: tuple[Check, ...]
     breakdowns: tuple[Breakdown, ...]
     wrong: tuple[Wrong, ...]
+    counterfactuals: Counterfactuals | None
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]

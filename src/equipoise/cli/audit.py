@@ -13,6 +13,7 @@ from equipoise.cli.drawing import open_sampler
 from equipoise.cli.options import Device, JsonFile, Workers
 
 if TYPE_CHECKING:
+    from equipoise.audit.ladder_folder import LadderFolder
     from equipoise.audit.material import Material
     from equipoise.audit.record import AuditSettings, ClassifierAudit
     from equipoise.classifiers import Classifier
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from equipoise.progress import Progress
 
 _IMAGES = 1200
+_FACES = 200
 
 
 @audit_app.command()
@@ -44,6 +46,15 @@ def classifier(
     second: Annotated[
         str | None,
         typer.Option(help="A second opinion on the truth, named as for --model: label noise."),
+    ] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option(help="Attribute to vary on the same faces, for a sampler: skin_tone."),
+    ] = None,
+    pairs_n: Annotated[int | None, typer.Option(help="Faces to vary it on. [200]")] = None,
+    directions: Annotated[
+        Path | None,
+        typer.Option(help="Directions to vary along. [directions.safetensors beside the sampler]"),
     ] = None,
     words: Annotated[
         str, typer.Option("--map", help="The model's words for the levels: 'happy=yes,*=no'.")
@@ -80,7 +91,8 @@ def classifier(
 
     groups = _groups(what)
     if what.is_dir():
-        refuse_flags("for a folder of images", {"n": n, "device": device})
+        varied = {"pairs": pairs, "pairs-n": pairs_n, "directions": directions}
+        refuse_flags("for a folder of images", {"n": n, "device": device, **varied})
     if reference is None:
         reference = LABEL if attribute in groups.names else NONE
     names = groups.names if by is None else tuple(name.strip() for name in by.split(","))
@@ -95,6 +107,11 @@ def classifier(
         return
     with bars() as progress:
         material = _material(what, n or _IMAGES, seed, out, device, workers, progress)
+        ladders = None
+        if pairs is not None:
+            file = directions or what.parent / "directions.safetensors"
+            faces = pairs_n or _FACES
+            ladders = _ladders(what, pairs, faces, file, seed, out, device, workers, progress)
         found = audit_classifier(
             opened,
             material,
@@ -103,6 +120,7 @@ def classifier(
             reference=other,
             second=None if second is None else open_classifier(second),
             errors=errors,
+            ladders=ladders,
             workers=workers,
             progress=progress,
         )
@@ -147,6 +165,43 @@ def _material(
     )
 
 
+def _ladders(
+    sampler_file: Path,
+    attribute: str,
+    n: int,
+    directions: Path,
+    seed: int,
+    out: Path,
+    device: str | None,
+    workers: int | None,
+    progress: Progress,
+) -> LadderFolder:
+    """Search for faces at every level of an attribute, or read those that the audit keeps."""
+    from equipoise.audit.ladder_folder import keep_ladders
+    from equipoise.audit.ladders import make_ladders
+    from equipoise.hyperplanes import read_conditional
+
+    sampler, generator, panel = open_sampler(sampler_file, device)
+    varied = sampler.groups.attributes[sampler.groups.attribute(attribute)]
+    normals = read_conditional(directions, varied)
+    identity = repr([sampler.digest, panel.digest, attribute, n, seed, normals.tobytes().hex()])
+    return keep_ladders(
+        out / "pairs",
+        identity,
+        lambda: make_ladders(
+            sampler,
+            generator,
+            panel,
+            attribute,
+            normals,
+            n,
+            seed,
+            workers=workers,
+            progress=progress,
+        ),
+    )
+
+
 def _dry_run(
     settings: AuditSettings, model: Classifier, reference: Classifier | None, what: Path, n: int
 ) -> None:
@@ -187,6 +242,13 @@ def _print(audit: ClassifierAudit) -> None:
             for group in audit.breakdowns[0].groups
         ],
     )
+    if audit.counterfactuals is not None:
+        found = audit.counterfactuals
+        tried = sum(part.tried for part in found.yields)
+        out_console.print(
+            f"pairs    {found.n:,} of {tried:,} verified faces could be moved to every level of "
+            f"{found.attribute}, {found.calls:,} calls"
+        )
     for cost in audit.costs:
         out_console.print(
             f"cost     {cost.role} {cost.name}: asked {cost.asked:,}, kept {cost.kept:,}, "

@@ -55,6 +55,10 @@ def _to_html(audit: dict[str, Any], folder: Path) -> str:
             rows=[_worst_first(part["groups"]) for part in audit["breakdowns"]],
             bars=[Markup(_bars(part["groups"])) for part in audit["breakdowns"]],
             pictures=[data_uri(folder / "pictures" / wrong["picture"]) for wrong in audit["wrong"]],
+            flips=[
+                data_uri(folder / "pictures" / flipped["picture"])
+                for flipped in (audit["counterfactuals"] or {"flipped": []})["flipped"]
+            ],
         )
     )
 
