@@ -46,8 +46,9 @@ def test_a_planted_effect_is_found_and_its_interval_covers_it() -> None:
         covered += found.difference.low <= 0.1 <= found.difference.high
         rates += found.to.estimate.low <= 0.2 <= found.to.estimate.high
     assert issues >= 390
-    assert covered >= 372, "95 % less two and a half standard errors"
-    assert rates >= 372
+    # 380 of 400, less two and a half standard errors of 4.4.
+    assert covered >= 369
+    assert rates >= 369
 
 
 def test_errors_that_do_not_depend_on_the_attribute_are_seldom_an_issue(
