@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from scipy.stats import chisquare
 
 from equipoise.classifiers import Panel, open_panel
 from equipoise.classifiers.toy import ToyClassifier
-from equipoise.errors import InputError
+from equipoise.errors import InputError, TooFewSamples
 from equipoise.flow import balance
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.representation import divergence, noise_floor
@@ -213,3 +214,15 @@ def test_unwanted_common_cells_leave_a_rare_one_drawable(tmp_path: Path) -> None
     settings = Settings(target=str(table), n=3000, calibrate_n=300, measure_n=300)
     done = balance(settings, tmp_path / "run", generator=toy, panel=panel)
     assert done.figures.results[0].tilt.acceptance[4] > 1e-5
+
+
+def test_a_level_too_rare_for_directions_is_balanced_by_tilting(tmp_path: Path) -> None:
+    toy = ToyGenerator({"hat": {"no": 0.988, "yes": 0.012}})
+    panel = open_panel(["hat"], toy)
+    settings = Settings(n=2400, calibrate_n=300, measure_n=600)
+    done = balance(settings, tmp_path, generator=toy, panel=panel)
+    assert "level hat=yes needs at least 20 labelled codes" in done.figures.directions.note
+    assert "Not applicable: " in (tmp_path / "report.html").read_text()
+    assert done.figures.results[0].representation.kl < 0.03
+    with pytest.raises(TooFewSamples):
+        balance(replace(settings, n=1200, method="shift"), tmp_path, generator=toy, panel=panel)

@@ -100,11 +100,15 @@ class PlaneQuality:
 
 @dataclass(frozen=True, eq=False)
 class DirectionsQuality:
-    """Quality of all hyperplanes, and cosines between their normals."""
+    """Quality of all hyperplanes, and cosines between their normals.
+
+    `note` says why there are none, where a level had too few labels; else it is empty.
+    """
 
     planes: tuple[PlaneQuality, ...]
     normals: tuple[str, ...]
     cosines: tuple[tuple[float, ...], ...]
+    note: str = ""
 
 
 def directions_quality(directions: Directions) -> DirectionsQuality:

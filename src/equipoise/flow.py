@@ -11,8 +11,10 @@ import numpy as np
 from equipoise import store
 from equipoise.classifiers import Panel, open_panel
 from equipoise.collection import collect
+from equipoise.errors import TooFewSamples
 from equipoise.figures import (
     Cost,
+    DirectionsQuality,
     Figures,
     ModelUsed,
     Result,
@@ -23,7 +25,7 @@ from equipoise.generators import Generator, open_generator
 from equipoise.hyperplanes import save_directions
 from equipoise.measure.representation import represent
 from equipoise.measure.sampler import measure_sampler
-from equipoise.methods import MAKERS, Fitted, Ground, label_directions
+from equipoise.methods import MAKERS, Fitted, Ground
 from equipoise.progress import Progress, silent
 from equipoise.report.card import write_card
 from equipoise.report.pictures import write_pictures
@@ -122,9 +124,8 @@ def balance(
     target = parse_target(settings.target, panel.groups, shares)
 
     labelled = time.perf_counter()
-    directions = label_directions(generator, labels, settings)
-    save_directions(directions, run.directions)
-    ground = Ground(generator, panel, labels, directions, target, settings, run.draws)
+    ground = Ground(generator, panel, labels, target, settings, run.draws)
+    quality = _try_directions(ground, run)
     made: dict[str, Fitted] = {}
     for method in dict.fromkeys((settings.method, *settings.beside)):
         made[method] = MAKERS[method](ground, progress)
@@ -169,7 +170,7 @@ def balance(
         panel.groups,
         target,
         represent(labels, target),
-        directions_quality(directions),
+        quality,
         tuple(results),
         cost,
         versions(),
@@ -180,6 +181,15 @@ def balance(
     render(run)
     write_card(run)
     return Balance(samplers[settings.method], figures, run.path)
+
+
+def _try_directions(ground: Ground, run: store.RunFolder) -> DirectionsQuality:
+    """Fit and save the directions for the report, or say why there are none."""
+    try:
+        save_directions(ground.directions, run.directions)
+    except TooFewSamples as error:
+        return DirectionsQuality((), (), (), note=str(error))
+    return directions_quality(ground.directions)
 
 
 def models_used(generator: Generator, panel: Panel) -> tuple[ModelUsed, ...]:

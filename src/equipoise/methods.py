@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,6 @@ class Ground:
     panel : Panel
     labels : Labels
         Of codes 0, 1, ... of the prior under the settings' seed.
-    directions : Directions
     target : Target
     settings : Settings
     draws_folder : callable
@@ -95,10 +95,14 @@ class Ground:
     generator: Generator
     panel: Panel
     labels: Labels
-    directions: Directions
     target: Target
     settings: Settings
     draws_folder: Callable[[str, str], Path]
+
+    @cached_property
+    def directions(self) -> Directions:
+        """Hyperplanes of all attributes, fitted when first asked for; tilting needs none."""
+        return label_directions(self.generator, self.labels, self.settings)
 
 
 def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:

@@ -17,7 +17,7 @@ from equipoise.errors import FileFormatError, InputError, TooFewSamples
 from equipoise.files import storage, write_text
 from equipoise.flow import open_models
 from equipoise.labels import Labels
-from equipoise.methods import Ground, label_directions
+from equipoise.methods import Ground
 from equipoise.progress import Progress, silent
 from equipoise.settings import Settings
 from equipoise.store import RunFolder, write_json
@@ -123,7 +123,6 @@ def make_case(pool: Pool, panel: Panel, labels: Labels, settings: Settings, fold
         pool.generator,
         panel,
         labels,
-        label_directions(pool.generator, labels, settings),
         Target.uniform(panel.groups),
         settings,
         RunFolder(folder).draws,
