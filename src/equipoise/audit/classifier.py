@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.audit.answers import Answers, ask
 from equipoise.audit.breakdown import break_down
+from equipoise.audit.caveats import of_images
 from equipoise.audit.checks import ignoring, verdict, worst_first
 from equipoise.audit.findings import gap_checks, question_checks
 from equipoise.audit.label_noise import ReferenceErrors
@@ -34,13 +35,6 @@ from equipoise.store import write_json
 from equipoise.versions import versions
 
 LABEL, NONE = "label", "none"
-_SKIN_TONE = (
-    "Skin tone is computed from pixels: a lit face and a light face look alike to it, so a gap "
-    "between skin tones may be one between lightings."
-)
-_SYNTHETIC = (
-    "The images are synthetic. They reveal failures; they are no certificate for photographs."
-)
 _OTHER = "An error is a departure from the reference, a classifier that errs as well."
 _REFERENCES = {
     LABEL: "An error is a departure from the verified label, which is itself a classifier's.",
@@ -184,7 +178,5 @@ def _caveats(
     model: Classifier, reference: Classifier | None, by: Groups, settings: AuditSettings
 ) -> tuple[str, ...]:
     told = [_REFERENCES.get(settings.reference, _OTHER)]
-    if any(name.startswith("skin_tone") for name in by.names):
-        told.append(_SKIN_TONE)
-    told += [_SYNTHETIC, *model.caveats, *(reference.caveats if reference else ())]
+    told += [*of_images(by.names), *model.caveats, *(reference.caveats if reference else ())]
     return tuple(dict.fromkeys(told))
