@@ -153,8 +153,8 @@ def on_sphere(codes: torch.Tensor, layers: int) -> torch.Tensor:
     """
     parts = codes.detach().reshape(len(codes), layers, -1)
     length = parts.shape[2] ** 0.5
-    scaled = length * parts / parts.norm(dim=2, keepdim=True).clamp_min(1e-12)
-    return scaled.reshape(codes.shape).clone()
+    scaled: torch.Tensor = length * parts / parts.norm(dim=2, keepdim=True).clamp_min(1e-12)
+    return scaled.reshape(codes.shape)
 
 
 def geocross(codes: torch.Tensor, layers: int) -> torch.Tensor:
