@@ -144,7 +144,9 @@ def _print(audit: SuperresAudit) -> None:
         ],
     )
     for table in audit.flips[1:]:
-        flips = sum(group.flips.count for group in table.groups)
-        known = sum(group.flips.n for group in table.groups)
-        out_console.print(f"flips    {table.where}: {flips:,} of {known:,}, {flips / known:.1%}")
+        flips = table.overall.flips
+        out_console.print(
+            f"flips    {table.where}: {flips.count:,} of {flips.n:,}, "
+            f"{percent_or_dash(flips.estimate.value)}"
+        )
     print_costs(audit.costs)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -114,7 +115,10 @@ def _onnx(path: Path) -> _Network:
 
 def _torchscript(path: Path, content: bytes) -> _Network:
     try:
-        network: Any = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            # Files of this format are about, whatever torch advises to write from now on.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            network: Any = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise FileFormatError(
             f"model file {path}",

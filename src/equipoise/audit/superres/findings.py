@@ -18,7 +18,7 @@ from equipoise.estimates import Estimate
 
 
 def flip_checks(tables: Sequence[Flips], tolerance: float) -> tuple[Check, ...]:
-    """Return the checks of all tables: gaps, exchanges, and flips beyond re-encoding by cell.
+    """Return the checks of all tables: flips beyond re-encoding, also by cell, gaps, exchanges.
 
     Parameters
     ----------
@@ -28,8 +28,9 @@ def flip_checks(tables: Sequence[Flips], tolerance: float) -> tuple[Check, ...]:
         In [0, 1).
     """
     cells = tables[0].groups
+    asked = [*(table.overall for table in tables), *cells]
     gaps = [table.gap.p_value if table.gap else float("nan") for table in tables]
-    beyond = [group.p_value for group in cells]
+    beyond = [group.p_value for group in asked]
     adjusted = holm([*gaps, *beyond, *(table.asymmetry for table in tables)]).tolist()
     end = len(gaps) + len(beyond)
     checks = [
@@ -38,7 +39,7 @@ def flip_checks(tables: Sequence[Flips], tolerance: float) -> tuple[Check, ...]:
     ]
     checks += [
         _beyond_check(group, p, tolerance)
-        for group, p in zip(cells, adjusted[len(gaps) : end], strict=True)
+        for group, p in zip(asked, adjusted[len(gaps) : end], strict=True)
     ]
     checks += [
         _exchange_check(table, p, tolerance)
@@ -59,7 +60,7 @@ def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
 
 def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     code = f"flip_beyond_reencoding:{group.name}"
-    title = f"Does restoring {group.name} flip no more than JPEG does?"
+    title = f"Do {group.name} flip no more often when restored than by JPEG?"
     found = group.beyond
     if found.value != found.value:
         words = "No image of it is known both when restored and when encoded anew."
@@ -71,7 +72,7 @@ def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     )
     if group.toward:
         most = group.toward[0]
-        words += f" Most often it becomes {most.name} ({most.rate.count})."
+        words += f" Most become {most.name} ({most.rate.count})."
     return Check(code, title, outcome, words, Evidence(found, p_value))
 
 

@@ -101,6 +101,8 @@ class Flips:
         K groups.
     counts : tuple of tuple of int, shape (K, K + 1)
         Rows originals, columns restored images, the last unknown.
+    overall : GroupFlips
+        Of all originals as one group, named as the table.
     groups : tuple of GroupFlips
         Those of them that have originals.
     by_cell : tuple of GroupFlips
@@ -117,6 +119,7 @@ class Flips:
     where: str
     names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+    overall: GroupFlips
     groups: tuple[GroupFlips, ...]
     by_cell: tuple[GroupFlips, ...]
     gap: Gap | None
@@ -193,6 +196,7 @@ def _table(
         where,
         tuple(names),
         tuple(tuple(row) for row in counts.tolist()),
+        group_flips([where], names, np.zeros_like(before), before, after, reencoded)[0],
         groups,
         by_cell,
         gap,
