@@ -19,9 +19,11 @@ NOISY = np.clip(IMAGES + RNG.normal(0, 20, IMAGES.shape), 0, 255).round().astype
 def test_both_are_those_of_a_kept_library() -> None:
     image = pytest.importorskip("torchmetrics.functional.image")
     one, other = (torch.from_numpy(rows).double() for rows in (NOISY, IMAGES))
-    likeness = image.structural_similarity_index_measure(
-        one, other, data_range=255.0, reduction="none"
+    _, everywhere = image.structural_similarity_index_measure(
+        one, other, data_range=255.0, reduction="none", return_full_image=True
     )
+    # Its windows also hang over the edge, over mirrored pixels.
+    likeness = everywhere[..., 5:-5, 5:-5].mean(dim=(1, 2, 3))
     ratio = image.peak_signal_noise_ratio(
         one, other, data_range=255.0, reduction="none", dim=(1, 2, 3)
     )
