@@ -60,7 +60,7 @@ def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
 
 def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     code = f"flip_beyond_reencoding:{group.name}"
-    title = f"Do {group.name} flip no more often when restored than by JPEG?"
+    title = f"Are flips ({group.name}) no more frequent when restored than under JPEG?"
     found = group.beyond
     if found.value != found.value:
         words = "No image of it is known both when restored and when encoded anew."

@@ -38,8 +38,8 @@ from equipoise.versions import versions
 
 _AGREE = 0.99
 _PANEL = (
-    "A flip is what the reference panel calls one; it errs as well. Its flips under JPEG stand "
-    "beside those of the model."
+    "A flip is what the reference panel calls one. It errs as well: its flips under JPEG stand "
+    "beside those of the model, and on blurred images it may err more."
 )
 _BALANCED = (
     "The originals are balanced. A model that samples faithfully from an unbalanced world changes "
