@@ -13,7 +13,8 @@ from equipoise.audit.breakdown import NamedGap
 from equipoise.audit.checks import Check, Evidence, Outcome
 from equipoise.audit.findings import gap_check
 from equipoise.audit.gaps import ERROR, holm
-from equipoise.audit.superres.flips import Change, Flips, GroupFlips
+from equipoise.audit.superres.flips import Change, Flips
+from equipoise.audit.superres.group_flips import GroupFlips
 from equipoise.estimates import Estimate
 
 
