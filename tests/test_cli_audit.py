@@ -85,5 +85,5 @@ def test_a_dry_run_asks_nothing_and_bad_names_are_told(
     assert "at most 1,200 questions to toy, 1,200 verified images to draw" in done.stdout
     assert not (home / "dry").exists()
     done = run("classifier", *common[:1], "--model", "mine", "--attribute", "smiling")
-    assert "must be pinned:ATTRIBUTE or module:object, got mine" in str(done.exception)
+    assert "must be pinned:ATTRIBUTE, module:object, a .toml file" in str(done.exception)
     assert "Example:" in run("classifier", "--help").stdout

@@ -14,6 +14,7 @@ from equipoise.measure.representation import Confusion, Representation
 from equipoise.methods import TiltAccount
 from equipoise.sampler import Origin
 from equipoise.shift import Moved
+from equipoise.superres.base import Restorer
 from equipoise.targets import Target
 
 FORMAT = 1
@@ -30,8 +31,8 @@ class ModelUsed:
     citation: str = ""
 
 
-def model_used(role: str, part: Generator | Classifier) -> tuple[ModelUsed, ...]:
-    """Name the models that a generator or a classifier runs: the pinned ones, else itself."""
+def model_used(role: str, part: Generator | Classifier | Restorer) -> tuple[ModelUsed, ...]:
+    """Name the models that a part runs: the pinned ones, else itself."""
     pinned = [zoo.model(name) for name in part.pinned]
     found = [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
     return tuple(found) or (ModelUsed(role, part.name, part.digest),)

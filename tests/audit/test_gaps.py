@@ -86,3 +86,9 @@ def test_the_bad_group_is_named_by_the_test_against_the_rest() -> None:
     assert found[0] < 0.001
     assert holm([0.01, 0.02, 0.03, np.nan])[:3].tolist() == pytest.approx([0.03, 0.04, 0.04])
     assert np.isnan(holm([np.nan])).all()
+
+
+def test_holm_is_that_of_a_kept_library() -> None:
+    adjust = pytest.importorskip("statsmodels.stats.multitest").multipletests
+    p_values = np.random.default_rng(0).random(12) ** 3
+    assert np.allclose(holm(p_values), adjust(p_values, method="holm")[1])

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from equipoise.generators.toy import DEFAULT_SHARES, ToyGenerator
-from equipoise.measure.intervals import simultaneous_intervals
+from equipoise.measure.intervals import exact_interval, simultaneous_intervals
 
 REPETITIONS = 400
 
@@ -74,3 +74,9 @@ def test_intervals_cover_where_cells_are_often_empty(truth: list[float]) -> None
 
 def test_the_same_counts_have_the_same_intervals() -> None:
     assert np.array_equal(simultaneous_intervals([5, 6, 7]), simultaneous_intervals([5, 6, 7]))
+
+
+def test_the_exact_interval_is_that_of_a_kept_library() -> None:
+    for count, n in ((0, 1), (1, 1), (0, 40), (13, 40), (40, 40), (3, 5000), (4999, 5000)):
+        wanted = binomtest(count, n).proportion_ci(0.95, method="exact")
+        assert exact_interval(count, n) == pytest.approx((wanted.low, wanted.high), abs=1e-9)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from equipoise.audit.answers import Answers, ask
 from equipoise.audit.breakdown import break_down
+from equipoise.audit.caveats import of_images
 from equipoise.audit.checks import ignoring, verdict, worst_first
 from equipoise.audit.counterfactuals import tell_counterfactuals
 from equipoise.audit.effects import effect_check
@@ -40,16 +41,9 @@ from equipoise.store import write_json
 from equipoise.versions import versions
 
 LABEL, NONE = "label", "none"
-_SKIN_TONE = (
-    "Skin tone is computed from pixels: a lit face and a light face look alike to it, so a gap "
-    "between skin tones may be one between lightings."
-)
 _PAIRED = (
     "Faces that were varied are those that the generator could move; more than the varied "
     "attribute may have moved with it, as far as no classifier looks at it."
-)
-_SYNTHETIC = (
-    "The images are synthetic. They reveal failures; they are no certificate for photographs."
 )
 _OTHER = "An error is a departure from the reference, a classifier that errs as well."
 _SECOND = (
@@ -261,9 +255,7 @@ def _caveats(
     told = [_REFERENCES.get(settings.reference, _OTHER)]
     if second is not None:
         told.append(_SECOND)
-    if any(name.startswith("skin_tone") for name in by.names):
-        told.append(_SKIN_TONE)
     if varied:
         told.append(_PAIRED)
-    told += [_SYNTHETIC, *model.caveats, *(reference.caveats if reference else ())]
+    told += [*of_images(by.names), *model.caveats, *(reference.caveats if reference else ())]
     return tuple(dict.fromkeys(told))

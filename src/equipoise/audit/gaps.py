@@ -190,6 +190,9 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     found = np.array(p_values, np.float64)
     tested = ~np.isnan(found)
     if tested.any():
-        adjust = audit_library("statsmodels.stats.multitest").multipletests
-        found[tested] = adjust(found[tested], ERROR, method="holm")[1]
+        # Not statsmodels' multipletests, which collects all garbage at every call: 0.2 s.
+        p = found[tested]
+        order = np.argsort(p, kind="stable")
+        p[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
+        found[tested] = p
     return found

@@ -79,6 +79,16 @@ class Material:
         places = [self.groups.attribute(name) for name in names]
         return Groups(tuple(self.groups.attributes[a] for a in places)), self.levels[:, places]
 
+    def take(self, rows: Sequence[int]) -> Material:
+        """Return some of the images."""
+        return Material(
+            self.folder,
+            self.groups,
+            tuple(self.files[row] for row in rows),
+            self.levels[list(rows)],
+            tuple(self.digests[row] for row in rows),
+        )
+
     def counts(self) -> NDArray[np.int64]:
         """Return the images of each cell, shape (K,)."""
         return np.bincount(self.groups.cell_of(self.levels), minlength=self.groups.size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +158,7 @@ def group_rates(
             Rate.of(row["wrong"], row["judged"]),
             float(p_value),
             Rate.of(row["abstained"], row["n"] - row["failed"]),
-            mean_confidence(
+            bootstrap_mean(
                 compared.confidence[(group == k) & (compared.answers >= 0)], seed=seed, key=k
             ),
             tuple(
@@ -213,22 +214,22 @@ def _count(
     return int(chosen.sum())
 
 
-def mean_confidence(values: NDArray[np.float32], *, seed: int, key: int) -> Estimate:
-    """Return the mean with the percentile bootstrap's interval (Efron 1979), in [0, 1].
+def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) -> Estimate:
+    """Return the mean with the percentile bootstrap's interval (Efron 1979).
 
     Parameters
     ----------
-    values : numpy.ndarray, shape (n,), float32
+    values : numpy.ndarray, shape (n,)
     seed, key : int
         Name the draws.
 
     Examples
     --------
-    >>> mean_confidence(np.float32([0.5, 0.5]), seed=0, key=0)
+    >>> bootstrap_mean(np.float32([0.5, 0.5]), seed=0, key=0)
     Estimate(value=0.5, low=0.5, high=0.5, note='')
     """
     if not len(values):
-        return Estimate.missing("no answer")
+        return Estimate.missing("no value")
     rows = values.astype(np.float64)
     rng = generator_for(seed, Stream.FIT, _STREAM, key)
     means = [rows[rng.integers(len(rows), size=len(rows))].mean() for _ in range(_RESAMPLES)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 from equipoise.classifiers.base import Classifier
 from equipoise.errors import InputError
+from equipoise.imported import imported
 
 PINNED = "pinned:"
 
@@ -42,33 +41,10 @@ def open_classifier(uri: str) -> Classifier:
     if uri.endswith(".toml") or uri in SERVICES:
         return open_remote(uri)
     if ":" in uri:
-        return _own(uri)
+        return imported(uri, "classifier", Classifier)  # type: ignore[type-abstract]
     raise InputError(
         "classifier",
         f"must be pinned:ATTRIBUTE, module:object, a .toml file, or one of {', '.join(SERVICES)}",
         uri,
         "Write, for example, pinned:gender.",
     )
-
-
-def _own(uri: str) -> Classifier:
-    module, _, name = uri.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-        made = found if isinstance(found, Classifier) and not isinstance(found, type) else found()
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"classifier {uri!r}",
-            "must name an importable classifier, or a function without arguments",
-            f"{type(error).__name__}: {error}",
-            "Write module:object, and put the module's folder on PYTHONPATH.",
-        ) from error
-    if not isinstance(made, Classifier):
-        needed = ("name", "digest", "attributes", "caveats", "pinned", "read")
-        raise InputError(
-            f"what {uri!r} gives",
-            f"must have {', '.join(needed)}",
-            f"{type(made).__name__} without {', '.join(m for m in needed if not hasattr(made, m))}",
-            "See equipoise.classifiers.base.",
-        )
-    return made

@@ -21,6 +21,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     models,
     planning,
     quality,
+    superres,
 )
 from equipoise.cli.app import app, out_console
 from equipoise.errors import EquipoiseError

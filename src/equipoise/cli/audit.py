@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,8 @@ from equipoise.cli.options import Device, JsonFile, Workers
 if TYPE_CHECKING:
     from equipoise.audit.ladder_folder import LadderFolder
     from equipoise.audit.material import Material
-    from equipoise.audit.record import AuditSettings, ClassifierAudit
+    from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
+    from equipoise.audit.superres.record import SuperresAudit
     from equipoise.classifiers import Classifier
     from equipoise.groups import Groups
     from equipoise.progress import Progress
@@ -89,7 +91,7 @@ def classifier(
     from equipoise.classifiers.open import open_classifier
     from equipoise.store import write_json
 
-    groups = _groups(what)
+    groups = balanced_groups(what)
     if what.is_dir():
         varied = {"pairs": pairs, "pairs-n": pairs_n, "directions": directions}
         refuse_flags("for a folder of images", {"n": n, "device": device, **varied})
@@ -106,7 +108,7 @@ def classifier(
         _dry_run(settings, opened, other, what, n or _IMAGES)
         return
     with bars() as progress:
-        material = _material(what, n or _IMAGES, seed, out, device, workers, progress)
+        material = audit_material(what, n or _IMAGES, seed, out, device, workers, progress)
         ladders = None
         if pairs is not None:
             file = directions or what.parent / "directions.safetensors"
@@ -130,7 +132,7 @@ def classifier(
         write_json(json_file, found)
 
 
-def _groups(what: Path) -> Groups:
+def balanced_groups(what: Path) -> Groups:
     """Return the balanced attributes of a folder or a sampler file."""
     from equipoise.human.answered import read_metadata
     from equipoise.sampler_file import load_sampler
@@ -138,7 +140,7 @@ def _groups(what: Path) -> Groups:
     return read_metadata(what).groups if what.is_dir() else load_sampler(what).groups
 
 
-def _material(
+def audit_material(
     what: Path,
     n: int,
     seed: int,
@@ -221,13 +223,7 @@ def _dry_run(
 
 def _print(audit: ClassifierAudit) -> None:
     """Print the verdict, the checks, the rates by cell and what it cost."""
-    print_caveats(out_console, audit.caveats)
-    out_console.print(f"verdict  {audit.verdict}")
-    print_table(
-        out_console,
-        ("outcome", "code", "answer"),
-        [(check.outcome, check.code, check.words) for check in audit.checks],
-    )
+    print_checks(audit)
     print_table(
         out_console,
         ("cell", "n", "wrong", "95 %", "abstains"),
@@ -235,9 +231,10 @@ def _print(audit: ClassifierAudit) -> None:
             (
                 group.name,
                 f"{group.n:,}",
-                _percent(group.error.estimate.value),
-                f"{_percent(group.error.estimate.low)} to {_percent(group.error.estimate.high)}",
-                _percent(group.abstention.estimate.value),
+                percent_or_dash(group.error.estimate.value),
+                f"{percent_or_dash(group.error.estimate.low)} to "
+                f"{percent_or_dash(group.error.estimate.high)}",
+                percent_or_dash(group.abstention.estimate.value),
             )
             for group in audit.breakdowns[0].groups
         ],
@@ -249,12 +246,29 @@ def _print(audit: ClassifierAudit) -> None:
             f"pairs    {found.n:,} of {tried:,} verified faces could be moved to every level of "
             f"{found.attribute}, {found.calls:,} calls"
         )
-    for cost in audit.costs:
+    print_costs(audit.costs)
+
+
+def print_checks(audit: ClassifierAudit | SuperresAudit) -> None:
+    """Print the caveats, the verdict and the checks of an audit."""
+    print_caveats(out_console, audit.caveats)
+    out_console.print(f"verdict  {audit.verdict}")
+    print_table(
+        out_console,
+        ("outcome", "code", "answer"),
+        [(check.outcome, check.code, check.words) for check in audit.checks],
+    )
+
+
+def print_costs(costs: Sequence[Asking]) -> None:
+    """Print what an audit asked, and how long that took."""
+    for cost in costs:
         out_console.print(
             f"cost     {cost.role} {cost.name}: asked {cost.asked:,}, kept {cost.kept:,}, "
             f"failed {cost.failed:,}, {cost.seconds:.1f} s"
         )
 
 
-def _percent(value: float) -> str:
+def percent_or_dash(value: float) -> str:
+    """Write a share; a dash where there is none."""
     return "-" if value != value else f"{value:.1%}"

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from equipoise.errors import InputError, check_count
-from equipoise.generators.base import Generator, Prior, StandardNormal, generate
+from equipoise.generators.base import (
+    Differentiable,
+    Generator,
+    Prior,
+    StandardNormal,
+    generate,
+)
 from equipoise.generators.device import check_device
 
-__all__ = ["NAMES", "Generator", "Prior", "StandardNormal", "generate", "open_generator"]
+__all__ = [
+    "NAMES",
+    "Differentiable",
+    "Generator",
+    "Prior",
+    "StandardNormal",
+    "generate",
+    "open_generator",
+]
 
 NAMES = ("digiface-dcgan", "toy")
 """Generators that `open_generator` knows by name."""

@@ -7,13 +7,16 @@ from several threads at once, so `images` and `stem` must not change the object.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.errors import InputError, ModelOutputError
 from equipoise.seeds import normal_rows
+
+if TYPE_CHECKING:
+    import torch
 
 
 @runtime_checkable
@@ -121,6 +124,28 @@ class Generator(Protocol):
         -------
         numpy.ndarray, shape (n, channels, height, width), uint8
             RGB in [0, 255].
+        """
+        ...
+
+
+@runtime_checkable
+class Differentiable(Generator, Protocol):
+    """A generator through which gradients can be followed, as a search for codes does.
+
+    Attributes
+    ----------
+    layers : int
+        Equal parts of a code, each of which was drawn from its own sphere: 1 for z and w, the
+        number of styles for w+.
+    """
+
+    @property
+    def layers(self) -> int: ...  # noqa: D102
+
+    def pixels(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return images in [0, 1], shape (n, channels, height, width), of codes (n, dim), float32.
+
+        Rounded to [0, 255] they are those of `images`. Weights take no gradient.
         """
         ...
 

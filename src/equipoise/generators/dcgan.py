@@ -121,6 +121,7 @@ class DCGAN:
     """
 
     space = "z"
+    layers = 1
 
     def __init__(
         self, path: Path, *, name: str | None = None, device: str = "cpu", batch_size: int = 64
@@ -159,6 +160,11 @@ class DCGAN:
             pixels = out.add_(1).mul_(127.5).round_().to(torch.uint8)
         images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
         return images
+
+    def pixels(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return images in [0, 1] through which gradients can be followed."""
+        out: torch.Tensor = self._network(codes[:, :, None, None])
+        return (out + 1) / 2
 
 
 def digiface_dcgan(device: str = "cpu", batch_size: int = 64) -> DCGAN:

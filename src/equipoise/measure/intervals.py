@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, binomtest
+from scipy.special import betaincinv
+from scipy.stats import beta
 
 from equipoise.estimates import LEVEL
 from equipoise.seeds import Stream, generator_for
@@ -32,8 +33,10 @@ def exact_interval(count: int, n: int) -> tuple[float, float]:
     """
     if n == 0:
         return np.nan, np.nan
-    interval = binomtest(count, n).proportion_ci(LEVEL, method="exact")
-    return float(interval.low), float(interval.high)
+    error = (1 - LEVEL) / 2
+    low = float(betaincinv(count, n - count + 1, error)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - error)) if count < n else 1.0
+    return low, high
 
 
 def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

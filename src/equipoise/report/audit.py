@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +32,31 @@ def render_audit(folder: Path) -> Path:
     path = folder / "audit.json"
     remedy = f"Run `equipoise audit classifier --out {folder}` again."
     audit = read_object(path, remedy)
-    try:
+    with layout_of_audit(path, "equipoise.audit.record", remedy):
         html = _to_html(audit, folder)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
-        raise FileFormatError(
-            f"audit {path}",
-            "must have the layout of equipoise.audit.record",
-            f"{type(error).__name__}: {error}",
-            remedy,
-        ) from error
     report = folder / "audit.html"
     write_text(report, html)
     return report
+
+
+@contextmanager
+def layout_of_audit(path: Path, module: str, remedy: str) -> Iterator[None]:
+    """Turn what a missing or misshapen field raises into an error that names the record.
+
+    Raises
+    ------
+    FileFormatError
+        When the record lacks a field, or it is of another kind.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
+        raise FileFormatError(
+            f"audit {path}",
+            f"must have the layout of {module}",
+            f"{type(error).__name__}: {error}",
+            remedy,
+        ) from error
 
 
 def _to_html(audit: dict[str, Any], folder: Path) -> str:
@@ -81,14 +96,14 @@ def _bars(groups: list[dict[str, Any]]) -> str:
     names = [group["name"] for group in ordered]
     return share_bars(
         [
-            (legend, [_share(*pair) for pair in zip(names, rates, strict=True)])
+            (legend, [share(*pair) for pair in zip(names, rates, strict=True)])
             for legend, rates in series
         ],
         _AXIS,
     )
 
 
-def _share(name: str, rate: dict[str, Any]) -> dict[str, Any]:
+def share(name: str, rate: dict[str, Any]) -> dict[str, Any]:
     """Return a rate as `share_bars` takes it."""
     told = rate["estimate"]
     return {

@@ -1,0 +1,136 @@
+"""From flips to checks, by the rule of `equipoise.audit.findings`.
+
+An issue is shown by a test, by Holm over all tests of the audit; its estimate is over the
+tolerance; and its simultaneous interval lies above 0. A check passes when that interval lies wholly
+within the tolerance. All else is a tip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from equipoise.audit.breakdown import NamedGap
+from equipoise.audit.checks import Check, Evidence, Outcome
+from equipoise.audit.findings import gap_check
+from equipoise.audit.gaps import ERROR, holm
+from equipoise.audit.superres.flips import Change, Flips
+from equipoise.audit.superres.group_flips import GroupFlips
+from equipoise.estimates import Estimate
+
+
+def flip_checks(tables: Sequence[Flips], tolerance: float) -> tuple[Check, ...]:
+    """Return the checks of all tables: flips beyond re-encoding, also by cell, gaps, exchanges.
+
+    Parameters
+    ----------
+    tables : sequence of Flips
+        Between cells first.
+    tolerance : float
+        In [0, 1).
+    """
+    cells = tables[0].groups
+    asked = [*(table.overall for table in tables), *cells]
+    gaps = [table.gap.p_value if table.gap else float("nan") for table in tables]
+    beyond = [group.p_value for group in asked]
+    adjusted = holm([*gaps, *beyond, *(table.asymmetry for table in tables)]).tolist()
+    end = len(gaps) + len(beyond)
+    checks = [
+        _gap_check(table, p, tolerance)
+        for table, p in zip(tables, adjusted[: len(gaps)], strict=True)
+    ]
+    checks += [
+        _beyond_check(group, p, tolerance)
+        for group, p in zip(asked, adjusted[len(gaps) : end], strict=True)
+    ]
+    checks += [
+        _exchange_check(table, p, tolerance)
+        for table, p in zip(tables, adjusted[end:], strict=True)
+    ]
+    return (*checks, _abstentions(cells))
+
+
+def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
+    code = f"flip_gap:{table.where}"
+    if table.gap is None:
+        title = f"Is the flip rate equal over {len(table.groups)} groups?"
+        words = "Fewer than two groups have restored images of known level."
+        return Check(code, title, "not applicable", words)
+    named = NamedGap(code, "flip rate", True, table.gap, p_value)
+    return gap_check(named, tolerance, len(table.groups))
+
+
+def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
+    code = f"flip_beyond_reencoding:{group.name}"
+    title = f"Are flips ({group.name}) no more frequent when restored than under JPEG?"
+    found = group.beyond
+    if found.value != found.value:
+        words = "No image of it is known both when restored and when encoded anew."
+        return Check(code, title, "not applicable", words)
+    outcome = _outcome(found, p_value, tolerance)
+    words = (
+        f"{group.flips.count} of {group.flips.n} flip when restored, {group.reencoded.count} of "
+        f"{group.reencoded.n} when encoded anew: {_numbers(found, p_value)}."
+    )
+    if group.toward:
+        most = group.toward[0]
+        words += f" Most become {most.name} ({most.rate.count})."
+    return Check(code, title, outcome, words, Evidence(found, p_value))
+
+
+def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
+    code = f"representation:{table.where}"
+    title = f"Does each of {len(table.names)} groups gain as much as it loses?"
+    told = [c for c in table.changes if c.difference.value == c.difference.value]
+    if not told:
+        return Check(code, title, "not applicable", "No restored image is of known level.")
+    found = largest_change(told)
+    up = max(told, key=lambda change: change.difference.value)
+    down = min(told, key=lambda change: change.difference.value)
+    words = "No share changes"
+    if found.value > 0:
+        words = (
+            f"{up.name} gains most, from {up.before} to {up.after} images, and {down.name} loses "
+            f"most, from {down.before} to {down.after}"
+        )
+    words += f": the largest change of a share is {_numbers(found, p_value)}."
+    outcome = _outcome(found, p_value, tolerance)
+    return Check(code, title, outcome, words, Evidence(found, p_value))
+
+
+def largest_change(changes: Sequence[Change]) -> Estimate:
+    """Return the largest change of a share, either way, with an interval that knows of the choice.
+
+    When all intervals hold, it is between the largest lower and the largest upper end of any
+    change's size.
+    """
+    ends = [change.difference for change in changes]
+    return Estimate(
+        max(abs(end.value) for end in ends),
+        max(0.0, *(max(end.low, -end.high) for end in ends)),
+        max(max(end.high, -end.low) for end in ends),
+    )
+
+
+def _abstentions(cells: Sequence[GroupFlips]) -> Check:
+    n, unknown = sum(group.n for group in cells), sum(group.unknown for group in cells)
+    words = f"It abstains on {unknown:,} of {n:,}."
+    if unknown:
+        words += " They are no flips, and count nowhere else."
+    return Check(
+        "abstentions",
+        "Can the panel tell every restored image?",
+        "tip" if unknown else "passed",
+        words,
+        Evidence(Estimate(unknown / n)),
+    )
+
+
+def _outcome(found: Estimate, p_value: float, tolerance: float) -> Outcome:
+    if found.high <= tolerance:
+        return "passed"
+    shown = p_value < ERROR and found.low > 0 and found.value > tolerance
+    return "issue" if shown else "tip"
+
+
+def _numbers(found: Estimate, p_value: float) -> str:
+    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%}), p = {p_value:.2g} corrected"

@@ -1,0 +1,171 @@
+"""Who becomes whom: the levels of the originals against those of the restored images.
+
+A flip is a restored image that the reference panel puts into another group than its original.
+Images on which it abstains after restoration are told apart, and are no flips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.audit.breakdown import CELLS
+from equipoise.audit.gaps import ERROR, Gap, largest_gap
+from equipoise.audit.paired import asymmetry, paired_difference
+from equipoise.audit.superres.group_flips import GroupFlips, Numbers, group_flips
+from equipoise.estimates import Estimate
+from equipoise.groups import Groups
+
+
+@dataclass(frozen=True)
+class Change:
+    """The share of a group among restored images less that among their originals.
+
+    Attributes
+    ----------
+    name : str
+    before, after : int
+        Images, of n whose restored level is known.
+    difference : Estimate
+        In [-1, 1]; the intervals of all groups hold together.
+    """
+
+    name: str
+    before: int
+    after: int
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Flips between cells, or between the levels of one attribute.
+
+    Attributes
+    ----------
+    where : str
+        "cells", or the attribute.
+    names : tuple of str
+        K groups.
+    counts : tuple of tuple of int, shape (K, K + 1)
+        Rows originals, columns restored images, the last unknown.
+    overall : GroupFlips
+        Of all originals as one group, named as the table.
+    groups : tuple of GroupFlips
+        Those of them that have originals.
+    by_cell : tuple of GroupFlips
+        Of an attribute where there are several: flips of its levels in each cell.
+    gap : Gap or None
+        Between the flip rates of `groups`: departure from Representation Demographic Parity.
+    changes : tuple of Change
+        Of each group: departure from Proportional Representation.
+    asymmetry : float
+        p-value that groups exchange images evenly, which Conditional Proportional Representation
+        implies; for this table alone.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    overall: GroupFlips
+    groups: tuple[GroupFlips, ...]
+    by_cell: tuple[GroupFlips, ...]
+    gap: Gap | None
+    changes: tuple[Change, ...]
+    asymmetry: float
+
+
+def find_flips(
+    by: Groups,
+    original: NDArray[np.int8],
+    restored: NDArray[np.int8],
+    reencoded: NDArray[np.int8],
+    *,
+    seed: int = 0,
+) -> tuple[Flips, ...]:
+    """Return the flips between cells, then those of each attribute where there are several.
+
+    The notions of fairness are those of Jalal et al. 2021 (arXiv 2106.12182, its definitions), with
+    x an original and x' its restored image. Representation Demographic Parity: P(x' in c | x in c)
+    is the same for all groups c, so all flip equally often. Proportional Representation:
+    P(x' in c) = P(x in c). Conditional Proportional Representation: P(x' in c | low) =
+    P(x in c | low) for every low image. No low image comes twice, so the last is not seen itself;
+    but it makes x and x' change places freely when they are independent given the low image, hence
+    P(x in c, x' in d) = P(x in d, x' in c), which is tested.
+
+    Parameters
+    ----------
+    by : Groups
+        A attributes.
+    original, restored, reencoded : numpy.ndarray, shape (n, A), int8
+        Levels by the panel; those of the originals are known.
+    seed : int
+        Of simulated tests.
+    """
+    cells = by.cell_of(original)
+    tables = [
+        _table(CELLS, by.cells, cells, by.cell_of(restored), by.cell_of(reencoded), None, seed)
+    ]
+    if len(by.names) > 1:
+        for a, attribute in enumerate(by.attributes):
+            before, after, own = (
+                rows[:, a].astype(np.int64) for rows in (original, restored, reencoded)
+            )
+            names = [f"{attribute.name}={level}" for level in attribute.levels]
+            tables.append(
+                _table(attribute.name, names, before, after, own, (by.cells, cells), seed)
+            )
+    return tuple(tables)
+
+
+def _table(
+    where: str,
+    names: Sequence[str],
+    before: Numbers,
+    after: Numbers,
+    reencoded: Numbers,
+    cells: tuple[Sequence[str], Numbers] | None,
+    seed: int,
+) -> Flips:
+    """Return the flips of one grouping, shape (n,) each; and by cell where cells are given."""
+    counts = np.zeros((len(names), len(names) + 1), np.int64)
+    np.add.at(counts, (before, after), 1)
+    groups = group_flips(names, names, before, before, after, reencoded)
+    by_cell: tuple[GroupFlips, ...] = ()
+    if cells is not None:
+        by_cell = group_flips(cells[0], names, cells[1], before, after, reencoded)
+    gap = largest_gap(
+        [g.name for g in groups],
+        [g.flips.count for g in groups],
+        [g.flips.n for g in groups],
+        seed=seed,
+    )
+    return Flips(
+        where,
+        tuple(names),
+        tuple(tuple(row) for row in counts.tolist()),
+        group_flips([where], names, np.zeros_like(before), before, after, reencoded)[0],
+        groups,
+        by_cell,
+        gap,
+        _changes(names, counts[:, :-1]),
+        asymmetry(counts[:, :-1], seed),
+    )
+
+
+def _changes(names: Sequence[str], counts: Numbers) -> tuple[Change, ...]:
+    """Return the change of each group's share, of a table (K, K) of known images."""
+    n, found = int(counts.sum()), []
+    for k, name in enumerate(names):
+        stayed, came, left = (
+            int(counts[k, k]),
+            int(counts[:, k].sum() - counts[k, k]),
+            int(counts[k].sum() - counts[k, k]),
+        )
+        change = paired_difference(
+            stayed, came, left, n - stayed - came - left, error=ERROR / len(names)
+        )
+        found.append(Change(name, stayed + left, stayed + came, change))
+    return tuple(found)

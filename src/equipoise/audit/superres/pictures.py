@@ -1,0 +1,108 @@
+"""The images of an audit of super-resolution besides the originals: restored, and encoded anew."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.audit.answers import ask
+from equipoise.audit.material import Pictures
+from equipoise.audit.record import Asking
+from equipoise.classifiers.panel import Panel
+from equipoise.groups import UNKNOWN
+from equipoise.measure.folder import read_image
+from equipoise.progress import Progress, silent
+
+JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True, eq=False)
+class PictureFiles:
+    """Images in files, of one size.
+
+    Attributes
+    ----------
+    files : tuple of Path
+    digests : tuple of str
+        SHA-256 of each file.
+    """
+
+    files: tuple[Path, ...]
+    digests: tuple[str, ...]
+
+    @classmethod
+    def of(cls, files: Sequence[Path]) -> PictureFiles:
+        """Read the digests of files."""
+        return cls(tuple(files), tuple(hashlib.sha256(f.read_bytes()).hexdigest() for f in files))
+
+    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
+        return np.stack([read_image(self.files[row]) for row in rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Reencoded:
+    """Images as they are after JPEG of quality 85: what a classifier ought not to notice.
+
+    Attributes
+    ----------
+    pictures : Pictures
+        As they were.
+    """
+
+    pictures: Pictures
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of the image before, and of what was done to it."""
+        return tuple(
+            hashlib.sha256(f"jpeg {JPEG_QUALITY} {digest}".encode()).hexdigest()
+            for digest in self.pictures.digests
+        )
+
+    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
+        return np.stack([_through_jpeg(image) for image in self.pictures.images(rows)])
+
+
+def _through_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(
+        file, "JPEG", quality=JPEG_QUALITY
+    )
+    with Image.open(file) as encoded:
+        return np.ascontiguousarray(np.asarray(encoded).transpose(2, 0, 1))
+
+
+def read_levels(
+    panel: Panel,
+    pictures: Pictures,
+    folder: Path,
+    role: str,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> tuple[NDArray[np.int8], tuple[Asking, ...]]:
+    """Return the panel's levels of images, shape (n, A), and what asking cost.
+
+    Answers are kept in the folder, and no image is asked about twice.
+    """
+    levels = np.full((len(pictures.digests), len(panel.groups.names)), UNKNOWN, np.int8)
+    costs = []
+    for classifier in panel.classifiers:
+        told = ask(classifier, pictures, folder, workers=workers, progress=progress, stage=role)
+        failed, seconds = told.failed, told.seconds
+        costs.append(Asking(role, classifier.name, told.asked, told.kept, failed, seconds))
+        for place, attribute in enumerate(told.attributes):
+            if attribute.name in panel.groups.names:
+                sure = told.confidence[:, place] >= panel.abstain_below
+                column = np.where(sure, told.levels[:, place], UNKNOWN)
+                levels[:, panel.groups.attribute(attribute.name)] = np.maximum(column, UNKNOWN)
+    return levels, tuple(costs)

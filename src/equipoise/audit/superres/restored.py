@@ -1,0 +1,147 @@
+"""Restored images on disk, made batch by batch, so that a stopped audit goes on.
+
+RESTORED/<model and images>/<row>-<try>.png. Rows are restored in batches of fixed bounds, and a
+batch that lacks an image is restored whole, so that a stop changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.audit.material import Pictures
+from equipoise.audit.superres.fidelity import inconsistency
+from equipoise.audit.superres.pictures import PictureFiles
+from equipoise.export.rows import png
+from equipoise.files import atomic_path
+from equipoise.measure.folder import read_image
+from equipoise.progress import Progress, silent
+from equipoise.superres.base import Restorer, restore
+from equipoise.superres.reduce import FILTER, reduced
+from equipoise.workers import batches, ordered_map
+
+BATCH = 20
+_NEXT_TRY = 2**32
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """What a model made of n low images.
+
+    Attributes
+    ----------
+    files : tuple of tuple of Path
+        Of each image, its R tries.
+    chosen : numpy.ndarray, shape (n,), int64
+        The try that counts: nearest to the low image when reduced again; of equals the first.
+    made, kept : int
+        Images that this call restored, and that were there.
+    seconds : float
+        Wall time of restoring.
+    """
+
+    files: tuple[tuple[Path, ...], ...]
+    chosen: NDArray[np.int64]
+    made: int
+    kept: int
+    seconds: float
+
+    def pictures(self) -> PictureFiles:
+        """Return the tries that count."""
+        pairs = zip(self.files, self.chosen.tolist(), strict=True)
+        return PictureFiles.of([tries[k] for tries, k in pairs])
+
+    def tries(self, row: int) -> NDArray[np.uint8]:
+        """Return all tries at an image, shape (R, 3, height, width)."""
+        return np.stack([read_image(path) for path in self.files[row]])
+
+
+def restore_all(
+    restorer: Restorer,
+    pictures: Pictures,
+    folder: Path,
+    *,
+    restarts: int = 1,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Restored:
+    """Reduce images, restore them, and keep what the folder lacks.
+
+    Parameters
+    ----------
+    restorer : Restorer
+    pictures : Pictures
+        The originals.
+    folder : Path
+        Keeps the images of any number of models.
+    restarts : int
+        Tries an image; 1 for a deterministic model.
+    seed : int
+        With an image's row and the try, names the chance in an answer.
+    workers : int, optional
+        Threads; all cores by default.
+    progress : Progress
+        Told of images restored.
+
+    Raises
+    ------
+    InputError
+        When the factor does not divide the images' sides.
+    ModelOutputError
+        When the model answers with a wrong shape or dtype.
+    FileFormatError
+        When an image is damaged.
+    StorageError
+        When the disk fails; restored batches are kept.
+    """
+    began = time.perf_counter()
+    described = repr((restorer.digest, FILTER, restorer.factor, seed, pictures.digests))
+    home = folder / hashlib.sha256(described.encode()).hexdigest()[:16]
+    n = len(pictures.digests)
+    files = tuple(tuple(home / f"{i:06d}-{k}.png" for k in range(restarts)) for i in range(n))
+    jobs = [
+        (low, high, k)
+        for low, high in batches(0, n, BATCH)
+        for k in range(restarts)
+        if not all(files[i][k].is_file() for i in range(low, high))
+    ]
+    made = sum(high - low for low, high, _ in jobs)
+    kept, done = n * restarts - made, n * restarts - made
+    progress("restore", done, n * restarts)
+
+    def one(job: tuple[int, int, int]) -> int:
+        low, high, k = job
+        rows = range(low, high)
+        small = reduced(pictures.images(rows), restorer.factor)
+        index = np.arange(low, high, dtype=np.int64) + k * _NEXT_TRY
+        for i, image in zip(rows, restore(restorer, small, seed, index), strict=True):
+            with atomic_path(files[i][k]) as part:
+                part.write_bytes(png(image))
+        return high - low
+
+    with closing(ordered_map(one, jobs, workers)) as results:
+        for count in results:
+            done += count
+            progress("restore", done, n * restarts)
+    chosen = np.zeros(n, np.int64)
+    if restarts > 1:
+        chosen = _nearest(files, pictures, restorer.factor)
+    return Restored(files, chosen, made, kept, time.perf_counter() - began)
+
+
+def _nearest(files: Sequence[Sequence[Path]], pictures: Pictures, factor: int) -> NDArray[np.int64]:
+    """Return which try at each image is nearest to its low image."""
+    found = []
+    for row, tries in enumerate(files):
+        images = np.stack([read_image(path) for path in tries])
+        low = np.repeat(reduced(pictures.images([row]), factor), len(images), axis=0)
+        found.append(int(inconsistency(images, low, factor).argmin()))
+    return np.array(found, np.int64)

@@ -1,0 +1,195 @@
+"""The audit of super-resolution: reduce balanced images, restore them, read them again, tell.
+
+AUDIT/material/    the originals, where they were drawn for this audit
+AUDIT/restored/    what models made of them
+AUDIT/answers/     what the panel said of all of them
+AUDIT/pictures/    original, low and restored images, a sheet a cell
+AUDIT/superres.json  the record; AUDIT/superres.html the report
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.audit.caveats import of_images
+from equipoise.audit.checks import ignoring, verdict, worst_first
+from equipoise.audit.material import Material
+from equipoise.audit.record import Asking
+from equipoise.audit.superres.findings import flip_checks
+from equipoise.audit.superres.flips import find_flips
+from equipoise.audit.superres.means import fidelity_by_cell
+from equipoise.audit.superres.pictures import PictureFiles, Reencoded, read_levels
+from equipoise.audit.superres.record import FORMAT, SuperresAudit, SuperresSettings
+from equipoise.audit.superres.restored import restore_all
+from equipoise.audit.superres.triplets import write_triplets
+from equipoise.classifiers.panel import Panel
+from equipoise.errors import InputError, check_count
+from equipoise.figures import model_used
+from equipoise.progress import Progress, silent
+from equipoise.report.superres import render_superres
+from equipoise.seeds import check_seed
+from equipoise.store import write_json
+from equipoise.superres.base import Restorer
+from equipoise.superres.reduce import FILTER
+from equipoise.versions import versions
+
+_AGREE = 0.99
+_PANEL = (
+    "A flip is what the reference panel calls one. It errs as well: its flips under JPEG stand "
+    "beside those of the model, and on blurred images it may err more."
+)
+_BALANCED = (
+    "The originals are balanced. A model that samples faithfully from an unbalanced world changes "
+    "shares on them, and is told so."
+)
+
+
+def audit_superres(
+    restorer: Restorer,
+    material: Material,
+    panel: Panel,
+    folder: Path,
+    settings: SuperresSettings,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> SuperresAudit:
+    """Audit a super-resolution model on balanced images, and write record and report.
+
+    Parameters
+    ----------
+    restorer : Restorer
+    material : Material
+        Verified images, all of one size.
+    panel : Panel
+        Reads the balanced attributes, as it did when the images were verified.
+    folder : Path
+        Keeps restored images, answers, record and report; a stopped audit goes on from there.
+    settings : SuperresSettings
+    workers : int, optional
+        Threads; all cores by default.
+    progress : Progress
+
+    Raises
+    ------
+    InputError
+        When a setting breaks its rule, or the panel reads the originals otherwise than they were
+        verified.
+    ModelOutputError
+        When the model or a classifier answers wrongly.
+    FileFormatError
+        When an image or kept answers are damaged.
+    StorageError
+        When the disk fails; what is done is kept.
+    """
+    _check_settings(restorer, settings)
+    by, levels = material.restricted(settings.attributes)
+    rows = first_rows(by.cell_of(levels), settings.per_cell)
+    originals, levels = material.take(rows), levels[rows]
+    costs: list[Asking] = []
+
+    def told(pictures: Material | Reencoded | PictureFiles, role: str) -> NDArray[np.int8]:
+        found, asked = read_levels(
+            panel, pictures, folder / "answers", role, workers=workers, progress=progress
+        )
+        costs.extend(asked)
+        places = [panel.groups.attribute(name) for name in by.names]
+        return found[:, places]
+
+    _check_agreement(told(originals, "original"), levels)
+    restored = restore_all(
+        restorer,
+        originals,
+        folder / "restored",
+        restarts=settings.restarts,
+        seed=settings.seed,
+        workers=workers,
+        progress=progress,
+    )
+    costs.append(
+        Asking("restore", restorer.name, restored.made, restored.kept, 0, restored.seconds)
+    )
+    after = told(restored.pictures(), "restored")
+    flips = find_flips(by, levels, after, told(Reencoded(originals), "JPEG"), seed=settings.seed)
+    checks = worst_first(ignoring(flip_checks(flips, settings.tolerance), settings.ignore))
+    models = [model_used("model", restorer), *(model_used("panel", c) for c in panel.classifiers)]
+    cells = by.cell_of(levels)
+    found = SuperresAudit(
+        FORMAT,
+        verdict(checks),
+        settings,
+        len(originals),
+        FILTER,
+        tuple(model for used in models for model in used),
+        checks,
+        flips,
+        fidelity_by_cell(originals, restored, by.cells, cells, settings),
+        write_triplets(
+            originals,
+            restored.pictures(),
+            by,
+            cells,
+            by.cell_of(after),
+            settings.factor,
+            folder,
+        ),
+        tuple(
+            dict.fromkeys(
+                [_PANEL, *of_images(by.names), _BALANCED, *restorer.caveats, *panel.caveats]
+            )
+        ),
+        tuple(costs),
+        versions(),
+    )
+    write_json(folder / "superres.json", found)
+    render_superres(folder)
+    return found
+
+
+def first_rows(cells: NDArray[np.int64], per_cell: int) -> list[int]:
+    """Return the first rows of each cell, at most `per_cell`, in their order.
+
+    Examples
+    --------
+    >>> first_rows(np.array([0, 1, 0, 0, 1]), 2)
+    [0, 1, 2, 4]
+    """
+    taken = [np.flatnonzero(cells == k)[:per_cell] for k in np.unique(cells)]
+    return sorted(np.concatenate(taken).tolist())
+
+
+def _check_settings(restorer: Restorer, settings: SuperresSettings) -> None:
+    check_seed(settings.seed)
+    check_count("per_cell", settings.per_cell, "Pass --per-cell 40.")
+    check_count("restarts", settings.restarts, "Pass --restarts 1.")
+    if not 0 <= settings.tolerance < 1:
+        raise InputError("tolerance", "must be in [0, 1)", settings.tolerance, "Pass 0.05.")
+    if restorer.deterministic and settings.restarts > 1:
+        raise InputError(
+            "restarts",
+            f"must be 1 for {restorer.name}, whose answers do not vary",
+            settings.restarts,
+            "Leave --restarts out.",
+        )
+    if restorer.factor != settings.factor:
+        raise InputError(
+            "factor",
+            f"must be that of {restorer.name}, {restorer.factor}",
+            settings.factor,
+            f"Pass --factor {restorer.factor}.",
+        )
+
+
+def _check_agreement(read: NDArray[np.int8], verified: NDArray[np.int8]) -> None:
+    """Refuse a panel that reads the originals otherwise, beyond a rounding at a threshold."""
+    agree = float((read == verified).all(axis=1).mean())
+    if agree < _AGREE:
+        raise InputError(
+            "images",
+            f"must be verified by this panel, which must agree on {_AGREE:.0%}",
+            f"{agree:.1%}",
+            "Draw them with `equipoise sample --verified`, or name their generator.",
+        )

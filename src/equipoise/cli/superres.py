@@ -1,0 +1,152 @@
+"""Audits of super-resolution with balanced images: audit superres."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from equipoise.cli.app import audit_app, out_console
+from equipoise.cli.audit import (
+    audit_material,
+    balanced_groups,
+    percent_or_dash,
+    print_checks,
+    print_costs,
+)
+from equipoise.cli.console import bars, print_table, refuse_flags
+from equipoise.cli.drawing import open_sampler
+from equipoise.cli.options import Device, JsonFile, Workers
+
+if TYPE_CHECKING:
+    from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
+    from equipoise.classifiers import Panel
+    from equipoise.generators import Generator
+    from equipoise.groups import Groups
+
+
+@audit_app.command()
+def superres(
+    what: Annotated[
+        Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="pulse, bicubic, module:object, an .onnx or a TorchScript .pt file.")
+    ],
+    generator: Annotated[
+        str | None,
+        typer.Option(help="That pulse searches, for a folder. [a sampler brings its own]"),
+    ] = None,
+    attributes: Annotated[
+        str | None, typer.Option(help="Balanced attributes to tell flips of. [all]")
+    ] = None,
+    factor: Annotated[int, typer.Option(help="By which images are reduced: 4 or 8.")] = 4,
+    per_cell: Annotated[int, typer.Option(help="Images of each cell.")] = 40,
+    steps: Annotated[int, typer.Option(help="Of the search of pulse.")] = 100,
+    restarts: Annotated[
+        int, typer.Option(help="Tries an image, of which the best counts; shows diversity.")
+    ] = 1,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Gap or change that is tolerated.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Names the draws and the model's chance.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/superres"),
+    device: Device = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Print settings and images to restore, then stop.")
+    ] = False,
+) -> None:
+    """Audit super-resolution: whom it turns into whom, cell by cell, and how true it stays.
+
+    docs/auditing.md tells what each check means. A stopped audit goes on where it was.
+
+    Example: `equipoise audit superres runs/demo/sampler.safetensors --model pulse --restarts 2`
+    """
+    from equipoise.audit.superres.record import SuperresSettings
+    from equipoise.audit.superres.run import audit_superres
+    from equipoise.store import write_json
+    from equipoise.superres import open_restorer
+
+    groups = balanced_groups(what)
+    names = groups.names if attributes is None else tuple(a.strip() for a in attributes.split(","))
+    settings = SuperresSettings(
+        model, names, factor, per_cell, restarts, tolerance, tuple(ignore or ()), seed
+    )
+    searched, panel = _models(what, groups, generator, device)
+    restorer = open_restorer(model, factor, searched, steps=steps)
+    if dry:
+        _dry_run(settings, restorer.name, groups)
+        return
+    with bars() as progress:
+        n = per_cell * groups.size
+        material = audit_material(what, n, seed, out, device, workers, progress)
+        found = audit_superres(
+            restorer, material, panel, out, settings, workers=workers, progress=progress
+        )
+    _print(found)
+    out_console.print(f"report   {out / 'superres.html'}")
+    if json_file is not None:
+        write_json(json_file, found)
+
+
+def _models(
+    what: Path, groups: Groups, generator: str | None, device: str | None
+) -> tuple[Generator | None, Panel]:
+    """Return the generator to search, where there is one, and the panel that verified."""
+    from equipoise.classifiers import open_panel
+    from equipoise.generators import open_generator
+
+    if what.is_dir():
+        found = None if generator is None else open_generator(generator, device=device or "cpu")
+        return found, open_panel(groups.names, found)
+    refuse_flags("for a sampler, which brings its own", {"generator": generator})
+    _, own, panel = open_sampler(what, device)
+    return own, panel
+
+
+def _dry_run(settings: SuperresSettings, name: str, groups: Groups) -> None:
+    """Print the resolved settings and how many images they restore."""
+    rows = [
+        (key, ", ".join(value) if isinstance(value, tuple) else str(value))
+        for key, value in vars(settings).items()
+    ]
+    print_table(out_console, ("setting", "value"), rows)
+    most = settings.per_cell * groups.size
+    out_console.print(
+        f"cost     at most {most * settings.restarts:,} images restored by {name}, "
+        f"and {3 * most:,} read by the panel"
+    )
+
+
+def _print(audit: SuperresAudit) -> None:
+    """Print the verdict, the checks, flips and fidelity by cell, and what it cost."""
+    print_checks(audit)
+    print_table(
+        out_console,
+        ("cell", "n", "flips", "95 %", "under JPEG", "becomes most", "PSNR", "SSIM"),
+        [
+            (
+                group.name,
+                f"{group.n:,}",
+                percent_or_dash(group.flips.estimate.value),
+                f"{percent_or_dash(group.flips.estimate.low)} to "
+                f"{percent_or_dash(group.flips.estimate.high)}",
+                percent_or_dash(group.reencoded.estimate.value),
+                group.toward[0].name if group.toward else "-",
+                f"{near.psnr.value:.1f}",
+                f"{near.ssim.value:.2f}",
+            )
+            for group, near in zip(audit.flips[0].groups, audit.fidelity, strict=True)
+        ],
+    )
+    for table in audit.flips[1:]:
+        flips = table.overall.flips
+        out_console.print(
+            f"flips    {table.where}: {flips.count:,} of {flips.n:,}, "
+            f"{percent_or_dash(flips.estimate.value)}"
+        )
+    print_costs(audit.costs)

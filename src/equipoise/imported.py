@@ -1,0 +1,50 @@
+"""A user's own adapter, by `module:object`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TypeVar
+
+from equipoise.errors import InputError
+
+Adapter = TypeVar("Adapter")
+
+
+def imported(uri: str, kind: str, protocol: type[Adapter]) -> Adapter:
+    """Return the object that `module:object` names, or what it gives when called.
+
+    Parameters
+    ----------
+    uri : str
+        An importable object that follows the protocol, or a function (a class will do) without
+        arguments that returns one.
+    kind : str
+        What errors call it: "classifier".
+    protocol : type
+        A protocol that is checked at run time; its module tells what it asks for.
+
+    Raises
+    ------
+    InputError
+        When it cannot be imported, or lacks a member.
+    """
+    module, _, name = uri.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+        made = found if isinstance(found, protocol) and not isinstance(found, type) else found()
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{kind} {uri!r}",
+            f"must name an importable {kind}, or a function without arguments",
+            f"{type(error).__name__}: {error}",
+            "Write module:object, and put the module's folder on PYTHONPATH.",
+        ) from error
+    if not isinstance(made, protocol):
+        needed = [m for m in vars(protocol) if not m.startswith("_")]
+        raise InputError(
+            f"what {uri!r} gives",
+            f"must have {', '.join(needed)}",
+            f"{type(made).__name__} without {', '.join(m for m in needed if not hasattr(made, m))}",
+            f"See {protocol.__module__}.",
+        )
+    return made

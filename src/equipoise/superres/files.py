@@ -1,0 +1,130 @@
+"""Super-resolution models in files: ONNX, and TorchScript.
+
+Both take float32 images in [0, 1], shape (n, 3, height, width), and give the same, larger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equipoise.errors import FileFormatError, ModelOutputError
+from equipoise.superres.reduce import to_bytes
+
+_LARGEST_FILE = 2 * 2**30
+_REMEDY = "Export the model again."
+
+
+class _Network(Protocol):
+    """Float images in, float images out; both in [0, 1]."""
+
+    def __call__(self, low: torch.Tensor) -> object: ...
+
+
+class FileRestorer:
+    """A network in a file, whose answer is the same for the same image.
+
+    Parameters
+    ----------
+    path : Path
+        .onnx, or .pt of `torch.jit.save`. No Python code of either is run; the operators of a
+        TorchScript file are, so open none that you do not trust.
+    factor : int
+
+    Raises
+    ------
+    FileFormatError
+        When the file is damaged, too large, or holds something else.
+    """
+
+    deterministic = True
+    caveats = ()
+    pinned = ()
+
+    def __init__(self, path: Path, factor: int) -> None:
+        content = _read(path)
+        self._run = _onnx(path) if path.suffix == ".onnx" else _torchscript(path, content)
+        self.name = path.stem
+        self.factor = factor
+        self.digest = hashlib.sha256(content + str(factor).encode()).hexdigest()
+
+    def restore(
+        self, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Return what the network gives, cut to [0, 1]; seed and index play no part.
+
+        Raises
+        ------
+        ModelOutputError
+            When it fails on such images, or gives no finite image tensor.
+        """
+        try:
+            with torch.inference_mode():
+                found = self._run(torch.from_numpy(low).float() / 255)
+        except Exception as error:
+            raise ModelOutputError(
+                f"super-resolution model {self.name!r}",
+                f"must take float32 images of shape {low.shape}",
+                (str(error).splitlines() or [type(error).__name__])[0][:200],
+                "Export it with one image input whose number and size are free.",
+            ) from error
+        if (
+            not isinstance(found, torch.Tensor)
+            or found.ndim != 4
+            or not bool(torch.isfinite(found).all())
+        ):
+            raise ModelOutputError(
+                f"answer of super-resolution model {self.name!r}",
+                "must be a tensor of finite images, shape (n, 3, height, width)",
+                tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__,
+                _REMEDY,
+            )
+        return to_bytes(found.float().mul(255))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size <= _LARGEST_FILE:
+            return path.read_bytes()
+    except OSError as error:
+        raise FileFormatError(
+            f"model file {path}", "must be readable", error.strerror or str(error), _REMEDY
+        ) from error
+    raise FileFormatError(f"model file {path}", "must be under 2 GiB", size, _REMEDY)
+
+
+def _onnx(path: Path) -> _Network:
+    from equipoise.classifiers.onnx_session import open_session
+
+    session = open_session(path)
+    name = session.get_inputs()[0].name
+
+    def run(low: torch.Tensor) -> object:
+        return torch.from_numpy(session.run(None, {name: low.numpy()})[0])
+
+    return run
+
+
+def _torchscript(path: Path, content: bytes) -> _Network:
+    try:
+        with warnings.catch_warnings():
+            # Files of this format are about, whatever torch advises to write from now on.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            network: Any = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        raise FileFormatError(
+            f"model file {path}",
+            "must be a whole TorchScript file, as torch.jit.save writes it",
+            (str(error).splitlines() or [type(error).__name__])[0][:200],
+            _REMEDY,
+        ) from error
+    run: _Network = network.eval()
+    return run

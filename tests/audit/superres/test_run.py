@@ -1,0 +1,117 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equipoise.audit.material import Material
+from equipoise.audit.superres.record import SuperresSettings
+from equipoise.audit.superres.run import audit_superres
+from equipoise.classifiers import Panel
+from equipoise.classifiers.toy import ToyClassifier
+from equipoise.errors import InputError
+from equipoise.generators.toy import ToyGenerator
+from equipoise.superres import open_restorer
+
+from .conftest import Oracle
+
+SETTINGS = SuperresSettings("oracle", ("smiling", "skin_tone"), factor=2)
+BAD = 3
+
+
+def test_a_faithful_model_has_no_issue(
+    exact: Oracle, material: Material, toy_panel: Panel, folder: Path
+) -> None:
+    found = audit_superres(exact, material, toy_panel, folder, SETTINGS)
+    assert not any(check.outcome == "issue" for check in found.checks)
+    assert [group.flips.count for group in found.flips[0].groups] == [0] * 6
+    assert all(near.ssim.value == pytest.approx(1) for near in found.fidelity)
+    assert all(near.inconsistency.value == 0 for near in found.fidelity)
+    assert all(np.isnan(near.diversity.value) for near in found.fidelity)
+
+
+def test_the_bad_cell_is_an_issue_with_the_flips_that_were_made(
+    material: Material, toy_panel: Panel, folder: Path
+) -> None:
+    model = Oracle(material, {BAD: 0.3}, 0)
+    found = audit_superres(model, material, toy_panel, folder, SETTINGS)
+    cell = toy_panel.groups.cells[BAD]
+    issues = {check.code for check in found.checks if check.outcome == "issue"}
+    assert {"flip_gap:cells", f"flip_beyond_reencoding:{cell}"} <= issues
+    worst = found.flips[0].groups[BAD]
+    made = sum(
+        np.random.default_rng([0, i]).random() < 0.3
+        for i in np.flatnonzero(material.groups.cell_of(material.levels) == BAD)
+    )
+    assert worst.flips.count == made
+    assert worst.flips.estimate.low <= 0.3 <= worst.flips.estimate.high
+    assert [toward.name for toward in worst.toward] == [toy_panel.groups.cells[0]]
+    assert (found.triplets[0].cell, found.triplets[0].count) == (cell, made)
+    stored = json.loads((folder / "superres.json").read_text())
+    assert stored["verdict"] == found.verdict
+    report = (folder / "superres.html").read_text()
+    assert found.verdict in report
+    assert f"{made} of 40 flip, framed and first" in report
+    assert "no certificate" in report
+    assert "It knows the originals." in report
+
+
+def test_an_audit_goes_on_and_says_the_same(
+    material: Material, toy_panel: Panel, folder: Path
+) -> None:
+    model = Oracle(material, {BAD: 0.3}, 0)
+    settings = dataclasses.replace(
+        SETTINGS, restarts=2, per_cell=10, attributes=("smiling",), ignore=("abstentions",)
+    )
+    first = audit_superres(model, material, toy_panel, folder, settings)
+    again = audit_superres(model, material, toy_panel, folder, settings)
+    assert model.restored == 40
+    assert first.n == 20
+    assert all(cost.asked == 0 for cost in again.costs)
+    assert again.checks == first.checks
+    assert again.fidelity == first.fidelity
+    assert {c.code: c.outcome for c in again.checks}["abstentions"] == "ignored"
+    assert len(again.flips) == 1
+    assert all(near.diversity.value >= 0 for near in again.fidelity)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"tolerance": 1.0}, r"tolerance must be in .* got 1.0"),
+        ({"factor": 4}, "must be that of oracle, 2, got 4"),
+        ({"restarts": 0}, "restarts must be .* at least 1, got 0"),
+        ({"per_cell": 0}, "per_cell must be .* at least 1, got 0"),
+        ({"attributes": ("hat",)}, "must be one of smiling, skin_tone, got hat"),
+    ],
+)
+def test_bad_settings_are_named_before_anything_is_restored(
+    changes: dict[str, object],
+    said: str,
+    exact: Oracle,
+    material: Material,
+    toy_panel: Panel,
+    folder: Path,
+) -> None:
+    with pytest.raises(InputError, match=said):
+        audit_superres(exact, material, toy_panel, folder, dataclasses.replace(SETTINGS, **changes))
+    assert exact.restored == 0
+
+
+def test_a_model_without_chance_is_tried_once(
+    material: Material, toy_panel: Panel, folder: Path
+) -> None:
+    settings = dataclasses.replace(SETTINGS, restarts=2)
+    with pytest.raises(InputError, match="must be 1 for bicubic"):
+        audit_superres(open_restorer("bicubic", 2), material, toy_panel, folder, settings)
+
+
+def test_images_that_another_panel_verified_are_refused(
+    exact: Oracle, material: Material, toy: ToyGenerator, folder: Path
+) -> None:
+    other = ToyClassifier(toy, ["smiling", "skin_tone"], confusion={"smiling": np.eye(2)[::-1]})
+    panel = Panel([other], ["smiling", "skin_tone"])
+    with pytest.raises(InputError, match=r"verified by this panel, .* got 0\.0%"):
+        audit_superres(exact, material, panel, folder, SETTINGS)
+    assert exact.restored == 0

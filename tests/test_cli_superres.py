@@ -1,0 +1,78 @@
+"""audit superres, on verified draws of the toy."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from equipoise.classifiers import Panel
+from equipoise.cli import app
+from equipoise.generators.toy import ToyGenerator
+from equipoise.mixture import Mixture, MixtureSource
+from equipoise.sampler import Origin, Sampler
+from equipoise.sampler_file import save_sampler
+from equipoise.settings import Settings
+from equipoise.targets import Target
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, toy: ToyGenerator, toy_panel: Panel) -> Path:
+    home = tmp_path_factory.mktemp("superres")
+    target = Target.uniform(toy_panel.groups)
+    one = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
+    source = MixtureSource((one,) * target.groups.size)
+    settings = Settings(generator="toy", attributes=toy_panel.groups.names).to_dict()
+    sampler = Sampler(Origin.of(toy), target, target.shares, source, settings)
+    save_sampler(sampler, home / "sampler.safetensors")
+    return home
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command in this process, which spares the loading of libraries."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def told(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["audit", "superres", *arguments])
+
+    return told
+
+
+def test_a_sampler_is_drawn_restored_and_told_then_its_folder_is(
+    home: Path, run: Callable[..., Result]
+) -> None:
+    """Bicubic blurs the patches, one low pixel high, into their surroundings."""
+    common = ("--model", "bicubic", "--json", "told.json")
+    done = run("sampler.safetensors", *common, "--per-cell", "10", "--out", "a")
+    assert done.exit_code == 0, done.output
+    assert "flip_gap:smiling" in done.stdout
+    told = json.loads((home / "told.json").read_text())
+    assert told == json.loads((home / "a" / "superres.json").read_text())
+    assert told["n"] == 60
+    assert told["flips"][0]["overall"]["flips"]["count"] > 3
+
+    more = ("--attributes", "smiling", "--factor", "2", "--ignore", "abstentions", "--out", "b")
+    done = run("a/material", *common, "--generator", "toy", *more)
+    assert done.exit_code == 0, done.output
+    told = json.loads((home / "told.json").read_text())
+    assert {c["code"]: c["outcome"] for c in told["checks"]}["abstentions"] == "ignored"
+    assert len(told["flips"]) == 1
+
+
+def test_a_dry_run_restores_nothing_and_bad_names_are_told(
+    home: Path, run: Callable[..., Result]
+) -> None:
+    done = run("sampler.safetensors", "--model", "bicubic", "--dry-run", "--out", "dry")
+    assert done.exit_code == 0, done.output
+    assert "at most 240 images restored by bicubic, and 720 read by the panel" in done.stdout
+    assert not (home / "dry").exists()
+    done = run("sampler.safetensors", "--model", "pulse")
+    assert "must be one that gives gradients, for pulse, got toy" in str(done.exception)
+    done = run("sampler.safetensors", "--model", "bicubic", "--generator", "toy")
+    assert "--generator must not be given for a sampler" in str(done.exception)
+    assert "Example:" in run("--help").stdout
