@@ -32,7 +32,10 @@ def superres(
         Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
     ],
     model: Annotated[
-        str, typer.Option(help="pulse, bicubic, module:object, an .onnx or a TorchScript .pt file.")
+        str,
+        typer.Option(
+            help="pulse, bicubic, module:object, an .onnx, TorchScript .pt or .toml file."
+        ),
     ],
     generator: Annotated[
         str | None,

@@ -26,8 +26,9 @@ def open_restorer(
     Parameters
     ----------
     uri : str
-        "bicubic"; "pulse", a search in `generator`; an .onnx file, or a .pt file of TorchScript;
-        or "module:object": an importable model, or a function without arguments that returns one.
+        "bicubic"; "pulse", a search in `generator`; an .onnx file, or a .pt file of TorchScript; a
+        .toml file that describes a service; or "module:object": an importable model, or a
+        function without arguments that returns one.
     factor : int
         Restored pixels a low pixel, in each direction.
     generator : Generator, optional
@@ -61,10 +62,14 @@ def open_restorer(
         return Pulse(generator, factor, steps)
     if uri.endswith(_SUFFIXES):
         return FileRestorer(Path(uri), factor)
+    if uri.endswith(".toml"):
+        from equipoise.superres.http import HttpRestorer
+
+        return HttpRestorer(Path(uri), factor)
     if ":" not in uri:
         raise InputError(
             "model",
-            f"must be {', '.join(NAMES)}, module:object, or a file {' or '.join(_SUFFIXES)}",
+            f"must be {', '.join(NAMES)}, module:object, or a file {', '.join(_SUFFIXES)}, .toml",
             uri,
             "Write, for example, --model pulse.",
         )

@@ -46,8 +46,6 @@ def test_processes_at_once_share_claims_out(tmp_path: Path) -> None:
         ours = [str(i) for i in reversed(range(500)) if cache.claim(str(i), "ours", 60)]
         theirs = other.stdout.read().split()
     assert sorted(ours + theirs, key=int) == [str(i) for i in range(500)]
-    assert ours
-    assert theirs
 
 
 def test_a_file_that_is_no_cache_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import random
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +16,12 @@ from equipoise.classifiers.base import FAILED, Reading
 from equipoise.classifiers.remote.answers import Verdict, WrongShape, parse_json, readings
 from equipoise.classifiers.remote.cache import AnswerCache
 from equipoise.classifiers.remote.description import Description
-from equipoise.classifiers.remote.limiter import Limiter
+from equipoise.classifiers.remote.limiter import Limiter, back_off
 from equipoise.classifiers.remote.tally import Tally
 from equipoise.classifiers.remote.transport import REPEATED, Transport, Trouble
 from equipoise.errors import RemoteError
 from equipoise.groups import UNKNOWN
 
-_LONGEST_BACK_OFF = 60.0
 _POLL = 0.05
 
 Row = tuple[Verdict, ...] | int
@@ -213,9 +211,7 @@ class RemoteClassifier:
                 )
             if trouble.kind == "rate_limit":
                 self._limiter.pause(trouble.wait)
-        # Jitter only spreads requests in time; no result depends on it.
-        own = min(self._limits.back_off * 2.0**attempt, _LONGEST_BACK_OFF)
-        return max(own * random.SystemRandom().uniform(0.5, 1.5), trouble.wait or 0.0)
+        return max(back_off(self._limits.back_off, attempt), trouble.wait or 0.0)
 
     def _give_up(self, trouble: Trouble) -> None:
         """Count an image without an answer; too many in a row end the run."""

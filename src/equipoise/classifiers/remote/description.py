@@ -102,6 +102,22 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class ImageService:
+    """A service that answers a picture with a picture."""
+
+    name: str
+    caveats: tuple[str, ...]
+    request: HttpRequest
+    picture: Picture
+    limits: Limits
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the service's answer, without secrets and their names."""
+        return _digest(self.request, self.picture)
+
+
+@dataclass(frozen=True)
 class Description:
     """A remote classifier."""
 
@@ -115,13 +131,7 @@ class Description:
     @property
     def request_digest(self) -> str:
         """SHA-256 of all that decides the service's answer, without secrets and their names."""
-        sent: list[Any] = [type(self.request).__name__, dataclasses.asdict(self.picture)]
-        if isinstance(self.request, HttpRequest):
-            request = self.request
-            sent += [request.service, urlsplit(request.url).query, request.method]
-            sent += [request.upload, request.field]
-            sent += [_without_secrets(request.headers), _without_secrets(request.fields)]
-        return hashlib.sha256(json.dumps(sent).encode()).hexdigest()
+        return _digest(self.request, self.picture)
 
     @property
     def digest(self) -> str:
@@ -144,6 +154,15 @@ class Description:
         parts = urlsplit(self.request.url)
         url = given._replace(path=parts.path, query=parts.query).geturl()
         return dataclasses.replace(self, request=dataclasses.replace(self.request, url=url))
+
+
+def _digest(request: HttpRequest | RekognitionRequest, picture: Picture) -> str:
+    sent: list[Any] = [type(request).__name__, dataclasses.asdict(picture)]
+    if isinstance(request, HttpRequest):
+        sent += [request.service, urlsplit(request.url).query, request.method]
+        sent += [request.upload, request.field]
+        sent += [_without_secrets(request.headers), _without_secrets(request.fields)]
+    return hashlib.sha256(json.dumps(sent).encode()).hexdigest()
 
 
 def _without_secrets(values: Iterable[tuple[str, str | Secret]]) -> list[tuple[str, str | None]]:

@@ -33,6 +33,10 @@ class HttpTransport:
         Seconds for a whole answer.
     concurrency : int
         Connections at once.
+    accept : str
+        Media type of the answers.
+    largest : int
+        Bytes of an answer; a longer one counts as broken.
 
     Raises
     ------
@@ -41,7 +45,14 @@ class HttpTransport:
     """
 
     def __init__(
-        self, request: HttpRequest, media_type: str, time_out: float, concurrency: int
+        self,
+        request: HttpRequest,
+        media_type: str,
+        time_out: float,
+        concurrency: int,
+        *,
+        accept: str = "application/json",
+        largest: int = LARGEST_ANSWER,
     ) -> None:
         try:
             import httpx2
@@ -64,7 +75,8 @@ class HttpTransport:
         )
         self._hidden = [form for text in secrets.values() for form in _forms(text)]
         self._request, self._media_type, self._time_out = request, media_type, time_out
-        self._headers = {"Accept-Encoding": "identity", "Accept": "application/json"} | _filled(
+        self._largest = largest
+        self._headers = {"Accept-Encoding": "identity", "Accept": accept} | _filled(
             request.headers, secrets
         )
         self._fields = _filled(request.fields, secrets)
@@ -81,7 +93,12 @@ class HttpTransport:
         weakref.finalize(self, self._client.close)
 
     def ask(self, picture: bytes) -> str | Trouble:
-        """Send one picture."""
+        """Send one picture; return the answer as text, without keys that it may echo."""
+        answer = self.fetch(picture)
+        return answer if isinstance(answer, Trouble) else self._text(answer)
+
+    def fetch(self, picture: bytes) -> bytes | Trouble:
+        """Send one picture; return the answer as it came."""
         started = time.monotonic()
         try:
             with self._client.stream(
@@ -113,26 +130,27 @@ class HttpTransport:
             "files": {field: (name, picture, self._media_type)},
         }
 
-    def _content(self, response: Any, started: float) -> str | Trouble:
-        """Read at most `LARGEST_ANSWER` bytes, within the time for a whole answer."""
+    def _content(self, response: Any, started: float) -> bytes | Trouble:
+        """Read at most so many bytes as were allowed, within the time for a whole answer."""
         if response.headers.get("Content-Encoding", "identity") != "identity":
             return Trouble("broken", "a compressed answer, which was not asked for")
         content = b""
         for part in response.iter_raw():
             content += part
-            if len(content) > LARGEST_ANSWER:
-                return Trouble("broken", f"an answer of over {LARGEST_ANSWER} bytes")
+            if len(content) > self._largest:
+                return Trouble("broken", f"an answer of over {self._largest} bytes")
             if time.monotonic() - started > self._time_out:
                 return Trouble("time_out", f"no whole answer within {self._time_out:g} s")
-        return self._redacted(content.decode("utf-8", "replace"))
+        return content
 
-    def _judged(self, status: int, headers: Any, content: str) -> str | Trouble:
+    def _judged(self, status: int, headers: Any, content: bytes) -> bytes | Trouble:
         if 200 <= status < 300 or status in self._request.answers:
             return content
-        shown = " ".join(content[:_SHOWN].split())
+        text = self._text(content)
+        shown = " ".join(text[:_SHOWN].split())
         detail = f"status {status} {shown}".strip()
         wait = retry_after(headers.get("Retry-After"))
-        if status == 429 or any(text in content for text in self._request.busy):
+        if status == 429 or any(sign in text for sign in self._request.busy):
             return Trouble("rate_limit", detail, wait)
         if status >= 500:
             return Trouble("server", detail, wait)
@@ -140,8 +158,9 @@ class HttpTransport:
             return Trouble("time_out", detail)
         return Trouble("denied" if status in (401, 402, 403) else "refused", detail)
 
-    def _redacted(self, text: str) -> str:
+    def _text(self, content: bytes) -> str:
         """Return a text of the service without keys that it may echo."""
+        text = content.decode("utf-8", "replace")
         for form in self._hidden:
             text = text.replace(form, "[key]")
         return text

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import time
 from threading import Event, Lock
+
+_LONGEST_BACK_OFF = 60.0
+
+
+def back_off(first: float, attempt: int) -> float:
+    """Return the seconds before a repeat: twice as long each time, and jittered.
+
+    Jitter only spreads requests in time; no result depends on it.
+    """
+    own = min(first * 2.0**attempt, _LONGEST_BACK_OFF)
+    return own * random.SystemRandom().uniform(0.5, 1.5)
 
 
 class Limiter:

@@ -14,6 +14,7 @@ from equipoise.classifiers.remote.description import (
     UPLOADS,
     Description,
     HttpRequest,
+    ImageService,
     Limits,
     RekognitionRequest,
     Secret,
@@ -36,18 +37,48 @@ def read_description(path: Path) -> Description:
     InputError
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
+    return make_description(read_values(path))
+
+
+def read_image_service(path: Path) -> ImageService:
+    """Return the image service in a TOML file: the same fields, without attributes.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or a field is missing, unknown, or breaks its rule.
+    """
+    file = Table(read_values(path))
+    service = ImageService(
+        file.text("name"),
+        _caveats(file),
+        _http(file.table("request")),
+        _picture(file.table("picture")),
+        _limits(file.table("limits")),
+    )
+    file.done()
+    return service
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Return what a TOML file of bounded size holds.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
     remedy = "docs/remote-classifiers.md shows one."
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise InputError(f"file {path}", "must be under 64 KiB", "a larger one", remedy)
-        values = tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"file {path}", "must be readable TOML", str(error), remedy) from error
-    return make_description(values)
 
 
 def make_description(values: dict[str, Any]) -> Description:
@@ -59,10 +90,7 @@ def make_description(values: dict[str, Any]) -> Description:
         When a field is missing, unknown, or breaks its rule.
     """
     file = Table(values)
-    name = file.text("name")
-    caveats = file.texts("caveats", ())
-    if not all(text.endswith(".") for text in caveats):
-        raise file.error("caveats", "must be full sentences", caveats)
+    name, caveats = file.text("name"), _caveats(file)
     request: HttpRequest | RekognitionRequest
     if "rekognition" in file:
         table = file.table("rekognition")
@@ -80,6 +108,13 @@ def make_description(values: dict[str, Any]) -> Description:
     )
     file.done()
     return description
+
+
+def _caveats(file: Table) -> tuple[str, ...]:
+    caveats = file.texts("caveats", ())
+    if not all(text.endswith(".") for text in caveats):
+        raise file.error("caveats", "must be full sentences", caveats)
+    return caveats
 
 
 def _http(table: Table) -> HttpRequest:

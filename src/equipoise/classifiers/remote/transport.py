@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 LARGEST_ANSWER = 2**20
-"""Bytes of an answer; a longer one counts as broken."""
+"""Bytes of an answer in words; a longer one counts as broken."""
 
 REPEATED = ("rate_limit", "server", "time_out", "connection", "broken")
 """Kinds of trouble after which an image is asked about again; names of counts in `Tally`."""
