@@ -1,10 +1,10 @@
-# Two commands do everything: `make demo` and `make test`. Both set up .venv first.
+# `make demo` and `make test` do everything; each target sets up .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo audit-demo test lint docs bench clean
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,14 @@ $(VENV)/.dev: $(VENV)/.run
 ## ARGS passes flags on: make demo ARGS="--n 2000"
 demo: $(VENV)/.run
 	$(BIN)/equipoise demo $(ARGS)
+
+$(VENV)/.audit: $(VENV)/.run
+	$(PIP) install -c constraints.txt -e ".[audit]"
+	touch $@
+
+## Audit a classifier behind HTTP (face-api; needs Node 18) and a super-resolution model; reports under runs/audit.
+audit-demo: $(VENV)/.audit
+	$(BIN)/python examples/audit_demo.py $(ARGS)
 
 ## All tests, doctests included, a process a core. ARGS passes flags on to pytest.
 test: $(VENV)/.dev

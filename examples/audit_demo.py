@@ -1,44 +1,131 @@
-"""Both audits on the real generator: face-api behind HTTP, and a search in a generator.
+"""Both audits on the real generator: face-api behind HTTP, and a search in the generator.
 
 make audit-demo
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
+from equipoise import Settings, balance, load_sampler, open_generator
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.material import Material
+from equipoise.audit.ladder_folder import keep_ladders
+from equipoise.audit.ladders import make_ladders
+from equipoise.audit.material import Material, draw_material
 from equipoise.audit.record import AuditSettings
+from equipoise.audit.superres.record import SuperresSettings
+from equipoise.audit.superres.run import audit_superres
+from equipoise.classifiers import open_panel
 from equipoise.classifiers.open import open_classifier
-from equipoise.classifiers.remote import open_remote
+from equipoise.classifiers.remote import RemoteClassifier, open_remote
 from equipoise.classifiers.remote.node_server import node_server
 from equipoise.cli.console import bars
 from equipoise.errors import NotApplicable
+from equipoise.hyperplanes import read_conditional
+from equipoise.sampler import Sampler
+from equipoise.superres import open_restorer
 
 FACE_API = Path(__file__).parent / "face-api"
 BY = ("gender", "skin_tone")
+GENERATOR = open_generator("digiface-dcgan")
+PANEL = open_panel(BY)
 
 
-def audit_face_api(material: Material, out: Path) -> None:
-    """Ask face-api for gender and expression, over HTTP on this machine."""
+def make_sampler(out: Path, labels: int) -> Sampler:
+    """Balance gender x skin tone, or take what an earlier run made."""
+    file = out / "balance" / "sampler.safetensors"
+    if not file.is_file():
+        with bars() as progress:
+            balance(Settings(attributes=BY, n=labels), file.parent, progress)
+    return load_sampler(file, GENERATOR)
+
+
+def audit_gender(model: RemoteClassifier, sampler: Sampler, material: Material, out: Path) -> None:
+    """Gender by gender x skin tone, with the same faces at every skin tone."""
+    tone = sampler.groups.attributes[1]
+    normals = read_conditional(out / "balance" / "directions.safetensors", tone)
+    with bars() as progress:
+        ladders = keep_ladders(
+            out / "gender" / "pairs",
+            sampler.digest,
+            lambda: make_ladders(
+                sampler, GENERATOR, PANEL, tone.name, normals, 200, progress=progress
+            ),
+        )
+        found = audit_classifier(
+            model,
+            material,
+            out / "gender",
+            AuditSettings("gender", BY, "label"),
+            ladders=ladders,
+            progress=progress,
+        )
+    print(f"gender: {found.verdict}\n  {out / 'gender' / 'audit.html'}")
+
+
+def audit_expression(model: RemoteClassifier, material: Material, out: Path) -> None:
+    """Expression by gender x skin tone, against the pinned classifier of expressions."""
+    reference = "pinned:expression"
+    with bars() as progress:
+        found = audit_classifier(
+            model,
+            material,
+            out / "expression",
+            AuditSettings("expression", BY, reference),
+            reference=open_classifier(reference),
+            progress=progress,
+        )
+    print(f"expression: {found.verdict}\n  {out / 'expression' / 'audit.html'}")
+
+
+def audit_search(sampler: Sampler, out: Path, per_cell: int) -> None:
+    """Restore 16x16 to 64x64 by a search in the generator."""
+    folder = out / "superres"
+    with bars() as progress:
+        material = draw_material(
+            sampler,
+            GENERATOR,
+            PANEL,
+            per_cell * sampler.groups.size,
+            1,
+            folder / "material",
+            progress=progress,
+        )
+        found = audit_superres(
+            open_restorer("pulse", 4, GENERATOR),
+            material,
+            PANEL,
+            folder,
+            SuperresSettings("pulse", BY, per_cell=per_cell),
+            progress=progress,
+        )
+    print(f"super-resolution: {found.verdict}\n  {folder / 'superres.html'}")
+
+
+def main() -> None:
+    """Balance, draw, audit, and tell where the reports lie."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, default=Path("runs/audit"))
+    parser.add_argument("--labels", type=int, default=10_000, help="for the balance")
+    parser.add_argument("--n", type=int, default=1200, help="images that face-api is asked about")
+    parser.add_argument("--per-cell", type=int, default=40, help="images to restore in each cell")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
+    sampler = make_sampler(out, arguments.labels)
+    with bars() as progress:
+        material = draw_material(
+            sampler, GENERATOR, PANEL, arguments.n, 0, out / "material", progress=progress
+        )
     try:
         with node_server(FACE_API) as origin:
             model = open_remote(FACE_API / "face-api.toml", origin=origin)
-            gender = AuditSettings("gender", BY, "label")
-            expression = AuditSettings("expression", BY, "pinned:expression")
-            with bars() as progress:
-                found = audit_classifier(model, material, out / "gender", gender, progress=progress)
-            print(f"gender      {found.verdict}\n            {out / 'gender' / 'audit.html'}")
-            with bars() as progress:
-                found = audit_classifier(
-                    model,
-                    material,
-                    out / "expression",
-                    expression,
-                    reference=open_classifier("pinned:expression"),
-                    progress=progress,
-                )
-            print(f"expression  {found.verdict}\n            {out / 'expression' / 'audit.html'}")
+            audit_gender(model, sampler, material, out)
+            audit_expression(model, material, out)
     except NotApplicable as error:
-        print(f"face-api: not applicable: {error}")
+        print(f"face-api: not applicable. {error}")
+    audit_search(sampler, out, arguments.per_cell)
+
+
+if __name__ == "__main__":
+    main()
