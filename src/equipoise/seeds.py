@@ -32,6 +32,7 @@ class Stream(IntEnum):
     SPLIT = 4
     FIT = 5
     TOY = 6
+    CLASS = 7
 
 
 def check_seed(seed: int) -> int:
