@@ -75,17 +75,15 @@ def main() -> None:
     """Measure, and write benchmarks/results/stylegan2.json and .md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=4, help="images in a call [4]")
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="rounds, the best of which counts [5]"
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="rounds; the best counts [5]")
     given = parser.parse_args()
     found = measure(given.n, given.rounds)
     stored = {**vars(given), "threads": torch.get_num_threads(), **found, "versions": versions()}
     (RESULTS / "stylegan2.json").write_text(json.dumps(stored, indent=1) + "\n")
     text = f"""# Speed of StyleGAN2
 `python benchmarks/stylegan2.py --n {given.n} --rounds {given.rounds}`, configuration F at 256x256,
-random weights, {stored["threads"]} threads. The bare pass runs the same 3x3 convolutions and nothing
-else: no blur, no modulation, noise, activation, colours or mapping.
+random weights, {stored["threads"]} threads. The bare pass runs the same 3x3 convolutions alone:
+no blur, no modulation, noise, activation, colours or mapping.
 
 | | images a second |
 |---|---|

@@ -6,12 +6,13 @@ done by zeros and a convolution with the whole filter.
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from equipoise.generators.stylegan2.config import Config
 from equipoise.generators.stylegan2.network import Network
 
-State = dict[str, torch.Tensor]
+State = dict[str, Tensor]
 
 
 def small(seed: int = 0, **changes: object) -> Network:
@@ -26,10 +27,8 @@ def small(seed: int = 0, **changes: object) -> Network:
     return network
 
 
-def map_codes(
-    config: Config, state: State, z: torch.Tensor, c: torch.Tensor | None
-) -> torch.Tensor:
-    def normed(rows: torch.Tensor) -> torch.Tensor:
+def map_codes(config: Config, state: State, z: Tensor, c: Tensor | None) -> Tensor:
+    def normed(rows: Tensor) -> Tensor:
         return rows / (rows.square().mean(1, keepdim=True) + 1e-8).sqrt()
 
     x = normed(z)
@@ -45,25 +44,25 @@ def map_codes(
     return x
 
 
-def doubled(x: torch.Tensor) -> torch.Tensor:
+def doubled(x: Tensor) -> Tensor:
     return blurred(zeros_between(x), 2, 1)
 
 
-def zeros_between(x: torch.Tensor) -> torch.Tensor:
+def zeros_between(x: Tensor) -> Tensor:
     channels, height, width = x.shape
     out = x.new_zeros(channels, 2 * height, 2 * width)
     out[:, ::2, ::2] = x
     return out
 
 
-def blurred(x: torch.Tensor, before: int, after: int) -> torch.Tensor:
+def blurred(x: Tensor, before: int, after: int) -> Tensor:
     taps = torch.tensor([1, 3, 3, 1], dtype=x.dtype) / 4
     kernel = torch.outer(taps, taps)[None, None]
     padded = functional.pad(x[:, None], (before, after, before, after))
     return functional.conv2d(padded, kernel)[:, 0]
 
 
-def convolve(x: torch.Tensor, weight: torch.Tensor, up: bool) -> torch.Tensor:
+def convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
     if not up:
         return functional.conv2d(x[None], weight, padding=weight.shape[2] // 2)[0]
     # A true convolution of the image with zeros in between, then the blur.
@@ -75,12 +74,12 @@ def styled(
     config: Config,
     state: State,
     name: str,
-    x: torch.Tensor,
-    w: torch.Tensor,
+    x: Tensor,
+    w: Tensor,
     noise: bool,
     up: bool,
     gain: float,
-) -> torch.Tensor:
+) -> Tensor:
     style = state[f"{name}.affine.weight"] @ w / len(w) ** 0.5 + state[f"{name}.affine.bias"]
     weight = state[f"{name}.weight"] * style[None, :, None, None]
     weight = weight / (weight.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
@@ -92,9 +91,7 @@ def styled(
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
-def paint(
-    config: Config, state: State, name: str, x: torch.Tensor, w: torch.Tensor
-) -> torch.Tensor:
+def paint(config: Config, state: State, name: str, x: Tensor, w: Tensor) -> Tensor:
     style = state[f"{name}.affine.weight"] @ w / len(w) ** 0.5 + state[f"{name}.affine.bias"]
     weight = state[f"{name}.weight"] * style[None, :, None, None] / len(x) ** 0.5
     colours = convolve(x, weight, False) + state[f"{name}.bias"][:, None, None]
@@ -102,7 +99,7 @@ def paint(
     return colours if clamp is None else colours.clamp(-clamp, clamp)
 
 
-def synthesise(config: Config, state: State, ws: torch.Tensor, noise: bool) -> torch.Tensor:
+def synthesise(config: Config, state: State, ws: Tensor, noise: bool) -> Tensor:
     image, used = None, 0
     for size in config.sizes:
         name = f"synthesis.b{size}"
@@ -126,7 +123,7 @@ def synthesise(config: Config, state: State, ws: torch.Tensor, noise: bool) -> t
 
 def reference_images(
     network: Network, z: np.ndarray, c: np.ndarray | None = None, noise: bool = True
-) -> torch.Tensor:
+) -> Tensor:
     """Return images of codes of z, shape (n, 3, size, size), float64."""
     config = network.config
     state = {name: tensor.double() for name, tensor in network.state_dict().items()}

@@ -41,8 +41,8 @@ class Linear(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Map rows, shape (n, inputs) to (n, outputs)."""
-        weight = self.weight * self._weight_gain
-        return torch.addmm(self.bias * self._bias_gain, rows, weight.T)
+        beta, alpha = self._bias_gain, self._weight_gain
+        return torch.addmm(self.bias, rows, self.weight.T, beta=beta, alpha=alpha)
 
 
 class StyledConv(nn.Module):
