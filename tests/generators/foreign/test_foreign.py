@@ -18,8 +18,9 @@ from equipoise.generators.foreign import pickle_reader, read_foreign
 from equipoise.generators.stylegan2.file import load_network, save_network
 from equipoise.generators.stylegan2.network import Network
 from tests.generators.foreign.writing import (
+    genforce_state,
     rosinality_state,
-    save_rosinality,
+    save_checkpoint,
     their_modules,
     their_packages,
     write_nvidia,
@@ -62,8 +63,26 @@ def test_rosinalitys_checkpoints_give_the_network_they_came_from(
 ) -> None:
     network = small(2, mapping_width=10, z_dim=12)
     content = {**rosinality_state(network), "args": argparse.Namespace(size=32, lr=0.002)}
-    save_rosinality(content, tmp_path / "net.pt", archive)
+    save_checkpoint(content, tmp_path / "net.pt", archive)
     check_images(network, tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("name", ["generator", "generator_smooth"])
+def test_genforces_checkpoints_give_the_network_they_came_from(
+    name: str, nested: bool, tmp_path: Path
+) -> None:
+    network = small(2)
+    content = {name: genforce_state(network)}
+    save_checkpoint({"models": content} if nested else content, tmp_path / "net.pth", True)
+    check_images(network, tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("name", ["g_ema", "generator", "other"])
+def test_checkpoints_of_other_layouts_are_refused(name: str, tmp_path: Path) -> None:
+    save_checkpoint({name: {"weight": torch.zeros(3)}}, tmp_path / "net.pt", True)
+    with pytest.raises(FileFormatError, match=r"must hold (the layers of a|one of g_ema)"):
+        read_foreign(tmp_path / "net.pt")
 
 
 def test_our_own_file_gives_the_network_it_came_from(tmp_path: Path) -> None:
@@ -161,7 +180,7 @@ def tampered(path: Path, change: object) -> None:
     """Save rosinality's layout with one tensor's call changed."""
     content = rosinality_state(small(2, mapping_width=10))
     content["g_ema"]["to_rgb1.bias"] = change
-    save_rosinality(content, path, True)
+    save_checkpoint(content, path, True)
 
 
 class View:
@@ -202,11 +221,11 @@ def test_hostile_torch_files_are_refused_and_not_run(
     archive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    save_rosinality({"g_ema": Runs(os.system, "touch canary")}, Path("net.pt"), archive)
+    save_checkpoint({"g_ema": Runs(os.system, "touch canary")}, Path("net.pt"), archive)
     with pytest.raises(FileFormatError, match=r"'posix\.system'"):
         read_foreign(Path("net.pt"))
     assert not Path("canary").exists()
-    save_rosinality(rosinality_state(small(2)), Path("net.pt"), archive)
+    save_checkpoint(rosinality_state(small(2)), Path("net.pt"), archive)
     whole = Path("net.pt").read_bytes()
     for cut in (0, 10, len(whole) // 2, len(whole) - 30):
         Path("net.pt").write_bytes(whole[:cut])
@@ -215,7 +234,7 @@ def test_hostile_torch_files_are_refused_and_not_run(
 
 
 def test_packed_archives_are_refused(tmp_path: Path) -> None:
-    save_rosinality(rosinality_state(small(2)), tmp_path / "net.pt", True)
+    save_checkpoint(rosinality_state(small(2)), tmp_path / "net.pt", True)
     with (
         zipfile.ZipFile(tmp_path / "net.pt") as whole,
         zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,

@@ -139,5 +139,33 @@ def rosinality_state(network: Network) -> dict:
     return {"g_ema": theirs, "latent_avg": ours["mapping.w_avg"], "iter": 7}
 
 
-def save_rosinality(content: dict, path: Path, archive: bool) -> None:
+def genforce_state(network: Network) -> dict:
+    """The state of a network without classes, in genforce's layout."""
+    ours, config = network.state_dict(), network.config
+    theirs = {
+        "synthesis.early_layer.const": ours["synthesis.b4.const"][None],
+        "truncation.w_avg": ours["mapping.w_avg"],
+    }
+    for i, size in enumerate(config.sizes):
+        for kind in ("conv0", "conv1", "torgb") if i else ("conv1", "torgb"):
+            prefix = f"synthesis.b{size}.{kind}"
+            name = f"synthesis.layer{2 * i - (kind == 'conv0')}"
+            weight = ours[f"{prefix}.weight"]
+            if kind == "torgb":
+                name = f"synthesis.output{i}"
+            else:
+                weight = weight * (weight.shape[1] * 9) ** 0.5
+                theirs[f"{name}.noise_strength"] = ours[f"{prefix}.noise_strength"]
+                theirs[f"{name}.noise"] = ours[f"{prefix}.noise_const"][None, None]
+            theirs[f"{name}.weight"] = weight.flip(2, 3) if kind == "conv0" else weight
+            theirs[f"{name}.bias"] = ours[f"{prefix}.bias"]
+            theirs[f"{name}.style.weight"] = ours[f"{prefix}.affine.weight"]
+            theirs[f"{name}.style.bias"] = ours[f"{prefix}.affine.bias"] - 1
+    for i in range(config.mapping_layers):
+        for kind in ("weight", "bias"):
+            theirs[f"mapping.dense{i}.{kind}"] = ours[f"mapping.fc{i}.{kind}"]
+    return theirs
+
+
+def save_checkpoint(content: dict, path: Path, archive: bool) -> None:
     torch.save(content, path, _use_new_zipfile_serialization=archive)

@@ -21,9 +21,11 @@ def small(seed: int = 0, **changes: object) -> Network:
     config = Config(**{"resolution": 32, "mapping_width": 9, "embed_width": 7, **sizes, **changes})
     torch.manual_seed(seed)
     network = Network(config)
-    for name, tensor in network.state_dict().items():
+    state = network.state_dict()
+    for name, tensor in state.items():
         if name.endswith(("bias", "noise_strength", "w_avg")):
             tensor += 0.3 * torch.randn(tensor.shape) / (config.mapping_rate if "fc" in name else 1)
+    network.load_state_dict(state)
     return network
 
 

@@ -30,5 +30,5 @@ class Found:
 def foreign(where: str, rule: str, got: object) -> FileFormatError:
     """Return the error of a foreign file that breaks a rule."""
     return FileFormatError(
-        where, rule, got, "Give a StyleGAN2 of NVIDIA or of rosinality, or fetch the file anew."
+        where, rule, got, "Give a StyleGAN2 of NVIDIA, rosinality or genforce, or fetch it anew."
     )

@@ -4,54 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 
-from equipoise.errors import InputError
-from equipoise.generators.foreign.found import Found, foreign
-from equipoise.generators.foreign.pickle_reader import Call
-from equipoise.generators.foreign.storages import tensor_of
-from equipoise.generators.foreign.torch_file import read_torch_file
+from equipoise.generators.foreign.found import Found
 from equipoise.generators.stylegan2.config import Config
 
 _FILTER = re.compile(r"(.*\.)?(blur|upsample)\.kernel")
 
 
-def read_rosinality(path: Path) -> Found:
-    """Read the smoothed generator, "g_ema", of a checkpoint.
-
-    Raises
-    ------
-    FileFormatError
-        As `equipoise.generators.foreign.read_foreign`.
-    """
-    where = f"generator file {path}"
-    content = read_torch_file(path)
-    stored = content.get("g_ema") if isinstance(content, dict) else None
-    items = stored.items if isinstance(stored, Call) else stored
-    if not isinstance(items, dict) or not isinstance(content, dict):
-        raise foreign(where, "must hold a state dict under 'g_ema'", type(stored).__name__)
-    theirs = {
-        str(name): tensor_of(value, where)
-        for name, value in items.items()
-        if not _FILTER.fullmatch(str(name))
-    }
-    if "latent_avg" in content:
-        theirs["latent_avg"] = tensor_of(content["latent_avg"], where)
-    try:
-        return translate(theirs)
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        raise foreign(where, "must hold the layers of a StyleGAN2", reason[:200]) from error
-
-
-def translate(theirs: Mapping[str, torch.Tensor]) -> Found:
+def translate_rosinality(
+    stored: Mapping[str, torch.Tensor], latent_avg: torch.Tensor | None
+) -> Found:
     """Return sizes and weights in our terms.
 
     Their convolutions scale weights by 1 / sqrt(inputs * 9) before they demodulate; ours do not,
-    so the factor goes into the weight.
+    so the factor goes into the weight. A checkpoint without a mean of w gets 0.
+
+    Raises
+    ------
+    KeyError, IndexError, ValueError
+        When it is of another layout.
     """
+    theirs = {name: tensor for name, tensor in stored.items() if not _FILTER.fullmatch(name)}
     depth = sum(re.fullmatch(r"style\.\d+\.weight", name) is not None for name in theirs)
     blocks = 1 + sum(re.fullmatch(r"to_rgbs\.\d+\.bias", name) is not None for name in theirs)
     sizes = [4 * 2**i for i in range(blocks)]
@@ -81,7 +56,7 @@ def translate(theirs: Mapping[str, torch.Tensor]) -> Found:
             f"mapping.fc{i}.{kind}": theirs[f"style.{i + 1}.{kind}"] for kind in ("weight", "bias")
         }
     width = len(theirs[f"style.{depth}.weight"])
-    state["mapping.w_avg"] = theirs.get("latent_avg", torch.zeros(width)).flatten()
+    state["mapping.w_avg"] = torch.zeros(width) if latent_avg is None else latent_avg.flatten()
     config = Config(
         resolution=sizes[-1],
         channels=tuple(len(state[f"synthesis.b{size}.conv1.weight"]) for size in sizes),

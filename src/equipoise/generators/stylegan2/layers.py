@@ -24,12 +24,6 @@ def blur_filter(channels: int) -> torch.Tensor:
     return torch.outer(taps, taps).expand(channels, 1, 4, 4).contiguous()
 
 
-def activate(x: torch.Tensor, bias: torch.Tensor, gain: float, clamp: float | None) -> torch.Tensor:
-    """Return leaky ReLU of x + bias, times the gain, cut at gain * clamp; x is overwritten."""
-    x = functional.leaky_relu_(x.add_(bias), SLOPE).mul_(GAIN * gain)
-    return x if clamp is None else x.clamp_(-clamp * gain, clamp * gain)
-
-
 class Linear(nn.Module):
     """A linear map with equalised learning rate (Karras et al. 2018, arXiv 1710.10196)."""
 
@@ -65,6 +59,7 @@ class StyledConv(nn.Module):
 
     noise_const: torch.Tensor
     blur: torch.Tensor
+    energy: torch.Tensor
 
     def __init__(
         self,
@@ -87,7 +82,17 @@ class StyledConv(nn.Module):
             self.noise_strength = nn.Parameter(torch.zeros(()))
             self.register_buffer("noise_const", torch.randn(size, size))
         self.register_buffer("blur", blur_filter(outputs) if up else None, persistent=False)
+        self.register_buffer("energy", torch.empty(outputs, inputs), persistent=False)
         self._up, self._clamp = up, clamp
+        self._weigh()
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            lambda module, _: module._weigh()
+        )
+
+    def _weigh(self) -> None:
+        """Keep the squares of the kernels' weights, summed over space: demodulation needs them."""
+        with torch.no_grad():
+            self.energy.copy_(self.weight.square().sum(dim=(2, 3)))
 
     def forward(
         self, x: torch.Tensor, w: torch.Tensor, noise: bool, gain: float = 1.0
@@ -100,11 +105,20 @@ class StyledConv(nn.Module):
             x = functional.conv2d(x, self.blur, padding=1, groups=x.shape[1])
         else:
             x = functional.conv2d(x, self.weight, padding=1)
-        energy = style.square() @ self.weight.square().sum(dim=(2, 3)).T
-        x = x.mul_(torch.rsqrt(energy + _EPSILON)[:, :, None, None])
+        # Leaky ReLU passes a positive factor through, so its gain goes where x is scaled anyway.
+        gain *= GAIN
+        energy = style.square() @ self.energy.T
+        scale = gain * torch.rsqrt(energy + _EPSILON)[:, :, None, None]
+        x = functional.leaky_relu_(torch.addcmul(self._offset(noise, gain), x, scale), SLOPE)
+        limit = None if self._clamp is None else self._clamp * gain / GAIN
+        return x if limit is None else x.clamp_(-limit, limit)
+
+    def _offset(self, noise: bool, gain: float) -> torch.Tensor:
+        """Return bias and noise, times the gain, shape (1, outputs, height or 1, width or 1)."""
+        offset = self.bias[None, :, None, None] * gain
         if noise and self.noise_strength is not None:
-            x = x.add_(self.noise_const * self.noise_strength)
-        return activate(x, self.bias[:, None, None], gain, self._clamp)
+            offset = offset + self.noise_const * (self.noise_strength * gain)
+        return offset.contiguous(memory_format=torch.channels_last)
 
 
 class ToRGB(nn.Module):
