@@ -97,9 +97,12 @@ class StyledConv(nn.Module):
     def forward(
         self, x: torch.Tensor, w: torch.Tensor, noise: bool, gain: float = 1.0
     ) -> torch.Tensor:
-        """Convolve x, shape (n, inputs, height, width), in the styles of w, shape (n, styles)."""
+        """Convolve x, shape (n, inputs, height, width), in the styles of w, shape (n, styles).
+
+        x is overwritten: pages of new memory cost more than the arithmetic on them.
+        """
         style = self.affine(w)
-        x = x * style[:, :, None, None]
+        x = x.mul_(style[:, :, None, None])
         if self._up:
             x = functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
             x = functional.conv2d(x, self.blur, padding=1, groups=x.shape[1])
@@ -109,7 +112,7 @@ class StyledConv(nn.Module):
         gain *= GAIN
         energy = style.square() @ self.energy.T
         scale = gain * torch.rsqrt(energy + _EPSILON)[:, :, None, None]
-        x = functional.leaky_relu_(torch.addcmul(self._offset(noise, gain), x, scale), SLOPE)
+        x = functional.leaky_relu_(x.mul_(scale).add_(self._offset(noise, gain)), SLOPE)
         limit = None if self._clamp is None else self._clamp * gain / GAIN
         return x if limit is None else x.clamp_(-limit, limit)
 
