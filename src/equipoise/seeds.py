@@ -33,6 +33,7 @@ class Stream(IntEnum):
     FIT = 5
     TOY = 6
     SEARCH = 7
+    CLASS = 8
 
 
 def check_seed(seed: int) -> int:

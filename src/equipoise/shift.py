@@ -35,8 +35,9 @@ class Moved:
         5 %, 50 % and 95 % quantiles of the distance between a code and its shifted self.
     norm_before, norm_after : float
         Mean Euclidean norm. A prior of dimension d keeps its codes near sqrt(d).
-    log_density_lost : float
-        Mean fall of the prior's log density, in nats; 0 means codes as likely as before.
+    log_density_lost : float or None
+        Mean fall of the prior's log density, in nats; 0 means codes as likely as before. None
+        where the prior's density is not known.
     norm_missed : int
         Codes whose norm could not be kept, since the wanted coordinates alone exceed it; 0 when
         keeping the norm was not asked for.
@@ -48,7 +49,7 @@ class Moved:
     distance: tuple[float, float, float]
     norm_before: float
     norm_after: float
-    log_density_lost: float
+    log_density_lost: float | None
     norm_missed: int
     off_target: float
 
@@ -177,12 +178,12 @@ def _account(
 ) -> Moved:
     steps = np.linalg.norm(after.astype(np.float64) - before, axis=1)
     low, middle, high = np.quantile(steps, [0.05, 0.5, 0.95])
-    lost = prior.log_density(before) - prior.log_density(after)
+    likely, then = prior.log_density(before), prior.log_density(after)
     return Moved(
         (float(low), float(middle), float(high)),
         float(np.linalg.norm(before, axis=1).mean()),
         float(np.linalg.norm(after, axis=1).mean()),
-        float(lost.mean()),
+        None if likely is None or then is None else float((likely - then).mean()),
         missed,
         off_target,
     )

@@ -15,6 +15,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     audit,
     balance,
     compare,
+    convert,
     drawing,
     human,
     labelling,

@@ -11,7 +11,8 @@ Config = Annotated[
     Path | None, typer.Option(help="Settings file (TOML); flags override it.", show_default=False)
 ]
 GeneratorName = Annotated[
-    str | None, typer.Option("--generator", help="digiface-dcgan or toy. [digiface-dcgan]")
+    str | None,
+    typer.Option("--generator", help="digiface-dcgan, toy, or stylegan2:FILE. [digiface-dcgan]"),
 ]
 Attributes = Annotated[
     str | None,

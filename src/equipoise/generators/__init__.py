@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from equipoise.errors import InputError, check_count
+from equipoise.generators.address import parse_address
 from equipoise.generators.base import (
     Differentiable,
     Generator,
@@ -32,7 +33,8 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     Parameters
     ----------
     name : str
-        One of `NAMES`.
+        One of `NAMES`, or the address of a StyleGAN2 in a file, as
+        "stylegan2:faces.pkl?space=w&truncation=1"; docs/generators/stylegan2.md tells the options.
     device : str
         Where to compute: "cpu", "cuda", "mps".
     batch_size : int, optional
@@ -41,7 +43,9 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     Raises
     ------
     InputError
-        When the name or the device is unknown.
+        When the name, an option or the device is unknown.
+    FileFormatError
+        When the file is damaged, foreign, or holds something else.
 
     Examples
     --------
@@ -59,4 +63,21 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
         from equipoise.generators.toy import ToyGenerator
 
         return ToyGenerator(batch_size=batch_size or 256)
-    raise InputError("generator", f"must be one of {', '.join(NAMES)}", name, "Correct the name.")
+    if name.startswith("stylegan2:"):
+        from equipoise.generators.stylegan2.adapter import open_stylegan2
+        from equipoise.generators.stylegan2.options import options_of
+
+        address = parse_address(name)
+        return open_stylegan2(
+            address.file,
+            options_of(address.options),
+            name=name,
+            device=device,
+            batch_size=batch_size,
+        )
+    raise InputError(
+        "generator",
+        f"must be one of {', '.join(NAMES)}, or stylegan2:file",
+        name,
+        "Correct the name.",
+    )

@@ -27,8 +27,11 @@ class Prior(Protocol):
         """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
         ...
 
-    def log_density(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the natural logarithm of the density at each code, shape (n,)."""
+    def log_density(self, codes: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Return the natural logarithm of the density at each code, shape (n,).
+
+        None where it has no closed form, as for codes that a network mapped.
+        """
         ...
 
 

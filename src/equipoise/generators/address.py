@@ -1,0 +1,54 @@
+"""Addresses of generators in files: "family:file?key=value&key=value"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.errors import InputError
+
+_REMEDY = 'Write it as "stylegan2:faces.pkl?space=w&truncation=1".'
+
+
+@dataclass(frozen=True)
+class Address:
+    """A generator in a file.
+
+    Attributes
+    ----------
+    family : str
+        What kind of generator.
+    file : Path
+        Its weights.
+    options : tuple of (str, str)
+        How it is to be run, in the order given.
+    """
+
+    family: str
+    file: Path
+    options: tuple[tuple[str, str], ...] = ()
+
+
+def parse_address(text: str) -> Address:
+    """Read an address.
+
+    Raises
+    ------
+    InputError
+        When a part is missing, or an option is given twice.
+
+    Examples
+    --------
+    >>> parse_address("stylegan2:faces.pkl?space=w").options
+    (('space', 'w'),)
+    """
+    family, colon, rest = text.partition(":")
+    file, mark, query = rest.partition("?")
+    parts = query.split("&") if mark else []
+    pairs = [part.partition("=") for part in parts]
+    if not (family and colon and file) or not all(k and e and v for k, e, v in pairs):
+        raise InputError("generator", "must be family:file?key=value&key=value", text, _REMEDY)
+    options = tuple((key, value) for key, _, value in pairs)
+    if len({key for key, _ in options}) < len(options):
+        raise InputError("options of the generator", "must each be given once", text, _REMEDY)
+    return Address(family, Path(file), options)

@@ -1,0 +1,59 @@
+"""Checkpoints that torch.save wrote, of rosinality/stylegan2-pytorch and of genforce."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equipoise.errors import InputError
+from equipoise.generators.foreign.found import Found, foreign
+from equipoise.generators.foreign.genforce import translate_genforce
+from equipoise.generators.foreign.pickle_reader import Call
+from equipoise.generators.foreign.rosinality import translate_rosinality
+from equipoise.generators.foreign.storages import tensor_of
+from equipoise.generators.foreign.torch_file import read_torch_file
+
+_GENFORCE = ("generator_smooth", "generator")
+
+
+def read_checkpoint(path: Path) -> Found:
+    """Read the smoothed generator of a checkpoint.
+
+    Raises
+    ------
+    FileFormatError
+        As `equipoise.generators.foreign.read_foreign`.
+    """
+    where = f"generator file {path}"
+    content = _items(read_torch_file(path), where)
+    try:
+        if "g_ema" in content:
+            mean = content.get("latent_avg")
+            return translate_rosinality(
+                _state(content["g_ema"], where), None if mean is None else tensor_of(mean, where)
+            )
+        models = _items(content.get("models", content), where)
+        for name in _GENFORCE:
+            if name in models:
+                return translate_genforce(_state(models[name], where))
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise foreign(where, "must hold the layers of a StyleGAN2", reason[:200]) from error
+    raise foreign(
+        where,
+        f"must hold one of g_ema, {', '.join(_GENFORCE)}",
+        str([key for key in content if isinstance(key, str)][:5])[:200],
+    )
+
+
+def _state(value: Any, where: str) -> dict[str, torch.Tensor]:
+    return {str(name): tensor_of(t, where) for name, t in _items(value, where).items()}
+
+
+def _items(value: Any, where: str) -> dict[Any, Any]:
+    items = value.items if isinstance(value, Call) else value
+    if not isinstance(items, dict):
+        raise foreign(where, "must hold a state dict", type(value).__name__)
+    return items

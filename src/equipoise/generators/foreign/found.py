@@ -1,0 +1,34 @@
+"""What a foreign file held, in our terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from equipoise.errors import FileFormatError
+from equipoise.generators.stylegan2.config import Config
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A StyleGAN2 from a foreign file.
+
+    Attributes
+    ----------
+    config : Config
+        Its sizes.
+    state : mapping of str to torch.Tensor
+        Its weights, named as ours.
+    """
+
+    config: Config
+    state: Mapping[str, torch.Tensor]
+
+
+def foreign(where: str, rule: str, got: object) -> FileFormatError:
+    """Return the error of a foreign file that breaks a rule."""
+    return FileFormatError(
+        where, rule, got, "Give a StyleGAN2 of NVIDIA, rosinality or genforce, or fetch it anew."
+    )

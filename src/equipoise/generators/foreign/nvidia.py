@@ -1,0 +1,166 @@
+"""The pickles of NVIDIA's stylegan2-ada-pytorch and stylegan3 repositories.
+
+Their networks are pickled through `torch_utils.persistence`: each module is a call that would run
+source code kept in the file. Here the call is data, its code is dropped, and the generator is built
+from its tensors and attributes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equipoise.errors import InputError
+from equipoise.generators.foreign.found import Found, foreign
+from equipoise.generators.foreign.pickle_reader import Call, Name, read_pickle
+from equipoise.generators.foreign.storages import (
+    MOST_BYTES,
+    TENSOR_NAMES,
+    read_legacy,
+    tensor_of,
+)
+from equipoise.generators.stylegan2.config import Config
+from equipoise.generators.stylegan2.layers import blur_filter
+
+_PERSISTENT = Name("torch_utils.persistence", "_reconstruct_persistent_obj")
+_STORAGE = Name("torch.storage", "_load_from_bytes")
+_MAPPINGS = {Name("collections", "OrderedDict"), Name("dnnlib.util", "EasyDict")}
+_ALLOWED = (
+    TENSOR_NAMES
+    | _MAPPINGS
+    | {_PERSISTENT, _STORAGE, Name("builtins", "set"), Name("numpy", "dtype")}
+    | {Name("numpy", "ndarray")}
+    | {
+        Name(module, name)
+        for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+        for name in ("scalar", "_reconstruct")
+    }
+)
+_MOST_MODULES = 2000
+_DEEPEST = 6
+
+
+def read_nvidia(path: Path) -> Found:
+    """Read the smoothed generator, "G_ema", of a pickle.
+
+    Raises
+    ------
+    FileFormatError
+        As `equipoise.generators.foreign.read_foreign`.
+    """
+    where = f"generator file {path}"
+    content = read_pickle(io.BytesIO(path.read_bytes()), _ALLOWED, where)
+    generator = _items(content, where).get("G_ema")
+    modules = dict(_modules(generator, "", where))
+    if "synthesis.b4" not in modules or "mapping.fc0" not in modules:
+        kinds = {name: m["class_name"] for name, m in modules.items() if name.count(".") < 2}
+        raise foreign(where, "must hold a StyleGAN2, with blocks b4, b8, ...", _shown(kinds))
+    state = dict(_tensors(modules, where))
+    return Found(_config(modules, state, where), state)
+
+
+def _modules(value: Any, name: str, where: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Yield each module's record, by its dotted name: class_name, state, ..."""
+    waiting, seen = [(name, value)], 0
+    while waiting:
+        name, value = waiting.pop()
+        if not isinstance(value, Call) or value.name != _PERSISTENT or len(value.arguments) != 1:
+            raise foreign(where, f"must hold a persistent module at G_ema {name!r}", "another")
+        seen += 1
+        # A module may be named by many others, so that a small file holds endless ones.
+        if seen > _MOST_MODULES or name.count(".") > _DEEPEST:
+            raise foreign(where, f"must hold at most {_MOST_MODULES} modules", "more")
+        record = _items(value.arguments[0], where)
+        state = _items(record.get("state"), where)
+        yield name, {"class_name": str(record.get("class_name"))[:80], "state": state}
+        prefix = f"{name}." if name else ""
+        for child, module in _items(state.get("_modules"), where).items():
+            waiting.append((f"{prefix}{child}", module))
+
+
+def _tensors(
+    modules: Mapping[str, Mapping[Any, Any]], where: str
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield parameters and buffers by their dotted names; the blur's filters are checked."""
+    held = 0
+    for name, module in modules.items():
+        for kind in ("_parameters", "_buffers"):
+            for own, value in _items(module["state"].get(kind), where).items():
+                if value is None:
+                    continue
+                tensor = tensor_of(_with_storage(value, where), where)
+                held += tensor.numel() * tensor.element_size()
+                if held > MOST_BYTES:
+                    raise foreign(where, "must hold less than 4 GiB of tensors", "more")
+                if own != "resample_filter":
+                    yield f"{name}.{own}", tensor
+                elif not torch.allclose(tensor.float() * 4, blur_filter(1)[0, 0]):
+                    raise foreign(f"{name}.{own} in {where}", "must be [1, 3, 3, 1]", "another")
+
+
+def _with_storage(value: Any, where: str) -> Any:
+    """Return a tensor's call with its storage read from the bytes that it came as."""
+    if isinstance(value, Call) and value.name.name == "_rebuild_parameter" and value.arguments:
+        value = value.arguments[0]
+    if not isinstance(value, Call) or not value.arguments:
+        raise foreign(where, "must hold tensors", type(value).__name__)
+    stored = value.arguments[0]
+    if (
+        not isinstance(stored, Call)
+        or stored.name != _STORAGE
+        or [type(argument) for argument in stored.arguments] != [bytes]
+    ):
+        raise foreign(where, "must hold tensors with storages of their own", "another storage")
+    storage = read_legacy(io.BytesIO(stored.arguments[0]), TENSOR_NAMES, where)
+    return Call(value.name, (storage, *value.arguments[1:]), None, {})
+
+
+def _config(
+    modules: Mapping[str, Mapping[Any, Any]], state: Mapping[str, torch.Tensor], where: str
+) -> Config:
+    """Read sizes from shapes, and the rest from the modules' attributes."""
+    sizes = [4]
+    while f"synthesis.b{2 * sizes[-1]}" in modules:
+        sizes.append(2 * sizes[-1])
+    try:
+        last = modules[f"synthesis.b{sizes[-1]}"]["state"]
+        conv = modules["synthesis.b4.conv1"]["state"]
+        rate = modules["mapping.fc0"]["state"]["bias_gain"]
+        clamp = conv["conv_clamp"]
+        if conv["activation"] != "lrelu" or type(rate) is not float:
+            raise ValueError("an activation or a learning rate of another kind")
+        embedding = state.get("mapping.embed.weight", torch.empty(0, 0))
+        depth = sum(name.startswith("mapping.fc") for name in modules)
+        return Config(
+            resolution=sizes[-1],
+            channels=tuple(len(state[f"synthesis.b{size}.conv1.weight"]) for size in sizes),
+            architecture=last["architecture"],
+            z_dim=state["mapping.fc0.weight"].shape[1] - embedding.shape[0],
+            w_dim=len(state[f"mapping.fc{depth - 1}.weight"]),
+            c_dim=embedding.shape[1],
+            mapping_layers=depth,
+            mapping_width=len(state["mapping.fc0.weight"]) if depth > 1 else 1,
+            embed_width=max(embedding.shape[0], 1),
+            mapping_rate=rate,
+            noise="synthesis.b4.conv1.noise_const" in state,
+            conv_clamp=None if clamp is None else float(clamp),
+        )
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise foreign(where, "must hold a StyleGAN2 of known sizes", reason[:200]) from error
+
+
+def _items(value: Any, where: str) -> Mapping[Any, Any]:
+    if isinstance(value, Call) and value.name in _MAPPINGS and not value.arguments:
+        return value.items
+    if not isinstance(value, dict):
+        raise foreign(where, "must hold a mapping where modules have one", type(value).__name__)
+    return value
+
+
+def _shown(kinds: Mapping[str, str]) -> str:
+    return ", ".join(f"{name or 'G_ema'}: {kind}" for name, kind in sorted(kinds.items()))[:300]

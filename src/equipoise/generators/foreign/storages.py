@@ -1,0 +1,163 @@
+"""Tensors of a pickle: flat storages of numbers, and views on them."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from equipoise.generators.foreign.found import foreign
+from equipoise.generators.foreign.pickle_reader import Call, Name, read_pickle
+
+MOST_BYTES = 4 * 2**30
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_PROTOCOL = 1001
+_MOST_DIMENSIONS = 8
+
+DTYPES = {
+    Name("torch", f"{kind}Storage"): dtype
+    for kind, dtype in (
+        ("Double", torch.float64),
+        ("Float", torch.float32),
+        ("Half", torch.float16),
+        ("BFloat16", torch.bfloat16),
+        ("Long", torch.int64),
+        ("Int", torch.int32),
+        ("Short", torch.int16),
+        ("Char", torch.int8),
+        ("Byte", torch.uint8),
+        ("Bool", torch.bool),
+    )
+}
+"""Kinds of storage, by the class that a pickle names."""
+
+TENSOR_NAMES = frozenset(
+    {
+        *DTYPES,
+        Name("torch._utils", "_rebuild_tensor"),
+        Name("torch._utils", "_rebuild_tensor_v2"),
+        Name("torch._utils", "_rebuild_parameter"),
+        Name("collections", "OrderedDict"),
+    }
+)
+"""Globals that tensors are made of."""
+
+
+@dataclass(eq=False)
+class Storage:
+    """Numbers in a row; their bytes may follow the pickle that names them.
+
+    Attributes
+    ----------
+    dtype : torch.dtype
+    count : int
+        How many numbers.
+    content : torch.Tensor or None
+        The numbers, shape (count,).
+    """
+
+    dtype: torch.dtype
+    count: int
+    content: torch.Tensor | None = None
+
+    def fill(self, content: bytes, where: str) -> None:
+        """Take the numbers from bytes of exactly their size, least significant byte first."""
+        if len(content) != self.count * self.dtype.itemsize:
+            raise foreign(
+                where, f"must hold {self.count} numbers of {self.dtype}", f"{len(content)} bytes"
+            )
+        self.content = (
+            torch.frombuffer(bytearray(content), dtype=self.dtype)
+            if content
+            else torch.empty(0, dtype=self.dtype)
+        )
+
+
+def declared(identity: Any, where: str) -> tuple[str, Storage]:
+    """Return key and empty storage for the persistent identity that torch gives a storage."""
+    if not isinstance(identity, tuple) or len(identity) < 5:
+        raise foreign(where, "must have persistent identities of storages only", "another")
+    word, kind, key, _, count, *view = identity
+    known = isinstance(kind, Name) and kind in DTYPES
+    if word != "storage" or not known or any(part is not None for part in view):
+        raise foreign(where, "must have persistent identities of storages only", "another")
+    if type(key) is not str or type(count) is not int or not 0 <= count <= MOST_BYTES // 8:
+        raise foreign(where, "must have storages of less than 4 GiB", "another size")
+    return key, Storage(DTYPES[kind], count)
+
+
+def read_legacy(stream: io.BytesIO, allowed: frozenset[Name], where: str) -> Any:
+    """Read what torch.save wrote before it wrote archives: five pickles, then the storages' bytes.
+
+    Raises
+    ------
+    FileFormatError
+        When it is cut, damaged, foreign, or promises more numbers than it holds.
+    """
+    head = [read_pickle(stream, (), where) for _ in range(3)]
+    if head[:2] != [_MAGIC, _PROTOCOL] or not isinstance(head[2], dict):
+        raise foreign(where, "must be a torch file", "another head")
+    if head[2].get("little_endian") is not True:
+        raise foreign(where, "must have its least significant bytes first", "the other order")
+    storages: dict[str, Storage] = {}
+
+    def resolve(identity: Any) -> Storage:
+        key, storage = declared(identity, where)
+        return storages.setdefault(key, storage)
+
+    value = read_pickle(stream, allowed, where, resolve)
+    keys = read_pickle(stream, (), where)
+    named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not named or sorted(keys) != sorted(storages):
+        raise foreign(where, "must hold the storages that it names", "others")
+    for key in keys:
+        storage = storages[key]
+        count = int.from_bytes(stream.read(8), "little")
+        if count != storage.count:
+            raise foreign(where, f"must hold {storage.count} numbers in a storage", count)
+        storage.fill(stream.read(count * storage.dtype.itemsize), where)
+    return value
+
+
+def tensor_of(value: Any, where: str) -> torch.Tensor:
+    """Return the tensor that a pickle's calls would make, copied.
+
+    Raises
+    ------
+    FileFormatError
+        When they make something else, or a view that its storage does not hold.
+    """
+    if isinstance(value, Call) and value.name.name == "_rebuild_parameter" and value.arguments:
+        value = value.arguments[0]
+    is_tensor = isinstance(value, Call) and value.name.name in (
+        "_rebuild_tensor",
+        "_rebuild_tensor_v2",
+    )
+    if not is_tensor or len(value.arguments) < 4:
+        raise foreign(where, "must hold tensors", type(value).__name__)
+    storage, offset, size, stride = value.arguments[:4]
+    if not isinstance(storage, Storage) or storage.content is None:
+        raise foreign(where, "must hold tensors of its own storages", type(storage).__name__)
+    numbers = (offset, *size, *stride) if _are_tuples(size, stride) else (None,)
+    if not all(type(n) is int and 0 <= n <= MOST_BYTES for n in numbers):
+        raise foreign(where, "must hold tensors with sizes and strides", "something else")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    count = math.prod(size)
+    # A view may repeat numbers without end by a stride of 0.
+    if count > storage.count or (count and last >= storage.count):
+        raise foreign(
+            where, f"must hold views within their {storage.count} numbers", f"{size} at {offset}"
+        )
+    return torch.as_strided(storage.content, size, stride, offset).clone()
+
+
+def _are_tuples(size: Any, stride: Any) -> bool:
+    return (
+        isinstance(size, tuple)
+        and isinstance(stride, tuple)
+        and len(size) == len(stride) <= _MOST_DIMENSIONS
+    )

@@ -1,0 +1,174 @@
+"""The layers of StyleGAN2: scaled linear maps, and convolutions that a style modulates."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+SLOPE = 0.2
+GAIN = 2**0.5
+"""Leaky ReLU halves the mean square, near enough; the gain restores it."""
+
+_EPSILON = 1e-8
+
+
+def unit_square(rows: torch.Tensor) -> torch.Tensor:
+    """Scale each row to mean square 1."""
+    return rows * torch.rsqrt(rows.square().mean(dim=1, keepdim=True) + _EPSILON)
+
+
+def blur_filter(channels: int) -> torch.Tensor:
+    """Return [1, 3, 3, 1] on both axes, of sum 4, for each channel, shape (channels, 1, 4, 4)."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
+    return torch.outer(taps, taps).expand(channels, 1, 4, 4).contiguous()
+
+
+class Linear(nn.Module):
+    """A linear map with equalised learning rate (Karras et al. 2018, arXiv 1710.10196)."""
+
+    def __init__(self, inputs: int, outputs: int, rate: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self._weight_gain, self._bias_gain = rate / inputs**0.5, rate
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Map rows, shape (n, inputs) to (n, outputs)."""
+        beta, alpha = self._bias_gain, self._weight_gain
+        return torch.addmm(self.bias, rows, self.weight.T, beta=beta, alpha=alpha)
+
+
+class StyledConv(nn.Module):
+    """A 3x3 convolution of modulated input, its output demodulated, with noise and activation.
+
+    To scale input and output is the same as to scale weights for each image (section 2.2 of the
+    paper), and lets one convolution serve the whole batch.
+
+    Parameters
+    ----------
+    inputs, outputs, styles : int
+        Channels in and out, and values of w.
+    size : int
+        Height and width of the output.
+    up : bool
+        Double the size: transposed convolution, then blur.
+    noise : bool
+    clamp : float or None
+    """
+
+    noise_const: torch.Tensor
+    blur: torch.Tensor
+    energy: torch.Tensor
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        styles: int,
+        size: int,
+        *,
+        up: bool,
+        noise: bool,
+        clamp: float | None,
+    ) -> None:
+        super().__init__()
+        self.affine = Linear(styles, inputs)
+        nn.init.ones_(self.affine.bias)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.noise_strength: nn.Parameter | None = None
+        if noise:
+            self.noise_strength = nn.Parameter(torch.zeros(()))
+            self.register_buffer("noise_const", torch.randn(size, size))
+        self.register_buffer("blur", blur_filter(outputs) if up else None, persistent=False)
+        self.register_buffer("energy", torch.empty(outputs, inputs), persistent=False)
+        self._up, self._clamp = up, clamp
+        self._weigh()
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            lambda module, _: module._weigh()
+        )
+
+    def _weigh(self) -> None:
+        """Keep the squares of the kernels' weights, summed over space: demodulation needs them."""
+        with torch.no_grad():
+            self.energy.copy_(self.weight.square().sum(dim=(2, 3)))
+
+    def forward(
+        self, x: torch.Tensor, w: torch.Tensor, noise: bool, gain: float = 1.0
+    ) -> torch.Tensor:
+        """Convolve x, shape (n, inputs, height, width), in the styles of w, shape (n, styles).
+
+        x is overwritten: pages of new memory cost more than the arithmetic on them.
+        """
+        style = self.affine(w)
+        x = x.mul_(style[:, :, None, None])
+        if self._up:
+            x = functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
+            x = functional.conv2d(x, self.blur, padding=1, groups=x.shape[1])
+        else:
+            x = functional.conv2d(x, self.weight, padding=1)
+        # Leaky ReLU passes a positive factor through, so its gain goes where x is scaled anyway.
+        gain *= GAIN
+        energy = style.square() @ self.energy.T
+        scale = gain * torch.rsqrt(energy + _EPSILON)[:, :, None, None]
+        x = functional.leaky_relu_(x.mul_(scale).add_(self._offset(noise, gain)), SLOPE)
+        limit = None if self._clamp is None else self._clamp * gain / GAIN
+        return x if limit is None else x.clamp_(-limit, limit)
+
+    def _offset(self, noise: bool, gain: float) -> torch.Tensor:
+        """Return bias and noise, times the gain, shape (1, outputs, height or 1, width or 1)."""
+        offset = self.bias[None, :, None, None] * gain
+        if noise and self.noise_strength is not None:
+            offset = offset + self.noise_const * (self.noise_strength * gain)
+        return offset.contiguous(memory_format=torch.channels_last)
+
+
+class ToRGB(nn.Module):
+    """A 1x1 convolution of modulated input to colours; nothing is demodulated."""
+
+    def __init__(self, inputs: int, styles: int, clamp: float | None) -> None:
+        super().__init__()
+        self.affine = Linear(styles, inputs)
+        nn.init.ones_(self.affine.bias)
+        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+        self._weight_gain, self._clamp = inputs**-0.5, clamp
+
+    def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """Return colours, shape (n, 3, height, width)."""
+        style = self.affine(w) * self._weight_gain
+        kernels = style[:, None, :] * self.weight[:, :, 0, 0]
+        # A product for each image reads x once, where scaling it would write it anew.
+        colours = torch.einsum("nchw,noc->nohw", x, kernels).add_(self.bias[:, None, None])
+        return colours if self._clamp is None else colours.clamp_(-self._clamp, self._clamp)
+
+
+class Upsample(nn.Module):
+    """Doubles height and width: zeros in between, then the blur."""
+
+    blur: torch.Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("blur", blur_filter(channels), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x of twice the size."""
+        return functional.conv_transpose2d(x, self.blur, stride=2, padding=1, groups=x.shape[1])
+
+
+class Skip(nn.Module):
+    """The shortcut of a residual block: a 1x1 convolution, then twice the size."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, 1))
+        self.upsample = Upsample(outputs)
+        self._weight_gain = inputs**-0.5
+
+    def forward(self, x: torch.Tensor, gain: float) -> torch.Tensor:
+        """Return the shortcut of x, times the gain."""
+        x = functional.conv2d(x, self.weight * (self._weight_gain * gain))
+        doubled: torch.Tensor = self.upsample(x)
+        return doubled

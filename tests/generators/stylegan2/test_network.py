@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+
+from equipoise.errors import FileFormatError, InputError
+from equipoise.generators.stylegan2.config import Config
+from equipoise.generators.stylegan2.network import Network, build
+from equipoise.seeds import normal_rows
+from tests.generators.stylegan2.reference import reference_images, small
+
+
+def images_of(network: Network, z: np.ndarray, c: np.ndarray | None, noise: bool) -> torch.Tensor:
+    with torch.inference_mode():
+        w = network.mapping(torch.from_numpy(z), None if c is None else torch.from_numpy(c))
+        return network.synthesis(w[:, None].expand(-1, network.config.styles, -1), noise)
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("clamp", [None, 0.7])
+def test_images_are_those_of_the_papers_equations(
+    architecture: str, seed: int, clamp: float | None
+) -> None:
+    network = small(seed, architecture=architecture, conv_clamp=clamp)
+    z = normal_rows(seed, 0, 3, 12)
+    for noise in (True, False):
+        expected = reference_images(network, z, noise=noise)
+        found = images_of(network, z, None, noise)
+        assert float((found - expected).abs().max()) < 1e-4
+        assert float(expected.std()) > 0.1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"c_dim": 4},
+        {"resolution": 64, "channels": (8, 8, 6, 4, 4)},
+        {"noise": False},
+        {"mapping_layers": 1},
+        {"mapping_layers": 8, "mapping_rate": 0.1},
+    ],
+)
+def test_variants_are_those_of_the_papers_equations(changes: dict[str, object]) -> None:
+    network = small(5, **changes)
+    z = normal_rows(1, 0, 4, 12)
+    c = np.eye(4, dtype=np.float32) if network.config.c_dim else None
+    expected = reference_images(network, z, c)
+    assert float((images_of(network, z, c, True) - expected).abs().max()) < 1e-4
+
+
+def test_a_state_builds_the_network_it_came_from() -> None:
+    network = small()
+    again = build(network.config, network.state_dict(), "a test")
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(again.state_dict().values(), network.state_dict().values(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("kind", ["missing", "left over", "shape", "finite"])
+def test_a_wrong_state_is_refused(kind: str) -> None:
+    network = small()
+    state = dict(network.state_dict())
+    name = "synthesis.b8.conv0.weight"
+    if kind == "missing":
+        del state[name]
+    elif kind == "left over":
+        state["synthesis.b64.const"] = torch.zeros(1)
+    elif kind == "shape":
+        state[name] = state[name][:1]
+    else:
+        state[name] = state[name] * torch.nan
+    named = "b64" if kind == "left over" else "b8.conv0.weight"
+    with pytest.raises(FileFormatError, match=named):
+        build(network.config, state, "a test")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"resolution": 48}, "resolution must be one of 32"),
+        ({"architecture": "dense"}, "architecture must be one of skip"),
+        ({"channels": (8,)}, "channels must be one width for each of 4 blocks"),
+        ({"z_dim": 0}, "z_dim must be a whole number"),
+        ({"w_dim": 10**6}, "w_dim must be at most 8192"),
+        ({"conv_clamp": -1.0}, "conv_clamp must be above 0"),
+        ({"mapping_layers": 1000}, "mapping_layers must be at most 64"),
+    ],
+)
+def test_wrong_sizes_are_named(changes: dict[str, object], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        Config(**{"resolution": 32, "channels": (8, 8, 8, 8), **changes})
