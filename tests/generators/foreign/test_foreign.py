@@ -208,7 +208,7 @@ class View:
         View((1,) * 9, (1,) * 9),
         View((2, 2), (1,)),
     ],
-    ids=str,
+    ids=lambda view: str(view.arguments),
 )
 def test_views_beyond_their_storage_are_refused(view: View, tmp_path: Path) -> None:
     tampered(tmp_path / "net.pt", view)
