@@ -15,6 +15,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     audit,
     balance,
     compare,
+    doctor,
     drawing,
     human,
     labelling,
