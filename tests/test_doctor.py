@@ -22,7 +22,8 @@ def test_all_parts_are_examined_and_timed(
     assert found.well
     assert found.calls == 24_000
     assert found.seconds > 24_000 / min(part.images_per_second for part in found.parts)
-    assert Image.open(found.picture).size[0] == 4 * (192 + 4)
+    with Image.open(found.picture) as picture:
+        assert picture.size[0] == 4 * (192 + 4)
 
 
 def test_an_issue_is_not_well(toy: ToyGenerator, tmp_path: Path) -> None:
@@ -35,8 +36,7 @@ def test_the_command_tells_all(tmp_path: Path) -> None:
     out, told = tmp_path / "d.png", tmp_path / "d.json"
     done = CliRunner().invoke(
         app,
-        ["doctor", "--generator", "toy", "--classifier", str(file), "--out", str(out)]
-        + ["--json", str(told)],
+        ["doctor", "--generator=toy", f"--classifier={file}", f"--out={out}", f"--json={told}"],
     )
     assert done.exit_code == 0, done.output
     assert "licence not known" in done.output

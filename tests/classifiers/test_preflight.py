@@ -1,6 +1,5 @@
 """Each fault is found on a classifier that has it, and on none that lacks it."""
 
-import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -88,12 +87,8 @@ def test_swapped_channels_are_told_and_right_ones_not(
     assert outcomes(right, reddish)["channels:redness"] != "tip"
 
 
-def test_a_network_that_is_surer_of_its_own_colours_is_found_out(dcgan: Generator) -> None:
-    """The pinned networks were trained on RGB: swapping lowers their confidence or says nothing."""
-    images = dcgan.images(dcgan.prior.codes(0, 0, 64))
-    gender = AgeGender(["gender"])
-    for swap in (False, True):
-        given = np.ascontiguousarray(images[:, ::-1]) if swap else images
-        check = preflight(gender, given)[-1]
-        print(swap, check)
-        assert dataclasses.is_dataclass(check)
+def test_swapped_channels_of_the_pinned_networks_are_told(dcgan: Generator) -> None:
+    images = dcgan.images(dcgan.prior.codes(0, 0, 256))
+    swapped = np.ascontiguousarray(images[:, ::-1])
+    assert outcomes(AgeGender(["gender"]), images)["channels:gender"] == "passed"
+    assert outcomes(AgeGender(["gender"]), swapped)["channels:gender"] == "tip"

@@ -95,10 +95,9 @@ def _answers(name: str, attribute: Attribute, reading: Reading, count: int) -> C
 def _constant(attribute: Attribute, reading: Reading) -> Check:
     code, title = f"constant:{attribute.name}", _TITLES["constant"]
     scores = reading.scores[np.isfinite(reading.scores)]
-    spread = max(
-        float(np.ptp(reading.probabilities, axis=0).max()),
-        float(np.ptp(scores)) if scores.size else 0,
-    )
+    spread = float(np.ptp(reading.probabilities, axis=0).max())
+    if scores.size:
+        spread = max(spread, float(np.ptp(scores)))
     seen = [f"{name} {int((reading.levels == k).sum())}" for k, name in enumerate(attribute.levels)]
     told = f"{', '.join(seen)} of {len(reading.levels)} images"
     evidence = Evidence(Estimate(spread))

@@ -1,4 +1,4 @@
-"""What can be wrong with a generator before anything is asked of it: a few checks of two batches."""
+"""What can be wrong with a generator before anything is asked of it: a few checks."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ def preflight(generator: Generator, n: int = 32, seed: int = 0) -> tuple[Check, 
     spread = float(images.astype(np.float64).std(axis=0).mean())
     different = len({image.tobytes() for image in images})
     constant = different < n
-    told = (
-        f"{different} of {n} images are different; a pixel's deviation is {spread:.1f} on average."
-    )
+    told = f"{different} of {n} images are different; a pixel deviates by {spread:.1f} on average."
     off = _most(images, again)
     moved = max(_most(images[:4], single), _most(images, turned))
     changes = "Noise inside is drawn anew: fix it, or take it from the code."
