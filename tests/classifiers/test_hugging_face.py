@@ -90,7 +90,7 @@ def test_a_shortest_edge_and_a_crop_are_the_middle_square() -> None:
 
 @pytest.mark.parametrize("filter", [2, 3])
 @pytest.mark.parametrize("size", [24, 96])
-def test_resizing_is_pillows_to_a_grey_level_or_at_hard_edges_a_few(
+def test_resizing_is_pillows_but_for_its_rounding(
     toy: ToyGenerator, filter: int, size: int
 ) -> None:
     plain = {"do_rescale": False, "do_normalize": False, "resample": filter}
@@ -100,8 +100,7 @@ def test_resizing_is_pillows_to_a_grey_level_or_at_hard_edges_a_few(
     for image, found in zip(images, ours, strict=True):
         theirs = Image.fromarray(image.transpose(1, 2, 0)).resize((size, size), filter)
         off = np.abs(found.transpose(1, 2, 0) - np.asarray(theirs))
-        assert off.max() <= (1.01 if filter == 2 else 5)
-        assert (off <= 1.01).mean() > 0.995
+        assert off.max() <= (1.01 if filter == 2 else 1.5)
 
 
 @pytest.mark.parametrize(

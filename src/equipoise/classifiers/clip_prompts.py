@@ -94,7 +94,8 @@ def clip_classifier(
         scale = network.logit_scale.exp()
 
     def logits(pixels: torch.Tensor) -> torch.Tensor:
-        return scale * _unit(network.encode_image(pixels)) @ words.T
+        found: torch.Tensor = scale * _unit(network.encode_image(pixels)) @ words.T
+        return found
 
     levels = tuple(range(len(prompts)))
     output = OutputReading(attribute, activation="softmax", levels=levels)
@@ -114,4 +115,4 @@ def clip_classifier(
 
 
 def _unit(rows: torch.Tensor) -> torch.Tensor:
-    return rows / rows.norm(dim=-1, keepdim=True)
+    return torch.nn.functional.normalize(rows, dim=-1)

@@ -140,7 +140,8 @@ def read_processor(config: Mapping[str, Any]) -> NetworkInput:
             raise ValueError("do_resize false")
         scaled = config.get("do_rescale", True)
         scale = 1 / float(config.get("rescale_factor", 1 / 255)) if scaled else 1.0
-        mean, std = (0.0,), (1.0,)
+        mean: tuple[float, ...] = (0.0,)
+        std: tuple[float, ...] = (1.0,)
         if config.get("do_normalize", True):
             mean, std = (
                 tuple(float(v) for v in config[f"image_{part}"]) for part in ("mean", "std")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from equipoise.audit.checks import Check, Evidence
+from equipoise.audit.checks import Check, Evidence, Outcome
 from equipoise.classifiers.base import FAILED, Classifier, Reading
 from equipoise.classifiers.panel import check_reading
 from equipoise.errors import ModelOutputError
@@ -120,7 +120,7 @@ def _repeat(name: str, one: NDArray[np.float32], other: NDArray[np.float32]) -> 
     if off > SAME:
         words = f"No: the same batch, read twice, differs by up to {off:.3g}. Chance plays a part: "
         words += "leave training mode (dropout), or seed it by the image."
-    outcome = "issue" if off > SAME else "passed"
+    outcome: Outcome = "issue" if off > SAME else "passed"
     return Check(f"repeat:{name}", _TITLES["repeat"], outcome, words, Evidence(Estimate(off)))
 
 
@@ -140,7 +140,7 @@ def _batch(
         words += (
             "neighbours: leave training mode (batch normalisation), and scale images one by one."
         )
-    outcome = "issue" if off > SAME else "passed"
+    outcome: Outcome = "issue" if off > SAME else "passed"
     return Check(f"batch:{name}", _TITLES["batch"], outcome, words, Evidence(Estimate(off)))
 
 

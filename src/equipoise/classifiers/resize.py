@@ -19,8 +19,8 @@ def resize(images: NDArray[np.uint8], size: int, filter: str = "box") -> torch.T
     filter : str
         One of `FILTERS`. By "box", each output pixel is the mean of the input area that it covers
         where the image shrinks (exact for whole factors), and a bilinear blend where it grows.
-        "bilinear" and "bicubic" are antialiased where the image shrinks, as Pillow's are; Pillow
-        rounds to bytes after each axis, which moves bicubic by a few levels at hard edges.
+        "bilinear" and "bicubic" are antialiased where the image shrinks, as Pillow's are, without its
+        rounding to bytes.
 
     Returns
     -------
@@ -33,10 +33,12 @@ def resize(images: NDArray[np.uint8], size: int, filter: str = "box") -> torch.T
     if filter == "nearest":
         return torch.nn.functional.interpolate(pixels, (size, size), mode="nearest-exact")
     if filter == "bicubic":
-        grown = torch.nn.functional.interpolate(
-            pixels, (size, size), mode="bicubic", align_corners=False, antialias=True
-        )
-        return grown.clamp(0, 255)
+        # Overshoot at edges is cut after each axis, as Pillow cuts it.
+        for shape in ((height, size), (size, size)):
+            pixels = torch.nn.functional.interpolate(
+                pixels, shape, mode="bicubic", align_corners=False, antialias=True
+            ).clamp(0, 255)
+        return pixels
     if filter == "box" and height >= size and width >= size:
         return torch.nn.functional.interpolate(pixels, (size, size), mode="area")
     return torch.nn.functional.interpolate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equipoise.audit.checks import Check, Evidence
+from equipoise.audit.checks import Check, Evidence, Outcome
 from equipoise.errors import EquipoiseError
 from equipoise.estimates import Estimate
 from equipoise.generators.base import Generator, generate
@@ -85,5 +85,5 @@ def _check(code: str, passed: bool, words: str, value: float) -> Check:
     """Make a check; of what passed, only numbers are told, without the remedy."""
     if passed and code in ("repeat", "batch"):
         words = f"Yes: pixels change by at most {value:g}."
-    outcome = "passed" if passed else "issue"
+    outcome: Outcome = "passed" if passed else "issue"
     return Check(code, _TITLES[code], outcome, words, Evidence(Estimate(value)))
