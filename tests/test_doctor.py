@@ -1,12 +1,14 @@
 import json
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from equipoise.classifiers import Panel, open_panel
 from equipoise.cli import app
 from equipoise.doctor import examine
+from equipoise.errors import InputError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.settings import Settings
 
@@ -29,6 +31,14 @@ def test_all_parts_are_examined_and_timed(
 def test_an_issue_is_not_well(toy: ToyGenerator, tmp_path: Path) -> None:
     panel = Panel([Faulty(FAULTS["constant"][1])], ["bright"])
     assert not examine(toy, panel, tmp_path / "doctor.png", Settings()).well
+
+
+def test_answers_that_are_wrong_are_told_and_not_raised(toy: ToyGenerator, tmp_path: Path) -> None:
+    panel = Panel([Faulty(FAULTS["NaN"][1])], ["bright"])
+    found = examine(toy, panel, tmp_path / "doctor.png", Settings(), 64)
+    assert [check.outcome for check in found.parts[1].checks].count("issue") == 1
+    with pytest.raises(InputError, match="n must be a whole number of at least 16, got 8"):
+        examine(toy, panel, tmp_path / "doctor.png", Settings(), 8)
 
 
 def test_the_command_tells_all(tmp_path: Path) -> None:

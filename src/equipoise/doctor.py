@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from equipoise.audit.checks import Check
 from equipoise.classifiers.panel import Panel
 from equipoise.classifiers.preflight import preflight as preflight_classifier
+from equipoise.errors import ModelOutputError, check_count
 from equipoise.figures import ModelUsed, model_used
 from equipoise.files import atomic_path
 from equipoise.generators.base import Generator, generate
 from equipoise.generators.preflight import preflight as preflight_generator
 from equipoise.groups import UNKNOWN, UNKNOWN_NAME
+from equipoise.labels import Labels
 from equipoise.progress import Progress, silent
 from equipoise.report.pictures import captioned_sheet
 from equipoise.settings import Settings
 from equipoise.workers import batches
 
-IMAGES = 256
-"""Images that classifiers are checked on."""
-
 _SHOWN, _COLUMNS = 16, 4
+_LEAST = 16
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ def examine(
     panel: Panel,
     picture: Path,
     settings: Settings,
+    n: int = 256,
     progress: Progress = silent,
 ) -> Examination:
     """Check and time a generator and a panel, and write a picture of 16 images with their answers.
@@ -93,27 +94,33 @@ def examine(
         A .png file.
     settings : Settings
         Of the run whose time is expected.
+    n : int
+        Images that classifiers are checked on, at least 16. Each is read some seven times, as it is
+        but for one time with red and blue swapped.
     progress : Progress
         Told of each part.
 
     Raises
     ------
+    InputError
+        When n breaks its rule.
     ModelOutputError
         When the generator gives no images, or a classifier cannot read them.
     StorageError
         When the picture cannot be written.
     """
+    check_count("n", n, "Pass --n 256.", least=_LEAST)
     total = 1 + len(panel.classifiers)
     progress("examine", 0, total)
     checks = preflight_generator(generator, seed=settings.seed)
-    codes = generator.prior.codes(settings.seed, 0, IMAGES)
+    codes = generator.prior.codes(settings.seed, 0, n)
     size = generator.batch_size
     made: list[NDArray[np.uint8]] = []
 
     def make() -> None:
-        made[:] = [generate(generator, codes[low:high]) for low, high in batches(0, IMAGES, size)]
+        made[:] = [generate(generator, codes[low:high]) for low, high in batches(0, n, size)]
 
-    speed = _images_per_second(make)
+    speed = n / _seconds(make)
     images = np.concatenate(made)
     used = model_used("generator", generator)
     parts = [PartExamined("generator", generator.name, used, checks, speed)]
@@ -121,12 +128,12 @@ def examine(
         progress("examine", i, total)
         checks = preflight_classifier(classifier, images)
 
-        def read(classifier: object = classifier) -> None:
-            for low, high in batches(0, IMAGES, size):
-                classifier.read(images[low:high])  # type: ignore[attr-defined]
+        def read(read: Callable[[NDArray[np.uint8]], object] = classifier.read) -> None:
+            for low, high in batches(0, n, size):
+                read(images[low:high])
 
         used = model_used("classifier", classifier)
-        speed = _images_per_second(read)
+        speed = n / _seconds(read)
         parts.append(PartExamined("classifier", classifier.name, used, checks, speed))
     progress("examine", total, total)
     _write_picture(picture, images[:_SHOWN], panel)
@@ -135,23 +142,31 @@ def examine(
     return Examination(tuple(parts), calls, seconds, str(picture))
 
 
-def _images_per_second(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[], None]) -> float:
     """Time the second of two runs over all images: the first warms up."""
     work()
     began = time.perf_counter()
     work()
-    return IMAGES / max(time.perf_counter() - began, 1e-9)
+    return max(time.perf_counter() - began, 1e-9)
 
 
-def _write_picture(path: Path, images: NDArray[np.uint8], panel: Panel) -> None:
-    labels = panel.read(images)
+def _captions(labels: Labels) -> list[str]:
+    """Return each image's levels with their probabilities, a line an attribute."""
     captions = []
-    for i in range(len(images)):
+    for i in range(len(labels)):
         lines = []
-        for a, attribute in enumerate(panel.groups.attributes):
+        for a, attribute in enumerate(labels.groups.attributes):
             level = labels.levels[i, a]
             name = UNKNOWN_NAME if level == UNKNOWN else attribute.levels[level]
             lines.append(f"{attribute.name}: {name}, {labels.probabilities[a][i].max():.2f}")
         captions.append("\n".join(lines))
+    return captions
+
+
+def _write_picture(path: Path, images: NDArray[np.uint8], panel: Panel) -> None:
+    try:
+        captions = _captions(panel.read(images))
+    except ModelOutputError:
+        captions = ["no valid answers"] * len(images)
     with atomic_path(path) as part:
         captioned_sheet(images, captions, _COLUMNS).save(part, format="PNG")

@@ -19,7 +19,7 @@ def resize(images: NDArray[np.uint8], size: int, filter: str = "box") -> torch.T
     filter : str
         One of `FILTERS`. By "box", each output pixel is the mean of the input area that it covers
         where the image shrinks (exact for whole factors), and a bilinear blend where it grows.
-        "bilinear" and "bicubic" are antialiased where the image shrinks, as Pillow's are, without its
+        "bilinear" and "bicubic" are antialiased where the image shrinks: Pillow's, but for its
         rounding to bytes.
 
     Returns

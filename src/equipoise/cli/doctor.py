@@ -29,6 +29,7 @@ def doctor(
     out: Annotated[Path, typer.Option(help="Picture of 16 images with their answers.")] = Path(
         "doctor.png"
     ),
+    n: Annotated[int, typer.Option(help="Images that classifiers are checked on.")] = 256,
     seed: Seed = None,
     device: Device = None,
     batch_size: BatchSize = None,
@@ -60,7 +61,7 @@ def doctor(
     settings = make_settings(given)
     opened, panel = open_models(settings)
     with bars() as progress:
-        found = examine(opened, panel, out, settings, progress)
+        found = examine(opened, panel, out, settings, n, progress)
     for part in found.parts:
         out_console.print(f"{part.role} {part.name}, {part.images_per_second:,.0f} images a second")
         for model in part.models:
