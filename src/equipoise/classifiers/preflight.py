@@ -24,7 +24,7 @@ _SURE = 0.001
 
 
 def preflight(classifier: Classifier, images: NDArray[np.uint8]) -> tuple[Check, ...]:
-    """Return the checks of a classifier; it reads each image about five times.
+    """Return the checks of a classifier; it reads each image about four times.
 
     Parameters
     ----------

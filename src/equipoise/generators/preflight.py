@@ -14,7 +14,7 @@ _NEAR = 2
 
 
 def preflight(generator: Generator, n: int = 32, seed: int = 0) -> tuple[Check, ...]:
-    """Return the checks of a generator; it makes each of n images about four times.
+    """Return the checks of a generator; it makes each of n images three times, a few once more.
 
     Parameters
     ----------
