@@ -95,8 +95,8 @@ def examine(
     settings : Settings
         Of the run whose time is expected.
     n : int
-        Images that classifiers are checked on, at least 16. Each is read six times, once of them with
-        red and blue swapped.
+        Images that classifiers are checked on, at least 16. Each is read six times, once with red
+        and blue swapped.
     progress : Progress
         Told of each part.
 

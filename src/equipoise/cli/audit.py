@@ -34,8 +34,8 @@ def classifier(
     model: Annotated[
         str,
         typer.Option(
-            help="pinned:ATTRIBUTE, module:object, a .toml or model file, hf:..., clip:..., facepp, "
-            "rekognition (docs/classifiers.md)."
+            help="pinned:ATTRIBUTE, module:object, a .toml or model file, hf:..., clip:..., "
+            "facepp, rekognition (docs/classifiers.md)."
         ),
     ],
     attribute: Annotated[str, typer.Option(help="The audited attribute.")],
