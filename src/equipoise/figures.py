@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise import zoo
-from equipoise.classifiers.base import Classifier
+from equipoise.classifiers.base import Classifier, Described
 from equipoise.generators.base import Generator
 from equipoise.groups import Groups
 from equipoise.hyperplanes import Directions
@@ -22,20 +22,37 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class ModelUsed:
-    """A model that took part: what it is, its digest, its terms where they are known."""
+    """A model that took part.
+
+    Attributes
+    ----------
+    role, name : str
+    digest : str
+        SHA-256 of all that decides its answers.
+    licence : str
+        Empty where it is not known.
+    citation : str
+        Its source; empty where it is not known.
+    preprocessing : str
+        What is done to an image before the model sees it, where the model tells.
+    """
 
     role: str
     name: str
     digest: str
     licence: str = ""
     citation: str = ""
+    preprocessing: str = ""
 
 
 def model_used(role: str, part: Generator | Classifier | Restorer) -> tuple[ModelUsed, ...]:
     """Name the models that a part runs: the pinned ones, else itself."""
     pinned = [zoo.model(name) for name in part.pinned]
     found = [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
-    return tuple(found) or (ModelUsed(role, part.name, part.digest),)
+    if found:
+        return tuple(found)
+    told = (part.licence, "", part.preprocessing) if isinstance(part, Described) else ()
+    return (ModelUsed(role, part.name, part.digest, *told),)
 
 
 @dataclass(frozen=True, eq=False)

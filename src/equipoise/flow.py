@@ -69,8 +69,16 @@ def open_named(settings: Settings) -> Generator:
 def open_models(settings: Settings) -> tuple[Generator, Panel]:
     """Return the generator and the classifiers that the settings name, fetched when need be."""
     generator = open_named(settings)
-    panel = open_panel(settings.attributes, generator, abstain_below=settings.abstain_below)
-    return generator, panel
+    return generator, _open_named_panel(settings, generator)
+
+
+def _open_named_panel(settings: Settings, generator: Generator) -> Panel:
+    return open_panel(
+        settings.attributes,
+        generator,
+        abstain_below=settings.abstain_below,
+        classifiers=settings.classifiers,
+    )
 
 
 def balance(
@@ -96,7 +104,7 @@ def balance(
     generator : Generator, optional
         Your own, in place of the one that `settings.generator` names.
     panel : Panel, optional
-        Your own classifiers, in place of those that `settings.attributes` names.
+        Your own classifiers, in place of those that the settings name.
 
     Raises
     ------
@@ -107,7 +115,7 @@ def balance(
     if generator is None:
         generator = open_named(settings)
     if panel is None:
-        panel = open_panel(settings.attributes, generator, abstain_below=settings.abstain_below)
+        panel = _open_named_panel(settings, generator)
     settings = replace(settings, generator=generator.name, attributes=panel.groups.names)
     # A bad target fails before labels are paid for.
     parse_target(settings.target, panel.groups, np.ones(panel.groups.size))

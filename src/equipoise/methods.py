@@ -147,7 +147,12 @@ def shift_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
     progress("shift", cells, cells)
     source = MixtureSource(tuple(mixtures))
     sampler = Sampler(
-        Origin.of(ground.generator), target, target.shares, source, settings.to_dict()
+        Origin.of(ground.generator),
+        target,
+        target.shares,
+        source,
+        settings.to_dict(),
+        ground.panel.digest,
     )
     return Fitted(sampler, moved=tuple(moved))
 
@@ -233,7 +238,9 @@ def _calibrated(ground: Ground, source: Source, progress: Progress) -> tuple[Sam
         progress=progress,
     )
     calibration = calibrate(measured.confusion.counts, target, settings.seed)
-    sampler = Sampler(origin, target, calibration.weights, source, settings.to_dict())
+    sampler = Sampler(
+        origin, target, calibration.weights, source, settings.to_dict(), ground.panel.digest
+    )
     return sampler, calibration
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.classifiers.panel import Panel
 from equipoise.errors import FileFormatError, InputError, check_count
 from equipoise.generators.base import Generator
 from equipoise.groups import Groups
@@ -108,6 +109,8 @@ class Sampler:
         Where the codes of a cell come from.
     settings : mapping
         Resolved settings of the run that made it, JSON values.
+    panel : str
+        Digest of the panel that its labels came from; empty where it is not known.
 
     Raises
     ------
@@ -120,6 +123,7 @@ class Sampler:
     weights: NDArray[np.float64]
     source: Source
     settings: Mapping[str, Any] = field(default_factory=dict)
+    panel: str = ""
 
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights, dtype=np.float64)
@@ -238,6 +242,23 @@ class Sampler:
                 f"must be of the generator {generator.name!r} ({generator.digest[:12]})",
                 f"one of {self.origin.name!r} ({self.origin.digest[:12]})",
                 f"Use it with the generator {self.origin.name!r}, or make one for this generator.",
+            )
+
+    def check_panel(self, panel: Panel) -> None:
+        """Check that this panel reads as the one that the sampler's labels came from.
+
+        Raises
+        ------
+        FileFormatError
+            Otherwise.
+        """
+        if self.panel and self.panel != panel.digest:
+            used = ", ".join(f"{c.name!r} ({c.digest[:12]})" for c in panel.classifiers)
+            raise FileFormatError(
+                f"classifiers {used}",
+                f"must be those that the sampler was made with (panel {self.panel[:12]})",
+                f"panel {panel.digest[:12]}",
+                "Name the same ones, unchanged, by --classifier, or make the sampler again.",
             )
 
     def describe(self) -> str:

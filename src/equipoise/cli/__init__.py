@@ -16,6 +16,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     balance,
     compare,
     convert,
+    doctor,
     drawing,
     human,
     labelling,

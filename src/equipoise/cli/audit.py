@@ -33,7 +33,10 @@ def classifier(
     ],
     model: Annotated[
         str,
-        typer.Option(help="pinned:ATTRIBUTE, module:object, a .toml file, facepp, rekognition."),
+        typer.Option(
+            help="pinned:ATTRIBUTE, module:object, a .toml or model file, hf:..., clip:..., "
+            "facepp, rekognition (docs/classifiers.md)."
+        ),
     ],
     attribute: Annotated[str, typer.Option(help="The audited attribute.")],
     by: Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from equipoise.cli.options import (
     AbstainBelow,
     Attributes,
     BatchSize,
+    Classifiers,
     Config,
     Count,
     Device,
@@ -32,6 +34,7 @@ def compare(
     config: Config = None,
     generator: GeneratorName = None,
     attributes: Attributes = None,
+    classifiers: Classifiers = None,
     n: Count = None,
     seed: Seed = None,
     measure_n: MeasureCount = None,
@@ -72,7 +75,9 @@ def compare(
     title = f"{' x '.join(settings.attributes)}, {settings.n:,} labels"
     flags = {name: value for name, value in settings.to_dict().items() if name in given}
     flags = {**flags, "attributes": ",".join(settings.attributes), "pool": pool}
+    del flags["classifiers"]
     told = [f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None]
+    told += [f"--classifier {shlex.quote(uri)}" for uri in settings.classifiers]
     command = " ".join(["equipoise compare", *told])
     write_page(out / "compare.md", command, {title: [results]})
     if json_file is not None:

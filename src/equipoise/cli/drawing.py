@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, print_caveats, print_representation, refuse_flags
-from equipoise.cli.options import Attributes, Device, DryRun, JsonFile, Workers
+from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonFile, Workers
 from equipoise.settings import make_settings
+
+if TYPE_CHECKING:
+    from equipoise.classifiers import Panel
 
 
 @app.command()
@@ -33,6 +36,7 @@ def sample(
         str | None,
         typer.Option("--format", help="folder, npz, or tar (WebDataset). [by the name of OUT]"),
     ] = None,
+    classifiers: Classifiers = None,
     device: Device = None,
     workers: Workers = None,
     dry: DryRun = False,
@@ -50,7 +54,7 @@ def sample(
         more = ", and more for those that are refused" if verified else ""
         out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
         return
-    loaded, opened, panel = open_sampler(sampler, device)
+    loaded, opened, panel = open_sampler(sampler, device, classifiers)
     with bars() as progress:
         write_draws(
             loaded,
@@ -82,6 +86,7 @@ def describe(
 def measure(
     what: Annotated[Path, typer.Argument(help="Sampler file, or folder of images.")],
     attributes: Attributes = None,
+    classifiers: Classifiers = None,
     target: Annotated[
         str | None, typer.Option(help="As for balance; a sampler brings its own by default.")
     ] = None,
@@ -102,12 +107,12 @@ def measure(
 
     if what.is_dir():
         refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
-        figures: Any = _measure_folder(what, attributes, target, tolerance, workers)
+        figures: Any = _measure_folder(what, attributes, classifiers, target, tolerance, workers)
         representation = figures
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
         figures = _measure_sampler(
-            what, target, tolerance, 6000 if n is None else n, seed, device, workers
+            what, classifiers, target, tolerance, 6000 if n is None else n, seed, device, workers
         )
         representation = figures.representation
     print_representation(out_console, str(what), representation)
@@ -118,16 +123,16 @@ def measure(
 def _measure_folder(
     folder: Path,
     attributes: str | None,
+    classifiers: list[str] | None,
     target: str | None,
     tolerance: float,
     workers: int | None,
 ) -> Any:
-    from equipoise.classifiers import open_panel
     from equipoise.measure.folder import image_files, label_files
     from equipoise.measure.representation import represent
     from equipoise.targets import parse_target
 
-    panel = open_panel(make_settings({"attributes": attributes}).attributes)
+    panel = panel_of(attributes, classifiers)
     wanted = None if target is None else parse_target(target, panel.groups)
     with bars() as progress:
         labels = label_files(image_files(folder), panel, workers=workers, progress=progress)
@@ -137,6 +142,7 @@ def _measure_folder(
 
 def _measure_sampler(
     path: Path,
+    classifiers: list[str] | None,
     target: str | None,
     tolerance: float,
     n: int,
@@ -147,7 +153,7 @@ def _measure_sampler(
     from equipoise.measure.sampler import measure_sampler
     from equipoise.targets import parse_target
 
-    sampler, generator, panel = open_sampler(path, device)
+    sampler, generator, panel = open_sampler(path, device, classifiers)
     wanted = None if target is None else parse_target(target, panel.groups)
     print_caveats(out_console, panel.caveats)
     with bars() as progress, tempfile.TemporaryDirectory() as folder:
@@ -165,12 +171,26 @@ def _measure_sampler(
         )
 
 
-def open_sampler(path: Path, device: str | None) -> Any:
-    """Return a sampler with its generator and the panel that reads its attributes."""
+def panel_of(attributes: str | None, classifiers: list[str] | None) -> Panel:
+    """Return the panel for images of anybody."""
+    from equipoise.classifiers import open_panel
+
+    named = make_settings({"attributes": attributes, "classifiers": classifiers})
+    return open_panel(named.attributes, classifiers=named.classifiers)
+
+
+def open_sampler(path: Path, device: str | None, classifiers: list[str] | None = None) -> Any:
+    """Return a sampler with its generator and the panel that its labels came from.
+
+    `classifiers` names the sampler's own where they lie elsewhere by now.
+    """
     from equipoise.flow import open_models
     from equipoise.sampler_file import load_sampler
 
     saved = load_sampler(path).settings
-    settings = make_settings({**saved, **({"device": device} if device else {})})
+    given = {"device": device, "classifiers": classifiers}
+    settings = make_settings({**saved, **{k: v for k, v in given.items() if v}})
     generator, panel = open_models(settings)
-    return load_sampler(path, generator), generator, panel
+    sampler = load_sampler(path, generator)
+    sampler.check_panel(panel)
+    return sampler, generator, panel

@@ -9,7 +9,8 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table
-from equipoise.cli.options import Attributes, JsonFile
+from equipoise.cli.drawing import panel_of
+from equipoise.cli.options import Attributes, Classifiers, JsonFile
 from equipoise.groups import UNKNOWN_NAME
 from equipoise.settings import make_settings
 
@@ -22,6 +23,7 @@ def label_export(
     folder: Annotated[Path, typer.Argument(help="Folder of images, as `sample --out` writes it.")],
     out: Annotated[Path, typer.Option(help="Folder for raters; must be empty.")],
     attributes: Attributes = None,
+    classifiers: Classifiers = None,
     per_answer: Annotated[
         int | None, typer.Option(help="Images of each answer of the classifier. [60]")
     ] = None,
@@ -33,8 +35,8 @@ def label_export(
     """Choose images for people to label, blind to what the classifier said.
 
     Answers are taken from the folder's metadata.csv, all its attributes by default, or read anew
-    where there is none. Give raters to_label.csv, how_to_label.txt, images and sheets; keep
-    answers.csv and plan.json.
+    where there is none, or by --classifier. Give raters to_label.csv, how_to_label.txt, images and
+    sheets; keep answers.csv and plan.json.
 
     Example: `equipoise label export images --per-answer 60 --out to_label`
     """
@@ -43,7 +45,7 @@ def label_export(
 
     if per_answer is None and at_random is None:
         per_answer = 60
-    answered = _answered(folder, attributes)
+    answered = _answered(folder, attributes, classifiers)
     chosen = choose(answered, per_answer=per_answer, at_random=at_random, seed=seed)
     with bars() as progress:
         write_task(answered, chosen, out, progress=progress)
@@ -53,14 +55,13 @@ def label_export(
     )
 
 
-def _answered(folder: Path, attributes: str | None) -> Any:
-    from equipoise.classifiers import open_panel
+def _answered(folder: Path, attributes: str | None, classifiers: list[str] | None) -> Any:
     from equipoise.human.answered import METADATA, read_metadata, read_with_panel
 
-    if (folder / METADATA).is_file():
+    if (folder / METADATA).is_file() and not classifiers:
         names = None if attributes is None else make_settings({"attributes": attributes}).attributes
         return read_metadata(folder, names)
-    panel = open_panel(make_settings({"attributes": attributes}).attributes)
+    panel = panel_of(attributes, classifiers)
     print_caveats(out_console, panel.caveats)
     with bars() as progress:
         return read_with_panel(folder, panel, progress=progress)

@@ -21,6 +21,14 @@ Attributes = Annotated[
         "skin_tone_six. [smiling,skin_tone]"
     ),
 ]
+Classifiers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--classifier",
+        help="Your own, asked before the pinned ones: a .toml file, hf:FOLDER, clip:..., "
+        "module:object; may be repeated (docs/classifiers.md).",
+    ),
+]
 TargetText = Annotated[
     str | None,
     typer.Option(

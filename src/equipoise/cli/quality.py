@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.app import app, out_console
-from equipoise.cli.console import bars, print_table
+from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.drawing import open_sampler
-from equipoise.cli.options import Device, JsonFile, Workers
+from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 
 
 @app.command()
@@ -27,6 +27,7 @@ def quality(
     watch: Annotated[
         str | None, typer.Option(help="Further attributes whose shares should not drift.")
     ] = None,
+    classifiers: Classifiers = None,
     most: Annotated[
         int, typer.Option(help="Codes of the prior to try at most for the reference.")
     ] = 1_000_000,
@@ -38,7 +39,7 @@ def quality(
     """Set a sampler's images against a reference: distances, coverage, diversity, drift, by cell.
 
     A run folder keeps the result, and its report and card show it. docs/quality.md tells what each
-    number means and where it misleads.
+    number means and where it misleads. Here --classifier answers on attributes of --watch.
 
     Example: `equipoise quality runs/demo --n 1200 --watch gender,age`
     """
@@ -51,6 +52,8 @@ def quality(
     from equipoise.settings import make_settings
     from equipoise.store import RunFolder, write_json
 
+    if watch is None:
+        refuse_flags("without --watch", {"classifier": classifiers or None})
     run = RunFolder(what) if what.is_dir() else None
     if run is not None:
         run.read_figures()  # A run without figures fails before anything is drawn.
@@ -60,7 +63,10 @@ def quality(
         more = make_settings({"attributes": watch}).attributes
         names = dict.fromkeys((*sampler.groups.names, *more))
         abstain = float(sampler.settings.get("abstain_below", 0.0))
-        watched = open_panel(tuple(names), generator, abstain_below=abstain)
+        own = (*sampler.settings.get("classifiers", ()), *(classifiers or ()))
+        watched = open_panel(
+            tuple(names), generator, abstain_below=abstain, classifiers=tuple(dict.fromkeys(own))
+        )
     with bars() as progress:
         found = sampler_quality(
             sampler,

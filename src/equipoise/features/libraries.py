@@ -20,7 +20,14 @@ from equipoise.generators.device import check_device
 
 _SIDE = 224
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+CLIP_MODEL = "ViT-B-32-quickgelu"
+"""The network of open_clip that OpenAI's weights fit."""
+
+_REMEDIES = (
+    'Run `pip install "equipoise[features]"`, or use --features age.',
+    "Check the network, or use --features age, which works offline.",
+)
 _FILTER = (
     "Images are brought to 224x224 by an antialiased bicubic filter in float32, cut to [0, 255], "
     "and not cropped."
@@ -55,7 +62,7 @@ class NetworkFeatures:
         self.name, self.about, self.dim = name, about, dim
         network.requires_grad_(False).eval().to(device)
         self._embed, self._device = embed, device
-        self.digest = _digest(about, network)
+        self.digest = network_digest(about, network)
 
     def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the vectors of RGB images; the network keeps no gradients."""
@@ -79,13 +86,15 @@ def inception(device: str = "cpu") -> NetworkFeatures:
         When the weights cannot be had.
     """
     place = check_device(device)
-    module = _library("inception", "torch_fidelity.feature_extractor_inceptionv3")
+    module = load_library(
+        "features 'inception'", "torch_fidelity.feature_extractor_inceptionv3", _REMEDIES[0]
+    )
 
     def load() -> torch.nn.Module:
         found: torch.nn.Module = module.FeatureExtractorInceptionV3("inception", ["2048"])
         return found
 
-    network = _weights("inception", "torch-fidelity", load)
+    network = load_weights("features 'inception'", "torch-fidelity", load, _REMEDIES[1])
     about = (
         "2,048 pooled features of Inception v3 with the weights of 2015-12-05, by torch-fidelity. "
         "Images are brought to 299x299 by TensorFlow 1's bilinear filter, without antialiasing."
@@ -107,7 +116,7 @@ def dinov2(device: str = "cpu") -> NetworkFeatures:
         When the weights cannot be had.
     """
     place = check_device(device)
-    timm = _library("dinov2", "timm")
+    timm = load_library("features 'dinov2'", "timm", _REMEDIES[0])
     model = "vit_large_patch14_dinov2.lvd142m"
 
     def load() -> torch.nn.Module:
@@ -116,7 +125,7 @@ def dinov2(device: str = "cpu") -> NetworkFeatures:
         )
         return found
 
-    network = _weights("dinov2", "timm", load)
+    network = load_weights("features 'dinov2'", "timm", load, _REMEDIES[1])
     about = f"1,024 features of DINOv2 ViT-L/14 ({model} of timm). {_FILTER}"
     scale = _scaler(*_IMAGENET)
     return NetworkFeatures("dinov2", about, 1024, network, lambda x: network(scale(x)), place)
@@ -136,33 +145,30 @@ def clip(device: str = "cpu") -> NetworkFeatures:
         When the weights cannot be had.
     """
     place = check_device(device)
-    library = _library("clip", "open_clip")
-
-    def load() -> Any:
-        return library.create_model("ViT-B-32-quickgelu", pretrained="openai")
-
-    network = _weights("clip", "open_clip", load)
+    _, network = open_clip("features 'clip'", CLIP_MODEL, "openai", _REMEDIES)
     about = f"512 image features of CLIP ViT-B/32 with OpenAI's weights, by open_clip. {_FILTER}"
-    scale = _scaler(*_OPENAI)
+    scale = _scaler(*OPENAI)
     return NetworkFeatures(
         "clip", about, 512, network, lambda x: network.encode_image(scale(x)), place
     )
 
 
-def _library(features: str, module: str) -> Any:
+def load_library(what: str, module: str, remedy: str) -> Any:
+    """Return an optional module, or say what needs it and how to have it."""
     try:
         return importlib.import_module(module)
     # A torchvision that was built for another torch raises RuntimeError when it is imported.
     except (ImportError, RuntimeError) as error:
         raise InputError(
-            f"features {features!r}",
+            what,
             f"must have {module.partition('.')[0]} installed",
             str(error),
-            'Run `pip install "equipoise[features]"`, or use --features age.',
+            remedy,
         ) from error
 
 
-def _weights(features: str, library: str, load: Callable[[], Any]) -> Any:
+def load_weights(what: str, library: str, load: Callable[[], Any], remedy: str) -> Any:
+    """Return what `load` gives, whatever it may raise told as one error."""
     try:
         return load()
     # A library fetches by clients of its own, whose errors have no common base.
@@ -170,11 +176,38 @@ def _weights(features: str, library: str, load: Callable[[], Any]) -> Any:
         lines = [line.strip(" .") for line in str(error).splitlines() if line.strip()]
         reason = f"{type(error).__name__}: {lines[0] if lines else 'no reason'}"
         raise FetchError(
-            f"weights of features {features!r}",
+            f"weights of {what}",
             f"must be in the cache of {library} or reachable for it",
             reason,
-            "Check the network, or use --features age, which works offline.",
+            remedy,
         ) from error
+
+
+def open_clip(what: str, model: str, pretrained: str, remedies: tuple[str, str]) -> tuple[Any, Any]:
+    """Return the library open_clip and one of its networks.
+
+    Parameters
+    ----------
+    what : str
+        How errors name what it is for.
+    model, pretrained : str
+        Names of the library's.
+    remedies : tuple of str
+        What to do where the library, and where the weights are missing.
+
+    Raises
+    ------
+    InputError
+        When open_clip is not installed.
+    FetchError
+        When the weights cannot be had.
+    """
+    library = load_library(what, "open_clip", remedies[0])
+
+    def load() -> Any:
+        return library.create_model(model, pretrained=pretrained)
+
+    return library, load_weights(what, "open_clip", load, remedies[1])
 
 
 def _scaler(
@@ -192,7 +225,8 @@ def _scaler(
     return scale
 
 
-def _digest(about: str, network: torch.nn.Module) -> str:
+def network_digest(about: str, network: torch.nn.Module) -> str:
+    """SHA-256 of a text and of all weights."""
     digest = hashlib.sha256(about.encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())

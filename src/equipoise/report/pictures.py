@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from equipoise.classifiers.panel import Panel
 from equipoise.files import atomic_path
@@ -46,6 +46,36 @@ def contact_sheet(
         if marked is not None and marked[i]:
             sheet.paste(_RED, (x, y, x + width + 2 * _GAP, y + height + 2 * _GAP))
         sheet.paste(Image.fromarray(image.transpose(1, 2, 0)), (x + _GAP, y + _GAP))
+    return sheet
+
+
+def captioned_sheet(
+    images: NDArray[np.uint8], captions: Sequence[str], columns: int, side: int = 192
+) -> Image.Image:
+    """Lay images out in rows, each enlarged and above its caption.
+
+    Parameters
+    ----------
+    images : numpy.ndarray, shape (n, 3, height, width), uint8
+    captions : sequence of str
+        One an image; may have several lines.
+    columns : int
+    side : int
+        Pixels of the longer side of an image.
+    """
+    font = ImageFont.load_default(12)
+    lines = max((text.count("\n") + 1 for text in captions), default=1)
+    width, height = side + 2 * _GAP, side + 2 * _GAP + 16 * lines
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (columns * width, rows * height), (255, 255, 255))
+    pen = ImageDraw.Draw(sheet)
+    for i, (image, text) in enumerate(zip(images, captions, strict=True)):
+        x, y = i % columns * width + _GAP, i // columns * height + _GAP
+        shown = Image.fromarray(image.transpose(1, 2, 0))
+        scale = side / max(shown.size)
+        size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale)))
+        sheet.paste(shown.resize(size), (x, y))
+        pen.text((x, y + side + _GAP), text, (20, 20, 20), font, spacing=2)
     return sheet
 
 

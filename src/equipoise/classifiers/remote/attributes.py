@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from equipoise.classifiers.fields import Table
 from equipoise.classifiers.remote.answers import AnswerReading, AttributeReading, NoFace
-from equipoise.classifiers.remote.fields import Table
 from equipoise.classifiers.remote.kinds import (
     LabelReading,
     ProbabilityReading,
@@ -54,11 +54,8 @@ def _attribute(table: Table) -> AttributeReading:
             "label", f"must be there, or one of {', '.join(KINDS[1:])}", kinds or "none"
         )
     kind = kinds[0]
-    name, levels = table.text("name"), table.texts("levels")
-    try:
-        attribute = Attribute(name, levels, ordered=table.flag("ordered") or kind == "score")
-    except InputError as error:
-        raise table.error("levels", f"{error.argument} {error.rule}", error.got) from error
+    attribute = named_attribute(table, kind == "score")
+    levels = attribute.levels
     if kind == "score":
         reading: AttributeReading = _score(table, attribute)
     elif kind == "probability":
@@ -71,15 +68,30 @@ def _attribute(table: Table) -> AttributeReading:
         path = _path(table, "label")
         confidence = _path(table, "confidence") if "confidence" in table else None
         scale = _scale(table)
-        reading = LabelReading(attribute, path, confidence, scale, _names(table, attribute))
+        reading = LabelReading(attribute, path, confidence, scale, level_names(table, attribute))
     table.done()
     return reading
 
 
-def _score(table: Table, attribute: Attribute) -> ScoreReading:
+def named_attribute(table: Table, ordered: bool) -> Attribute:
+    """Take `name`, `levels` and `ordered`, which may also follow from the kind."""
+    name, levels = table.text("name"), table.texts("levels")
+    try:
+        return Attribute(name, levels, ordered=table.flag("ordered") or ordered)
+    except InputError as error:
+        raise table.error("levels", f"{error.argument} {error.rule}", error.got) from error
+
+
+def cuts(table: Table, attribute: Attribute) -> tuple[float, ...]:
+    """Take `thresholds`, one fewer than levels, rising."""
     thresholds = table.numbers("thresholds")
     if len(thresholds) != len(attribute.levels) - 1 or any(a >= b for a, b in pairwise(thresholds)):
         raise table.error("thresholds", "must rise, one fewer than levels", thresholds)
+    return thresholds
+
+
+def _score(table: Table, attribute: Attribute) -> ScoreReading:
+    thresholds = cuts(table, attribute)
     less = _path(table, "less") if "less" in table else None
     return ScoreReading(attribute, _path(table, "score"), less, thresholds)
 
@@ -91,10 +103,11 @@ def _table(table: Table, attribute: Attribute) -> TableReading:
     key = table.text("key") if "key" in table else None
     value = table.text("value") if key is not None else None
     path = _parsed(table, "probabilities", text.removesuffix(".*"))
-    return TableReading(attribute, path, key, value, _names(table, attribute))
+    return TableReading(attribute, path, key, value, level_names(table, attribute))
 
 
-def _names(table: Table, attribute: Attribute) -> dict[str, str]:
+def level_names(table: Table, attribute: Attribute) -> dict[str, str]:
+    """Take `map`: from a model's labels to levels, or to "unknown"."""
     names = table.table("map")
     found = {}
     for label in names.fields():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from equipoise.classifiers.fields import Table, read_toml
 from equipoise.classifiers.remote.addresses import check_url
 from equipoise.classifiers.remote.attributes import answer_reading
 from equipoise.classifiers.remote.description import (
@@ -19,11 +19,9 @@ from equipoise.classifiers.remote.description import (
     RekognitionRequest,
     Secret,
 )
-from equipoise.classifiers.remote.fields import Table
 from equipoise.classifiers.remote.pictures import FILTERS, FORMATS, Picture
-from equipoise.errors import InputError
 
-_LARGEST_FILE = 2**16
+_GUIDE = "docs/remote-classifiers.md"
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _FIXED_HEADERS = ("host", "content-length", "transfer-encoding", "accept-encoding")
@@ -37,7 +35,7 @@ def read_description(path: Path) -> Description:
     InputError
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
-    return make_description(read_values(path))
+    return make_description(read_toml(path, _GUIDE))
 
 
 def read_image_service(path: Path) -> ImageService:
@@ -48,7 +46,7 @@ def read_image_service(path: Path) -> ImageService:
     InputError
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
-    file = Table(read_values(path))
+    file = Table(read_toml(path, _GUIDE))
     service = ImageService(
         file.text("name"),
         _caveats(file),
@@ -58,27 +56,6 @@ def read_image_service(path: Path) -> ImageService:
     )
     file.done()
     return service
-
-
-def read_values(path: Path) -> dict[str, Any]:
-    """Return what a TOML file of bounded size holds.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read.
-    """
-    remedy = "docs/remote-classifiers.md shows one."
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-        if len(content) > _LARGEST_FILE:
-            raise InputError(f"file {path}", "must be under 64 KiB", "a larger one", remedy)
-        return tomllib.loads(content.decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"file {path}", "must be readable TOML", str(error), remedy) from error
 
 
 def make_description(values: dict[str, Any]) -> Description:

@@ -1,14 +1,43 @@
-"""Typed access to the tables of a TOML file: each bad or unknown field is named."""
+"""Typed access to a TOML file and its tables: each bad or unknown field is named."""
 
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from equipoise.errors import InputError
 
-_REMEDY = "docs/remote-classifiers.md names the fields."
+_LARGEST_FILE = 2**16
+
+
+def read_toml(path: Path, guide: str) -> dict[str, Any]:
+    """Return the values of a TOML file of at most 64 KiB.
+
+    Parameters
+    ----------
+    path : Path
+    guide : str
+        The page that shows such a file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    remedy = f"{guide} shows one."
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise InputError(f"file {path}", "must be under 64 KiB", "a larger one", remedy)
+        return tomllib.loads(content.decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"file {path}", "must be readable TOML", str(error), remedy) from error
 
 
 class Table:
@@ -20,10 +49,17 @@ class Table:
         As `tomllib` gives it.
     place : str
         How errors name it: "request", "attribute[0]"; empty for the whole file.
+    guide : str
+        The page that names the fields.
     """
 
-    def __init__(self, values: dict[str, Any], place: str = "") -> None:
-        self._values, self._place = dict(values), place
+    def __init__(
+        self,
+        values: dict[str, Any],
+        place: str = "",
+        guide: str = "docs/remote-classifiers.md",
+    ) -> None:
+        self._values, self._place, self._guide = dict(values), place, guide
 
     def name(self, field: str) -> str:
         """Return the field's full name, as errors give it."""
@@ -31,7 +67,7 @@ class Table:
 
     def error(self, field: str, rule: str, got: object) -> InputError:
         """Return the error about one field."""
-        return InputError(self.name(field), rule, got, _REMEDY)
+        return InputError(self.name(field), rule, got, f"{self._guide} names the fields.")
 
     def __contains__(self, field: str) -> bool:
         return field in self._values
@@ -102,7 +138,8 @@ class Table:
         found = self.value(field, "must be a table", {})
         if not isinstance(found, dict):
             raise self.error(field, "must be a table", found)
-        return Table(found, f"{self._place}.{field}" if self._place else field)
+        place = f"{self._place}.{field}" if self._place else field
+        return Table(found, place, self._guide)
 
     def tables(self, field: str) -> list[Table]:
         """Take a list of at least one table."""
@@ -110,7 +147,7 @@ class Table:
         found = self.value(field, rule)
         if not isinstance(found, list) or not found or not all(isinstance(t, dict) for t in found):
             raise self.error(field, rule, found)
-        return [Table(values, f"{field}[{i}]") for i, values in enumerate(found)]
+        return [Table(values, f"{field}[{i}]", self._guide) for i, values in enumerate(found)]
 
     def fields(self) -> list[str]:
         """Return the names of the fields that are left."""

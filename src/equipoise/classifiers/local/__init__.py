@@ -1,0 +1,48 @@
+"""Networks in files on this machine, described in TOML. `open_local` opens one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from equipoise.classifiers.local.classifier import NetworkClassifier
+from equipoise.classifiers.local.networks import open_network
+from equipoise.classifiers.local.toml_file import GUIDE, SUFFIXES, read_description, template
+from equipoise.errors import InputError
+from equipoise.model_files import read_model
+
+__all__ = ["SUFFIXES", "NetworkClassifier", "open_local"]
+
+
+def open_local(path: Path) -> NetworkClassifier:
+    """Return the classifier of a TOML file, or of a model file with a TOML file beside it.
+
+    Raises
+    ------
+    InputError
+        When there is no TOML file, or a field breaks its rule.
+    FileFormatError
+        When the model file is missing, damaged, too large, or of another kind.
+    """
+    described = path.with_suffix(".toml")
+    if not described.is_file():
+        raise InputError(
+            f"model file {path}",
+            f"must have a description beside it, {described.name}",
+            "none",
+            f"Correct this start, by {GUIDE}:\n\n{template(path)}",
+        )
+    description = read_description(described)
+    file = described.parent / description.file
+    content = read_model(file)
+    network = open_network(description.kind, file, content, description.input_name)
+    wanted = dataclasses.astuple(description.input)
+    return NetworkClassifier(
+        description.name,
+        network,
+        description.input,
+        description.attributes,
+        (content, repr((description.kind, wanted, description.attributes)).encode()),
+        caveats=description.caveats,
+        licence=description.licence,
+    )

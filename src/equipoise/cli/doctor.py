@@ -1,0 +1,83 @@
+"""Is all well before a run: doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.console import bars, print_caveats, print_table
+from equipoise.cli.options import (
+    Attributes,
+    BatchSize,
+    Classifiers,
+    Device,
+    GeneratorName,
+    JsonFile,
+    Seed,
+)
+from equipoise.settings import make_settings
+
+
+@app.command()
+def doctor(
+    generator: GeneratorName = None,
+    classifiers: Classifiers = None,
+    attributes: Attributes = None,
+    out: Annotated[Path, typer.Option(help="Picture of 16 images with their answers.")] = Path(
+        "doctor.png"
+    ),
+    n: Annotated[int, typer.Option(help="Images that classifiers are checked on.")] = 256,
+    seed: Seed = None,
+    device: Device = None,
+    batch_size: BatchSize = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Check a generator and classifiers before a run: faults, speed, a picture of their answers.
+
+    Without --attributes, those of the given classifiers are asked. Ends with status 1 where a check
+    finds an issue. docs/classifiers.md tells what each check means.
+
+    Example: `equipoise doctor --generator digiface-dcgan --classifier smile.toml`
+    """
+    from equipoise.classifiers.open import open_classifier
+    from equipoise.doctor import examine
+    from equipoise.flow import open_models
+    from equipoise.store import write_json
+
+    if classifiers and attributes is None:
+        names = [a.name for uri in classifiers for a in open_classifier(uri).attributes]
+        attributes = ",".join(dict.fromkeys(names))
+    given = {
+        "generator": generator,
+        "classifiers": classifiers,
+        "attributes": attributes,
+        "seed": seed,
+        "device": device,
+        "batch_size": batch_size,
+    }
+    settings = make_settings(given)
+    opened, panel = open_models(settings)
+    with bars() as progress:
+        found = examine(opened, panel, out, settings, n, progress)
+    for part in found.parts:
+        out_console.print(f"{part.role} {part.name}, {part.images_per_second:,.0f} images a second")
+        for model in part.models:
+            licence = model.licence or "not known"
+            out_console.print(f"  {model.name} {model.digest[:12]}, licence {licence}")
+            if model.preprocessing:
+                out_console.print(f"  sees {model.preprocessing}")
+        rows = [(check.outcome, check.code, check.words) for check in part.checks]
+        print_table(out_console, ("outcome", "check", "answer"), rows)
+    print_caveats(out_console, panel.caveats)
+    out_console.print(
+        f"time     `balance` makes and reads {found.calls:,} images: {found.seconds:,.0f} s on one "
+        "thread, and the fit"
+    )
+    out_console.print(f"picture  {found.picture}")
+    if json_file is not None:
+        write_json(json_file, found)
+    if not found.well:
+        raise typer.Exit(1)

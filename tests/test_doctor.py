@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from equipoise.classifiers import Panel, open_panel
+from equipoise.cli import app
+from equipoise.doctor import examine
+from equipoise.errors import InputError
+from equipoise.generators.toy import ToyGenerator
+from equipoise.settings import Settings
+
+from .classifiers.local.conftest import save_scripted
+from .classifiers.test_preflight import FAULTS, Faulty
+
+
+def test_all_parts_are_examined_and_timed(
+    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    found = examine(toy, toy_panel, tmp_path / "doctor.png", Settings())
+    assert [part.role for part in found.parts] == ["generator", "classifier"]
+    assert found.well
+    assert found.calls == 24_000
+    assert found.seconds > 24_000 / min(part.images_per_second for part in found.parts)
+    with Image.open(found.picture) as picture:
+        assert picture.size[0] == 4 * (192 + 4)
+
+
+def test_an_issue_is_not_well(toy: ToyGenerator, tmp_path: Path) -> None:
+    panel = Panel([Faulty(FAULTS["constant"][1])], ["bright"])
+    assert not examine(toy, panel, tmp_path / "doctor.png", Settings()).well
+
+
+def test_answers_that_are_wrong_are_told_and_not_raised(toy: ToyGenerator, tmp_path: Path) -> None:
+    panel = Panel([Faulty(FAULTS["NaN"][1])], ["bright"])
+    found = examine(toy, panel, tmp_path / "doctor.png", Settings(), 64)
+    assert [check.outcome for check in found.parts[1].checks].count("issue") == 1
+    with pytest.raises(InputError, match="n must be a whole number of at least 16, got 8"):
+        examine(toy, panel, tmp_path / "doctor.png", Settings(), 8)
+
+
+def test_the_command_tells_all(tmp_path: Path) -> None:
+    file = save_scripted(tmp_path)
+    out, told = tmp_path / "d.png", tmp_path / "d.json"
+    done = CliRunner().invoke(
+        app,
+        ["doctor", "--generator=toy", f"--classifier={file}", f"--out={out}", f"--json={told}"],
+    )
+    assert done.exit_code == 0, done.output
+    assert "licence not known" in done.output
+    assert "sees 32x32 pixels by the bilinear filter, rgb" in done.output
+    assert "24,000 images" in done.output
+    assert json.loads(told.read_text())["parts"][1]["name"] == "smile"
+    assert out.is_file()
+
+
+def test_help_has_an_example() -> None:
+    assert "Example:" in CliRunner().invoke(app, ["doctor", "--help"]).output
+
+
+def test_a_panel_of_ones_own_classifier(toy: ToyGenerator, tmp_path: Path) -> None:
+    file = save_scripted(tmp_path)
+    panel = open_panel(["smiling", "skin_tone"], toy, classifiers=[str(file)])
+    assert [c.name for c in panel.classifiers] == ["smile", "toy"]
