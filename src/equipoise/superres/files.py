@@ -6,19 +6,17 @@ Both take float32 images in [0, 1], shape (n, 3, height, width), and give the sa
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.errors import FileFormatError, ModelOutputError
+from equipoise.errors import ModelOutputError
+from equipoise.network_files import load_torchscript, read_network
 from equipoise.superres.reduce import to_bytes
 
-_LARGEST_FILE = 2 * 2**30
 _REMEDY = "Export the model again."
 
 
@@ -49,8 +47,12 @@ class FileRestorer:
     pinned = ()
 
     def __init__(self, path: Path, factor: int) -> None:
-        content = _read(path)
-        self._run = _onnx(path) if path.suffix == ".onnx" else _torchscript(path, content)
+        content = read_network(path)
+        self._run: _Network = (
+            _onnx(path)
+            if path.suffix == ".onnx"
+            else load_torchscript(path, content, torch.device("cpu"))
+        )
         self.name = path.stem
         self.factor = factor
         self.digest = hashlib.sha256(content + str(factor).encode()).hexdigest()
@@ -89,18 +91,6 @@ class FileRestorer:
         return to_bytes(found.float().mul(255))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size <= _LARGEST_FILE:
-            return path.read_bytes()
-    except OSError as error:
-        raise FileFormatError(
-            f"model file {path}", "must be readable", error.strerror or str(error), _REMEDY
-        ) from error
-    raise FileFormatError(f"model file {path}", "must be under 2 GiB", size, _REMEDY)
-
-
 def _onnx(path: Path) -> _Network:
     from equipoise.classifiers.onnx_session import open_session
 
@@ -110,21 +100,4 @@ def _onnx(path: Path) -> _Network:
     def run(low: torch.Tensor) -> object:
         return torch.from_numpy(session.run(None, {name: low.numpy()})[0])
 
-    return run
-
-
-def _torchscript(path: Path, content: bytes) -> _Network:
-    try:
-        with warnings.catch_warnings():
-            # Files of this format are about, whatever torch advises to write from now on.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            network: Any = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
-        raise FileFormatError(
-            f"model file {path}",
-            "must be a whole TorchScript file, as torch.jit.save writes it",
-            (str(error).splitlines() or [type(error).__name__])[0][:200],
-            _REMEDY,
-        ) from error
-    run: _Network = network.eval()
     return run
