@@ -114,9 +114,11 @@ def balance(
     run = store.RunFolder(Path(folder))
     if generator is None:
         generator = open_named(settings)
+    else:
+        settings = replace(settings, generator=generator.name)
     if panel is None:
         panel = _open_named_panel(settings, generator)
-    settings = replace(settings, generator=generator.name, attributes=panel.groups.names)
+    settings = replace(settings, attributes=panel.groups.names)
     # A bad target fails before labels are paid for.
     parse_target(settings.target, panel.groups, np.ones(panel.groups.size))
     workers, seed = settings.workers, settings.seed

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from equipoise.errors import InputError
 
 Adapter = TypeVar("Adapter")
 
 
-def imported(uri: str, kind: str, protocol: type[Adapter]) -> Adapter:
+def imported(
+    uri: str, kind: str, protocol: type[Adapter], also: tuple[type[Any], ...] = ()
+) -> Adapter | Any:
     """Return the object that `module:object` names, or what it gives when called.
 
     Parameters
@@ -22,16 +24,19 @@ def imported(uri: str, kind: str, protocol: type[Adapter]) -> Adapter:
         What errors call it: "classifier".
     protocol : type
         A protocol that is checked at run time; its module tells what it asks for.
+    also : tuple of type
+        Other kinds of objects that will do.
 
     Raises
     ------
     InputError
         When it cannot be imported, or lacks a member.
     """
+    kinds = (protocol, *also)
     module, _, name = uri.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-        made = found if isinstance(found, protocol) and not isinstance(found, type) else found()
+        made = found if isinstance(found, kinds) and not isinstance(found, type) else found()
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"{kind} {uri!r}",
@@ -39,7 +44,7 @@ def imported(uri: str, kind: str, protocol: type[Adapter]) -> Adapter:
             f"{type(error).__name__}: {error}",
             "Write module:object, and put the module's folder on PYTHONPATH.",
         ) from error
-    if not isinstance(made, protocol):
+    if not isinstance(made, kinds):
         needed = [m for m in vars(protocol) if not m.startswith("_")]
         raise InputError(
             f"what {uri!r} gives",

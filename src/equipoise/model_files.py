@@ -11,7 +11,9 @@ import torch
 
 from equipoise.errors import FileFormatError
 
-_LARGEST_FILE = 2 * 2**30
+LARGEST_FILE = 2 * 2**30
+"""Bytes of a model file, at most."""
+
 _REMEDY = "Export the model again."
 
 
@@ -25,7 +27,7 @@ def read_model(path: Path) -> bytes:
     """
     try:
         size = path.stat().st_size
-        if size <= _LARGEST_FILE:
+        if size <= LARGEST_FILE:
             return path.read_bytes()
     except OSError as error:
         raise FileFormatError(
@@ -34,8 +36,8 @@ def read_model(path: Path) -> bytes:
     raise FileFormatError(f"model file {path}", "must be under 2 GiB", size, _REMEDY)
 
 
-def load_torchscript(path: Path, content: bytes) -> Any:
-    """Return the network in a TorchScript file, on the processor, in its mode of inference.
+def load_torchscript(path: Path, content: bytes, device: torch.device | str = "cpu") -> Any:
+    """Return the network in a TorchScript file, on a device, in its mode of inference.
 
     No Python code of it is run; its operators are, so open none that you do not trust.
 
@@ -48,7 +50,7 @@ def load_torchscript(path: Path, content: bytes) -> Any:
         with warnings.catch_warnings():
             # Files of this format are about, whatever torch advises to write from now on.
             warnings.simplefilter("ignore", DeprecationWarning)
-            network: Any = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+            network: Any = torch.jit.load(io.BytesIO(content), map_location=device)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise FileFormatError(
             f"model file {path}",

@@ -12,7 +12,11 @@ Config = Annotated[
 ]
 GeneratorName = Annotated[
     str | None,
-    typer.Option("--generator", help="digiface-dcgan, toy, or stylegan2:FILE. [digiface-dcgan]"),
+    typer.Option(
+        "--generator",
+        help="digiface-dcgan, toy, stylegan2:FILE, torchscript:FILE, onnx:FILE, or module:object. "
+        "[digiface-dcgan]",
+    ),
 ]
 Attributes = Annotated[
     str | None,

@@ -33,8 +33,9 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     Parameters
     ----------
     name : str
-        One of `NAMES`, or the address of a StyleGAN2 in a file, as
-        "stylegan2:faces.pkl?space=w&truncation=1"; docs/generators/stylegan2.md tells the options.
+        One of `NAMES`; a name that an installed package offers; or an address, as
+        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "onnx:faces.onnx", or
+        "module:object" for one of your own. docs/generators/README.md tells their options.
     device : str
         Where to compute: "cpu", "cuda", "mps".
     batch_size : int, optional
@@ -46,6 +47,8 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
         When the name, an option or the device is unknown.
     FileFormatError
         When the file is damaged, foreign, or holds something else.
+    ModelOutputError
+        When a network fails, gives no pictures, or other ones for the same code.
 
     Examples
     --------
@@ -75,9 +78,18 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
             device=device,
             batch_size=batch_size,
         )
+    from equipoise.generators.networks.files import FAMILIES, open_network_file
+    from equipoise.generators.networks.own import entry_point, open_own
+
+    if name.startswith(tuple(f"{family}:" for family in FAMILIES)):
+        return open_network_file(parse_address(name), device=device, batch_size=batch_size)
+    own = name if ":" in name else entry_point(name)
+    if own is not None:
+        return open_own(own, device=device, batch_size=batch_size)
     raise InputError(
         "generator",
-        f"must be one of {', '.join(NAMES)}, or stylegan2:file",
+        f"must be one of {', '.join(NAMES)}, or stylegan2:, torchscript: or onnx: and a file, "
+        "or module:object",
         name,
         "Correct the name.",
     )

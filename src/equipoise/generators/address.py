@@ -1,4 +1,4 @@
-"""Addresses of generators in files: "family:file?key=value&key=value"."""
+"""Addresses of generators: "family:file?key=value&key=value", or module:object before the mark."""
 
 from __future__ import annotations
 

@@ -1,0 +1,116 @@
+"""Networks in files: TorchScript, and ONNX."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equipoise.errors import FileFormatError, InputError
+from equipoise.generators.address import Address
+from equipoise.generators.device import check_device
+from equipoise.generators.networks.description import Description, describe
+from equipoise.generators.networks.generator import NetworkGenerator
+from equipoise.generators.networks.look import Network, Run
+from equipoise.generators.networks.torch_modules import network_of
+from equipoise.model_files import load_torchscript, read_model
+
+FAMILIES = ("torchscript", "onnx")
+
+
+def open_network_file(address: Address, *, device: str, batch_size: int | None) -> NetworkGenerator:
+    """Return the generator in a TorchScript or ONNX file.
+
+    Parameters
+    ----------
+    address : Address
+        Its options are those of `Description`; a .toml file beside the network, of the same name,
+        may hold them too.
+    device : str
+        For ONNX "cpu": ONNX Runtime chooses where it computes by itself.
+    batch_size : int, optional
+        64 when not given.
+
+    Raises
+    ------
+    FileFormatError
+        When the file is damaged, too large, or of another kind.
+    InputError, ModelOutputError
+        As `NetworkGenerator`.
+    """
+    name = f"{address.family}:{address.file}"
+    description = describe(address.options, address.file.with_suffix(".toml"))
+    if address.file.suffix == ".pt2":
+        raise FileFormatError(
+            f"generator file {address.file}",
+            "must not be of torch.export, whose loader unpickles and so may run what a file says",
+            ".pt2",
+            "Save it by torch.jit.save or torch.onnx.export, or load it in a module of your own.",
+        )
+    content = read_model(address.file)
+    if address.family == "onnx":
+        if device != "cpu":
+            rule = "must be cpu for ONNX, whose runtime uses a GPU where it has one"
+            raise InputError("device", rule, device, "Leave --device out.")
+        network, description = _onnx(name, address.file, content, description)
+    else:
+        place = check_device(device)
+        module = load_torchscript(address.file, content, place)
+        network = network_of(name, module, description.stem, content)
+    return NetworkGenerator(network, description, device=device, batch_size=batch_size or 64)
+
+
+def _onnx(
+    name: str, path: Path, content: bytes, description: Description
+) -> tuple[Network, Description]:
+    from equipoise.classifiers.onnx_session import open_session
+
+    session = open_session(path, inner=description.stem or None)
+    inputs = {i.name: i for i in session.get_inputs()}
+    if description.input not in inputs and (description.input or len(inputs) != 1):
+        raise InputError(
+            f"input of {name!r}",
+            f"must be one of {', '.join(inputs)[:200]}",
+            description.input or "none",
+            "Pass it, as in '?input=z'.",
+        )
+    chosen = inputs[description.input] if description.input else next(iter(inputs.values()))
+    if len(inputs) > 1 or chosen.type != "tensor(float)":
+        raise InputError(
+            f"inputs of {name!r}",
+            "must be one, of float32 codes",
+            ", ".join(f"{i.name}: {i.type}" for i in inputs.values())[:200],
+            "Export it so that it takes codes alone.",
+        )
+    batch, *sizes = chosen.shape or [None]
+    known = bool(sizes) and all(isinstance(size, int) and size > 0 for size in sizes)
+    shapes = (tuple(sizes),) if known else ()
+    if batch is not None and isinstance(batch, int) and batch < 1:
+        raise InputError(f"batch of {name!r}", "must be at least 1", batch, "Export it anew.")
+    fixed = batch if isinstance(batch, int) else None
+    output = session.get_outputs()[0].name
+    stem = _runner(session, chosen.name, description.stem, fixed) if description.stem else None
+    network = Network(name, _runner(session, chosen.name, output, fixed), shapes, content, stem)
+    return network, replace(description, input=chosen.name)
+
+
+def _runner(session: Any, source: str, output: str, fixed: int | None) -> Run:
+    """Return a call of the session; a graph of a fixed batch gets its codes in such batches."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    # Else a stem would cost as much as the whole.
+    options.only_execute_path_to_fetches = True
+
+    def run(codes: torch.Tensor) -> object:
+        parts = []
+        for part in torch.split(codes, fixed or max(len(codes), 1)):
+            missing = fixed - len(part) if fixed else 0
+            rows = torch.cat([part, part[:1].expand(missing, *part.shape[1:])]).numpy()
+            (out,) = session.run([output], {source: rows}, options)
+            parts.append(torch.from_numpy(out)[: len(part)])
+        return torch.cat(parts)
+
+    return run

@@ -1,0 +1,114 @@
+"""A network as a generator: codes in, pictures out."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equipoise.errors import ModelOutputError
+from equipoise.generators.base import check_codes
+from equipoise.generators.device import check_device
+from equipoise.generators.networks.description import RANGES, Description
+from equipoise.generators.networks.look import Network, images_of, looked_at
+from equipoise.generators.networks.priors import prior_of
+
+
+class NetworkGenerator:
+    """A generator that is a network of any kind.
+
+    Its name is its address with all options, those that were found included.
+
+    Parameters
+    ----------
+    network : Network
+    description : Description
+        What it leaves out is found by trial calls.
+    device : str
+        Where the network takes its codes.
+    batch_size : int
+        Codes in one call.
+
+    Raises
+    ------
+    InputError
+        When the shape of the codes or the range of the output is neither given nor found.
+    ModelOutputError
+        When the network fails, gives no pictures, or other ones for the same code.
+
+    Examples
+    --------
+    >>> network = Network("own:disc", lambda z: z.reshape(-1, 1, 2, 2), ((4,),), b"")
+    >>> generator = NetworkGenerator(network, Description(range="-1..1"))
+    >>> generator.images(np.array([[-1, 0, 1, 9]], np.float32))[0, 0].tolist()
+    [[0, 128], [255, 255]]
+    """
+
+    pinned = ()
+
+    def __init__(
+        self,
+        network: Network,
+        description: Description,
+        *,
+        device: str = "cpu",
+        batch_size: int = 64,
+    ) -> None:
+        self._device, self._network = check_device(device), network
+        with torch.inference_mode():
+            told = looked_at(network, description, self._device)
+        self._shape = told.code_shape
+        self._low, self._high = RANGES[told.range]
+        self.name, self.space = f"{network.name}?{told.query}", told.space
+        self.device, self.batch_size = device, batch_size
+        self.digest = hashlib.sha256(told.query.encode() + b"\0" + network.content).hexdigest()
+        self.dim = int(np.prod(self._shape))
+        self.prior = prior_of(told.prior, self.dim)
+        _, channels, height, width = self.images(self.prior.codes(0, 0, 1)).shape
+        self.image_shape = (channels, height, width)
+        self.stem(self.prior.codes(0, 0, 2))
+
+    def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return features of the named first part, with channels first; else the codes.
+
+        Raises
+        ------
+        ModelOutputError
+            When they are not a row or a map of numbers for each code.
+        """
+        codes = check_codes(codes, self.dim)
+        if self._network.stem is None:
+            return codes
+        with torch.inference_mode():
+            given = self._network.stem(self._rows(codes))
+        if (
+            not isinstance(given, torch.Tensor)
+            or given.ndim not in (2, 4)
+            or len(given) != len(codes)
+        ):
+            raise ModelOutputError(
+                f"stem of generator {self.name!r}",
+                "must give (n, features) or (n, channels, height, width)",
+                tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__,
+                "Name another part, or none.",
+            )
+        return np.asarray(given.float().cpu().numpy(), np.float32)
+
+    def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return images, shape (n, 3, height, width), uint8 RGB.
+
+        The range of the network's output becomes [0, 255]; what lies outside is cut.
+        """
+        rows = self._rows(check_codes(codes, self.dim))
+        with torch.inference_mode():
+            out = images_of(self._network.run(rows), len(rows), self.name)
+            scaled = (out - self._low) * (255 / (self._high - self._low))
+            pixels = scaled.round_().clamp_(0, 255).to(torch.uint8)
+        images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
+        return images
+
+    def _rows(self, codes: NDArray[np.float32]) -> torch.Tensor:
+        # A copy, since a network may write to its input.
+        return torch.from_numpy(codes.copy()).to(self._device).reshape(-1, *self._shape)

@@ -1,0 +1,152 @@
+"""Networks in files: three exports of one network agree, and what is wrong is named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from equipoise.errors import FileFormatError, InputError, ModelOutputError
+from equipoise.generators import open_generator
+from tests.generators.networks.writing import (
+    Map,
+    Rows,
+    write_network,
+    write_onnx,
+    write_torchscript,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("networks")
+    write_network("onnx", folder)
+    return folder
+
+
+@pytest.mark.parametrize("file", ["torchscript:{}/rows.pt", "onnx:{}/rows.onnx"])
+def test_images_are_those_of_the_network(folder: Path, file: str) -> None:
+    generator = open_generator(file.format(folder))
+    codes = generator.prior.codes(3, 0, 50)
+    with torch.inference_mode():
+        truth = np.rint((Rows()(torch.from_numpy(codes)).numpy() + 1) * 127.5)
+    assert np.abs(generator.images(codes) - truth).max() <= 1
+
+
+def test_what_is_not_told_is_found_and_shown(folder: Path) -> None:
+    rows = open_generator(f"torchscript:{folder}/rows.pt")
+    assert rows.name.endswith("rows.pt?shape=12&range=-1..1&prior=normal&space=z")
+    grey = open_generator(f"torchscript:{folder}/map.pt")
+    assert grey.name.endswith("map.pt?shape=10x1x1&range=0..1&prior=normal&space=z")
+    assert grey.image_shape == (3, 4, 4)
+    images = grey.images(grey.prior.codes(0, 0, 5))
+    assert np.array_equal(images[:, 0], images[:, 2])
+    assert open_generator(f"onnx:{folder}/rows.onnx").name.endswith("&space=z&input=z")
+
+
+def test_the_stem_is_the_named_part(folder: Path) -> None:
+    onnx, script = (
+        open_generator(a)
+        for a in (
+            f"onnx:{folder}/rows.onnx?stem=linear",
+            f"torchscript:{folder}/rows.pt?stem=first",
+        )
+    )
+    codes = onnx.prior.codes(0, 0, 9)
+    assert onnx.stem(codes).shape == (9, 20)
+    assert np.allclose(onnx.stem(codes), script.stem(codes), atol=1e-5)
+
+
+def test_a_file_beside_tells_the_rest_and_options_go_first(tmp_path: Path) -> None:
+    write_torchscript(Map(), tmp_path / "net.pt")
+    (tmp_path / "net.toml").write_text('prior = "uniform"\nrange = "-1..1"\n')
+    generator = open_generator(f"torchscript:{tmp_path}/net.pt?range=0..1")
+    assert "range=0..1&prior=uniform" in generator.name
+    assert np.abs(generator.prior.codes(0, 0, 99)).max() <= 1
+
+
+def test_all_that_decides_the_output_is_in_the_digest(folder: Path) -> None:
+    """Save the batch size, which does not."""
+    plain = f"torchscript:{folder}/rows.pt"
+    digests = [
+        open_generator(a).digest
+        for a in (
+            plain,
+            f"{plain}?prior=uniform",
+            f"{plain}?range=0..1",
+            f"onnx:{folder}/rows.onnx",
+        )
+    ]
+    assert len(set(digests)) == 4
+    assert open_generator(plain, batch_size=3).digest == digests[0]
+
+
+class Noisy(nn.Module):
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.rand(z.shape[0], 3, 4, 4)
+
+
+class Wide(nn.Module):
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return 40 * z[:, :3].reshape(-1, 3, 1, 1)
+
+
+class Broken(nn.Module):
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return z / 0 * 0
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "said"),
+    [
+        (Noisy(), "?shape=4", "must give the same picture for the same code"),
+        (Wide(), "?shape=4", "range of .* must be told, since pictures fit none, got -"),
+        (Broken(), "?shape=3x2x2", "must be finite"),
+        (Broken(), "?shape=7", r"must be a tensor of 16 pictures .* got \(16, 7\)"),
+        (Rows(), "?shape=13", "shape of the codes .* must be one that the network turns"),
+        (Rows(), "?stem=middle", "stem of .* got middle. There are: first, last"),
+        (Rows(), "?shape=0", "shape must be up to four sizes"),
+        (Rows(), "?range=0..2", r"range must be one of -1\.\.1, .* got 0\.\.2"),
+        (Rows(), "?prior=cauchy", "prior must be one of normal, uniform, spherical, got cauchy"),
+        (Rows(), "?size=3", "option of a network must be one of shape, .* got size"),
+    ],
+)
+def test_what_is_no_generator_is_named(
+    tmp_path: Path, module: nn.Module, options: str, said: str
+) -> None:
+    write_torchscript(module, tmp_path / "net.pt")
+    with pytest.raises((InputError, ModelOutputError), match=said):
+        open_generator(f"torchscript:{tmp_path}/net.pt{options}")
+
+
+def test_damaged_foreign_and_unsafe_files_are_refused(folder: Path, tmp_path: Path) -> None:
+    for family, name in (("torchscript", "rows.pt"), ("onnx", "rows.onnx")):
+        content = (folder / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(FileFormatError, match="must be a whole"):
+            open_generator(f"{family}:{tmp_path}/{name}")
+        with pytest.raises(FileFormatError, match="must be readable, got No such file"):
+            open_generator(f"{family}:{tmp_path}/none{name}")
+    with pytest.raises(FileFormatError, match="whose loader unpickles"):
+        open_generator(f"torchscript:{tmp_path}/net.pt2")
+
+
+def test_inputs_of_onnx_are_checked(folder: Path, tmp_path: Path) -> None:
+    write_onnx(tmp_path / "two.onnx", extra_input=True)
+    with pytest.raises(InputError, match=r"input of .* must be one of z, label, got none"):
+        open_generator(f"onnx:{tmp_path}/two.onnx")
+    with pytest.raises(InputError, match=r"must be one, of float32 codes, got z: .*label:"):
+        open_generator(f"onnx:{tmp_path}/two.onnx?input=z")
+    with pytest.raises(FileFormatError, match="with a tensor 'nothing'"):
+        open_generator(f"onnx:{folder}/rows.onnx?stem=nothing")
+    with pytest.raises(InputError, match="device must be cpu for ONNX"):
+        open_generator(f"onnx:{folder}/rows.onnx", device="meta")
+
+
+@pytest.mark.parametrize("text", ["prior = 3", "prior = ", "what = 'x'"])
+def test_a_bad_file_beside_is_named(tmp_path: Path, text: str) -> None:
+    write_torchscript(Rows(), tmp_path / "net.pt")
+    (tmp_path / "net.toml").write_text(text)
+    with pytest.raises(InputError, match=r"net\.toml|got what"):
+        open_generator(f"torchscript:{tmp_path}/net.pt")
