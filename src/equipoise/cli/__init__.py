@@ -18,6 +18,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     convert,
     drawing,
     human,
+    importing,
     labelling,
     models,
     planning,
