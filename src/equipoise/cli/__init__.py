@@ -19,6 +19,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     doctor,
     drawing,
     human,
+    importing,
     labelling,
     models,
     planning,
