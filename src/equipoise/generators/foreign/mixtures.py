@@ -15,7 +15,7 @@ from equipoise.generators.foreign.arrays import ARRAY_NAMES, array_of
 from equipoise.generators.foreign.found import foreign
 from equipoise.generators.foreign.pickle_reader import Call, Name, read_pickle
 from equipoise.mixture import Mixture
-from equipoise.network_files import read_network
+from equipoise.model_files import read_model
 
 _MIXTURES = frozenset(
     Name(module, "GaussianMixture")
@@ -44,7 +44,7 @@ def read_mixtures(path: Path) -> dict[str, Mixture]:
     """
     where = f"mixtures file {path}"
     try:
-        content = read_pickle(io.BytesIO(read_network(path)), ARRAY_NAMES | _MIXTURES, where)
+        content = read_pickle(io.BytesIO(read_model(path)), ARRAY_NAMES | _MIXTURES, where)
         if not isinstance(content, dict) or not 0 < len(content) <= _MOST:
             raise foreign(where, f"must be a dict of 1 to {_MOST} mixtures", _kind(content))
         found, held = {}, 0
