@@ -12,8 +12,10 @@ from equipoise.errors import InputError, TooFewSamples
 from equipoise.flow import balance
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.representation import divergence, noise_floor
+from equipoise.report.render import render
 from equipoise.sampler_file import load_sampler
 from equipoise.settings import Settings
+from equipoise.store import RunFolder
 
 TOY = Settings(generator="toy", method="shift", distance=1.5, components=1)
 
@@ -91,6 +93,12 @@ def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
         "Is the latent classifier calibrated?",
     ):
         assert said in html
+    # A cell that never came out has no finite number of calls; the report says so.
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    figures["results"][0]["tilt"]["calibration"]["calls"] = "infinite"
+    (tmp_path / "figures.json").write_text(json.dumps(figures))
+    render(RunFolder(tmp_path))
+    assert "image costs infinite generator calls" in (tmp_path / "report.html").read_text()
 
 
 def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
