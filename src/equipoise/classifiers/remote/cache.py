@@ -64,7 +64,7 @@ class AnswerCache:
 
     def get(self, key: str) -> str | None:
         """Return the answer kept under `key`."""
-        rows = self._run("SELECT answer FROM answers WHERE key = ?", key).fetchall()
+        rows, _ = self._run("SELECT answer FROM answers WHERE key = ?", key)
         return str(rows[0][0]) if rows else None
 
     def put(self, key: str, service: str, answer: str) -> None:
@@ -76,16 +76,23 @@ class AnswerCache:
     def claim(self, key: str, owner: str, seconds: float) -> bool:
         """Take or renew the right to ask for `key`; false while another owner has it."""
         now = time.time()
-        return self._run(_CLAIM, key, owner, now + seconds, now).rowcount == 1
+        _, changed = self._run(_CLAIM, key, owner, now + seconds, now)
+        return changed == 1
 
     def release(self, key: str, owner: str) -> None:
         """Give up a claim."""
         self._run("DELETE FROM claims WHERE key = ? AND owner = ?", key, owner)
 
-    def _run(self, statement: str, *values: str | float) -> sqlite3.Cursor:
+    def _run(self, statement: str, *values: str | float) -> tuple[list[Any], int]:
+        """Return the rows and the number of changed ones.
+
+        Rows are fetched under the lock: a statement that is left open holds its view of the file,
+        and a write through the same connection then fails at once, whatever the time-out.
+        """
         try:
             with self._lock:
-                return self._database.execute(statement, values)
+                cursor = self._database.execute(statement, values)
+                return cursor.fetchall(), cursor.rowcount
         except sqlite3.Error as error:
             raise self._error(error) from error
 
