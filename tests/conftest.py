@@ -13,6 +13,7 @@ from equipoise.groups import Attribute, Groups
 from equipoise.labels import Labels
 from equipoise.mixture import Mixture, MixtureSource
 from equipoise.sampler import Origin, Sampler
+from equipoise.settings import Settings
 from equipoise.targets import Target
 
 
@@ -33,6 +34,16 @@ def toy_labels(
     """Exact labels of 10,000 codes of the toy, seed 0."""
     folder: Path = tmp_path_factory.mktemp("toy-labels")
     return collect(toy, toy_panel, 10_000, 0, folder).labels()
+
+
+@pytest.fixture(scope="session")
+def toy_sampler(toy: ToyGenerator, toy_panel: Panel) -> Sampler:
+    """The prior itself for every cell: verified draws are rejection."""
+    target = Target.uniform(toy_panel.groups)
+    one = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
+    source = MixtureSource((one,) * target.groups.size)
+    settings = Settings(generator="toy", attributes=toy_panel.groups.names).to_dict()
+    return Sampler(Origin.of(toy), target, target.shares, source, settings)
 
 
 @pytest.fixture(scope="session")

@@ -4,29 +4,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from equipoise.classifiers import Panel
 from equipoise.cli import app
-from equipoise.generators.toy import ToyGenerator
-from equipoise.mixture import Mixture, MixtureSource
-from equipoise.sampler import Origin, Sampler
+from equipoise.sampler import Sampler
 from equipoise.sampler_file import save_sampler
-from equipoise.settings import Settings
-from equipoise.targets import Target
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, toy: ToyGenerator, toy_panel: Panel) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, toy_sampler: Sampler) -> Path:
     home = tmp_path_factory.mktemp("superres")
-    target = Target.uniform(toy_panel.groups)
-    one = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
-    source = MixtureSource((one,) * target.groups.size)
-    settings = Settings(generator="toy", attributes=toy_panel.groups.names).to_dict()
-    sampler = Sampler(Origin.of(toy), target, target.shares, source, settings)
-    save_sampler(sampler, home / "sampler.safetensors")
+    save_sampler(toy_sampler, home / "sampler.safetensors")
     return home
 
 

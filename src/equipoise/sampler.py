@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -227,6 +227,17 @@ class Sampler:
         key = (block, cell + 1)
         requested = self._requests(seed, block) if cell < 0 else np.full(BLOCK_ROWS, cell)
         return self.source.block(seed, key, requested), requested
+
+    def bound(self, generator: Generator) -> Sampler:
+        """Return the sampler with the generator that it draws with.
+
+        Raises
+        ------
+        FileFormatError
+            When it was made for another one.
+        """
+        self.check_generator(generator)
+        return replace(self, source=self.source.bound(generator))
 
     def check_generator(self, generator: Generator) -> None:
         """Check that this is the generator that the sampler was made for.

@@ -7,7 +7,6 @@ target, weights and settings. Loading runs no code from it.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +133,7 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         raise FileFormatError(
             where, "must have whole metadata", f"{type(error).__name__}: {error}", _REMEDY
         ) from error
-    if generator is None:
-        return sampler
-    sampler.check_generator(generator)
-    return replace(sampler, source=source.bound(generator))
+    return sampler if generator is None else sampler.bound(generator)
 
 
 def _groups_from_json(items: list[dict[str, Any]]) -> Groups:

@@ -11,20 +11,7 @@ from equipoise.audit.material import Material, draw_material
 from equipoise.classifiers import Panel, Reading, by_probability
 from equipoise.generators.toy import ToyGenerator
 from equipoise.groups import Attribute
-from equipoise.mixture import Mixture, MixtureSource
-from equipoise.sampler import Origin, Sampler
-from equipoise.settings import Settings
-from equipoise.targets import Target
-
-
-@pytest.fixture(scope="session")
-def toy_sampler(toy: ToyGenerator, toy_panel: Panel) -> Sampler:
-    """The prior itself for every cell: verified draws are rejection."""
-    target = Target.uniform(toy_panel.groups)
-    one = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
-    source = MixtureSource((one,) * target.groups.size)
-    settings = Settings(generator="toy", attributes=toy_panel.groups.names).to_dict()
-    return Sampler(Origin.of(toy), target, target.shares, source, settings)
+from equipoise.sampler import Sampler
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.answers import Answers, ask
+from equipoise.audit.answers import ask
 from equipoise.audit.breakdown import break_down
 from equipoise.audit.caveats import of_images
 from equipoise.audit.checks import ignoring, verdict, worst_first
@@ -113,11 +113,11 @@ def audit_classifier(
     numbers = words.numbers(own, levels)
     answers = folder / "answers"
     asked = ask(model, material, answers, workers=workers, progress=progress)
-    costs = [_cost("model", model, asked)]
+    costs = [Asking.of("model", model.name, asked)]
 
     def opinion(judge: Classifier, role: str) -> NDArray[np.int8]:
         told = ask(judge, material, answers, workers=workers, progress=progress, stage=role)
-        costs.append(_cost(role, judge, told))
+        costs.append(Asking.of(role, judge.name, told))
         place = choose_attribute(told.attributes, settings.attribute, judge.name)
         own = told.attributes[place]
         return np.maximum(
@@ -140,7 +140,7 @@ def audit_classifier(
     paired = None
     if ladders is not None:
         told = ask(model, ladders, answers, workers=workers, progress=progress, stage="ask pairs")
-        costs.append(_cost("model, on pairs", model, told))
+        costs.append(Asking.of("model, on pairs", model.name, told))
         moved, sure = translate(told.levels[:, place], numbers), told.confidence[:, place]
         paired = tell_counterfactuals(ladders, material.groups, moved, sure, levels, folder)
 
@@ -236,12 +236,6 @@ def _numbers(own: Attribute, levels: tuple[str, ...], words: LevelMap) -> NDArra
     """Return the audited level of each of a judge's, mapped only where its words differ."""
     same = set(own.levels) <= set(levels)
     return (LevelMap() if same else words).numbers(own, levels)
-
-
-def _cost(role: str, classifier: Classifier, answers: Answers) -> Asking:
-    return Asking(
-        role, classifier.name, answers.asked, answers.kept, answers.failed, answers.seconds
-    )
 
 
 def _caveats(

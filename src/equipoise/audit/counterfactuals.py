@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from equipoise.audit.effects import Effect, effects
 from equipoise.audit.ladder_folder import LadderFolder
 from equipoise.audit.record import Counterfactuals, Flipped, Yield
-from equipoise.files import atomic_path
 from equipoise.groups import Groups
-from equipoise.report.pictures import COLUMNS, contact_sheet
+from equipoise.report.pictures import COLUMNS, write_sheet
 
 _ROWS = 2
 
@@ -83,8 +82,7 @@ def _write_flipped(
         )
         way = "to" if became else "away"
         name = f"flipped-{ladders.attribute}-{before}-{after}-{level}-{way}.png"
-        with atomic_path(folder / "pictures" / name) as part:
-            contact_sheet(images, COLUMNS).save(part, format="PNG")
+        write_sheet(folder / "pictures" / name, images)
         found.append(
             Flipped(effect.before, effect.after, effect.level, became, len(faces), effect.n, name)
         )

@@ -8,10 +8,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.checks import Check, Evidence, Outcome
+from equipoise.audit.checks import Check, Evidence
 from equipoise.audit.gaps import ERROR
 from equipoise.audit.paired import discordance, paired_difference
 from equipoise.audit.rates import Rate
+from equipoise.audit.rule import is_shown, outcome_of, size_of
 from equipoise.estimates import Estimate, around
 from equipoise.measure.intervals import exact_interval
 
@@ -126,11 +127,7 @@ def _mean(change: NDArray[np.float64]) -> Estimate:
 
 
 def effect_check(effect: Effect, tolerance: float) -> Check:
-    """Judge an effect: by the same rule as a gap.
-
-    An issue: p under 0.05 by Holm, an estimate over the tolerance, and an interval without 0.
-    Passed: an interval within the tolerance on both sides. Else a tip.
-    """
+    """Judge the size of an effect, by `equipoise.audit.rule`."""
     title = (
         f"Does {effect.varied} {effect.before} to {effect.after} change the answer "
         f"{effect.level!r} on the same face?"
@@ -138,14 +135,13 @@ def effect_check(effect: Effect, tolerance: float) -> Check:
     if not effect.n:
         words = "There is no face with an answer at both levels."
         return Check(effect.code, title, "not applicable", words)
-    found = effect.difference
-    shown = effect.p_value < ERROR and not found.low <= 0 <= found.high
-    outcome: Outcome = "tip"
-    if max(-found.low, found.high) <= tolerance:
-        outcome, said = "passed", f"Any effect is within {tolerance:.1%}"
-    elif shown and abs(found.value) > tolerance:
-        outcome, said = "issue", "It does"
-    elif shown:
+    found, size = effect.difference, size_of(effect.difference)
+    outcome = outcome_of(size, effect.p_value, tolerance)
+    if outcome == "passed":
+        said = f"Any effect is within {tolerance:.1%}"
+    elif outcome == "issue":
+        said = "It does"
+    elif is_shown(size, effect.p_value):
         said = f"It does, but the estimate is within {tolerance:.1%}"
     else:
         said = f"No effect is shown, nor excluded over {tolerance:.1%}; take more faces"

@@ -1,11 +1,4 @@
-"""From rates to checks: groups, their gaps, and the rule that tells an issue from a tip.
-
-A gap is an issue when three things hold: the test that all groups have one rate rejects after
-Holm's correction over all gaps of the audit; the estimated gap is over the tolerance; and its
-simultaneous interval lies above 0. It passes when that interval lies wholly within the tolerance.
-All else is a tip: seen but small or unsure, or not excluded by so few images. Where all rates are
-equal, an audit raises an issue with a chance of at most 5 %.
-"""
+"""From rates to checks: groups and their gaps, by `equipoise.audit.rule`."""
 
 from __future__ import annotations
 
@@ -16,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.breakdown import Breakdown, NamedGap
-from equipoise.audit.checks import Check, Evidence, Outcome
-from equipoise.audit.gaps import ERROR
+from equipoise.audit.checks import Check, Evidence
 from equipoise.audit.label_noise import ReferenceErrors, error_of_group, tipping_point, true_gap
+from equipoise.audit.rule import is_shown, outcome_of
 from equipoise.estimates import Estimate
 
 
@@ -56,7 +49,7 @@ def gap_checks(
 
 
 def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
-    """Judge a gap by the rule above.
+    """Judge a gap; one that is no fault is a tip where it would be an issue.
 
     Parameters
     ----------
@@ -67,13 +60,13 @@ def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
         How many groups were compared.
     """
     gap, found = named.gap, named.gap.difference
-    shown = named.p_value < ERROR and found.low > 0
-    outcome: Outcome = "tip"
-    if found.high <= tolerance:
-        outcome, said = "passed", f"Any gap is within {tolerance:.1%}"
-    elif shown and found.value > tolerance:
-        outcome = "issue" if named.is_fault else "tip"
+    shown = is_shown(found, named.p_value)
+    outcome = outcome_of(found, named.p_value, tolerance)
+    if outcome == "passed":
+        said = f"Any gap is within {tolerance:.1%}"
+    elif outcome == "issue":
         said = f"It is highest in {gap.highest} and lowest in {gap.lowest}"
+        outcome = "issue" if named.is_fault else "tip"
     elif shown:
         said = f"There is a gap, but its estimate is within {tolerance:.1%}"
     else:

@@ -6,7 +6,6 @@ FOLDER/images/FACE-LEVEL.png
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from equipoise.audit.ladders import Ladders
+from equipoise.audit.picture_files import PictureFiles
 from equipoise.errors import FileFormatError
 from equipoise.export.rows import png
 from equipoise.files import atomic_path, storage
-from equipoise.measure.folder import read_image
 
 _LARGEST = 2**30
 
@@ -33,32 +32,34 @@ class LadderFolder:
 
     Attributes
     ----------
-    folder : Path
     attribute : str
     levels : tuple of str
     cells : numpy.ndarray, shape (m,), int64
     moves : numpy.ndarray, shape (m, L), float32
     tried : numpy.ndarray, shape (K,), int64
     calls : int
-    digests : tuple of str
-        SHA-256 of each file.
+    pictures : PictureFiles
     """
 
-    folder: Path
     attribute: str
     levels: tuple[str, ...]
     cells: NDArray[np.int64]
     moves: NDArray[np.float32]
     tried: NDArray[np.int64]
     calls: int
-    digests: tuple[str, ...]
+    pictures: PictureFiles
 
     def __len__(self) -> int:
         return len(self.cells)
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """SHA-256 of each file."""
+        return self.pictures.digests
+
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
-        return np.stack([read_image(_file(self.folder, *divmod(row, self.count))) for row in rows])
+        return self.pictures.images(rows)
 
     @property
     def count(self) -> int:
@@ -124,13 +125,15 @@ def _read(folder: Path, path: Path, identity: str) -> LadderFolder | None:
         levels = tuple(str(level) for level in told["levels"])
         if cells.ndim != 1 or moves.shape != (len(cells), len(levels)):
             raise ValueError("arrays of other shapes")
-        digests = tuple(
-            hashlib.sha256(_file(folder, face, level).read_bytes()).hexdigest()
-            for face in range(len(cells))
-            for level in range(len(levels))
+        pictures = PictureFiles.of(
+            [
+                _file(folder, face, level)
+                for face in range(len(cells))
+                for level in range(len(levels))
+            ]
         )
         attribute = str(told["attribute"])
-        return LadderFolder(folder, attribute, levels, cells, moves, tried, int(calls[0]), digests)
+        return LadderFolder(attribute, levels, cells, moves, tried, int(calls[0]), pictures)
     except (
         *(OSError, KeyError, TypeError, ValueError, IndexError, RecursionError),
         safetensors.SafetensorError,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from equipoise.errors import InputError
+from equipoise.optional import load_library
 
 
 def audit_library(module: str) -> Any:
@@ -16,12 +15,4 @@ def audit_library(module: str) -> Any:
     InputError
         When it is not installed.
     """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(
-            "audits",
-            f"must have {module.partition('.')[0]} installed",
-            str(error),
-            'Run `pip install "equipoise[audit]"`.',
-        ) from error
+    return load_library("audits", module, 'Run `pip install "equipoise[audit]"`.')

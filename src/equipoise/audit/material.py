@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.audit.picture_files import digest_of
 from equipoise.classifiers.panel import Panel
 from equipoise.errors import FileFormatError
 from equipoise.export import write_draws
@@ -183,8 +183,7 @@ def read_material(folder: Path) -> Material:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of(path)
     except OSError as error:
         raise FileFormatError(
             f"image {path}", "must be there", error.strerror or str(error), _REMEDY

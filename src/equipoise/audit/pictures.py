@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from equipoise.audit.material import Material
 from equipoise.audit.rates import Compared
 from equipoise.audit.record import Wrong
-from equipoise.files import atomic_path
 from equipoise.groups import Groups
-from equipoise.report.pictures import COLUMNS, contact_sheet
+from equipoise.report.pictures import COLUMNS, write_sheet
 
 _ROWS = 2
 
@@ -47,7 +46,6 @@ def write_wrong(
         rows = np.flatnonzero(wrong & (cells == k))
         name = f"wrong-cell-{k}.png"
         images = material.images(rows[: COLUMNS * _ROWS].tolist())
-        with atomic_path(folder / "pictures" / name) as part:
-            contact_sheet(images, COLUMNS).save(part, format="PNG")
+        write_sheet(folder / "pictures" / name, images)
         found.append(Wrong(by.cells[k], len(rows), int((judged & (cells == k)).sum()), name))
     return tuple(sorted(found, key=lambda w: -w.count / w.n))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from equipoise.audit.answers import Answers
 from equipoise.audit.breakdown import Breakdown
 from equipoise.audit.checks import Check
 from equipoise.audit.effects import Effect
@@ -62,6 +63,11 @@ class Asking:
     kept: int
     failed: int
     seconds: float
+
+    @classmethod
+    def of(cls, role: str, name: str, told: Answers) -> Asking:
+        """Tell what answers cost."""
+        return cls(role, name, told.asked, told.kept, told.failed, told.seconds)
 
 
 @dataclass(frozen=True)

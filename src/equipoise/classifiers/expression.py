@@ -10,12 +10,11 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from equipoise import zoo
 from equipoise.classifiers.base import Reading, by_probability
-from equipoise.classifiers.resize import resize
+from equipoise.classifiers.network_input import NetworkInput, prepare
 from equipoise.classifiers.tflite import TfliteNetwork
 from equipoise.groups import Attribute
 
@@ -23,8 +22,7 @@ EXPRESSIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"
 SMILING = Attribute("smiling", ("no", "yes"))
 EXPRESSION = Attribute("expression", EXPRESSIONS)
 
-# ITU-R BT.601 weights of red, green and blue in luma.
-_LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+_INPUT = NetworkInput(64, "box", scale=127.5, mean=(1.0,), channels="grey", layout="nhwc")
 
 
 class Expression:
@@ -51,8 +49,7 @@ class Expression:
         self._network = TfliteNetwork(zoo.fetch("expression").read_bytes(), "expression")
 
     def _answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        grey = (resize(images, 64) * _LUMA).sum(dim=1) / 127.5 - 1
-        return self._network.run(grey.numpy()[..., None])[0]
+        return self._network.run(prepare(images, _INPUT))[0]
 
     def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
         """Return the answers; the score of smiling is P(happy)."""

@@ -95,6 +95,13 @@ class Table:
             raise self.error(field, rule, found)
         return found
 
+    def sentences(self, field: str) -> tuple[str, ...]:
+        """Take full sentences; none by default."""
+        found = self.texts(field, ())
+        if not all(text.endswith(".") for text in found):
+            raise self.error(field, "must be full sentences", found)
+        return found
+
     def texts(self, field: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """Take a list of texts."""
         rule = "must be a list of texts"

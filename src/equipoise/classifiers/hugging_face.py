@@ -19,8 +19,9 @@ from equipoise.classifiers.local.networks import TorchNetwork
 from equipoise.classifiers.network_input import NetworkInput
 from equipoise.classifiers.network_output import OutputReading
 from equipoise.errors import FileFormatError, InputError
-from equipoise.features.libraries import load_library, load_weights, network_digest
+from equipoise.features.libraries import load_weights, network_digest
 from equipoise.groups import Attribute
+from equipoise.optional import load_library
 
 _LARGEST_FILE = 2**20
 # Numbers of Pillow's filters, as configurations name them.

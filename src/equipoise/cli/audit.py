@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
-from equipoise.cli.drawing import open_sampler
+from equipoise.cli.drawing import Opened, open_sampler
 from equipoise.cli.options import Device, JsonFile, Workers
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def classifier(
         refuse_flags("for a folder of images", {"n": n, "device": device, **varied})
     if reference is None:
         reference = LABEL if attribute in groups.names else NONE
-    names = groups.names if by is None else tuple(name.strip() for name in by.split(","))
+    names = chosen_names(by, groups)
     opened = open_classifier(model)
     other = None if reference in (LABEL, NONE) else open_classifier(reference)
     settings = AuditSettings(
@@ -110,13 +110,14 @@ def classifier(
     if dry:
         _dry_run(settings, opened, other, what, n or _IMAGES)
         return
+    drawn = None if what.is_dir() else open_sampler(what, device)
     with bars() as progress:
-        material = audit_material(what, n or _IMAGES, seed, out, device, workers, progress)
+        material = audit_material(what, drawn, n or _IMAGES, seed, out, workers, progress)
         ladders = None
-        if pairs is not None:
+        if pairs is not None and drawn is not None:
             file = directions or what.parent / "directions.safetensors"
             faces = pairs_n or _FACES
-            ladders = _ladders(what, pairs, faces, file, seed, out, device, workers, progress)
+            ladders = _ladders(drawn, pairs, faces, file, seed, out, workers, progress)
         found = audit_classifier(
             opened,
             material,
@@ -143,41 +144,36 @@ def balanced_groups(what: Path) -> Groups:
     return read_metadata(what).groups if what.is_dir() else load_sampler(what).groups
 
 
+def chosen_names(text: str | None, groups: Groups) -> tuple[str, ...]:
+    """Return the attributes between commas, or all where none is named."""
+    return groups.names if text is None else tuple(name.strip() for name in text.split(","))
+
+
 def audit_material(
-    what: Path,
+    folder: Path,
+    drawn: Opened | None,
     n: int,
     seed: int,
     out: Path,
-    device: str | None,
     workers: int | None,
     progress: Progress,
 ) -> Material:
-    """Read the images of a folder, or draw them with a sampler."""
+    """Draw images with an opened sampler, or read those of a folder where there is none."""
     from equipoise.audit.material import draw_material, read_material
 
-    if what.is_dir():
-        return read_material(what)
-    sampler, generator, panel = open_sampler(what, device)
-    return draw_material(
-        sampler,
-        generator,
-        panel,
-        n,
-        seed,
-        out / "material",
-        workers=workers,
-        progress=progress,
-    )
+    if drawn is None:
+        return read_material(folder)
+    place = out / "material"
+    return draw_material(*drawn, n, seed, place, workers=workers, progress=progress)
 
 
 def _ladders(
-    sampler_file: Path,
+    drawn: Opened,
     attribute: str,
     n: int,
     directions: Path,
     seed: int,
     out: Path,
-    device: str | None,
     workers: int | None,
     progress: Progress,
 ) -> LadderFolder:
@@ -186,7 +182,7 @@ def _ladders(
     from equipoise.audit.ladders import make_ladders
     from equipoise.hyperplanes import read_conditional
 
-    sampler, generator, panel = open_sampler(sampler_file, device)
+    sampler, generator, panel = drawn
     varied = sampler.groups.attributes[sampler.groups.attribute(attribute)]
     normals = read_conditional(directions, varied)
     identity = repr([sampler.digest, panel.digest, attribute, n, seed, normals.tobytes().hex()])
@@ -213,15 +209,20 @@ def _dry_run(
     """Print the resolved settings and how many questions they ask."""
     from equipoise.human.answered import read_metadata
 
-    rows = [
-        (name, ", ".join(value) if isinstance(value, tuple) else str(value))
-        for name, value in vars(settings).items()
-    ]
-    print_table(out_console, ("setting", "value"), [("model", model.name), *rows])
+    print_settings({"model": model.name, **vars(settings)})
     drawn = "" if what.is_dir() else f", {n:,} verified images to draw"
     count = len(read_metadata(what).files) if what.is_dir() else n
     more = f" and {count:,} to {reference.name}" if reference else ""
     out_console.print(f"cost     at most {count:,} questions to {model.name}{more}{drawn}")
+
+
+def print_settings(settings: Mapping[str, object]) -> None:
+    """Print the resolved settings of an audit."""
+    rows = [
+        (name, ", ".join(value) if isinstance(value, tuple) else str(value))
+        for name, value in settings.items()
+    ]
+    print_table(out_console, ("setting", "value"), rows)
 
 
 def _print(audit: ClassifierAudit) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -15,6 +15,11 @@ from equipoise.settings import make_settings
 
 if TYPE_CHECKING:
     from equipoise.classifiers import Panel
+    from equipoise.generators import Generator
+    from equipoise.sampler import Sampler
+
+Opened: TypeAlias = "tuple[Sampler, Generator, Panel]"
+"""A sampler, its generator, and the panel that its labels came from."""
 
 
 @app.command()
@@ -179,7 +184,7 @@ def panel_of(attributes: str | None, classifiers: list[str] | None) -> Panel:
     return open_panel(named.attributes, classifiers=named.classifiers)
 
 
-def open_sampler(path: Path, device: str | None, classifiers: list[str] | None = None) -> Any:
+def open_sampler(path: Path, device: str | None, classifiers: list[str] | None = None) -> Opened:
     """Return a sampler with its generator and the panel that its labels came from.
 
     `classifiers` names the sampler's own where they lie elsewhere by now.
@@ -187,10 +192,10 @@ def open_sampler(path: Path, device: str | None, classifiers: list[str] | None =
     from equipoise.flow import open_models
     from equipoise.sampler_file import load_sampler
 
-    saved = load_sampler(path).settings
+    saved = load_sampler(path)
     given = {"device": device, "classifiers": classifiers}
-    settings = make_settings({**saved, **{k: v for k, v in given.items() if v}})
+    settings = make_settings({**saved.settings, **{k: v for k, v in given.items() if v}})
     generator, panel = open_models(settings)
-    sampler = load_sampler(path, generator)
+    sampler = saved.bound(generator)
     sampler.check_panel(panel)
     return sampler, generator, panel

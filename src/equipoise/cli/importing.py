@@ -29,8 +29,8 @@ def import_gmm(
     from equipoise.released import import_mixtures
     from equipoise.sampler_file import save_sampler
 
-    names = None if attributes is None else [a.strip() for a in attributes.split(",")]
-    settings = make_settings({"generator": generator, "attributes": names, "method": "mixture"})
+    given = {"generator": generator, "attributes": attributes, "method": "mixture"}
+    settings = make_settings(given)
     opened, panel = open_models(settings)
     sampler = import_mixtures(source, opened, panel.groups, settings.to_dict())
     save_sampler(sampler, out)

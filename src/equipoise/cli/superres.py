@@ -11,12 +11,14 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import (
     audit_material,
     balanced_groups,
+    chosen_names,
     percent_or_dash,
     print_checks,
     print_costs,
+    print_settings,
 )
 from equipoise.cli.console import bars, print_table, refuse_flags
-from equipoise.cli.drawing import open_sampler
+from equipoise.cli.drawing import Opened, open_sampler
 from equipoise.cli.options import Device, JsonFile, Workers
 
 if TYPE_CHECKING:
@@ -75,18 +77,18 @@ def superres(
     from equipoise.superres import open_restorer
 
     groups = balanced_groups(what)
-    names = groups.names if attributes is None else tuple(a.strip() for a in attributes.split(","))
+    names = chosen_names(attributes, groups)
     settings = SuperresSettings(
         model, names, factor, per_cell, restarts, tolerance, tuple(ignore or ()), seed
     )
-    searched, panel = _models(what, groups, generator, device)
+    drawn, searched, panel = _models(what, groups, generator, device)
     restorer = open_restorer(model, factor, searched, steps=steps)
     if dry:
         _dry_run(settings, restorer.name, groups)
         return
     with bars() as progress:
         n = per_cell * groups.size
-        material = audit_material(what, n, seed, out, device, workers, progress)
+        material = audit_material(what, drawn, n, seed, out, workers, progress)
         found = audit_superres(
             restorer, material, panel, out, settings, workers=workers, progress=progress
         )
@@ -98,26 +100,22 @@ def superres(
 
 def _models(
     what: Path, groups: Groups, generator: str | None, device: str | None
-) -> tuple[Generator | None, Panel]:
-    """Return the generator to search, where there is one, and the panel that verified."""
+) -> tuple[Opened | None, Generator | None, Panel]:
+    """Return the sampler and the generator to search, where there are any, and the panel."""
     from equipoise.classifiers import open_panel
     from equipoise.generators import open_generator
 
     if what.is_dir():
         found = None if generator is None else open_generator(generator, device=device or "cpu")
-        return found, open_panel(groups.names, found)
+        return None, found, open_panel(groups.names, found)
     refuse_flags("for a sampler, which brings its own", {"generator": generator})
-    _, own, panel = open_sampler(what, device)
-    return own, panel
+    drawn = open_sampler(what, device)
+    return drawn, *drawn[1:]
 
 
 def _dry_run(settings: SuperresSettings, name: str, groups: Groups) -> None:
     """Print the resolved settings and how many images they restore."""
-    rows = [
-        (key, ", ".join(value) if isinstance(value, tuple) else str(value))
-        for key, value in vars(settings).items()
-    ]
-    print_table(out_console, ("setting", "value"), rows)
+    print_settings(vars(settings))
     most = settings.per_cell * groups.size
     out_console.print(
         f"cost     at most {most * settings.restarts:,} images restored by {name}, "

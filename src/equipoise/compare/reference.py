@@ -54,7 +54,8 @@ class Pool:
         TooFewSamples
             When a cell has fewer than two codes in the pool.
         """
-        return min(MOST, self._rarest(groups) // self._each(groups))
+        own = self._own(groups)
+        return min(MOST, min(map(len, own)) // self._each(groups, own))
 
     def balanced(self, groups: Groups, number: int) -> NDArray[np.int64]:
         """Return the indices of reference `number`, equally many of each cell.
@@ -64,32 +65,28 @@ class Pool:
         TooFewSamples
             When a cell has fewer than two codes in the pool.
         """
-        each = self._each(groups)
-        return np.concatenate(
-            [rows[number * each : (number + 1) * each] for rows in self._own(groups)]
-        )
+        own = self._own(groups)
+        each = self._each(groups, own)
+        return np.concatenate([rows[number * each : (number + 1) * each] for rows in own])
 
     def calls(self, groups: Groups) -> float:
         """Return generator calls per image of a reference."""
-        return len(self.labels) / self._rarest(groups) / groups.size
+        return len(self.labels) / min(map(len, self._own(groups))) / groups.size
 
     def codes(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Make codes of the pool again, in rising order."""
         rows = [self.generator.prior.codes(self.seed, int(i), int(i) + 1) for i in np.sort(index)]
         return np.concatenate(rows)
 
-    def _each(self, groups: Groups) -> int:
+    def _each(self, groups: Groups, own: list[NDArray[np.int64]]) -> int:
         """Return a reference's images of one cell; two references fit into the pool."""
-        each = min(self.n // groups.size, self._rarest(groups) // 2)
+        each = min(self.n // groups.size, min(map(len, own)) // 2)
         if each == 0:
-            rarest = groups.cells[int(np.argmin([len(rows) for rows in self._own(groups)]))]
+            rarest = groups.cells[int(np.argmin([len(rows) for rows in own]))]
             raise TooFewSamples(
                 f"cell {rarest!r} of the pool", "must have at least 2 codes", 0, "Raise --pool."
             )
         return each
-
-    def _rarest(self, groups: Groups) -> int:
-        return min(len(rows) for rows in self._own(groups))
 
     def _own(self, groups: Groups) -> list[NDArray[np.int64]]:
         cells = self.labels.restricted(groups).cells

@@ -7,7 +7,6 @@ the network or its own cache.
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.errors import FetchError, InputError
+from equipoise.errors import FetchError
 from equipoise.generators.device import check_device
+from equipoise.optional import load_library
 
 _SIDE = 224
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -151,20 +151,6 @@ def clip(device: str = "cpu") -> NetworkFeatures:
     return NetworkFeatures(
         "clip", about, 512, network, lambda x: network.encode_image(scale(x)), place
     )
-
-
-def load_library(what: str, module: str, remedy: str) -> Any:
-    """Return an optional module, or say what needs it and how to have it."""
-    try:
-        return importlib.import_module(module)
-    # A torchvision that was built for another torch raises RuntimeError when it is imported.
-    except (ImportError, RuntimeError) as error:
-        raise InputError(
-            what,
-            f"must have {module.partition('.')[0]} installed",
-            str(error),
-            remedy,
-        ) from error
 
 
 def load_weights(what: str, library: str, load: Callable[[], Any], remedy: str) -> Any:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from jinja2 import TemplateError
 from markupsafe import Markup
 
-from equipoise.errors import FileFormatError
-from equipoise.files import write_text
-from equipoise.report.environment import data_uri, environment
+from equipoise.report.audit_page import Record, share, sheets, worst_first, write_page
+from equipoise.report.environment import environment
 from equipoise.report.plots import share_bars
-from equipoise.store import read_object
 
 _AXIS = "rate, with an exact 95 % interval for each alone"
 
@@ -29,62 +23,29 @@ def render_audit(folder: Path) -> Path:
     StorageError
         When the report cannot be written.
     """
-    path = folder / "audit.json"
-    remedy = f"Run `equipoise audit classifier --out {folder}` again."
-    audit = read_object(path, remedy)
-    with layout_of_audit(path, "equipoise.audit.record", remedy):
-        html = _to_html(audit, folder)
-    report = folder / "audit.html"
-    write_text(report, html)
-    return report
+    return write_page(folder, "audit", "classifier", "equipoise.audit.record", _to_html)
 
 
-@contextmanager
-def layout_of_audit(path: Path, module: str, remedy: str) -> Iterator[None]:
-    """Turn what a missing or misshapen field raises into an error that names the record.
-
-    Raises
-    ------
-    FileFormatError
-        When the record lacks a field, or it is of another kind.
-    """
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, TemplateError) as error:
-        raise FileFormatError(
-            f"audit {path}",
-            f"must have the layout of {module}",
-            f"{type(error).__name__}: {error}",
-            remedy,
-        ) from error
-
-
-def _to_html(audit: dict[str, Any], folder: Path) -> str:
+def _to_html(audit: Record, folder: Path) -> str:
     """Fill the template with record, plots and pictures."""
+    paired = audit["counterfactuals"]
     return (
         environment()
         .get_template("audit.html.jinja")
         .render(
             audit=audit,
             judged=any(group["error"]["n"] for group in audit["breakdowns"][0]["groups"]),
-            rows=[_worst_first(part["groups"]) for part in audit["breakdowns"]],
+            rows=[worst_first(part["groups"], "error") for part in audit["breakdowns"]],
             bars=[Markup(_bars(part["groups"])) for part in audit["breakdowns"]],
-            pictures=[data_uri(folder / "pictures" / wrong["picture"]) for wrong in audit["wrong"]],
-            flips=[
-                data_uri(folder / "pictures" / flipped["picture"])
-                for flipped in (audit["counterfactuals"] or {"flipped": []})["flipped"]
-            ],
+            pictures=sheets(folder, audit["wrong"]),
+            flips=sheets(folder, paired["flipped"] if paired else []),
         )
     )
 
 
-def _worst_first(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(groups, key=lambda g: -(g["error"]["estimate"]["value"] or 0))
-
-
-def _bars(groups: list[dict[str, Any]]) -> str:
+def _bars(groups: list[Record]) -> str:
     """Draw the error rates, or the answers where no truth is known, and the abstentions."""
-    ordered = _worst_first(groups)
+    ordered = worst_first(groups, "error")
     series = [("errors", [group["error"] for group in ordered])]
     if not any(group["error"]["n"] for group in groups):
         series = [
@@ -101,16 +62,3 @@ def _bars(groups: list[dict[str, Any]]) -> str:
         ],
         _AXIS,
     )
-
-
-def share(name: str, rate: dict[str, Any]) -> dict[str, Any]:
-    """Return a rate as `share_bars` takes it."""
-    told = rate["estimate"]
-    return {
-        "name": name,
-        "share": told["value"],
-        "joint": None,
-        "low": told["low"],
-        "high": told["high"],
-        "target": None,
-    }

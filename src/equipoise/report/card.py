@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from equipoise.files import write_text
-from equipoise.report.layout import layout_of
+from equipoise.report.layout import layout_of_run
 from equipoise.report.render import METHOD_NAMES
 from equipoise.report.words import estimate, number, percent
 from equipoise.store import RunFolder, write_json
@@ -30,7 +30,7 @@ def write_card(run: RunFolder) -> Path:
         When the card cannot be written.
     """
     figures, later = run.read_figures(), run.read_later()
-    with layout_of(run):
+    with layout_of_run(run):
         card = make_card(figures, later)
         text = to_markdown(card)
     write_json(run.path / "card.json", card)

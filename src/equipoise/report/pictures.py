@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,17 @@ def captioned_sheet(
     return sheet
 
 
+def write_sheet(
+    path: Path,
+    images: NDArray[np.uint8],
+    columns: int = COLUMNS,
+    marked: NDArray[np.bool_] | None = None,
+) -> None:
+    """Write a contact sheet as PNG, whole or not at all."""
+    with atomic_path(path) as part:
+        contact_sheet(images, columns, marked).save(part, format="PNG")
+
+
 def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
     if not len(codes):
         return np.empty((0, *generator.image_shape), np.uint8)
@@ -104,8 +116,7 @@ def write_pictures(
     def write(
         name: str, images: NDArray[np.uint8], marked: NDArray[np.bool_] | None = None
     ) -> None:
-        with atomic_path(run.picture(name)) as part:
-            contact_sheet(images, COLUMNS, marked).save(part, format="PNG")
+        write_sheet(run.picture(name), images, marked=marked)
 
     count = COLUMNS * ROWS
     write("prior", _images(generator, generator.prior.codes(seed, 0, count)))

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from equipoise.files import write_text
 from equipoise.report.environment import data_uri, environment
-from equipoise.report.layout import layout_of
+from equipoise.report.layout import layout_of_run
 from equipoise.report.plots import confusion_map, frontier_plot, share_bars
 from equipoise.store import RunFolder
 
@@ -32,7 +32,7 @@ def render(run: RunFolder) -> Path:
         When the report cannot be written.
     """
     figures, later = run.read_figures(), run.read_later()
-    with layout_of(run):
+    with layout_of_run(run):
         html = _to_html(figures, later, run)
     write_text(run.report, html)
     return run.report

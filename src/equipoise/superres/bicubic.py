@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.superres.reduce import to_bytes
+from equipoise.superres.reduce import resample, to_bytes
 
 
 class Bicubic:
@@ -32,8 +32,5 @@ class Bicubic:
         self, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
         """Return the enlarged images; seed and index play no part."""
-        size = [self.factor * side for side in low.shape[2:]]
-        pixels = torch.nn.functional.interpolate(
-            torch.from_numpy(low).float(), size, mode="bicubic", align_corners=False, antialias=True
-        )
-        return to_bytes(pixels)
+        height, width = (self.factor * side for side in low.shape[2:])
+        return to_bytes(resample(torch.from_numpy(low).float(), height, width))

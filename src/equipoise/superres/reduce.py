@@ -20,9 +20,13 @@ def reduce_pixels(pixels: torch.Tensor, factor: int) -> torch.Tensor:
 
     Values may pass the range of the input by a little, for the kernel has negative parts.
     """
-    size = (pixels.shape[2] // factor, pixels.shape[3] // factor)
+    return resample(pixels, pixels.shape[2] // factor, pixels.shape[3] // factor)
+
+
+def resample(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Return float images of another size by the kernel above, widened where they shrink."""
     return torch.nn.functional.interpolate(
-        pixels, size, mode="bicubic", align_corners=False, antialias=True
+        pixels, (height, width), mode="bicubic", align_corners=False, antialias=True
     )
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.audit.material import Material
-from equipoise.audit.superres.pictures import PictureFiles, Reencoded, read_levels
+from equipoise.audit.picture_files import PictureFiles
+from equipoise.audit.superres.pictures import Reencoded, read_levels
 from equipoise.classifiers import Panel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.generators.toy import ToyGenerator

@@ -1,18 +1,14 @@
-"""From flips to checks, by the rule of `equipoise.audit.findings`.
-
-An issue is shown by a test, by Holm over all tests of the audit; its estimate is over the
-tolerance; and its simultaneous interval lies above 0. A check passes when that interval lies wholly
-within the tolerance. All else is a tip.
-"""
+"""From flips to checks, by `equipoise.audit.rule`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from equipoise.audit.breakdown import NamedGap
-from equipoise.audit.checks import Check, Evidence, Outcome
+from equipoise.audit.checks import Check, Evidence
 from equipoise.audit.findings import gap_check
-from equipoise.audit.gaps import ERROR, holm
+from equipoise.audit.gaps import holm
+from equipoise.audit.rule import outcome_of, size_of
 from equipoise.audit.superres.flips import Change, Flips
 from equipoise.audit.superres.group_flips import GroupFlips
 from equipoise.estimates import Estimate
@@ -66,7 +62,7 @@ def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     if found.value != found.value:
         words = "No image of it is known both when restored and when encoded anew."
         return Check(code, title, "not applicable", words)
-    outcome = _outcome(found, p_value, tolerance)
+    outcome = outcome_of(found, p_value, tolerance)
     words = (
         f"{group.flips.count} of {group.flips.n} flip when restored, {group.reencoded.count} of "
         f"{group.reencoded.n} when encoded anew: {_numbers(found, p_value)}."
@@ -93,7 +89,7 @@ def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
             f"most, from {down.before} to {down.after}"
         )
     words += f": the largest change of a share is {_numbers(found, p_value)}."
-    outcome = _outcome(found, p_value, tolerance)
+    outcome = outcome_of(found, p_value, tolerance)
     return Check(code, title, outcome, words, Evidence(found, p_value))
 
 
@@ -103,11 +99,11 @@ def largest_change(changes: Sequence[Change]) -> Estimate:
     When all intervals hold, it is between the largest lower and the largest upper end of any
     change's size.
     """
-    ends = [change.difference for change in changes]
+    sizes = [size_of(change.difference) for change in changes]
     return Estimate(
-        max(abs(end.value) for end in ends),
-        max(0.0, *(max(end.low, -end.high) for end in ends)),
-        max(max(end.high, -end.low) for end in ends),
+        max(size.value for size in sizes),
+        max(size.low for size in sizes),
+        max(size.high for size in sizes),
     )
 
 
@@ -123,13 +119,6 @@ def _abstentions(cells: Sequence[GroupFlips]) -> Check:
         words,
         Evidence(Estimate(unknown / n)),
     )
-
-
-def _outcome(found: Estimate, p_value: float, tolerance: float) -> Outcome:
-    if found.high <= tolerance:
-        return "passed"
-    shown = p_value < ERROR and found.low > 0 and found.value > tolerance
-    return "issue" if shown else "tip"
 
 
 def _numbers(found: Estimate, p_value: float) -> str:

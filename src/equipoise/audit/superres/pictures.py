@@ -17,34 +17,9 @@ from equipoise.audit.material import Pictures
 from equipoise.audit.record import Asking
 from equipoise.classifiers.panel import Panel
 from equipoise.groups import UNKNOWN
-from equipoise.measure.folder import read_image
 from equipoise.progress import Progress, silent
 
 JPEG_QUALITY = 85
-
-
-@dataclass(frozen=True, eq=False)
-class PictureFiles:
-    """Images in files, of one size.
-
-    Attributes
-    ----------
-    files : tuple of Path
-    digests : tuple of str
-        SHA-256 of each file.
-    """
-
-    files: tuple[Path, ...]
-    digests: tuple[str, ...]
-
-    @classmethod
-    def of(cls, files: Sequence[Path]) -> PictureFiles:
-        """Read the digests of files."""
-        return cls(tuple(files), tuple(hashlib.sha256(f.read_bytes()).hexdigest() for f in files))
-
-    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
-        """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
-        return np.stack([read_image(self.files[row]) for row in rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +73,7 @@ def read_levels(
     costs = []
     for classifier in panel.classifiers:
         told = ask(classifier, pictures, folder, workers=workers, progress=progress, stage=role)
-        failed, seconds = told.failed, told.seconds
-        costs.append(Asking(role, classifier.name, told.asked, told.kept, failed, seconds))
+        costs.append(Asking.of(role, classifier.name, told))
         for place, attribute in enumerate(told.attributes):
             if attribute.name in panel.groups.names:
                 sure = told.confidence[:, place] >= panel.abstain_below

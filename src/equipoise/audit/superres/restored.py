@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.material import Pictures
+from equipoise.audit.picture_files import PictureFiles
 from equipoise.audit.superres.fidelity import inconsistency
-from equipoise.audit.superres.pictures import PictureFiles
 from equipoise.export.rows import png
 from equipoise.files import atomic_path
 from equipoise.measure.folder import read_image

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from equipoise.audit.caveats import of_images
 from equipoise.audit.checks import ignoring, verdict, worst_first
 from equipoise.audit.material import Material
+from equipoise.audit.picture_files import PictureFiles
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.findings import flip_checks
 from equipoise.audit.superres.flips import find_flips
 from equipoise.audit.superres.means import fidelity_by_cell
-from equipoise.audit.superres.pictures import PictureFiles, Reencoded, read_levels
+from equipoise.audit.superres.pictures import Reencoded, read_levels
 from equipoise.audit.superres.record import FORMAT, SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import restore_all
 from equipoise.audit.superres.triplets import write_triplets

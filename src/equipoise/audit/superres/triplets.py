@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from equipoise.audit.material import Pictures
 from equipoise.audit.superres.record import Triplets
-from equipoise.files import atomic_path
 from equipoise.groups import Groups
-from equipoise.report.pictures import COLUMNS, contact_sheet
+from equipoise.report.pictures import COLUMNS, write_sheet
 from equipoise.superres.reduce import reduced
 
 
@@ -54,8 +53,7 @@ def write_triplets(
         marked[2] = flipped[shown]
         sheet = np.concatenate([images, low, restored.images(shown)])
         name = f"restored-cell-{k}.png"
-        with atomic_path(folder / "pictures" / name) as part:
-            contact_sheet(sheet, len(shown), marked.ravel()).save(part, format="PNG")
+        write_sheet(folder / "pictures" / name, sheet, len(shown), marked.ravel())
         known = int((after[rows] >= 0).sum())
         found.append(Triplets(by.cells[k], int(flipped[rows].sum()), known, name))
     return tuple(sorted(found, key=lambda t: -t.count / max(t.n, 1)))

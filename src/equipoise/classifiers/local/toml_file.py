@@ -55,9 +55,7 @@ def read_description(path: Path) -> Description:
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
     file = Table(read_toml(path, GUIDE), guide=GUIDE)
-    caveats = file.texts("caveats", ())
-    if not all(text.endswith(".") for text in caveats):
-        raise file.error("caveats", "must be full sentences", caveats)
+    caveats = file.sentences("caveats")
     fed = file.table("input")
     input_name = fed.text("name") if "name" in fed else ""
     description = Description(

@@ -17,6 +17,7 @@ from equipoise.classifiers.remote.addresses import is_loopback
 from equipoise.classifiers.remote.description import HttpRequest, Secret
 from equipoise.classifiers.remote.transport import LARGEST_ANSWER, Trouble
 from equipoise.errors import InputError
+from equipoise.optional import load_library
 
 _SHOWN = 200
 
@@ -54,15 +55,8 @@ class HttpTransport:
         accept: str = "application/json",
         largest: int = LARGEST_ANSWER,
     ) -> None:
-        try:
-            import httpx2
-        except ImportError as error:
-            raise InputError(
-                f"service {request.service}",
-                "must have httpx2 installed",
-                str(error),
-                'Run `pip install "equipoise[remote]"`.',
-            ) from error
+        remedy = 'Run `pip install "equipoise[remote]"`.'
+        httpx2 = load_library(f"service {request.service}", "httpx2", remedy)
         secrets = {
             value.env: _secret(value.env)
             for _, value in (*request.headers, *request.fields)

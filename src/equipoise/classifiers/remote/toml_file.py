@@ -49,7 +49,7 @@ def read_image_service(path: Path) -> ImageService:
     file = Table(read_toml(path, _GUIDE))
     service = ImageService(
         file.text("name"),
-        _caveats(file),
+        file.sentences("caveats"),
         _http(file.table("request")),
         _picture(file.table("picture")),
         _limits(file.table("limits")),
@@ -67,7 +67,7 @@ def make_description(values: dict[str, Any]) -> Description:
         When a field is missing, unknown, or breaks its rule.
     """
     file = Table(values)
-    name, caveats = file.text("name"), _caveats(file)
+    name, caveats = file.text("name"), file.sentences("caveats")
     request: HttpRequest | RekognitionRequest
     if "rekognition" in file:
         table = file.table("rekognition")
@@ -85,13 +85,6 @@ def make_description(values: dict[str, Any]) -> Description:
     )
     file.done()
     return description
-
-
-def _caveats(file: Table) -> tuple[str, ...]:
-    caveats = file.texts("caveats", ())
-    if not all(text.endswith(".") for text in caveats):
-        raise file.error("caveats", "must be full sentences", caveats)
-    return caveats
 
 
 def _http(table: Table) -> HttpRequest:
