@@ -23,7 +23,7 @@ from equipoise.generators.base import Generator
 from equipoise.quantiles import weighted_quantile
 from equipoise.workers import batches
 
-PRINCIPAL = 16
+PRINCIPAL = 32
 """Principal axes of the stem features, at most, whose means are matched."""
 
 _RIDGE = 0.01

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 from equipoise.errors import FileFormatError, InputError, TooFewSamples
 from equipoise.generators.base import Generator
@@ -113,13 +114,15 @@ def fit_mixture(
     rows = codes.astype(np.float64)
     state = int(generator_for(seed, Stream.FIT).integers(2**32))
     best, criterion = None, np.inf
-    for count in tried:
-        fit = GaussianMixture(
-            count, reg_covar=regularisation, random_state=state, init_params="k-means++"
-        ).fit(rows)
-        if (found := float(fit.bic(rows))) >= criterion:
-            break  # More components only cost more from here on.
-        best, criterion = fit, found
+    # Its matrices are so small that threads cost several times what they give.
+    with threadpool_limits(1):
+        for count in tried:
+            fit = GaussianMixture(
+                count, reg_covar=regularisation, random_state=state, init_params="k-means++"
+            ).fit(rows)
+            if (found := float(fit.bic(rows))) >= criterion:
+                break  # More components only cost more from here on.
+            best, criterion = fit, found
     assert best is not None
     return Mixture(best.weights_, best.means_, best.covariances_)
 

@@ -36,6 +36,7 @@ AVOIDANCE = 4.0
 """How much sharper cells of target 0 are avoided than wanted ones are sought."""
 
 _CHUNK = 256
+_LEAST_CHUNK = 16
 _LARGEST_ROUND = 8192
 _MOST_CANDIDATES = 50_000_000
 
@@ -145,7 +146,7 @@ class TiltSource:
         size = min(_LARGEST_ROUND, -(-wanted // _CHUNK) * _CHUNK)
         only = slice(cell, cell + 1)
         found: list[NDArray[np.float32]] = []
-        have = start = 0
+        have = judged = start = 0
         while have < count:
             if start >= _MOST_CANDIDATES:
                 raise TooFewSamples(
@@ -160,14 +161,13 @@ class TiltSource:
             start += size
             lots = np.log(rng.random(size))
             passed = np.flatnonzero(lots < self.screen.ceilings(candidates, only)[:, 0])
-            for low in range(0, len(passed), _CHUNK):
-                rows = passed[low : low + _CHUNK]
+            while len(passed) and have < count:
+                rows, passed = np.split(passed, [_next(count - have, have, judged)])
                 log_chance = self._log_chances(generator.stem(candidates[rows]))[:, cell]
                 chosen = rows[lots[rows] < log_chance]
                 found.append(candidates[chosen])
                 have += len(chosen)
-                if have >= count:
-                    break
+                judged += len(rows)
         return np.concatenate(found)[:count]
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
@@ -241,6 +241,14 @@ class TiltSource:
             Screen(**screen),
             np.asarray(found["acceptance"], np.float64),
         )
+
+
+def _next(missing: int, have: int, judged: int) -> int:
+    """Return how many candidates to judge next, when `have` of `judged` were accepted so far."""
+    if not have:
+        return _CHUNK
+    needed = missing * judged / have
+    return min(_CHUNK, int(1.1 * needed) + _LEAST_CHUNK)
 
 
 def log_chances(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class Pool:
     labels: Labels
     seed: int
     n: int
+    _seen: dict[str, tuple[Pictures, ...]] = field(default_factory=dict, repr=False)
 
     def references(self, groups: Groups) -> int:
         """Return how many disjoint references there are, at least 2 and at most `MOST`.
@@ -68,6 +69,22 @@ class Pool:
         own = self._own(groups)
         each = self._each(groups, own)
         return np.concatenate([rows[number * each : (number + 1) * each] for rows in own])
+
+    def pictures(self, panel: Panel, workers: int | None = None) -> tuple[Pictures, ...]:
+        """Return all references of a panel's cells as seen; made once a panel.
+
+        Raises
+        ------
+        TooFewSamples
+            When a cell has fewer than two codes in the pool.
+        """
+        if panel.digest not in self._seen:
+            groups = panel.groups
+            self._seen[panel.digest] = tuple(
+                picture(self.generator, panel, self.codes(self.balanced(groups, i)), workers)
+                for i in range(self.references(groups))
+            )
+        return self._seen[panel.digest]
 
     def calls(self, groups: Groups) -> float:
         """Return generator calls per image of a reference."""

@@ -11,7 +11,7 @@ from typing import Any
 from equipoise.classifiers import Panel
 from equipoise.collection import collect
 from equipoise.compare.baselines import BASELINES, Case
-from equipoise.compare.reference import Pool, picture
+from equipoise.compare.reference import Pool
 from equipoise.compare.scores import score
 from equipoise.errors import FileFormatError, InputError, TooFewSamples
 from equipoise.files import storage, write_text
@@ -57,10 +57,7 @@ def run_case(
     if not left:
         return results
     panel, workers = case.ground.panel, case.ground.settings.workers
-    references = tuple(
-        picture(case.generator, panel, case.pool.codes(case.pool.balanced(case.groups, i)), workers)
-        for i in range(case.pool.references(case.groups))
-    )
+    references = case.pool.pictures(panel, workers)
     for method in left:
         try:
             write_json(_file(folder, method), score(case, BASELINES[method](case), references))
