@@ -21,7 +21,7 @@ from equipoise.collection import collect
 from equipoise.compare.baselines import Case
 from equipoise.compare.page import write_page
 from equipoise.compare.reference import Pool
-from equipoise.compare.run import make_case, read_results, run_case
+from equipoise.compare.run import FEATURES, make_case, open_joined, read_results, run_case
 from equipoise.generators import open_generator
 from equipoise.settings import Settings
 from equipoise.store import write_json
@@ -98,7 +98,8 @@ def main() -> None:
     generator = open_generator("digiface-dcgan")
     panel = open_panel(ATTRIBUTES, generator)
     table = collect(generator, panel, arguments.pool, POOL_SEED, arguments.work / "pool")
-    pool = Pool(generator, table.labels(), POOL_SEED, arguments.n)
+    features = open_joined(FEATURES, generator)
+    pool = Pool(generator, table.labels(), POOL_SEED, arguments.n, features)
     for name in names(arguments):
         print(f"{name.title}, seed {name.seed}", flush=True)
         run_case(

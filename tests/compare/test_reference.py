@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from equipoise.classifiers import Panel
 from equipoise.collection import collect
-from equipoise.compare.reference import MOST, Pool, picture
+from equipoise.compare.reference import MOST, Pool
 from equipoise.errors import TooFewSamples
+from equipoise.features.joined import JoinedFeatures
+from equipoise.features.pixels import PixelFeatures
 from equipoise.generators.toy import ToyGenerator
 from equipoise.groups import Groups
 
@@ -12,7 +16,7 @@ from equipoise.groups import Groups
 @pytest.fixture(scope="module")
 def pool(toy: ToyGenerator, toy_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Pool:
     labels = collect(toy, toy_panel, 8000, 5, tmp_path_factory.mktemp("pool")).labels()
-    return Pool(toy, labels, 5, 300)
+    return Pool(toy, labels, 5, 300, JoinedFeatures([PixelFeatures()]))
 
 
 def test_references_are_balanced_apart_and_truly_so(
@@ -38,15 +42,15 @@ def test_calls_are_those_of_waiting_for_the_rarest_cell(pool: Pool, toy_panel: P
     assert pool.calls(toy_panel.groups) == pytest.approx(8000 / (6 * counts.min()))
 
 
-def test_a_pool_without_a_cell_is_named(toy: ToyGenerator, pool: Pool) -> None:
+def test_a_pool_without_a_cell_is_named(pool: Pool) -> None:
     labels = pool.labels.take(np.flatnonzero(pool.labels.cells != 5))
     with pytest.raises(TooFewSamples, match="cell 'smiling=yes, skin_tone=light' of the pool"):
-        Pool(toy, labels, 5, 300).balanced(labels.groups, 0)
+        replace(pool, labels=labels).balanced(labels.groups, 0)
 
 
-def test_pictures_do_not_depend_on_workers(toy: ToyGenerator, toy_panel: Panel) -> None:
+def test_pictures_do_not_depend_on_workers(pool: Pool, toy: ToyGenerator, toy_panel: Panel) -> None:
     codes = toy.prior.codes(0, 0, 600)
-    one, two = (picture(toy, toy_panel, codes, workers) for workers in (1, 2))
+    one, two = (pool.picture(toy_panel, codes, workers) for workers in (1, 2))
     assert np.array_equal(one.features, two.features)
     assert one.features.shape == (600, 48)
     assert np.array_equal(one.labels.cells, two.labels.cells)

@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(folder: Path) -> dict[str, Result]:
-    return compare(SETTINGS, folder, 12_000)
+    return compare(SETTINGS, folder, 12_000, ["pixels"])
 
 
 def test_every_method_has_a_score(results: dict[str, Result]) -> None:
@@ -39,9 +39,13 @@ def test_scores_tell_the_methods_apart(results: dict[str, Result]) -> None:
     for method in ("rejection", "tilt, verified"):
         assert results[method]["kl"] < 1e-9, "exact by construction"
     assert results["tilt, one-shot"]["kl"] < 0.02
-    assert results["tilt, one-shot"]["frechet"] < results["prior"]["frechet"] / 5
+    assert (
+        results["tilt, one-shot"]["frechet"]["pixels"] < results["prior"]["frechet"]["pixels"] / 5
+    )
     far = results[f"{PAPER} 3, 1 component"]
-    assert far["frechet"] > 5 * results["tilt, one-shot"]["frechet"], "off the manifold"
+    assert far["frechet"]["pixels"] > 5 * results["tilt, one-shot"]["frechet"]["pixels"], (
+        "off the manifold"
+    )
     assert results["tilt, verified"]["calls"] < 0.6 * results["rejection"]["calls"]
     assert "effective sample size" in results["importance resampling"]["note"]
 
@@ -52,7 +56,9 @@ def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str,
     before = kept.stat().st_mtime_ns
     lost.unlink()
     told: list[str] = []
-    again = compare(SETTINGS, folder, 12_000, told=lambda method, result: told.append(method))
+    again = compare(
+        SETTINGS, folder, 12_000, ["pixels"], told=lambda method, result: told.append(method)
+    )
     assert told == ["prior"]
     assert kept.stat().st_mtime_ns == before
     assert again["prior"]["shares"] == results["prior"]["shares"]
@@ -60,7 +66,7 @@ def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str,
 
 def test_results_of_other_settings_are_refused(folder: Path, results: dict[str, Result]) -> None:
     with pytest.raises(InputError, match="must be empty or hold results of this comparison"):
-        compare(replace(SETTINGS, measure_n=300), folder, 12_000)
+        compare(replace(SETTINGS, measure_n=300), folder, 12_000, ["pixels"])
 
 
 def test_a_damaged_result_is_named(folder: Path, results: dict[str, Result]) -> None:
@@ -75,7 +81,7 @@ def test_a_damaged_result_is_named(folder: Path, results: dict[str, Result]) -> 
 
 def test_a_small_pool_names_the_cell(tmp_path: Path) -> None:
     with pytest.raises(TooFewSamples, match="of the pool"):
-        compare(SETTINGS, tmp_path, 30)
+        compare(SETTINGS, tmp_path, 30, ["pixels"])
 
 
 def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Result], tmp_path: Path) -> None:

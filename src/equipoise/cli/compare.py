@@ -41,6 +41,10 @@ def compare(
     pool: Annotated[
         int, typer.Option(help="Codes of the prior to label for the balanced references.")
     ] = 100_000,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(help="Where distances are taken; may be given again. [pixels, age]"),
+    ] = None,
     abstain_below: AbstainBelow = None,
     device: Device = None,
     batch_size: BatchSize = None,
@@ -58,25 +62,27 @@ def compare(
     given = {
         name: value
         for name, value in locals().items()
-        if name not in ("out", "config", "pool", "json_file", "dry")
+        if name not in ("out", "config", "pool", "features", "json_file", "dry")
     }
     settings = make_settings(given, config)
     dry_run(out_console, settings, measured=False)
     out_console.print(f"         and {pool:,} for the references, {settings.measure_n:,} a method")
     if dry:
         return
-    from equipoise.compare.page import COLUMNS, rows, write_page
+    from equipoise.compare.page import columns, rows, write_page
+    from equipoise.compare.run import FEATURES
     from equipoise.compare.run import compare as run
     from equipoise.store import write_json
 
     with bars() as progress:
-        results = run(settings, out, pool, progress)
-    print_table(out_console, COLUMNS, rows([results]))
+        results = run(settings, out, pool, features or FEATURES, progress)
+    print_table(out_console, columns([results]), rows([results]))
     title = f"{' x '.join(settings.attributes)}, {settings.n:,} labels"
     flags = {name: value for name, value in settings.to_dict().items() if name in given}
     flags = {**flags, "attributes": ",".join(settings.attributes), "pool": pool}
     del flags["classifiers"]
     told = [f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None]
+    told += [f"--features {name}" for name in features or ()]
     told += [f"--classifier {shlex.quote(uri)}" for uri in settings.classifiers]
     command = " ".join(["equipoise compare", *told])
     write_page(out / "compare.md", command, {title: [results]})

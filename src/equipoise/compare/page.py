@@ -14,32 +14,38 @@ from equipoise.compare.run import Result
 from equipoise.files import write_text
 from equipoise.report.plots import COLOURS, to_svg
 
-COLUMNS = ("method", "KL (floor)", "Frechet", "coverage", "calls", "fit, s", "draw, s / 1,000")
-
 EXPLANATION = """\
 Means over the seeds. KL is to the uniform target, in nats; its floor is what exact sampling shows
 on average. Frechet is a ratio to the distance between two balanced references made by rejection, so
-a perfect method comes near 1; features are a fixed projection of 12x12 pixels to 48 dimensions.
-Coverage (nearest neighbours, mean over cells) is better when higher. Calls are generator calls per
-image that came out as requested where cells are requested, else per delivered image. Importance
-resampling repeats labelled codes: it has no more images than its effective sample size.
+a perfect method comes near 1; in pixels it sees a fixed projection of 12x12 pixels to 48
+dimensions, in age the last features of a network that guesses ages. Coverage (nearest neighbours,
+mean over cells) is better when higher. Calls are generator calls per image that came out as
+requested where cells are requested, else per delivered image. Importance resampling repeats
+labelled codes: it has no more images than its effective sample size.
 """
 
 
+def columns(seeds: Sequence[Mapping[str, Result]]) -> tuple[str, ...]:
+    """Return the headings of a table."""
+    distances = [f"Frechet, {name}" for name in _features(seeds)]
+    return ("method", "KL (floor)", *distances, "coverage", "calls", "fit, s", "draw, s / 1,000")
+
+
 def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
-    """Return a row of text a method, the values of `COLUMNS`, as means over seeds."""
+    """Return a row of text a method, the values under `columns`, as means over seeds."""
+    names = _features(seeds)
     lines: list[tuple[str, ...]] = []
     for method in BASELINES:
         found = _scores(seeds, method)
         if not found:
             continue
-        ratio = np.mean([r["frechet"] / r["frechet_floor"] for r in found])
+        ratios = [np.mean([_ratio(r, name) for r in found]) for name in names]
         covered = [c for r in found for c in r["coverage"] if c is not None]
         lines.append(
             (
                 method,
                 f"{_mean(found, 'kl'):.4f} ({_mean(found, 'kl_floor'):.4f})",
-                f"{ratio:.1f}",
+                *(f"{ratio:.1f}" for ratio in ratios),
                 f"{np.mean(covered):.2f}" if covered else "-",
                 _shown(_mean(found, "calls_verified")),
                 _shown(_mean(found, "fit_seconds"), 0),
@@ -50,7 +56,11 @@ def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
 
 
 def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
-    """Draw KL and the ratio of Frechet distances of each method, a dot a seed, as SVG."""
+    """Draw KL and the ratio of Frechet distances of each method, a dot a seed, as SVG.
+
+    Distances are those in the first features.
+    """
+    first = _features(seeds)[0]
     names = [method for method in BASELINES if _scores(seeds, method)]
     figure = Figure(figsize=(9.0, 0.7 + 0.32 * len(names)))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -58,13 +68,16 @@ def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
         colour = COLOURS[1] if method.startswith("tilt") else COLOURS[0]
         for r in _scores(seeds, method):
             left.plot(max(r["kl"], 1e-5), place, "o", color=colour, alpha=0.8)
-            right.plot(r["frechet"] / r["frechet_floor"], place, "o", color=colour, alpha=0.8)
+            right.plot(_ratio(r, first), place, "o", color=colour, alpha=0.8)
     floors = [r["kl_floor"] for method in names for r in _scores(seeds, method)]
     left.axvline(float(np.median(floors)), color="#202124", linestyle="dashed", linewidth=1)
     right.axvline(1, color="#202124", linestyle="dashed", linewidth=1)
     left.set_yticks(range(len(names)), names)
     left.invert_yaxis()
-    for axes, label in ((left, "KL to the target (dashed: floor)"), (right, "Frechet, ratio")):
+    for axes, label in (
+        (left, "KL to the target (dashed: floor)"),
+        (right, f"Frechet in {first}, ratio"),
+    ):
         axes.set_xscale("log")
         axes.set_xlabel(label)
         axes.grid(axis="x", alpha=0.3)
@@ -91,10 +104,20 @@ def write_page(
         picture = path.with_name(f"{path.stem}-{number}.svg")
         write_text(picture, plot(seeds))
         lines += [f"## {title} ({len(seeds)} seed{'s' * (len(seeds) > 1)})", ""]
-        lines += [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        headings = columns(seeds)
+        lines += [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
         lines += [f"| {' | '.join(row)} |" for row in rows(seeds)]
         lines += ["", f"![{title}]({picture.name})", ""]
     write_text(path, "\n".join(lines))
+
+
+def _features(seeds: Sequence[Mapping[str, Result]]) -> list[str]:
+    """Return the names of the features in which distances were taken."""
+    return list(next(r["frechet"] for s in seeds for r in s.values() if "frechet" in r))
+
+
+def _ratio(result: Mapping[str, Any], name: str) -> float:
+    return float(result["frechet"][name] / result["frechet_floor"][name])
 
 
 def _scores(seeds: Sequence[Mapping[str, Result]], method: str) -> list[dict[str, Any]]:

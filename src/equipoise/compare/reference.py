@@ -1,4 +1,4 @@
-"""Balanced references by rejection, and what is measured of images in pixel features."""
+"""Balanced references by rejection, and what is measured of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.panel import Panel
 from equipoise.errors import TooFewSamples
-from equipoise.features.pixels import PixelFeatures
+from equipoise.features.joined import JoinedFeatures
 from equipoise.generators.base import Generator
 from equipoise.groups import Groups
 from equipoise.labels import Labels
@@ -17,14 +17,6 @@ from equipoise.measure.pictures import Pictures, see_codes
 
 MOST = 4
 """Disjoint references, at most; the distance between two is a noisy number, their mean less so."""
-
-
-def picture(
-    generator: Generator, panel: Panel, codes: NDArray[np.float32], workers: int | None = None
-) -> Pictures:
-    """Generate, label and featurise codes, batch by batch on all cores."""
-    features = PixelFeatures(generator.image_shape[0])
-    return see_codes(generator, codes, panel, features, workers=workers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +31,15 @@ class Pool:
     seed : int
     n : int
         Images wanted in a reference.
+    features : JoinedFeatures
+        In which distances are taken; coverage in the first.
     """
 
     generator: Generator
     labels: Labels
     seed: int
     n: int
+    features: JoinedFeatures
     _seen: dict[str, tuple[Pictures, ...]] = field(default_factory=dict, repr=False)
 
     def references(self, groups: Groups) -> int:
@@ -70,6 +65,12 @@ class Pool:
         each = self._each(groups, own)
         return np.concatenate([rows[number * each : (number + 1) * each] for rows in own])
 
+    def picture(
+        self, panel: Panel, codes: NDArray[np.float32], workers: int | None = None
+    ) -> Pictures:
+        """Generate, label and featurise codes, batch by batch on all cores."""
+        return see_codes(self.generator, codes, panel, self.features, workers=workers)
+
     def pictures(self, panel: Panel, workers: int | None = None) -> tuple[Pictures, ...]:
         """Return all references of a panel's cells as seen; made once a panel.
 
@@ -81,7 +82,7 @@ class Pool:
         if panel.digest not in self._seen:
             groups = panel.groups
             self._seen[panel.digest] = tuple(
-                picture(self.generator, panel, self.codes(self.balanced(groups, i)), workers)
+                self.picture(panel, self.codes(self.balanced(groups, i)), workers)
                 for i in range(self.references(groups))
             )
         return self._seen[panel.digest]

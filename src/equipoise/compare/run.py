@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,12 @@ from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool
 from equipoise.compare.scores import score
 from equipoise.errors import FileFormatError, InputError, TooFewSamples
+from equipoise.features import open_features
+from equipoise.features.joined import JoinedFeatures
+from equipoise.features.pixels import PixelFeatures
 from equipoise.files import storage, write_text
 from equipoise.flow import open_models
+from equipoise.generators.base import Generator
 from equipoise.labels import Labels
 from equipoise.methods import Ground
 from equipoise.progress import Progress, silent
@@ -25,6 +29,9 @@ from equipoise.targets import Target
 
 Result = dict[str, Any]
 """A stored score, or {"refused": why the method does not apply}."""
+
+FEATURES = ("pixels", "age")
+"""Distances are taken in colours, which share no blind spot with a network, and in a network."""
 
 _LARGEST = 2**20
 _IDENTITY = "case.txt"
@@ -73,6 +80,7 @@ def compare(
     settings: Settings,
     folder: Path,
     pool: int,
+    features: Sequence[str] = FEATURES,
     progress: Progress = silent,
     told: Callable[[str, Result], None] = lambda method, result: None,
 ) -> dict[str, Result]:
@@ -87,6 +95,9 @@ def compare(
     pool : int
         Codes of the prior to label for the references; a cell of share s gives s * pool / 2
         images to each of the two.
+    features : sequence of str
+        Names of features in which distances are taken, see `equipoise.features.open_features`;
+        coverage in the first.
     progress : Progress
     told : callable
         Given each new result.
@@ -108,10 +119,30 @@ def compare(
         return table.labels()
 
     seed = (settings.seed + _POOL_SEED) % 2**63
-    reference = Pool(generator, labels(pool, seed, "pool"), seed, settings.measure_n)
+    joined = open_joined(features, generator, settings.device)
+    reference = Pool(generator, labels(pool, seed, "pool"), seed, settings.measure_n, joined)
     learnt = labels(settings.n, settings.seed, "labels")
     case = make_case(reference, panel, learnt, settings, folder)
     return run_case(case, folder / "results", progress, told)
+
+
+def open_joined(names: Sequence[str], generator: Generator, device: str = "cpu") -> JoinedFeatures:
+    """Return features of a generator's images by name, to be read in one pass.
+
+    Raises
+    ------
+    InputError
+        When none is named, or one is unknown.
+    """
+    if not names or len(set(names)) < len(names):
+        raise InputError("features", "must be at least one, each once", names, "Pass pixels.")
+    channels = generator.image_shape[0]
+    return JoinedFeatures(
+        [
+            PixelFeatures(channels) if name == "pixels" else open_features(name, device=device)
+            for name in names
+        ]
+    )
 
 
 def make_case(pool: Pool, panel: Panel, labels: Labels, settings: Settings, folder: Path) -> Case:
@@ -168,6 +199,7 @@ def _check_identity(case: Case, folder: Path) -> None:
             "generator": case.generator.digest,
             "panel": case.ground.panel.digest,
             "pool": [case.pool.seed, len(case.pool.labels), case.pool.n],
+            "features": case.pool.features.digest,
             "n": case.n,
         },
         sort_keys=True,

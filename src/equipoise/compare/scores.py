@@ -9,7 +9,6 @@ from itertools import combinations
 import numpy as np
 
 from equipoise.compare.baselines import Case, Outcome
-from equipoise.compare.reference import picture
 from equipoise.distances import frechet_distance, moments
 from equipoise.measure.pictures import Pictures
 from equipoise.measure.representation import divergence, noise_floor
@@ -30,11 +29,12 @@ class Score:
         Of the cells, in the eye of the classifiers.
     purity : tuple of float, or None
         Share of requests that came out, a cell; None where nothing is requested.
-    frechet, frechet_floor : float
-        Squared Frechet distance to a balanced reference, and that between two references; means
-        over the references, and over their pairs.
+    frechet, frechet_floor : dict of str to float
+        Squared Frechet distance to a balanced reference, and that between two references, by the
+        name of features; means over the references, and over their pairs.
     coverage : tuple of float
-        Nearest-neighbour coverage of the first reference, a cell; in [0, 1], higher is better.
+        Nearest-neighbour coverage of the first reference in the first features, a cell; in [0, 1],
+        higher is better.
     calls, calls_verified : float
         Generator calls per delivered image, and per image that came out as requested.
     fit_seconds, draw_seconds : float
@@ -47,8 +47,8 @@ class Score:
     kl_floor: float
     shares: tuple[float, ...]
     purity: tuple[float, ...] | None
-    frechet: float
-    frechet_floor: float
+    frechet: dict[str, float]
+    frechet_floor: dict[str, float]
     coverage: tuple[float, ...]
     calls: float
     calls_verified: float
@@ -62,16 +62,20 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
 
     The last reference is what rejection delivers, so it serves for the floor alone.
     """
-    drawn = picture(case.generator, case.ground.panel, outcome.codes, case.ground.settings.workers)
+    pool, workers = case.pool, case.ground.settings.workers
+    drawn = pool.picture(case.ground.panel, outcome.codes, workers)
     cells, size = drawn.labels.cells, case.groups.size
     known = np.bincount(cells[cells >= 0], minlength=size)
     shares = known / known.sum()
-    found, gold = moments(drawn.features), references[0]
-    wanted = [moments(reference.features) for reference in references]
-    covered = [
-        coverage(drawn.features[cells == k], gold.features[gold.labels.cells == k])
-        for k in range(size)
-    ]
+    found = pool.features.split(drawn.features)
+    wanted = [pool.features.split(reference.features) for reference in references]
+    frechet, floor = {}, {}
+    for name, rows in found.items():
+        own, others = moments(rows), [moments(reference[name]) for reference in wanted]
+        frechet[name] = float(np.mean([frechet_distance(own, one) for one in others[:-1]]))
+        floor[name] = float(np.mean([frechet_distance(*pair) for pair in combinations(others, 2)]))
+    first, gold = next(iter(found)), references[0].labels.cells
+    covered = [coverage(found[first][cells == k], wanted[0][first][gold == k]) for k in range(size)]
     purity: tuple[float, ...] | None = None
     verified = outcome.calls
     if outcome.requested is not None:
@@ -88,8 +92,8 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
         noise_floor(case.target.shares, int(known.sum())),
         tuple(shares.tolist()),
         purity,
-        float(np.mean([frechet_distance(found, one) for one in wanted[:-1]])),
-        float(np.mean([frechet_distance(*pair) for pair in combinations(wanted, 2)])),
+        frechet,
+        floor,
         tuple(covered),
         outcome.calls,
         verified,
