@@ -14,7 +14,7 @@ GeneratorName = Annotated[
     str | None,
     typer.Option(
         "--generator",
-        help="digiface-dcgan, toy, stylegan2:FILE, torchscript:FILE, onnx:FILE, or module:object. "
+        help="digiface-dcgan, toy, stylegan2:FILE, torchscript:FILE, FILE.onnx, or module:object. "
         "[digiface-dcgan]",
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equipoise.errors import InputError, check_count
-from equipoise.generators.address import parse_address
+from equipoise.generators.address import parse_address, spelled_out
 from equipoise.generators.base import (
     Differentiable,
     Generator,
@@ -34,7 +34,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     ----------
     name : str
         One of `NAMES`; a name that an installed package offers; or an address, as
-        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "onnx:faces.onnx", or
+        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.onnx#z", or
         "module:object" for one of your own. docs/generators/README.md tells their options.
     device : str
         Where to compute: "cpu", "cuda", "mps".
@@ -58,6 +58,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     if batch_size is not None:
         check_count("batch_size", batch_size, "Leave it out.")
     check_device(device)
+    name = spelled_out(name)
     if name == "digiface-dcgan":
         from equipoise.generators.dcgan import digiface_dcgan
 
@@ -88,8 +89,8 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
         return open_own(own, device=device, batch_size=batch_size)
     raise InputError(
         "generator",
-        f"must be one of {', '.join(NAMES)}, or stylegan2:, torchscript: or onnx: and a file, "
-        "or module:object",
+        f"must be one of {', '.join(NAMES)}, or stylegan2: or torchscript: and a file, "
+        "an .onnx file, or module:object",
         name,
         "Correct the name.",
     )

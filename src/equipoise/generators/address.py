@@ -1,12 +1,17 @@
-"""Addresses of generators: "family:file?key=value&key=value", or module:object before the mark."""
+"""Addresses of generators: "family:file?key=value&key=value", or module:object before the mark.
+
+"faces.onnx#z?key=value" is short for "onnx:faces.onnx?input=z&key=value".
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.errors import InputError
 
+_ONNX = re.compile(r"(onnx:)?(?P<file>[^?#]+\.onnx)(#(?P<input>[^?#&=]+))?(\?(?P<query>.*))?")
 _REMEDY = 'Write it as "stylegan2:faces.pkl?space=w&truncation=1".'
 
 
@@ -27,6 +32,22 @@ class Address:
     family: str
     file: Path
     options: tuple[tuple[str, str], ...] = ()
+
+
+def spelled_out(text: str) -> str:
+    """Return the long form of an address that names an ONNX file; others as they are.
+
+    Examples
+    --------
+    >>> spelled_out("faces.onnx#z?stem=hidden")
+    'onnx:faces.onnx?input=z&stem=hidden'
+    """
+    found = _ONNX.fullmatch(text)
+    if found is None:
+        return text
+    options = [found["input"] and f"input={found['input']}", found["query"]]
+    query = "&".join(filter(None, options))
+    return f"onnx:{found['file']}?{query}" if query else f"onnx:{found['file']}"
 
 
 def parse_address(text: str) -> Address:

@@ -45,6 +45,15 @@ def test_what_is_not_told_is_found_and_shown(folder: Path) -> None:
     assert open_generator(f"onnx:{folder}/rows.onnx").name.endswith("&space=z&input=z")
 
 
+def test_an_onnx_file_is_its_own_address(folder: Path) -> None:
+    long = f"onnx:{folder}/rows.onnx?input=z&stem=hidden"
+    for short in (f"{folder}/rows.onnx#z?stem=hidden", f"onnx:{folder}/rows.onnx#z?stem=hidden"):
+        assert open_generator(short).name == open_generator(long).name
+    assert open_generator(f"{folder}/rows.onnx").name.endswith("&input=z")
+    with pytest.raises(InputError, match=r"must be one of z, got nothing.*faces.onnx#z"):
+        open_generator(f"{folder}/rows.onnx#nothing")
+
+
 def test_the_stem_is_the_named_part(folder: Path) -> None:
     onnx, script = (
         open_generator(a)

@@ -12,6 +12,7 @@ from equipoise.errors import FileFormatError, InputError
 from equipoise.generators.address import Address
 from equipoise.generators.device import check_device
 from equipoise.generators.networks.description import Description, describe
+from equipoise.generators.networks.differentiable import torch_generator
 from equipoise.generators.networks.generator import NetworkGenerator
 from equipoise.generators.networks.look import Network, Run
 from equipoise.generators.networks.torch_modules import network_of
@@ -55,11 +56,10 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
             rule = "must be cpu for ONNX, whose runtime uses a GPU where it has one"
             raise InputError("device", rule, device, "Leave --device out.")
         network, description = _onnx(name, address.file, content, description)
-    else:
-        place = check_device(device)
-        module = load_torchscript(address.file, content, place)
-        network = network_of(name, module, description.stem, content)
-    return NetworkGenerator(network, description, device=device, batch_size=batch_size or 64)
+        return NetworkGenerator(network, description, batch_size=batch_size or 64)
+    module = load_torchscript(address.file, content, check_device(device))
+    network = network_of(name, module, description.stem, content)
+    return torch_generator(network, module, description, device=device, batch_size=batch_size)
 
 
 def _onnx(
@@ -74,7 +74,7 @@ def _onnx(
             f"input of {name!r}",
             f"must be one of {', '.join(inputs)[:200]}",
             description.input or "none",
-            "Pass it, as in '?input=z'.",
+            "Pass it, as in 'faces.onnx#z'.",
         )
     chosen = inputs[description.input] if description.input else next(iter(inputs.values()))
     if len(inputs) > 1 or chosen.type != "tensor(float)":

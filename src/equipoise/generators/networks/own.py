@@ -11,7 +11,7 @@ from equipoise.generators.address import parse_address
 from equipoise.generators.base import Generator
 from equipoise.generators.device import check_device
 from equipoise.generators.networks.description import describe
-from equipoise.generators.networks.generator import NetworkGenerator
+from equipoise.generators.networks.differentiable import torch_generator
 from equipoise.generators.networks.torch_modules import network_of, weights_of
 from equipoise.imported import imported
 
@@ -52,7 +52,7 @@ def open_own(uri: str, *, device: str, batch_size: int | None) -> Generator:
         description = describe(address.options)
         module = found.eval().to(check_device(device))
         network = network_of(plain, module, description.stem, weights_of(module))
-        return NetworkGenerator(network, description, device=device, batch_size=batch_size or 64)
+        return torch_generator(network, module, description, device=device, batch_size=batch_size)
     if address.options:
         rule = "must be left out for a generator, which is complete"
         raise InputError(f"options of {plain!r}", rule, uri, "Write module:object alone.")

@@ -1,0 +1,44 @@
+"""Gradients through torch networks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from equipoise.generators import Differentiable, open_generator
+from equipoise.superres.pulse import Pulse
+from equipoise.superres.reduce import reduced
+from tests.generators.networks.writing import write_network
+
+
+@pytest.mark.parametrize("kind", ["torchscript", "torchscript-map"])
+def test_pixels_are_the_images_and_have_their_slope(kind: str, tmp_path: Path) -> None:
+    generator = open_generator(write_network(kind, tmp_path))
+    assert isinstance(generator, Differentiable)
+    codes = generator.prior.codes(5, 0, 4)
+    rows = torch.from_numpy(codes).requires_grad_()
+    pixels = generator.pixels(rows)
+    assert np.abs(pixels.detach().numpy() * 255 - generator.images(codes)).max() <= 0.51
+    step = 1e-2 * torch.from_numpy(generator.prior.codes(6, 0, 4))
+    (slope,) = torch.autograd.grad(pixels.square().sum(), rows)
+    with torch.no_grad():
+        ahead, behind = (generator.pixels(rows + s).square().sum() for s in (step, -step))
+    assert float((slope * step).sum()) == pytest.approx(float(ahead - behind) / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "module"])
+def test_onnx_and_codes_off_a_sphere_give_none(kind: str, tmp_path: Path) -> None:
+    assert not isinstance(open_generator(write_network(kind, tmp_path)), Differentiable)
+
+
+def test_a_torchscript_network_can_be_searched(tmp_path: Path) -> None:
+    write_network("torchscript", tmp_path)
+    generator = open_generator(f"torchscript:{tmp_path}/rows.pt")
+    images = generator.images(generator.prior.codes(1, 0, 6))
+    low = reduced(images, 2)
+    pulse = Pulse(generator, 2, 150)
+    found = reduced(pulse.restore(low, 0, np.arange(6)), 2)
+    start = reduced(generator.images(generator.prior.codes(2, 0, 6)), 2)
+    near, far = (np.abs(x - low.astype(float)).mean() for x in (found, start))
+    assert near < far / 4
