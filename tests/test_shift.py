@@ -41,6 +41,25 @@ def test_the_step_is_the_shortest() -> None:
     assert np.allclose(step - step @ normals.T @ normals, 0, atol=1e-5)
 
 
+def test_distance_is_in_deviations_of_the_prior(
+    entangled: ToyGenerator, directions: Directions
+) -> None:
+    """The same directions over a prior half as wide put codes half as far from their boundary."""
+
+    class Half:
+        def codes(self, seed: int, start: int, stop: int) -> np.ndarray:
+            return entangled.prior.codes(seed, start, stop) / 2
+
+        def log_density(self, codes: np.ndarray) -> None:
+            return None
+
+    plane = directions["smiling"].planes[0]
+    for cell, levels in enumerate(entangled.groups.levels):
+        codes = shift_codes(Half(), directions, cell, distance=2.0, per_cell=20).codes
+        side = 1 if levels[entangled.groups.attribute("smiling")] else -1
+        assert np.allclose(plane.distance(codes), side, atol=0.05)
+
+
 def test_a_norm_that_cannot_be_kept_is_counted() -> None:
     moved, missed = move_to(np.float32([[1, 0], [5, 0]]), np.eye(2)[:1], [3.0], keep_norm=True)
     assert missed == 1

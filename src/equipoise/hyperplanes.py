@@ -85,6 +85,10 @@ class Direction:
         planes = self.planes[:1] if self.ordered else self.planes
         return np.stack([plane.normal for plane in planes])
 
+    def normal(self, level: int) -> NDArray[np.float64]:
+        """Return the unit normal along which codes of `level` are placed, shape (dim,)."""
+        return self.planes[0 if self.ordered else level].normal
+
     def placement(self, level: int, distance: float) -> tuple[NDArray[np.float64], float]:
         """Return a unit normal, shape (dim,), and where along it a code of `level` is to stand.
 
@@ -92,9 +96,9 @@ class Direction:
         level. One-vs-rest: `distance` on the positive side of the level's own hyperplane. A level
         that lies between others along one axis has no such side; use the ordered form there.
         """
+        normal = self.normal(level)
         if not self.ordered:
-            return self.planes[level].normal, self.planes[level].offset + distance
-        normal = self.planes[0].normal
+            return normal, self.planes[level].offset + distance
         if level == 0:
             return normal, self.planes[0].offset - distance
         if level == len(self.planes):

@@ -58,7 +58,7 @@ class Settings:
     measure_n : int
         Draws by which the result is measured.
     distance : float
-        Shift: signed distance from the hyperplanes, in units of code space.
+        Shift: signed distance from the hyperplanes, in standard deviations of the prior.
     keep_norm : bool
         Shift: keep each code's norm.
     per_cell : int

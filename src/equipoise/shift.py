@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.errors import InputError, check_count
-from equipoise.generators.base import Prior
+from equipoise.generators.base import Prior, StandardNormal
 from equipoise.hyperplanes import Directions
 from equipoise.seeds import Stream, generator_for
 
@@ -23,6 +23,8 @@ _LEAST_SINGULAR_SHARE = 0.1
 """Combinations of normals shorter than this share of the longest are left alone: they are what
 nearly dependent attributes differ in, and solving for them would throw codes far off. Two normals
 are dependent in this sense when their cosine exceeds 0.98."""
+
+_SPREAD_CODES = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +138,9 @@ def shift_codes(
     cell : int
         Which cell of the directions' groups.
     distance : float
-        Signed distance from the hyperplanes, in units of code space, above 0. The paper's
-        released demo used 3.0.
+        Signed distance from the hyperplanes, above 0, in standard deviations of the prior along
+        the normal: units of code space for a standard normal prior. The paper's released demo used
+        3.0.
     per_cell : int
         How many codes, the same for every cell.
     keep_norm : bool
@@ -157,7 +160,7 @@ def shift_codes(
     source = int(generator_for(seed, Stream.SHIFT).integers(2**62))
     codes = prior.codes(source, cell * per_cell, (cell + 1) * per_cell)
     placements = [
-        direction.placement(int(level), distance)
+        direction.placement(int(level), distance * _spread(prior, direction.normal(int(level))))
         for direction, level in zip(
             directions.directions, directions.groups.levels[cell], strict=True
         )
@@ -167,6 +170,13 @@ def shift_codes(
     moved, missed = move_to(codes, normals, wanted, keep_norm=keep_norm)
     off = float(np.abs((moved @ normals.T - wanted).mean(axis=0)).max())
     return Shifted(moved, _account(prior, codes, moved, missed, off))
+
+
+def _spread(prior: Prior, normal: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the prior along a unit vector."""
+    if isinstance(prior, StandardNormal):
+        return 1.0
+    return float((prior.codes(0, 0, _SPREAD_CODES) @ normal).std())
 
 
 def _account(

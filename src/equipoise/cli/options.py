@@ -53,7 +53,8 @@ MixtureCount = Annotated[
     int | None, typer.Option("--mixture-n", help="Mixture: verified draws to fit to. [6000]")
 ]
 Distance = Annotated[
-    float | None, typer.Option(help="Shift: distance of outer levels from their boundary. [3.0]")
+    float | None,
+    typer.Option(help="Shift: outer levels from their boundary, in deviations of the prior. [3.0]"),
 ]
 KeepNorm = Annotated[
     bool | None, typer.Option("--keep-norm/--free-norm", help="Shift: keep each code's norm.")

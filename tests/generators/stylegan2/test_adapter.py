@@ -175,14 +175,17 @@ def test_colours_of_the_known_network_are_linear_in_w(tmp_path: Path) -> None:
     assert np.abs(shown - codes[:, :2] / 2)[inside].max() < 0.02
 
 
-@pytest.mark.parametrize(("space", "method"), [("w", "tilt"), ("w", "shift"), ("z", "tilt")])
+@pytest.mark.parametrize(
+    ("space", "method"),
+    [("z", "tilt"), ("w", "tilt"), ("w", "shift"), ("w+", "shift"), ("w+", "mixture")],
+)
 def test_balance_meets_its_target(space: str, method: str, tmp_path: Path) -> None:
     """Judged by the network's own colours on fresh draws."""
     generator = known(tmp_path, space)
     sample = colours(generator.images(generator.prior.codes(9, 0, 2000)))
     threshold = float(np.quantile(sample, 0.75))
     settings = Settings(
-        n=4000, calibrate_n=2000, measure_n=500, method=method, per_cell=1000, distance=0.2
+        n=4000, calibrate_n=2000, measure_n=500, method=method, per_cell=1000, distance=0.6
     )
     panel = Panel((ColourClassifier(threshold),), ("red", "green"))
     done = balance(settings, tmp_path / "run", generator=generator, panel=panel)

@@ -48,6 +48,26 @@ def test_variants_are_those_of_the_papers_equations(changes: dict[str, object]) 
     assert float((images_of(network, z, c, True) - expected).abs().max()) < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("architecture", "channels"),
+    [
+        ("skip", (8, 8, 6, 4, 4, 3, 3)),
+        ("resnet", (8, 8, 6, 4, 4, 3, 3)),
+        ("orig", (8, 8, 6, 4, 4, 3, 3)),
+        ("skip", (8, 8, 6, 4, 4, 3, 3, 2, 2)),
+    ],
+)
+def test_large_images_are_those_of_the_papers_equations(
+    architecture: str, channels: tuple[int, ...]
+) -> None:
+    size = 4 * 2 ** (len(channels) - 1)
+    network = small(5, resolution=size, channels=channels, architecture=architecture)
+    z = normal_rows(1, 0, 1, 12)
+    expected = reference_images(network, z)
+    assert expected.shape[2:] == (size, size)
+    assert float((images_of(network, z, None, True) - expected).abs().max()) < 1e-4
+
+
 def test_a_state_builds_the_network_it_came_from() -> None:
     network = small()
     again = build(network.config, network.state_dict(), "a test")
