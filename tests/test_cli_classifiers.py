@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,28 @@ def test_quality_watches_an_attribute_of_ones_own(folder: Path, described: Path)
     flags = ("--n=200", "--features=pixels", "--watch=skin_tone,redness")
     done = run("quality", folder, *flags, f"--classifier={described}")
     assert "drift" in done.output
+
+
+@pytest.fixture
+def moved(described: Path, tmp_path: Path) -> Iterator[Path]:
+    """Where the described classifier lies during one test."""
+    away = described.parent.rename(tmp_path / "moved")
+    yield away / described.name
+    away.rename(described.parent)
+
+
+def test_where_a_classifier_lies_now_can_be_told_everywhere(
+    folder: Path, images: Path, moved: Path, tmp_path: Path
+) -> None:
+    sampler, flag = RunFolder(folder).sampler, f"--classifier={moved}"
+    with pytest.raises(EquipoiseError, match="must be"):
+        run("quality", sampler, "--n=100", "--features=pixels")
+    run("quality", sampler, "--n=100", "--features=pixels", flag)
+    run("plan", "--sampler", sampler, "--half-width=0.05", flag)
+    run("plan", "--attributes=redness", "--half-width=0.05", flag)
+    small = ("--factor=2", "--per-cell=12", "--model=bicubic")
+    run("audit", "superres", images, *small, flag, "--out", tmp_path / "audit")
+    assert "smile" in (tmp_path / "audit" / "superres.html").read_text()
 
 
 def test_label_export_and_collect_take_them(images: Path, described: Path, tmp_path: Path) -> None:

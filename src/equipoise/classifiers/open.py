@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from equipoise.classifiers.base import Classifier
@@ -69,3 +70,19 @@ def open_classifier(uri: str) -> Classifier:
         uri,
         "Write, for example, pinned:gender.",
     )
+
+
+def answering(uris: Sequence[str], attributes: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the classifiers that answer on one of the attributes, and the others.
+
+    Raises
+    ------
+    InputError, FetchError
+        As `open_classifier`.
+    """
+    own: list[str] = []
+    others: list[str] = []
+    for uri in uris:
+        answers = {attribute.name for attribute in open_classifier(uri).attributes}
+        (own if answers & set(attributes) else others).append(uri)
+    return own, others

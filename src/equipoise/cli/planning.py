@@ -10,8 +10,7 @@ import numpy as np
 import typer
 
 from equipoise.cli.app import app, out_console
-from equipoise.cli.options import Attributes, Device, JsonFile
-from equipoise.settings import make_settings
+from equipoise.cli.options import Attributes, Classifiers, Device, JsonFile
 
 
 @app.command()
@@ -33,6 +32,7 @@ def plan(
             help="Sampler file: brings cells and target, and is timed.", show_default=False
         ),
     ] = None,
+    classifiers: Classifiers = None,
     verified: Annotated[
         bool, typer.Option("--verified", help="Count the calls of verified draws.")
     ] = False,
@@ -43,8 +43,7 @@ def plan(
 
     Example: `equipoise plan --attributes smiling,skin_tone --half-width 0.01 --gap 0.02`
     """
-    from equipoise.classifiers import open_panel
-    from equipoise.cli.drawing import open_sampler
+    from equipoise.cli.drawing import open_sampler, panel_of
     from equipoise.drawing import one_shot
     from equipoise.measure.plan import plan as make
     from equipoise.measure.plan import verified_calls
@@ -54,7 +53,7 @@ def plan(
 
     calls, speed = 1.0, None
     if sampler is not None:
-        loaded, generator, panel = open_sampler(sampler, device)
+        loaded, generator, panel = open_sampler(sampler, device, classifiers)
         wanted = loaded.target if target is None else parse_target(target, panel.groups)
         began, tried = time.perf_counter(), 1024
         batches = list(one_shot(loaded, generator, panel, tried))
@@ -67,7 +66,7 @@ def plan(
             )
             calls = verified_calls([s.share for s in confusion.purity], wanted.shares)
     else:
-        groups = open_panel(make_settings({"attributes": attributes}).attributes).groups
+        groups = panel_of(attributes, classifiers).groups
         wanted = parse_target(target or "uniform", groups)
     found = make(
         wanted.shares,

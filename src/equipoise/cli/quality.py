@@ -39,31 +39,36 @@ def quality(
     """Set a sampler's images against a reference: distances, coverage, diversity, drift, by cell.
 
     A run folder keeps the result, and its report and card show it. docs/quality.md tells what each
-    number means and where it misleads. Here --classifier answers on attributes of --watch.
+    number means and where it misleads. --classifier answers on attributes of --watch, or is the
+    sampler's own where that lies elsewhere by now.
 
     Example: `equipoise quality runs/demo --n 1200 --watch gender,age`
     """
     from equipoise.classifiers import open_panel
+    from equipoise.classifiers.open import answering
     from equipoise.features import open_features
     from equipoise.measure.folder import image_files
     from equipoise.measure.sampler_quality import sampler_quality
     from equipoise.report.card import write_card
     from equipoise.report.render import render
+    from equipoise.sampler_file import load_sampler
     from equipoise.settings import make_settings
     from equipoise.store import RunFolder, write_json
 
-    if watch is None:
-        refuse_flags("without --watch", {"classifier": classifiers or None})
     run = RunFolder(what) if what.is_dir() else None
     if run is not None:
         run.read_figures()  # A run without figures fails before anything is drawn.
-    sampler, generator, panel = open_sampler(run.sampler if run else what, device)
+    file = run.sampler if run else what
+    given, more = answering(classifiers or (), load_sampler(file).groups.names)
+    if watch is None:
+        refuse_flags("without --watch", {"classifier of other attributes": more or None})
+    sampler, generator, panel = open_sampler(file, device, given)
     watched = None
     if watch is not None:
-        more = make_settings({"attributes": watch}).attributes
-        names = dict.fromkeys((*sampler.groups.names, *more))
+        further = make_settings({"attributes": watch}).attributes
+        names = dict.fromkeys((*sampler.groups.names, *further))
         abstain = float(sampler.settings.get("abstain_below", 0.0))
-        own = (*sampler.settings.get("classifiers", ()), *(classifiers or ()))
+        own = (*(given or sampler.settings.get("classifiers", ())), *more)
         watched = open_panel(
             tuple(names), generator, abstain_below=abstain, classifiers=tuple(dict.fromkeys(own))
         )

@@ -19,7 +19,7 @@ from equipoise.cli.audit import (
 )
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.drawing import Opened, open_sampler
-from equipoise.cli.options import Device, JsonFile, Workers
+from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 
 if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
@@ -46,6 +46,7 @@ def superres(
     attributes: Annotated[
         str | None, typer.Option(help="Balanced attributes to tell flips of. [all]")
     ] = None,
+    classifiers: Classifiers = None,
     factor: Annotated[int, typer.Option(help="By which images are reduced: 4 or 8.")] = 4,
     per_cell: Annotated[int, typer.Option(help="Images of each cell.")] = 40,
     steps: Annotated[int, typer.Option(help="Of the search of pulse.")] = 100,
@@ -81,7 +82,7 @@ def superres(
     settings = SuperresSettings(
         model, names, factor, per_cell, restarts, tolerance, tuple(ignore or ()), seed
     )
-    drawn, searched, panel = _models(what, groups, generator, device)
+    drawn, searched, panel = _models(what, groups, generator, device, classifiers)
     restorer = open_restorer(model, factor, searched, steps=steps)
     if dry:
         _dry_run(settings, restorer.name, groups)
@@ -99,7 +100,11 @@ def superres(
 
 
 def _models(
-    what: Path, groups: Groups, generator: str | None, device: str | None
+    what: Path,
+    groups: Groups,
+    generator: str | None,
+    device: str | None,
+    classifiers: list[str] | None,
 ) -> tuple[Opened | None, Generator | None, Panel]:
     """Return the sampler and the generator to search, where there are any, and the panel."""
     from equipoise.classifiers import open_panel
@@ -107,9 +112,9 @@ def _models(
 
     if what.is_dir():
         found = None if generator is None else open_generator(generator, device=device or "cpu")
-        return None, found, open_panel(groups.names, found)
+        return None, found, open_panel(groups.names, found, classifiers=classifiers or ())
     refuse_flags("for a sampler, which brings its own", {"generator": generator})
-    drawn = open_sampler(what, device)
+    drawn = open_sampler(what, device, classifiers)
     return drawn, *drawn[1:]
 
 
