@@ -53,9 +53,25 @@ def test_a_match_that_is_there_already_changes_nothing() -> None:
     assert np.abs(found.slope).max() < 1e-3
 
 
-def test_the_factor_is_at_most_one_and_as_told() -> None:
+def test_factors_are_at_most_one_and_cut_where_each_cell_is_told() -> None:
     axes = Axes(np.array([1.0, 2.0]), np.eye(2))
-    factor = axes.factor(np.array([0.5, 0.0]), 0.25)
+    factors = axes.factors(np.array([0.5, 0.0]), np.array([0.25, 1.0]))
     features = np.array([[1.0, 9.0], [1.5, 9.0], [4.0, 0.0]], np.float32)
-    assert factor.log_factor(features) == pytest.approx([-0.25, 0.0, 0.0])
-    assert (Matching.none(2).log_factor(features) == 0).all()
+    expected = np.array([[-0.25, -1.0], [0.0, -0.75], [0.0, 0.0]])
+    assert factors.log_factors(features) == pytest.approx(expected)
+    assert (Matching.none(2, 3).log_factors(features) == np.zeros((3, 3))).all()
+
+
+def test_a_cell_whose_codes_have_small_factors_is_not_refused_for_it() -> None:
+    """Both requests accept the same share of what they would without, wherever their codes lie."""
+    rng = np.random.default_rng(0)
+    cells = (rng.random(20_000) < 0.5).astype(int)
+    places = rng.standard_normal((20_000, 1)) + 3 * cells[:, None]
+    one_hot = np.eye(2)[cells]
+    ideal = one_hot[:, 0] / one_hot[:, 0].sum() * 0.5 + one_hot[:, 1] / one_hot[:, 1].sum() * 0.5
+    accepted = one_hot * np.exp(-0.5 * places)
+    found = match(places, accepted, one_hot, np.array([0.5, 0.5]), ideal)
+    kept = accepted * np.exp(np.minimum(places @ found.slope[:, None] - found.full, 0))
+    shares = kept.sum(axis=0) / accepted.sum(axis=0)
+    assert shares.min() > 0.5
+    assert shares[0] == pytest.approx(shares[1], rel=0.1)

@@ -33,7 +33,7 @@ def test_the_chance_is_the_rule() -> None:
     h = np.array([[0.0], [0.1], [0.2], [0.4], [0.9]])
     with np.errstate(divide="ignore"):
         found = log_chances(
-            np.log(h), np.array([0.4]), np.ones(1), 2.0, np.log([1, 1, 0.5, 1, 0.5])
+            np.log(h), np.array([0.4]), np.ones(1), 2.0, np.log([[1], [1], [0.5], [1], [0.5]])
         )
     assert np.allclose(np.exp(found[:, 0]), [0, 1 / 16, 1 / 8, 1, 1 / 2])
 
@@ -42,7 +42,7 @@ def test_a_cell_that_is_not_wanted_is_avoided() -> None:
     h = np.array([[0.5, 0.5], [0.5, 0.0], [0.5, 0.25]])
     with np.errstate(divide="ignore"):
         ceilings, clearances = np.array([0.5, np.inf]), np.array([0.8, 1.0])
-        found = np.exp(log_chances(np.log(h), ceilings, clearances, 2.0, np.zeros(3)))
+        found = np.exp(log_chances(np.log(h), ceilings, clearances, 2.0, np.zeros((1, h.shape[1]))))
     expected = np.minimum((1 - h[:, 1]) / 0.8, 1) ** (AVOIDANCE * 2.0)
     assert np.allclose(found[:, 0], expected)
     assert (found[:, 1] == 0).all()

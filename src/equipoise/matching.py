@@ -28,35 +28,39 @@ PRINCIPAL = 32
 
 _RIDGE = 0.01
 _ALTERNATIONS = 4
-_FULL = 0.9
-"""Quantile of the factor from which on codes are accepted in full; higher costs candidates."""
+_FULL = 0.8
+"""Quantile of the factor, over what a request accepts, from which on codes are accepted in full;
+higher costs candidates."""
 
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """A factor of acceptance, min(1, exp(features . slope + offset)), on pooled stem features.
+    """Factors of acceptance, min(1, exp(features . slope + offset)), on pooled stem features.
 
     Attributes
     ----------
     slope : numpy.ndarray, shape (channels,), float32
-    offset : float
+        The same for all cells.
+    offsets : numpy.ndarray, shape (K,), float64
+        A cell's own, since where a cell's codes lie the factor may be small throughout.
     """
 
     slope: NDArray[np.float32]
-    offset: float
+    offsets: NDArray[np.float64]
 
     @classmethod
-    def none(cls, channels: int) -> Matching:
-        """Return the factor that is 1 everywhere."""
-        return cls(np.zeros(channels, np.float32), 0.0)
+    def none(cls, channels: int, cells: int) -> Matching:
+        """Return factors that are 1 everywhere."""
+        return cls(np.zeros(channels, np.float32), np.zeros(cells))
 
-    def log_factor(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the logarithm of the factor from stem features, shape (n,), at most 0."""
-        return np.minimum(pooled(features) @ self.slope.astype(np.float64) + self.offset, 0.0)
+    def log_factors(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the logarithm of the factors from stem features, shape (n, K), at most 0."""
+        exponents = pooled(features) @ self.slope.astype(np.float64)
+        return np.minimum(exponents[:, None] + self.offsets, 0.0)
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
-        return {"matching.slope": self.slope, "matching.offset": np.array([self.offset])}
+        return {"matching.slope": self.slope, "matching.offsets": self.offsets}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +81,10 @@ class Axes:
         """Return the coordinates of pooled features, shape (n, D)."""
         return (features - self.mean) @ self.turn
 
-    def factor(self, slope: NDArray[np.float64], full: float) -> Matching:
-        """Return exp(coordinates . slope), cut at `full` (of the exponent)."""
+    def factors(self, slope: NDArray[np.float64], full: NDArray[np.float64]) -> Matching:
+        """Return exp(coordinates . slope), cut at each cell's `full` (of the exponent)."""
         in_channels = self.turn @ slope
-        offset = float(-self.mean @ in_channels - full)
-        return Matching(in_channels.astype(np.float32), offset)
+        return Matching(in_channels.astype(np.float32), -self.mean @ in_channels - full)
 
 
 def pooled(features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -112,12 +115,12 @@ class Matched:
     ----------
     slope : numpy.ndarray, shape (D,), float64
         The factor is exp(coordinates . slope) up to its cut.
-    full : float
-        The exponent from which on codes are accepted in full.
+    full : numpy.ndarray, shape (R,), float64
+        The exponent from which on a request accepts codes in full.
     """
 
     slope: NDArray[np.float64]
-    full: float
+    full: NDArray[np.float64]
 
 
 def match(
@@ -152,7 +155,9 @@ def match(
         mass = accepted @ (shares / sums)
         slope = _entropy_balance(places, mass / mass.sum(), wanted)
     exponents = places @ slope
-    return Matched(slope, weighted_quantile(exponents, mass * np.exp(exponents), _FULL))
+    kept = accepted * np.exp(exponents)[:, None]
+    full = [weighted_quantile(exponents, own, _FULL) for own in kept.T]
+    return Matched(slope, np.array(full))
 
 
 def _entropy_balance(

@@ -1,8 +1,8 @@
 """Stage 5, ours: draws from the prior, tilted towards a cell by the latent classifier.
 
 To draw cell k, codes come from the prior and are accepted with probability
-min(1, (h_k(code) / c_k) ** beta) * m(code), with h_k = P(k | code) by the latent classifier, beta
-the sharpness and m a factor that keeps the images' mean (`equipoise.matching`). Every code is one
+min(1, (h_k(code) / c_k) ** beta) * m_k(code), with h_k = P(k | code) by the latent classifier, beta
+the sharpness and m_k a factor that keeps the images' mean (`equipoise.matching`). Every code is one
 of the prior's, so images keep the generator's quality by construction. The ceiling c_k is a
 quantile of h over the cell's own codes: above it all are accepted alike, which keeps the cell's
 ordinary members beside its clearest (docs/decisions/0004). beta trades purity against closeness to
@@ -101,8 +101,8 @@ class TiltSource:
     def _log_chances(self, stem: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log chances before the screen, from stem features, shape (n, K)."""
         log_h = self.classifier.log_probabilities(stem)
-        factor = self.matching.log_factor(stem)
-        return log_chances(log_h, self.ceilings, self.clearances, self.beta, factor)
+        factors = self.matching.log_factors(stem)
+        return log_chances(log_h, self.ceilings, self.clearances, self.beta, factors)
 
     def _generator(self) -> Generator:
         if self.generator is None:
@@ -214,7 +214,7 @@ class TiltSource:
             "clearances": (cells,),
             "acceptance": (cells,),
             "matching.slope": classifier.stem_shape[:1],
-            "matching.offset": (1,),
+            "matching.offsets": (cells,),
             "half_space.normals": (cells, dim),
             "half_space.thresholds": (cells,),
             "screen.weight1": (dim, hidden),
@@ -236,7 +236,7 @@ class TiltSource:
             beta,
             np.asarray(found["ceilings"], np.float64),
             np.asarray(found["clearances"], np.float64),
-            Matching(found["matching.slope"], float(found["matching.offset"][0])),
+            Matching(found["matching.slope"], np.asarray(found["matching.offsets"], np.float64)),
             HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
             Screen(**screen),
             np.asarray(found["acceptance"], np.float64),
@@ -256,9 +256,9 @@ def log_chances(
     ceilings: NDArray[np.float64],
     clearances: NDArray[np.float64],
     beta: float,
-    log_factor: NDArray[np.float64],
+    log_factors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the logarithm of min(1, (h / ceiling) ** beta) times the factor.
+    """Return the logarithm of min(1, (h / ceiling) ** beta) times the factors.
 
     Codes that may be of a cell with an infinite ceiling are avoided by all other cells: their
     chance falls by min(1, (1 - h) / clearance) ** (`AVOIDANCE` * beta), h summed over such cells.
@@ -271,7 +271,7 @@ def log_chances(
     clearances : numpy.ndarray, shape (K,)
         In (0, 1]; a tiny one avoids nothing.
     beta : float
-    log_factor : numpy.ndarray, shape (n,)
+    log_factors : numpy.ndarray, shape (n, K), or (1, K) where all codes share them
 
     Returns
     -------
@@ -281,4 +281,4 @@ def log_chances(
     avoided = np.minimum(np.exp(exact[:, np.isinf(ceilings)]).sum(axis=1), 1 - 1e-12)
     clear = np.minimum(np.log1p(-avoided)[:, None] - np.log(clearances), 0.0)
     sought = np.minimum(exact - np.log(ceilings), 0.0)
-    return np.asarray(beta * (sought + AVOIDANCE * clear) + log_factor[:, None])
+    return np.asarray(beta * (sought + AVOIDANCE * clear) + log_factors)

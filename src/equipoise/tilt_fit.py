@@ -123,11 +123,12 @@ def fit_tilt(
 
     def trial(beta: float) -> tuple[FrontierPoint, Matched]:
         wanted = np.flatnonzero(target.shares > 0)
-        none = np.zeros(len(places))
+        none = np.zeros((1, target.groups.size))
         accepted = np.exp(log_chances(log_h, ceilings, clearances, beta, none))[:, wanted]
         accepted *= weights[:, None]
         matched = match(places, accepted, one_hot, target.shares, ideal)
-        tilted = accepted * np.exp(np.minimum(places @ matched.slope - matched.full, 0))[:, None]
+        exponents = (places @ matched.slope)[:, None] - matched.full
+        tilted = accepted * np.exp(np.minimum(exponents, 0))
         tilted /= tilted.sum(axis=0)
         confusion = tilted.T @ one_hot
         purity = np.full(target.groups.size, np.nan)
@@ -145,7 +146,9 @@ def fit_tilt(
         least = min(point.distance for point in frontier)
         beta = max(p.beta for p in frontier if p.distance <= _SLACK * least)
     matched = trials[beta][1]
-    matching = axes.factor(matched.slope, matched.full)
+    full = np.zeros(target.groups.size)
+    full[target.shares > 0] = matched.full
+    matching = axes.factors(matched.slope, full)
     source = _prepare(generator, fit.classifier, ceilings, clearances, beta, matching, seed, _PILOT)
     return TiltFit(source, frontier)
 
@@ -155,7 +158,7 @@ def fit_proposal(
 ) -> TiltSource:
     """Prepare a tilt whose draws are to be labelled: plain, of sharpness `PROPOSAL_BETA`."""
     ceilings = ceilings_of(fit, labelled, target.shares > 0)
-    matching = Matching.none(fit.classifier.stem_shape[0])
+    matching = Matching.none(fit.classifier.stem_shape[0], len(ceilings))
     # Labels near unwanted cells are as useful as others, so nothing is avoided.
     clearances = np.full(len(ceilings), _NOTHING_AVOIDED)
     return _prepare(
@@ -228,8 +231,8 @@ def _prepare(
         for low, high in batches(0, len(codes), _CHUNK):
             stem = generator.stem(codes[low:high])
             log_h = classifier.log_probabilities(stem)
-            factor = matching.log_factor(stem)
-            parts.append(log_chances(log_h, ceilings, clearances, beta, factor))
+            factors = matching.log_factors(stem)
+            parts.append(log_chances(log_h, ceilings, clearances, beta, factors))
         return np.concatenate(parts)
 
     pilot = explore(generator.prior, judge, np.isfinite(ceilings), size, seed)
