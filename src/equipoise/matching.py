@@ -23,12 +23,12 @@ from equipoise.generators.base import Generator
 from equipoise.quantiles import weighted_quantile
 from equipoise.workers import batches
 
-PRINCIPAL = 32
+PRINCIPAL = 48
 """Principal axes of the stem features, at most, whose means are matched."""
 
 _RIDGE = 0.01
 _ALTERNATIONS = 4
-_FULL = 0.8
+_FULL = 0.85
 """Quantile of the factor, over what a request accepts, from which on codes are accepted in full;
 higher costs candidates."""
 
