@@ -1,14 +1,18 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and reading small foreign ones."""
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from equipoise.errors import StorageError
+from equipoise.errors import FileFormatError, StorageError
+
+_LARGEST_JSON = 2**20
 
 
 @contextmanager
@@ -59,3 +63,22 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all, UTF-8."""
     with atomic_path(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Return the object that a JSON file of at most 1 MiB holds.
+
+    Raises
+    ------
+    FileFormatError
+        When it cannot be read, is larger, or holds something else; `remedy` is told with it.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise ValueError("a file of over 1 MiB")
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileFormatError(f"file {path}", "must be readable JSON", error, remedy) from error
+    return found

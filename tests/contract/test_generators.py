@@ -13,6 +13,7 @@ from tests.generators.networks.writing import ADDRESSES, write_network
 from tests.generators.stylegan2.reference import small
 
 SPACES = ("z", "w", "w+")
+DIFFUSION = {"ddpm": "?steps=5&stem=2", "latent": "?steps=4", "consistency": ""}
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +23,16 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="module", params=[*NAMES, *SPACES, *ADDRESSES])
+@pytest.fixture(scope="module", params=[*NAMES, *SPACES, *ADDRESSES, *DIFFUSION])
 def generator(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator:
     if request.param in NAMES:
         return open_generator(request.param)
+    if request.param in DIFFUSION:
+        saving = pytest.importorskip("tests.generators.diffusion.saving")
+        folder = saving.save(request.param, tmp_path_factory.mktemp("diffusion"))
+        return open_generator(f"diffusers:{folder}{DIFFUSION[request.param]}")
     if request.param in ADDRESSES:
         return open_generator(write_network(request.param, tmp_path_factory.mktemp("network")))
     file = tmp_path_factory.mktemp("stylegan2") / "small.safetensors"

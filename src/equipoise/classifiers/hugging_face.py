@@ -5,7 +5,6 @@ Preprocessing is read from preprocessor_config.json and done here, so that it ca
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +19,10 @@ from equipoise.classifiers.network_input import NetworkInput
 from equipoise.classifiers.network_output import OutputReading
 from equipoise.errors import FileFormatError, InputError
 from equipoise.features.libraries import load_weights, network_digest
+from equipoise.files import read_json
 from equipoise.groups import Attribute
 from equipoise.optional import load_library
 
-_LARGEST_FILE = 2**20
 # Numbers of Pillow's filters, as configurations name them.
 _FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic", 4: "box"}
 _OPTIONS = ("attribute", "levels", "revision")
@@ -71,7 +70,7 @@ def open_hugging_face(text: str) -> NetworkClassifier:
     hint = "Check the name and the network; weights must be model.safetensors."
     network = load_weights(what, "transformers", load, hint)
     config = load_weights(what, "transformers", locate, "Save the image processor beside it.")
-    fed = read_processor(_read_json(Path(config)))
+    fed = read_processor(read_json(Path(config), "Save the model's image processor again."))
     labels = [str(label) for _, label in sorted(network.config.id2label.items())]
     attribute = _attribute(options, labels)
     network.requires_grad_(False).eval()
@@ -155,19 +154,6 @@ def read_processor(config: Mapping[str, Any]) -> NetworkInput:
             f"{type(error).__name__}: {error}",
             "Export the model to ONNX and describe it in TOML (docs/classifiers.md).",
         ) from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    remedy = "Save the model's image processor again."
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ValueError("a file of over 1 MiB")
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("no object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise FileFormatError(f"file {path}", "must be readable JSON", error, remedy) from error
-    return found
 
 
 def _attribute(options: Mapping[str, str], labels: list[str]) -> Attribute:

@@ -34,8 +34,8 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     ----------
     name : str
         One of `NAMES`; a name that an installed package offers; or an address, as
-        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.onnx#z", or
-        "module:object" for one of your own. docs/generators/README.md tells their options.
+        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.onnx#z", "diffusers:folder",
+        or "module:object" for one of your own. docs/generators/README.md tells their options.
     device : str
         Where to compute: "cpu", "cuda", "mps".
     batch_size : int, optional
@@ -79,6 +79,10 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
             device=device,
             batch_size=batch_size,
         )
+    if name.startswith("diffusers:"):
+        from equipoise.generators.diffusion.generator import open_diffusion
+
+        return open_diffusion(name, device=device, batch_size=batch_size)
     from equipoise.generators.networks.files import FAMILIES, open_network_file
     from equipoise.generators.networks.own import entry_point, open_own
 
@@ -90,7 +94,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     raise InputError(
         "generator",
         f"must be one of {', '.join(NAMES)}, or stylegan2: or torchscript: and a file, "
-        "an .onnx file, or module:object",
+        "diffusers: and a folder, an .onnx file, or module:object",
         name,
         "Correct the name.",
     )

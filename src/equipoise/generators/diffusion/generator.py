@@ -1,0 +1,147 @@
+"""Diffusion models as generators: the code is the noise from which denoising begins.
+
+Denoising draws no further noise (DDIM with eta 0, Song et al. 2021, arXiv 2010.02502, equation 12;
+one step of a consistency model, Song et al. 2023, arXiv 2303.01469, algorithm 1), so that a code
+names one image, as with a GAN.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equipoise.errors import ModelOutputError
+from equipoise.generators.address import parse_address
+from equipoise.generators.base import StandardNormal, check_codes
+from equipoise.generators.device import check_device
+from equipoise.generators.diffusion.folder import CONSISTENCY, Pipeline, open_pipeline
+from equipoise.generators.diffusion.options import Options, options_of
+
+_BATCH_PIXELS = 2**18
+_LARGEST_STEM = 16
+
+
+class DiffusionGenerator:
+    """A diffusion model over its initial noise. A `Differentiable`.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    options : Options
+    name : str
+        What reports call it.
+    device : str
+    batch_size : int, optional
+        Codes in one call.
+
+    Raises
+    ------
+    ModelOutputError
+        When it gives no finite pictures of 1 or 3 channels.
+    """
+
+    space = "z"
+    layers = 1
+    pinned = ()
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        options: Options,
+        *,
+        name: str,
+        device: str = "cpu",
+        batch_size: int | None = None,
+    ) -> None:
+        self._device, self._pipeline, self._options = check_device(device), pipeline, options
+        for network in (pipeline.unet, pipeline.decoder):
+            if network is not None:
+                network.to(self._device)
+        config = pipeline.unet.config
+        self._shape = (config.in_channels, config.sample_size, config.sample_size)
+        self.name, self.device = name, device
+        told = f"{pipeline.digest} {options.steps} {options.stem}"
+        self.digest = hashlib.sha256(told.encode()).hexdigest()
+        self.dim = int(np.prod(self._shape))
+        self.prior = StandardNormal(self.dim)
+        self.batch_size = batch_size or min(max(_BATCH_PIXELS // config.sample_size**2, 1), 64)
+        _, channels, height, width = self.images(self.prior.codes(0, 0, 1)).shape
+        self.image_shape = (channels, height, width)
+
+    def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the guess at the image after the first steps, averaged to 16x16 at most.
+
+        The guess tells what the image will show, which the still noisy state hides. Codes
+        themselves where there are no such steps.
+        """
+        codes = check_codes(codes, self.dim)
+        if not self._options.stem:
+            return codes
+        with torch.inference_mode():
+            guess = self._denoised(self._noise(codes), self._options.stem)
+            side = min(guess.shape[-1], _LARGEST_STEM)
+            pooled = torch.nn.functional.adaptive_avg_pool2d(guess, side)
+        return np.asarray(pooled.cpu().numpy(), np.float32)
+
+    def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return images, shape (n, 3, height, width), uint8 RGB; [-1, 1] becomes [0, 255]."""
+        with torch.inference_mode():
+            out = self._pixels(self._noise(check_codes(codes, self.dim)))
+            if out.shape[1] not in (1, 3) or not bool(torch.isfinite(out).all()):
+                raise ModelOutputError(
+                    f"images of generator {self.name!r}",
+                    "must have 1 or 3 channels and be finite",
+                    f"{out.shape[1]} channels, or NaN",
+                    "Take a model of images.",
+                )
+            pixels = out.mul(255).round_().to(torch.uint8).expand(-1, 3, -1, -1)
+        images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
+        return images
+
+    def pixels(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return images in [0, 1] through which gradients can be followed, all steps of them."""
+        return self._pixels(codes.reshape(-1, *self._shape)).expand(-1, 3, -1, -1)
+
+    def _noise(self, codes: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(codes).to(self._device).reshape(-1, *self._shape)
+
+    def _pixels(self, noise: torch.Tensor) -> torch.Tensor:
+        out = self._denoised(noise, self._options.steps)
+        decoder = self._pipeline.decoder
+        if decoder is not None:
+            out = decoder.decode(out / decoder.config.scaling_factor).sample
+        return (out / 2 + 0.5).clamp(0, 1)
+
+    def _denoised(self, noise: torch.Tensor, steps: int) -> torch.Tensor:
+        """Return the sample after all steps, the guess at it after fewer."""
+        scheduler: Any = self._pipeline.scheduler.from_config(self._pipeline.schedule)
+        scheduler.set_timesteps(self._options.steps, device=self._device)
+        sample: torch.Tensor = noise * scheduler.init_noise_sigma
+        guess = sample
+        for time in scheduler.timesteps[:steps]:
+            out = self._pipeline.unet(scheduler.scale_model_input(sample, time), time).sample
+            step = scheduler.step(out, time, sample)
+            sample = step.prev_sample
+            guess = getattr(step, "pred_original_sample", sample)
+        return sample if steps == self._options.steps else guess
+
+
+def open_diffusion(text: str, *, device: str, batch_size: int | None) -> DiffusionGenerator:
+    """Return the generator that "diffusers:FOLDER?steps=20&stem=4" names.
+
+    Raises
+    ------
+    InputError
+        When diffusers is not installed, or an option breaks its rule.
+    FetchError, FileFormatError, ModelOutputError
+        As `open_pipeline` and `DiffusionGenerator`.
+    """
+    address = parse_address(text)
+    revision = dict(address.options).get("revision", "main")
+    pipeline = open_pipeline(str(address.file), revision)
+    options = options_of(address.options, pipeline.kind == CONSISTENCY)
+    return DiffusionGenerator(pipeline, options, name=text, device=device, batch_size=batch_size)
