@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from equipoise.errors import FetchError, FileFormatError
 from equipoise.generators import open_generator
@@ -83,14 +84,34 @@ def test_other_networks_are_refused(changes: dict[str, Any], named: str, tmp_pat
         open_generator(f"diffusers:{folder}")
 
 
-def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
+def not_finite(state: dict[str, torch.Tensor]) -> None:
+    state["conv_in.weight"][0, 0, 0, 0] = torch.nan
 
+
+def too_few(state: dict[str, torch.Tensor]) -> None:
+    del state["conv_out.weight"]
+
+
+def too_many(state: dict[str, torch.Tensor]) -> None:
+    state["other"] = torch.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (not_finite, r"conv_in.weight in .* must be finite"),
+        (too_few, r"1 weights missing or left over, first conv_out.weight"),
+        (too_many, r"1 weights missing or left over, first other"),
+    ],
+)
+def test_odd_weights_are_refused(
+    spoil: Callable[[dict[str, torch.Tensor]], None], named: str, tmp_path: Path
+) -> None:
     file = save("ddpm", tmp_path) / "unet" / "diffusion_pytorch_model.safetensors"
     state = load_file(file)
-    state["conv_in.weight"][0, 0, 0, 0] = torch.nan
+    spoil(state)
     save_file(state, file)
-    with pytest.raises(FileFormatError, match=r"conv_in.weight in .* must be finite"):
+    with pytest.raises(FileFormatError, match=named):
         open_generator(f"diffusers:{tmp_path}")
 
 

@@ -147,9 +147,16 @@ def _network(kind: Any, folder: Path) -> Any:
             size = sum(weight.numel() for weight in kind.from_config(known).parameters())
         if size > _MOST_WEIGHTS:
             raise ValueError(f"{size:,} weights")
-        network = kind.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
+        network, told = kind.from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            low_cpu_mem_usage=False,
+            output_loading_info=True,
         )
+        # The library fills what is missing with random weights.
+        if odd := [name for names in told.values() for name in names]:
+            raise ValueError(f"{len(odd)} weights missing or left over, first {odd[0]}")
     # The library's errors on a foreign configuration or file have no common base.
     except Exception as error:
         raise FileFormatError(
