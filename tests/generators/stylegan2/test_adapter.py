@@ -7,7 +7,7 @@ import torch
 from equipoise.classifiers import Panel
 from equipoise.errors import FileFormatError, InputError
 from equipoise.flow import balance
-from equipoise.generators import Generator, open_generator
+from equipoise.generators import Differentiable, Generator, open_generator
 from equipoise.generators.stylegan2.adapter import StyleGAN2
 from equipoise.generators.stylegan2.file import save_network
 from equipoise.generators.stylegan2.options import Options
@@ -198,3 +198,20 @@ def test_balance_meets_its_target(space: str, method: str, tmp_path: Path) -> No
     assert divergence(shares, np.full(4, 0.25)) < limit * noise_floor(np.full(4, 0.25), 3000)
     report = (done.folder / "report.html").read_text()
     assert ('<td class="n">not known</td>' in report) == (method == "shift")
+
+
+def test_gradients_lead_through_the_mapping_and_the_synthesis(tmp_path: Path) -> None:
+    save_network(small(4), tmp_path / "net.safetensors")
+    uri = f"stylegan2:{tmp_path / 'net.safetensors'}?truncation=0.9"
+    generator = open_generator(uri)
+    assert isinstance(generator, Differentiable)
+    assert not isinstance(open_generator(f"{uri}&space=w"), Differentiable)
+    codes = generator.prior.codes(5, 0, 3)
+    rows = torch.from_numpy(codes).requires_grad_()
+    pixels = generator.pixels(rows)
+    assert np.abs(pixels.detach().numpy() * 255 - generator.images(codes)).max() <= 0.51
+    step = 1e-2 * torch.from_numpy(generator.prior.codes(6, 0, 3))
+    (slope,) = torch.autograd.grad(pixels.square().sum(), rows)
+    with torch.no_grad():
+        ahead, behind = (generator.pixels(rows + s).square().sum() for s in (step, -step))
+    assert float((slope * step).sum()) == pytest.approx(float(ahead - behind) / 2, rel=0.05)

@@ -149,11 +149,30 @@ class StyleGAN2:
         return found
 
 
+class DifferentiableStyleGAN2(StyleGAN2):
+    """A StyleGAN2 without classes over codes of z. A `Differentiable`."""
+
+    layers = 1
+
+    def pixels(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return images in [0, 1] through which gradients can be followed."""
+        ws = self._truncated(self._mapping(codes.cpu(), None).to(self._device))
+        out: torch.Tensor = self._synthesis(ws, self._options.noise == "const")
+        return (out / 2 + 0.5).clamp(0, 1)
+
+
 def open_stylegan2(
     file: Path, options: Options, *, name: str, device: str, batch_size: int | None
 ) -> StyleGAN2:
-    """Return the generator in a file; see `equipoise.generators.foreign` for the kinds of files."""
-    return StyleGAN2(load_network(file), options, name=name, device=device, batch_size=batch_size)
+    """Return the generator in a file, a `Differentiable` over z where there are no classes.
+
+    `equipoise.generators.foreign` tells the kinds of files.
+    """
+    network = load_network(file)
+    # Searches keep on the sphere of a normal prior, which codes of w do not come from.
+    searchable = options.space == "z" and not network.config.c_dim
+    kind = DifferentiableStyleGAN2 if searchable else StyleGAN2
+    return kind(network, options, name=name, device=device, batch_size=batch_size)
 
 
 def _digest(network: Network, options: Options) -> str:

@@ -99,10 +99,12 @@ class StyledConv(nn.Module):
     ) -> torch.Tensor:
         """Convolve x, shape (n, inputs, height, width), in the styles of w, shape (n, styles).
 
-        x is overwritten: pages of new memory cost more than the arithmetic on them.
+        x is overwritten, save where gradients need it: pages of new memory cost more than the
+        arithmetic on them.
         """
         style = self.affine(w)
-        x = x.mul_(style[:, :, None, None])
+        factor = style[:, :, None, None]
+        x = x * factor if x.requires_grad else x.mul_(factor)
         if self._up:
             x = functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
             x = functional.conv2d(x, self.blur, padding=1, groups=x.shape[1])

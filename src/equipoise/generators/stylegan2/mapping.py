@@ -47,5 +47,5 @@ class Mapping(nn.Module):
         if self.embed is not None:
             x = torch.cat([x, unit_square(self.embed(classes))], dim=1)
         for i in range(self._depth):
-            x = functional.leaky_relu_(self.get_submodule(f"fc{i}")(x), SLOPE).mul_(GAIN)
+            x = functional.leaky_relu_(self.get_submodule(f"fc{i}")(x), SLOPE) * GAIN
         return x
