@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from equipoise.generators.stylegan2.adapter import StyleGAN2
+from equipoise.generators.stylegan2.adapter import StyleGAN
 from equipoise.generators.stylegan2.config import Config, channels_of
 from equipoise.generators.stylegan2.network import Network
 from equipoise.generators.stylegan2.options import Options
@@ -56,7 +56,7 @@ def measure(n: int, rounds: int, clock: Callable[[], float]) -> dict[str, float]
     """Return images a second of both by a clock, and their ratio."""
     torch.manual_seed(0)
     config = Config(256, channels_of(256))
-    generator = StyleGAN2(Network(config), Options(), name="random weights")
+    generator = StyleGAN(Network(config), Options(), name="random weights")
     codes = generator.prior.codes(0, 0, n)
     bare = bare_pass(config, n)
     best = {"generator": float("inf"), "bare": float("inf")}

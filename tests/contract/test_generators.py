@@ -11,6 +11,7 @@ from equipoise.generators.networks.priors import Spherical, Uniform
 from equipoise.generators.stylegan2.file import save_network
 from tests.generators.networks.writing import ADDRESSES, write_network
 from tests.generators.stylegan2.reference import small
+from tests.generators.stylegan3.reference import small as small_alias_free
 
 SPACES = ("z", "w", "w+")
 DIFFUSION = {"ddpm": "?steps=5&stem=2", "latent": "?steps=4", "consistency": ""}
@@ -23,12 +24,16 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="module", params=[*NAMES, *SPACES, *ADDRESSES, *DIFFUSION])
+@pytest.fixture(scope="module", params=[*NAMES, *SPACES, "stylegan3", *ADDRESSES, *DIFFUSION])
 def generator(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator:
     if request.param in NAMES:
         return open_generator(request.param)
+    if request.param == "stylegan3":
+        file = tmp_path_factory.mktemp("stylegan3") / "small.safetensors"
+        save_network(small_alias_free("R"), file)
+        return open_generator(f"stylegan3:{file}?space=w")
     if request.param in DIFFUSION:
         saving = pytest.importorskip("tests.generators.diffusion.saving")
         folder = saving.save(request.param, tmp_path_factory.mktemp("diffusion"))

@@ -16,7 +16,7 @@ def convert(
     source: Annotated[Path, typer.Argument(help="A .pkl of NVIDIA, or a .pt or .pth.")],
     out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
 ) -> None:
-    """Read a StyleGAN2 of another project as data, and write it as safetensors.
+    """Read a StyleGAN of another project as data, and write it as safetensors.
 
     Example: `equipoise convert ffhq.pkl ffhq.safetensors`
     """
@@ -29,7 +29,7 @@ def convert(
     config, count = network.config, sum(p.numel() for p in network.parameters())
     classes = f", {config.c_dim} classes" if config.c_dim else ""
     out_console.print(
-        f"StyleGAN2 ({config.architecture}), {config.resolution}x{config.resolution}{classes}, "
+        f"{config.kind}, {config.resolution}x{config.resolution}{classes}, "
         f"{count / 1e6:.1f} million weights -> {out}"
     )
-    out_console.print(f"use it as --generator 'stylegan2:{out}?space=w'")
+    out_console.print(f"use it as --generator '{config.family}:{out}?space=w'")

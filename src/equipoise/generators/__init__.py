@@ -67,12 +67,12 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
         from equipoise.generators.toy import ToyGenerator
 
         return ToyGenerator(batch_size=batch_size or 256)
-    if name.startswith("stylegan2:"):
-        from equipoise.generators.stylegan2.adapter import open_stylegan2
+    if name.startswith(("stylegan2:", "stylegan3:")):
+        from equipoise.generators.stylegan2.adapter import open_stylegan
         from equipoise.generators.stylegan2.options import options_of
 
         address = parse_address(name)
-        return open_stylegan2(
+        return open_stylegan(
             address.file,
             options_of(address.options),
             name=name,
@@ -93,7 +93,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
         return open_own(own, device=device, batch_size=batch_size)
     raise InputError(
         "generator",
-        f"must be one of {', '.join(NAMES)}, or stylegan2: or torchscript: and a file, "
+        f"must be one of {', '.join(NAMES)}, or stylegan2:, stylegan3: or torchscript: and a file, "
         "diffusers: and a folder, an .onnx file, or module:object",
         name,
         "Correct the name.",

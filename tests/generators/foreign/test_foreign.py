@@ -6,13 +6,16 @@ import os
 import pickle
 import struct
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from equipoise.errors import FileFormatError
+from equipoise.errors import FileFormatError, InputError
 from equipoise.generators import open_generator
 from equipoise.generators.foreign import pickle_reader, read_foreign
 from equipoise.generators.stylegan2.file import load_network, save_network
@@ -21,11 +24,13 @@ from tests.generators.foreign.writing import (
     genforce_state,
     rosinality_state,
     save_checkpoint,
+    their_alias_free_modules,
     their_modules,
     their_packages,
     write_nvidia,
 )
 from tests.generators.stylegan2.reference import reference_images, small
+from tests.generators.stylegan3.reference import small as small_alias_free
 
 
 def check_images(network: Network, path: Path) -> None:
@@ -166,14 +171,47 @@ def test_a_module_that_names_itself_endlessly_is_refused(tmp_path: Path) -> None
         read_foreign(tmp_path / "net.pkl")
 
 
-def test_stylegan3_is_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["T", "R"])
+def test_stylegan3s_pickles_give_the_network_they_came_from(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = small_alias_free(kind)
+    write_nvidia(network, tmp_path / "net.pkl")
+    found = read_foreign(tmp_path / "net.pkl")
+    assert found.config == replace(network.config, embed_width=1), "there are no classes"
+    assert all(torch.equal(found.state[k], v) for k, v in network.state_dict().items())
+    generator = open_generator("stylegan3:net.pkl?space=w")
+    save_network(network, tmp_path / "ours.safetensors")
+    ours = open_generator("stylegan3:ours.safetensors?space=w")
+    codes = generator.prior.codes(0, 0, 3)
+    assert np.array_equal(generator.images(codes), ours.images(codes))
+    assert not (tmp_path / "canary").exists()
+    with pytest.raises(InputError, match=r"generator must be stylegan3: for net\.pkl"):
+        open_generator("stylegan2:net.pkl")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (
+            lambda s: s._modules["L2_52_5"]._buffers.pop("up_filter"),
+            r"missing .*L2_52_5\.up_filter",
+        ),
+        (lambda s: s.__dict__.pop("margin_size"), "StyleGAN of known sizes, got KeyError"),
+        (lambda s: setattr(s, "margin_size", 3), "where the paper's bands give"),
+        (lambda s: s._init_kwargs.update(first_stopband=1.0), "where the paper's bands give"),
+    ],
+)
+def test_a_stylegan3_that_lacks_something_is_refused_by_its_name(
+    spoil: Callable[[Any], object], named: str, tmp_path: Path
+) -> None:
     with their_packages():
-        root = their_modules(small())
-        root._modules["synthesis"] = type(root)("SynthesisNetwork")
-        root._modules["synthesis"].add_module("input", type(root)("SynthesisInput"))
+        root = their_alias_free_modules(small_alias_free("T"))
+        spoil(root._modules["synthesis"])
         (tmp_path / "net.pkl").write_bytes(pickle.dumps({"G_ema": root}))
-    with pytest.raises(FileFormatError, match=r"synthesis\.input: SynthesisInput"):
-        read_foreign(tmp_path / "net.pkl")
+    with pytest.raises(FileFormatError, match=named):
+        load_network(tmp_path / "net.pkl")
 
 
 def tampered(path: Path, change: object) -> None:

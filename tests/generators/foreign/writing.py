@@ -16,6 +16,7 @@ from torch import nn
 
 from equipoise.generators.stylegan2.layers import blur_filter
 from equipoise.generators.stylegan2.network import Network
+from equipoise.generators.stylegan3.network import Network as AliasFree
 
 
 class Module(nn.Module):
@@ -92,13 +93,44 @@ def their_modules(network: Network) -> Module:
     return root
 
 
-def write_nvidia(network: Network, path: Path, protocol: int = 4) -> None:
+def their_alias_free_modules(network: AliasFree) -> Module:
+    """A StyleGAN3 as a tree of theirs, with the attributes that theirs have."""
+    config = network.config
+    root = Module("Generator")
+    for name, tensor in network.state_dict().items():
+        *path, own = name.split(".")
+        module = root
+        for step in path:
+            if step not in module._modules:
+                module.add_module(step, Module(step.capitalize()))
+            module = module._modules[step]
+        if own in ("weight", "bias"):
+            module.register_parameter(own, nn.Parameter(tensor, requires_grad=False))
+        else:
+            module.register_buffer(own, tensor)
+    synthesis = root._modules["synthesis"]
+    synthesis.img_resolution, synthesis.num_critical = config.resolution, config.critical
+    synthesis.margin_size, synthesis.output_scale = config.margin, config.output_scale
+    synthesis._init_kwargs = sys.modules["dnnlib.util"].EasyDict(
+        filter_size=config.filter_size, first_cutoff=config.first_cutoff, num_fp16_res=4
+    )
+    for name, module in root.named_modules():
+        if name.startswith("synthesis.L") and name.count(".") == 1:
+            module.conv_clamp, module.in_size = config.conv_clamp, np.array([4, 4])
+            module.in_cutoff = np.float64(2)
+        elif name.startswith("mapping.fc"):
+            module.bias_gain = config.mapping_rate
+    return root
+
+
+def write_nvidia(network: Network | AliasFree, path: Path, protocol: int = 4) -> None:
+    alias_free = isinstance(network, AliasFree)
     with their_packages() as util:
         kwargs = util.EasyDict(class_name="training.dataset.ImageFolderDataset", resolution=32)
         content = {
             "G": None,
             "D": Module("Discriminator"),
-            "G_ema": their_modules(network),
+            "G_ema": (their_alias_free_modules if alias_free else their_modules)(network),
             "training_set_kwargs": kwargs,
             "augment_pipe": None,
         }

@@ -8,7 +8,7 @@ from equipoise.classifiers import Panel
 from equipoise.errors import FileFormatError, InputError
 from equipoise.flow import balance
 from equipoise.generators import Differentiable, Generator, open_generator
-from equipoise.generators.stylegan2.adapter import StyleGAN2
+from equipoise.generators.stylegan2.adapter import StyleGAN
 from equipoise.generators.stylegan2.file import save_network
 from equipoise.generators.stylegan2.options import Options
 from equipoise.measure.representation import divergence, noise_floor
@@ -18,12 +18,12 @@ from tests.generators.stylegan2.known import ColourClassifier, colours, known_ne
 from tests.generators.stylegan2.reference import reference_images, small
 
 
-def opened(**options: object) -> StyleGAN2:
-    return StyleGAN2(small(4), Options(**options), name="small")
+def opened(**options: object) -> StyleGAN:
+    return StyleGAN(small(4), Options(**options), name="small")
 
 
-def of_classes(**options: object) -> StyleGAN2:
-    return StyleGAN2(small(4, c_dim=3), Options(**options), name="small")
+def of_classes(**options: object) -> StyleGAN:
+    return StyleGAN(small(4, c_dim=3), Options(**options), name="small")
 
 
 def test_every_space_gives_the_same_images_for_the_same_seed() -> None:
@@ -119,7 +119,7 @@ def test_a_code_between_classes_is_refused() -> None:
 
 def test_the_digest_tells_weights_and_options_apart() -> None:
     variants = [opened(), opened(space="w"), opened(truncation=0.9), opened(noise="none")]
-    variants += [StyleGAN2(small(5), Options(), name="small"), of_classes()]
+    variants += [StyleGAN(small(5), Options(), name="small"), of_classes()]
     variants += [of_classes(classes=((1, 1.0),))]
     assert len({v.digest for v in variants}) == len(variants)
     assert opened().digest == opened().digest

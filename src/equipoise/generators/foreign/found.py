@@ -9,11 +9,12 @@ import torch
 
 from equipoise.errors import FileFormatError
 from equipoise.generators.stylegan2.config import Config
+from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A StyleGAN2 from a foreign file.
+    """A StyleGAN from a foreign file.
 
     Attributes
     ----------
@@ -23,12 +24,15 @@ class Found:
         Its weights, named as ours.
     """
 
-    config: Config
+    config: Config | AliasFreeConfig
     state: Mapping[str, torch.Tensor]
 
 
 def foreign(where: str, rule: str, got: object) -> FileFormatError:
     """Return the error of a foreign file that breaks a rule."""
     return FileFormatError(
-        where, rule, got, "Give a StyleGAN2 of NVIDIA, rosinality or genforce, or fetch it anew."
+        where,
+        rule,
+        got,
+        "Give a StyleGAN2 or 3 of NVIDIA, rosinality or genforce, or fetch it anew.",
     )

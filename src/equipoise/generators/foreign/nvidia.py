@@ -8,7 +8,7 @@ from its tensors and attributes.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,12 @@ import torch
 
 from equipoise.errors import InputError
 from equipoise.generators.foreign.found import Found, foreign
+from equipoise.generators.foreign.nvidia_sizes import (
+    Attributes,
+    State,
+    alias_free_config_of,
+    config_of,
+)
 from equipoise.generators.foreign.pickle_reader import Call, Name, read_pickle
 from equipoise.generators.foreign.storages import (
     MOST_BYTES,
@@ -25,6 +31,7 @@ from equipoise.generators.foreign.storages import (
 )
 from equipoise.generators.stylegan2.config import Config
 from equipoise.generators.stylegan2.layers import blur_filter
+from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
 
 _PERSISTENT = Name("torch_utils.persistence", "_reconstruct_persistent_obj")
 _STORAGE = Name("torch.storage", "_load_from_bytes")
@@ -56,11 +63,21 @@ def read_nvidia(path: Path) -> Found:
     content = read_pickle(io.BytesIO(path.read_bytes()), _ALLOWED, where)
     generator = _items(content, where).get("G_ema")
     modules = dict(_modules(generator, "", where))
-    if "synthesis.b4" not in modules or "mapping.fc0" not in modules:
+    first: dict[str, Callable[[Attributes, State], Config | AliasFreeConfig]] = {
+        "synthesis.b4": config_of,
+        "synthesis.input": alias_free_config_of,
+    }
+    read = next((read for name, read in first.items() if name in modules), None)
+    if read is None or "mapping.fc0" not in modules:
         kinds = {name: m["class_name"] for name, m in modules.items() if name.count(".") < 2}
-        raise foreign(where, "must hold a StyleGAN2, with blocks b4, b8, ...", _shown(kinds))
+        rule = "must hold a StyleGAN2, with blocks b4, b8, ..., or a StyleGAN3, with an input"
+        raise foreign(where, rule, _shown(kinds))
     state = dict(_tensors(modules, where))
-    return Found(_config(modules, state, where), state)
+    try:
+        return Found(read({name: m["state"] for name, m in modules.items()}, state), state)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise foreign(where, "must hold a StyleGAN of known sizes", reason[:200]) from error
 
 
 def _modules(value: Any, name: str, where: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
@@ -117,41 +134,6 @@ def _with_storage(value: Any, where: str) -> Any:
         raise foreign(where, "must hold tensors with storages of their own", "another storage")
     storage = read_legacy(io.BytesIO(stored.arguments[0]), TENSOR_NAMES, where)
     return Call(value.name, (storage, *value.arguments[1:]), None, {})
-
-
-def _config(
-    modules: Mapping[str, Mapping[Any, Any]], state: Mapping[str, torch.Tensor], where: str
-) -> Config:
-    """Read sizes from shapes, and the rest from the modules' attributes."""
-    sizes = [4]
-    while f"synthesis.b{2 * sizes[-1]}" in modules:
-        sizes.append(2 * sizes[-1])
-    try:
-        last = modules[f"synthesis.b{sizes[-1]}"]["state"]
-        conv = modules["synthesis.b4.conv1"]["state"]
-        rate = modules["mapping.fc0"]["state"]["bias_gain"]
-        clamp = conv["conv_clamp"]
-        if conv["activation"] != "lrelu" or type(rate) is not float:
-            raise ValueError("an activation or a learning rate of another kind")
-        embedding = state.get("mapping.embed.weight", torch.empty(0, 0))
-        depth = sum(name.startswith("mapping.fc") for name in modules)
-        return Config(
-            resolution=sizes[-1],
-            channels=tuple(len(state[f"synthesis.b{size}.conv1.weight"]) for size in sizes),
-            architecture=last["architecture"],
-            z_dim=state["mapping.fc0.weight"].shape[1] - embedding.shape[0],
-            w_dim=len(state[f"mapping.fc{depth - 1}.weight"]),
-            c_dim=embedding.shape[1],
-            mapping_layers=depth,
-            mapping_width=len(state["mapping.fc0.weight"]) if depth > 1 else 1,
-            embed_width=max(embedding.shape[0], 1),
-            mapping_rate=rate,
-            noise="synthesis.b4.conv1.noise_const" in state,
-            conv_clamp=None if clamp is None else float(clamp),
-        )
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        raise foreign(where, "must hold a StyleGAN2 of known sizes", reason[:200]) from error
 
 
 def _items(value: Any, where: str) -> Mapping[Any, Any]:

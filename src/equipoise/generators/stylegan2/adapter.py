@@ -1,4 +1,4 @@
-"""StyleGAN2 as a generator: codes of z, w or w+ in, images out."""
+"""StyleGAN2 and StyleGAN3 as generators: codes of z, w or w+ in, images out."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from equipoise.generators.stylegan2.file import load_network
 from equipoise.generators.stylegan2.network import Network
 from equipoise.generators.stylegan2.options import Options
 from equipoise.generators.stylegan2.priors import ClassNormal, Mapped
+from equipoise.generators.stylegan3.network import Network as AliasFree
 
 _BATCH_PIXELS = 2**18
 
 
-class StyleGAN2:
-    """A StyleGAN2 with codes of the space that its options name.
+class StyleGAN:
+    """A StyleGAN2 or 3 with codes of the space that its options name.
 
     Codes of z are standard normal values. Where classes are drawn, a one-hot block follows them;
     a code that was moved off its class is refused. Codes of w are mapped codes of z. A code of w+
@@ -32,6 +33,7 @@ class StyleGAN2:
     Parameters
     ----------
     network : Network
+        Of StyleGAN2 or of StyleGAN3.
     options : Options
     name : str
         What reports call it.
@@ -50,7 +52,7 @@ class StyleGAN2:
     >>> from equipoise.generators.stylegan2.config import Config
     >>> network = Network(Config(32, (8, 8, 8, 8), z_dim=16, w_dim=16, mapping_layers=2,
     ...     mapping_width=16))
-    >>> StyleGAN2(network, Options(space="w+"), name="small").dim
+    >>> StyleGAN(network, Options(space="w+"), name="small").dim
     128
     """
 
@@ -58,7 +60,7 @@ class StyleGAN2:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | AliasFree,
         options: Options,
         *,
         name: str,
@@ -149,8 +151,8 @@ class StyleGAN2:
         return found
 
 
-class DifferentiableStyleGAN2(StyleGAN2):
-    """A StyleGAN2 without classes over codes of z. A `Differentiable`."""
+class DifferentiableStyleGAN(StyleGAN):
+    """A StyleGAN without classes over codes of z. A `Differentiable`."""
 
     layers = 1
 
@@ -161,21 +163,24 @@ class DifferentiableStyleGAN2(StyleGAN2):
         return (out / 2 + 0.5).clamp(0, 1)
 
 
-def open_stylegan2(
+def open_stylegan(
     file: Path, options: Options, *, name: str, device: str, batch_size: int | None
-) -> StyleGAN2:
+) -> StyleGAN:
     """Return the generator in a file, a `Differentiable` over z where there are no classes.
 
     `equipoise.generators.foreign` tells the kinds of files.
     """
     network = load_network(file)
+    family = network.config.family
+    if not name.startswith(f"{family}:"):
+        raise InputError("generator", f"must be {family}: for {file}", name, "Correct the address.")
     # Searches keep on the sphere of a normal prior, which codes of w do not come from.
     searchable = options.space == "z" and not network.config.c_dim
-    kind = DifferentiableStyleGAN2 if searchable else StyleGAN2
+    kind = DifferentiableStyleGAN if searchable else StyleGAN
     return kind(network, options, name=name, device=device, batch_size=batch_size)
 
 
-def _digest(network: Network, options: Options) -> str:
+def _digest(network: Network | AliasFree, options: Options) -> str:
     text = json.dumps([asdict(network.config), asdict(options)], sort_keys=True)
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(network.state_dict().items()):

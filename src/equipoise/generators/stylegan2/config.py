@@ -97,6 +97,16 @@ class Config:
                 raise InputError(name, "must be above 0", value, remedy)
 
     @property
+    def family(self) -> str:
+        """How addresses call it."""
+        return "stylegan2"
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return f"StyleGAN2 ({self.architecture})"
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Pixels of each block: 4, 8, ..., resolution."""
         return tuple(2**k for k in range(2, self.resolution.bit_length()))

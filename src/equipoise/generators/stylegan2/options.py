@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.errors import InputError
 from equipoise.generators.stylegan2.config import Config
+from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
 
 SPACES = ("z", "w", "w+")
 
@@ -69,7 +70,7 @@ class Options:
                 "refused; pass noise=const.",
             )
 
-    def shares(self, config: Config) -> tuple[float, ...]:
+    def shares(self, config: Config | AliasFreeConfig) -> tuple[float, ...]:
         """Return the share of each class of a network; empty for one without classes.
 
         Raises

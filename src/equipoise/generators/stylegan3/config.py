@@ -1,0 +1,160 @@
+"""The sizes of a StyleGAN3, and the bands of frequencies of its layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from equipoise.errors import InputError, check_count
+
+_REMEDY = "Give the sizes that the network was trained with."
+_WIDEST, _DEEPEST, _LARGEST = 8192, 64, 2048
+
+
+@dataclass(frozen=True)
+class Band:
+    """What one layer's signal holds.
+
+    Attributes
+    ----------
+    cutoff : float
+        Highest frequency that is to pass, in cycles per image.
+    rate : int
+        Samples per image width.
+    size : int
+        Samples with the margin around the image.
+    """
+
+    cutoff: float
+    rate: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that decides the shapes and the arithmetic of a StyleGAN3, its weights apart.
+
+    Attributes
+    ----------
+    resolution : int
+        Height and width of images, a power of 2 from 16 to 2048.
+    channels : tuple of int
+        Width of each layer, the last of 3 colours; the input is as wide as the first.
+    kernel : int
+        Of convolutions: 3 in configuration T, 1 in R.
+    radial : bool
+        Whether layers that are not critically sampled reduce by radial filters, as in R.
+    critical : int
+        Last layers before the colours that are critically sampled.
+    margin : int
+        Samples around the image on each side.
+    output_scale : float
+    first_cutoff, first_stopband, last_stopband_rel : float
+        Of the geometric progression of bands (section 3.2 and appendix C of the paper).
+    filter_size, upsampling : int
+        Taps a sample of filters, and by how much layers are sampled up around the activation.
+    conv_clamp : float or None
+        Largest magnitude of activations.
+    z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
+        As of `equipoise.generators.stylegan2.config.Config`.
+
+    Raises
+    ------
+    InputError
+        When a value breaks its rule.
+
+    Examples
+    --------
+    >>> config = Config(1024, (512,) * 14 + (3,))
+    >>> config.styles, [band.size for band in config.bands][:4]
+    (16, [36, 36, 52, 52])
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    kernel: int = 3
+    radial: bool = False
+    critical: int = 2
+    margin: int = 10
+    output_scale: float = 0.25
+    first_cutoff: float = 2.0
+    first_stopband: float = 2**2.1
+    last_stopband_rel: float = 2**0.3
+    filter_size: int = 6
+    upsampling: int = 2
+    conv_clamp: float | None = 256.0
+    z_dim: int = 512
+    w_dim: int = 512
+    c_dim: int = 0
+    mapping_layers: int = 2
+    mapping_width: int = 512
+    embed_width: int = 512
+    mapping_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        powers = tuple(2**k for k in range(4, _LARGEST.bit_length()))
+        if self.resolution not in powers:
+            rule = f"must be a power of 2 from 16 to {_LARGEST}"
+            raise InputError("resolution", rule, self.resolution, _REMEDY)
+        if not 4 <= len(self.channels) <= _DEEPEST or self.channels[-1] != 3:
+            rule = f"must be 4 to {_DEEPEST} widths, the last 3"
+            raise InputError("channels", rule, self.channels, _REMEDY)
+        counts = {
+            **{f"channels[{i}]": width for i, width in enumerate(self.channels)},
+            **{n: getattr(self, n) for n in ("z_dim", "w_dim", "mapping_width", "embed_width")},
+        }
+        for name, width in counts.items():
+            if check_count(name, width, _REMEDY) > _WIDEST:
+                raise InputError(name, f"must be at most {_WIDEST}", width, _REMEDY)
+        limits = {
+            "kernel": (1, 7),
+            "critical": (0, len(self.channels) - 2),
+            "margin": (0, 100),
+            "filter_size": (2, 32),
+            "upsampling": (1, 8),
+            "c_dim": (0, _WIDEST),
+            "mapping_layers": (1, _DEEPEST),
+        }
+        for name, (least, most) in limits.items():
+            if check_count(name, getattr(self, name), _REMEDY, least=least) > most:
+                raise InputError(name, f"must be at most {most}", getattr(self, name), _REMEDY)
+        for name in (
+            *("output_scale", "first_cutoff", "first_stopband", "last_stopband_rel"),
+            *("mapping_rate", "conv_clamp"),
+        ):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < np.inf:
+                raise InputError(name, "must be above 0", value, _REMEDY)
+
+    @property
+    def family(self) -> str:
+        """How addresses call it."""
+        return "stylegan3"
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return f"StyleGAN3 (convolutions of {self.kernel}x{self.kernel})"
+
+    @property
+    def styles(self) -> int:
+        """Codes of w that an image takes: one for the input and one for each layer."""
+        return len(self.channels) + 1
+
+    @cached_property
+    def bands(self) -> tuple[Band, ...]:
+        """The band of each layer's output; the input has the first one's (appendix C)."""
+        layers = len(self.channels) - 1
+        place = np.minimum(np.arange(layers + 1) / (layers - self.critical), 1)
+        last = self.resolution / 2
+        cutoffs = self.first_cutoff * (last / self.first_cutoff) ** place
+        last_stop = last * self.last_stopband_rel
+        stops = self.first_stopband * (last_stop / self.first_stopband) ** place
+        rates = 2 ** np.ceil(np.log2(np.minimum(2 * stops, self.resolution)))
+        sizes = rates + 2 * self.margin
+        sizes[-2:] = self.resolution
+        return tuple(
+            Band(float(c), int(r), int(s)) for c, r, s in zip(cutoffs, rates, sizes, strict=True)
+        )
