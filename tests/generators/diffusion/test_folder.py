@@ -1,10 +1,15 @@
 """Folders of pipelines are data: what is foreign, damaged or unsafe is refused by name."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,18 +18,28 @@ from equipoise.errors import FetchError, FileFormatError
 from equipoise.generators import open_generator
 from tests.generators.diffusion.saving import save
 
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
 
 def changed(path: Path, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
 def only_pickled(folder: Path) -> None:
-    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    (folder / "unet" / WEIGHTS).unlink()
     torch.save({"a": torch.zeros(1)}, folder / "unet" / "diffusion_pytorch_model.bin")
 
 
+def pickled_by_an_index(folder: Path) -> None:
+    file = folder / "unet" / WEIGHTS
+    state = load_file(file)
+    torch.save(state, folder / "unet" / "weights.bin")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(state, "weights.bin")}
+    (folder / "unet" / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
+
+
 def cut(folder: Path) -> None:
-    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    file = folder / "unet" / WEIGHTS
     file.write_bytes(file.read_bytes()[:-100])
 
 
@@ -57,7 +72,16 @@ def cut(folder: Path) -> None:
             lambda f: changed(f / "unet" / "config.json", block_out_channels=[16, 16]),
             "must be a whole UNet2DModel",
         ),
+        (
+            lambda f: changed(f / "model_index.json", _class_name=["DDPMPipeline"]),
+            "must be one of DDPMPipeline",
+        ),
+        (
+            lambda f: changed(f / "unet" / "config.json", layers_per_block=10**6),
+            "got ValueError: 1000000 layers in each of 2 blocks",
+        ),
         (only_pickled, "must be a whole UNet2DModel .* in safetensors"),
+        (pickled_by_an_index, "got ValueError: no diffusion_pytorch_model.safetensors that holds"),
         (cut, "must be a whole UNet2DModel"),
     ],
 )
@@ -84,6 +108,69 @@ def test_other_networks_are_refused(changes: dict[str, Any], named: str, tmp_pat
         open_generator(f"diffusers:{folder}")
 
 
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("scheduler/scheduler_config.json", {"beta_schedule": "sigmoid"}, "NotImplementedError"),
+        ("scheduler/scheduler_config.json", {"timestep_spacing": "x"}, "ValueError: x is not"),
+        ("scheduler/scheduler_config.json", {"steps_offset": 500}, "IndexError"),
+        ("unet/config.json", {"sample_size": 9}, "RuntimeError: Sizes of tensors"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(
+    file: str, change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    changed(save("ddpm", tmp_path) / file, **change)
+    with pytest.raises(FileFormatError, match=f"that fit each other, got {said}"):
+        open_generator(f"diffusers:{tmp_path}")
+
+
+def test_a_decoder_of_other_latents_is_refused(tmp_path: Path) -> None:
+    folder = save("latent", tmp_path / "latent")
+    four = save("ddpm", tmp_path / "four", in_channels=4, out_channels=4)
+    shutil.copytree(four / "unet", folder / "unet", dirs_exist_ok=True)
+    with pytest.raises(FileFormatError, match="that fit each other, got RuntimeError"):
+        open_generator(f"diffusers:{folder}?steps=4")
+
+
+def test_the_digest_is_of_what_is_in_the_folder_alone(tmp_path: Path) -> None:
+    """Not of where it lies, nor of the process; a config of an older library lacks keys."""
+    folder = save("ddpm", tmp_path / "one")
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    for key in ("dropout", "upsample_type", "downsample_type", "class_embed_type"):
+        del config[key]
+    (folder / "unet" / "config.json").write_text(json.dumps(config))
+    moved = shutil.copytree(folder, tmp_path / "two")
+    code = (
+        "import sys; from equipoise.generators import open_generator as opened;"
+        "print(opened(sys.argv[1]).digest)"
+    )
+    elsewhere = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, f"diffusers:{moved}"],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert elsewhere.stdout.split() == [open_generator(f"diffusers:{folder}").digest]
+
+
+def test_old_names_of_attention_weights_are_known(tmp_path: Path) -> None:
+    blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "add_attention": True}
+    folder = save("ddpm", tmp_path / "new", **blocks, attention_head_dim=4)
+    old = shutil.copytree(folder, tmp_path / "old")
+    names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    state = load_file(folder / "unet" / WEIGHTS)
+    for new, former in names.items():
+        state = {key.replace(f".{new}.", f".{former}."): value for key, value in state.items()}
+    assert any(".proj_attn." in key for key in state)
+    save_file(state, old / "unet" / WEIGHTS)
+    one, other = (open_generator(f"diffusers:{f}?steps=4") for f in (folder, old))
+    codes = one.prior.codes(0, 0, 3)
+    assert np.array_equal(one.images(codes), other.images(codes))
+    assert one.digest == other.digest
+
+
 def not_finite(state: dict[str, torch.Tensor]) -> None:
     state["conv_in.weight"][0, 0, 0, 0] = torch.nan
 
@@ -107,7 +194,7 @@ def too_many(state: dict[str, torch.Tensor]) -> None:
 def test_odd_weights_are_refused(
     spoil: Callable[[dict[str, torch.Tensor]], None], named: str, tmp_path: Path
 ) -> None:
-    file = save("ddpm", tmp_path) / "unet" / "diffusion_pytorch_model.safetensors"
+    file = save("ddpm", tmp_path) / "unet" / WEIGHTS
     state = load_file(file)
     spoil(state)
     save_file(state, file)

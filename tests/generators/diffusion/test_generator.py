@@ -78,6 +78,20 @@ def test_latents_are_scaled_and_decoded(tmp_path: Path) -> None:
     assert np.quantile(np.abs(generator.images(codes) - exact.numpy()), 0.95) <= 1
 
 
+def test_the_stem_of_many_codes_is_made_in_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latent classifier asks for 2,048 at once: at 256x256 no machine would hold them."""
+    generator = open_generator(f"diffusers:{save('ddpm', tmp_path)}?steps=5&stem=2", batch_size=4)
+    codes = generator.prior.codes(0, 0, 11)
+    alone = np.concatenate([generator.stem(codes[i : i + 1]) for i in range(11)])
+    sizes, noise = [], generator._noise
+    monkeypatch.setattr(generator, "_noise", lambda rows: sizes.append(len(rows)) or noise(rows))
+    assert np.allclose(generator.stem(codes), alone, atol=1e-5)
+    assert sizes == [4, 4, 3]
+    assert generator.stem(codes[:0]).shape == (0, *alone.shape[1:])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_lead_through_all_steps(kind: str, tmp_path: Path) -> None:
     steps = "" if kind == "consistency" else "?steps=4"
@@ -107,6 +121,7 @@ def test_what_decides_the_images_is_in_the_digest(tmp_path: Path) -> None:
     [
         ("steps=0", "steps must be 1 to 1000"),
         ("steps=-1", "steps must be a whole number"),
+        ("steps=101", "steps must be at most 100, for which the model was trained, got 101"),
         ("steps=4&stem=4", "stem must be 0 to 3"),
         ("eta=1", "option of a diffusion model must be one of steps, stem, revision, got eta"),
     ],

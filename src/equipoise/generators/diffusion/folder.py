@@ -34,7 +34,9 @@ _CLASSES = {
     "scheduler": ("DDPMScheduler", "DDIMScheduler"),
 }
 _ONE_STEP_SCHEDULER = "CMStochasticIterativeScheduler"
+_WEIGHTS = "diffusion_pytorch_model.safetensors"
 _MOST_WEIGHTS = 2**32
+_MOST_LAYERS = 16
 _MOST_TRAINED_STEPS = 100_000
 _REMEDY = "Save an unconditional pipeline with save_pretrained(folder), in safetensors."
 
@@ -97,9 +99,9 @@ def open_pipeline(name: str, revision: str) -> Pipeline:
         )
     index = read_json(folder / "model_index.json", _REMEDY)
     kind = index.get("_class_name")
-    if kind not in PIPELINES:
-        listed = ", ".join(PIPELINES)
-        raise FileFormatError(f"pipeline in {folder}", f"must be one of {listed}", kind, _REMEDY)
+    if not isinstance(kind, str) or kind not in PIPELINES:
+        listed, got = ", ".join(PIPELINES), str(kind)[:200]
+        raise FileFormatError(f"pipeline in {folder}", f"must be one of {listed}", got, _REMEDY)
     for part in PIPELINES[kind]:
         allowed = _CLASSES[part]
         if part == "scheduler" and kind == CONSISTENCY:
@@ -112,19 +114,15 @@ def open_pipeline(name: str, revision: str) -> Pipeline:
                 _REMEDY,
             )
     schedule = _schedule(folder)
-    unet = _network(library.UNet2DModel, folder / "unet")
+    unet, told = _network(library.UNet2DModel, folder / "unet")
     _check_unconditional(unet, folder)
     decoder = None
     if "vqvae" in PIPELINES[kind]:
-        decoder = _network(getattr(library, index["vqvae"][1]), folder / "vqvae")
+        decoder, told_too = _network(getattr(library, index["vqvae"][1]), folder / "vqvae")
+        told += told_too
     scheduler = _ONE_STEP_SCHEDULER if kind == CONSISTENCY else "DDIMScheduler"
-    digest = hashlib.sha256(
-        "".join(
-            network_digest(json.dumps([kind, schedule, dict(part.config)], default=str), part)
-            for part in (unet, decoder)
-            if part is not None
-        ).encode()
-    ).hexdigest()
+    settings = json.dumps([kind, schedule], sort_keys=True)
+    digest = hashlib.sha256((settings + told).encode()).hexdigest()
     return Pipeline(kind, unet, decoder, getattr(library, scheduler), schedule, digest)
 
 
@@ -138,15 +136,15 @@ def _schedule(folder: Path) -> dict[str, Any]:
     return {key: value for key, value in found.items() if not key.startswith("_")}
 
 
-def _network(kind: Any, folder: Path) -> Any:
-    """Return a network with its weights, in evaluation mode, float32."""
+def _network(kind: Any, folder: Path) -> tuple[Any, str]:
+    """Return a network with its weights, in evaluation mode, float32; and its digest."""
     config = read_json(folder / "config.json", _REMEDY)
     known = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
-        with torch.device("meta"):
-            size = sum(weight.numel() for weight in kind.from_config(known).parameters())
-        if size > _MOST_WEIGHTS:
-            raise ValueError(f"{size:,} weights")
+        _check_size(kind, known)
+        # An index may name files of any kind, pickled ones too.
+        if not (folder / _WEIGHTS).is_file() or (folder / f"{_WEIGHTS}.index.json").exists():
+            raise ValueError(f"no {_WEIGHTS} that holds all")
         network, told = kind.from_pretrained(
             folder,
             use_safetensors=True,
@@ -169,7 +167,19 @@ def _network(kind: Any, folder: Path) -> Any:
     for name, weight in network.state_dict().items():
         if not bool(torch.isfinite(weight).all()):
             raise FileFormatError(f"{name} in {folder}", "must be finite", "NaN", _REMEDY)
-    return network
+    # Of the file, since the library adds the folder's path, and defaults in no fixed order.
+    return network, network_digest(json.dumps(known, sort_keys=True), network)
+
+
+def _check_size(kind: Any, config: dict[str, Any]) -> None:
+    """Count layers before they are made, and weights before they take memory."""
+    layers, widths = config.get("layers_per_block", 1), config.get("block_out_channels", [1])
+    if not 1 <= layers <= _MOST_LAYERS or not 1 <= len(widths) <= _MOST_LAYERS:
+        raise ValueError(f"{layers} layers in each of {len(widths)} blocks")
+    with torch.device("meta"):
+        size = sum(weight.numel() for weight in kind.from_config(config).parameters())
+    if size > _MOST_WEIGHTS:
+        raise ValueError(f"{size:,} weights")
 
 
 def _check_unconditional(unet: Any, folder: Path) -> None:

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.errors import ModelOutputError
+from equipoise.errors import EquipoiseError, FileFormatError, InputError, ModelOutputError
 from equipoise.generators.address import parse_address
 from equipoise.generators.base import StandardNormal, check_codes
 from equipoise.generators.device import check_device
 from equipoise.generators.diffusion.folder import CONSISTENCY, Pipeline, open_pipeline
 from equipoise.generators.diffusion.options import Options, options_of
+from equipoise.workers import batches
 
 _BATCH_PIXELS = 2**18
 _LARGEST_STEM = 16
@@ -40,6 +41,10 @@ class DiffusionGenerator:
 
     Raises
     ------
+    InputError
+        When there are more steps than it was trained for.
+    FileFormatError
+        When its parts do not fit each other.
     ModelOutputError
         When it gives no finite pictures of 1 or 3 channels.
     """
@@ -58,6 +63,10 @@ class DiffusionGenerator:
         batch_size: int | None = None,
     ) -> None:
         self._device, self._pipeline, self._options = check_device(device), pipeline, options
+        trained = pipeline.schedule["num_train_timesteps"]
+        if options.steps > trained:
+            rule = f"must be at most {trained}, for which the model was trained"
+            raise InputError("steps", rule, options.steps, "Pass steps=20.")
         for network in (pipeline.unet, pipeline.decoder):
             if network is not None:
                 network.to(self._device)
@@ -69,8 +78,7 @@ class DiffusionGenerator:
         self.dim = int(np.prod(self._shape))
         self.prior = StandardNormal(self.dim)
         self.batch_size = batch_size or min(max(_BATCH_PIXELS // config.sample_size**2, 1), 64)
-        _, channels, height, width = self.images(self.prior.codes(0, 0, 1)).shape
-        self.image_shape = (channels, height, width)
+        self.image_shape = self._tried()
 
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the guess at the image after the first steps, averaged to 16x16 at most.
@@ -81,11 +89,15 @@ class DiffusionGenerator:
         codes = check_codes(codes, self.dim)
         if not self._options.stem:
             return codes
-        with torch.inference_mode():
-            guess = self._denoised(self._noise(codes), self._options.stem)
-            side = min(guess.shape[-1], _LARGEST_STEM)
-            pooled = torch.nn.functional.adaptive_avg_pool2d(guess, side)
-        return np.asarray(pooled.cpu().numpy(), np.float32)
+        side = min(self._shape[-1], _LARGEST_STEM)
+        parts = [np.empty((0, self._shape[0], side, side), np.float32)]
+        # Callers ask for thousands at once, since other stems cost little memory.
+        for low, high in batches(0, len(codes), self.batch_size):
+            with torch.inference_mode():
+                guess = self._denoised(self._noise(codes[low:high]), self._options.stem)
+                pooled = torch.nn.functional.adaptive_avg_pool2d(guess, side)
+            parts.append(pooled.cpu().numpy())
+        return np.concatenate(parts)
 
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return images, shape (n, 3, height, width), uint8 RGB; [-1, 1] becomes [0, 255]."""
@@ -105,6 +117,22 @@ class DiffusionGenerator:
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
         """Return images in [0, 1] through which gradients can be followed, all steps of them."""
         return self._pixels(codes.reshape(-1, *self._shape)).expand(-1, 3, -1, -1)
+
+    def _tried(self) -> tuple[int, int, int]:
+        """Return the shape of an image, made once to see that the parts fit each other."""
+        try:
+            _, channels, height, width = self.images(self.prior.codes(0, 0, 1)).shape
+        except EquipoiseError:
+            raise
+        # Schedules and networks that do not fit fail in ways of their own.
+        except Exception as error:
+            raise FileFormatError(
+                f"generator {self.name!r}",
+                "must have a schedule, a network and a decoder that fit each other",
+                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                "Save the pipeline again with save_pretrained(folder).",
+            ) from error
+        return channels, height, width
 
     def _noise(self, codes: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(codes).to(self._device).reshape(-1, *self._shape)
