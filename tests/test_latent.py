@@ -54,6 +54,24 @@ def test_the_same_seed_fits_the_same_and_global_randomness_is_untouched(
     assert np.array_equal(one.held_out, other.held_out)
 
 
+def test_the_stem_is_asked_once_for_each_code_and_kept_or_not_fits_the_same(
+    toy: ToyGenerator, toy_labels: Labels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled, asked = first(toy, toy_labels, 800), []
+
+    def stem(codes: np.ndarray) -> np.ndarray:
+        asked.append(len(codes))
+        return toy.stem(codes)
+
+    kept = fit_latent(stem, labelled, seed=5)
+    assert sum(asked) == 801, "one more tells the shape"
+    asked.clear()
+    monkeypatch.setattr("equipoise.latent_fit._MOST_KEPT", 800 * toy.dim - 1)
+    made_anew = fit_latent(stem, labelled, seed=5)
+    assert sum(asked) > 10_000
+    assert np.array_equal(kept.held_out, made_anew.held_out)
+
+
 def test_unknown_rows_are_left_out(toy: ToyGenerator, toy_labels: Labels) -> None:
     labels = toy_labels.take(slice(0, 800))
     levels = labels.levels.copy()

@@ -27,10 +27,14 @@ from equipoise.seeds import Stream, generator_for
 from equipoise.workers import batches
 
 Stem = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Reader = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""From rows of the labelled codes to their stem features."""
 
 _BATCH = 256
 _MOST_EPOCHS, _PATIENCE = 40, 4
 _SCORE_WEIGHT = 1.0
+_MOST_KEPT = 2**27
+"""Values of stem features that are kept rather than made in every epoch: 512 MiB."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def fit_latent(
     Parameters
     ----------
     stem : callable
-        `generator.stem`.
+        `generator.stem`; asked once for each code where 512 MiB hold what it gives.
     labelled : LabelledCodes
         Codes of an unknown cell are left out of fitting. P(cell | code) is the same wherever codes
         come from, so each counts alike in fitting, and by its weight in what is told of the prior.
@@ -113,15 +117,14 @@ def fit_latent(
         )
     scores = _standardise(labels.scores)
     shape = stem(codes[:1]).shape[1:]
+    read = _reader(stem, codes, shape)
     members, held_out = [], np.zeros((len(codes), labels.groups.size), np.float32)
     for fold in range(FOLDS):
         progress("learn", fold, FOLDS)
         outside, inside = np.flatnonzero(known & (folds != fold)), np.flatnonzero(folds == fold)
-        member = _fit_member(
-            stem, codes, labels, scores, outside, inside, shape, int(rng.integers(2**31))
-        )
+        member = _fit_member(read, labels, scores, outside, inside, shape, int(rng.integers(2**31)))
         members.append(member)
-        held_out[inside] = _logits(member, stem, codes[inside])
+        held_out[inside] = _logits(member, read, inside)
     progress("learn", FOLDS, FOLDS)
     weights = labelled.weights[known] / labelled.weights[known].sum()
     temperature = _temperature(held_out[known], labels.cells[known], weights)
@@ -168,8 +171,7 @@ def _quality(
 
 
 def _fit_member(
-    stem: Stem,
-    codes: NDArray[np.float32],
+    read: Reader,
     labels: Labels,
     scores: NDArray[np.float32],
     train: NDArray[np.int64],
@@ -185,7 +187,7 @@ def _fit_member(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = Network(shape, labels.groups)
-        _standardise_input(network, stem(codes[train[:2048]]))
+        _standardise_input(network, read(train[:2048]))
         optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.02)
         best, state, since = np.inf, network.state_dict(), 0
         for _ in range(_MOST_EPOCHS):
@@ -193,7 +195,7 @@ def _fit_member(
             order = train[torch.randperm(len(train)).numpy()]
             for low, high in batches(0, len(order), _BATCH):
                 rows = torch.from_numpy(order[low:high])
-                logits, guesses = network(torch.from_numpy(stem(codes[rows.numpy()])))
+                logits, guesses = network(torch.from_numpy(read(order[low:high])))
                 loss = functional.cross_entropy(logits, cells[rows])
                 known = scored[rows]
                 if known.any():
@@ -202,7 +204,7 @@ def _fit_member(
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
-            judgement = _logits(network, stem, codes[judged])
+            judgement = _logits(network, read, judged)
             found = _negative_log_likelihood(judgement, labels.cells[judged])
             if found < best - 1e-4:
                 best, since = found, 0
@@ -211,6 +213,17 @@ def _fit_member(
                 break
     network.load_state_dict(state)
     return network.eval().requires_grad_(False)
+
+
+def _reader(stem: Stem, codes: NDArray[np.float32], shape: Sequence[int]) -> Reader:
+    """Return what gives the stem features of rows, made once where they can be kept.
+
+    A stem may cost nearly as much as an image, and fitting asks for each code some hundred times.
+    """
+    if len(codes) * int(np.prod(shape)) > _MOST_KEPT:
+        return lambda rows: stem(codes[rows])
+    kept = np.concatenate([stem(codes[low:high]) for low, high in batches(0, len(codes), 1024)])
+    return lambda rows: kept[rows]
 
 
 def _standardise(scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -229,12 +242,12 @@ def _standardise_input(network: Network, features: NDArray[np.float32]) -> None:
     network.scale = torch.from_numpy(1 / np.maximum(features.std(axis=axes), 1e-3))
 
 
-def _logits(network: Network, stem: Stem, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+def _logits(network: Network, read: Reader, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     network.eval()
     with torch.inference_mode():
         parts = [
-            network(torch.from_numpy(stem(codes[low:high])))[0].numpy()
-            for low, high in batches(0, len(codes), 1024)
+            network(torch.from_numpy(read(rows[low:high])))[0].numpy()
+            for low, high in batches(0, len(rows), 1024)
         ]
     return np.concatenate(parts)
 
