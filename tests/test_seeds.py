@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,19 @@ def test_rows_are_standard_normal_and_blocks_differ() -> None:
     assert abs(rows.mean()) < 4 / np.sqrt(rows.size)
     assert abs(rows.std() - 1) < 4 / np.sqrt(2 * rows.size)
     assert not np.array_equal(rows[:BLOCK_ROWS], rows[BLOCK_ROWS : 2 * BLOCK_ROWS])
+
+
+def test_of_wide_rows_one_block_is_kept() -> None:
+    dim = 5000
+    block = BLOCK_ROWS * dim * 4
+    whole = normal_rows(1, 1000, 1040, dim)
+    assert np.array_equal(normal_rows(1, 1020, 1040, dim), whole[20:])
+    tracemalloc.start()
+    for seed in range(2, 6):
+        normal_rows(seed, 0, 1, dim)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1.1 * block
 
 
 def test_seeds_and_streams_differ() -> None:

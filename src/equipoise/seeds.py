@@ -21,6 +21,9 @@ from equipoise.errors import InputError
 
 BLOCK_ROWS = 1024
 
+_WIDE = 4096
+"""Values in a row from which on a block, of 16 MiB or more, is kept alone."""
+
 
 class Stream(IntEnum):
     """Purposes of randomness; two streams of one seed are independent."""
@@ -81,11 +84,13 @@ def blocks(start: int, stop: int) -> list[tuple[int, slice]]:
     ]
 
 
-@lru_cache(maxsize=16)
-def _normal_block(seed: int, stream: Stream, block: int, dim: int) -> NDArray[np.float32]:
+def _make_block(seed: int, stream: Stream, block: int, dim: int) -> NDArray[np.float32]:
     rows = generator_for(seed, stream, block).standard_normal((BLOCK_ROWS, dim), dtype=np.float32)
     rows.setflags(write=False)
     return rows
+
+
+_narrow_block, _wide_block = lru_cache(maxsize=16)(_make_block), lru_cache(maxsize=1)(_make_block)
 
 
 def normal_rows(
@@ -116,5 +121,6 @@ def normal_rows(
     True
     """
     seed = check_seed(seed)
-    parts = [_normal_block(seed, stream, b, dim)[rows] for b, rows in blocks(start, stop)]
+    block_of = _wide_block if dim >= _WIDE else _narrow_block
+    parts = [block_of(seed, stream, b, dim)[rows] for b, rows in blocks(start, stop)]
     return np.concatenate(parts) if parts else np.empty((0, dim), np.float32)
