@@ -42,3 +42,32 @@ def test_the_fitted_half_space_holds_what_is_accepted() -> None:
     held = chances[spaces.hold(codes)[:, 0]].sum() / chances.sum()
     assert held == pytest.approx(1 - LOST, abs=0.005)
     assert spaces.hold(codes)[:, 1].all(), "the other cell keeps the whole prior"
+
+
+@pytest.mark.parametrize(("dim", "accepted"), [(8, 300), (400, 300), (4000, 300)])
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_it_holds_fresh_codes_as_it_holds_those_that_it_was_fitted_to(
+    dim: int, accepted: int, shift: float
+) -> None:
+    """Whatever share of the direction is chance; by their own parts in it, few would be held."""
+    codes, fresh = (np.array(StandardNormal(dim).codes(s, 0, 10 * accepted)) for s in (0, 1))
+    codes[:, 0] += shift
+    fresh[:, 0] += shift
+    chances = np.zeros(len(codes))
+    chances[:accepted] = 1
+    spaces = HalfSpaces.whole(1, dim).narrowed(0, *half_space_of(codes, chances))
+    held = spaces.hold(fresh).mean()
+    assert 1 - LOST - 4 * np.sqrt(LOST / accepted) < held
+
+
+def test_the_places_are_along_the_mean_of_the_others() -> None:
+    codes = StandardNormal(30).codes(3, 0, 40)
+    chances = np.random.default_rng(0).random(40)
+    places = []
+    for i in range(40):
+        others = np.arange(40) != i
+        mean = chances[others] @ codes[others].astype(np.float64)
+        places.append(codes[i] @ mean / np.linalg.norm(mean))
+    order = np.argsort(places)
+    first = order[np.searchsorted(chances[order].cumsum(), LOST * chances.sum())]
+    assert half_space_of(codes, chances)[1] == pytest.approx(places[first], abs=1e-4)

@@ -87,15 +87,24 @@ def half_space_of(
 ) -> tuple[NDArray[np.float32], float]:
     """Return normal and threshold of the half-space that holds nearly all of what is accepted.
 
+    The normal is the direction of the mean accepted code. A code's own part in that mean makes it
+    lie further along than others like it: by the square root of dim over the number of accepted
+    codes, which is much where codes are wide. For the threshold, each is therefore placed along
+    the mean of the others.
+
     Parameters
     ----------
     codes : numpy.ndarray, shape (n, dim), float32
     chances : numpy.ndarray, shape (n,), float64
         Probability that each code is accepted, not all 0.
     """
-    mean = chances @ codes / chances.sum()
-    length = np.linalg.norm(mean)
-    if length < 1e-6:
+    weights = chances.astype(np.float32)
+    total = weights @ codes
+    length = np.linalg.norm(total)
+    if length < 1e-6 * chances.sum():
         return np.zeros(codes.shape[1], np.float32), -np.inf
-    normal = (mean / length).astype(np.float32)
-    return normal, weighted_quantile(codes @ normal, chances, LOST)
+    along = (codes @ total).astype(np.float64)
+    squares = np.einsum("ij,ij->i", codes, codes).astype(np.float64)
+    others = length**2 - 2 * chances * along + chances**2 * squares
+    places = (along - chances * squares) / np.sqrt(np.maximum(others, 1e-12))
+    return total / length, weighted_quantile(places, chances, LOST)
