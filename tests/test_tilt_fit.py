@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from equipoise.errors import InputError
+from equipoise.generators import Prior
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent_fit import LatentFit, fit_latent
+from equipoise.pilot import Judge, Pilot, explore
 from equipoise.sampler import Origin, Sampler
 from equipoise.targets import Target
 from equipoise.tilt_fit import BETAS, CEILING, ceilings_of, fit_tilt
@@ -42,6 +44,29 @@ def test_a_cell_of_zero_target_cannot_be_requested(
         Sampler(Origin.of(toy), target, target.shares, source).draw(
             5, cell="smiling=yes, skin_tone=light"
         )
+
+
+@pytest.mark.parametrize(("codes", "used"), [(100_000, 65_536), (9000, 9000), (10, 4096)])
+def test_the_pilot_of_wide_codes_is_bounded(
+    codes: int,
+    used: int,
+    toy: ToyGenerator,
+    labelled: LabelledCodes,
+    latent: LatentFit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = []
+
+    def told(prior: Prior, judge: Judge, wanted: np.ndarray, size: int, seed: int) -> Pilot:
+        sizes.append(size)
+        return explore(prior, judge, wanted, size, seed)
+
+    monkeypatch.setattr("equipoise.tilt_fit.explore", told)
+    monkeypatch.setattr("equipoise.tilt_fit._PILOT_VALUES", codes * toy.dim)
+    target = Target.uniform(labelled.labels.groups)
+    source = fit_tilt(toy, latent, labelled, target, beta=4.0).source
+    assert sizes == [used]
+    assert (source.acceptance > 0).all()
 
 
 def test_ceilings_are_quantiles_of_the_weighted_own_codes(

@@ -67,7 +67,7 @@ def explore(prior: Prior, judge: Judge, wanted: NDArray[np.bool_], size: int, se
         From codes, shape (n, dim), to log chances, shape (n, K).
     wanted : numpy.ndarray, shape (K,), bool
     size : int
-        Codes of the prior to begin with.
+        Codes of the prior to begin with; a level has as many, up to 16,384.
     seed : int
         Of the codes.
     """
@@ -86,7 +86,7 @@ def explore(prior: Prior, judge: Judge, wanted: NDArray[np.bool_], size: int, se
                     break
                 best = np.argsort(chances[:, k])[-int(_ELITE * len(here)) :]
                 spaces = spaces.narrowed(k, *half_space_of(here[best], np.ones(len(best))))
-                fresh = prior.codes(int(rng.integers(2**62)), 0, _SIZE_OF_LEVEL)
+                fresh = prior.codes(int(rng.integers(2**62)), 0, min(size, _SIZE_OF_LEVEL))
                 here = spaces.candidates(fresh, k, rng)
                 chances = judge(here)
                 parts.append(here)

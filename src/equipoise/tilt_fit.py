@@ -38,6 +38,9 @@ PROPOSAL_BETA = 4.0
 _SLACK = 1.25
 _PILOT = 65_536
 _PROPOSAL_PILOT = 16_384
+_LEAST_PILOT = 4096
+_PILOT_VALUES = 2**28
+"""Values of a pilot's codes, at most, unless it would be smaller than the least: 1 GiB."""
 _LEAST_OWN = 20.0
 _NOTHING_AVOIDED = 1e-9
 _CHUNK = 256
@@ -235,6 +238,7 @@ def _prepare(
             parts.append(log_chances(log_h, ceilings, clearances, beta, factors))
         return np.concatenate(parts)
 
+    size = min(size, max(_LEAST_PILOT, _PILOT_VALUES // generator.dim))
     pilot = explore(generator.prior, judge, np.isfinite(ceilings), size, seed)
     screen = fit_screen(pilot.codes, pilot.log_chances, pilot.own, seed)
     screened = screen.ceilings(pilot.codes, slice(None))
