@@ -12,13 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from equipoise.generators.stylegan.network import Network as StyleNetwork
-from equipoise.generators.stylegan3.plan import plan_of
 from torch import nn
 
 from equipoise.generators.stylegan2.layers import blur_filter
 from equipoise.generators.stylegan2.network import Network
-from equipoise.generators.stylegan3.network import Network as Network3
+from equipoise.generators.stylegan3.network import Network as AliasFree
 
 
 class Module(nn.Module):
@@ -66,8 +64,38 @@ def their_packages() -> Iterator[types.ModuleType]:
             del sys.modules[name]
 
 
-def _tree(network: StyleNetwork, buffers: tuple[str, ...]) -> Module:
-    """Modules of theirs that hold the network's tensors, without attributes."""
+def their_modules(network: Network) -> Module:
+    """The network as a tree of theirs, with the attributes that theirs have."""
+    config = network.config
+    root = Module("Generator")
+    root.img_resolution, root.z_dim = config.resolution, config.z_dim
+    for name, tensor in network.state_dict().items():
+        *path, own = name.split(".")
+        module = root
+        for step in path:
+            if step not in module._modules:
+                module.add_module(step, Module(step.capitalize()))
+            module = module._modules[step]
+        if own in ("noise_const", "w_avg"):
+            module.register_buffer(own, tensor)
+        else:
+            module.register_parameter(own, nn.Parameter(tensor, requires_grad=False))
+    for name, module in root.named_modules():
+        if ".conv" in name and name.count(".") == 2:
+            module.conv_clamp, module.activation = config.conv_clamp, "lrelu"
+            module.register_buffer("resample_filter", blur_filter(1)[0, 0] / 4)
+            module.gain = np.float64(1.5) / np.sqrt(2)
+        elif name.startswith("mapping.fc"):
+            module.bias_gain = config.mapping_rate
+        elif name.startswith("synthesis.b") and name.count(".") == 1:
+            module.architecture = config.architecture
+            module._backward_hooks_of_old = set()
+    return root
+
+
+def their_alias_free_modules(network: AliasFree) -> Module:
+    """A StyleGAN3 as a tree of theirs, with the attributes that theirs have."""
+    config = network.config
     root = Module("Generator")
     for name, tensor in network.state_dict().items():
         *path, own = name.split(".")
@@ -76,97 +104,37 @@ def _tree(network: StyleNetwork, buffers: tuple[str, ...]) -> Module:
             if step not in module._modules:
                 module.add_module(step, Module(step.capitalize()))
             module = module._modules[step]
-        if own in buffers:
-            module.register_buffer(own, tensor)
-        else:
+        if own in ("weight", "bias"):
             module.register_parameter(own, nn.Parameter(tensor, requires_grad=False))
-    for name, module in root.named_modules():
-        if name.startswith("mapping.fc"):
-            module.bias_gain = network.config.mapping_rate
-    return root
-
-
-def their_modules(network: Network) -> Module:
-    """The network as a tree of theirs, with the attributes that theirs have."""
-    config = network.config
-    root = _tree(network, ("noise_const", "w_avg"))
-    root.img_resolution, root.z_dim = config.resolution, config.z_dim
-    for name, module in root.named_modules():
-        if ".conv" in name and name.count(".") == 2:
-            module.conv_clamp, module.activation = config.conv_clamp, "lrelu"
-            module.register_buffer("resample_filter", blur_filter(1)[0, 0] / 4)
-            module.gain = np.float64(1.5) / np.sqrt(2)
-        elif name.startswith("synthesis.b") and name.count(".") == 1:
-            module.architecture = config.architecture
-            module._backward_hooks_of_old = set()
-    return root
-
-
-KWARGS3 = {
-    "img_resolution": "resolution",
-    "channel_base": "channel_base",
-    "channel_max": "channel_max",
-    "conv_kernel": "kernel",
-    "use_radial_filters": "radial",
-    "num_layers": "layers",
-    "num_critical": "critical",
-    "margin_size": "margin",
-    "filter_size": "filter_size",
-    "lrelu_upsampling": "upsampling",
-    "conv_clamp": "conv_clamp",
-    "z_dim": "z_dim",
-    "w_dim": "w_dim",
-    "c_dim": "c_dim",
-}
-"""The keyword arguments of a StyleGAN3, by the names of our sizes."""
-
-
-def their_modules3(network: Network3, util: types.ModuleType, **changes: object) -> Module:
-    """A StyleGAN3 as a tree of theirs; `changes` are to the arguments that it was made with."""
-    config = network.config
-    buffers = ("w_avg", "freqs", "phases", "transform", "magnitude_ema", "up_filter", "down_filter")
-    root = _tree(network, buffers)
-    given = {name: getattr(config, field) for name, field in KWARGS3.items()}
-    mapping = util.EasyDict(num_layers=config.mapping_layers)
-    root._init_args = ()
-    root._init_kwargs = util.EasyDict(
-        given, img_channels=3, mapping_kwargs=mapping, num_fp16_res=4, magnitude_ema_beta=0.999
-    )
-    root._init_kwargs.update(changes)
+        else:
+            module.register_buffer(own, tensor)
     synthesis = root._modules["synthesis"]
-    synthesis.num_layers, synthesis.margin_size = config.layers, config.margin
-    for layer in plan_of(config).layers:
-        module = synthesis._modules[layer.name]
-        # As theirs, which keep sizes as arrays, and rates as NumPy's scalars.
-        module.in_size = np.broadcast_to(np.asarray(layer.in_size), [2])
-        module.out_size = np.array([layer.out_size, layer.out_size])
-        module.out_sampling_rate = np.float64(layer.out_size)
-        if layer.colours:
-            module.register_buffer("up_filter", None)
-            module.register_buffer("down_filter", None)
+    synthesis.img_resolution, synthesis.num_critical = config.resolution, config.critical
+    synthesis.margin_size, synthesis.output_scale = config.margin, config.output_scale
+    synthesis._init_kwargs = sys.modules["dnnlib.util"].EasyDict(
+        filter_size=config.filter_size, first_cutoff=config.first_cutoff, num_fp16_res=4
+    )
+    for name, module in root.named_modules():
+        if name.startswith("synthesis.L") and name.count(".") == 1:
+            module.conv_clamp, module.in_size = config.conv_clamp, np.array([4, 4])
+            module.in_cutoff = np.float64(2)
+        elif name.startswith("mapping.fc"):
+            module.bias_gain = config.mapping_rate
     return root
 
 
-def write_nvidia(network: Network, path: Path, protocol: int = 4) -> None:
+def write_nvidia(network: Network | AliasFree, path: Path, protocol: int = 4) -> None:
+    alias_free = isinstance(network, AliasFree)
     with their_packages() as util:
-        _write(their_modules(network), path, protocol, util)
-
-
-def write_nvidia3(network: Network3, path: Path, protocol: int = 4, **changes: object) -> None:
-    with their_packages() as util:
-        _write(their_modules3(network, util, **changes), path, protocol, util)
-
-
-def _write(root: Module, path: Path, protocol: int, util: types.ModuleType) -> None:
-    kwargs = util.EasyDict(class_name="training.dataset.ImageFolderDataset", resolution=32)
-    content = {
-        "G": None,
-        "D": Module("Discriminator"),
-        "G_ema": root,
-        "training_set_kwargs": kwargs,
-        "augment_pipe": None,
-    }
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
+        kwargs = util.EasyDict(class_name="training.dataset.ImageFolderDataset", resolution=32)
+        content = {
+            "G": None,
+            "D": Module("Discriminator"),
+            "G_ema": (their_alias_free_modules if alias_free else their_modules)(network),
+            "training_set_kwargs": kwargs,
+            "augment_pipe": None,
+        }
+        path.write_bytes(pickle.dumps(content, protocol=protocol))
 
 
 def rosinality_state(network: Network) -> dict:

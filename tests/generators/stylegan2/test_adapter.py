@@ -200,8 +200,11 @@ def test_balance_meets_its_target(space: str, method: str, tmp_path: Path) -> No
     assert ('<td class="n">not known</td>' in report) == (method == "shift")
 
 
-def test_gradients_lead_through_the_mapping_and_the_synthesis(tmp_path: Path) -> None:
-    save_network(small(4), tmp_path / "net.safetensors")
+@pytest.mark.parametrize("clamp", [None, 0.7])
+def test_gradients_lead_through_the_mapping_and_the_synthesis(
+    clamp: float | None, tmp_path: Path
+) -> None:
+    save_network(small(4, conv_clamp=clamp), tmp_path / "net.safetensors")
     uri = f"stylegan2:{tmp_path / 'net.safetensors'}?truncation=0.9"
     generator = open_generator(uri)
     assert isinstance(generator, Differentiable)

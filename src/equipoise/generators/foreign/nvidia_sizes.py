@@ -21,6 +21,15 @@ Attributes = Mapping[str, Mapping[Any, Any]]
 State = Mapping[str, torch.Tensor]
 
 
+_KNOWN = {
+    *("w_dim", "img_resolution", "img_channels", "channel_base", "channel_max", "num_layers"),
+    *("num_critical", "first_cutoff", "first_stopband", "last_stopband_rel", "margin_size"),
+    *("output_scale", "num_fp16_res", "conv_kernel", "filter_size", "lrelu_upsampling"),
+    *("use_radial_filters", "conv_clamp", "magnitude_ema_beta"),
+}
+"""Arguments of StyleGAN3's synthesis, of which shapes and attributes tell those not read here."""
+
+
 def config_of(modules: Attributes, state: State) -> Config:
     """Return the sizes of a StyleGAN2."""
     sizes = [4]
@@ -50,10 +59,15 @@ def alias_free_config_of(modules: Attributes, state: State) -> AliasFreeConfig:
     layers = [names[number] for number in range(len(names))]
     given = synthesis.get("_init_kwargs", {})
     given = given.items if isinstance(given, Call) else given
+    if unknown := sorted(map(str, given.keys() - _KNOWN)):
+        raise ValueError(f"an argument that is not known, {unknown[0][:80]}")
     bands = ("first_cutoff", "first_stopband", "last_stopband_rel")
     taps = {"filter_size": "filter_size", "lrelu_upsampling": "upsampling"}
     told: dict[str, Any] = {name: float(given[name]) for name in bands if name in given}
     told |= {ours: int(given[name]) for name, ours in taps.items() if name in given}
+    for name in layers:
+        if not float(state[f"{name}.magnitude_ema"]) > 0:
+            raise ValueError(f"{name}.magnitude_ema that is not above 0")
     down = [state[f"{name}.down_filter"] for name in layers if f"{name}.down_filter" in state]
     config = AliasFreeConfig(
         resolution=synthesis["img_resolution"],

@@ -116,7 +116,9 @@ class StyledConv(nn.Module):
         scale = gain * torch.rsqrt(energy + _EPSILON)[:, :, None, None]
         x = functional.leaky_relu_(x.mul_(scale).add_(self._offset(noise, gain)), SLOPE)
         limit = None if self._clamp is None else self._clamp * gain / GAIN
-        return x if limit is None else x.clamp_(-limit, limit)
+        if limit is None:
+            return x
+        return x.clamp(-limit, limit) if x.requires_grad else x.clamp_(-limit, limit)
 
     def _offset(self, noise: bool, gain: float) -> torch.Tensor:
         """Return bias and noise, times the gain, shape (1, outputs, height or 1, width or 1)."""

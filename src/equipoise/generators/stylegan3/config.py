@@ -127,6 +127,14 @@ class Config:
             value = getattr(self, name)
             if value is not None and not 0 < value < np.inf:
                 raise InputError(name, "must be above 0", value, _REMEDY)
+        if not 1 <= self.first_cutoff < self.resolution / 2:
+            rule = "must be at least 1, and less than half the resolution"
+            raise InputError("first_cutoff", rule, self.first_cutoff, _REMEDY)
+        if not self.first_cutoff < self.first_stopband < self.resolution:
+            rule = "must be above first_cutoff, and less than the resolution"
+            raise InputError("first_stopband", rule, self.first_stopband, _REMEDY)
+        if not 1 <= self.last_stopband_rel <= 4:
+            raise InputError("last_stopband_rel", "must be 1 to 4", self.last_stopband_rel, _REMEDY)
 
     @property
     def family(self) -> str:

@@ -66,7 +66,7 @@ class FourierInput(nn.Module):
         )
         waves = torch.sin(2 * np.pi * angles) * kept[:, :, None, None]
         mixed = torch.einsum("nchw,oc->nohw", waves, self.weight / len(self.weight) ** 0.5)
-        return mixed
+        return mixed.contiguous(memory_format=torch.channels_last)
 
 
 class FilteredConv(nn.Module):
