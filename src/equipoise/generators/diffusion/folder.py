@@ -6,6 +6,7 @@ Only safetensors weights are loaded, and networks are sized on no memory before 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,27 +114,29 @@ def open_pipeline(name: str, revision: str) -> Pipeline:
                 str(index.get(part))[:200],
                 _REMEDY,
             )
-    schedule = _schedule(folder)
+    scheduler = getattr(library, _ONE_STEP_SCHEDULER if kind == CONSISTENCY else "DDIMScheduler")
+    schedule = _schedule(folder, scheduler)
     unet, told = _network(library.UNet2DModel, folder / "unet")
     _check_unconditional(unet, folder)
     decoder = None
     if "vqvae" in PIPELINES[kind]:
         decoder, told_too = _network(getattr(library, index["vqvae"][1]), folder / "vqvae")
         told += told_too
-    scheduler = _ONE_STEP_SCHEDULER if kind == CONSISTENCY else "DDIMScheduler"
     settings = json.dumps([kind, schedule], sort_keys=True)
     digest = hashlib.sha256((settings + told).encode()).hexdigest()
-    return Pipeline(kind, unet, decoder, getattr(library, scheduler), schedule, digest)
+    return Pipeline(kind, unet, decoder, scheduler, schedule, digest)
 
 
-def _schedule(folder: Path) -> dict[str, Any]:
+def _schedule(folder: Path, scheduler: Any) -> dict[str, Any]:
+    """Return what the scheduler knows; of the rest it would warn for each batch of images."""
     path = folder / "scheduler" / "scheduler_config.json"
     found = read_json(path, _REMEDY)
     steps = found.get("num_train_timesteps")
     if type(steps) is not int or not 1 <= steps <= _MOST_TRAINED_STEPS:
         rule = f"must be 1 to {_MOST_TRAINED_STEPS:,}"
         raise FileFormatError(f"num_train_timesteps of {path}", rule, steps, _REMEDY)
-    return {key: value for key, value in found.items() if not key.startswith("_")}
+    known = inspect.signature(scheduler.__init__).parameters
+    return {key: value for key, value in found.items() if key in known}
 
 
 def _network(kind: Any, folder: Path) -> tuple[Any, str]:
@@ -141,6 +144,9 @@ def _network(kind: Any, folder: Path) -> tuple[Any, str]:
     config = read_json(folder / "config.json", _REMEDY)
     known = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
+        # Else the library looks for a further one that the file names.
+        if "quantization_config" in config:
+            raise ValueError("quantised weights")
         _check_size(kind, known)
         # An index may name files of any kind, pickled ones too.
         if not (folder / _WEIGHTS).is_file() or (folder / f"{_WEIGHTS}.index.json").exists():
