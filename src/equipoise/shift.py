@@ -9,6 +9,7 @@ the earlier moves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,8 +160,9 @@ def shift_codes(
     # Codes of their own, apart from the labelled ones of the same seed.
     source = int(generator_for(seed, Stream.SHIFT).integers(2**62))
     codes = prior.codes(source, cell * per_cell, (cell + 1) * per_cell)
+    spread = _spread_of(prior)
     placements = [
-        direction.placement(int(level), distance * _spread(prior, direction.normal(int(level))))
+        direction.placement(int(level), distance * spread(direction.normal(int(level))))
         for direction, level in zip(
             directions.directions, directions.groups.levels[cell], strict=True
         )
@@ -172,11 +174,12 @@ def shift_codes(
     return Shifted(moved, _account(prior, codes, moved, missed, off))
 
 
-def _spread(prior: Prior, normal: NDArray[np.float64]) -> float:
-    """Return the standard deviation of the prior along a unit vector."""
+def _spread_of(prior: Prior) -> Callable[[NDArray[np.float64]], float]:
+    """Return what tells the standard deviation of the prior along a unit vector."""
     if isinstance(prior, StandardNormal):
-        return 1.0
-    return float((prior.codes(0, 0, _SPREAD_CODES) @ normal).std())
+        return lambda normal: 1.0
+    codes = prior.codes(0, 0, _SPREAD_CODES)
+    return lambda normal: float((codes @ normal).std())
 
 
 def _account(

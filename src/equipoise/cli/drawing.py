@@ -189,10 +189,15 @@ def open_sampler(path: Path, device: str | None, classifiers: list[str] | None =
 
     `classifiers` names the sampler's own where they lie elsewhere by now.
     """
-    from equipoise.flow import open_models
     from equipoise.sampler_file import load_sampler
 
-    saved = load_sampler(path)
+    return open_saved(load_sampler(path), device, classifiers)
+
+
+def open_saved(saved: Sampler, device: str | None, classifiers: list[str] | None = None) -> Opened:
+    """Return a sampler that was just loaded as `open_sampler` does."""
+    from equipoise.flow import open_models
+
     given = {"device": device, "classifiers": classifiers}
     settings = make_settings({**saved.settings, **{k: v for k, v in given.items() if v}})
     generator, panel = open_models(settings)

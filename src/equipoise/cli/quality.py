@@ -9,7 +9,7 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, print_table, refuse_flags
-from equipoise.cli.drawing import open_sampler
+from equipoise.cli.drawing import open_saved
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 
 
@@ -58,11 +58,11 @@ def quality(
     run = RunFolder(what) if what.is_dir() else None
     if run is not None:
         run.read_figures()  # A run without figures fails before anything is drawn.
-    file = run.sampler if run else what
-    given, more = answering(classifiers or (), load_sampler(file).groups.names)
+    saved = load_sampler(run.sampler if run else what)
+    given, more = answering(classifiers or (), saved.groups.names)
     if watch is None:
         refuse_flags("without --watch", {"classifier of other attributes": more or None})
-    sampler, generator, panel = open_sampler(file, device, given)
+    sampler, generator, panel = open_saved(saved, device, given)
     watched = None
     if watch is not None:
         further = make_settings({"attributes": watch}).attributes

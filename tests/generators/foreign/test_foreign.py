@@ -171,6 +171,16 @@ def test_a_module_that_names_itself_endlessly_is_refused(tmp_path: Path) -> None
         read_foreign(tmp_path / "net.pkl")
 
 
+def test_a_network_of_neither_kind_is_refused_by_its_modules(tmp_path: Path) -> None:
+    with their_packages():
+        root = their_modules(small())
+        root._modules["synthesis"] = type(root)("SynthesisNetwork")
+        root._modules["synthesis"].add_module("first", type(root)("SynthesisInput"))
+        (tmp_path / "net.pkl").write_bytes(pickle.dumps({"G_ema": root}))
+    with pytest.raises(FileFormatError, match=r"synthesis\.first: SynthesisInput"):
+        read_foreign(tmp_path / "net.pkl")
+
+
 @pytest.mark.parametrize("kind", ["T", "R"])
 def test_stylegan3s_pickles_give_the_network_they_came_from(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -16,7 +16,7 @@ from torch import nn
 
 from equipoise.generators.stylegan2.layers import blur_filter
 from equipoise.generators.stylegan2.network import Network
-from equipoise.generators.stylegan3.network import Network as AliasFree
+from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
 
 
 class Module(nn.Module):
@@ -64,11 +64,9 @@ def their_packages() -> Iterator[types.ModuleType]:
             del sys.modules[name]
 
 
-def their_modules(network: Network) -> Module:
-    """The network as a tree of theirs, with the attributes that theirs have."""
-    config = network.config
+def their_tree(network: Network, parameters: tuple[str, ...]) -> Module:
+    """The network's tensors as a tree of theirs; those of other names are buffers."""
     root = Module("Generator")
-    root.img_resolution, root.z_dim = config.resolution, config.z_dim
     for name, tensor in network.state_dict().items():
         *path, own = name.split(".")
         module = root
@@ -76,10 +74,18 @@ def their_modules(network: Network) -> Module:
             if step not in module._modules:
                 module.add_module(step, Module(step.capitalize()))
             module = module._modules[step]
-        if own in ("noise_const", "w_avg"):
-            module.register_buffer(own, tensor)
-        else:
+        if own in parameters:
             module.register_parameter(own, nn.Parameter(tensor, requires_grad=False))
+        else:
+            module.register_buffer(own, tensor)
+    return root
+
+
+def their_modules(network: Network) -> Module:
+    """The network as a tree of theirs, with the attributes that theirs have."""
+    config = network.config
+    root = their_tree(network, ("weight", "bias", "const", "noise_strength"))
+    root.img_resolution, root.z_dim = config.resolution, config.z_dim
     for name, module in root.named_modules():
         if ".conv" in name and name.count(".") == 2:
             module.conv_clamp, module.activation = config.conv_clamp, "lrelu"
@@ -93,21 +99,10 @@ def their_modules(network: Network) -> Module:
     return root
 
 
-def their_alias_free_modules(network: AliasFree) -> Module:
+def their_alias_free_modules(network: Network) -> Module:
     """A StyleGAN3 as a tree of theirs, with the attributes that theirs have."""
     config = network.config
-    root = Module("Generator")
-    for name, tensor in network.state_dict().items():
-        *path, own = name.split(".")
-        module = root
-        for step in path:
-            if step not in module._modules:
-                module.add_module(step, Module(step.capitalize()))
-            module = module._modules[step]
-        if own in ("weight", "bias"):
-            module.register_parameter(own, nn.Parameter(tensor, requires_grad=False))
-        else:
-            module.register_buffer(own, tensor)
+    root = their_tree(network, ("weight", "bias"))
     synthesis = root._modules["synthesis"]
     synthesis.img_resolution, synthesis.num_critical = config.resolution, config.critical
     synthesis.margin_size, synthesis.output_scale = config.margin, config.output_scale
@@ -123,8 +118,8 @@ def their_alias_free_modules(network: AliasFree) -> Module:
     return root
 
 
-def write_nvidia(network: Network | AliasFree, path: Path, protocol: int = 4) -> None:
-    alias_free = isinstance(network, AliasFree)
+def write_nvidia(network: Network, path: Path, protocol: int = 4) -> None:
+    alias_free = isinstance(network.config, AliasFreeConfig)
     with their_packages() as util:
         kwargs = util.EasyDict(class_name="training.dataset.ImageFolderDataset", resolution=32)
         content = {

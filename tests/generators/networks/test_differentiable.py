@@ -4,27 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from equipoise.generators import Differentiable, open_generator
 from equipoise.superres.pulse import Pulse
 from equipoise.superres.reduce import reduced
+from tests.generators.gradients import check_gradients
 from tests.generators.networks.writing import write_network
 
 
 @pytest.mark.parametrize("kind", ["torchscript", "torchscript-map"])
 def test_pixels_are_the_images_and_have_their_slope(kind: str, tmp_path: Path) -> None:
-    generator = open_generator(write_network(kind, tmp_path))
-    assert isinstance(generator, Differentiable)
-    codes = generator.prior.codes(5, 0, 4)
-    rows = torch.from_numpy(codes).requires_grad_()
-    pixels = generator.pixels(rows)
-    assert np.abs(pixels.detach().numpy() * 255 - generator.images(codes)).max() <= 0.51
-    step = 1e-2 * torch.from_numpy(generator.prior.codes(6, 0, 4))
-    (slope,) = torch.autograd.grad(pixels.square().sum(), rows)
-    with torch.no_grad():
-        ahead, behind = (generator.pixels(rows + s).square().sum() for s in (step, -step))
-    assert float((slope * step).sum()) == pytest.approx(float(ahead - behind) / 2, rel=0.05)
+    check_gradients(open_generator(write_network(kind, tmp_path)), 4)
 
 
 @pytest.mark.parametrize("kind", ["onnx", "module"])

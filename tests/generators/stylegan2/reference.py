@@ -134,3 +134,12 @@ def reference_images(
     return torch.stack(
         [synthesise(config, state, row.expand(config.styles, -1), noise) for row in w]
     )
+
+
+def images_of(
+    network: Network, z: np.ndarray, c: np.ndarray | None = None, noise: bool = False
+) -> Tensor:
+    """Return images of codes of z by the network itself, of StyleGAN2 or 3."""
+    with torch.inference_mode():
+        w = network.mapping(torch.from_numpy(z), None if c is None else torch.from_numpy(c))
+        return network.synthesis(w[:, None].expand(-1, network.config.styles, -1), noise)

@@ -14,6 +14,7 @@ from equipoise.generators.stylegan2.options import Options
 from equipoise.measure.representation import divergence, noise_floor
 from equipoise.sampler_file import load_sampler
 from equipoise.settings import Settings
+from tests.generators.gradients import check_gradients
 from tests.generators.stylegan2.known import ColourClassifier, colours, known_network
 from tests.generators.stylegan2.reference import reference_images, small
 
@@ -206,15 +207,5 @@ def test_gradients_lead_through_the_mapping_and_the_synthesis(
 ) -> None:
     save_network(small(4, conv_clamp=clamp), tmp_path / "net.safetensors")
     uri = f"stylegan2:{tmp_path / 'net.safetensors'}?truncation=0.9"
-    generator = open_generator(uri)
-    assert isinstance(generator, Differentiable)
+    check_gradients(open_generator(uri), 3)
     assert not isinstance(open_generator(f"{uri}&space=w"), Differentiable)
-    codes = generator.prior.codes(5, 0, 3)
-    rows = torch.from_numpy(codes).requires_grad_()
-    pixels = generator.pixels(rows)
-    assert np.abs(pixels.detach().numpy() * 255 - generator.images(codes)).max() <= 0.51
-    step = 1e-2 * torch.from_numpy(generator.prior.codes(6, 0, 3))
-    (slope,) = torch.autograd.grad(pixels.square().sum(), rows)
-    with torch.no_grad():
-        ahead, behind = (generator.pixels(rows + s).square().sum() for s in (step, -step))
-    assert float((slope * step).sum()) == pytest.approx(float(ahead - behind) / 2, rel=0.05)

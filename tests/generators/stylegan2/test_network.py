@@ -5,15 +5,8 @@ import torch
 from equipoise.errors import FileFormatError, InputError
 from equipoise.generators.stylegan2.build import build
 from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan2.network import Network
 from equipoise.seeds import normal_rows
-from tests.generators.stylegan2.reference import reference_images, small
-
-
-def images_of(network: Network, z: np.ndarray, c: np.ndarray | None, noise: bool) -> torch.Tensor:
-    with torch.inference_mode():
-        w = network.mapping(torch.from_numpy(z), None if c is None else torch.from_numpy(c))
-        return network.synthesis(w[:, None].expand(-1, network.config.styles, -1), noise)
+from tests.generators.stylegan2.reference import images_of, reference_images, small
 
 
 @pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
@@ -71,7 +64,7 @@ def test_large_images_are_those_of_the_papers_equations(
 
 def test_a_state_builds_the_network_it_came_from() -> None:
     network = small()
-    again = build(lambda: Network(network.config), network.state_dict(), "a test")
+    again = build(network.config, network.state_dict(), "a test")
     assert all(
         torch.equal(a, b)
         for a, b in zip(again.state_dict().values(), network.state_dict().values(), strict=True)
@@ -93,7 +86,7 @@ def test_a_wrong_state_is_refused(kind: str) -> None:
         state[name] = state[name] * torch.nan
     named = "b64" if kind == "left over" else "b8.conv0.weight"
     with pytest.raises(FileFormatError, match=named):
-        build(lambda: Network(network.config), state, "a test")
+        build(network.config, state, "a test")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import convolve2d
 
+from equipoise.generators.stylegan2.network import Network
 from equipoise.generators.stylegan3.config import Config
-from equipoise.generators.stylegan3.network import Network
 from tests.generators.stylegan2.reference import map_codes
 
 Array = NDArray[np.float64]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.generators.stylegan3.network import Network
+from equipoise.generators.stylegan2.network import Network
 from equipoise.seeds import normal_rows
+from tests.generators.stylegan2.reference import images_of
 from tests.generators.stylegan3.reference import small
 
 
@@ -22,12 +23,6 @@ def moved(network: Network, turn: tuple[float, float] = (1.0, 0.0), right: float
     again = Network(network.config)
     again.load_state_dict(state)
     return again
-
-
-def images_of(network: Network, z: np.ndarray) -> torch.Tensor:
-    with torch.inference_mode():
-        w = network.mapping(torch.from_numpy(z), None)
-        return network.synthesis(w[:, None].expand(-1, network.config.styles, -1), False)
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])

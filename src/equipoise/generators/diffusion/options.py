@@ -20,8 +20,6 @@ class Options:
         Of denoising, each a pass of the network; 1 for consistency models.
     stem : int
         The first steps, after which the guess at the image is the stem; 0 for none.
-    revision : str
-        Commit on the hub, for a name that is no folder.
 
     Raises
     ------
@@ -31,12 +29,11 @@ class Options:
 
     steps: int = 20
     stem: int = 4
-    revision: str = "main"
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= _MOST_STEPS:
             raise InputError("steps", f"must be 1 to {_MOST_STEPS}", self.steps, "Pass steps=20.")
-        if not 0 <= self.stem < max(self.steps, 1):
+        if not 0 <= self.stem < self.steps:
             raise InputError(
                 "stem", f"must be 0 to {self.steps - 1}, less than all steps", self.stem, "Pass 0."
             )
@@ -59,7 +56,7 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     Examples
     --------
     >>> options_of((("steps", "10"),), one_step=False)
-    Options(steps=10, stem=2, revision='main')
+    Options(steps=10, stem=2)
     """
     given = dict(pairs)
     for key in given:
@@ -70,7 +67,7 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     if one_step and steps != 1:
         raise InputError("steps", "must be 1 for a consistency model", steps, "Leave it out.")
     stem = _whole("stem", given.get("stem", str(steps // 5)))
-    return Options(steps, stem, given.get("revision", "main"))
+    return Options(steps, stem)
 
 
 def _whole(name: str, text: str) -> int:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from equipoise.errors import FileFormatError
-from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
+from equipoise.generators.stylegan2.network import AnyConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +23,7 @@ class Found:
         Its weights, named as ours.
     """
 
-    config: Config | AliasFreeConfig
+    config: AnyConfig
     state: Mapping[str, torch.Tensor]
 
 

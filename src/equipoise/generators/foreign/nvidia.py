@@ -29,9 +29,8 @@ from equipoise.generators.foreign.storages import (
     read_legacy,
     tensor_of,
 )
-from equipoise.generators.stylegan2.config import Config
 from equipoise.generators.stylegan2.layers import blur_filter
-from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
+from equipoise.generators.stylegan2.network import AnyConfig
 
 _PERSISTENT = Name("torch_utils.persistence", "_reconstruct_persistent_obj")
 _STORAGE = Name("torch.storage", "_load_from_bytes")
@@ -63,7 +62,7 @@ def read_nvidia(path: Path) -> Found:
     content = read_pickle(io.BytesIO(path.read_bytes()), _ALLOWED, where)
     generator = _items(content, where).get("G_ema")
     modules = dict(_modules(generator, "", where))
-    first: dict[str, Callable[[Attributes, State], Config | AliasFreeConfig]] = {
+    first: dict[str, Callable[[Attributes, State], AnyConfig]] = {
         "synthesis.b4": config_of,
         "synthesis.input": alias_free_config_of,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -12,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.errors import InputError
+from equipoise.features.libraries import network_digest
 from equipoise.generators.base import Prior, StandardNormal, check_codes
 from equipoise.generators.device import check_device
 from equipoise.generators.stylegan2.file import load_network
 from equipoise.generators.stylegan2.network import Network
 from equipoise.generators.stylegan2.options import Options
 from equipoise.generators.stylegan2.priors import ClassNormal, Mapped
-from equipoise.generators.stylegan3.network import Network as AliasFree
 
 _BATCH_PIXELS = 2**18
 
@@ -60,7 +59,7 @@ class StyleGAN:
 
     def __init__(
         self,
-        network: Network | AliasFree,
+        network: Network,
         options: Options,
         *,
         name: str,
@@ -82,7 +81,8 @@ class StyleGAN:
         self.name, self.space, self.device = name, options.space, device
         self.batch_size = batch_size or min(max(_BATCH_PIXELS // config.resolution**2, 1), 64)
         self.image_shape = (3, config.resolution, config.resolution)
-        self.digest = _digest(network, options)
+        told = json.dumps([asdict(network.config), asdict(options)], sort_keys=True)
+        self.digest = network_digest(told, network)
         drawn = bool(shares) and self._fixed is None
         normal = StandardNormal(config.z_dim)
         z_prior = ClassNormal(config.z_dim, shares) if drawn else normal
@@ -178,12 +178,3 @@ def open_stylegan(
     searchable = options.space == "z" and not network.config.c_dim
     kind = DifferentiableStyleGAN if searchable else StyleGAN
     return kind(network, options, name=name, device=device, batch_size=batch_size)
-
-
-def _digest(network: Network | AliasFree, options: Options) -> str:
-    text = json.dumps([asdict(network.config), asdict(options)], sort_keys=True)
-    digest = hashlib.sha256(text.encode())
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
-    return digest.hexdigest()

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import torch
-from torch import nn
 
 from equipoise.errors import FileFormatError
+from equipoise.generators.stylegan2.network import AnyConfig, Network
 
-Made = TypeVar("Made", bound=nn.Module)
 
-
-def build(make: Callable[[], Made], state: Mapping[str, torch.Tensor], where: str) -> Made:
-    """Return the network with these weights, frozen.
+def build(config: AnyConfig, state: Mapping[str, torch.Tensor], where: str) -> Network:
+    """Return the network of these sizes with these weights, frozen.
 
     Parameters
     ----------
-    make : callable
-        Makes a network of its sizes.
+    config : AnyConfig
     state : mapping of str to torch.Tensor
         Named as the network names them; cast to float32.
     where : str
@@ -31,7 +27,7 @@ def build(make: Callable[[], Made], state: Mapping[str, torch.Tensor], where: st
         When a tensor is missing, left over, of another shape, or not finite.
     """
     with torch.device("meta"):
-        wanted = {name: tuple(t.shape) for name, t in make().state_dict().items()}
+        wanted = {name: tuple(t.shape) for name, t in Network(config).state_dict().items()}
     remedy = "Give the file of a StyleGAN generator, or fetch it anew."
     missing, over = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or over:
@@ -50,6 +46,6 @@ def build(make: Callable[[], Made], state: Mapping[str, torch.Tensor], where: st
                 f"shape {tuple(tensor.shape)}",
                 remedy,
             )
-    network = make()
+    network = Network(config)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     return network.eval().requires_grad_(False)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
-import torch
 
 from equipoise.errors import FileFormatError, InputError
 from equipoise.files import atomic_path
@@ -18,7 +16,6 @@ from equipoise.generators.stylegan2.build import build
 from equipoise.generators.stylegan2.config import Config
 from equipoise.generators.stylegan2.network import Network
 from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
-from equipoise.generators.stylegan3.network import Network as AliasFree
 
 LARGEST_FILE = 4 * 2**30
 
@@ -28,7 +25,7 @@ _KEYS = {"equipoise.stylegan2": Config, "equipoise.stylegan3": AliasFreeConfig}
 _REMEDY = "Make it again with `equipoise convert`."
 
 
-def save_network(network: Network | AliasFree, path: Path) -> None:
+def save_network(network: Network, path: Path) -> None:
     """Write the network to a safetensors file, whole or not at all.
 
     Raises
@@ -42,7 +39,7 @@ def save_network(network: Network | AliasFree, path: Path) -> None:
         safetensors.torch.save_file(tensors, part, {key: json.dumps(asdict(network.config))})
 
 
-def load_network(path: Path) -> Network | AliasFree:
+def load_network(path: Path) -> Network:
     """Read a network from a file of ours, or of another project; no code from it is run.
 
     Raises
@@ -57,7 +54,7 @@ def load_network(path: Path) -> Network | AliasFree:
         raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
     if path.suffix != ".safetensors":
         found = read_foreign(path)
-        return _built(found.config, found.state, where)
+        return build(found.config, found.state, where)
     try:
         with safetensors.safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
@@ -70,12 +67,4 @@ def load_network(path: Path) -> Network | AliasFree:
         raise FileFormatError(
             where, "must be a StyleGAN that `equipoise convert` wrote", reason, _REMEDY
         ) from error
-    return _built(config, state, where)
-
-
-def _built(
-    config: Config | AliasFreeConfig, state: Mapping[str, torch.Tensor], where: str
-) -> Network | AliasFree:
-    if isinstance(config, AliasFreeConfig):
-        return build(lambda: AliasFree(config), state, where)
-    return build(lambda: Network(config), state, where)
+    return build(config, state, where)

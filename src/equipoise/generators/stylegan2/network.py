@@ -1,4 +1,4 @@
-"""Mapping and synthesis of StyleGAN2 in one."""
+"""Mapping and synthesis in one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ from torch import nn
 from equipoise.generators.stylegan2.config import Config
 from equipoise.generators.stylegan2.mapping import Mapping
 from equipoise.generators.stylegan2.synthesis import Synthesis
+from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
+from equipoise.generators.stylegan3.synthesis import Synthesis as AliasFreeSynthesis
+
+AnyConfig = Config | AliasFreeConfig
+"""Sizes of a StyleGAN2, or of a StyleGAN3."""
 
 
 class Network(nn.Module):
-    """A StyleGAN2, in float32.
+    """A StyleGAN2 or 3, as its sizes say, in float32.
 
     Parameters
     ----------
-    config : Config
+    config : AnyConfig
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: AnyConfig) -> None:
         super().__init__()
         self.config = config
         self.mapping = Mapping(config)
-        self.synthesis = Synthesis(config)
+        self.synthesis: Synthesis | AliasFreeSynthesis
+        if isinstance(config, AliasFreeConfig):
+            self.synthesis = AliasFreeSynthesis(config)
+        else:
+            self.synthesis = Synthesis(config)

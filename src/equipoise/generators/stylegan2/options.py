@@ -8,8 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from equipoise.errors import InputError
-from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
+from equipoise.generators.stylegan2.network import AnyConfig
 
 SPACES = ("z", "w", "w+")
 
@@ -70,7 +69,7 @@ class Options:
                 "refused; pass noise=const.",
             )
 
-    def shares(self, config: Config | AliasFreeConfig) -> tuple[float, ...]:
+    def shares(self, config: AnyConfig) -> tuple[float, ...]:
         """Return the share of each class of a network; empty for one without classes.
 
         Raises

@@ -1,11 +1,10 @@
-"""Mapping and synthesis of StyleGAN3 in one."""
+"""The synthesis of StyleGAN3."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from equipoise.generators.stylegan2.mapping import Mapping
 from equipoise.generators.stylegan3.config import Config
 from equipoise.generators.stylegan3.layers import FilteredConv, FourierInput
 
@@ -39,18 +38,3 @@ class Synthesis(nn.Module):
         for name, w in zip(self._names, ws.unbind(1)[1:], strict=True):
             x = self.get_submodule(name)(x, w)
         return x * self._scale
-
-
-class Network(nn.Module):
-    """A StyleGAN3, in float32.
-
-    Parameters
-    ----------
-    config : Config
-    """
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
-        self.mapping = Mapping(config)
-        self.synthesis = Synthesis(config)
