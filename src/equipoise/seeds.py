@@ -37,6 +37,7 @@ class Stream(IntEnum):
     TOY = 6
     SEARCH = 7
     CLASS = 8
+    NOISE = 9
 
 
 def check_seed(seed: int) -> int:

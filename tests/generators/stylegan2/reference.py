@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from equipoise.generators.stylegan2.config import Config
 from equipoise.generators.stylegan2.network import Network
+from equipoise.generators.stylegan2.noise import stored
 
 State = dict[str, Tensor]
 
@@ -142,4 +143,6 @@ def images_of(
     """Return images of codes of z by the network itself, of StyleGAN2 or 3."""
     with torch.inference_mode():
         w = network.mapping(torch.from_numpy(z), None if c is None else torch.from_numpy(c))
-        return network.synthesis(w[:, None].expand(-1, network.config.styles, -1), noise)
+        return network.synthesis(
+            w[:, None].expand(-1, network.config.styles, -1), stored if noise else None
+        )

@@ -10,6 +10,7 @@ from equipoise.flow import balance
 from equipoise.generators import Differentiable, Generator, open_generator
 from equipoise.generators.stylegan2.adapter import StyleGAN
 from equipoise.generators.stylegan2.file import save_network
+from equipoise.generators.stylegan2.noise import OwnNoise, stored
 from equipoise.generators.stylegan2.options import Options
 from equipoise.measure.representation import divergence, noise_floor
 from equipoise.sampler_file import load_sampler
@@ -17,6 +18,8 @@ from equipoise.settings import Settings
 from tests.generators.gradients import check_gradients
 from tests.generators.stylegan2.known import ColourClassifier, colours, known_network
 from tests.generators.stylegan2.reference import reference_images, small
+
+NOISE = torch.zeros(4, 4)
 
 
 def opened(**options: object) -> StyleGAN:
@@ -44,7 +47,7 @@ def test_styles_of_w_plus_are_fed_the_coarsest_first() -> None:
     codes = codes + np.linspace(0, 1, codes.shape[1], dtype=np.float32)
     with torch.inference_mode():
         ws = torch.from_numpy(codes).reshape(2, 8, 10)
-        exact = (network.synthesis(ws, True) * 127.5 + 128).clamp(0, 255).numpy()
+        exact = (network.synthesis(ws, stored) * 127.5 + 128).clamp(0, 255).numpy()
     assert np.abs(plus.images(codes) - exact).max() < 1.01
 
 
@@ -75,15 +78,41 @@ def test_truncation_draws_styles_to_the_mean_up_to_the_cutoff() -> None:
         assert np.abs(found - exact).max() <= 1
 
 
-def test_noise_is_stored_or_none_and_never_random() -> None:
+def test_noise_is_stored_or_none() -> None:
     codes = opened().prior.codes(0, 0, 4)
     assert np.array_equal(opened().images(codes), opened().images(codes))
     silent = opened(noise="none").images(codes)
     assert not np.array_equal(silent, opened().images(codes))
     exact = (reference_images(small(4), codes, noise=False) * 127.5 + 128).clamp(0, 255).numpy()
     assert np.abs(silent - exact).max() < 1.01
-    with pytest.raises(InputError, match=r"must be one of const, none, got random\. A code"):
-        opened(noise="random")
+    with pytest.raises(InputError, match=r"must be one of const, none, random, got pink"):
+        opened(noise="pink")
+
+
+def test_random_noise_is_a_codes_own() -> None:
+    random = opened(noise="random")
+    codes = random.prior.codes(0, 0, 6)
+    whole = random.images(codes)
+    parts = [random.images(codes[rows]) for rows in (slice(0, 1), slice(1, 6))]
+    assert np.abs(whole.astype(int) - np.concatenate(parts)).max() <= 1
+    for row in range(2):
+        own, network = OwnNoise(codes[row : row + 1]), small(4)
+        for name, stored_noise in network.named_buffers():
+            if name.endswith("noise_const"):
+                stored_noise.copy_(own(stored_noise)[0, 0])
+        exact = StyleGAN(network, Options(), name="small").images(codes[row : row + 1])
+        assert np.abs(whole[row].astype(int) - exact[0]).max() <= 1
+    assert np.abs(whole.astype(int) - opened().images(codes)).max() > 10
+    assert np.array_equal(OwnNoise(np.zeros((1, 3)))(NOISE), OwnNoise(-np.zeros((1, 3)))(NOISE))
+
+
+def test_noise_of_many_codes_is_standard_normal() -> None:
+    own = OwnNoise(opened().prior.codes(0, 0, 400))
+    layers = torch.cat([own(NOISE).flatten(1), own(NOISE).flatten(1)], dim=1)
+    assert float(layers.mean()) == pytest.approx(0, abs=0.02)
+    assert float(layers.std()) == pytest.approx(1, abs=0.02)
+    correlations = np.corrcoef(layers.T) - np.eye(layers.shape[1])
+    assert np.abs(correlations).max() < 0.25
 
 
 def test_a_fixed_class_is_no_part_of_the_code() -> None:
@@ -208,4 +237,5 @@ def test_gradients_lead_through_the_mapping_and_the_synthesis(
     save_network(small(4, conv_clamp=clamp), tmp_path / "net.safetensors")
     uri = f"stylegan2:{tmp_path / 'net.safetensors'}?truncation=0.9"
     check_gradients(open_generator(uri), 3)
-    assert not isinstance(open_generator(f"{uri}&space=w"), Differentiable)
+    for other in ("space=w", "noise=random"):
+        assert not isinstance(open_generator(f"{uri}&{other}"), Differentiable)

@@ -16,6 +16,7 @@ from equipoise.generators.base import Prior, StandardNormal, check_codes
 from equipoise.generators.device import check_device
 from equipoise.generators.stylegan2.file import load_network
 from equipoise.generators.stylegan2.network import Network
+from equipoise.generators.stylegan2.noise import Noise, OwnNoise, stored
 from equipoise.generators.stylegan2.options import Options
 from equipoise.generators.stylegan2.priors import ClassNormal, Mapped
 
@@ -107,10 +108,14 @@ class StyleGAN:
         rows = torch.from_numpy(self.stem(codes)).to(self._device)
         with torch.inference_mode():
             ws = self._truncated(rows)
-            out = self._synthesis(ws, self._options.noise == "const")
+            out = self._synthesis(ws, self._noise(codes))
             pixels = out.mul_(127.5).add_(128).clamp_(0, 255).to(torch.uint8)
         images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
         return images
+
+    def _noise(self, codes: NDArray[np.float32]) -> Noise | None:
+        kind = self._options.noise
+        return OwnNoise(codes) if kind == "random" else stored if kind == "const" else None
 
     def _truncated(self, rows: torch.Tensor) -> torch.Tensor:
         """Return one truncated code of w for each style, shape (n, styles, w_dim)."""
@@ -152,21 +157,22 @@ class StyleGAN:
 
 
 class DifferentiableStyleGAN(StyleGAN):
-    """A StyleGAN without classes over codes of z. A `Differentiable`."""
+    """A StyleGAN without classes or random noise over codes of z. A `Differentiable`."""
 
     layers = 1
 
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
         """Return images in [0, 1] through which gradients can be followed."""
         ws = self._truncated(self._mapping(codes.cpu(), None).to(self._device))
-        out: torch.Tensor = self._synthesis(ws, self._options.noise == "const")
+        noise = stored if self._options.noise == "const" else None
+        out: torch.Tensor = self._synthesis(ws, noise)
         return (out / 2 + 0.5).clamp(0, 1)
 
 
 def open_stylegan(
     file: Path, options: Options, *, name: str, device: str, batch_size: int | None
 ) -> StyleGAN:
-    """Return the generator in a file, a `Differentiable` over z where there are no classes.
+    """Return the generator in a file, a `Differentiable` over z without classes and leaps.
 
     `equipoise.generators.foreign` tells the kinds of files.
     """
@@ -175,6 +181,8 @@ def open_stylegan(
     if not name.startswith(f"{family}:"):
         raise InputError("generator", f"must be {family}: for {file}", name, "Correct the address.")
     # Searches keep on the sphere of a normal prior, which codes of w do not come from.
-    searchable = options.space == "z" and not network.config.c_dim
+    # Noise of a code's own leaps with the code.
+    smooth = options.space == "z" and options.noise != "random"
+    searchable = smooth and not network.config.c_dim
     kind = DifferentiableStyleGAN if searchable else StyleGAN
     return kind(network, options, name=name, device=device, batch_size=batch_size)

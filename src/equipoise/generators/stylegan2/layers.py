@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from equipoise.generators.stylegan2.noise import Noise
+
 SLOPE = 0.2
 GAIN = 2**0.5
 """Leaky ReLU halves the mean square, near enough; the gain restores it."""
@@ -95,7 +97,7 @@ class StyledConv(nn.Module):
             self.energy.copy_(self.weight.square().sum(dim=(2, 3)))
 
     def forward(
-        self, x: torch.Tensor, w: torch.Tensor, noise: bool, gain: float = 1.0
+        self, x: torch.Tensor, w: torch.Tensor, noise: Noise | None, gain: float = 1.0
     ) -> torch.Tensor:
         """Convolve x, shape (n, inputs, height, width), in the styles of w, shape (n, styles).
 
@@ -120,11 +122,11 @@ class StyledConv(nn.Module):
             return x
         return x.clamp(-limit, limit) if x.requires_grad else x.clamp_(-limit, limit)
 
-    def _offset(self, noise: bool, gain: float) -> torch.Tensor:
-        """Return bias and noise, times the gain, shape (1, outputs, height or 1, width or 1)."""
+    def _offset(self, noise: Noise | None, gain: float) -> torch.Tensor:
+        """Return bias and noise, times the gain; sizes of 1 where all share them."""
         offset = self.bias[None, :, None, None] * gain
-        if noise and self.noise_strength is not None:
-            offset = offset + self.noise_const * (self.noise_strength * gain)
+        if noise is not None and self.noise_strength is not None:
+            offset = offset + noise(self.noise_const) * (self.noise_strength * gain)
         return offset.contiguous(memory_format=torch.channels_last)
 
 

@@ -15,6 +15,7 @@ SPACES = ("z", "w", "w+")
 _NOISES = {
     "const": "the stored noise",
     "none": "no noise",
+    "random": "noise of each code's own, drawn from the code",
 }
 
 
@@ -32,7 +33,8 @@ class Options:
     cutoff : int or None
         Styles that are truncated, the coarsest first; None for all.
     noise : str
-        "const" (the stored noise) or "none". Random noise is refused: a code names an image.
+        "const" (the stored noise), "none", or "random": drawn for each code by its own values, so
+        that a code still names one image.
     classes : tuple of (int, float), or None
         Classes with their shares, of a network that has classes. One class is fixed; of several,
         each code draws its own. None draws all alike.
@@ -65,8 +67,7 @@ class Options:
                 "noise",
                 f"must be one of {', '.join(_NOISES)}",
                 self.noise,
-                "A code must give the same image each time, so noise that is not stored is "
-                "refused; pass noise=const.",
+                "Pass noise=const.",
             )
 
     def shares(self, config: AnyConfig) -> tuple[float, ...]:

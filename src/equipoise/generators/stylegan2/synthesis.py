@@ -7,6 +7,7 @@ from torch import nn
 
 from equipoise.generators.stylegan2.config import Config
 from equipoise.generators.stylegan2.layers import Skip, StyledConv, ToRGB, Upsample
+from equipoise.generators.stylegan2.noise import Noise
 
 
 class Block(nn.Module):
@@ -48,7 +49,7 @@ class Block(nn.Module):
             self.upsample = Upsample(3)
 
     def forward(
-        self, x: torch.Tensor | None, ws: torch.Tensor, noise: bool
+        self, x: torch.Tensor | None, ws: torch.Tensor, noise: Noise | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return features, shape (n, channels, size, size), and the style that is next.
 
@@ -58,7 +59,7 @@ class Block(nn.Module):
             Features of half the size; None in the first block.
         ws : torch.Tensor, shape (n, 2 or 3, w_dim)
             The block's styles: of its convolutions, then of its colours.
-        noise : bool
+        noise : Noise or None
         """
         if self.conv0 is None or x is None:
             x = self.const.expand(len(ws), -1, -1, -1)
@@ -85,15 +86,15 @@ class Synthesis(nn.Module):
         for number, name in enumerate(self._names):
             self.add_module(name, Block(config, number))
 
-    def forward(self, ws: torch.Tensor, noise: bool) -> torch.Tensor:
+    def forward(self, ws: torch.Tensor, noise: Noise | None) -> torch.Tensor:
         """Return images, shape (n, 3, resolution, resolution), about [-1, 1].
 
         Parameters
         ----------
         ws : torch.Tensor, shape (n, styles, w_dim), float32
             A block's colours share their style with the next block's first convolution.
-        noise : bool
-            Add the stored noise.
+        noise : Noise or None
+            What layers add.
         """
         x: torch.Tensor | None = None
         image: torch.Tensor | None = None

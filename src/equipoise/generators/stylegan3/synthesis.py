@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from equipoise.generators.stylegan2.noise import Noise
 from equipoise.generators.stylegan3.config import Config
 from equipoise.generators.stylegan3.layers import FilteredConv, FourierInput
 
@@ -25,13 +26,13 @@ class Synthesis(nn.Module):
             self._names.append(f"L{number}_{band.size}_{width}")
             self.add_module(self._names[-1], FilteredConv(config, number))
 
-    def forward(self, ws: torch.Tensor, noise: bool) -> torch.Tensor:
+    def forward(self, ws: torch.Tensor, noise: Noise | None) -> torch.Tensor:
         """Return images, shape (n, 3, resolution, resolution), about [-1, 1].
 
         Parameters
         ----------
         ws : torch.Tensor, shape (n, styles, w_dim), float32
-        noise : bool
+        noise : Noise or None
             Without meaning: these layers have none.
         """
         x: torch.Tensor = self.input(ws[:, 0])
