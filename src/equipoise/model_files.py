@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,21 @@ def read_model(path: Path) -> bytes:
             f"model file {path}", "must be readable", error.strerror or str(error), _REMEDY
         ) from error
     raise FileFormatError(f"model file {path}", "must be under 2 GiB", size, _REMEDY)
+
+
+def check_archive(archive: zipfile.ZipFile, size: int) -> None:
+    """Check that an archive of torch, which packs nothing, holds no more than its own size.
+
+    Raises
+    ------
+    ValueError
+        When a member is compressed, or members would unpack to more.
+    """
+    members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("a compressed member; torch packs without compression")
+    if sum(member.file_size for member in members) > size:
+        raise ValueError(f"members of more than the file's {size} bytes")
 
 
 def load_torchscript(path: Path, content: bytes, device: torch.device | str = "cpu") -> Any:

@@ -1,6 +1,7 @@
 """Addresses of generators: "family:file?key=value&key=value", or module:object before the mark.
 
-"faces.onnx#z?key=value" is short for "onnx:faces.onnx?input=z&key=value".
+"faces.onnx#z?key=value" is short for "onnx:faces.onnx?input=z&key=value", and "faces.pt2" for
+"torchexport:faces.pt2".
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from equipoise.errors import InputError
 
 _ONNX = re.compile(r"(onnx:)?(?P<file>[^?#]+\.onnx)(#(?P<input>[^?#&=]+))?(\?(?P<query>.*))?")
+_PT2 = re.compile(r"[^?#:]+\.pt2(\?.*)?")
 _REMEDY = 'Write it as "stylegan2:faces.pkl?space=w&truncation=1".'
 
 
@@ -35,13 +37,15 @@ class Address:
 
 
 def spelled_out(text: str) -> str:
-    """Return the long form of an address that names an ONNX file; others as they are.
+    """Return the long form of an address that names a file by its ending; others as they are.
 
     Examples
     --------
     >>> spelled_out("faces.onnx#z?stem=hidden")
     'onnx:faces.onnx?input=z&stem=hidden'
     """
+    if _PT2.fullmatch(text):
+        return f"torchexport:{text}"
     found = _ONNX.fullmatch(text)
     if found is None:
         return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +10,12 @@ import torch
 
 from equipoise.generators.foreign.found import foreign
 from equipoise.generators.foreign.pickle_reader import Call, Name, read_pickle
+from equipoise.views import checked_view
 
 MOST_BYTES = 4 * 2**30
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-_MOST_DIMENSIONS = 8
 
 DTYPES = {
     Name("torch", f"{kind}Storage"): dtype
@@ -142,22 +141,9 @@ def tensor_of(value: Any, where: str) -> torch.Tensor:
     storage, offset, size, stride = value.arguments[:4]
     if not isinstance(storage, Storage) or storage.content is None:
         raise foreign(where, "must hold tensors of its own storages", type(storage).__name__)
-    numbers = (offset, *size, *stride) if _are_tuples(size, stride) else (None,)
-    if not all(type(n) is int and 0 <= n <= MOST_BYTES for n in numbers):
+    if not isinstance(size, tuple) or not isinstance(stride, tuple):
         raise foreign(where, "must hold tensors with sizes and strides", "something else")
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    count = math.prod(size)
-    # A view may repeat numbers without end by a stride of 0.
-    if count > storage.count or (count and last >= storage.count):
-        raise foreign(
-            where, f"must hold views within their {storage.count} numbers", f"{size} at {offset}"
-        )
-    return torch.as_strided(storage.content, size, stride, offset).clone()
-
-
-def _are_tuples(size: Any, stride: Any) -> bool:
-    return (
-        isinstance(size, tuple)
-        and isinstance(stride, tuple)
-        and len(size) == len(stride) <= _MOST_DIMENSIONS
-    )
+    try:
+        return checked_view(storage.content, size, stride, offset)
+    except ValueError as error:
+        raise foreign(where, "must hold views within their numbers", str(error)) from error

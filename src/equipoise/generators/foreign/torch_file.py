@@ -15,6 +15,7 @@ from equipoise.generators.foreign.storages import (
     declared,
     read_legacy,
 )
+from equipoise.model_files import check_archive
 
 _ALLOWED = TENSOR_NAMES | {Name("argparse", "Namespace")}
 
@@ -38,13 +39,11 @@ def read_torch_file(path: Path) -> Any:
 
 
 def _read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
-    members = archive.infolist()
-    # Torch packs nothing, so members can hold no more than the file.
-    if any(m.compress_type != zipfile.ZIP_STORED for m in members):
-        raise foreign(where, "must be an archive without compression", "a compressed member")
-    if sum(m.file_size for m in members) > size:
-        raise foreign(where, f"must unpack to its own size, {size} bytes", "more")
-    heads = [m.filename for m in members if m.filename.endswith("/data.pkl")]
+    try:
+        check_archive(archive, size)
+    except ValueError as error:
+        raise foreign(where, "must be a plain archive", str(error)) from error
+    heads = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(heads) != 1:
         raise foreign(where, "must hold one data.pkl", f"{len(heads)}")
     folder = heads[0].removesuffix("data.pkl")

@@ -26,7 +26,6 @@ class DifferentiableNetwork(NetworkGenerator):
 
 def torch_generator(
     network: Network,
-    module: torch.nn.Module,
     description: Description,
     *,
     device: str,
@@ -37,13 +36,9 @@ def torch_generator(
     Parameters
     ----------
     network : Network
-    module : torch.nn.Module or torch.jit.ScriptModule
-        What the network runs; its weights take no gradient from here on.
     description, device, batch_size
         As `NetworkGenerator`; 64 codes in one call when not given.
     """
-    for weight in module.parameters():
-        weight.requires_grad_(False)
     searchable = description.space == "z" and description.prior in _ON_A_SPHERE
     kind = DifferentiableNetwork if searchable else NetworkGenerator
     return kind(network, description, device=device, batch_size=batch_size or 64)

@@ -1,14 +1,15 @@
-"""Networks in files: TorchScript, and ONNX."""
+"""Networks in files: TorchScript, torch.export, and ONNX."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from equipoise.errors import FileFormatError, InputError
+from equipoise.errors import InputError
 from equipoise.generators.address import Address
 from equipoise.generators.device import check_device
 from equipoise.generators.networks.description import Description, describe
@@ -18,11 +19,11 @@ from equipoise.generators.networks.look import Network, Run
 from equipoise.generators.networks.torch_modules import network_of
 from equipoise.model_files import load_torchscript, read_model
 
-FAMILIES = ("torchscript", "onnx")
+FAMILIES = ("torchscript", "torchexport", "onnx")
 
 
 def open_network_file(address: Address, *, device: str, batch_size: int | None) -> NetworkGenerator:
-    """Return the generator in a TorchScript or ONNX file.
+    """Return the generator in a TorchScript, torch.export or ONNX file.
 
     Parameters
     ----------
@@ -43,13 +44,6 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
     """
     name = f"{address.family}:{address.file}"
     description = describe(address.options, address.file.with_suffix(".toml"))
-    if address.file.suffix == ".pt2":
-        raise FileFormatError(
-            f"generator file {address.file}",
-            "must not be of torch.export, whose loader unpickles and so may run what a file says",
-            ".pt2",
-            "Save it by torch.jit.save or torch.onnx.export, or load it in a module of your own.",
-        )
     content = read_model(address.file)
     if address.family == "onnx":
         if device != "cpu":
@@ -57,9 +51,34 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
             raise InputError("device", rule, device, "Leave --device out.")
         network, description = _onnx(name, address.file, content, description)
         return NetworkGenerator(network, description, batch_size=batch_size or 64)
-    module = load_torchscript(address.file, content, check_device(device))
-    network = network_of(name, module, description.stem, content)
-    return torch_generator(network, module, description, device=device, batch_size=batch_size)
+    if address.family == "torchexport":
+        network = _exported(name, address.file, content, description.stem, check_device(device))
+    else:
+        module = load_torchscript(address.file, content, check_device(device))
+        network = network_of(name, module, description.stem, content)
+    return torch_generator(network, description, device=device, batch_size=batch_size)
+
+
+def _exported(name: str, path: Path, content: bytes, stem: str, device: torch.device) -> Network:
+    from equipoise.generators.exported.archive import read_exported, refused
+    from equipoise.generators.exported.program import Program
+
+    exported = read_exported(path, content)
+    try:
+        program = Program(exported, device)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise refused(path, "must hold a network of codes to pictures", reason) from error
+    if stem and stem not in program.names:
+        raise InputError(
+            f"stem of {name!r}",
+            "must be a tensor of the graph",
+            stem[:80],
+            f"There are: {', '.join(program.names)[:300]}.",
+        )
+    shapes = (program.code_shape,) if program.code_shape else ()
+    first = _in_batches(program.until(stem), program.batch) if stem else None
+    return Network(name, _in_batches(program, program.batch), shapes, content, first)
 
 
 def _onnx(
@@ -97,20 +116,31 @@ def _onnx(
 
 
 def _runner(session: Any, source: str, output: str, fixed: int | None) -> Run:
-    """Return a call of the session; a graph of a fixed batch gets its codes in such batches."""
+    """Return a call of the session."""
     import onnxruntime
 
     options = onnxruntime.RunOptions()
     # Else a stem would cost as much as the whole.
     options.only_execute_path_to_fetches = True
 
-    def run(codes: torch.Tensor) -> object:
+    def run(codes: torch.Tensor) -> torch.Tensor:
+        (out,) = session.run([output], {source: codes.numpy()}, options)
+        return torch.from_numpy(out)
+
+    return _in_batches(run, fixed)
+
+
+def _in_batches(run: Callable[[torch.Tensor], torch.Tensor], fixed: int | None) -> Run:
+    """Return the call; a graph of a fixed batch gets its codes in such batches."""
+    if fixed is None:
+        return run
+
+    def in_batches(codes: torch.Tensor) -> torch.Tensor:
         parts = []
-        for part in torch.split(codes, fixed or max(len(codes), 1)):
-            missing = fixed - len(part) if fixed else 0
-            rows = torch.cat([part, part[:1].expand(missing, *part.shape[1:])]).numpy()
-            (out,) = session.run([output], {source: rows}, options)
-            parts.append(torch.from_numpy(out)[: len(part)])
+        for part in torch.split(codes, fixed):
+            missing = fixed - len(part)
+            rows = torch.cat([part, part[:1].expand(missing, *part.shape[1:])])
+            parts.append(run(rows)[: len(part)])
         return torch.cat(parts)
 
-    return run
+    return in_batches

@@ -52,7 +52,7 @@ def open_own(uri: str, *, device: str, batch_size: int | None) -> Generator:
         description = describe(address.options)
         module = found.eval().to(check_device(device))
         network = network_of(plain, module, description.stem, weights_of(module))
-        return torch_generator(network, module, description, device=device, batch_size=batch_size)
+        return torch_generator(network, description, device=device, batch_size=batch_size)
     if address.options:
         rule = "must be left out for a generator, which is complete"
         raise InputError(f"options of {plain!r}", rule, uri, "Write module:object alone.")

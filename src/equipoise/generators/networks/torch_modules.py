@@ -22,7 +22,7 @@ def network_of(name: str, module: Any, stem: str, content: bytes) -> Network:
     ----------
     name : str
     module : torch.nn.Module or torch.jit.ScriptModule
-        On its device, in evaluation mode.
+        On its device, in evaluation mode; its weights take no gradient from here on.
     stem : str
         Dotted name of a submodule that takes the codes; empty for none.
     content : bytes
@@ -41,6 +41,8 @@ def network_of(name: str, module: Any, stem: str, content: bytes) -> Network:
             stem[:80],
             f"There are: {', '.join(filter(None, parts))[:200] or 'none'}.",
         )
+    for weight in module.parameters():
+        weight.requires_grad_(False)
     first = parts[stem] if stem else None
     return Network(name, module, _shapes(module.parameters()), content, first)
 
