@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from equipoise.generators.stylegan2.adapter import StyleGAN
+from equipoise.generators.stylegan.adapter import StyleGAN
+from equipoise.generators.stylegan.network import Network
+from equipoise.generators.stylegan.options import Options
 from equipoise.generators.stylegan2.config import Config, channels_of
-from equipoise.generators.stylegan2.network import Network
-from equipoise.generators.stylegan2.options import Options
 from equipoise.versions import versions
 
 RESULTS = Path(__file__).parent / "results"

@@ -8,7 +8,7 @@ import pytest
 from equipoise.errors import InputError
 from equipoise.generators import NAMES, Generator, Prior, open_generator
 from equipoise.generators.networks.priors import Spherical, Uniform
-from equipoise.generators.stylegan2.file import save_network
+from equipoise.generators.stylegan.file import save_network
 from tests.generators.networks.writing import ADDRESSES, write_network
 from tests.generators.stylegan2.reference import small
 from tests.generators.stylegan3.reference import small as small_alias_free

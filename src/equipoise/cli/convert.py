@@ -20,7 +20,7 @@ def convert(
 
     Example: `equipoise convert ffhq.pkl ffhq.safetensors`
     """
-    from equipoise.generators.stylegan2.file import load_network, save_network
+    from equipoise.generators.stylegan.file import load_network, save_network
 
     if out.suffix != ".safetensors":
         raise InputError("out", "must end in .safetensors", str(out), "Rename it.")

@@ -69,8 +69,8 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
 
         return ToyGenerator(batch_size=batch_size or 256)
     if name.startswith(("stylegan2:", "stylegan3:")):
-        from equipoise.generators.stylegan2.adapter import open_stylegan
-        from equipoise.generators.stylegan2.options import options_of
+        from equipoise.generators.stylegan.adapter import open_stylegan
+        from equipoise.generators.stylegan.options import options_of
 
         address = parse_address(name)
         return open_stylegan(

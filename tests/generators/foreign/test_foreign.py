@@ -18,8 +18,8 @@ import torch
 from equipoise.errors import FileFormatError, InputError
 from equipoise.generators import open_generator
 from equipoise.generators.foreign import pickle_reader, read_foreign
-from equipoise.generators.stylegan2.file import load_network, save_network
-from equipoise.generators.stylegan2.network import Network
+from equipoise.generators.stylegan.file import load_network, save_network
+from equipoise.generators.stylegan.network import Network
 from tests.generators.foreign.writing import (
     genforce_state,
     rosinality_state,

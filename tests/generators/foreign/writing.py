@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from equipoise.generators.stylegan.network import Network
 from equipoise.generators.stylegan2.layers import blur_filter
-from equipoise.generators.stylegan2.network import Network
 from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
 
 

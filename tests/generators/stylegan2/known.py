@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import Reading
+from equipoise.generators.stylegan.network import Network
 from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan2.network import Network
 from equipoise.groups import Attribute
 
 DIM = 16

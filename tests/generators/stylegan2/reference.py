@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from equipoise.generators.stylegan.network import Network
+from equipoise.generators.stylegan.noise import stored
 from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan2.network import Network
-from equipoise.generators.stylegan2.noise import stored
 
 State = dict[str, Tensor]
 

@@ -8,10 +8,10 @@ from equipoise.classifiers import Panel
 from equipoise.errors import FileFormatError, InputError
 from equipoise.flow import balance
 from equipoise.generators import Differentiable, Generator, open_generator
-from equipoise.generators.stylegan2.adapter import StyleGAN
-from equipoise.generators.stylegan2.file import save_network
-from equipoise.generators.stylegan2.noise import OwnNoise, stored
-from equipoise.generators.stylegan2.options import Options
+from equipoise.generators.stylegan.adapter import StyleGAN
+from equipoise.generators.stylegan.file import save_network
+from equipoise.generators.stylegan.noise import OwnNoise, stored
+from equipoise.generators.stylegan.options import Options
 from equipoise.measure.representation import divergence, noise_floor
 from equipoise.sampler_file import load_sampler
 from equipoise.settings import Settings

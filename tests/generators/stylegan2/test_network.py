@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from equipoise.errors import FileFormatError, InputError
-from equipoise.generators.stylegan2.build import build
+from equipoise.generators.stylegan.build import build
 from equipoise.generators.stylegan2.config import Config
 from equipoise.seeds import normal_rows
 from tests.generators.stylegan2.reference import images_of, reference_images, small

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import convolve2d
 
-from equipoise.generators.stylegan2.network import Network
+from equipoise.generators.stylegan.network import Network
 from equipoise.generators.stylegan3.config import Config
 from tests.generators.stylegan2.reference import map_codes
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.generators.stylegan2.network import Network
+from equipoise.generators.stylegan.network import Network
 from equipoise.seeds import normal_rows
 from tests.generators.stylegan2.reference import images_of
 from tests.generators.stylegan3.reference import small

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from equipoise.errors import FileFormatError
-from equipoise.generators.stylegan2.network import AnyConfig
+from equipoise.generators.stylegan.network import AnyConfig
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,8 @@ from equipoise.generators.foreign.storages import (
     read_legacy,
     tensor_of,
 )
+from equipoise.generators.stylegan.network import AnyConfig
 from equipoise.generators.stylegan2.layers import blur_filter
-from equipoise.generators.stylegan2.network import AnyConfig
 
 _PERSISTENT = Name("torch_utils.persistence", "_reconstruct_persistent_obj")
 _STORAGE = Name("torch.storage", "_load_from_bytes")

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from equipoise.errors import InputError, check_count
+from equipoise.errors import InputError
+from equipoise.generators.stylegan.sizes import REMEDY, MappingSizes, check_positive, check_widths
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 """How blocks give images: each adds to one (skip), blocks are residual, or only the last paints."""
 
 RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
 
-_WIDEST = 8192
-_DEEPEST = 64
-
 
 @dataclass(frozen=True)
-class Config:
+class Config(MappingSizes):
     """All that decides the shapes and the arithmetic of a StyleGAN2, its weights apart.
 
     Attributes
@@ -29,20 +25,12 @@ class Config:
         Width of the block of 4, 8, ... resolution pixels; `channels_of` gives the usual ones.
     architecture : str
         One of `ARCHITECTURES`.
-    z_dim, w_dim : int
-        Values in a code of z, and in one of w.
-    c_dim : int
-        Classes; 0 for a network without.
-    mapping_layers : int
-        Depth of the mapping network.
-    mapping_width, embed_width : int
-        Values between its layers, and in the embedding of a class.
-    mapping_rate : float
-        Factor of its weights and biases, the paper's learning rate multiplier.
     noise : bool
         Whether layers have noise.
     conv_clamp : float or None
         Largest magnitude of activations; None leaves them.
+    z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
+        As of `MappingSizes`.
 
     Raises
     ------
@@ -58,43 +46,22 @@ class Config:
     resolution: int
     channels: tuple[int, ...]
     architecture: str = "skip"
-    z_dim: int = 512
-    w_dim: int = 512
-    c_dim: int = 0
-    mapping_layers: int = 8
-    mapping_width: int = 512
-    embed_width: int = 512
-    mapping_rate: float = 0.01
     noise: bool = True
     conv_clamp: float | None = None
 
     def __post_init__(self) -> None:
-        remedy = "Give the sizes that the network was trained with."
+        super().__post_init__()
         if self.resolution not in RESOLUTIONS:
             allowed = f"must be one of {', '.join(map(str, RESOLUTIONS))}"
-            raise InputError("resolution", allowed, self.resolution, remedy)
+            raise InputError("resolution", allowed, self.resolution, REMEDY)
         if self.architecture not in ARCHITECTURES:
             allowed = f"must be one of {', '.join(ARCHITECTURES)}"
-            raise InputError("architecture", allowed, self.architecture, remedy)
+            raise InputError("architecture", allowed, self.architecture, REMEDY)
         if len(self.channels) != len(self.sizes):
             rule = f"must be one width for each of {len(self.sizes)} blocks"
-            raise InputError("channels", rule, self.channels, remedy)
-        widths = {
-            **{f"channels[{i}]": width for i, width in enumerate(self.channels)},
-            **{n: getattr(self, n) for n in ("z_dim", "w_dim", "mapping_width", "embed_width")},
-        }
-        for name, width in widths.items():
-            if check_count(name, width, remedy) > _WIDEST:
-                raise InputError(name, f"must be at most {_WIDEST}", width, remedy)
-        if check_count("c_dim", self.c_dim, remedy, least=0) > _WIDEST:
-            raise InputError("c_dim", f"must be at most {_WIDEST}", self.c_dim, remedy)
-        if check_count("mapping_layers", self.mapping_layers, remedy) > _DEEPEST:
-            rule = f"must be at most {_DEEPEST}"
-            raise InputError("mapping_layers", rule, self.mapping_layers, remedy)
-        for name in ("mapping_rate", "conv_clamp"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < np.inf:
-                raise InputError(name, "must be above 0", value, remedy)
+            raise InputError("channels", rule, self.channels, REMEDY)
+        check_widths(self.channels)
+        check_positive("conv_clamp", self.conv_clamp)
 
     @property
     def family(self) -> str:

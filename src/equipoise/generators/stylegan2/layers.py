@@ -1,4 +1,4 @@
-"""The layers of StyleGAN2: scaled linear maps, and convolutions that a style modulates."""
+"""The layers of StyleGAN2: convolutions that a style modulates."""
 
 from __future__ import annotations
 
@@ -6,39 +6,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from equipoise.generators.stylegan2.noise import Noise
-
-SLOPE = 0.2
-GAIN = 2**0.5
-"""Leaky ReLU halves the mean square, near enough; the gain restores it."""
-
-_EPSILON = 1e-8
-
-
-def unit_square(rows: torch.Tensor) -> torch.Tensor:
-    """Scale each row to mean square 1."""
-    return rows * torch.rsqrt(rows.square().mean(dim=1, keepdim=True) + _EPSILON)
+from equipoise.generators.stylegan.linear import EPSILON, GAIN, SLOPE, Linear
+from equipoise.generators.stylegan.noise import Noise
 
 
 def blur_filter(channels: int) -> torch.Tensor:
     """Return [1, 3, 3, 1] on both axes, of sum 4, for each channel, shape (channels, 1, 4, 4)."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
     return torch.outer(taps, taps).expand(channels, 1, 4, 4).contiguous()
-
-
-class Linear(nn.Module):
-    """A linear map with equalised learning rate (Karras et al. 2018, arXiv 1710.10196)."""
-
-    def __init__(self, inputs: int, outputs: int, rate: float = 1.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self._weight_gain, self._bias_gain = rate / inputs**0.5, rate
-
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Map rows, shape (n, inputs) to (n, outputs)."""
-        beta, alpha = self._bias_gain, self._weight_gain
-        return torch.addmm(self.bias, rows, self.weight.T, beta=beta, alpha=alpha)
 
 
 class StyledConv(nn.Module):
@@ -115,7 +90,7 @@ class StyledConv(nn.Module):
         # Leaky ReLU passes a positive factor through, so its gain goes where x is scaled anyway.
         gain *= GAIN
         energy = style.square() @ self.energy.T
-        scale = gain * torch.rsqrt(energy + _EPSILON)[:, :, None, None]
+        scale = gain * torch.rsqrt(energy + EPSILON)[:, :, None, None]
         x = functional.leaky_relu_(x.mul_(scale).add_(self._offset(noise, gain)), SLOPE)
         limit = None if self._clamp is None else self._clamp * gain / GAIN
         if limit is None:

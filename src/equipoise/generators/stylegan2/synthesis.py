@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from equipoise.generators.stylegan.noise import Noise
 from equipoise.generators.stylegan2.config import Config
 from equipoise.generators.stylegan2.layers import Skip, StyledConv, ToRGB, Upsample
-from equipoise.generators.stylegan2.noise import Noise
 
 
 class Block(nn.Module):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from equipoise.errors import InputError, check_count
+from equipoise.errors import InputError
+from equipoise.generators.stylegan.sizes import (
+    REMEDY,
+    MappingSizes,
+    check_between,
+    check_positive,
+    check_widths,
+)
 
-_REMEDY = "Give the sizes that the network was trained with."
-_WIDEST, _DEEPEST, _LARGEST = 8192, 64, 2048
+_MOST_LAYERS, _LARGEST = 64, 2048
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MappingSizes):
     """All that decides the shapes and the arithmetic of a StyleGAN3, its weights apart.
 
     Attributes
@@ -58,7 +64,7 @@ class Config:
     conv_clamp : float or None
         Largest magnitude of activations.
     z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
-        As of `equipoise.generators.stylegan2.config.Config`.
+        As of `MappingSizes`.
 
     Raises
     ------
@@ -85,56 +91,38 @@ class Config:
     filter_size: int = 6
     upsampling: int = 2
     conv_clamp: float | None = 256.0
-    z_dim: int = 512
-    w_dim: int = 512
-    c_dim: int = 0
-    mapping_layers: int = 2
-    mapping_width: int = 512
-    embed_width: int = 512
-    mapping_rate: float = 0.01
+    mapping_layers: int = field(default=2, kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         powers = tuple(2**k for k in range(4, _LARGEST.bit_length()))
         if self.resolution not in powers:
             rule = f"must be a power of 2 from 16 to {_LARGEST}"
-            raise InputError("resolution", rule, self.resolution, _REMEDY)
-        if not 4 <= len(self.channels) <= _DEEPEST or self.channels[-1] != 3:
-            rule = f"must be 4 to {_DEEPEST} widths, the last 3"
-            raise InputError("channels", rule, self.channels, _REMEDY)
-        counts = {
-            **{f"channels[{i}]": width for i, width in enumerate(self.channels)},
-            **{n: getattr(self, n) for n in ("z_dim", "w_dim", "mapping_width", "embed_width")},
-        }
-        for name, width in counts.items():
-            if check_count(name, width, _REMEDY) > _WIDEST:
-                raise InputError(name, f"must be at most {_WIDEST}", width, _REMEDY)
+            raise InputError("resolution", rule, self.resolution, REMEDY)
+        if not 4 <= len(self.channels) <= _MOST_LAYERS or self.channels[-1] != 3:
+            rule = f"must be 4 to {_MOST_LAYERS} widths, the last 3"
+            raise InputError("channels", rule, self.channels, REMEDY)
+        check_widths(self.channels)
         limits = {
             "kernel": (1, 7),
             "critical": (0, len(self.channels) - 2),
             "margin": (0, 100),
             "filter_size": (2, 32),
             "upsampling": (1, 8),
-            "c_dim": (0, _WIDEST),
-            "mapping_layers": (1, _DEEPEST),
         }
         for name, (least, most) in limits.items():
-            if check_count(name, getattr(self, name), _REMEDY, least=least) > most:
-                raise InputError(name, f"must be at most {most}", getattr(self, name), _REMEDY)
-        for name in (
-            *("output_scale", "first_cutoff", "first_stopband", "last_stopband_rel"),
-            *("mapping_rate", "conv_clamp"),
-        ):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < np.inf:
-                raise InputError(name, "must be above 0", value, _REMEDY)
+            check_between(name, getattr(self, name), least, most)
+        bands = ("first_cutoff", "first_stopband", "last_stopband_rel")
+        for name in ("output_scale", *bands, "conv_clamp"):
+            check_positive(name, getattr(self, name))
         if not 1 <= self.first_cutoff < self.resolution / 2:
             rule = "must be at least 1, and less than half the resolution"
-            raise InputError("first_cutoff", rule, self.first_cutoff, _REMEDY)
+            raise InputError("first_cutoff", rule, self.first_cutoff, REMEDY)
         if not self.first_cutoff < self.first_stopband < self.resolution:
             rule = "must be above first_cutoff, and less than the resolution"
-            raise InputError("first_stopband", rule, self.first_stopband, _REMEDY)
+            raise InputError("first_stopband", rule, self.first_stopband, REMEDY)
         if not 1 <= self.last_stopband_rel <= 4:
-            raise InputError("last_stopband_rel", "must be 1 to 4", self.last_stopband_rel, _REMEDY)
+            raise InputError("last_stopband_rel", "must be 1 to 4", self.last_stopband_rel, REMEDY)
 
     @property
     def family(self) -> str:

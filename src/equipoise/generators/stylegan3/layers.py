@@ -11,10 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from equipoise.generators.stylegan2.layers import GAIN, SLOPE, Linear
+from equipoise.generators.stylegan.linear import EPSILON, GAIN, SLOPE, Linear
 from equipoise.generators.stylegan3.config import Band, Config
-
-_EPSILON = 1e-8
 
 
 class FourierInput(nn.Module):
@@ -126,7 +124,7 @@ class FilteredConv(nn.Module):
         scale = self.magnitude_ema.rsqrt()
         if not self._colours:
             energy = style.square() @ weight.square().sum(dim=(2, 3)).T
-            scale = scale * (energy + _EPSILON).rsqrt()[:, :, None, None]
+            scale = scale * (energy + EPSILON).rsqrt()[:, :, None, None]
         x = x * scale + self.bias[:, None, None]
         x = _sampled_up(x, self.up_filter, self._up, self._padding)
         if not self._colours:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from equipoise.generators.stylegan2.noise import Noise
+from equipoise.generators.stylegan.noise import Noise
 from equipoise.generators.stylegan3.config import Config
 from equipoise.generators.stylegan3.layers import FilteredConv, FourierInput
 

@@ -12,9 +12,9 @@ import safetensors.torch
 from equipoise.errors import FileFormatError, InputError
 from equipoise.files import atomic_path
 from equipoise.generators.foreign import read_foreign
-from equipoise.generators.stylegan2.build import build
+from equipoise.generators.stylegan.build import build
+from equipoise.generators.stylegan.network import Network
 from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan2.network import Network
 from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
 
 LARGEST_FILE = 4 * 2**30

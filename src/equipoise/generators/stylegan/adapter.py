@@ -14,11 +14,11 @@ from equipoise.errors import InputError
 from equipoise.features.libraries import network_digest
 from equipoise.generators.base import Prior, StandardNormal, check_codes
 from equipoise.generators.device import check_device
-from equipoise.generators.stylegan2.file import load_network
-from equipoise.generators.stylegan2.network import Network
-from equipoise.generators.stylegan2.noise import Noise, OwnNoise, stored
-from equipoise.generators.stylegan2.options import Options
-from equipoise.generators.stylegan2.priors import ClassNormal, Mapped
+from equipoise.generators.stylegan.file import load_network
+from equipoise.generators.stylegan.network import Network
+from equipoise.generators.stylegan.noise import Noise, OwnNoise, stored
+from equipoise.generators.stylegan.options import Options
+from equipoise.generators.stylegan.priors import ClassNormal, Mapped
 
 _BATCH_PIXELS = 2**18
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from equipoise.generators.stylegan.mapping import Mapping
 from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan2.mapping import Mapping
 from equipoise.generators.stylegan2.synthesis import Synthesis
 from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
 from equipoise.generators.stylegan3.synthesis import Synthesis as AliasFreeSynthesis

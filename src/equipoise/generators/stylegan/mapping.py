@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import nn
 from torch.nn import functional
 
-from equipoise.generators.stylegan2.layers import GAIN, SLOPE, Linear, unit_square
-
-
-class Sizes(Protocol):
-    """What a mapping network is made from, as the configurations of both StyleGANs have it."""
-
-    @property
-    def z_dim(self) -> int: ...  # noqa: D102
-    @property
-    def w_dim(self) -> int: ...  # noqa: D102
-    @property
-    def c_dim(self) -> int: ...  # noqa: D102
-    @property
-    def mapping_layers(self) -> int: ...  # noqa: D102
-    @property
-    def mapping_width(self) -> int: ...  # noqa: D102
-    @property
-    def embed_width(self) -> int: ...  # noqa: D102
-    @property
-    def mapping_rate(self) -> float: ...  # noqa: D102
+from equipoise.generators.stylegan.linear import GAIN, SLOPE, Linear, unit_square
+from equipoise.generators.stylegan.sizes import MappingSizes
 
 
 class Mapping(nn.Module):
@@ -35,12 +15,12 @@ class Mapping(nn.Module):
 
     Parameters
     ----------
-    config : Sizes
+    config : MappingSizes
     """
 
     w_avg: torch.Tensor
 
-    def __init__(self, config: Sizes) -> None:
+    def __init__(self, config: MappingSizes) -> None:
         super().__init__()
         inputs = config.z_dim
         self.embed: Linear | None = None

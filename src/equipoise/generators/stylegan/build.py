@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from equipoise.errors import FileFormatError
-from equipoise.generators.stylegan2.network import AnyConfig, Network
+from equipoise.generators.stylegan.network import AnyConfig, Network
 
 
 def build(config: AnyConfig, state: Mapping[str, torch.Tensor], where: str) -> Network:
