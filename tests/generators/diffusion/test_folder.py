@@ -219,6 +219,12 @@ def test_a_name_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> N
         open_generator("diffusers:someone/faces")
 
 
+@pytest.mark.parametrize("name", ["/tmp/none/faces", "runs/models/faces", "../x"])
+def test_a_path_without_a_folder_is_not_sought_on_the_hub(name: str) -> None:
+    with pytest.raises(FileFormatError, match=r"must be a folder, or a name on the hub"):
+        open_generator(f"diffusers:{name}")
+
+
 def test_keys_that_the_scheduler_does_not_know_are_dropped(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

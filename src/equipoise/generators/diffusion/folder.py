@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ _WEIGHTS = "diffusion_pytorch_model.safetensors"
 _MOST_WEIGHTS = 2**32
 _MOST_LAYERS = 16
 _MOST_TRAINED_STEPS = 100_000
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _REMEDY = "Save an unconditional pipeline with save_pretrained(folder), in safetensors."
 
 
@@ -80,13 +82,17 @@ def open_pipeline(name: str, revision: str) -> Pipeline:
     FetchError
         When a name is no folder and cannot be had from the hub.
     FileFormatError
-        When it is of another kind, or a part is missing, damaged, too large, or no safetensors.
+        When there is no such folder, it is of another kind, or a part is missing, damaged, too
+        large, or no safetensors.
     """
     what = f"generator 'diffusers:{name}'"
     remedy = 'Run `pip install "equipoise[diffusers]"`.'
     library = load_library(what, "diffusers", remedy)
     folder = Path(name)
     if not folder.is_dir():
+        if not _HUB_NAME.fullmatch(name):
+            rule = "must be a folder, or a name on the hub, as owner/model"
+            raise FileFormatError(what, rule, "no such folder", "Correct the path.")
         hub = load_library(what, "huggingface_hub", remedy)
         patterns = ["*.json", "*.safetensors"]
         hint = "Check the folder, or the name and the network."
