@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from equipoise.matching import Axes, Matching, match, pooled, principal_axes
+from equipoise.calibrate import solve_weights
+from equipoise.matching import Axes, Matching, factors, match, pooled, principal_axes
 
 
 def test_pooling_averages_over_space() -> None:
@@ -30,18 +31,19 @@ def test_matched_draws_have_the_means_of_the_ideal(seed: int) -> None:
     accepted = np.where(one_hot > 0, 0.8, 0.2) * np.exp(0.7 * places[:, :1])
     target = np.array([0.5, 0.5])
     ideal = (one_hot / one_hot.sum(axis=0)) @ target
-    found = match(places, accepted, one_hot, target, ideal)
 
-    def distance(slope: np.ndarray) -> float:
-        from equipoise.calibrate import solve_weights
+    def shares(slope: np.ndarray, full: np.ndarray | None) -> np.ndarray:
+        tilted = accepted * factors(places, slope, full)
+        return solve_weights((tilted / tilted.sum(axis=0)).T @ one_hot, target)
 
-        tilted = accepted * np.exp(places @ slope)[:, None]
-        tilted /= tilted.sum(axis=0)
-        weights = tilted @ solve_weights(tilted.T @ one_hot, target)
+    def distance(slope: np.ndarray, full: np.ndarray | None) -> float:
+        tilted = accepted * factors(places, slope, full)
+        weights = (tilted / tilted.sum(axis=0)) @ shares(slope, full)
         return float(np.abs(weights @ places - ideal @ places).max())
 
-    assert distance(np.zeros(2)) > 0.3
-    assert distance(found.slope) < 0.02
+    found = match(places, accepted, shares, ideal @ places)
+    assert distance(np.zeros(2), None) > 0.3
+    assert distance(found.slope, found.full) < 0.1
 
 
 def test_a_match_that_is_there_already_changes_nothing() -> None:
@@ -49,7 +51,8 @@ def test_a_match_that_is_there_already_changes_nothing() -> None:
     places = rng.standard_normal((4000, 3))
     one_hot = np.eye(2)[rng.integers(2, size=4000)]
     ideal = (one_hot / one_hot.sum(axis=0)) @ [0.5, 0.5]
-    found = match(places, one_hot * 1.0, one_hot, np.array([0.5, 0.5]), ideal)
+    half = np.array([0.5, 0.5])
+    found = match(places, one_hot * 1.0, lambda slope, full: half, ideal @ places)
     assert np.abs(found.slope).max() < 1e-3
 
 
@@ -70,8 +73,9 @@ def test_a_cell_whose_codes_have_small_factors_is_not_refused_for_it() -> None:
     one_hot = np.eye(2)[cells]
     ideal = one_hot[:, 0] / one_hot[:, 0].sum() * 0.5 + one_hot[:, 1] / one_hot[:, 1].sum() * 0.5
     accepted = one_hot * np.exp(-0.5 * places)
-    found = match(places, accepted, one_hot, np.array([0.5, 0.5]), ideal)
-    kept = accepted * np.exp(np.minimum(places @ found.slope[:, None] - found.full, 0))
+    half = np.array([0.5, 0.5])
+    found = match(places, accepted, lambda slope, full: half, ideal @ places)
+    kept = accepted * factors(places, found.slope, found.full)
     shares = kept.sum(axis=0) / accepted.sum(axis=0)
     assert shares.min() > 0.5
     assert shares[0] == pytest.approx(shares[1], rel=0.1)

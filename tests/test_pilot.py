@@ -18,7 +18,9 @@ def judge(codes: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_very_rare_cell_is_found(seed: int) -> None:
     wanted = np.array([True, True, False])
-    pilot = explore(StandardNormal(8), judge, wanted, 20_000, seed)
+    prior = StandardNormal(8)
+    codes = prior.codes(seed, 0, 20_000)
+    pilot = explore(prior, codes, judge(codes), judge, wanted, seed)
     assert pilot.own[0][-1] == 19_999, "the common cell needs no further codes"
     assert pilot.spaces.normals[1] @ NORMAL > 0.97
     rare = np.exp(pilot.log_chances[pilot.own[1], 1])
@@ -39,7 +41,8 @@ def test_another_prior_is_explored_whole() -> None:
         def log_density(self, codes: np.ndarray) -> np.ndarray:
             return StandardNormal(8).log_density(codes / 2)
 
-    pilot = explore(Wide(), judge, np.array([True, True, False]), 5000, 0)
+    codes = Wide().codes(0, 0, 5000)
+    pilot = explore(Wide(), codes, judge(codes), judge, np.array([True, True, False]), 0)
     assert len(pilot.codes) == 5000
     assert np.isneginf(pilot.spaces.thresholds).all()
     assert (pilot.shares == 1).all()

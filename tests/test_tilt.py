@@ -79,7 +79,7 @@ def test_shortcuts_lose_little(toy: ToyGenerator, tilt: TiltFit) -> None:
     """Half-spaces and screen cut little acceptance off, and save most readings of rare cells."""
     codes = toy.prior.codes(125, 0, 50_000)
     source = tilt.source
-    plain = np.exp(source._log_chances(toy.stem(codes)))
+    plain = np.exp(source.tilt.judged(toy, source.classifier, codes))
     chances = source.chances(codes)
     assert (chances <= plain + 1e-12).all()
     kept = chances.sum(axis=0) / plain.sum(axis=0)

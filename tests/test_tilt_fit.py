@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ from equipoise.generators import Prior
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent_fit import LatentFit, fit_latent
-from equipoise.pilot import Judge, Pilot, explore
+from equipoise.pilot import Pilot, explore
 from equipoise.sampler import Origin, Sampler
 from equipoise.targets import Target
 from equipoise.tilt_fit import BETAS, CEILING, ceilings_of, fit_tilt
@@ -29,7 +31,7 @@ def test_purity_and_calls_rise_and_fall_along_the_frontier(
     assert [point.beta for point in tilt.frontier] == list(BETAS)
     calls = [point.calls for point in tilt.frontier]
     assert calls == sorted(calls, reverse=True)
-    chosen = next(p for p in tilt.frontier if p.beta == tilt.source.beta)
+    chosen = next(p for p in tilt.frontier if p.beta == tilt.source.tilt.beta)
     assert chosen.distance <= 1.25 * min(p.distance for p in tilt.frontier)
 
 
@@ -39,7 +41,10 @@ def test_a_cell_of_zero_target_cannot_be_requested(
     target = Target(labelled.labels.groups, np.array([1.0, 1, 1, 1, 1, 0]))
     source = fit_tilt(toy, latent, labelled, target, beta=2.5).source
     assert source.cells.tolist() == [True] * 5 + [False]
-    assert source.beta == 2.5
+    assert source.tilt.beta == 2.5
+    assert source.for_verified is not None
+    assert source.for_verified.tilt.beta == 2.5
+    assert source.for_verified.cells.tolist() == source.cells.tolist()
     with pytest.raises(InputError, match="positive share"):
         Sampler(Origin.of(toy), target, target.shares, source).draw(
             5, cell="smiling=yes, skin_tone=light"
@@ -57,15 +62,15 @@ def test_the_pilot_of_wide_codes_is_bounded(
 ) -> None:
     sizes = []
 
-    def told(prior: Prior, judge: Judge, wanted: np.ndarray, size: int, seed: int) -> Pilot:
-        sizes.append(size)
-        return explore(prior, judge, wanted, size, seed)
+    def told(prior: Prior, codes: np.ndarray, *others: Any) -> Pilot:
+        sizes.append(len(codes))
+        return explore(prior, codes, *others)
 
     monkeypatch.setattr("equipoise.tilt_fit.explore", told)
     monkeypatch.setattr("equipoise.tilt_fit._PILOT_VALUES", codes * toy.dim)
     target = Target.uniform(labelled.labels.groups)
     source = fit_tilt(toy, latent, labelled, target, beta=4.0).source
-    assert sizes == [used]
+    assert sizes == [used, used], "one-shot draws, and those to be verified"
     assert (source.acceptance > 0).all()
 
 

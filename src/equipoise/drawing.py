@@ -142,7 +142,7 @@ def verified(
         When a cell yields too few; the message names it with its purity. What was yielded before
         stands.
     """
-    groups = sampler.groups
+    groups, sampler = sampler.groups, sampler.for_verified
     wanted = np.asarray(counts)
     if wanted.shape != (groups.size,) or (wanted < 0).any() or wanted.dtype.kind not in "iu":
         raise InputError(

@@ -153,6 +153,12 @@ class LatentClassifier:
             mean = functional.log_softmax(logits, dim=2).mean(dim=0) / self.temperature
             return functional.log_softmax(mean, dim=1).numpy()
 
+    def by_member(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return log P(cell | code) by each member alone, shape (M, n, K), float32."""
+        with torch.inference_mode():
+            logits = self._stacked(torch.from_numpy(features))
+            return functional.log_softmax(logits / self.temperature, dim=2).numpy()
+
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return the arrays to store, by name."""
         return {

@@ -73,11 +73,14 @@ class LatentFit:
     held_out : numpy.ndarray, shape (n, K), float32
         Calibrated log P(cell | code) of each labelled code, by the member that was not fitted on
         it.
+    folds : numpy.ndarray, shape (n,), int64
+        Number of that member.
     quality : LatentQuality
     """
 
     classifier: LatentClassifier
     held_out: NDArray[np.float32]
+    folds: NDArray[np.int64]
     quality: LatentQuality
 
 
@@ -131,7 +134,7 @@ def fit_latent(
     classifier = LatentClassifier(labels.groups, tuple(shape), tuple(members), temperature)
     calibrated = log_softmax(held_out / temperature, axis=1).astype(np.float32)
     quality = _quality(calibrated[known], labels.take(known), weights, temperature)
-    return LatentFit(classifier, calibrated, quality)
+    return LatentFit(classifier, calibrated, folds, quality)
 
 
 def _quality(

@@ -9,7 +9,7 @@ docs/decisions/0006).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from equipoise.calibrate import solve_weights
 from equipoise.distances import moments
 from equipoise.generators.base import Generator
 from equipoise.quantiles import weighted_quantile
@@ -27,10 +26,18 @@ PRINCIPAL = 48
 """Principal axes of the stem features, at most, whose means are matched."""
 
 _RIDGE = 0.01
-_ALTERNATIONS = 4
-_FULL = 0.85
+_FIRST, _FURTHER = 4, 2
+"""Times that the factor is solved for in turn with the mixing of requests: more overshoot."""
+
+_FULL = 0.7
 """Quantile of the factor, over what a request accepts, from which on codes are accepted in full;
 higher costs candidates."""
+
+_MADE_UP = 0.5
+"""Part of what the cut leaves unmatched that is asked for on top."""
+
+Shares = Callable[[NDArray[np.float64], NDArray[np.float64] | None], NDArray[np.float64]]
+"""From a factor's slope and cuts (None for none) to how often each request is then made, (R,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,45 +130,54 @@ class Matched:
     full: NDArray[np.float64]
 
 
+def factors(
+    places: NDArray[np.float64], slope: NDArray[np.float64], full: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return exp(places . slope), shape (n, 1), or with cuts min(1, exp(. - cut)), shape (n, R)."""
+    exponents = (places @ slope)[:, None]
+    return np.exp(exponents if full is None else np.minimum(exponents - full, 0.0))
+
+
 def match(
     places: NDArray[np.float64],
     accepted: NDArray[np.float64],
-    one_hot: NDArray[np.float64],
-    target: NDArray[np.float64],
-    ideal: NDArray[np.float64],
+    shares: Shares,
+    wanted: NDArray[np.float64],
 ) -> Matched:
-    """Find the factor under which calibrated draws have the mean coordinates of the ideal.
+    """Find the factor under which what requests accept has the wanted mean coordinates.
 
     Parameters
     ----------
     places : numpy.ndarray, shape (n, D), float64
-        Coordinates of labelled codes.
+        Coordinates of codes.
     accepted : numpy.ndarray, shape (n, R), float64
         Mass that each request accepts of each code, at least 0.
-    one_hot : numpy.ndarray, shape (n, K), float64
-        The codes' cells.
-    target : numpy.ndarray, shape (K,), float64
-    ideal : numpy.ndarray, shape (n,), float64
-        Weights under which the codes follow the target; sum to 1.
+    shares : callable
+        See `Shares`; what the factor takes changes how requests are to be mixed.
+    wanted : numpy.ndarray, shape (D,), float64
     """
-    wanted = ideal @ places
-    slope = np.zeros(places.shape[1])
-    mass = np.zeros(len(places))
-    # What the factor takes changes the confusion, and the weights by which requests are mixed.
-    for _ in range(_ALTERNATIONS):
-        tilted = accepted * np.exp(places @ slope)[:, None]
-        sums = tilted.sum(axis=0)
-        shares = solve_weights((tilted / sums).T @ one_hot, target)
-        mass = accepted @ (shares / sums)
-        slope = _entropy_balance(places, mass / mass.sum(), wanted)
-    exponents = places @ slope
-    kept = accepted * np.exp(exponents)[:, None]
-    full = [weighted_quantile(exponents, own, _FULL) for own in kept.T]
-    return Matched(slope, np.array(full))
+
+    def solve(slope: NDArray[np.float64], goal: NDArray[np.float64], times: int) -> Matched:
+        for _ in range(times):
+            sums = (accepted * factors(places, slope, None)).sum(axis=0)
+            mass = accepted @ (shares(slope, None) / sums)
+            slope = _entropy_balance(places, mass / mass.sum(), goal, slope)
+        kept = accepted * factors(places, slope, None)
+        exponents = places @ slope
+        full = [weighted_quantile(exponents, own, _FULL) for own in kept.T]
+        return Matched(slope, np.array(full))
+
+    uncut = solve(np.zeros(places.shape[1]), wanted, _FIRST)
+    kept = accepted * factors(places, uncut.slope, uncut.full)
+    reached = (kept / kept.sum(axis=0)) @ shares(uncut.slope, uncut.full) @ places
+    return solve(uncut.slope, wanted + _MADE_UP * (wanted - reached), _FURTHER)
 
 
 def _entropy_balance(
-    places: NDArray[np.float64], mass: NDArray[np.float64], wanted: NDArray[np.float64]
+    places: NDArray[np.float64],
+    mass: NDArray[np.float64],
+    wanted: NDArray[np.float64],
+    start: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Minimise the dual, log sum(mass exp(places . slope)) - slope . wanted, with a ridge."""
 
@@ -173,5 +189,5 @@ def _entropy_balance(
         value = np.log(total) + top - slope @ wanted + _RIDGE * slope @ slope / 2
         return float(value), tilted @ places / total - wanted + _RIDGE * slope
 
-    found = minimize(dual, np.zeros(places.shape[1]), jac=True, method="L-BFGS-B")
+    found = minimize(dual, start, jac=True, method="L-BFGS-B")
     return np.asarray(found.x, np.float64)

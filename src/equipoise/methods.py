@@ -183,7 +183,7 @@ def tilt_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
         labelled.account,
         latent.quality,
         tilt.frontier,
-        tilt.source.beta,
+        tilt.source.tilt.beta,
         tuple(np.asarray(tilt.source.acceptance).tolist()),
         calibration,
     )

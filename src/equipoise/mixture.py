@@ -137,6 +137,7 @@ class MixtureSource:
     mixtures: tuple[Mixture | None, ...]
 
     kind = "mixture"
+    for_verified = None
 
     @property
     def cells(self) -> NDArray[np.bool_]:

@@ -56,25 +56,32 @@ class Pilot:
         return np.array(means) * self.shares
 
 
-def explore(prior: Prior, judge: Judge, wanted: NDArray[np.bool_], size: int, seed: int) -> Pilot:
-    """Judge fresh codes of the prior, and more where a wanted cell accepts few of them.
+def explore(
+    prior: Prior,
+    codes: NDArray[np.float32],
+    log_chances: NDArray[np.float64],
+    judge: Judge,
+    wanted: NDArray[np.bool_],
+    seed: int,
+) -> Pilot:
+    """Go on from judged codes of the prior where a wanted cell accepts few of them.
 
     Parameters
     ----------
     prior : Prior
         Half-spaces are those of a `StandardNormal`; of another prior, cells get the whole.
+    codes : numpy.ndarray, shape (n, dim), float32
+        Codes of the prior to begin with; a level has as many, up to 16,384.
+    log_chances : numpy.ndarray, shape (n, K), float64
+        What `judge` says of them.
     judge : callable
         From codes, shape (n, dim), to log chances, shape (n, K).
     wanted : numpy.ndarray, shape (K,), bool
-    size : int
-        Codes of the prior to begin with; a level has as many, up to 16,384.
     seed : int
-        Of the codes.
+        Of further codes.
     """
     rng = generator_for(seed, Stream.FIT, 3)
-    codes = prior.codes(int(rng.integers(2**62)), 0, size)
-    log_chances = judge(codes)
-    cells = len(wanted)
+    cells, size = len(wanted), len(codes)
     spaces = HalfSpaces.whole(cells, codes.shape[1])
     parts, judged, own = [codes], [log_chances], [np.arange(size)] * cells
     shares, have = np.ones(cells), size

@@ -41,6 +41,11 @@ class Source(Protocol):
         """Which cells can be requested, shape (K,)."""
         ...
 
+    @property
+    def for_verified(self) -> Source | None:
+        """Another source for draws that are kept only where they came out; None for the same."""
+        ...
+
     def block(
         self, seed: int, key: Sequence[int], requested: NDArray[np.int64]
     ) -> NDArray[np.float32]:
@@ -227,6 +232,12 @@ class Sampler:
         key = (block, cell + 1)
         requested = self._requests(seed, block) if cell < 0 else np.full(BLOCK_ROWS, cell)
         return self.source.block(seed, key, requested), requested
+
+    @property
+    def for_verified(self) -> Sampler:
+        """The sampler whose draws are to be classified and kept where they came out."""
+        source = self.source.for_verified
+        return self if source is None else replace(self, source=source)
 
     def bound(self, generator: Generator) -> Sampler:
         """Return the sampler with the generator that it draws with.

@@ -35,10 +35,71 @@ from equipoise.workers import batches, one_thread
 AVOIDANCE = 4.0
 """How much sharper cells of target 0 are avoided than wanted ones are sought."""
 
+_VERIFIED = "verified."
+"""Begins the names of stored arrays of the source for verified draws."""
+
 _CHUNK = 256
 _LEAST_CHUNK = 16
 _LARGEST_ROUND = 8192
 _MOST_CANDIDATES = 50_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Tilt:
+    """The rule by which each cell accepts codes.
+
+    Attributes
+    ----------
+    beta : float
+        Sharpness, above 0.
+    ceilings : numpy.ndarray, shape (K,), float64
+        c_k; infinite for a cell that cannot be requested.
+    clearances : numpy.ndarray, shape (K,), float64
+        Probability of no unwanted cell from which on codes are accepted in full, above 0.
+    matching : Matching
+        The factor that keeps the images' mean.
+    """
+
+    beta: float
+    ceilings: NDArray[np.float64]
+    clearances: NDArray[np.float64]
+    matching: Matching
+
+    @property
+    def cells(self) -> NDArray[np.bool_]:
+        """Which cells can be requested, shape (K,)."""
+        return np.isfinite(self.ceilings)
+
+    def log_chances(
+        self, log_h: NDArray[np.floating], log_factors: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the logarithm of the probability that each cell accepts each code, (n, K)."""
+        return log_chances(log_h, self.ceilings, self.clearances, self.beta, log_factors)
+
+    def of_stem(
+        self, classifier: LatentClassifier, stem: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return the log chances of codes with these stem features, shape (n, K)."""
+        return self.log_chances(classifier.log_probabilities(stem), self.matching.log_factors(stem))
+
+    def judged(
+        self, generator: Generator, classifier: LatentClassifier, codes: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return the log chances of codes, shape (n, K), reading a few stems at a time."""
+        return np.concatenate(
+            [
+                self.of_stem(classifier, generator.stem(codes[low:high]))
+                for low, high in batches(0, len(codes), _CHUNK)
+            ]
+        )
+
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        return {
+            "ceilings": self.ceilings,
+            "clearances": self.clearances,
+            **self.matching.tensors(),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +109,7 @@ class TiltSource:
     Attributes
     ----------
     classifier : LatentClassifier
-    beta : float
-        Sharpness, above 0.
-    ceilings : numpy.ndarray, shape (K,), float64
-        c_k; infinite for a cell that cannot be requested.
-    clearances : numpy.ndarray, shape (K,), float64
-        Probability of no unwanted cell from which on codes are accepted in full, above 0.
-    matching : Matching
-        The factor that keeps the images' mean.
+    tilt : Tilt
     half_spaces : HalfSpaces
         Where each cell's candidates come from.
     screen : Screen
@@ -64,45 +118,37 @@ class TiltSource:
         Share of the prior's codes that each cell accepts.
     generator : Generator or None
         Gives the prior and the stem; None in a source that was just loaded.
+    for_verified : TiltSource or None
+        Draws that are to be classified and kept where they came out, by the same classifier: each
+        refused image costs more than many candidates, and what leaks in is thrown away.
     """
 
     classifier: LatentClassifier
-    beta: float
-    ceilings: NDArray[np.float64]
-    clearances: NDArray[np.float64]
-    matching: Matching
+    tilt: Tilt
     half_spaces: HalfSpaces
     screen: Screen
     acceptance: NDArray[np.float64]
     generator: Generator | None = None
+    for_verified: TiltSource | None = None
 
     kind = "tilt"
 
     @property
     def cells(self) -> NDArray[np.bool_]:
         """Which cells can be requested, shape (K,)."""
-        return np.isfinite(self.ceilings)
+        return self.tilt.cells
 
     def bound(self, generator: Generator) -> TiltSource:
         """Return the source with the generator that it draws from."""
-        return replace(self, generator=generator)
+        other = self.for_verified
+        return replace(self, generator=generator, for_verified=other and other.bound(generator))
 
     def chances(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probability that each cell accepts each code, shape (n, K)."""
-        generator = self._generator()
         screened = self.screen.ceilings(codes, slice(None))
-        parts = [
-            self._log_chances(generator.stem(codes[low:high]))
-            for low, high in batches(0, len(codes), _CHUNK)
-        ]
-        chances = np.exp(np.minimum(np.concatenate(parts), screened))
+        judged = self.tilt.judged(self._generator(), self.classifier, codes)
+        chances = np.exp(np.minimum(judged, screened))
         return np.asarray(np.where(self.half_spaces.hold(codes), chances, 0.0))
-
-    def _log_chances(self, stem: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return log chances before the screen, from stem features, shape (n, K)."""
-        log_h = self.classifier.log_probabilities(stem)
-        factors = self.matching.log_factors(stem)
-        return log_chances(log_h, self.ceilings, self.clearances, self.beta, factors)
 
     def _generator(self) -> Generator:
         if self.generator is None:
@@ -163,7 +209,8 @@ class TiltSource:
             passed = np.flatnonzero(lots < self.screen.ceilings(candidates, only)[:, 0])
             while len(passed) and have < count:
                 rows, passed = np.split(passed, [_next(count - have, have, judged)])
-                log_chance = self._log_chances(generator.stem(candidates[rows]))[:, cell]
+                stem = generator.stem(candidates[rows])
+                log_chance = self.tilt.of_stem(self.classifier, stem)[:, cell]
                 chosen = rows[lots[rows] < log_chance]
                 found.append(candidates[chosen])
                 have += len(chosen)
@@ -172,20 +219,27 @@ class TiltSource:
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
+        arrays = {**self._own_tensors(), **self.classifier.tensors()}
+        if self.for_verified is not None:
+            own = self.for_verified._own_tensors()
+            arrays.update({_VERIFIED + name: array for name, array in own.items()})
+        return arrays
+
+    def _own_tensors(self) -> dict[str, NDArray[Any]]:
+        """Return all arrays but the classifier's, by name."""
         return {
-            "ceilings": self.ceilings,
-            "clearances": self.clearances,
             "acceptance": self.acceptance,
-            **self.matching.tensors(),
+            **self.tilt.tensors(),
             **self.half_spaces.tensors(),
             **self.screen.tensors(),
-            **self.classifier.tensors(),
         }
 
     def parameters(self) -> dict[str, object]:
         """Return the numbers to store beside the arrays, JSON values."""
+        other = self.for_verified
         return {
-            "beta": self.beta,
+            "beta": self.tilt.beta,
+            "verified_beta": other and other.tilt.beta,
             "temperature": self.classifier.temperature,
             "stem_shape": list(self.classifier.stem_shape),
         }
@@ -206,41 +260,63 @@ class TiltSource:
         FileFormatError
             When an array is missing, of a wrong shape, or not finite.
         """
-        cells = groups.size
         classifier = latent_from_tensors(tensors, parameters, groups, where)
-        hidden = len(tensors["screen.bias1"]) if "screen.bias1" in tensors else 0
-        shapes: dict[str, tuple[int, ...]] = {
-            "ceilings": (cells,),
-            "clearances": (cells,),
-            "acceptance": (cells,),
-            "matching.slope": classifier.stem_shape[:1],
-            "matching.offsets": (cells,),
-            "half_space.normals": (cells, dim),
-            "half_space.thresholds": (cells,),
-            "screen.weight1": (dim, hidden),
-            "screen.bias1": (hidden,),
-            "screen.weight2": (hidden, cells),
-            "screen.bias2": (cells,),
-            "screen.margins": (cells,),
-        }
-        found = {name: stored_array(tensors, name, shape, where) for name, shape in shapes.items()}
-        beta = float(str(parameters["beta"]))
-        above = all((found[name] > 0).all() for name in ("ceilings", "clearances"))
-        if not (np.isfinite(beta) and beta > 0 and above):
-            raise FileFormatError(
-                where, "must have beta and ceilings above 0", beta, "Make the sampler again."
-            )
-        screen = {n.removeprefix("screen."): a for n, a in found.items() if n.startswith("screen.")}
-        return cls(
-            classifier,
-            beta,
+        one_shot = _from_stored(classifier, tensors, parameters["beta"], groups, dim, where)
+        # Files of earlier versions have one tilt for all draws.
+        if parameters.get("verified_beta") is None:
+            return one_shot
+        own = {n.removeprefix(_VERIFIED): a for n, a in tensors.items() if n.startswith(_VERIFIED)}
+        beta = parameters["verified_beta"]
+        for_verified = _from_stored(classifier, own, beta, groups, dim, where)
+        return replace(one_shot, for_verified=for_verified)
+
+
+def _from_stored(
+    classifier: LatentClassifier,
+    tensors: Mapping[str, NDArray[np.float32]],
+    beta: object,
+    groups: Groups,
+    dim: int,
+    where: str,
+) -> TiltSource:
+    """Rebuild a source that shares its classifier."""
+    cells = groups.size
+    hidden = len(tensors["screen.bias1"]) if "screen.bias1" in tensors else 0
+    shapes: dict[str, tuple[int, ...]] = {
+        "ceilings": (cells,),
+        "clearances": (cells,),
+        "acceptance": (cells,),
+        "matching.slope": classifier.stem_shape[:1],
+        "matching.offsets": (cells,),
+        "half_space.normals": (cells, dim),
+        "half_space.thresholds": (cells,),
+        "screen.weight1": (dim, hidden),
+        "screen.bias1": (hidden,),
+        "screen.weight2": (hidden, cells),
+        "screen.bias2": (cells,),
+        "screen.margins": (cells,),
+    }
+    found = {name: stored_array(tensors, name, shape, where) for name, shape in shapes.items()}
+    sharpness = float(str(beta))
+    above = all((found[name] > 0).all() for name in ("ceilings", "clearances"))
+    if not (np.isfinite(sharpness) and sharpness > 0 and above):
+        raise FileFormatError(
+            where, "must have beta and ceilings above 0", sharpness, "Make the sampler again."
+        )
+    screen = {n.removeprefix("screen."): a for n, a in found.items() if n.startswith("screen.")}
+    matching = Matching(found["matching.slope"], np.asarray(found["matching.offsets"], np.float64))
+    return TiltSource(
+        classifier,
+        Tilt(
+            sharpness,
             np.asarray(found["ceilings"], np.float64),
             np.asarray(found["clearances"], np.float64),
-            Matching(found["matching.slope"], np.asarray(found["matching.offsets"], np.float64)),
-            HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
-            Screen(**screen),
-            np.asarray(found["acceptance"], np.float64),
-        )
+            matching,
+        ),
+        HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
+        Screen(**screen),
+        np.asarray(found["acceptance"], np.float64),
+    )
 
 
 def _next(missing: int, have: int, judged: int) -> int:

@@ -6,31 +6,46 @@ the prior, and weighting it by what the tilt would accept gives the tilted draws
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from equipoise.calibrate import solve_weights
+from equipoise.cell_means import cell_means
 from equipoise.distances import frechet_distance, moments
 from equipoise.errors import InputError
+from equipoise.fresh import Fresh, look
 from equipoise.generators.base import Generator
 from equipoise.labels import LabelledCodes
 from equipoise.latent import LatentClassifier
 from equipoise.latent_fit import LatentFit
-from equipoise.matching import Matched, Matching, match, principal_axes, read_pooled
+from equipoise.matching import (
+    Axes,
+    Matched,
+    Matching,
+    Shares,
+    factors,
+    match,
+    principal_axes,
+    read_pooled,
+)
 from equipoise.pilot import explore
 from equipoise.quantiles import weighted_quantile
 from equipoise.screen import fit_screen
+from equipoise.seeds import Stream, generator_for
 from equipoise.targets import Target
-from equipoise.tilt import TiltSource, log_chances
-from equipoise.workers import batches
+from equipoise.tilt import Tilt, TiltSource, log_chances
 
 CEILING = 0.7
 """Quantile of h over the cell's own codes from which on every code is accepted, c_k."""
 
-BETAS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+BETAS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 """Sharpnesses that are tried when none is set."""
+
+VERIFIED_BETA = 8.0
+"""Sharpness of draws that are verified, when none is set."""
 
 PROPOSAL_BETA = 4.0
 """Sharpness of the draws that are labelled in directed rounds."""
@@ -43,7 +58,6 @@ _PILOT_VALUES = 2**28
 """Values of a pilot's codes, at most, unless it would be smaller than the least: 1 GiB."""
 _LEAST_OWN = 20.0
 _NOTHING_AVOIDED = 1e-9
-_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -70,12 +84,14 @@ class FrontierPoint:
 
 @dataclass(frozen=True, eq=False)
 class TiltFit:
-    """A tilt with how its sharpness was chosen."""
+    """A tilt, another for draws that are verified within it, and how the sharpness was chosen."""
 
     source: TiltSource
     frontier: tuple[FrontierPoint, ...]
 
 
+# Many small products: a second thread of BLAS takes longer to call than it saves.
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def fit_tilt(
     generator: Generator,
     fit: LatentFit,
@@ -97,7 +113,7 @@ def fit_tilt(
         Cells of target 0 cannot be requested.
     beta : float, optional
         Sharpness, above 0. By default the sharpest of `BETAS` whose distance on the frontier is
-        at most `_SLACK` times the least one.
+        at most `_SLACK` times the least one; `VERIFIED_BETA` for draws that are verified.
     seed : int
         Of the fresh codes.
 
@@ -110,50 +126,152 @@ def fit_tilt(
         if not (np.isfinite(beta) and beta > 0):
             raise InputError("beta", "must be above 0", beta, "Leave it out.")
         beta = float(beta)
-    known = labelled.known
-    cells, weights = labelled.labels.cells[known], labelled.weights[known]
-    log_h = fit.held_out[known].astype(np.float64)
-    one_hot = np.eye(target.groups.size)[cells]
-    features = read_pooled(generator, labelled.codes[known])
-    axes = principal_axes(features, weights)
-    places = axes.place(features)
-    mass = one_hot * weights[:, None]
-    ideal = (mass / mass.sum(axis=0).clip(1e-300)) @ target.shares
-    ideal /= ideal.sum()
-    reference = moments(places, ideal)
-    ceilings = ceilings_of(fit, labelled, target.shares > 0)
-    clearances = clearances_of(fit, labelled, target.shares > 0)
-
-    def trial(beta: float) -> tuple[FrontierPoint, Matched]:
-        wanted = np.flatnonzero(target.shares > 0)
-        none = np.zeros((1, target.groups.size))
-        accepted = np.exp(log_chances(log_h, ceilings, clearances, beta, none))[:, wanted]
-        accepted *= weights[:, None]
-        matched = match(places, accepted, one_hot, target.shares, ideal)
-        exponents = (places @ matched.slope)[:, None] - matched.full
-        tilted = accepted * np.exp(np.minimum(exponents, 0))
-        tilted /= tilted.sum(axis=0)
-        confusion = tilted.T @ one_hot
-        purity = np.full(target.groups.size, np.nan)
-        purity[wanted] = confusion[np.arange(len(wanted)), wanted]
-        with np.errstate(divide="ignore"):
-            calls = float((target.shares[wanted] / purity[wanted]).sum())
-        drawn = moments(places, tilted @ solve_weights(confusion, target.shares))
-        distance = frechet_distance(drawn, reference)
-        return FrontierPoint(beta, tuple(purity.tolist()), calls, distance), matched
-
+    ground = _ground(generator, fit, labelled, target)
     tried = BETAS if beta is None or beta in BETAS else tuple(sorted((*BETAS, beta)))
-    trials = {b: trial(b) for b in tried}
-    frontier = tuple(point for point, _ in trials.values())
+    frontier = tuple(_trial(ground, b) for b in tried)
+    verified_beta = beta or VERIFIED_BETA
     if beta is None:
         least = min(point.distance for point in frontier)
         beta = max(p.beta for p in frontier if p.distance <= _SLACK * least)
-    matched = trials[beta][1]
-    full = np.zeros(target.groups.size)
-    full[target.shares > 0] = matched.full
-    matching = axes.factors(matched.slope, full)
-    source = _prepare(generator, fit.classifier, ceilings, clearances, beta, matching, seed, _PILOT)
-    return TiltFit(source, frontier)
+    codes = _pilot_codes(generator, seed, _PILOT)
+    fresh = look(generator, fit.classifier, ground.axes, codes)
+    sources = []
+    for sharpness, verified in ((beta, False), (verified_beta, True)):
+        matched = _matched(ground, fresh, sharpness, verified)
+        full = np.zeros(target.groups.size)
+        full[ground.wanted] = matched.full
+        matching = ground.axes.factors(matched.slope, full)
+        tilt = Tilt(sharpness, ground.ceilings, ground.clearances, matching)
+        log_factors = np.log(factors(fresh.places, matched.slope, full))
+        judged = tilt.log_chances(fresh.log_h, log_factors)
+        sources.append(_prepare(generator, fit.classifier, tilt, codes, judged, seed))
+    one_shot, for_verified = sources
+    return TiltFit(replace(one_shot, for_verified=for_verified), frontier)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """What labelled codes of known cells tell: n codes, K cells, R of them wanted.
+
+    Attributes
+    ----------
+    target : Target
+    wanted : numpy.ndarray, shape (R,), int64
+    weights : numpy.ndarray, shape (n,), float64
+    one_hot, log_h : numpy.ndarray, shape (n, K), float64
+        Cells, and held-out log P(cell | code).
+    folds : numpy.ndarray, shape (n,), int64
+    axes : Axes
+    places : numpy.ndarray, shape (n, D), float64
+    ceilings, clearances : numpy.ndarray, shape (K,), float64
+    """
+
+    target: Target
+    wanted: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    one_hot: NDArray[np.float64]
+    log_h: NDArray[np.float64]
+    folds: NDArray[np.int64]
+    axes: Axes
+    places: NDArray[np.float64]
+    ceilings: NDArray[np.float64]
+    clearances: NDArray[np.float64]
+
+    def accepted(self, log_h: NDArray[np.floating], beta: float) -> NDArray[np.float64]:
+        """Return how much of each code each request accepts before matching, shape (m, R)."""
+        none = np.zeros((1, len(self.ceilings)))
+        chances = log_chances(log_h, self.ceilings, self.clearances, beta, none)
+        return np.exp(chances[:, self.wanted])
+
+    def mixing(self, accepted: NDArray[np.float64]) -> Shares:
+        """Return how one-shot requests are to be mixed to meet the target, by the labels."""
+
+        def shares(
+            slope: NDArray[np.float64], full: NDArray[np.float64] | None
+        ) -> NDArray[np.float64]:
+            tilted = accepted * factors(self.places, slope, full)
+            confusion = (tilted / tilted.sum(axis=0)).T @ self.one_hot
+            return solve_weights(confusion, self.target.shares)
+
+        return shares
+
+
+def _ground(
+    generator: Generator, fit: LatentFit, labelled: LabelledCodes, target: Target
+) -> _Ground:
+    known, positive = labelled.known, target.shares > 0
+    weights = labelled.weights[known]
+    features = read_pooled(generator, labelled.codes[known])
+    axes = principal_axes(features, weights)
+    return _Ground(
+        target,
+        np.flatnonzero(positive),
+        weights,
+        np.eye(target.groups.size)[labelled.labels.cells[known]],
+        fit.held_out[known].astype(np.float64),
+        fit.folds[known],
+        axes,
+        axes.place(features),
+        ceilings_of(fit, labelled, positive),
+        clearances_of(fit, labelled, positive),
+    )
+
+
+def _trial(ground: _Ground, beta: float) -> FrontierPoint:
+    """Estimate what one sharpness brings from the labelled codes alone."""
+    target, places, one_hot = ground.target, ground.places, ground.one_hot
+    own = one_hot * ground.weights[:, None]
+    ideal = (own / own.sum(axis=0).clip(1e-300)) @ target.shares
+    ideal /= ideal.sum()
+    accepted = ground.accepted(ground.log_h, beta) * ground.weights[:, None]
+    matched = match(places, accepted, ground.mixing(accepted), ideal @ places)
+    tilted = accepted * factors(places, matched.slope, matched.full)
+    tilted /= tilted.sum(axis=0)
+    confusion = tilted.T @ one_hot
+    purity = np.full(target.groups.size, np.nan)
+    purity[ground.wanted] = confusion[np.arange(len(ground.wanted)), ground.wanted]
+    with np.errstate(divide="ignore"):
+        calls = float((target.shares[ground.wanted] / purity[ground.wanted]).sum())
+    drawn = moments(places, tilted @ solve_weights(confusion, target.shares))
+    distance = frechet_distance(drawn, moments(places, ideal))
+    return FrontierPoint(beta, tuple(purity.tolist()), calls, distance)
+
+
+def _matched(ground: _Ground, fresh: Fresh, beta: float, verified: bool) -> Matched:
+    """Match the means of one-shot draws, or of those that come out as requested.
+
+    Each request is known by the fresh codes, or by the labelled ones where these accept more: a
+    rare cell's labels are directed, and of the prior hardly a code is its own.
+    """
+    wanted, shares = ground.wanted, ground.target.shares[ground.wanted]
+    labelled = ground.accepted(ground.log_h, beta) * ground.weights[:, None]
+    mixing = ground.mixing(labelled)
+    free = ground.accepted(fresh.log_h, beta)
+    if verified:
+        labelled *= ground.one_hot[:, wanted]
+        free *= np.exp(fresh.log_h[:, wanted].astype(np.float64))
+    known_by_fresh = _effective(free) >= _effective(labelled)
+    means = cell_means(
+        *(fresh, ground.places, ground.one_hot, np.exp(ground.log_h)),
+        *(ground.weights, ground.folds),
+    )[wanted]
+    own = ground.one_hot[:, wanted] * ground.weights[:, None]
+    by_labels = (own / own.sum(axis=0).clip(1e-300)).T @ ground.places
+    trusted = known_by_fresh & np.isfinite(means).all(axis=1)
+    means = np.where(trusted[:, None], means, by_labels)
+    accepted = np.vstack([np.where(trusted, 0.0, labelled), np.where(trusted, free, 0.0)])
+    places = np.vstack([ground.places, fresh.places])
+    return match(
+        places,
+        accepted,
+        (lambda slope, full: shares) if verified else mixing,
+        shares @ means,
+    )
+
+
+def _effective(masses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the effective number of codes in each column (Kish 1965)."""
+    return np.asarray(masses.sum(axis=0) ** 2 / np.square(masses).sum(axis=0).clip(1e-300))
 
 
 def fit_proposal(
@@ -164,16 +282,17 @@ def fit_proposal(
     matching = Matching.none(fit.classifier.stem_shape[0], len(ceilings))
     # Labels near unwanted cells are as useful as others, so nothing is avoided.
     clearances = np.full(len(ceilings), _NOTHING_AVOIDED)
-    return _prepare(
-        generator,
-        fit.classifier,
-        ceilings,
-        clearances,
-        PROPOSAL_BETA,
-        matching,
-        seed,
-        _PROPOSAL_PILOT,
-    )
+    tilt = Tilt(PROPOSAL_BETA, ceilings, clearances, matching)
+    codes = _pilot_codes(generator, seed, _PROPOSAL_PILOT)
+    judged = tilt.judged(generator, fit.classifier, codes)
+    return _prepare(generator, fit.classifier, tilt, codes, judged, seed)
+
+
+def _pilot_codes(generator: Generator, seed: int, size: int) -> NDArray[np.float32]:
+    """Return fresh codes of the prior, fewer where they are wide."""
+    size = min(size, max(_LEAST_PILOT, _PILOT_VALUES // generator.dim))
+    named = int(generator_for(seed, Stream.FIT, 4).integers(2**62))
+    return generator.prior.codes(named, 0, size)
 
 
 def ceilings_of(
@@ -220,29 +339,18 @@ def _own_weights(h: NDArray[np.float64], labelled: LabelledCodes) -> NDArray[np.
 def _prepare(
     generator: Generator,
     classifier: LatentClassifier,
-    ceilings: NDArray[np.float64],
-    clearances: NDArray[np.float64],
-    beta: float,
-    matching: Matching,
+    tilt: Tilt,
+    codes: NDArray[np.float32],
+    judged: NDArray[np.float64],
     seed: int,
-    size: int,
 ) -> TiltSource:
-    """Explore the prior to place half-spaces, fit the screen, and learn what each cell accepts."""
+    """Explore on from judged codes to place half-spaces, fit the screen, learn the acceptance."""
 
-    def judge(codes: NDArray[np.float32]) -> NDArray[np.float64]:
-        parts = []
-        for low, high in batches(0, len(codes), _CHUNK):
-            stem = generator.stem(codes[low:high])
-            log_h = classifier.log_probabilities(stem)
-            factors = matching.log_factors(stem)
-            parts.append(log_chances(log_h, ceilings, clearances, beta, factors))
-        return np.concatenate(parts)
+    def judge(further: NDArray[np.float32]) -> NDArray[np.float64]:
+        return tilt.judged(generator, classifier, further)
 
-    size = min(size, max(_LEAST_PILOT, _PILOT_VALUES // generator.dim))
-    pilot = explore(generator.prior, judge, np.isfinite(ceilings), size, seed)
+    pilot = explore(generator.prior, codes, judged, judge, tilt.cells, seed)
     screen = fit_screen(pilot.codes, pilot.log_chances, pilot.own, seed)
     screened = screen.ceilings(pilot.codes, slice(None))
     accepted = pilot.acceptance(np.minimum(pilot.log_chances, screened))
-    return TiltSource(
-        classifier, beta, ceilings, clearances, matching, pilot.spaces, screen, accepted, generator
-    )
+    return TiltSource(classifier, tilt, pilot.spaces, screen, accepted, generator)

@@ -19,6 +19,7 @@ from equipoise.methods import Ground, shift_sampler, tilt_sampler
 from equipoise.mixture import MixtureSource, fit_mixture
 from equipoise.sampler import Origin, Sampler
 from equipoise.targets import Target
+from equipoise.tilt import TiltSource
 
 _PRIOR_SEED = 2**60
 """Added to a run's seed for draws of the prior, which are not those that were labelled."""
@@ -204,8 +205,8 @@ def tilt_of_prior(case: Case) -> Outcome:
 def tilt_one_shot(case: Case) -> Outcome:
     """Tilt, calibrate, draw once."""
     sampler, fit = case.tilt
-    beta = getattr(sampler.source, "beta", np.nan)
-    return case.draw(sampler, fit, f"beta {beta:g}")
+    assert isinstance(sampler.source, TiltSource)
+    return case.draw(sampler, fit, f"beta {sampler.source.tilt.beta:g}")
 
 
 def tilt_verified(case: Case) -> Outcome:
