@@ -1,11 +1,16 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from equipoise.classifiers import Panel
+from equipoise.drawing import verified
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent_fit import fit_latent
 from equipoise.sampler import Origin, Sampler
+from equipoise.sampler_file import load_sampler, save_sampler
 from equipoise.targets import Target
 from equipoise.tilt import AVOIDANCE, log_chances
 from equipoise.tilt_fit import TiltFit, fit_tilt
@@ -100,11 +105,39 @@ def test_codes_stay_codes_of_the_prior(toy: ToyGenerator, sampler: Sampler) -> N
     assert projected.std() == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_an_untouched_attribute_is_distributed_as_by_rejection(
-    toy: ToyGenerator, sampler: Sampler, toy_labels: Labels, seed: int
+def test_draws_to_be_verified_are_purer_and_kept_with_the_sampler(
+    toy: ToyGenerator,
+    toy_panel: Panel,
+    toy_labels: Labels,
+    sampler: Sampler,
+    tilt: TiltFit,
+    tmp_path: Path,
 ) -> None:
-    """Verified draws of a cell against the prior's own codes of that cell."""
+    assert tilt.source.for_verified is not None
+    assert tilt.source.for_verified.tilt.beta > tilt.source.tilt.beta
+    purities = []
+    for one in (sampler, sampler.for_verified):
+        draws = one.draw(6000, 3)
+        achieved = true_cells(toy, toy_labels, draws.codes)
+        purities.append((achieved == draws.requested).mean())
+    assert purities[1] > purities[0]
+    save_sampler(sampler, tmp_path / "s.safetensors")
+    back = load_sampler(tmp_path / "s.safetensors", toy)
+    for one, other in ((sampler, back), (sampler.for_verified, back.for_verified)):
+        assert np.array_equal(one.draw(300, 9).codes, other.draw(300, 9).codes)
+    wanted = np.array([5, 0, 0, 0, 0, 5])
+    kept = np.concatenate([d.draws.codes for d in verified(back, toy, toy_panel, wanted, 4)])
+    first = back.for_verified.draw(50, 4, cell=back.groups.cells[0]).codes
+    assert (kept[:5, None] == first).all(axis=2).any(axis=1).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", ["one-shot", "verified"])
+def test_an_untouched_attribute_is_distributed_as_by_rejection(
+    toy: ToyGenerator, sampler: Sampler, toy_labels: Labels, seed: int, kind: str
+) -> None:
+    """Draws of a cell that came out as requested against the prior's own codes of that cell."""
+    sampler = sampler if kind == "one-shot" else sampler.for_verified
     prior = toy.prior.codes(900 + seed, 0, 60_000)
     cells = true_cells(toy, toy_labels, prior)
     glasses = toy.groups.attribute("glasses")

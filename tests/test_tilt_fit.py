@@ -51,6 +51,20 @@ def test_a_cell_of_zero_target_cannot_be_requested(
         )
 
 
+def test_a_cell_without_a_label_can_still_be_requested(
+    toy: ToyGenerator, labelled: LabelledCodes
+) -> None:
+    rows = np.flatnonzero(labelled.labels.cells != 5)
+    without = LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
+    latent = fit_latent(toy.stem, without)
+    source = fit_tilt(toy, latent, without, Target.uniform(labelled.labels.groups)).source
+    for one in (source, source.for_verified):
+        assert one is not None
+        assert np.isfinite(one.tilt.matching.slope).all()
+        assert np.isfinite(one.tilt.matching.offsets).all()
+        assert (one.acceptance > 0).all()
+
+
 @pytest.mark.parametrize(("codes", "used"), [(100_000, 65_536), (9000, 9000), (10, 4096)])
 def test_the_pilot_of_wide_codes_is_bounded(
     codes: int,

@@ -42,7 +42,8 @@ class Calibration:
     purity : numpy.ndarray, shape (K,), float64
         Share of requests that are achieved; NaN for a cell that was not requested.
     calls : float
-        Generator calls per verified image, target / purity summed over cells.
+        Generator calls per verified image, target / purity summed over cells; a few too many
+        where verified draws have a purer source of their own.
     measured : int
         Draws that the confusion was measured on.
     """

@@ -248,19 +248,22 @@ def _matched(ground: _Ground, fresh: Fresh, beta: float, verified: bool) -> Matc
     mixing = ground.mixing(labelled)
     free = ground.accepted(fresh.log_h, beta)
     if verified:
-        labelled *= ground.one_hot[:, wanted]
-        free *= np.exp(fresh.log_h[:, wanted].astype(np.float64))
-    known_by_fresh = _effective(free) >= _effective(labelled)
+        labelled = labelled * ground.one_hot[:, wanted]
+        free = free * np.exp(fresh.log_h[:, wanted].astype(np.float64))
+    by_fresh = _effective(free) >= _effective(labelled)
+    accepted = np.vstack([np.where(by_fresh, 0.0, labelled), np.where(by_fresh, free, 0.0)])
+    places = np.vstack([ground.places, fresh.places])
     means = cell_means(
         *(fresh, ground.places, ground.one_hot, np.exp(ground.log_h)),
         *(ground.weights, ground.folds),
     )[wanted]
     own = ground.one_hot[:, wanted] * ground.weights[:, None]
+    # A cell without a label is left where its requests lie.
+    as_it_is = (accepted / accepted.sum(axis=0)).T @ places
     by_labels = (own / own.sum(axis=0).clip(1e-300)).T @ ground.places
-    trusted = known_by_fresh & np.isfinite(means).all(axis=1)
-    means = np.where(trusted[:, None], means, by_labels)
-    accepted = np.vstack([np.where(trusted, 0.0, labelled), np.where(trusted, free, 0.0)])
-    places = np.vstack([ground.places, fresh.places])
+    by_labels = np.where(own.sum(axis=0)[:, None] > 0, by_labels, as_it_is)
+    found = by_fresh & np.isfinite(means).all(axis=1)
+    means = np.where(found[:, None], means, by_labels)
     return match(
         places,
         accepted,
