@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from equipoise.ceilings import CEILING, ceilings_of
 from equipoise.errors import InputError
 from equipoise.generators import Prior
 from equipoise.generators.toy import ToyGenerator
@@ -11,7 +12,7 @@ from equipoise.latent_fit import LatentFit, fit_latent
 from equipoise.pilot import Pilot, explore
 from equipoise.sampler import Origin, Sampler
 from equipoise.targets import Target
-from equipoise.tilt_fit import BETAS, CEILING, ceilings_of, fit_tilt
+from equipoise.tilt_fit import BETAS, fit_tilt
 
 
 @pytest.fixture(scope="module")

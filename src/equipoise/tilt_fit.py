@@ -1,4 +1,4 @@
-"""Fitting of the tilt: ceilings, sharpness, matching from labelled codes, screens from fresh ones.
+"""Fitting of the tilt: its sharpness, and its matching, half-spaces and screen.
 
 What a sharpness would bring is estimated without a single new image: each labelled code stands for
 the prior, and weighting it by what the tilt would accept gives the tilted draws.
@@ -13,33 +13,22 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from equipoise.calibrate import solve_weights
-from equipoise.cell_means import cell_means
+from equipoise.ceilings import NOTHING_AVOIDED, ceilings_of
 from equipoise.distances import frechet_distance, moments
 from equipoise.errors import InputError
-from equipoise.fresh import Fresh, look
+from equipoise.fresh import look
+from equipoise.fresh_match import match_by_fresh
 from equipoise.generators.base import Generator
+from equipoise.known import Known, known_of
 from equipoise.labels import LabelledCodes
 from equipoise.latent import LatentClassifier
 from equipoise.latent_fit import LatentFit
-from equipoise.matching import (
-    Axes,
-    Matched,
-    Matching,
-    Shares,
-    factors,
-    match,
-    principal_axes,
-    read_pooled,
-)
+from equipoise.matching import Matching, factors, match
 from equipoise.pilot import explore
-from equipoise.quantiles import weighted_quantile
 from equipoise.screen import fit_screen
 from equipoise.seeds import Stream, generator_for
 from equipoise.targets import Target
-from equipoise.tilt import Tilt, TiltSource, log_chances
-
-CEILING = 0.7
-"""Quantile of h over the cell's own codes from which on every code is accepted, c_k."""
+from equipoise.tilt import Tilt, TiltSource
 
 BETAS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 """Sharpnesses that are tried when none is set."""
@@ -56,8 +45,6 @@ _PROPOSAL_PILOT = 16_384
 _LEAST_PILOT = 4096
 _PILOT_VALUES = 2**28
 """Values of a pilot's codes, at most, unless it would be smaller than the least: 1 GiB."""
-_LEAST_OWN = 20.0
-_NOTHING_AVOIDED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -126,22 +113,22 @@ def fit_tilt(
         if not (np.isfinite(beta) and beta > 0):
             raise InputError("beta", "must be above 0", beta, "Leave it out.")
         beta = float(beta)
-    ground = _ground(generator, fit, labelled, target)
+    known = known_of(generator, fit, labelled, target)
     tried = BETAS if beta is None or beta in BETAS else tuple(sorted((*BETAS, beta)))
-    frontier = tuple(_trial(ground, b) for b in tried)
+    frontier = tuple(_trial(known, b) for b in tried)
     verified_beta = beta or VERIFIED_BETA
     if beta is None:
         least = min(point.distance for point in frontier)
         beta = max(p.beta for p in frontier if p.distance <= _SLACK * least)
     codes = _pilot_codes(generator, seed, _PILOT)
-    fresh = look(generator, fit.classifier, ground.axes, codes)
+    fresh = look(generator, fit.classifier, known.axes, codes)
     sources = []
     for sharpness, verified in ((beta, False), (verified_beta, True)):
-        matched = _matched(ground, fresh, sharpness, verified)
+        matched = match_by_fresh(known, fresh, sharpness, verified)
         full = np.zeros(target.groups.size)
-        full[ground.wanted] = matched.full
-        matching = ground.axes.factors(matched.slope, full)
-        tilt = Tilt(sharpness, ground.ceilings, ground.clearances, matching)
+        full[known.wanted] = matched.full
+        matching = known.axes.factors(matched.slope, full)
+        tilt = Tilt(sharpness, known.ceilings, known.clearances, matching)
         log_factors = np.log(factors(fresh.places, matched.slope, full))
         judged = tilt.log_chances(fresh.log_h, log_factors)
         sources.append(_prepare(generator, fit.classifier, tilt, codes, judged, seed))
@@ -149,132 +136,24 @@ def fit_tilt(
     return TiltFit(replace(one_shot, for_verified=for_verified), frontier)
 
 
-@dataclass(frozen=True, eq=False)
-class _Ground:
-    """What labelled codes of known cells tell: n codes, K cells, R of them wanted.
-
-    Attributes
-    ----------
-    target : Target
-    wanted : numpy.ndarray, shape (R,), int64
-    weights : numpy.ndarray, shape (n,), float64
-    one_hot, log_h : numpy.ndarray, shape (n, K), float64
-        Cells, and held-out log P(cell | code).
-    folds : numpy.ndarray, shape (n,), int64
-    axes : Axes
-    places : numpy.ndarray, shape (n, D), float64
-    ceilings, clearances : numpy.ndarray, shape (K,), float64
-    """
-
-    target: Target
-    wanted: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    one_hot: NDArray[np.float64]
-    log_h: NDArray[np.float64]
-    folds: NDArray[np.int64]
-    axes: Axes
-    places: NDArray[np.float64]
-    ceilings: NDArray[np.float64]
-    clearances: NDArray[np.float64]
-
-    def accepted(self, log_h: NDArray[np.floating], beta: float) -> NDArray[np.float64]:
-        """Return how much of each code each request accepts before matching, shape (m, R)."""
-        none = np.zeros((1, len(self.ceilings)))
-        chances = log_chances(log_h, self.ceilings, self.clearances, beta, none)
-        return np.exp(chances[:, self.wanted])
-
-    def mixing(self, accepted: NDArray[np.float64]) -> Shares:
-        """Return how one-shot requests are to be mixed to meet the target, by the labels."""
-
-        def shares(
-            slope: NDArray[np.float64], full: NDArray[np.float64] | None
-        ) -> NDArray[np.float64]:
-            tilted = accepted * factors(self.places, slope, full)
-            confusion = (tilted / tilted.sum(axis=0)).T @ self.one_hot
-            return solve_weights(confusion, self.target.shares)
-
-        return shares
-
-
-def _ground(
-    generator: Generator, fit: LatentFit, labelled: LabelledCodes, target: Target
-) -> _Ground:
-    known, positive = labelled.known, target.shares > 0
-    weights = labelled.weights[known]
-    features = read_pooled(generator, labelled.codes[known])
-    axes = principal_axes(features, weights)
-    return _Ground(
-        target,
-        np.flatnonzero(positive),
-        weights,
-        np.eye(target.groups.size)[labelled.labels.cells[known]],
-        fit.held_out[known].astype(np.float64),
-        fit.folds[known],
-        axes,
-        axes.place(features),
-        ceilings_of(fit, labelled, positive),
-        clearances_of(fit, labelled, positive),
-    )
-
-
-def _trial(ground: _Ground, beta: float) -> FrontierPoint:
+def _trial(known: Known, beta: float) -> FrontierPoint:
     """Estimate what one sharpness brings from the labelled codes alone."""
-    target, places, one_hot = ground.target, ground.places, ground.one_hot
-    own = one_hot * ground.weights[:, None]
+    target, places, one_hot = known.target, known.places, known.one_hot
+    own = one_hot * known.weights[:, None]
     ideal = (own / own.sum(axis=0).clip(1e-300)) @ target.shares
     ideal /= ideal.sum()
-    accepted = ground.accepted(ground.log_h, beta) * ground.weights[:, None]
-    matched = match(places, accepted, ground.mixing(accepted), ideal @ places)
+    accepted = known.accepted(known.log_h, beta) * known.weights[:, None]
+    matched = match(places, accepted, known.mixing(accepted), ideal @ places)
     tilted = accepted * factors(places, matched.slope, matched.full)
     tilted /= tilted.sum(axis=0)
     confusion = tilted.T @ one_hot
     purity = np.full(target.groups.size, np.nan)
-    purity[ground.wanted] = confusion[np.arange(len(ground.wanted)), ground.wanted]
+    purity[known.wanted] = confusion[np.arange(len(known.wanted)), known.wanted]
     with np.errstate(divide="ignore"):
-        calls = float((target.shares[ground.wanted] / purity[ground.wanted]).sum())
+        calls = float((target.shares[known.wanted] / purity[known.wanted]).sum())
     drawn = moments(places, tilted @ solve_weights(confusion, target.shares))
     distance = frechet_distance(drawn, moments(places, ideal))
     return FrontierPoint(beta, tuple(purity.tolist()), calls, distance)
-
-
-def _matched(ground: _Ground, fresh: Fresh, beta: float, verified: bool) -> Matched:
-    """Match the means of one-shot draws, or of those that come out as requested.
-
-    Each request is known by the fresh codes, or by the labelled ones where these accept more: a
-    rare cell's labels are directed, and of the prior hardly a code is its own.
-    """
-    wanted, shares = ground.wanted, ground.target.shares[ground.wanted]
-    labelled = ground.accepted(ground.log_h, beta) * ground.weights[:, None]
-    mixing = ground.mixing(labelled)
-    free = ground.accepted(fresh.log_h, beta)
-    if verified:
-        labelled = labelled * ground.one_hot[:, wanted]
-        free = free * np.exp(fresh.log_h[:, wanted].astype(np.float64))
-    by_fresh = _effective(free) >= _effective(labelled)
-    accepted = np.vstack([np.where(by_fresh, 0.0, labelled), np.where(by_fresh, free, 0.0)])
-    places = np.vstack([ground.places, fresh.places])
-    means = cell_means(
-        *(fresh, ground.places, ground.one_hot, np.exp(ground.log_h)),
-        *(ground.weights, ground.folds),
-    )[wanted]
-    own = ground.one_hot[:, wanted] * ground.weights[:, None]
-    # A cell without a label is left where its requests lie.
-    as_it_is = (accepted / accepted.sum(axis=0)).T @ places
-    by_labels = (own / own.sum(axis=0).clip(1e-300)).T @ ground.places
-    by_labels = np.where(own.sum(axis=0)[:, None] > 0, by_labels, as_it_is)
-    found = by_fresh & np.isfinite(means).all(axis=1)
-    means = np.where(found[:, None], means, by_labels)
-    return match(
-        places,
-        accepted,
-        (lambda slope, full: shares) if verified else mixing,
-        shares @ means,
-    )
-
-
-def _effective(masses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the effective number of codes in each column (Kish 1965)."""
-    return np.asarray(masses.sum(axis=0) ** 2 / np.square(masses).sum(axis=0).clip(1e-300))
 
 
 def fit_proposal(
@@ -284,7 +163,7 @@ def fit_proposal(
     ceilings = ceilings_of(fit, labelled, target.shares > 0)
     matching = Matching.none(fit.classifier.stem_shape[0], len(ceilings))
     # Labels near unwanted cells are as useful as others, so nothing is avoided.
-    clearances = np.full(len(ceilings), _NOTHING_AVOIDED)
+    clearances = np.full(len(ceilings), NOTHING_AVOIDED)
     tilt = Tilt(PROPOSAL_BETA, ceilings, clearances, matching)
     codes = _pilot_codes(generator, seed, _PROPOSAL_PILOT)
     judged = tilt.judged(generator, fit.classifier, codes)
@@ -296,47 +175,6 @@ def _pilot_codes(generator: Generator, seed: int, size: int) -> NDArray[np.float
     size = min(size, max(_LEAST_PILOT, _PILOT_VALUES // generator.dim))
     named = int(generator_for(seed, Stream.FIT, 4).integers(2**62))
     return generator.prior.codes(named, 0, size)
-
-
-def ceilings_of(
-    fit: LatentFit, labelled: LabelledCodes, wanted: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the `CEILING` quantile of held-out h over each cell's own codes, shape (K,).
-
-    A cell with too few of its own takes all codes, each as far as it is held to be of the cell.
-    Infinite for cells that are not wanted.
-    """
-    h = np.exp(fit.held_out.astype(np.float64))
-    own = _own_weights(h, labelled)
-    ceilings = np.full(len(wanted), np.inf)
-    for k in np.flatnonzero(wanted):
-        ceilings[k] = weighted_quantile(h[:, k], own[:, k], CEILING)
-    return ceilings
-
-
-def clearances_of(
-    fit: LatentFit, labelled: LabelledCodes, wanted: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the `CEILING` quantile, over each cell's own codes, of held-out P(no unwanted cell).
-
-    Shape (K,), above 0; 1 where every cell is wanted.
-    """
-    h = np.exp(fit.held_out.astype(np.float64))
-    own = _own_weights(h, labelled)
-    clear = 1 - h[:, ~wanted].sum(axis=1)
-    found = [weighted_quantile(clear, own[:, k], CEILING) for k in range(len(wanted))]
-    return np.clip(found, _NOTHING_AVOIDED, 1.0)
-
-
-def _own_weights(h: NDArray[np.float64], labelled: LabelledCodes) -> NDArray[np.float64]:
-    """Return how far each code stands for each cell, shape (n, K).
-
-    A cell with too few codes of its own takes all, each as far as it is held to be of the cell.
-    """
-    cells = labelled.labels.cells
-    enough = labelled.effective() >= _LEAST_OWN
-    member = np.where(enough, cells[:, None] == np.arange(h.shape[1]), h)
-    return np.asarray(member * (labelled.weights * labelled.known)[:, None])
 
 
 def _prepare(

@@ -1,0 +1,51 @@
+"""Matching of a tilt's draws by fresh codes of the prior (docs/decisions/0015)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.cell_means import cell_means
+from equipoise.fresh import Fresh
+from equipoise.known import Known
+from equipoise.matching import Matched, match
+
+
+def match_by_fresh(known: Known, fresh: Fresh, beta: float, verified: bool) -> Matched:
+    """Match the means of one-shot draws, or of those that come out as requested.
+
+    Each request is known by the fresh codes, or by the labelled ones where these accept more: a
+    rare cell's labels are directed, and of the prior hardly a code is its own.
+    """
+    wanted, shares = known.wanted, known.target.shares[known.wanted]
+    labelled = known.accepted(known.log_h, beta) * known.weights[:, None]
+    mixing = known.mixing(labelled)
+    free = known.accepted(fresh.log_h, beta)
+    if verified:
+        labelled = labelled * known.one_hot[:, wanted]
+        free = free * np.exp(fresh.log_h[:, wanted].astype(np.float64))
+    by_fresh = _effective(free) >= _effective(labelled)
+    accepted = np.vstack([np.where(by_fresh, 0.0, labelled), np.where(by_fresh, free, 0.0)])
+    places = np.vstack([known.places, fresh.places])
+    means = cell_means(
+        *(fresh, known.places, known.one_hot, np.exp(known.log_h)),
+        *(known.weights, known.folds),
+    )[wanted]
+    own = known.one_hot[:, wanted] * known.weights[:, None]
+    # A cell without a label is left where its requests lie.
+    as_it_is = (accepted / accepted.sum(axis=0)).T @ places
+    by_labels = (own / own.sum(axis=0).clip(1e-300)).T @ known.places
+    by_labels = np.where(own.sum(axis=0)[:, None] > 0, by_labels, as_it_is)
+    found = by_fresh & np.isfinite(means).all(axis=1)
+    means = np.where(found[:, None], means, by_labels)
+    return match(
+        places,
+        accepted,
+        (lambda slope, full: shares) if verified else mixing,
+        shares @ means,
+    )
+
+
+def _effective(masses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the effective number of codes in each column (Kish 1965)."""
+    return np.asarray(masses.sum(axis=0) ** 2 / np.square(masses).sum(axis=0).clip(1e-300))
