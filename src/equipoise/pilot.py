@@ -24,6 +24,7 @@ _ENOUGH = 200.0
 _LEVELS = 6
 _ELITE = 0.02
 _SIZE_OF_LEVEL = 16_384
+_PLENTY, _LAST = 1500.0, 3 / 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,8 @@ def explore(
     prior : Prior
         Half-spaces are those of a `StandardNormal`; of another prior, cells get the whole.
     codes : numpy.ndarray, shape (n, dim), float32
-        Codes of the prior to begin with; a level has as many, up to 16,384.
+        Codes of the prior to begin with; a level has as many, up to 16,384. A cell that accepts
+        few of its last ones gets 3/16 as many from its half-space.
     log_chances : numpy.ndarray, shape (n, K), float64
         What `judge` says of them.
     judge : callable
@@ -84,7 +86,18 @@ def explore(
     cells, size = len(wanted), len(codes)
     spaces = HalfSpaces.whole(cells, codes.shape[1])
     parts, judged, own = [codes], [log_chances], [np.arange(size)] * cells
-    shares, have = np.ones(cells), size
+    shares = np.ones(cells)
+
+    def within(k: int, n: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Judge candidates of the cell's half-space as it now is."""
+        fresh = prior.codes(int(rng.integers(2**62)), 0, n)
+        here = spaces.candidates(fresh, k, rng)
+        have = sum(map(len, parts))
+        parts.append(here)
+        judged.append(judge(here))
+        own[k], shares[k] = np.arange(have, have + len(here)), spaces.mass()[k]
+        return here, judged[-1]
+
     if isinstance(prior, StandardNormal):
         for k in np.flatnonzero(wanted).tolist():
             here, chances = codes, log_chances
@@ -93,15 +106,11 @@ def explore(
                     break
                 best = np.argsort(chances[:, k])[-int(_ELITE * len(here)) :]
                 spaces = spaces.narrowed(k, *half_space_of(here[best], np.ones(len(best))))
-                fresh = prior.codes(int(rng.integers(2**62)), 0, min(size, _SIZE_OF_LEVEL))
-                here = spaces.candidates(fresh, k, rng)
-                chances = judge(here)
-                parts.append(here)
-                judged.append(chances)
-                own[k] = np.arange(have, have + len(here))
-                shares[k] = spaces.mass()[k]
-                have += len(here)
+                here, chances = within(k, min(size, _SIZE_OF_LEVEL))
             accepted = np.exp(chances[:, k])
             if accepted.sum() > 0:
                 spaces = spaces.narrowed(k, *half_space_of(here, accepted))
+                # A screen that saw few accepted codes lets through many times as many.
+                if accepted.sum() < _PLENTY:
+                    within(k, int(_LAST * size))
     return Pilot(np.concatenate(parts), np.concatenate(judged), tuple(own), shares, spaces)

@@ -26,7 +26,7 @@ LOST = 0.03
 """Share of a cell's acceptance that the ceilings may cut off."""
 
 _HIDDEN = 256
-_EPOCHS = 10
+_EPOCHS = 12
 _BATCH = 512
 _HELD_OUT = 0.25
 _LARGEST_MARGIN = 30.0
