@@ -137,7 +137,11 @@ def test_flags_that_mean_nothing_are_refused(folder: Path, tmp_path: Path) -> No
 
 
 def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
-    code = "from equipoise.cli import main; main()"
+    # A shell starts what runs in the background deaf to SIGINT, and children inherit that.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from equipoise.cli import main; main()"
+    )
     arguments = ("collect", "--out", str(tmp_path), "--generator", "toy", "--n", "400000")
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True
