@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.cell_means import cell_means
 from equipoise.fresh import Fresh
 from equipoise.known import Known
 from equipoise.matching import Matched, match
 
 
-def match_by_fresh(known: Known, fresh: Fresh, beta: float, verified: bool) -> Matched:
+def match_by_fresh(
+    known: Known, fresh: Fresh, means: NDArray[np.float64], beta: float, verified: bool
+) -> Matched:
     """Match the means of one-shot draws, or of those that come out as requested.
+
+    `means` are those of `cell_means`, shape (K, D).
 
     Each request is known by the fresh codes, or by the labelled ones where these accept more: a
     rare cell's labels are directed, and of the prior hardly a code is its own.
@@ -27,22 +30,18 @@ def match_by_fresh(known: Known, fresh: Fresh, beta: float, verified: bool) -> M
     by_fresh = _effective(free) >= _effective(labelled)
     accepted = np.vstack([np.where(by_fresh, 0.0, labelled), np.where(by_fresh, free, 0.0)])
     places = np.vstack([known.places, fresh.places])
-    means = cell_means(
-        *(fresh, known.places, known.one_hot, np.exp(known.log_h)),
-        *(known.weights, known.folds),
-    )[wanted]
     own = known.one_hot[:, wanted] * known.weights[:, None]
     # A cell without a label is left where its requests lie.
     as_it_is = (accepted / accepted.sum(axis=0)).T @ places
     by_labels = (own / own.sum(axis=0).clip(1e-300)).T @ known.places
     by_labels = np.where(own.sum(axis=0)[:, None] > 0, by_labels, as_it_is)
-    found = by_fresh & np.isfinite(means).all(axis=1)
-    means = np.where(found[:, None], means, by_labels)
+    found = by_fresh & np.isfinite(means[wanted]).all(axis=1)
+    goals = np.where(found[:, None], means[wanted], by_labels)
     return match(
         places,
         accepted,
         (lambda slope, full: shares) if verified else mixing,
-        shares @ means,
+        shares @ goals,
     )
 
 

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from equipoise.calibrate import solve_weights
 from equipoise.ceilings import NOTHING_AVOIDED, ceilings_of
+from equipoise.cell_means import cell_means
 from equipoise.distances import frechet_distance, moments
 from equipoise.errors import InputError
 from equipoise.fresh import look
@@ -120,18 +121,22 @@ def fit_tilt(
     if beta is None:
         least = min(point.distance for point in frontier)
         beta = max(p.beta for p in frontier if p.distance <= _SLACK * least)
-    codes = _pilot_codes(generator, seed, _PILOT)
-    fresh = look(generator, fit.classifier, known.axes, codes)
+    pilot = _pilot_codes(generator, seed, _PILOT)
+    fresh = look(generator, fit.classifier, known.axes, pilot)
+    means = cell_means(
+        *(fresh, known.places, known.one_hot, np.exp(known.log_h)),
+        *(known.weights, known.folds),
+    )
     sources = []
     for sharpness, verified in ((beta, False), (verified_beta, True)):
-        matched = match_by_fresh(known, fresh, sharpness, verified)
+        matched = match_by_fresh(known, fresh, means, sharpness, verified)
         full = np.zeros(target.groups.size)
         full[known.wanted] = matched.full
         matching = known.axes.factors(matched.slope, full)
         tilt = Tilt(sharpness, known.ceilings, known.clearances, matching)
         log_factors = np.log(factors(fresh.places, matched.slope, full))
         judged = tilt.log_chances(fresh.log_h, log_factors)
-        sources.append(_prepare(generator, fit.classifier, tilt, codes, judged, seed))
+        sources.append(_prepare(generator, fit.classifier, tilt, fresh.codes, judged, seed))
     one_shot, for_verified = sources
     return TiltFit(replace(one_shot, for_verified=for_verified), frontier)
 

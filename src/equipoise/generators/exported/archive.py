@@ -56,9 +56,11 @@ class Exported:
     tensors: Mapping[str, torch.Tensor]
 
 
-def refused(path: Path, rule: str, got: object) -> FileFormatError:
-    """Return the error of a file that breaks a rule."""
-    return FileFormatError(f"model file {path}", rule, str(got)[:200], _REMEDY)
+def refused(path: Path, rule: str, error: Exception) -> FileFormatError:
+    """Return the error of a file that breaks a rule, by what was raised when it was read."""
+    # What we raise ourselves says what it is about.
+    got = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return FileFormatError(f"model file {path}", rule, got[:200], _REMEDY)
 
 
 def read_exported(path: Path, content: bytes) -> Exported:
@@ -77,8 +79,7 @@ def read_exported(path: Path, content: bytes) -> Exported:
         *(zipfile.BadZipFile, NotImplementedError, EOFError, RecursionError),
         *(KeyError, TypeError, AttributeError, ValueError, RuntimeError),
     ) as error:
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise refused(path, "must be whole and as torch.export.save writes it", reason) from error
+        raise refused(path, "must be whole and as torch.export.save writes it", error) from error
 
 
 def _read(archive: zipfile.ZipFile) -> Exported:

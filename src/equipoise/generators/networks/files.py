@@ -67,8 +67,7 @@ def _exported(name: str, path: Path, content: bytes, stem: str, device: torch.de
     try:
         program = Program(exported, device)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise refused(path, "must hold a network of codes to pictures", reason) from error
+        raise refused(path, "must hold a network of codes to pictures", error) from error
     if stem and stem not in program.names:
         raise InputError(
             f"stem of {name!r}",
