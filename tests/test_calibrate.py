@@ -40,6 +40,31 @@ def test_the_interval_covers_the_true_shares_at_its_level(purity: float) -> None
     assert 0.93 <= np.mean(covered) <= 0.98
 
 
+@pytest.mark.parametrize("known", [0.9, 0.5])
+def test_the_interval_covers_where_classifiers_abstain(known: float) -> None:
+    """Each request stays unknown at a rate of its own, which weights divide by."""
+    covered = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        truth = random_confusion(rng, 0.9)
+        rates = rng.uniform(known - 0.1, known + 0.1, 6)
+        rows = np.column_stack([truth * rates[:, None], 1 - rates])
+        counts = np.array([rng.multinomial(1000, row) for row in rows])
+        found = calibrate(counts, UNIFORM, seed)
+        achieved = found.weights @ (truth * rates[:, None])
+        achieved /= achieved.sum()
+        covered.append((found.low <= achieved) & (achieved <= found.high))
+    assert 0.93 <= np.mean(covered) <= 0.98
+
+
+def test_a_wanted_cell_that_was_never_requested_is_named() -> None:
+    counts = np.zeros((6, 7), np.int64)
+    np.fill_diagonal(counts, 3)
+    counts[4] = 0
+    with pytest.raises(TooFewSamples, match="tone=mid' must be requested"):
+        calibrate(counts, UNIFORM)
+
+
 def test_a_target_out_of_reach_is_told_with_its_distance() -> None:
     counts = np.zeros((6, 7), np.int64)
     counts[:, :6] = 50

@@ -33,8 +33,9 @@ class Calibration:
     expected : numpy.ndarray, shape (K,), float64
         Shares that one-shot draws are expected to show, by the measured confusion.
     low, high : numpy.ndarray, shape (K,), float64
-        95 % interval of the true shares of one-shot draws: how far the confusion may be from the
-        measured one. Sampling noise of a finite number of draws comes on top.
+        95 % interval of the true shares of one-shot draws: how far the confusion, and how often
+        each request stays unknown, may be from what was measured. Sampling noise of a finite
+        number of draws comes on top.
     distance : float
         Total variation between `expected` and the target; 0 when the target can be reached.
     reachable : bool
@@ -90,8 +91,8 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
     Parameters
     ----------
     counts : numpy.ndarray, shape (K, K + 1), int64
-        Rows requested, columns achieved, the last column unknown. Rows of cells that were not
-        requested are 0; unknown images count in no share, and cost.
+        Rows requested, columns achieved, the last column unknown. Rows of cells of target 0 may
+        be 0; unknown images count in no share, and cost.
     target : Target
         What the known images are to follow.
     seed : int
@@ -100,9 +101,11 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
     Raises
     ------
     TooFewSamples
-        When a requested cell gave no known image.
+        When a cell of positive target was not requested, or a requested one gave no known image.
     """
     groups = target.groups
+    wanted = target.shares > 0
+    _check_requested(groups, wanted, counts)
     requested = np.flatnonzero(counts.sum(axis=1))
     known = counts[requested, :-1].astype(np.float64)
     check_known(groups, requested, known)
@@ -110,22 +113,22 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
     confusion = known / known.sum(axis=1, keepdims=True)
     shares = solve_weights(confusion, target.shares)
     expected = shares @ confusion
+    weights = np.zeros(groups.size)
+    weights[requested] = shares / rates
+    weights /= weights.sum()
     # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
     rng = generator_for(seed, Stream.FIT, 2)
     draws = np.zeros((_POSTERIOR_DRAWS, groups.size))
-    for share, row in zip(shares, known, strict=True):
-        draws += share * rng.dirichlet(row + 1 / groups.size, _POSTERIOR_DRAWS)
-    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-    weights = np.zeros(groups.size)
-    weights[requested] = shares / rates
+    for k in requested:
+        draws += weights[k] * rng.dirichlet(counts[k] + 1 / groups.size, _POSTERIOR_DRAWS)[:, :-1]
+    low, high = np.quantile(draws / draws.sum(axis=1, keepdims=True), [0.025, 0.975], axis=0)
     purity = np.full(groups.size, np.nan)
     purity[requested] = known[np.arange(len(requested)), requested] / counts[requested].sum(axis=1)
-    wanted = target.shares > 0
     distance = float(np.abs(expected - target.shares).sum() / 2)
     with np.errstate(divide="ignore"):
         calls = float((target.shares[wanted] / purity[wanted]).sum())
     return Calibration(
-        weights / weights.sum(),
+        weights,
         expected,
         low,
         high,
@@ -135,6 +138,17 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
         calls,
         int(counts.sum()),
     )
+
+
+def _check_requested(groups: Groups, wanted: NDArray[np.bool_], counts: NDArray[np.int64]) -> None:
+    missed = np.flatnonzero(wanted & (counts.sum(axis=1) == 0))
+    if len(missed):
+        raise TooFewSamples(
+            f"cell {groups.cells[missed[0]]!r}",
+            "must be requested in some of the draws that calibrate",
+            f"none of {counts.sum():,}",
+            "Raise --calibrate-n.",
+        )
 
 
 def check_known(groups: Groups, requested: NDArray[np.int64], known: NDArray[np.float64]) -> None:

@@ -19,7 +19,8 @@ CEILING = 0.7
 NOTHING_AVOIDED = 1e-9
 """A clearance that every code has."""
 
-_LEAST_OWN = 20.0
+LEAST_OWN = 20.0
+"""Effective number of a cell's own codes below which they are too few to go by."""
 
 
 def ceilings_of(
@@ -58,6 +59,6 @@ def _own_weights(h: NDArray[np.float64], labelled: LabelledCodes) -> NDArray[np.
     A cell with too few codes of its own takes all, each as far as it is held to be of the cell.
     """
     cells = labelled.labels.cells
-    enough = labelled.effective() >= _LEAST_OWN
+    enough = labelled.effective() >= LEAST_OWN
     member = np.where(enough, cells[:, None] == np.arange(h.shape[1]), h)
     return np.asarray(member * (labelled.weights * labelled.known)[:, None])

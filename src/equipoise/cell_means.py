@@ -44,7 +44,7 @@ def cell_means(
     Returns
     -------
     numpy.ndarray, shape (K, D), float64
-        NaN for a cell of which nothing is known.
+        NaN for a cell without mass. Of a cell with hardly a label they are noise.
     """
     cells, dimensions = one_hot.shape[1], places.shape[1]
     sums, mass = np.zeros((cells, dimensions)), np.zeros(cells)

@@ -107,6 +107,8 @@ def collect(
         When n or seed breaks its rule, or the folder belongs to another run.
     StorageError
         When the folder cannot be written; the shards written so far are kept.
+    FileFormatError
+        When a shard that the folder holds is damaged.
     ModelOutputError
         When a model answers wrongly.
 

@@ -85,6 +85,16 @@ def one_shot(
         yield from results
 
 
+def gather_codes(drawn: Batches) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
+    """Return all codes, the cells that were asked for, and the calls; images are dropped."""
+    codes, requested, calls = [], [], 0
+    for batch in drawn:
+        codes.append(batch.draws.codes)
+        requested.append(batch.draws.requested)
+        calls += batch.calls
+    return np.concatenate(codes), np.concatenate(requested), calls
+
+
 def exact_counts(target: Target, n: int) -> NDArray[np.int64]:
     """Return how many of n images each cell gets, shape (K,), by largest remainders.
 

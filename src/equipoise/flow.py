@@ -130,15 +130,22 @@ def balance(
     run.clear_results()
     run.write_settings(settings)
     labels = table.labels()
+    if not (labels.cells >= 0).any():
+        raise TooFewSamples(
+            "labels",
+            "must have some of a known cell",
+            f"none of {len(labels):,}",
+            "Lower --abstain-below.",
+        )
     shares = [share.share for share in represent(labels).cells]
     target = parse_target(settings.target, panel.groups, shares)
 
     labelled = time.perf_counter()
-    ground = Ground(generator, panel, labels, target, settings, run.draws)
+    ground = Ground(generator, panel, labels, target, settings, run.draws, progress)
     quality = _try_directions(ground, run)
     made: dict[str, Fitted] = {}
     for method in dict.fromkeys((settings.method, *settings.beside)):
-        made[method] = MAKERS[method](ground, progress)
+        made[method] = MAKERS[method](ground)
         save_sampler(made[method].sampler, run.sampler_of(method, settings.method))
 
     fitted_at = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.ceilings import LEAST_OWN
 from equipoise.fresh import Fresh
 from equipoise.known import Known
 from equipoise.matching import Matched, match
@@ -31,12 +32,12 @@ def match_by_fresh(
     accepted = np.vstack([np.where(by_fresh, 0.0, labelled), np.where(by_fresh, free, 0.0)])
     places = np.vstack([known.places, fresh.places])
     own = known.one_hot[:, wanted] * known.weights[:, None]
-    # A cell without a label is left where its requests lie.
+    # A cell with hardly a label is left where its requests lie.
     as_it_is = (accepted / accepted.sum(axis=0)).T @ places
     by_labels = (own / own.sum(axis=0).clip(1e-300)).T @ known.places
-    by_labels = np.where(own.sum(axis=0)[:, None] > 0, by_labels, as_it_is)
     found = by_fresh & np.isfinite(means[wanted]).all(axis=1)
     goals = np.where(found[:, None], means[wanted], by_labels)
+    goals = np.where(_effective(own)[:, None] >= LEAST_OWN, goals, as_it_is)
     return match(
         places,
         accepted,

@@ -1,8 +1,8 @@
 """Fitting of the latent classifier to labelled codes.
 
 Networks are fitted crosswise: each on all folds but one. What they say of the fold left out is
-honest, and serves to stop early, to set the temperature, and to choose the tilt; their mean is
-the classifier.
+nearly honest, and serves to stop early, to set the temperature, and to choose the tilt; their mean
+is the classifier.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ _MOST_KEPT = 2**27
 
 @dataclass(frozen=True)
 class LatentQuality:
-    """What the latent classifier knows of codes that it had not seen; nats, lower is better.
+    """What the latent classifier knows of codes that it was not fitted to; nats, lower is better.
+
+    Those codes did choose when to stop and the temperature, so the numbers are a little too good.
 
     Attributes
     ----------
@@ -65,7 +67,7 @@ class LatentQuality:
 
 @dataclass(frozen=True, eq=False)
 class LatentFit:
-    """A latent classifier with what it said of codes that it had not seen.
+    """A latent classifier with what it said of codes that it was not fitted to.
 
     Attributes
     ----------

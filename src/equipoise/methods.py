@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from equipoise.calibrate import Calibration, calibrate
 from equipoise.classifiers.panel import Panel
 from equipoise.directions import fit_directions
-from equipoise.drawing import exact_counts, verified
+from equipoise.drawing import exact_counts, gather_codes, verified
 from equipoise.generators.base import Generator
 from equipoise.hyperplanes import Directions
 from equipoise.labels import LabelledCodes, Labels
@@ -25,7 +25,7 @@ from equipoise.sampler import Origin, Sampler, Source
 from equipoise.settings import Settings
 from equipoise.shift import Moved, shift_codes
 from equipoise.targets import Target
-from equipoise.tilt_fit import FrontierPoint, fit_tilt
+from equipoise.tilt_fit import FrontierPoint, TiltFit, fit_tilt
 
 _CALIBRATION_SEED = 2**61
 """Added to a run's seed for the draws that calibrate, which are not those that measure."""
@@ -56,6 +56,27 @@ class TiltAccount:
     beta: float
     acceptance: tuple[float, ...]
     calibration: Calibration
+
+
+@dataclass(frozen=True, eq=False)
+class LearntTilt:
+    """A tilt before its calibration, with what it was learnt from."""
+
+    labelling: LabelAccount
+    latent: LatentQuality
+    fit: TiltFit
+
+    def account(self, calibration: Calibration) -> TiltAccount:
+        """Return how it came about, with a calibration of draws."""
+        source = self.fit.source
+        return TiltAccount(
+            self.labelling,
+            self.latent,
+            self.fit.frontier,
+            source.tilt.beta,
+            tuple(np.asarray(source.acceptance).tolist()),
+            calibration,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +111,8 @@ class Ground:
     settings : Settings
     draws_folder : callable
         From a sampler's digest and a stage to the folder for labels of its draws.
+    progress : Progress
+        Told of each stage.
     """
 
     generator: Generator
@@ -98,11 +121,33 @@ class Ground:
     target: Target
     settings: Settings
     draws_folder: Callable[[str, str], Path]
+    progress: Progress = silent
 
     @cached_property
     def directions(self) -> Directions:
         """Hyperplanes of all attributes, fitted when first asked for; tilting needs none."""
         return label_directions(self.generator, self.labels, self.settings)
+
+    @cached_property
+    def tilt(self) -> LearntTilt:
+        """A tilt of the prior, labelled for in rounds; made when first asked for."""
+        settings, generator = self.settings, self.generator
+        codes = generator.prior.codes(settings.seed, 0, len(self.labels))
+        labelled = label_in_rounds(
+            generator,
+            self.panel,
+            LabelledCodes.of_prior(codes, self.labels),
+            self.target,
+            settings.directed_n,
+            seed=settings.seed,
+            draws_folder=self.draws_folder,
+            workers=settings.workers,
+            progress=self.progress,
+        )
+        known, seed = labelled.codes, settings.seed
+        latent = fit_latent(generator.stem, known, seed=seed, progress=self.progress)
+        fit = fit_tilt(generator, latent, known, self.target, beta=settings.beta, seed=seed)
+        return LearntTilt(labelled.account, latent.quality, fit)
 
 
 def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:
@@ -117,7 +162,7 @@ def label_directions(generator: Generator, labels: Labels, settings: Settings) -
     )
 
 
-def shift_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
+def shift_sampler(ground: Ground) -> Fitted:
     """Run the recipe of arXiv 2012.04842 from directions to a sampler.
 
     Each cell of positive target gets codes shifted to its side of every hyperplane and a Gaussian
@@ -128,7 +173,7 @@ def shift_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
     mixtures: list[Mixture | None] = []
     moved: list[Moved | None] = []
     for k, share in enumerate(target.shares):
-        progress("shift", k, cells)
+        ground.progress("shift", k, cells)
         if share == 0:
             mixtures.append(None)
             moved.append(None)
@@ -144,7 +189,7 @@ def shift_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
         )
         mixtures.append(fit_mixture(shifted.codes, settings.components, seed=settings.seed))
         moved.append(shifted.moved)
-    progress("shift", cells, cells)
+    ground.progress("shift", cells, cells)
     source = MixtureSource(tuple(mixtures))
     sampler = Sampler(
         Origin.of(ground.generator),
@@ -157,75 +202,51 @@ def shift_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
     return Fitted(sampler, moved=tuple(moved))
 
 
-def tilt_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
+def tilt_sampler(ground: Ground) -> Fitted:
     """Label in rounds, tilt the prior by what was learnt, calibrate how often cells are requested.
 
-    The confusion is measured on fresh draws, equally many for each cell of positive target.
+    The confusion is measured on fresh draws, about equally many for each cell of positive target.
     """
-    settings, target, generator = ground.settings, ground.target, ground.generator
-    codes = generator.prior.codes(settings.seed, 0, len(ground.labels))
-    labelled = label_in_rounds(
-        generator,
-        ground.panel,
-        LabelledCodes.of_prior(codes, ground.labels),
-        target,
-        settings.directed_n,
-        seed=settings.seed,
-        draws_folder=ground.draws_folder,
-        workers=settings.workers,
-        progress=progress,
-    )
-    known = labelled.codes
-    latent = fit_latent(generator.stem, known, seed=settings.seed, progress=progress)
-    tilt = fit_tilt(generator, latent, known, target, beta=settings.beta, seed=settings.seed)
-    sampler, calibration = _calibrated(ground, tilt.source, progress)
-    account = TiltAccount(
-        labelled.account,
-        latent.quality,
-        tilt.frontier,
-        tilt.source.tilt.beta,
-        tuple(np.asarray(tilt.source.acceptance).tolist()),
-        calibration,
-    )
-    return Fitted(sampler, tilt=account)
+    sampler, calibration = _calibrated(ground, ground.tilt.fit.source)
+    return Fitted(sampler, tilt=ground.tilt.account(calibration))
 
 
-def mixture_sampler(ground: Ground, progress: Progress = silent) -> Fitted:
+def mixture_sampler(ground: Ground) -> Fitted:
     """Fit the paper's last step to better codes: a mixture a cell on verified tilted draws.
 
     The result is compact, draws without the generator, and has a density; its codes are no longer
     the prior's own.
     """
-    tilt = tilt_sampler(ground, progress)
     target, settings = ground.target, ground.settings
-    wanted = Target(target.groups, (target.shares > 0).astype(np.float64))
-    drawn = list(
+    even = _even(ground, ground.tilt.fit.source)
+    codes, cells, _ = gather_codes(
         verified(
-            tilt.sampler,
+            even,
             ground.generator,
             ground.panel,
-            exact_counts(wanted, settings.mixture_n),
+            exact_counts(Target(target.groups, even.weights), settings.mixture_n),
             settings.seed,
             workers=settings.workers,
-            progress=progress,
+            progress=ground.progress,
         )
     )
-    codes = np.concatenate([batch.draws.codes for batch in drawn])
-    cells = np.concatenate([batch.draws.requested for batch in drawn])
     mixtures = tuple(
         fit_mixture(codes[cells == k], settings.components, seed=settings.seed) if share else None
         for k, share in enumerate(target.shares)
     )
-    sampler, calibration = _calibrated(ground, MixtureSource(mixtures), progress)
-    assert tilt.tilt is not None
-    return Fitted(sampler, tilt=replace(tilt.tilt, calibration=calibration))
+    sampler, calibration = _calibrated(ground, MixtureSource(mixtures))
+    return Fitted(sampler, tilt=ground.tilt.account(calibration))
 
 
-def _calibrated(ground: Ground, source: Source, progress: Progress) -> tuple[Sampler, Calibration]:
+def _even(ground: Ground, source: Source) -> Sampler:
+    """Return a sampler that requests each cell of positive target as often as the others."""
+    wanted = ground.target.shares > 0
+    return Sampler(Origin.of(ground.generator), ground.target, wanted / wanted.sum(), source)
+
+
+def _calibrated(ground: Ground, source: Source) -> tuple[Sampler, Calibration]:
     """Measure a source's confusion on fresh draws, and weigh its cells to meet the target."""
-    settings, target, origin = ground.settings, ground.target, Origin.of(ground.generator)
-    wanted = target.shares > 0
-    even = Sampler(origin, target, wanted / wanted.sum(), source)
+    settings, target, even = ground.settings, ground.target, _even(ground, source)
     measured = measure_sampler(
         even,
         ground.generator,
@@ -235,16 +256,16 @@ def _calibrated(ground: Ground, source: Source, progress: Progress) -> tuple[Sam
         ground.draws_folder(even.digest, "calibrate"),
         stage="calibrate",
         workers=settings.workers,
-        progress=progress,
+        progress=ground.progress,
     )
     calibration = calibrate(measured.confusion.counts, target, settings.seed)
     sampler = Sampler(
-        origin, target, calibration.weights, source, settings.to_dict(), ground.panel.digest
+        even.origin, target, calibration.weights, source, settings.to_dict(), ground.panel.digest
     )
     return sampler, calibration
 
 
-MAKERS: dict[str, Callable[[Ground, Progress], Fitted]] = {
+MAKERS: dict[str, Callable[[Ground], Fitted]] = {
     "tilt": tilt_sampler,
     "mixture": mixture_sampler,
     "shift": shift_sampler,

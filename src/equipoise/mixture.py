@@ -98,7 +98,7 @@ def fit_mixture(
     InputError
         When `components` is neither a positive whole number nor "bic".
     TooFewSamples
-        When there are fewer codes than components.
+        When there are fewer codes than components, or fewer than 2.
     """
     if components != "bic" and (not isinstance(components, int) or components < 1):
         raise InputError(

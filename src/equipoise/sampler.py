@@ -172,7 +172,10 @@ class Sampler:
         Raises
         ------
         InputError
-            When n, seed or start breaks its rule, or the cell is unknown or has target 0.
+            When n, seed or start breaks its rule, or the cell is unknown or has target 0, or a
+            tilt was loaded without its generator.
+        TooFewSamples
+            When a cell of a tilt accepts next to nothing.
         """
         check_count("n", n, "Pass --n 1000.")
         check_count("start", start, "Pass 0.", least=0)

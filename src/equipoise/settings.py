@@ -45,7 +45,8 @@ class Settings:
     method : str
         One of `METHODS`.
     beside : tuple of str
-        Further methods to set beside it in the report, from the same labels.
+        Further methods to set beside it in the report. The shift learns from the labels of the
+        prior, the tilt from the directed ones as well.
     directed : float
         Tilt: share of the labels for draws directed at cells that lack them; the rest is for the
         prior's own codes.

@@ -41,6 +41,9 @@ _VERIFIED = "verified."
 _CHUNK = 256
 _LEAST_CHUNK = 16
 _LARGEST_ROUND = 8192
+_LARGEST_VALUES = 2**26
+"""Values of a round's candidates, at most, unless they would be less than a chunk: 256 MiB."""
+
 _MOST_CANDIDATES = 50_000_000
 
 
@@ -189,7 +192,8 @@ class TiltSource:
         source = int(rng.integers(2**62))
         rate = self.acceptance[cell] / self.half_spaces.mass()[cell]
         wanted = int(count / max(rate, 1e-9) * 1.1) + 64
-        size = min(_LARGEST_ROUND, -(-wanted // _CHUNK) * _CHUNK)
+        most = max(min(_LARGEST_ROUND, _LARGEST_VALUES // generator.dim), _CHUNK)
+        size = min(most, -(-wanted // _CHUNK) * _CHUNK)
         only = slice(cell, cell + 1)
         found: list[NDArray[np.float32]] = []
         have = judged = start = 0

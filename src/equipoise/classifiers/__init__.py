@@ -48,6 +48,10 @@ def open_panel(
     InputError
         When an attribute is unknown or none is named, or one of `classifiers` cannot be opened, or
         answers on none of the attributes.
+    FileFormatError
+        When a file of `classifiers` is damaged or holds something else.
+    FetchError, StorageError
+        When pinned weights cannot be fetched, or kept.
     """
     from equipoise.classifiers.open import open_classifier
 

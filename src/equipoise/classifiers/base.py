@@ -100,7 +100,7 @@ def by_probability(probabilities: NDArray[np.float32], scores: ArrayLike | None 
     """Let the most probable level win; of two levels the last wins above 0.5.
 
     The score is the last level's probability where there are two levels, else NaN, unless
-    `scores` gives it.
+    `scores` gives it. `probabilities` is (n, L), `scores` (n,), for n images and L levels.
     """
     levels = probabilities.argmax(axis=1).astype(np.int8)
     if scores is None:
@@ -115,6 +115,8 @@ def by_threshold(
     probabilities: NDArray[np.float32] | None = None,
 ) -> Reading:
     """Cut a score at increasing thresholds; a score at a threshold belongs to the upper level.
+
+    `scores` is (n,), `thresholds` (L - 1,), and `probabilities` (n, L): certainty when not given.
 
     Examples
     --------

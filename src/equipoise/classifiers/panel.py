@@ -29,7 +29,8 @@ class Panel:
     Raises
     ------
     InputError
-        When no classifier, or more than one, answers on an attribute.
+        When no classifier, or more than one, answers on an attribute, or `abstain_below` lies
+        outside [0, 1].
     """
 
     def __init__(

@@ -9,6 +9,7 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, dry_run, print_caveats, print_representation
+from equipoise.cli.costs import balance_cost
 from equipoise.cli.options import (
     AbstainBelow,
     Attributes,
@@ -108,7 +109,7 @@ def demo(
 
 
 def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: bool) -> None:
-    dry_run(out_console, settings)
+    dry_run(out_console, settings, balance_cost(settings))
     if dry:
         return
     from equipoise.flow import balance as run

@@ -10,6 +10,7 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, dry_run, print_table
+from equipoise.cli.costs import compare_cost
 from equipoise.cli.options import (
     AbstainBelow,
     Attributes,
@@ -52,7 +53,7 @@ def compare(
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
-    """Set the tilt beside every other method, from the same labels, for a uniform target.
+    """Set the tilt beside every other method, from as many labels, for a uniform target.
 
     Ends with a table and OUT/compare.md, with a plot. A stopped comparison goes on where it
     stopped.
@@ -65,8 +66,7 @@ def compare(
         if name not in ("out", "config", "pool", "features", "json_file", "dry")
     }
     settings = make_settings(given, config)
-    dry_run(out_console, settings, measured=False)
-    out_console.print(f"         and {pool:,} for the references, {settings.measure_n:,} a method")
+    dry_run(out_console, settings, compare_cost(settings, pool))
     if dry:
         return
     from equipoise.compare.page import columns, rows, write_page

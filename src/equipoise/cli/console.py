@@ -99,23 +99,13 @@ def _lines() -> Progress:
     return progress
 
 
-def dry_run(console: Console, settings: Settings, *, measured: bool = True) -> None:
-    """Print the resolved settings and what they will cost."""
+def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> None:
+    """Print the resolved settings and what they will cost: generator calls by purpose."""
     table = Table("setting", "value", title="settings", title_justify="left")
     for name, value in settings.to_dict().items():
         shown = ", ".join(value) if isinstance(value, list) else str(value)
         table.add_row(name, "automatic" if value is None else shown)
     console.print(table)
-    cost = {"label": settings.n}
-    if measured:
-        cost = {"label": settings.prior_n, "label in directed rounds": settings.directed_n}
-        methods = list(dict.fromkeys((settings.method, *settings.beside)))
-        mixture = methods.count("mixture")
-        # A mixture is fitted to draws of the tilt, whose calibration is then there for both.
-        tilted = min(methods.count("tilt") + mixture, 1)
-        cost["calibrate"] = settings.calibrate_n * (tilted + mixture)
-        cost["fit the mixture to"] = settings.mixture_n * mixture
-        cost["measure"] = settings.measure_n * len(methods)
     parts = ", ".join(f"{calls:,} to {what}" for what, calls in cost.items() if calls)
     console.print(
         f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"

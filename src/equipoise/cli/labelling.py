@@ -57,7 +57,7 @@ def collect(
     """
     given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
     settings = make_settings({**given, "directed": 0.0}, config)
-    dry_run(out_console, settings, measured=False)
+    dry_run(out_console, settings, {"label": settings.n})
     if dry:
         return
     from equipoise.measure.representation import represent

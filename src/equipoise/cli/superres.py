@@ -48,7 +48,9 @@ def superres(
     ] = None,
     classifiers: Classifiers = None,
     factor: Annotated[int, typer.Option(help="By which images are reduced: 4 or 8.")] = 4,
-    per_cell: Annotated[int, typer.Option(help="Images of each cell.")] = 40,
+    per_cell: Annotated[
+        int, typer.Option(help="Images of each cell, at most: draws follow the target.")
+    ] = 40,
     steps: Annotated[int, typer.Option(help="Of the search of pulse.")] = 100,
     restarts: Annotated[
         int, typer.Option(help="Tries an image, of which the best counts; shows diversity.")

@@ -1,1 +1,1 @@
-"""Methods of balancing side by side, from the same labels, against balanced references."""
+"""Methods of balancing side by side, from as many labels, against balanced references."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.compare.reference import Pool
-from equipoise.drawing import exact_counts, verified
+from equipoise.drawing import exact_counts, gather_codes, verified
 from equipoise.generators.base import Generator
 from equipoise.groups import Groups
 from equipoise.labels import Labels
@@ -111,17 +111,15 @@ class Case:
         began = time.perf_counter()
         counts = exact_counts(self.target, self.n)
         panel, workers = self.ground.panel, self.ground.settings.workers
-        drawn = list(verified(sampler, self.generator, panel, counts, self.seed, workers=workers))
-        codes = np.concatenate([d.draws.codes for d in drawn])
-        cells = np.concatenate([d.draws.requested for d in drawn])
-        calls = sum(d.calls for d in drawn) / self.n
+        drawn = verified(sampler, self.generator, panel, counts, self.seed, workers=workers)
+        codes, cells, calls = gather_codes(drawn)
         own = [codes[cells == k] for k in range(self.groups.size)]
-        return own, calls, time.perf_counter() - began
+        return own, calls / self.n, time.perf_counter() - began
 
     def draw(self, sampler: Sampler, fit: float, note: str = "") -> Outcome:
         """Draw n codes one-shot."""
         began = time.perf_counter()
-        draws = sampler.draw(self.n, self.seed + 1)
+        draws = sampler.draw(self.n, (self.seed + 1) % 2**63)
         seconds = (time.perf_counter() - began) * 1000 / self.n
         return Outcome(draws.codes, draws.requested, 1.0, fit, seconds, note)
 
@@ -140,7 +138,7 @@ class Case:
 def prior(case: Case) -> Outcome:
     """Draw from the generator as it is."""
     began = time.perf_counter()
-    codes = case.generator.prior.codes(case.seed + _PRIOR_SEED, 0, case.n)
+    codes = case.generator.prior.codes((case.seed + _PRIOR_SEED) % 2**63, 0, case.n)
     seconds = (time.perf_counter() - began) * 1000 / case.n
     return Outcome(codes, None, 1.0, 0.0, seconds)
 

@@ -48,7 +48,7 @@ class Pool:
         Raises
         ------
         TooFewSamples
-            When a cell has fewer than two codes in the pool.
+            When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
         """
         own = self._own(groups)
         return min(MOST, min(map(len, own)) // self._each(groups, own))
@@ -59,7 +59,7 @@ class Pool:
         Raises
         ------
         TooFewSamples
-            When a cell has fewer than two codes in the pool.
+            When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
         """
         own = self._own(groups)
         each = self._each(groups, own)
@@ -77,7 +77,7 @@ class Pool:
         Raises
         ------
         TooFewSamples
-            When a cell has fewer than two codes in the pool.
+            When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
         """
         if panel.digest not in self._seen:
             groups = panel.groups
@@ -98,13 +98,22 @@ class Pool:
 
     def _each(self, groups: Groups, own: list[NDArray[np.int64]]) -> int:
         """Return a reference's images of one cell; two references fit into the pool."""
-        each = min(self.n // groups.size, min(map(len, own)) // 2)
-        if each == 0:
-            rarest = groups.cells[int(np.argmin([len(rows) for rows in own]))]
+        if self.n < groups.size:
             raise TooFewSamples(
-                f"cell {rarest!r} of the pool", "must have at least 2 codes", 0, "Raise --pool."
+                "measure_n",
+                f"must be at least one for each of {groups.size} cells",
+                self.n,
+                "Raise --measure-n.",
             )
-        return each
+        rarest = int(np.argmin([len(rows) for rows in own]))
+        if len(own[rarest]) < 2:
+            raise TooFewSamples(
+                f"cell {groups.cells[rarest]!r} of the pool",
+                "must have at least 2 codes",
+                len(own[rarest]),
+                "Raise --pool.",
+            )
+        return min(self.n // groups.size, len(own[rarest]) // 2)
 
     def _own(self, groups: Groups) -> list[NDArray[np.int64]]:
         cells = self.labels.restricted(groups).cells

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.compare.baselines import Case, Outcome
 from equipoise.distances import frechet_distance, moments
@@ -31,10 +32,11 @@ class Score:
         Share of requests that came out, a cell; None where nothing is requested.
     frechet, frechet_floor : dict of str to float
         Squared Frechet distance to a balanced reference, and that between two references, by the
-        name of features; means over the references, and over their pairs.
+        name of features; means over the references, and over their pairs. Both depend on the number
+        of images, so no more are compared than a reference has.
     coverage : tuple of float
-        Nearest-neighbour coverage of the first reference in the first features, a cell; in [0, 1],
-        higher is better.
+        Nearest-neighbour coverage of the first reference in the first features, a cell, by the same
+        images; in [0, 1], higher is better.
     calls, calls_verified : float
         Generator calls per delivered image, and per image that came out as requested.
     fit_seconds, draw_seconds : float
@@ -67,7 +69,8 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
     cells, size = drawn.labels.cells, case.groups.size
     known = np.bincount(cells[cells >= 0], minlength=size)
     shares = known / known.sum()
-    found = pool.features.split(drawn.features)
+    compared = spread(len(cells), len(references[0].labels))
+    found = pool.features.split(drawn.features[compared])
     wanted = [pool.features.split(reference.features) for reference in references]
     frechet, floor = {}, {}
     for name, rows in found.items():
@@ -75,7 +78,10 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
         frechet[name] = float(np.mean([frechet_distance(own, one) for one in others[:-1]]))
         floor[name] = float(np.mean([frechet_distance(*pair) for pair in combinations(others, 2)]))
     first, gold = next(iter(found)), references[0].labels.cells
-    covered = [coverage(found[first][cells == k], wanted[0][first][gold == k]) for k in range(size)]
+    covered = [
+        coverage(found[first][cells[compared] == k], wanted[0][first][gold == k])
+        for k in range(size)
+    ]
     purity: tuple[float, ...] | None = None
     verified = outcome.calls
     if outcome.requested is not None:
@@ -101,3 +107,9 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
         outcome.draw,
         outcome.note,
     )
+
+
+def spread(n: int, most: int) -> NDArray[np.int64]:
+    """Return at most `most` of n rows, spread evenly over them."""
+    kept = min(n, most)
+    return np.arange(kept) * n // max(kept, 1)

@@ -50,6 +50,8 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
         When the file is damaged, foreign, or holds something else.
     ModelOutputError
         When a network fails, gives no pictures, or other ones for the same code.
+    FetchError, StorageError
+        When pinned weights cannot be fetched, or kept.
 
     Examples
     --------

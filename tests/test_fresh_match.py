@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from equipoise.fresh import Fresh, look
+from equipoise.fresh_match import match_by_fresh
+from equipoise.generators.toy import ToyGenerator
+from equipoise.known import Known, known_of
+from equipoise.labels import LabelledCodes, Labels
+from equipoise.latent_fit import fit_latent
+from equipoise.targets import Target
+
+
+def with_labels_of_the_last_cell(
+    count: int, toy: ToyGenerator, toy_labels: Labels
+) -> tuple[Known, Fresh]:
+    """Return what 4,000 labels tell, of the last cell's no more than a few."""
+    codes, labels = toy.prior.codes(0, 0, 4000), toy_labels.take(slice(0, 4000))
+    last = np.flatnonzero(labels.cells == labels.groups.size - 1)
+    rows = np.setdiff1d(np.arange(4000), last[count:])
+    labelled = LabelledCodes.of_prior(codes[rows], labels.take(rows))
+    fit = fit_latent(toy.stem, labelled)
+    known = known_of(toy, fit, labelled, Target.uniform(labels.groups))
+    return known, look(toy, fit.classifier, known.axes, toy.prior.codes(5, 0, 8192))
+
+
+def slope(known: Known, fresh: Fresh, of_the_last: float, verified: bool) -> np.ndarray:
+    """Match to means of 0, and of another number for the last cell."""
+    means = np.zeros((known.target.groups.size, fresh.places.shape[1]))
+    means[-1] = of_the_last
+    return match_by_fresh(known, fresh, means, 4.0, verified).slope
+
+
+@pytest.mark.parametrize("verified", [False, True])
+@pytest.mark.parametrize("count", [0, 10])
+def test_a_cell_with_hardly_a_label_pulls_nothing_whatever_its_mean(
+    count: int, verified: bool, toy: ToyGenerator, toy_labels: Labels
+) -> None:
+    known, fresh = with_labels_of_the_last_cell(count, toy, toy_labels)
+    expected = slope(known, fresh, np.nan, verified)
+    assert np.isfinite(expected).all()
+    assert np.array_equal(slope(known, fresh, 3.0, verified), expected)
+
+
+def test_a_cell_with_labels_pulls(toy: ToyGenerator, toy_labels: Labels) -> None:
+    known, fresh = with_labels_of_the_last_cell(60, toy, toy_labels)
+    assert not np.allclose(slope(known, fresh, 0.5, True), slope(known, fresh, 0.0, True))
