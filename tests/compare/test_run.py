@@ -94,3 +94,18 @@ def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Result], tmp_
     for method in BASELINES:
         assert re.search(rf"^\| {re.escape(method)} \|", text, re.M)
     assert (tmp_path / "page-0.svg").read_text() == plot([results, results])
+    assert "All cases first" not in text
+
+
+def test_a_page_of_several_cases_begins_with_all_of_them(
+    results: dict[str, Result], tmp_path: Path
+) -> None:
+    none = {"tilt, one-shot": {"refused": "too few"}, "prior": results["prior"]}
+    write_page(tmp_path / "page.md", "a command", {"a, 1,000 labels": [results], "b": [none]})
+    text = (tmp_path / "page.md").read_text()
+    best = min(r["kl"] for name, r in results.items() if name.startswith("paper"))
+    tilt = results["tilt, one-shot"]["kl"]
+    row = next(line for line in text.splitlines() if "(#a-1000-labels-1-seed)" in line)
+    assert f"| {tilt:.4f} (" in row
+    assert f"| {best:.4f} |" in row
+    assert "| [b](#b-1-seed) | - (-) | - | - | - | - | - |" in text

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from equipoise.compare.baselines import BASELINES
+from equipoise.compare.baselines import BASELINES, PAPER
 from equipoise.compare.run import Result
 from equipoise.files import write_text
 from equipoise.report.plots import COLOURS, to_svg
@@ -28,6 +28,12 @@ labelling, fitting and calibrating; where labels were there from a stopped run, 
 """
 
 
+_SUMMARISED = """\
+All cases first: the tilt one-shot beside the paper at the distance that meets the target best, and
+the cost of images that come out as requested.
+"""
+
+
 def columns(seeds: Sequence[Mapping[str, Result]]) -> tuple[str, ...]:
     """Return the headings of a table."""
     distances = [f"Frechet, {name}" for name in _features(seeds)]
@@ -42,7 +48,7 @@ def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
         found = _scores(seeds, method)
         if not found:
             continue
-        ratios = [np.mean([_ratio(r, name) for r in found]) for name in names]
+        ratios = [_mean_ratio(found, name) for name in names]
         covered = [c for r in found for c in r["coverage"] if c is not None]
         lines.append(
             (
@@ -53,6 +59,39 @@ def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
                 _shown(_mean(found, "calls_verified")),
                 _shown(_mean(found, "fit_seconds"), 0),
                 _shown(_mean(found, "draw_seconds")),
+            )
+        )
+    return lines
+
+
+SUMMARY = (
+    *("case", "KL, tilt (floor)", "KL, paper", "Frechet, tilt", "Frechet, paper"),
+    *("calls, tilt verified", "calls, rejection"),
+)
+"""Headings of `summary`."""
+
+
+def summary(cases: Mapping[str, Sequence[Mapping[str, Result]]]) -> list[tuple[str, ...]]:
+    """Return a row of text a case, the values under `SUMMARY`, as means over seeds.
+
+    The paper's best is that of its rows with the least KL. Distances are ratios in the first
+    features.
+    """
+    lines = []
+    for title, seeds in cases.items():
+        first = _features(seeds)[0]
+        paper = [_scores(seeds, method) for method in BASELINES if method.startswith(PAPER)]
+        best = min(filter(None, paper), key=lambda found: _mean(found, "kl"), default=[])
+        tilt, verified, rejection = (
+            _scores(seeds, method) for method in ("tilt, one-shot", "tilt, verified", "rejection")
+        )
+        lines.append(
+            (
+                f"[{title}](#{_anchor(_heading(title, seeds))})",
+                f"{_shown(_mean(tilt, 'kl'), 4)} ({_shown(_mean(tilt, 'kl_floor'), 4)})",
+                _shown(_mean(best, "kl"), 4),
+                *(_shown(_mean_ratio(found, first), 1) for found in (tilt, best)),
+                *(_shown(_mean(found, "calls_verified")) for found in (verified, rejection)),
             )
         )
     return lines
@@ -103,15 +142,30 @@ def write_page(
         For each case the results of its seeds, by method.
     """
     lines = ["# Methods side by side", "", f"`{command}`", "", EXPLANATION]
+    if len(cases) > 1:
+        lines += [_SUMMARISED, *_table(SUMMARY, summary(cases)), ""]
     for number, (title, seeds) in enumerate(cases.items()):
         picture = path.with_name(f"{path.stem}-{number}.svg")
         write_text(picture, plot(seeds))
-        lines += [f"## {title} ({len(seeds)} seed{'s' * (len(seeds) > 1)})", ""]
-        headings = columns(seeds)
-        lines += [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-        lines += [f"| {' | '.join(row)} |" for row in rows(seeds)]
+        lines += [f"## {_heading(title, seeds)}", "", *_table(columns(seeds), rows(seeds))]
         lines += ["", f"![{title}]({picture.name})", ""]
     write_text(path, "\n".join(lines))
+
+
+def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """Write a table as Markdown."""
+    told = [f"| {' | '.join(line)} |" for line in lines]
+    return [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|", *told]
+
+
+def _heading(title: str, seeds: Sequence[Mapping[str, Result]]) -> str:
+    return f"{title} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
+
+
+def _anchor(heading: str) -> str:
+    """Return what Markdown calls a heading in links: lower case, no punctuation, hyphens."""
+    kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
+    return kept.replace(" ", "-")
 
 
 def _features(seeds: Sequence[Mapping[str, Result]]) -> list[str]:
@@ -123,6 +177,10 @@ def _ratio(result: Mapping[str, Any], name: str) -> float:
     return float(result["frechet"][name] / result["frechet_floor"][name])
 
 
+def _mean_ratio(found: Sequence[Mapping[str, Any]], name: str) -> float:
+    return float(np.mean([_ratio(r, name) for r in found])) if found else np.nan
+
+
 def _scores(seeds: Sequence[Mapping[str, Result]], method: str) -> list[dict[str, Any]]:
     return [s[method] for s in seeds if "kl" in s.get(method, {})]
 
@@ -130,7 +188,8 @@ def _scores(seeds: Sequence[Mapping[str, Result]], method: str) -> list[dict[str
 def _mean(found: Sequence[Mapping[str, Any]], key: str) -> float:
     """Return a mean; NaN where a value is missing or infinite."""
     values = [r[key] for r in found]
-    return float(np.mean(values)) if all(isinstance(v, int | float) for v in values) else np.nan
+    numbers = bool(values) and all(isinstance(v, int | float) for v in values)
+    return float(np.mean(values)) if numbers else np.nan
 
 
 def _shown(value: float, digits: int = 2) -> str:
