@@ -98,7 +98,7 @@ def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
     figures["results"][0]["tilt"]["calibration"]["calls"] = "infinite"
     (tmp_path / "figures.json").write_text(json.dumps(figures))
     render(RunFolder(tmp_path))
-    assert "image costs infinite generator calls" in (tmp_path / "report.html").read_text()
+    assert "image would cost infinite generator calls" in (tmp_path / "report.html").read_text()
 
 
 def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:

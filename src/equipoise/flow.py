@@ -127,6 +127,7 @@ def balance(
     table = collect(
         generator, panel, settings.prior_n, seed, run.labels, workers=workers, progress=progress
     )
+    before = run.sampler_bytes()
     run.clear_results()
     run.write_settings(settings)
     labels = table.labels()
@@ -147,6 +148,8 @@ def balance(
     for method in dict.fromkeys((settings.method, *settings.beside)):
         made[method] = MAKERS[method](ground)
         save_sampler(made[method].sampler, run.sampler_of(method, settings.method))
+    if run.sampler_bytes() != before:
+        run.clear_later()
 
     fitted_at = time.perf_counter()
     results = []

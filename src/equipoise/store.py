@@ -13,6 +13,7 @@ report.html, card.json, card.md
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -118,14 +119,29 @@ class RunFolder:
         return make_settings({}, self.path / "settings.toml")
 
     def clear_results(self) -> None:
-        """Remove what an earlier run with other settings may have left; labels are kept."""
+        """Remove what an earlier run with other settings may have left.
+
+        Labels are kept, and what was measured later: `clear_later` removes that.
+        """
         with storage(self.path):
             samplers = self.path.glob("sampler*.safetensors")
-            names = ("figures.json", "quality.json", "corrected.json", "card.json", "card.md")
-            told = (self.path / name for name in names)
+            told = (self.path / name for name in ("figures.json", "card.json", "card.md"))
             for path in (*told, self.report, self.directions, *samplers):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.path / "pictures", ignore_errors=True)
+
+    def clear_later(self) -> None:
+        """Remove what was measured of another sampler after its run."""
+        with storage(self.path):
+            for path in (self.quality, self.corrected):
+                path.unlink(missing_ok=True)
+
+    def sampler_bytes(self) -> bytes | None:
+        """SHA-256 of the sampler's file; None where there is none."""
+        if not self.sampler.is_file():
+            return None
+        with self.sampler.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
 
     def write_figures(self, figures: Figures) -> None:
         """Save the figures."""

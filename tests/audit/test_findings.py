@@ -125,6 +125,35 @@ def test_uneven_cells_and_failures_are_told() -> None:
     answers = levels[:, 0].copy()
     answers[:9] = -2
     compared = Compared(("no", "yes"), answers, levels[:, 0], np.ones(90, np.float32))
-    failures, balance = question_checks(break_down(compared, GROUPS, levels)[0])
+    failures, abstentions, balance = question_checks(
+        break_down(compared, GROUPS, levels)[0], GROUPS.size
+    )
+    assert abstentions.outcome == "passed"
     assert (failures.outcome, failures.words.split(" and")[0]) == ("tip", "9 of 90 failed")
     assert (balance.outcome, balance.evidence.estimate.value) == ("tip", 4.0)
+
+
+def test_a_cell_without_an_image_is_told() -> None:
+    levels = np.repeat(GROUPS.levels.astype(np.int8), [10, 10, 10, 10, 10, 0], axis=0)
+    compared = Compared(("no", "yes"), levels[:, 0], levels[:, 0], np.ones(50, np.float32))
+    balance = question_checks(break_down(compared, GROUPS, levels)[0], GROUPS.size)[-1]
+    assert balance.outcome == "tip"
+    assert "1 of 6 cells have none" in balance.words
+
+
+def test_a_model_that_never_answers_does_not_pass() -> None:
+    levels = np.repeat(GROUPS.levels.astype(np.int8), 10, axis=0)
+    answers = np.full(60, -1, np.int8)
+    compared = Compared(("no", "yes"), answers, levels[:, 0], np.ones(60, np.float32))
+    abstentions = question_checks(break_down(compared, GROUPS, levels)[0], GROUPS.size)[1]
+    assert abstentions.outcome == "issue"
+    assert "60 of 60" in abstentions.words
+
+
+def test_noise_is_taken_off_the_interval_of_the_pair_that_errs() -> None:
+    """Another pair has a higher lower end, and the reference errs there, not here."""
+    gap = largest_gap(("a", "b", "c"), [1, 300, 50], [3, 1000, 1000])
+    assert gap is not None
+    assert (gap.highest, gap.lowest) == ("a", "c")
+    assert gap.pair.low < 0.05 < gap.difference.low
+    assert gap.pair.value == gap.difference.value

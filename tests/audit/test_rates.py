@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from equipoise.audit.rates import Compared, group_rates
+from equipoise.audit.rates import Compared, bootstrap_mean, group_rates
 from equipoise.classifiers.base import FAILED
 from equipoise.measure.intervals import exact_interval
 
@@ -65,3 +65,9 @@ def test_groups_without_images_and_truth_are_left_out() -> None:
     assert row.error.n == 0
     assert np.isnan(row.error.estimate.value)
     assert np.isnan(row.error_p_value)
+
+
+def test_one_value_has_no_interval() -> None:
+    found = bootstrap_mean(np.float32([0.75]), seed=0, key=0)
+    assert found.value == 0.75
+    assert np.isnan([found.low, found.high]).all()

@@ -1,4 +1,6 @@
 import csv
+import json
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,9 +11,10 @@ from PIL import Image
 from equipoise.classifiers import Panel
 from equipoise.errors import FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
+from equipoise.groups import Attribute, Groups
 from equipoise.human.answered import read_metadata, read_with_panel
 from equipoise.human.sampling import choose
-from equipoise.human.task import read_task, write_task
+from equipoise.human.task import Task, check_drawn_by, read_task, write_task
 
 
 def export(drawn: Path, out: Path, **sizes: int) -> Path:
@@ -168,3 +171,39 @@ def test_a_damaged_plan_is_refused(
     change(out / name, old, new)
     with pytest.raises(FileFormatError, match=r"plan .* must be a whole plan of format 1"):
         read_task(out)
+
+
+def test_a_task_that_was_stopped_leaves_nothing(drawn: Path, tmp_path: Path) -> None:
+    answered, out = read_metadata(drawn), tmp_path / "task"
+    chosen = choose(answered, per_answer=5)
+
+    def stop(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_task(answered, chosen, out, progress=stop)
+    assert not list(out.iterdir())
+    write_task(answered, chosen, out)
+
+
+@pytest.mark.parametrize(
+    ("draws", "sampler", "names", "fits"),
+    [
+        ({"sampler": "a", "cell": None, "verified": False}, "a", ("smiling",), True),
+        ({"sampler": "b", "cell": None, "verified": False}, "a", ("smiling",), False),
+        ({"sampler": "a", "cell": None, "verified": True}, "a", ("smiling",), False),
+        ({"sampler": "a", "cell": "smiling=no", "verified": False}, "a", ("smiling",), False),
+        ({"sampler": "a", "cell": None, "verified": False}, "a", ("smiling", "age"), False),
+        ([], "a", ("smiling",), False),
+        (None, "a", ("smiling",), False),
+    ],
+)
+def test_labels_go_into_the_run_that_drew_their_images(
+    draws: object, sampler: str, names: tuple[str, ...], fits: bool
+) -> None:
+    groups = Groups((Attribute("smiling", ("no", "yes")),))
+    told = "" if draws is None else json.dumps(draws)
+    empty = np.zeros(0, np.int64)
+    task = Task(groups, np.zeros((0, 1), np.int8), empty, (), empty, told)
+    with nullcontext() if fits else pytest.raises(InputError, match="run must be the run"):
+        check_drawn_by(task, sampler, names)

@@ -7,7 +7,7 @@ from PIL import Image
 from equipoise.classifiers import Panel
 from equipoise.errors import FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
-from equipoise.measure.folder import image_files, label_files
+from equipoise.measure.folder import equal_sizes, image_files, label_files, skipped_pictures
 
 
 def write_images(toy: ToyGenerator, folder: Path, n: int) -> np.ndarray:
@@ -42,3 +42,17 @@ def test_no_images_and_bad_images_are_named(toy_panel: Panel, tmp_path: Path) ->
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n half a picture")
     with pytest.raises(FileFormatError, match=r"a\.png must be a whole, opaque 8-bit picture"):
         label_files(image_files(tmp_path), toy_panel)
+
+
+def test_pictures_are_read_together_up_to_some_bytes_alone() -> None:
+    small, large = np.zeros((3, 8, 8), np.uint8), np.zeros((3, 4000, 3000), np.uint8)
+    runs = [len(run) for run in equal_sizes(iter([small] * 5 + [large] * 2 + [small]))]
+    assert runs == [5, 1, 1, 1]
+    assert list(equal_sizes([])) == []
+
+
+def test_pictures_of_kinds_not_read_are_counted(tmp_path: Path) -> None:
+    for name in ("a.png", "b.HEIC", "c.gif", "metadata.csv", "d.tif"):
+        (tmp_path / name).touch()
+    assert [path.name for path in image_files(tmp_path)] == ["a.png", "d.tif"]
+    assert [path.name for path in skipped_pictures(tmp_path)] == ["b.HEIC", "c.gif"]

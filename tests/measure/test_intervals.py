@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binom, binomtest, norm
 
 from equipoise.generators.toy import DEFAULT_SHARES, ToyGenerator
 from equipoise.measure.intervals import exact_interval, simultaneous_intervals
@@ -58,8 +58,19 @@ def test_empty_cells_hardly_lengthen_the_intervals_of_others(empty: int) -> None
 
 def test_one_cell_that_has_all_may_fall_short() -> None:
     low, high = simultaneous_intervals([100, 0])
-    assert 0.95 < low[0] < 1
+    assert low.tolist() == [pytest.approx(0.01 ** (1 / 100)), 0]
     assert high.tolist() == [1, pytest.approx(1 - 0.01 ** (1 / 100))]
+
+
+@pytest.mark.parametrize("n", [20, 200, 6000])
+def test_intervals_of_two_cells_cover_where_one_may_take_all(n: int) -> None:
+    """Coverage is summed over all counts, not simulated."""
+    seen = np.arange(min(n, 40) + 1)
+    intervals = [simultaneous_intervals([n - count, count]) for count in seen]
+    for expected in np.arange(0.2, 6, 0.2):
+        truth = np.array([1 - expected / n, expected / n])
+        inside = [((low <= truth) & (truth <= high)).all() for low, high in intervals]
+        assert binom.pmf(seen, n, truth[1])[inside].sum() >= 0.925
 
 
 @pytest.mark.parametrize("truth", [[0.5, 0.498, 0.001, 0.001], [0.995, 0.005]])

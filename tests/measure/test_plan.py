@@ -56,6 +56,17 @@ def test_bad_wishes_are_named(wishes: dict[str, float], said: str) -> None:
         plan(SHARES, **wishes)
 
 
+def test_a_forbidden_cell_is_planned_for_by_exact_bounds() -> None:
+    """One image out of place is found; so many images show it with the power asked for."""
+    found = plan([1, 0], gap=0.02, power=0.8)
+    assert 1 - 0.98**found.n >= 0.8 > 1 - 0.98 ** (found.n - 1)
+    assert found.gap == pytest.approx(0.02, rel=0.02)
+    wide = plan([1, 0], half_width=0.01)
+    low, high = simultaneous_intervals([wide.n, 0])
+    assert (high - low).max() / 2 == pytest.approx(0.01, rel=0.01)
+    assert wide.half_width == pytest.approx(0.01, rel=0.01)
+
+
 def test_one_cell_needs_one_image() -> None:
     assert plan([1.0], half_width=0.1).n == 1
 

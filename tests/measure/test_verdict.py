@@ -70,3 +70,18 @@ def test_what_cannot_be_judged_is_not_applicable() -> None:
     assert judge([0, 0], [0.5, 0.5]).code == "not_applicable"
     assert judge([1], [1.0]).code == "meets"
     assert judge([1, 0], [0.5, 0.5]).code == "cannot_tell"
+
+
+@pytest.mark.parametrize(
+    ("counts", "target"),
+    [([10, 0], [1.0, 0.0]), ([5, 0], [0.99, 0.01]), ([150, 0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0])],
+)
+def test_where_one_cell_has_all_so_many_images_decide(
+    counts: list[int], target: list[float]
+) -> None:
+    """And no fewer than nine tenths of them."""
+    needed = judge(counts, target).decisive_n
+    assert needed is not None
+    many, fewer = ([n if c else 0 for c in counts] for n in (needed, needed * 9 // 10))
+    assert judge(many, target).code == "meets"
+    assert judge(fewer, target).code == "cannot_tell"

@@ -55,7 +55,13 @@ def test_it_tells_what_was_corrected_and_the_quality(run: RunFolder) -> None:
     named = {"name": "smiling=no", "n": 60, "n_reference": 70}
     measures = ("frechet_extrapolated", "kernel", "precision", "recall", "similarity")
     row = {**named, **dict.fromkeys((*measures, "similarity_reference"), estimate)}
-    quality = {"features": "age", "digest": "ab" * 32, "pooled": row, "cells": [row]}
+    quality = {
+        "features": "age",
+        "digest": "ab" * 32,
+        "reference": "images",
+        "pooled": row,
+        "cells": [row],
+    }
     share = {"name": "smiling=no", "raw": {"share": 0.4}, "share": 0.45, "low": 0.3, "high": 0.6}
     cells = {"status": "corrected", "reason": "", "n": 300, "judged": 80, "shares": [share]}
     card = make_card(

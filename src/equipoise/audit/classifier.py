@@ -129,14 +129,17 @@ def audit_classifier(
         truth = opinion(reference, "reference")
     elif settings.reference == LABEL:
         truth = material.levels[:, material.groups.attribute(settings.attribute)]
-    if second is not None:
-        cells = material.groups.cell_of(material.levels)
-        errors = departures(
-            truth, opinion(second, "second"), material.groups, cells, f"departures of {second.name}"
-        )
     place = choose_attribute(asked.attributes, settings.attribute, model.name)
     said = translate(asked.levels[:, place], numbers)
+    cells = material.groups.cell_of(material.levels)
+    if second is not None:
+        answered = np.where(said >= 0, truth, np.int8(UNKNOWN))
+        judged = opinion(second, "second")
+        told_by = f"departures of {second.name}"
+        errors = departures(answered, judged, material.groups, cells, told_by)
     compared = Compared(levels, said, truth, asked.confidence[:, place])
+    counted = cells[(said >= 0) & (truth >= 0)]
+    compared_in = np.bincount(counted, minlength=material.groups.size)
     paired = None
     if ladders is not None:
         told = ask(model, ladders, answers, workers=workers, progress=progress, stage="ask pairs")
@@ -151,9 +154,9 @@ def audit_classifier(
     checks = worst_first(
         ignoring(
             (
-                *gap_checks(parts, settings.tolerance, errors, material.counts()),
+                *gap_checks(parts, settings.tolerance, errors, compared_in),
                 *(effect_check(effect, settings.tolerance) for effect in effects),
-                *question_checks(parts[0]),
+                *question_checks(parts[0], by.size),
             ),
             settings.ignore,
         )

@@ -14,6 +14,9 @@ from equipoise.audit.label_noise import ReferenceErrors, error_of_group, tipping
 from equipoise.audit.rule import is_shown, outcome_of
 from equipoise.estimates import Estimate
 
+_FEW = 0.05
+"""Share of abstentions up to which they are not worth a word."""
+
 
 def gap_checks(
     parts: Sequence[Breakdown],
@@ -31,7 +34,7 @@ def gap_checks(
     errors : ReferenceErrors or None
         Of the K cells of all balanced attributes; None where they are not known.
     images : numpy.ndarray, shape (K,), int64
-        Images of those cells.
+        Images of those cells of which answer and truth are known.
     """
     checks: list[Check] = []
     for part in parts:
@@ -111,7 +114,7 @@ def noise_checks(
     if check.outcome != "issue":
         return check, Check(code, title, "not applicable", "No gap in errors needs explaining.")
     if errors is None:
-        point = tipping_point(gap.difference)
+        point = tipping_point(gap.pair)
         words = (
             "The reference's errors are not known. It would have to err on "
             f"{point.value:.1%} of the images of both {gap.highest} and {gap.lowest} to explain "
@@ -121,11 +124,11 @@ def noise_checks(
     told = [
         error_of_group(errors, name, images, len(part.groups)) for name in (gap.highest, gap.lowest)
     ]
-    likely = true_gap(gap.difference, [rate for rate, _ in told])
-    found = true_gap(gap.difference, [bound for _, bound in told])
+    likely = true_gap(gap.pair, [rate for rate, _ in told])
+    found = true_gap(gap.pair, [bound for _, bound in told])
     words = (
         f"By {errors.judge} the reference errs on up to {told[0][1]:.1%} in {gap.highest} and "
-        f"{told[1][1]:.1%} in {gap.lowest}; the true gap is from {found.low:.1%} to "
+        f"{told[1][1]:.1%} in {gap.lowest}; the true gap between these is from {found.low:.1%} to "
         f"{found.high:.1%}."
     )
     if found.low > 0:
@@ -138,13 +141,15 @@ def noise_checks(
     return check, Check(code, title, "tip", words, Evidence(found))
 
 
-def question_checks(cells: Breakdown) -> tuple[Check, Check]:
-    """Ask whether all images could be asked about, and whether the cells are even.
+def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
+    """Ask whether all images could be asked about, are answered, and whether the cells are even.
 
     Parameters
     ----------
     cells : Breakdown
-        By cell.
+        By cell, of those that have images.
+    size : int
+        How many cells there are.
     """
     n, failed = sum(g.n for g in cells.groups), sum(g.failed for g in cells.groups)
     title = "Could the model be asked about all images?"
@@ -155,10 +160,28 @@ def question_checks(cells: Breakdown) -> tuple[Check, Check]:
         asked = Check("failures", title, "passed", f"All {n:,} were.", Evidence(Estimate(0.0)))
     least = min(cells.groups, key=lambda g: g.n)
     most = max(cells.groups, key=lambda g: g.n)
-    even = most.n <= 1.1 * least.n + 1
+    empty = size - len(cells.groups)
+    even = not empty and most.n <= 1.1 * least.n + 1
     words = f"From {least.n:,} to {most.n:,} images a cell; fewest in {least.name}."
+    if empty:
+        words += f" {empty} of {size} cells have none."
     if not even:
         words += " Rates by a level of one attribute mix the cells unevenly: read those by cell."
     evidence = Evidence(Estimate(most.n / least.n))
     title = "Have the cells equally many images?"
-    return asked, Check("balance", title, "passed" if even else "tip", words, evidence)
+    balance = Check("balance", title, "passed" if even else "tip", words, evidence)
+    return asked, _abstentions(cells), balance
+
+
+def _abstentions(cells: Breakdown) -> Check:
+    count = sum(g.abstention.count for g in cells.groups)
+    n = sum(g.abstention.n for g in cells.groups)
+    title, words = "Does the model answer?", f"It abstains on {count:,} of {n:,}."
+    evidence = Evidence(Estimate(count / n if n else np.nan))
+    if count == n:
+        words += " There is no answer that could be wrong, so nothing else tells of its errors."
+        return Check("abstentions", title, "issue", words, evidence)
+    few = count <= _FEW * n
+    if not few:
+        words += " Errors are counted among the rest, which may be the easy ones."
+    return Check("abstentions", title, "passed" if few else "tip", words, evidence)

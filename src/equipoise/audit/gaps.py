@@ -35,6 +35,9 @@ class Gap:
         The groups of the largest and the smallest rate.
     difference : Estimate
         Largest rate less smallest, in [0, 1]; fairlearn's `difference`.
+    pair : Estimate
+        The same with the interval of these two groups alone, as one of all pairs; its lower end is
+        no higher.
     ratio : Estimate
         Largest rate over smallest, at least 1; infinite where the smallest is 0. fairlearn's
         `ratio` is its inverse.
@@ -45,6 +48,7 @@ class Gap:
     highest: str
     lowest: str
     difference: Estimate
+    pair: Estimate
     ratio: Estimate
     p_value: float
 
@@ -99,18 +103,18 @@ def largest_gap(
     pairs = (events[one], n[one], events[other], n[other])
     intervals = audit_library("statsmodels.stats.proportion").confint_proportions_2indep
     low, high = intervals(*pairs, compare="diff", method="newcomb", alpha=alpha)
-    difference = Estimate(
-        float(rates[top] - rates[bottom]), max(float(low.max()), 0.0), float(high.max())
-    )
+    value = float(rates[top] - rates[bottom])
+    difference = Estimate(value, max(float(low.max()), 0.0), float(high.max()))
+    own = int(np.flatnonzero((one == top) & (other == bottom))[0])
+    pair = Estimate(value, max(float(low[own]), 0.0), float(high[own]))
     low, high = intervals(*pairs, compare="ratio", method="log-adjusted", alpha=alpha)
     if rates[top] == 0:
         ratio = Estimate.missing("no event in any group")
     else:
-        value = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
-        ratio = Estimate(value, max(float(low.max()), 1.0), float(high.max()))
-    return Gap(
-        names[there[top]], names[there[bottom]], difference, ratio, equal_rates(events, n, seed)
-    )
+        times = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
+        ratio = Estimate(times, max(float(low.max()), 1.0), float(high.max()))
+    tested = equal_rates(events, n, seed)
+    return Gap(names[there[top]], names[there[bottom]], difference, pair, ratio, tested)
 
 
 @cache

@@ -91,6 +91,8 @@ def keep_ladders(folder: Path, identity: str, search: Callable[[], Ladders]) -> 
             return found
     ladders = search()
     with storage(folder):
+        # Its pictures go now, so it must not be taken for whole if this is stopped.
+        path.unlink(missing_ok=True)
         (folder / "images").mkdir(parents=True, exist_ok=True)
         for face, row in enumerate(ladders.images):
             for level, image in enumerate(row):

@@ -132,7 +132,7 @@ def make_ladders(
     found: list[_Climbed] = []
     tried, have, calls = np.zeros(sampler.groups.size, np.int64), 0, 0
     progress("pairs", 0, n)
-    with closing(ordered_map(climb, _starts(sampler, n * ATTEMPTS, seed), workers)) as results:
+    with closing(ordered_map(climb, _starts(sampler, n, seed), workers)) as results:
         for climbed in results:
             found.append(climbed)
             tried += climbed.starts
@@ -154,10 +154,11 @@ def make_ladders(
     )
 
 
-def _starts(sampler: Sampler, most: int, seed: int) -> Iterator[Draws]:
-    """Yield `most` draws or so, a few of each cell in turn."""
+def _starts(sampler: Sampler, n: int, seed: int) -> Iterator[Draws]:
+    """Yield `ATTEMPTS` draws or so for each of n, a few of each cell in turn."""
     cells = [sampler.groups.cells[k] for k in np.flatnonzero(sampler.target.shares)]
-    for low, high in batches(0, -(-most // len(cells)), _STARTS):
+    few = min(_STARTS, -(-n // len(cells)))
+    for low, high in batches(0, -(-n * ATTEMPTS // len(cells)), few):
         for cell in cells:
             yield sampler.draw(high - low, seed, cell=cell, start=low)
 

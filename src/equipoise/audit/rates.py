@@ -230,6 +230,8 @@ def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) ->
     """
     if not len(values):
         return Estimate.missing("no value")
+    if len(values) == 1:
+        return Estimate(float(values[0]), note="one value has no interval")
     rows = values.astype(np.float64)
     rng = generator_for(seed, Stream.FIT, _STREAM, key)
     means = [rows[rng.integers(len(rows), size=len(rows))].mean() for _ in range(_RESAMPLES)]

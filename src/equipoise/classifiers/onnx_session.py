@@ -9,6 +9,9 @@ import onnxruntime
 
 from equipoise.errors import FileFormatError
 
+_OUTSIDE = b"\x0a\x08location\x12"
+"""How a tensor names a file of its own: key "location" of `TensorProto.external_data`."""
+
 
 def open_session(path: Path, *, inner: str | None = None) -> Any:
     """Return an inference session; a GPU is used where this build of ONNX Runtime has one.
@@ -22,13 +25,20 @@ def open_session(path: Path, *, inner: str | None = None) -> Any:
     Raises
     ------
     FileFormatError
-        When the file is not a whole ONNX model, or has no tensor `inner`.
+        When the file is not a whole ONNX model, keeps weights elsewhere, or has no tensor `inner`.
     """
     options = onnxruntime.SessionOptions()
     # Worker threads run whole batches side by side, which beats splitting each layer.
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     model = path.read_bytes()
+    if _OUTSIDE in model:
+        raise FileFormatError(
+            f"model file {path}",
+            "must hold its weights itself, so that its digest names them",
+            "tensors that lie in another file",
+            "Save it as one file, as onnx.save(onnx.load(path), new_path) does.",
+        )
     if inner is not None:
         model = with_output(model, inner)
     try:

@@ -96,27 +96,32 @@ def classifier(
 
     groups = balanced_groups(what)
     if what.is_dir():
-        varied = {"pairs": pairs, "pairs-n": pairs_n, "directions": directions}
-        refuse_flags("for a folder of images", {"n": n, "device": device, **varied})
+        flags = {"pairs": pairs, "pairs-n": pairs_n, "directions": directions}
+        refuse_flags("for a folder of images", {"n": n, "device": device, **flags})
+    if pairs is None:
+        refuse_flags("without --pairs", {"pairs-n": pairs_n, "directions": directions})
+    n = _IMAGES if n is None else n
+    faces = _FACES if pairs_n is None else pairs_n
     if reference is None:
         reference = LABEL if attribute in groups.names else NONE
     names = chosen_names(by, groups)
     opened = open_classifier(model)
     other = None if reference in (LABEL, NONE) else open_classifier(reference)
+    judge = None if second is None else open_classifier(second)
     settings = AuditSettings(
         attribute, names, reference, words, tolerance, tuple(ignore or ()), seed
     )
     errors = None if judged is None else read_errors(judged, attribute, groups)
     if dry:
-        _dry_run(settings, opened, other, what, n or _IMAGES)
+        varied = 0 if pairs is None else len(groups.attributes[groups.attribute(pairs)].levels)
+        _dry_run(settings, opened, (other, judge), what, n, varied * faces)
         return
     drawn = None if what.is_dir() else open_sampler(what, device)
     with bars() as progress:
-        material = audit_material(what, drawn, n or _IMAGES, seed, out, workers, progress)
+        material = audit_material(what, drawn, n, seed, out, workers, progress)
         ladders = None
         if pairs is not None and drawn is not None:
             file = directions or what.parent / "directions.safetensors"
-            faces = pairs_n or _FACES
             ladders = _ladders(drawn, pairs, faces, file, seed, out, workers, progress)
         found = audit_classifier(
             opened,
@@ -124,7 +129,7 @@ def classifier(
             out,
             settings,
             reference=other,
-            second=None if second is None else open_classifier(second),
+            second=judge,
             errors=errors,
             ladders=ladders,
             workers=workers,
@@ -204,7 +209,12 @@ def _ladders(
 
 
 def _dry_run(
-    settings: AuditSettings, model: Classifier, reference: Classifier | None, what: Path, n: int
+    settings: AuditSettings,
+    model: Classifier,
+    judges: Sequence[Classifier | None],
+    what: Path,
+    n: int,
+    on_pairs: int,
 ) -> None:
     """Print the resolved settings and how many questions they ask."""
     from equipoise.human.answered import read_metadata
@@ -212,8 +222,9 @@ def _dry_run(
     print_settings({"model": model.name, **vars(settings)})
     drawn = "" if what.is_dir() else f", {n:,} verified images to draw"
     count = len(read_metadata(what).files) if what.is_dir() else n
-    more = f" and {count:,} to {reference.name}" if reference else ""
-    out_console.print(f"cost     at most {count:,} questions to {model.name}{more}{drawn}")
+    more = "".join(f" and {count:,} to {judge.name}" for judge in judges if judge)
+    asked = count + on_pairs
+    out_console.print(f"cost     at most {asked:,} questions to {model.name}{more}{drawn}")
 
 
 def print_settings(settings: Mapping[str, object]) -> None:

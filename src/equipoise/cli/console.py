@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -42,7 +43,7 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def bars() -> Iterator[Progress]:
+def bars(*, resumes: bool = True) -> Iterator[Progress]:
     """Give a progress that draws bars with throughput and time left, or prints lines to a log.
 
     Ctrl-C inside ends the program with a word on what is kept.
@@ -51,10 +52,21 @@ def bars() -> Iterator[Progress]:
         with _drawn() as progress:
             yield progress
     except KeyboardInterrupt:
-        Console(stderr=True).print(
-            "Stopped. What was written whole is kept; the same command goes on from there."
-        )
+        kept = "What was written whole is kept; the same command goes on from there."
+        begins = "Nothing was kept; the same command begins anew."
+        Console(stderr=True).print(f"Stopped. {kept if resumes else begins}")
         raise SystemExit(130) from None
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Return a folder's image files, and print how many pictures of other kinds are left out."""
+    from equipoise.measure.folder import image_files, skipped_pictures
+
+    found = image_files(folder)
+    if skipped := skipped_pictures(folder):
+        kinds = ", ".join(sorted({path.suffix.lower() for path in skipped}))
+        Console(stderr=True).print(f"left out {len(skipped):,} pictures of kinds not read: {kinds}")
+    return found
 
 
 @contextmanager

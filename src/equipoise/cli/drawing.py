@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from equipoise.cli.app import app, out_console
-from equipoise.cli.console import bars, print_caveats, print_representation, refuse_flags
+from equipoise.cli.console import (
+    bars,
+    picture_files,
+    print_caveats,
+    print_representation,
+    refuse_flags,
+)
 from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonFile, Workers
 from equipoise.settings import make_settings
 
@@ -60,14 +66,15 @@ def sample(
         out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
         return
     loaded, opened, panel = open_sampler(sampler, device, classifiers)
-    with bars() as progress:
+    kind = kind or format_of(out)
+    with bars(resumes=kind == "folder") as progress:
         write_draws(
             loaded,
             opened,
             panel,
             Request(n, seed, cell, verified),
             out,
-            kind or format_of(out),
+            kind,
             workers=workers,
             progress=progress,
         )
@@ -133,14 +140,15 @@ def _measure_folder(
     tolerance: float,
     workers: int | None,
 ) -> Any:
-    from equipoise.measure.folder import image_files, label_files
+    from equipoise.measure.folder import label_files
     from equipoise.measure.representation import represent
     from equipoise.targets import parse_target
 
     panel = panel_of(attributes, classifiers)
     wanted = None if target is None else parse_target(target, panel.groups)
-    with bars() as progress:
-        labels = label_files(image_files(folder), panel, workers=workers, progress=progress)
+    files = picture_files(folder)
+    with bars(resumes=False) as progress:
+        labels = label_files(files, panel, workers=workers, progress=progress)
     print_caveats(out_console, panel.caveats)
     return represent(labels, wanted, tolerance)
 
@@ -161,7 +169,7 @@ def _measure_sampler(
     sampler, generator, panel = open_sampler(path, device, classifiers)
     wanted = None if target is None else parse_target(target, panel.groups)
     print_caveats(out_console, panel.caveats)
-    with bars() as progress, tempfile.TemporaryDirectory() as folder:
+    with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:
         return measure_sampler(
             sampler,
             generator,

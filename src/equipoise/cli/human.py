@@ -47,7 +47,7 @@ def label_export(
         per_answer = 60
     answered = _answered(folder, attributes, classifiers)
     chosen = choose(answered, per_answer=per_answer, at_random=at_random, seed=seed)
-    with bars() as progress:
+    with bars(resumes=False) as progress:
         write_task(answered, chosen, out, progress=progress)
     out_console.print(
         f"to label {len(chosen.rows):,} of {len(answered.files):,} images, "
@@ -63,7 +63,7 @@ def _answered(folder: Path, attributes: str | None, classifiers: list[str] | Non
         return read_metadata(folder, names)
     panel = panel_of(attributes, classifiers)
     print_caveats(out_console, panel.caveats)
-    with bars() as progress:
+    with bars(resumes=False) as progress:
         return read_with_panel(folder, panel, progress=progress)
 
 
@@ -82,15 +82,19 @@ def label_import(
     Example: `equipoise label import to_label anna.csv ben.csv --json corrected.json`
     """
     from equipoise.human.judgement import judge, read_ratings
-    from equipoise.human.task import read_task
+    from equipoise.human.task import check_drawn_by, read_task
     from equipoise.report.card import write_card
     from equipoise.report.render import render
+    from equipoise.sampler_file import load_sampler
     from equipoise.store import RunFolder, write_json
 
     kept = None if run is None else RunFolder(run)
     if kept is not None:
         kept.read_figures()  # A folder that is no run fails before it is written to.
     task = read_task(folder)
+    if kept is not None:
+        own = load_sampler(kept.sampler)
+        check_drawn_by(task, own.digest, own.groups.names)
     judged = judge(task, read_ratings(tables, task), seed=seed)
     print_table(
         out_console,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from equipoise.cli.app import app, out_console
-from equipoise.cli.console import bars, print_table, refuse_flags
+from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
 from equipoise.cli.drawing import open_saved
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+
+if TYPE_CHECKING:
+    from equipoise.estimates import Estimate
 
 
 @app.command()
@@ -47,7 +50,6 @@ def quality(
     from equipoise.classifiers import open_panel
     from equipoise.classifiers.open import answering
     from equipoise.features import open_features
-    from equipoise.measure.folder import image_files
     from equipoise.measure.sampler_quality import sampler_quality
     from equipoise.report.card import write_card
     from equipoise.report.render import render
@@ -72,7 +74,8 @@ def quality(
         watched = open_panel(
             tuple(names), generator, abstain_below=abstain, classifiers=tuple(dict.fromkeys(own))
         )
-    with bars() as progress:
+    files = picture_files(reference) if reference else []
+    with bars(resumes=False) as progress:
         found = sampler_quality(
             sampler,
             generator,
@@ -81,27 +84,31 @@ def quality(
             n,
             seed,
             watched=watched,
-            reference=image_files(reference) if reference else (),
+            reference=files,
+            source=None if reference is None else f"{len(files):,} files of {reference}",
             most=most,
             workers=workers,
             progress=progress,
         )
-    columns = ("cell", "n", "reference", "Frechet", "at infinite n", "kernel x1000")
+    columns = ("cell", "n", "reference", "Frechet", "at infinite n", "kernel x 1,000")
     rows = [
         (
             cell.name,
             f"{cell.n:,}",
             f"{cell.n_reference:,}",
-            _number(cell.frechet.value),
-            _number(cell.frechet_extrapolated.value),
-            _number(1000 * cell.kernel.value),
-            _number(cell.precision.value),
-            _number(cell.recall.value),
+            f"{_number(cell.frechet.value)}{' *' if cell.frechet.note else ''}",
+            _told(cell.frechet_extrapolated),
+            _told(cell.kernel, 1000),
+            _told(cell.precision),
+            _told(cell.recall),
             f"{_number(cell.coverage.value)} ({_number(cell.coverage_expected)})",
         )
         for cell in (found.pooled, *found.cells)
     ]
     print_table(out_console, (*columns, "precision", "recall", "coverage (expected)"), rows)
+    if notes := sorted({cell.frechet.note for cell in (found.pooled, *found.cells)} - {""}):
+        out_console.print(f"*        {'; '.join(notes)}")
+    out_console.print(f"compared with {found.reference}")
     out_console.print(f"features {found.about}")
     moved = [
         f"{drift.name} in {cell.name}: {drift.difference.value:+.1%}"
@@ -122,6 +129,14 @@ def quality(
         write_json(run.quality, found)
         out_console.print(f"report   {render(run)}")
         out_console.print(f"card     {write_card(run)}")
+
+
+def _told(found: Estimate, times: float = 1) -> str:
+    """Write an estimate with its interval, where it has one."""
+    value = _number(times * found.value)
+    if found.low != found.low:
+        return value
+    return f"{value} ({_number(times * found.low)} to {_number(times * found.high)})"
 
 
 def _number(value: float) -> str:

@@ -16,7 +16,7 @@ from equipoise.human.tables import read_rows, shown
 from equipoise.measure.folder import image_files, label_files
 from equipoise.progress import Progress, silent
 
-METADATA = "metadata.csv"
+METADATA, DRAWS = "metadata.csv", ".draws.json"
 
 
 @dataclass(frozen=True, eq=False)

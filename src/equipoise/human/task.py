@@ -10,7 +10,8 @@ plan.json         how the images were chosen, and from how many: not for raters
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from PIL import Image, ImageDraw, ImageOps
 from equipoise.errors import EquipoiseError, FileFormatError, InputError
 from equipoise.files import atomic_path, storage
 from equipoise.groups import UNKNOWN, UNKNOWN_NAME, Attribute, Groups
-from equipoise.human.answered import Answered
+from equipoise.human.answered import DRAWS, Answered
 from equipoise.human.sampling import Chosen
 from equipoise.human.tables import read_rows, write_rows
 from equipoise.measure.folder import read_image
@@ -52,6 +53,9 @@ class Task:
         The m images as raters see them: "images/0001.png".
     stratum : numpy.ndarray, shape (m,), int64
         The answer on each image.
+    draws : str
+        Of which sampler the source holds draws, as `equipoise sample` notes it; "" where nothing
+        tells.
     """
 
     groups: Groups
@@ -59,6 +63,7 @@ class Task:
     counts: NDArray[np.int64]
     images: tuple[str, ...]
     stratum: NDArray[np.int64]
+    draws: str = ""
 
 
 def write_task(
@@ -85,6 +90,17 @@ def write_task(
             )
         (out / "images").mkdir(parents=True, exist_ok=True)
         (out / "sheets").mkdir(exist_ok=True)
+    try:
+        _write(answered, chosen, out, progress)
+    except BaseException:
+        # A part of a task is of no use, and would be in the way of the next try.
+        for path in out.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+    return out
+
+
+def _write(answered: Answered, chosen: Chosen, out: Path, progress: Progress) -> None:
     groups = answered.groups
     names = [f"images/{number:04d}.png" for number in range(1, len(chosen.rows) + 1)]
     with storage(out):
@@ -111,9 +127,40 @@ def write_task(
         "attributes": [{"name": a.name, "levels": a.levels} for a in groups.attributes],
         "answers": chosen.answers,
         "counts": chosen.counts,
+        "draws": _draws(answered.folder),
     }
     write_json(out / PLAN, plan)
-    return out
+
+
+def _draws(folder: Path) -> str:
+    path = folder / DRAWS
+    if not path.is_file() or path.stat().st_size > _LARGEST_PLAN:
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def check_drawn_by(task: Task, sampler: str, attributes: Sequence[str]) -> None:
+    """Check that people labelled one-shot draws of a sampler, named by its digest.
+
+    Raises
+    ------
+    InputError
+        Otherwise.
+    """
+    try:
+        draws = json.loads(task.draws or "{}")
+        is_own = draws.get("sampler") == sampler
+        one_shot = draws.get("cell") is None and not draws.get("verified")
+    except (ValueError, AttributeError, RecursionError):
+        is_own = one_shot = False
+    if not (is_own and one_shot and set(task.groups.names) == set(attributes)):
+        raise InputError(
+            "run",
+            "must be the run by whose sampler the labelled images were drawn one-shot, with labels "
+            f"of {', '.join(attributes)}",
+            task.draws or "images of which nothing tells what drew them",
+            "Leave --run out, and take --json; or export draws of the run's sampler.",
+        )
 
 
 def _answer_rows(answered: Answered, chosen: Chosen, names: list[str]) -> Iterator[dict[str, str]]:
@@ -183,7 +230,8 @@ def read_task(folder: Path) -> Task:
     try:
         if path.stat().st_size > _LARGEST_PLAN:
             raise FileFormatError(f"plan {path}", "must be under 16 MiB", "more", remedy)
-        groups, answers, counts = _parse_plan(json.loads(path.read_text(encoding="utf-8")))
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        groups, answers, counts = _parse_plan(plan)
         rows = list(read_rows(folder / ANSWERS, ["image", "stratum"]))
         images = tuple(row["image"] for _, row in rows)
         stratum = np.array([int(row["stratum"]) for _, row in rows], np.int64)
@@ -195,7 +243,7 @@ def read_task(folder: Path) -> Task:
         raise FileFormatError(
             f"plan {path}", f"must be a whole plan of format {FORMAT}", str(error), remedy
         ) from error
-    return Task(groups, answers, counts, images, stratum)
+    return Task(groups, answers, counts, images, stratum, str(plan.get("draws", "")))
 
 
 def _parse_plan(plan: Any) -> tuple[Groups, NDArray[np.int8], NDArray[np.int64]]:

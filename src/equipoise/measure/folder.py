@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,8 +16,13 @@ from equipoise.labels import Labels, concatenate
 from equipoise.progress import Progress, silent
 from equipoise.workers import batches, ordered_map
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
+OTHER_PICTURES = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".raw", ".svg", ".psd")
+"""Suffixes of pictures that are not read."""
+
 _BATCH = 64
+_MOST_BYTES = 2**25
+"""Of the pictures that are read together, unless one alone has more."""
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -37,6 +42,11 @@ def image_files(folder: Path) -> list[Path]:
             "Give a folder of images or a sampler file.",
         )
     return found
+
+
+def skipped_pictures(folder: Path) -> list[Path]:
+    """Return the files below a folder that are pictures by their names, of kinds not read."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in OTHER_PICTURES)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -80,7 +90,7 @@ def label_files(
     """
 
     def label(bounds: tuple[int, int]) -> Labels:
-        images = [read_image(path) for path in files[slice(*bounds)]]
+        images = map(read_image, files[slice(*bounds)])
         return concatenate([panel.read(same) for same in equal_sizes(images)])
 
     parts: list[Labels] = []
@@ -93,10 +103,13 @@ def label_files(
     return concatenate(parts)
 
 
-def equal_sizes(images: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """Yield runs of neighbours of one size as batches, in order."""
-    start = 0
-    for i in range(1, len(images) + 1):
-        if i == len(images) or images[i].shape != images[start].shape:
-            yield np.stack(images[start:i])
-            start = i
+def equal_sizes(images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """Yield runs of neighbours of one size as batches of bounded bytes, in order."""
+    run: list[NDArray[np.uint8]] = []
+    for image in images:
+        if run and (image.shape != run[0].shape or (len(run) + 1) * image.nbytes > _MOST_BYTES):
+            yield np.stack(run)
+            run = []
+        run.append(image)
+    if run:
+        yield np.stack(run)

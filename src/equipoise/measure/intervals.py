@@ -14,8 +14,8 @@ from equipoise.seeds import Stream, generator_for
 
 _SIMULATIONS = 10_000
 _SMALL = 5
-_OF_EMPTY = 0.2
-"""Part of the error that empty cells take, where there are any."""
+_OF_EMPTY = 0.2 * (1 - LEVEL)
+"""What empty cells take of the error, where there are any."""
 
 
 def exact_interval(count: int, n: int) -> tuple[float, float]:
@@ -80,11 +80,21 @@ def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDAr
     high[small] = np.maximum(high[small], beta.isf(error, few + 1, rest))
     empty = found == 0
     if empty.any():
-        high[empty] = 1 - (_OF_EMPTY * (1 - LEVEL) / empty.sum()) ** (1 / n)
+        high[empty] = unseen_bound(n, int(empty.sum()))
         if empty.sum() == len(found) - 1:
             # One cell has all: its share falls short of 1 by what the others may have.
-            low[~empty] = (1 - LEVEL) ** (1 / n)
+            low[~empty] = 1 - unseen_bound(n, 1)
     return low, high
+
+
+def unseen_bound(n: float, cells: int) -> float:
+    """Return the share that a cell may have of which n images show none, as one of so many."""
+    return float(-np.expm1(np.log(_OF_EMPTY / cells) / n))
+
+
+def unseen_needed(bound: ArrayLike, cells: int) -> NDArray[np.float64]:
+    """Return the n at which `unseen_bound` is a bound, in (0, 1); any shape."""
+    return np.asarray(np.log(_OF_EMPTY / cells) / np.log1p(-np.asarray(bound, np.float64)))
 
 
 def score_interval(
@@ -112,6 +122,6 @@ def critical_value(counts: tuple[int, ...]) -> float:
         return 0.0
     drawn = generator_for(0, Stream.FIT, 7).multinomial(n, shares, size=_SIMULATIONS) / n
     deviations = np.abs(drawn - shares) / np.sqrt(shares * (1 - shares) / n)
-    level = LEVEL if len(shares) == cells else 1 - (1 - LEVEL) * (1 - _OF_EMPTY)
+    level = LEVEL if len(shares) == cells else LEVEL + _OF_EMPTY
     level += 2 * np.sqrt(level * (1 - level) / _SIMULATIONS)
     return float(np.quantile(deviations.max(axis=1), level))

@@ -134,7 +134,7 @@ def see_files(
         When a file is no picture; the message names it.
     """
     return see(
-        lambda bounds: equal_sizes([read_image(path) for path in files[slice(*bounds)]]),
+        lambda bounds: equal_sizes(map(read_image, files[slice(*bounds)])),
         batches(0, len(files), _BATCH),
         panel,
         features,

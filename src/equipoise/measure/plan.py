@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from equipoise.errors import InputError
 from equipoise.estimates import LEVEL
-from equipoise.measure.intervals import critical_value
+from equipoise.measure.intervals import critical_value, unseen_bound, unseen_needed
 
 POWER = 0.8
 """Chance that a gap is found, where none is asked for."""
@@ -60,7 +60,8 @@ def plan(
     A half-width h of share p with critical value c (simultaneous over cells, level 95 %) needs
     n = c^2 p (1 - p) / h^2. A gap g from target t is found, by a two-sided test of level
     5 % / K, with n = (z_a sqrt(t (1 - t)) + z_b sqrt(q (1 - q)))^2 / g^2, q = t + g or t - g
-    (Fleiss, Levin and Paik 2003, section 2.5).
+    (Fleiss, Levin and Paik 2003, section 2.5). Where t is 0 or 1 a single image out of place finds
+    it, with a chance of 1 - (1 - g)^n; the interval of a cell of share 0 is exact as well.
 
     Parameters
     ----------
@@ -94,17 +95,20 @@ def plan(
         raise InputError("calls_per_image", "must be at least 1", calls_per_image, "Pass 1.")
     if gap is not None and not (_needed(expected, gap, power) > 0).any():
         raise InputError("gap", "must be one that some share can have", gap, "Pass 0.02.")
-    critical = _critical(expected)
+    critical, unseen = _critical(expected), int((expected == 0).sum())
     n = 1
     if half_width is not None:
         n = max(n, _ceil((critical**2 * expected * (1 - expected)).max() / half_width**2))
+        if unseen and half_width < 0.5:
+            n = max(n, _ceil(float(unseen_needed(2 * half_width, unseen))))
     if gap is not None:
         n = max(n, _ceil(_needed(expected, gap, power).max()))
+    reach = critical * np.sqrt((expected * (1 - expected)).max() / n)
     return Plan(
         n,
         _ceil(n * calls_per_image),
         n * calls_per_image / images_per_second if images_per_second else float("nan"),
-        float(critical * np.sqrt((expected * (1 - expected)).max() / n)),
+        float(max(reach, unseen_bound(n, unseen) / 2 if unseen else 0.0)),
         _detectable(expected, n, power),
         power,
     )
@@ -147,7 +151,10 @@ def _needed(target: NDArray[np.float64], gap: float, power: float) -> NDArray[np
         possible = (other >= 0) & (other <= 1)
         spread = alpha * np.sqrt(target * (1 - target))
         spread = spread + beta * np.sqrt(np.clip(other * (1 - other), 0, None))
-        worst = np.where(possible, np.maximum(worst, spread**2 / gap**2), worst)
+        needed = np.where(
+            (target > 0) & (target < 1), spread**2 / gap**2, np.log1p(-power) / np.log1p(-gap)
+        )
+        worst = np.where(possible, np.maximum(worst, needed), worst)
     return worst
 
 

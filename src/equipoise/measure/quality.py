@@ -82,6 +82,8 @@ class Quality:
     ----------
     features, digest, about : str
         In which features; numbers compare only where the digest is the same.
+    reference : str
+        What the images are compared with.
     unknown, unknown_reference : int
         Images without a cell, which count nowhere.
     pooled : CellQuality
@@ -93,6 +95,7 @@ class Quality:
     features: str
     digest: str
     about: str
+    reference: str
     unknown: int
     unknown_reference: int
     pooled: CellQuality
@@ -104,6 +107,7 @@ def quality_table(
     reference: Pictures,
     groups: Groups,
     *,
+    source: str = "images that were given",
     seed: int = 0,
     workers: int | None = None,
 ) -> Quality:
@@ -115,6 +119,8 @@ def quality_table(
         In the same features, labelled by the same classifiers.
     groups : Groups
         The balanced attributes; the drift of all others that are labelled is told.
+    source : str
+        Says what the reference is, for reports.
     seed : int
         Of the shuffle of the extrapolation, and of the bootstrap.
     workers : int, optional
@@ -158,6 +164,7 @@ def quality_table(
         drawn.name,
         drawn.digest,
         drawn.about,
+        source,
         int((~known[0]).sum()),
         int((~known[1]).sum()),
         pooled,

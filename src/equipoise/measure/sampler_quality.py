@@ -30,6 +30,7 @@ def sampler_quality(
     *,
     watched: Panel | None = None,
     reference: Sequence[Path] = (),
+    source: str | None = None,
     most: int = 1_000_000,
     workers: int | None = None,
     progress: Progress = silent,
@@ -51,6 +52,8 @@ def sampler_quality(
     reference : sequence of Path
         Image files; by default images of the prior, as many of each cell as the target says, by
         rejection.
+    source : str, optional
+        Says what the files are, for reports.
     most : int
         Codes of the prior to try at most for the reference.
 
@@ -64,14 +67,17 @@ def sampler_quality(
     sampler.check_generator(generator)
     reader = panel if watched is None else watched
     if reference:
+        told = source or f"{len(reference):,} files"
         gold = see_files(reference, reader, features, workers=workers, progress=progress)
     else:
+        named = (seed + _REFERENCE_SEED) % 2**63
+        told = f"the generator's own images of each cell, by rejection (seed {named})"
         codes = reject(
             generator,
             panel,
             sampler.groups,
             exact_counts(sampler.target, n),
-            (seed + _REFERENCE_SEED) % 2**63,
+            named,
             most=most,
             workers=workers,
             progress=progress,
@@ -81,4 +87,4 @@ def sampler_quality(
     drawn = see_codes(
         generator, np.concatenate(parts), reader, features, workers=workers, progress=progress
     )
-    return quality_table(drawn, gold, sampler.groups, workers=workers)
+    return quality_table(drawn, gold, sampler.groups, source=told, workers=workers)

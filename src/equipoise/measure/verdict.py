@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlogy
 
-from equipoise.measure.intervals import critical_value, simultaneous_intervals
+from equipoise.measure.intervals import critical_value, simultaneous_intervals, unseen_needed
 from equipoise.seeds import Stream, generator_for
 
 TOLERANCE = 0.02
@@ -20,6 +20,7 @@ CODES = ("meets", "misses", "cannot_tell", "not_applicable")
 
 _MOST_OUTCOMES = 20_000
 _SIMULATIONS = 10_000
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,14 @@ def _decisive_n(
         return None
     critical = critical_value(tuple(counts.tolist()))
     needed = critical**2 * variance / room**2
-    outside = room < 0
+    outside, empty, full = room < 0, counts == 0, counts == n
+    # Of a cell without an image only the upper end moves, of one with all only the lower.
+    to_be_under = np.where(outside, target - tolerance, target + tolerance)
+    to_be_over = np.where(outside, target + tolerance, target - tolerance)
+    if empty.any():
+        bounds = to_be_under[empty].clip(_TINY, 1 - _TINY)
+        needed[empty] = unseen_needed(bounds, int(empty.sum()))
+        needed[full] = unseen_needed((1 - to_be_over[full]).clip(_TINY, 1 - _TINY), 1)
     deciding = needed[outside].min() if outside.any() else needed.max()
     return int(max(np.ceil(deciding), n + 1))
 

@@ -84,10 +84,18 @@ def to_markdown(card: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,
+        finalize=_no_markup,
         keep_trailing_newline=True,
     )
     environment.filters.update(percent=percent, number=number, estimate=estimate, cell=_in_table)
     return environment.get_template("card.md.jinja").render(card=card, names=METHOD_NAMES)
+
+
+def _no_markup(value: object) -> object:
+    """Keep a name from being read as HTML."""
+    if not isinstance(value, str):
+        return value
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _in_table(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from equipoise.report.words import number, percent
+from equipoise.report.words import estimate, number, percent
 
 
 def environment() -> Environment:
@@ -15,7 +15,7 @@ def environment() -> Environment:
     found = Environment(
         loader=PackageLoader("equipoise.report", "."), autoescape=True, undefined=StrictUndefined
     )
-    found.filters.update(percent=percent, number=number, sentence=_sentence)
+    found.filters.update(percent=percent, number=number, estimate=estimate, sentence=_sentence)
     return found
 
 

@@ -78,6 +78,7 @@ def _to_html(
 def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:
     """Say in numbers how one mix stands to the target."""
     cells = representation["cells"]
+    wanted = [c for c in cells if c["target"] > 0] or cells
     inside = [c for c in cells if c["n"] and c["joint"][0] <= c["target"] <= c["joint"][1]]
     return {
         "name": name,
@@ -92,5 +93,5 @@ def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:
         "words": representation["verdict"]["words"],
         "inside": len(inside),
         "cells": len(cells),
-        "least": min(cells, key=lambda c: c["share"] if c["share"] is not None else 1.0),
+        "least": min(wanted, key=lambda c: c["share"] if c["share"] is not None else 1.0),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import BoundedSemaphore, Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,7 @@ class HttpRestorer:
         )
         self._picture, self._limits = service.picture, service.limits
         self._limiter = Limiter(self._limits.rate)
+        self._slots = BoundedSemaphore(self._limits.concurrency)
         self._transport = HttpTransport(
             service.request,
             self._picture.media_type,
@@ -76,6 +77,7 @@ class HttpRestorer:
                 return np.stack([future.result() for future in futures])
             finally:
                 stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
 
     def _one(self, image: NDArray[np.uint8], stop: Event) -> NDArray[np.uint8]:
         """Ask until there is a picture of the right size, or no repeat is left."""
@@ -90,6 +92,8 @@ class HttpRestorer:
                     f"{found.kind}: {found.detail}",
                     f"{self._transport.keys} Run the same command again; restored images are kept.",
                 )
+            if found.kind == "rate_limit" and found.wait is not None:
+                self._limiter.pause(found.wait)
             stop.wait(max(back_off(self._limits.back_off, attempt), wait))
             attempt += 1
         return found
@@ -97,8 +101,10 @@ class HttpRestorer:
     def _attempt(
         self, sent: bytes, image: NDArray[np.uint8], stop: Event
     ) -> NDArray[np.uint8] | Trouble:
-        self._limiter.wait(stop)
-        answer = self._transport.fetch(sent)
+        with self._slots:
+            if not self._limiter.wait(stop):
+                return Trouble("refused", "another image of the batch failed")
+            answer = self._transport.fetch(sent)
         return answer if isinstance(answer, Trouble) else self._decoded(answer, image)
 
     def _decoded(self, content: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8] | Trouble:

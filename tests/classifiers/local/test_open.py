@@ -7,6 +7,7 @@ import pytest
 from equipoise.classifiers import Classifier
 from equipoise.classifiers.age_gender import AgeGender
 from equipoise.classifiers.expression import Expression
+from equipoise.classifiers.onnx_session import open_session
 from equipoise.classifiers.open import open_classifier
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.errors import FileFormatError, InputError, ModelOutputError
@@ -142,3 +143,25 @@ def test_the_digest_tells_weights_and_settings(scripted: Path) -> None:
     before = open_classifier(str(scripted)).digest
     assert open_classifier(str(scripted)).digest == before
     assert open_classifier(edited(scripted, "size = 32", "size = 64")).digest != before
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+    """The digest would not name them."""
+    weights = np.ones((2, 3), np.float32)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", 1, ["n", 2])],
+        [onnx.helper.make_tensor_value_info("y", 1, ["n", 3])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    onnx.save_model(
+        onnx.helper.make_model(graph),
+        tmp_path / "m.onnx",
+        save_as_external_data=True,
+        location="m.data",
+        size_threshold=0,
+        convert_attribute=False,
+    )
+    with pytest.raises(FileFormatError, match=r"m.onnx must hold its weights itself"):
+        open_session(tmp_path / "m.onnx")

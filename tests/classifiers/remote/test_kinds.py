@@ -97,6 +97,7 @@ def test_a_score_is_taken_against_the_services_own_threshold() -> None:
         ({"x": {"a": -1, "b": 2}}, {"probabilities": "x.*"}),
         ({"x": ["a"]}, {"probabilities": "x.*", "key": "k", "value": "v"}),
         ({"x": True}, {"score": "x", "thresholds": [1, 2]}),
+        ({"x": {"a": float("inf"), "b": 1}}, {"probabilities": "x.*"}),
         ({"x": 10**400}, {"score": "x", "thresholds": [1, 2]}),
         ({"x": 1.2}, {"probability": "x", "levels": ["a", "b"]}),
     ],

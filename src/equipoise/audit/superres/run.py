@@ -88,7 +88,8 @@ def audit_superres(
     """
     _check_settings(restorer, settings)
     by, levels = material.restricted(settings.attributes)
-    rows = first_rows(by.cell_of(levels), settings.per_cell)
+    every = material.groups.cell_of(material.levels)
+    rows = even_rows(by.cell_of(levels), every, settings.per_cell)
     originals, levels = material.take(rows), levels[rows]
     costs: list[Asking] = []
 
@@ -150,15 +151,28 @@ def audit_superres(
     return found
 
 
-def first_rows(cells: NDArray[np.int64], per_cell: int) -> list[int]:
-    """Return the first rows of each cell, at most `per_cell`, in their order.
+def even_rows(cells: NDArray[np.int64], every: NDArray[np.int64], per_cell: int) -> list[int]:
+    """Return at most `per_cell` rows of each cell, in their order, the first ones of each.
+
+    Cells may be those of a part of the attributes. They are filled from the cells of all
+    attributes in turn, so that the others are as even among them as the images allow.
+
+    Parameters
+    ----------
+    cells, every : numpy.ndarray, shape (n,), int64
+        Cells of the audited attributes, and of all.
 
     Examples
     --------
-    >>> first_rows(np.array([0, 1, 0, 0, 1]), 2)
-    [0, 1, 2, 4]
+    >>> even_rows(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 3]), 2)
+    [0, 2, 4, 5]
     """
-    taken = [np.flatnonzero(cells == k)[:per_cell] for k in np.unique(cells)]
+    turn = np.zeros(len(every), np.int64)
+    for k in np.unique(every):
+        own = np.flatnonzero(every == k)
+        turn[own] = np.arange(len(own))
+    order = np.lexsort((every, turn))
+    taken = [order[cells[order] == k][:per_cell] for k in np.unique(cells)]
     return sorted(np.concatenate(taken).tolist())
 
 

@@ -155,9 +155,12 @@ def _number(found: Any, path: AnswerPath) -> float:
     if not isinstance(found, int | float) or isinstance(found, bool):
         raise WrongShape(f"{path.text} is missing or no number")
     try:
-        return float(found)
+        number = float(found)
     except OverflowError:
-        raise WrongShape(f"{path.text} is too large a number") from None
+        number = math.inf
+    if not math.isfinite(number):
+        raise WrongShape(f"{path.text} is too large a number")
+    return number
 
 
 def _probability(path: AnswerPath, document: Any, scale: float) -> float:
