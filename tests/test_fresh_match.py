@@ -7,6 +7,7 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.known import Known, known_of
 from equipoise.labels import LabelledCodes, Labels
 from equipoise.latent_fit import fit_latent
+from equipoise.matching import Matched
 from equipoise.targets import Target
 
 
@@ -44,3 +45,18 @@ def test_a_cell_with_hardly_a_label_pulls_nothing_whatever_its_mean(
 def test_a_cell_with_labels_pulls(toy: ToyGenerator, toy_labels: Labels) -> None:
     known, fresh = with_labels_of_the_last_cell(60, toy, toy_labels)
     assert not np.allclose(slope(known, fresh, 0.5, True), slope(known, fresh, 0.0, True))
+
+
+def test_a_factor_that_puts_the_target_out_of_reach_is_weakened(
+    toy: ToyGenerator, toy_labels: Labels
+) -> None:
+    known, _ = with_labels_of_the_last_cell(60, toy, toy_labels)
+    accepted = known.accepted(known.log_h, 4.0) * known.weights[:, None]
+    direction = np.zeros(known.places.shape[1])
+    direction[0] = 0.1
+    cells = np.zeros(accepted.shape[1])
+    mild = known.within_reach(accepted, Matched(direction, cells))
+    assert np.array_equal(mild.slope, direction)
+    wild = 500 * np.linalg.lstsq(known.places, known.one_hot[:, 0], rcond=None)[0]
+    kept = known.within_reach(accepted, Matched(wild, np.full(len(cells), wild.max())))
+    assert np.linalg.norm(kept.slope) < np.linalg.norm(wild)

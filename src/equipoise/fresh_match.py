@@ -22,8 +22,8 @@ def match_by_fresh(
     rare cell's labels are directed, and of the prior hardly a code is its own.
     """
     wanted, shares = known.wanted, known.target.shares[known.wanted]
-    labelled = known.accepted(known.log_h, beta) * known.weights[:, None]
-    mixing = known.mixing(labelled)
+    one_shot = known.accepted(known.log_h, beta) * known.weights[:, None]
+    labelled = one_shot
     free = known.accepted(fresh.log_h, beta)
     if verified:
         labelled = labelled * known.one_hot[:, wanted]
@@ -38,12 +38,10 @@ def match_by_fresh(
     found = by_fresh & np.isfinite(means[wanted]).all(axis=1)
     goals = np.where(found[:, None], means[wanted], by_labels)
     goals = np.where(_effective(own)[:, None] >= LEAST_OWN, goals, as_it_is)
-    return match(
-        places,
-        accepted,
-        (lambda slope, full: shares) if verified else mixing,
-        shares @ goals,
-    )
+    goal = shares @ goals
+    if verified:
+        return match(places, accepted, lambda slope, full: shares, goal)
+    return known.within_reach(one_shot, match(places, accepted, known.mixing(one_shot), goal))
 
 
 def _effective(masses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,9 +12,14 @@ from equipoise.ceilings import ceilings_of, clearances_of
 from equipoise.generators.base import Generator
 from equipoise.labels import LabelledCodes
 from equipoise.latent_fit import LatentFit
-from equipoise.matching import Axes, Shares, factors, principal_axes, read_pooled
+from equipoise.matching import Axes, Matched, Shares, factors, principal_axes, read_pooled
 from equipoise.targets import Target
 from equipoise.tilt import log_chances
+
+FARTHER = 0.005
+"""Total variation that a factor may take the mix away from the target."""
+
+_PARTS = (1.0, 0.5, 0.25)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +67,24 @@ class Known:
             return solve_weights(confusion, self.target.shares)
 
         return shares
+
+    def within_reach(self, accepted: NDArray[np.float64], matched: Matched) -> Matched:
+        """Return the factor, weakened until requests can be mixed to meet the target.
+
+        A strong one may turn so many codes of a request into another cell's that no mixing makes
+        up for it, most where some cells are wanted much more than others. `accepted`, shape (n, R),
+        is what one-shot requests accept of the labelled codes.
+        """
+
+        def miss(part: float) -> float:
+            tilted = accepted * factors(self.places, part * matched.slope, part * matched.full)
+            confusion = (tilted / tilted.sum(axis=0)).T @ self.one_hot
+            mix = solve_weights(confusion, self.target.shares) @ confusion
+            return float(np.abs(mix - self.target.shares).sum() / 2)
+
+        allowed = miss(0.0) + FARTHER
+        part = next((part for part in _PARTS if miss(part) <= allowed), 0.0)
+        return Matched(part * matched.slope, part * matched.full)
 
 
 def known_of(

@@ -20,7 +20,7 @@ from equipoise.errors import InputError
 from equipoise.fresh import look
 from equipoise.fresh_match import match_by_fresh
 from equipoise.generators.base import Generator
-from equipoise.known import Known, known_of
+from equipoise.known import FARTHER, Known, known_of
 from equipoise.labels import LabelledCodes
 from equipoise.latent import LatentClassifier
 from equipoise.latent_fit import LatentFit
@@ -62,12 +62,15 @@ class FrontierPoint:
     distance : float
         Squared Frechet distance, on stem features, between calibrated tilted draws and the
         labelled codes weighted to the target; lower is closer.
+    miss : float
+        Total variation between the target and the nearest mix of one-shot draws.
     """
 
     beta: float
     purity: tuple[float, ...]
     calls: float
     distance: float
+    miss: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +103,9 @@ def fit_tilt(
     target : Target
         Cells of target 0 cannot be requested.
     beta : float, optional
-        Sharpness, above 0. By default the sharpest of `BETAS` whose distance on the frontier is
-        at most `_SLACK` times the least one; `VERIFIED_BETA` for draws that are verified.
+        Sharpness, above 0. By default, of `BETAS` that come as near to the target as any, the
+        sharpest whose distance on the frontier is at most `_SLACK` times the least one;
+        `VERIFIED_BETA` for draws that are verified.
     seed : int
         Of the fresh codes.
 
@@ -119,8 +123,10 @@ def fit_tilt(
     frontier = tuple(_trial(known, b) for b in tried)
     verified_beta = beta or VERIFIED_BETA
     if beta is None:
-        least = min(point.distance for point in frontier)
-        beta = max(p.beta for p in frontier if p.distance <= _SLACK * least)
+        nearest = min(point.miss for point in frontier)
+        reaching = [point for point in frontier if point.miss <= nearest + FARTHER]
+        least = min(point.distance for point in reaching)
+        beta = max(p.beta for p in reaching if p.distance <= _SLACK * least)
     pilot = _pilot_codes(generator, seed, _PILOT)
     fresh = look(generator, fit.classifier, known.axes, pilot)
     means = cell_means(
@@ -149,6 +155,7 @@ def _trial(known: Known, beta: float) -> FrontierPoint:
     ideal /= ideal.sum()
     accepted = known.accepted(known.log_h, beta) * known.weights[:, None]
     matched = match(places, accepted, known.mixing(accepted), ideal @ places)
+    matched = known.within_reach(accepted, matched)
     tilted = accepted * factors(places, matched.slope, matched.full)
     tilted /= tilted.sum(axis=0)
     confusion = tilted.T @ one_hot
@@ -156,9 +163,10 @@ def _trial(known: Known, beta: float) -> FrontierPoint:
     purity[known.wanted] = confusion[np.arange(len(known.wanted)), known.wanted]
     with np.errstate(divide="ignore"):
         calls = float((target.shares[known.wanted] / purity[known.wanted]).sum())
-    drawn = moments(places, tilted @ solve_weights(confusion, target.shares))
-    distance = frechet_distance(drawn, moments(places, ideal))
-    return FrontierPoint(beta, tuple(purity.tolist()), calls, distance)
+    weights = solve_weights(confusion, target.shares)
+    distance = frechet_distance(moments(places, tilted @ weights), moments(places, ideal))
+    miss = float(np.abs(weights @ confusion - target.shares).sum() / 2)
+    return FrontierPoint(beta, tuple(purity.tolist()), calls, distance, miss)
 
 
 def fit_proposal(
