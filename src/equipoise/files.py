@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
@@ -82,3 +83,9 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"file {path}", "must be readable JSON", error, remedy) from error
     return found
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, without holding it whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

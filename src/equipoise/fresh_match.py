@@ -23,8 +23,7 @@ def match_by_fresh(
     """
     wanted, shares = known.wanted, known.target.shares[known.wanted]
     one_shot = known.accepted(known.log_h, beta) * known.weights[:, None]
-    labelled = one_shot
-    free = known.accepted(fresh.log_h, beta)
+    labelled, free = one_shot, known.accepted(fresh.log_h, beta)
     if verified:
         labelled = labelled * known.one_hot[:, wanted]
         free = free * np.exp(fresh.log_h[:, wanted].astype(np.float64))

@@ -62,11 +62,31 @@ class Known:
         def shares(
             slope: NDArray[np.float64], full: NDArray[np.float64] | None
         ) -> NDArray[np.float64]:
-            tilted = accepted * factors(self.places, slope, full)
-            confusion = (tilted / tilted.sum(axis=0)).T @ self.one_hot
-            return solve_weights(confusion, self.target.shares)
+            return self.mixed(self.drawn(accepted, slope, full))[1]
 
         return shares
+
+    def drawn(
+        self,
+        accepted: NDArray[np.float64],
+        slope: NDArray[np.float64],
+        full: NDArray[np.float64] | None,
+    ) -> NDArray[np.float64]:
+        """Return what each request draws of the codes under a factor, shape (n, R), sums of 1."""
+        tilted = accepted * factors(self.places, slope, full)
+        return np.asarray(tilted / tilted.sum(axis=0))
+
+    def mixed(
+        self, drawn: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """Return the confusion of requests, how to mix them, and how far the mix misses the target.
+
+        Shapes (R, K) and (R,); the miss is in total variation.
+        """
+        confusion = drawn.T @ self.one_hot
+        weights = solve_weights(confusion, self.target.shares)
+        miss = float(np.abs(weights @ confusion - self.target.shares).sum() / 2)
+        return confusion, weights, miss
 
     def within_reach(self, accepted: NDArray[np.float64], matched: Matched) -> Matched:
         """Return the factor, weakened until requests can be mixed to meet the target.
@@ -77,10 +97,7 @@ class Known:
         """
 
         def miss(part: float) -> float:
-            tilted = accepted * factors(self.places, part * matched.slope, part * matched.full)
-            confusion = (tilted / tilted.sum(axis=0)).T @ self.one_hot
-            mix = solve_weights(confusion, self.target.shares) @ confusion
-            return float(np.abs(mix - self.target.shares).sum() / 2)
+            return self.mixed(self.drawn(accepted, part * matched.slope, part * matched.full))[2]
 
         allowed = miss(0.0) + FARTHER
         part = next((part for part in _PARTS if miss(part) <= allowed), 0.0)

@@ -13,7 +13,6 @@ report.html, card.json, card.md
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 
 from equipoise.errors import FileFormatError
 from equipoise.figures import FORMAT, Figures
-from equipoise.files import storage, write_text
+from equipoise.files import digest_of, storage, write_text
 from equipoise.settings import Settings, make_settings
 
 _LARGEST_FIGURES = 64 * 2**20
@@ -136,12 +135,9 @@ class RunFolder:
             for path in (self.quality, self.corrected):
                 path.unlink(missing_ok=True)
 
-    def sampler_bytes(self) -> bytes | None:
+    def sampler_bytes(self) -> str | None:
         """SHA-256 of the sampler's file; None where there is none."""
-        if not self.sampler.is_file():
-            return None
-        with self.sampler.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return digest_of(self.sampler) if self.sampler.is_file() else None
 
     def write_figures(self, figures: Figures) -> None:
         """Save the figures."""

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from equipoise.calibrate import solve_weights
 from equipoise.ceilings import NOTHING_AVOIDED, ceilings_of
 from equipoise.cell_means import cell_means
 from equipoise.distances import frechet_distance, moments
@@ -156,16 +155,13 @@ def _trial(known: Known, beta: float) -> FrontierPoint:
     accepted = known.accepted(known.log_h, beta) * known.weights[:, None]
     matched = match(places, accepted, known.mixing(accepted), ideal @ places)
     matched = known.within_reach(accepted, matched)
-    tilted = accepted * factors(places, matched.slope, matched.full)
-    tilted /= tilted.sum(axis=0)
-    confusion = tilted.T @ one_hot
+    drawn = known.drawn(accepted, matched.slope, matched.full)
+    confusion, weights, miss = known.mixed(drawn)
     purity = np.full(target.groups.size, np.nan)
     purity[known.wanted] = confusion[np.arange(len(known.wanted)), known.wanted]
     with np.errstate(divide="ignore"):
         calls = float((target.shares[known.wanted] / purity[known.wanted]).sum())
-    weights = solve_weights(confusion, target.shares)
-    distance = frechet_distance(moments(places, tilted @ weights), moments(places, ideal))
-    miss = float(np.abs(weights @ confusion - target.shares).sum() / 2)
+    distance = frechet_distance(moments(places, drawn @ weights), moments(places, ideal))
     return FrontierPoint(beta, tuple(purity.tolist()), calls, distance, miss)
 
 

@@ -131,14 +131,13 @@ def audit_classifier(
         truth = material.levels[:, material.groups.attribute(settings.attribute)]
     place = choose_attribute(asked.attributes, settings.attribute, model.name)
     said = translate(asked.levels[:, place], numbers)
-    cells = material.groups.cell_of(material.levels)
     if second is not None:
         answered = np.where(said >= 0, truth, np.int8(UNKNOWN))
         judged = opinion(second, "second")
         told_by = f"departures of {second.name}"
-        errors = departures(answered, judged, material.groups, cells, told_by)
+        errors = departures(answered, judged, material.groups, material.cells, told_by)
     compared = Compared(levels, said, truth, asked.confidence[:, place])
-    counted = cells[(said >= 0) & (truth >= 0)]
+    counted = material.cells[(said >= 0) & (truth >= 0)]
     compared_in = np.bincount(counted, minlength=material.groups.size)
     paired = None
     if ladders is not None:

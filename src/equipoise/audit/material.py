@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.picture_files import digest_of
 from equipoise.classifiers.panel import Panel
 from equipoise.errors import FileFormatError
 from equipoise.export import write_draws
+from equipoise.files import digest_of
 from equipoise.generators.base import Generator
 from equipoise.groups import UNKNOWN, Groups
 from equipoise.human.answered import METADATA, read_metadata
@@ -89,9 +89,10 @@ class Material:
             tuple(self.digests[row] for row in rows),
         )
 
-    def counts(self) -> NDArray[np.int64]:
-        """Return the images of each cell, shape (K,)."""
-        return np.bincount(self.groups.cell_of(self.levels), minlength=self.groups.size)
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """Cell of each image, shape (n,)."""
+        return self.groups.cell_of(self.levels)
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return some images, shape (len(rows), 3, height, width), uint8 RGB.

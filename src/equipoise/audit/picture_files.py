@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.files import digest_of
 from equipoise.measure.folder import read_image
 
 
@@ -41,9 +41,3 @@ class PictureFiles:
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
         return np.stack([read_image(self.files[row]) for row in rows])
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file, without holding it whole."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from equipoise.settings import Settings
 
 
@@ -23,10 +25,9 @@ def compare_cost(settings: Settings, pool: int) -> dict[str, int]:
     from equipoise.compare.baselines import BASELINES
     from equipoise.compare.reference import MOST
 
-    directed = int(settings.n * settings.directed)
     return {
         "label": settings.n,
-        "label in directed rounds": directed,
+        "label in directed rounds": replace(settings, method="tilt").directed_n,
         "calibrate two tilts": 2 * settings.calibrate_n,
         "label for the references": pool,
         "make references of, at most": MOST * settings.measure_n,

@@ -19,14 +19,13 @@ Means over the seeds. KL is to the uniform target, in nats; its floor is what ex
 on average. Frechet is a ratio to the distance between two balanced references made by rejection, so
 a perfect method comes near 1; in pixels it sees a fixed projection of 12x12 pixels to 48
 dimensions, in age the last features of a network that guesses ages. Of each method as many images
-are compared as a reference has. Coverage (nearest neighbours,
-mean over cells) is better when higher. Calls are generator calls per image that came out as
-requested where cells are requested, else per delivered image. Importance resampling repeats
-labelled codes: it has no more images than its effective sample size. Each method learns from as
-many labels; of the tilt's, half are of the prior and half directed. To fit a tilt takes directed
-labelling, fitting and calibrating; where labels were there from a stopped run, it took less time.
+are compared as a reference has. Coverage (nearest neighbours, mean over cells) is better when
+higher. Calls are generator calls per image that came out as requested where cells are requested,
+else per delivered image. Importance resampling repeats labelled codes: it has no more images than
+its effective sample size. Each method learns from as many labels; of the tilt's, half are of the
+prior and half directed. To fit a tilt takes directed labelling, fitting and calibrating; where
+labels were there from a stopped run, it took less time.
 """
-
 
 _SUMMARISED = """\
 All cases first: the tilt one-shot beside the paper at the distance that meets the target best, and

@@ -88,8 +88,7 @@ def audit_superres(
     """
     _check_settings(restorer, settings)
     by, levels = material.restricted(settings.attributes)
-    every = material.groups.cell_of(material.levels)
-    rows = even_rows(by.cell_of(levels), every, settings.per_cell)
+    rows = even_rows(by.cell_of(levels), material.cells, settings.per_cell)
     originals, levels = material.take(rows), levels[rows]
     costs: list[Asking] = []
 
