@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from equipoise.classifiers import Panel, open_panel
+from equipoise.classifiers.remote import connect
 from equipoise.cli import app
 from equipoise.doctor import examine
 from equipoise.errors import InputError
@@ -13,6 +15,7 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.settings import Settings
 
 from .classifiers.local.conftest import save_scripted
+from .classifiers.remote.services import SECRET, Reply, description, face, serving
 from .classifiers.test_preflight import FAULTS, Faulty
 
 
@@ -39,6 +42,20 @@ def test_answers_that_are_wrong_are_told_and_not_raised(toy: ToyGenerator, tmp_p
     assert [check.outcome for check in found.parts[1].checks].count("issue") == 1
     with pytest.raises(InputError, match="n must be a whole number of at least 16, got 8"):
         examine(toy, panel, tmp_path / "doctor.png", Settings(), 8)
+
+
+def test_a_service_is_timed_by_what_it_was_asked(
+    toy: ToyGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_KEY", SECRET)
+    with serving(lambda times, body: Reply(body=face(sum(body) % 2).body, delay=0.02)) as service:
+        for kept in (False, True):
+            panel = Panel([connect(description(service.port), tmp_path / "kept")], ["gender"])
+            found = examine(toy, panel, tmp_path / "doctor.png", Settings(), 64)
+            assert len(service.asked) == 128
+            speed = found.parts[1].images_per_second
+            assert np.isnan(speed) if kept else speed < 4 / 0.02
+            assert np.isnan(found.seconds) == kept
 
 
 def test_the_command_tells_all(tmp_path: Path) -> None:

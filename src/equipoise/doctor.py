@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.checks import Check
+from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.panel import Panel
 from equipoise.classifiers.preflight import preflight as preflight_classifier
+from equipoise.classifiers.remote import RemoteClassifier
 from equipoise.errors import ModelOutputError, check_count
 from equipoise.figures import ModelUsed, model_used
 from equipoise.files import atomic_path
@@ -39,7 +41,7 @@ class PartExamined:
     models : tuple of ModelUsed
     checks : tuple of Check
     images_per_second : float
-        On one thread.
+        On one thread; of a service as it came to, NaN where all its answers were kept ones.
     """
 
     role: str
@@ -60,7 +62,7 @@ class Examination:
     calls : int
         Images that `balance` makes and reads with its settings.
     seconds : float
-        What they take on one thread, fitting not counted.
+        What they take on one thread, fitting not counted; NaN where a speed is not known.
     picture : str
         File of 16 images with their answers.
     """
@@ -127,19 +129,27 @@ def examine(
     for i, classifier in enumerate(panel.classifiers, 1):
         progress("examine", i, total)
         checks = preflight_classifier(classifier, images)
-
-        def read(read: Callable[[NDArray[np.uint8]], object] = classifier.read) -> None:
-            for low, high in batches(0, n, size):
-                read(images[low:high])
-
         used = model_used("classifier", classifier)
-        speed = n / _seconds(read)
+        speed = _speed(classifier, images, size)
         parts.append(PartExamined("classifier", classifier.name, used, checks, speed))
     progress("examine", total, total)
     _write_picture(picture, images[:_SHOWN], panel)
     calls = settings.n + settings.calibrate_n + settings.measure_n
     seconds = calls * sum(1 / part.images_per_second for part in parts)
     return Examination(tuple(parts), calls, seconds, str(picture))
+
+
+def _speed(classifier: Classifier, images: NDArray[np.uint8], size: int) -> float:
+    """Return images read a second; a service, which answers a second time from its cache, tells."""
+    if isinstance(classifier, RemoteClassifier):
+        told = classifier.tally
+        return told.asked / told.seconds if told.asked else np.nan
+
+    def read() -> None:
+        for low, high in batches(0, len(images), size):
+            classifier.read(images[low:high])
+
+    return len(images) / _seconds(read)
 
 
 def _seconds(work: Callable[[], None]) -> float:

@@ -152,7 +152,7 @@ def _ask_batch(classifier: Classifier, images: NDArray[np.uint8]) -> list[Row]:
             "Give one reading an attribute.",
         )
     for attribute, reading in zip(classifier.attributes, readings, strict=True):
-        check_reading(classifier.name, attribute, reading, len(images), least=FAILED)
+        check_reading(classifier.name, attribute, reading, len(images))
     levels = np.stack([reading.levels for reading in readings], axis=1)
     confidence = np.stack([reading.probabilities.max(axis=1) for reading in readings], axis=1)
     confidence = np.where(levels == FAILED, np.nan, confidence)

@@ -152,12 +152,6 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
         How many cells there are.
     """
     n, failed = sum(g.n for g in cells.groups), sum(g.failed for g in cells.groups)
-    title = "Could the model be asked about all images?"
-    if failed:
-        words = f"{failed:,} of {n:,} failed and count nowhere; the same command asks them again."
-        asked = Check("failures", title, "tip", words, Evidence(Estimate(failed / n)))
-    else:
-        asked = Check("failures", title, "passed", f"All {n:,} were.", Evidence(Estimate(0.0)))
     least = min(cells.groups, key=lambda g: g.n)
     most = max(cells.groups, key=lambda g: g.n)
     empty = size - len(cells.groups)
@@ -170,7 +164,18 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
     evidence = Evidence(Estimate(most.n / least.n))
     title = "Have the cells equally many images?"
     balance = Check("balance", title, "passed" if even else "tip", words, evidence)
-    return asked, _abstentions(cells), balance
+    return failures_check("the model", failed, n), _abstentions(cells), balance
+
+
+def failures_check(who: str, failed: int, n: int) -> Check:
+    """Ask whether all of n images could be asked about."""
+    title = f"Could {who} be asked about all images?"
+    words = f"All {n:,} were."
+    if failed:
+        words = f"{failed:,} of {n:,} failed and count nowhere; the same command asks them again."
+    return Check(
+        "failures", title, "tip" if failed else "passed", words, Evidence(Estimate(failed / n))
+    )
 
 
 def _abstentions(cells: Breakdown) -> Check:

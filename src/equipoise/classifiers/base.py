@@ -16,7 +16,7 @@ from equipoise.groups import Attribute
 
 FAILED = -2
 """Level of an image on which a remote classifier could not be asked: no answer, not an abstention.
-Audits count it apart; `Panel` refuses it."""
+Audits count it apart; to a `Panel` it is unknown."""
 
 
 @dataclass(frozen=True, eq=False)

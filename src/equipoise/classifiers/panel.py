@@ -17,6 +17,8 @@ from equipoise.labels import Labels
 class Panel:
     """Reads the wanted attributes from images and checks every answer.
 
+    An image on which a classifier could not be asked is unknown, as one on which it abstains.
+
     Parameters
     ----------
     classifiers : sequence of Classifier
@@ -90,8 +92,10 @@ class Panel:
         readings = [answers[c][i] for c, i in self._places]
         levels = np.empty((len(images), len(readings)), np.int8)
         for a, (reading, (c, _)) in enumerate(zip(readings, self._places, strict=True)):
-            check_reading(self.classifiers[c].name, self.groups.attributes[a], reading, len(images))
+            name, attribute = self.classifiers[c].name, self.groups.attributes[a]
+            check_reading(name, attribute, reading, len(images))
             unsure = reading.probabilities.max(axis=1) < self.abstain_below
+            unsure |= reading.levels == FAILED
             levels[:, a] = np.where(unsure, np.int8(UNKNOWN), reading.levels)
         return Labels(
             self.groups,
@@ -101,9 +105,7 @@ class Panel:
         )
 
 
-def check_reading(
-    classifier: str, attribute: Attribute, reading: Reading, count: int, *, least: int = UNKNOWN
-) -> None:
+def check_reading(classifier: str, attribute: Attribute, reading: Reading, count: int) -> None:
     """Check a classifier's answers on one attribute.
 
     Parameters
@@ -114,8 +116,6 @@ def check_reading(
     reading : Reading
     count : int
         Images that were asked about.
-    least : int
-        Lowest level allowed: `UNKNOWN`, or `FAILED` where failures are counted.
 
     Raises
     ------
@@ -136,7 +136,8 @@ def check_reading(
     bad = ~np.isfinite(reading.probabilities).all(axis=1) | np.isinf(reading.scores)
     if attribute.ordered or len(attribute.levels) == 2:
         bad |= np.isnan(reading.scores) & (reading.levels != UNKNOWN)
-    bad &= reading.levels != FAILED
+    asked = reading.levels != FAILED
+    bad &= asked
     if bad.any():
         raise ModelOutputError(
             what,
@@ -145,16 +146,16 @@ def check_reading(
             f"first at row {int(np.flatnonzero(bad)[0])} of the batch",
             "Check the model and its preprocessing; abstain with level -1 instead.",
         )
-    given = reading.probabilities[reading.levels != FAILED]
+    given = reading.probabilities[asked]
     low, high = given.min(initial=0), given.max(initial=0)
     if low < -1e-4 or high > 1 + 1e-4:
         raise ModelOutputError(
             what, "must be in [0, 1]", f"{low:g} to {high:g}", "Apply softmax or sigmoid."
         )
-    if ((reading.levels < least) | (reading.levels >= len(attribute.levels))).any():
+    if ((reading.levels < FAILED) | (reading.levels >= len(attribute.levels))).any():
         raise ModelOutputError(
             what,
-            f"must have levels in {least}..{len(attribute.levels) - 1}",
+            f"must have levels in {UNKNOWN}..{len(attribute.levels) - 1}",
             f"{reading.levels.min()} to {reading.levels.max()}",
             "Number the levels from 0; -1 is unknown.",
         )

@@ -11,7 +11,7 @@ from scipy.special import entr
 from scipy.stats import wilcoxon
 
 from equipoise.audit.checks import Check, Evidence, Outcome
-from equipoise.classifiers.base import FAILED, Classifier, Reading
+from equipoise.classifiers.base import Classifier, Reading
 from equipoise.classifiers.panel import check_reading
 from equipoise.errors import ModelOutputError
 from equipoise.estimates import Estimate
@@ -82,7 +82,7 @@ _TITLES = {
 def _answers(name: str, attribute: Attribute, reading: Reading, count: int) -> Check:
     code, title = f"answers:{attribute.name}", _TITLES["answers"]
     try:
-        check_reading(name, attribute, reading, count, least=FAILED)
+        check_reading(name, attribute, reading, count)
     except ModelOutputError as error:
         return Check(code, title, "issue", f"No: {error.rule} - got {error.got}. {error.remedy}")
     off = float(np.abs(reading.probabilities.sum(axis=1) - 1).max(initial=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +64,10 @@ def doctor(
     with bars() as progress:
         found = examine(opened, panel, out, settings, n, progress)
     for part in found.parts:
-        out_console.print(f"{part.role} {part.name}, {part.images_per_second:,.0f} images a second")
+        speed = "all answers from its cache"
+        if not isnan(part.images_per_second):
+            speed = f"{part.images_per_second:,.0f} images a second"
+        out_console.print(f"{part.role} {part.name}, {speed}")
         for model in part.models:
             licence = model.licence or "not known"
             out_console.print(f"  {model.name} {model.digest[:12]}, licence {licence}")
@@ -72,9 +76,11 @@ def doctor(
         rows = [(check.outcome, check.code, check.words) for check in part.checks]
         print_table(out_console, ("outcome", "check", "answer"), rows)
     print_caveats(out_console, panel.caveats)
+    time = "as long as the service takes"
+    if not isnan(found.seconds):
+        time = f"{found.seconds:,.0f} s on one thread"
     out_console.print(
-        f"time     `balance` makes and reads {found.calls:,} images: {found.seconds:,.0f} s on one "
-        "thread, and the fit"
+        f"time     `balance` makes and reads {found.calls:,} images: {time}, and the fit"
     )
     out_console.print(f"picture  {found.picture}")
     if json_file is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import BoundedSemaphore, Event
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,7 @@ class HttpRestorer:
             "may change its model.",
         )
         self._picture, self._limits = service.picture, service.limits
-        self._limiter = Limiter(self._limits.rate)
-        self._slots = BoundedSemaphore(self._limits.concurrency)
+        self._limiter = Limiter(self._limits.rate, self._limits.concurrency)
         self._transport = HttpTransport(
             service.request,
             self._picture.media_type,
@@ -101,8 +100,8 @@ class HttpRestorer:
     def _attempt(
         self, sent: bytes, image: NDArray[np.uint8], stop: Event
     ) -> NDArray[np.uint8] | Trouble:
-        with self._slots:
-            if not self._limiter.wait(stop):
+        with self._limiter.turn(stop) as granted:
+            if not granted:
                 return Trouble("refused", "another image of the batch failed")
             answer = self._transport.fetch(sent)
         return answer if isinstance(answer, Trouble) else self._decoded(answer, image)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from equipoise.audit.material import Material
 from equipoise.audit.superres.record import SuperresSettings
 from equipoise.audit.superres.run import audit_superres
-from equipoise.classifiers import Panel
+from equipoise.classifiers import Panel, Reading
+from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.errors import InputError
 from equipoise.generators.toy import ToyGenerator
@@ -74,6 +76,34 @@ def test_an_audit_goes_on_and_says_the_same(
     assert {c.code: c.outcome for c in again.checks}["abstentions"] == "ignored"
     assert len(again.flips) == 1
     assert all(near.diversity.value >= 0 for near in again.fidelity)
+
+
+class OutOfReach(ToyClassifier):
+    """A service that fails on all images but some."""
+
+    answered: frozenset[bytes]
+
+    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+        lost = np.array([image.tobytes() not in self.answered for image in images])
+        return tuple(
+            dataclasses.replace(told, levels=np.where(lost, np.int8(FAILED), told.levels))
+            for told in super().read(images)
+        )
+
+
+def test_images_that_the_panel_could_not_be_asked_about_are_told(
+    exact: Oracle, material: Material, toy: ToyGenerator, folder: Path
+) -> None:
+    classifier = OutOfReach(toy, ["smiling", "skin_tone"])
+    originals = material.images(range(len(material)))
+    classifier.answered = frozenset(image.tobytes() for image in originals)
+    panel = Panel([classifier], ["smiling", "skin_tone"])
+    settings = dataclasses.replace(SETTINGS, per_cell=10)
+    found = audit_superres(exact, material, panel, folder, settings)
+    told = {check.code: check for check in found.checks}
+    assert told["failures"].outcome == "tip"
+    # Originals and restored images are the same; those through JPEG fail.
+    assert "60 of 180 failed" in told["failures"].words
 
 
 @pytest.mark.parametrize(

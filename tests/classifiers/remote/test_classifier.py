@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.panel import Panel
 from equipoise.classifiers.remote import RemoteClassifier, connect
 from equipoise.classifiers.remote.tally import Tally
 from equipoise.errors import RemoteError
@@ -60,7 +61,6 @@ FAULTS: dict[str, tuple[Reply, str]] = {
     "long": (Reply(200, b" " * (2**20 + 1)), "broken"),
     "compressed": (Reply(200, b"x", {"Content-Encoding": "gzip"}), "broken"),
     "other shape": (Reply(200, {"people": []}), "broken"),
-    "other label": (Reply(200, {"faces": [{"gender": "robot", "p": 0.9}]}), "broken"),
     "too sure": (Reply(200, {"faces": [{"gender": "male", "p": 90}]}), "broken"),
 }
 
@@ -273,6 +273,39 @@ def test_an_answer_that_a_wrong_path_could_not_read_is_not_paid_for_again(tmp_pa
         opened(service, tmp_path).read(IMAGES)
         assert len(service.asked) == 24
         assert paid >= 3
+
+
+def test_a_label_that_is_no_level_fails_its_image_and_is_paid_for_once(tmp_path: Path) -> None:
+    odd = Reply(body={"faces": [{"gender": "robot", "p": 0.9}]})
+    mapped = {"name": "gender", "levels": ["female", "male"], "label": "faces[0].gender"}
+    mapped |= {"map": {"robot": "unknown"}}
+    with serving(lambda times, body: face(1) if level_of(body) else odd) as service:
+        classifier = opened(service, tmp_path)
+        expected = np.where(truth(classifier, IMAGES), 1, FAILED).tolist()
+        for _ in range(2):
+            (reading,) = classifier.read(IMAGES)
+            assert reading.levels.tolist() == expected
+        better = opened(service, tmp_path, attribute=[mapped])
+        (reading,) = better.read(IMAGES)
+        assert reading.levels.tolist() == [-1 if level == FAILED else 1 for level in expected]
+        assert len(service.asked) == 24
+
+
+def test_a_map_without_what_a_service_says_ends_the_run(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(body={"faces": [{"gender": "robot"}]})) as service:
+        for _ in range(2):
+            classifier = opened(service, tmp_path, limits={"stop_after": 6})
+            with pytest.raises(RemoteError, match=r"unmapped: .*'robot', which is mapped"):
+                classifier.read(IMAGES)
+        assert len(service.asked) <= 24
+
+
+def test_an_image_without_an_answer_is_unknown_to_a_panel(tmp_path: Path) -> None:
+    refused = Reply(400, {"error": "TOO_SMALL"})
+    with serving(lambda times, body: face(1) if level_of(body) else refused) as service:
+        classifier = opened(service, tmp_path)
+        labels = Panel([classifier], ["gender"]).read(IMAGES)
+    assert labels.levels[:, 0].tolist() == np.where(truth(classifier, IMAGES), 1, -1).tolist()
 
 
 def test_nothing_is_read_from_no_images(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from equipoise.audit.caveats import of_images
 from equipoise.audit.checks import ignoring, verdict, worst_first
+from equipoise.audit.findings import failures_check
 from equipoise.audit.material import Material
 from equipoise.audit.picture_files import PictureFiles
 from equipoise.audit.record import Asking
@@ -36,6 +37,9 @@ from equipoise.store import write_json
 from equipoise.superres.base import Restorer
 from equipoise.superres.reduce import FILTER
 from equipoise.versions import versions
+
+RESTORING = "restore"
+"""The role of the audited model among the costs."""
 
 _AGREE = 0.99
 _PANEL = (
@@ -111,11 +115,14 @@ def audit_superres(
         progress=progress,
     )
     costs.append(
-        Asking("restore", restorer.name, restored.made, restored.kept, 0, restored.seconds)
+        Asking(RESTORING, restorer.name, restored.made, restored.kept, 0, restored.seconds)
     )
     after = told(restored.pictures(), "restored")
     flips = find_flips(by, levels, after, told(Reencoded(originals), "JPEG"), seed=settings.seed)
-    checks = worst_first(ignoring(flip_checks(flips, settings.tolerance), settings.ignore))
+    asked = [cost for cost in costs if cost.role != RESTORING]
+    failed, n = sum(c.failed for c in asked), sum(c.asked + c.kept for c in asked)
+    every = (*flip_checks(flips, settings.tolerance), failures_check("the panel", failed, n))
+    checks = worst_first(ignoring(every, settings.ignore))
     models = [model_used("model", restorer), *(model_used("panel", c) for c in panel.classifiers)]
     cells = by.cell_of(levels)
     found = SuperresAudit(

@@ -23,6 +23,10 @@ class WrongShape(Exception):
     """An answer without what the description looks for."""
 
 
+class Unmapped(WrongShape):
+    """A label that the description maps to no level: the service would only say it again."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The answer on one attribute of one image."""
@@ -74,7 +78,8 @@ class AnswerReading:
         Raises
         ------
         WrongShape
-            When the text is not JSON, or lacks what is looked for.
+            When the text is not JSON, or lacks what is looked for; `Unmapped` for a label that
+            is no level.
         """
         document = parse_json(text)
         if self.no_face is not None and self.no_face.holds(document):

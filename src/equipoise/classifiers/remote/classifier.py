@@ -7,13 +7,19 @@ import hashlib
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore, Event, Lock
+from threading import Event, Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import FAILED, Reading
-from equipoise.classifiers.remote.answers import Verdict, WrongShape, parse_json, readings
+from equipoise.classifiers.remote.answers import (
+    Unmapped,
+    Verdict,
+    WrongShape,
+    parse_json,
+    readings,
+)
 from equipoise.classifiers.remote.cache import AnswerCache
 from equipoise.classifiers.remote.description import Description
 from equipoise.classifiers.remote.limiter import Limiter, back_off
@@ -60,8 +66,7 @@ class RemoteClassifier:
         self._request_digest = description.request_digest
         self._answer, self._limits = description.answer, description.limits
         self._transport, self._cache = transport, cache
-        self._limiter = Limiter(description.limits.rate)
-        self._slots = BoundedSemaphore(description.limits.concurrency)
+        self._limiter = Limiter(description.limits.rate, description.limits.concurrency)
         self._lock = Lock()
         self._tally = Tally()
         self._unanswered = 0
@@ -141,15 +146,24 @@ class RemoteClassifier:
         return self._cache.claim(key, owner, wait + 4 * self._limits.time_out + 30)
 
     def _kept(self, key: str) -> Row | None:
-        """Return what the cache holds; an answer that cannot be read is as good as none."""
+        """Return what the cache holds; an answer of another shape is as good as none."""
         text = self._cache.get(key)
-        return None if text is None else self._read(text)
+        found = None if text is None else self._read(text)
+        if not isinstance(found, Trouble):
+            return found
+        if found.kind in REPEATED:
+            return None
+        self._give_up(found)
+        return FAILED
 
-    def _read(self, text: str) -> Row | None:
+    def _read(self, text: str) -> Row | Trouble:
         try:
             verdicts = self._answer.read(text)
-        except WrongShape:
-            return None
+        except Unmapped as error:
+            return Trouble("unmapped", str(error))
+        except WrongShape as error:
+            return Trouble("broken", str(error))
+        self._unanswered = 0
         return UNKNOWN if verdicts is None else verdicts
 
     def _asked(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row | None:
@@ -170,13 +184,11 @@ class RemoteClassifier:
             self._count(**{outcome.kind: 1})
             if stop.wait(wait):
                 return FAILED
-        if outcome is not None:
-            self._unanswered = 0
         return outcome
 
     def _attempt(self, key: str, owner: str, picture: bytes, stop: Event) -> Row | Trouble | None:
-        with self._slots:
-            if not self._limiter.wait(stop):
+        with self._limiter.turn(stop) as granted:
+            if not granted:
                 return Trouble("refused", "the run ended")
             # The wait for a turn may outlast the claim.
             if not self._claim(key, owner):
@@ -194,11 +206,7 @@ class RemoteClassifier:
         except WrongShape as error:
             return Trouble("broken", str(error))
         self._cache.put(key, self.name, text)
-        try:
-            verdicts = self._answer.read(text)
-        except WrongShape as error:
-            return Trouble("broken", str(error))
-        return UNKNOWN if verdicts is None else verdicts
+        return self._read(text)
 
     def _back_off(self, attempt: int, trouble: Trouble) -> float:
         """Return the seconds to wait: the service's wish, or twice as long each time, jittered."""

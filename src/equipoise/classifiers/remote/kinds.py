@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.classifiers.remote.answers import Verdict, WrongShape, abstention
+from equipoise.classifiers.remote.answers import Unmapped, Verdict, WrongShape, abstention
 from equipoise.classifiers.remote.paths import AnswerPath
 from equipoise.groups import UNKNOWN, UNKNOWN_NAME, Attribute
 
@@ -147,7 +147,7 @@ def _level(attribute: Attribute, names: Mapping[str, str], label: str, path: Ans
     if name == UNKNOWN_NAME:
         return UNKNOWN
     if name not in attribute.levels:
-        raise WrongShape(f"{path.text} holds {label[:40]!r}, which is mapped to no level")
+        raise Unmapped(f"{path.text} holds {label[:40]!r}, which is mapped to no level")
     return attribute.levels.index(name)
 
 

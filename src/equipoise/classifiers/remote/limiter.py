@@ -1,10 +1,12 @@
-"""When the next request may leave, for all threads of one adapter."""
+"""When the next request may leave, and how many are under way, for all threads of one adapter."""
 
 from __future__ import annotations
 
 import random
 import time
-from threading import Event, Lock
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore, Event, Lock
 
 _LONGEST_BACK_OFF = 60.0
 
@@ -25,15 +27,26 @@ class Limiter:
     ----------
     rate : float
         Requests a second; 0 for no limit.
+    concurrency : int
+        Requests under way at once.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, concurrency: int) -> None:
         self._gap = 1 / rate if rate else 0.0
+        self._slots = BoundedSemaphore(concurrency)
         self._next = 0.0
         self._lock = Lock()
 
-    def wait(self, stop: Event) -> bool:
-        """Wait for this thread's turn; false when `stop` was set meanwhile."""
+    @contextmanager
+    def turn(self, stop: Event) -> Iterator[bool]:
+        """Wait for this thread's turn, which lasts as long as the block.
+
+        Yields false when `stop` was set meanwhile, and nothing may leave.
+        """
+        with self._slots:
+            yield self._wait(stop)
+
+    def _wait(self, stop: Event) -> bool:
         while True:
             with self._lock:
                 now = time.monotonic()

@@ -21,7 +21,8 @@ class Trouble:
     Attributes
     ----------
     kind : str
-        One of `REPEATED`; "refused", which fails this image; "denied", which ends the run.
+        One of `REPEATED`; "refused" or "unmapped" (a label that is no level), which fail this
+        image; "denied", which ends the run.
     detail : str
         What happened, for a reader; without keys.
     wait : float or None
