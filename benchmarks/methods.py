@@ -82,7 +82,7 @@ def summarise(arguments: argparse.Namespace) -> None:
             cases.setdefault(name.title, []).append(results)
     command = " ".join(["python benchmarks/methods.py", *sys.argv[1:]])
     write_json(RESULTS / "methods.json", {"cases": cases, "versions": versions()})
-    write_page(RESULTS / "methods.md", command, cases)
+    write_page(RESULTS / "methods.md", command, cases, Settings().directed)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import Panel, open_panel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.drawing import exact_counts, one_shot, verified
 from equipoise.errors import InputError, TooFewSamples
@@ -56,6 +56,18 @@ def test_which_are_kept_does_not_depend_on_batch_size_or_workers(
     other = ToyGenerator(batch_size=batch)
     found = list(verified(sampler, other, toy_panel, wanted, seed=1, workers=workers))
     assert np.array_equal(np.concatenate([d.draws.codes for d in found]), np.concatenate(expected))
+
+
+def test_a_panel_of_another_order_or_of_more_attributes_is_refused(
+    sampler: Sampler, toy: ToyGenerator
+) -> None:
+    """Cells are numbers: such a panel would deliver other cells under the same names."""
+    for names in (["skin_tone", "smiling"], ["smiling", "skin_tone", "glasses"]):
+        panel = open_panel(names, toy)
+        with pytest.raises(InputError, match="must be those of the sampler, smiling, skin_tone,"):
+            next(one_shot(sampler, toy, panel, 10))
+        with pytest.raises(InputError, match="must be those of the sampler, smiling, skin_tone,"):
+            next(verified(sampler, toy, panel, [1] * 6))
 
 
 def test_a_starving_cell_is_named_with_its_purity_and_the_rest_stands(

@@ -9,9 +9,11 @@ from scipy.stats import chisquare
 from equipoise.classifiers import Panel, open_panel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.errors import InputError, TooFewSamples
+from equipoise.features.pixels import PixelFeatures
 from equipoise.flow import balance
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.representation import divergence, noise_floor
+from equipoise.measure.sampler_quality import sampler_quality
 from equipoise.report.render import render
 from equipoise.sampler_file import load_sampler
 from equipoise.settings import Settings
@@ -163,6 +165,29 @@ def test_a_second_run_in_a_folder_leaves_nothing_of_the_first(tmp_path: Path) ->
     balance(replaced(n=3000, measure_n=500, target=target), tmp_path)
     assert not (tmp_path / "pictures" / "shift-cell-0.png").exists()
     assert (tmp_path / "pictures" / "shift-cell-3.png").exists()
+
+
+def test_a_run_that_fails_leaves_the_results_of_the_last_one(tmp_path: Path) -> None:
+    settings = replaced(n=3000, measure_n=500)
+    balance(settings, tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    with pytest.raises(TooFewSamples):
+        balance(replace(settings, method="tilt", directed=0.0, calibrate_n=3), tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+def test_figures_of_the_same_sampler_outlast_another_run(tmp_path: Path) -> None:
+    settings = replaced(n=3000, measure_n=500)
+    done, run = balance(settings, tmp_path), RunFolder(tmp_path)
+    toy = ToyGenerator()
+    features = PixelFeatures(toy.image_shape[0])
+    panel = open_panel(settings.attributes, toy)
+    found = sampler_quality(done.sampler, toy, panel, features, 60, 1)
+    run.write_later(run.quality, found, done.sampler.digest)
+    balance(replace(settings, measure_n=600, workers=1), tmp_path)
+    assert run.quality.exists()
+    balance(replace(settings, distance=1.0), tmp_path)
+    assert not run.quality.exists()
 
 
 def test_a_bad_target_fails_before_anything_is_labelled(tmp_path: Path) -> None:

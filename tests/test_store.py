@@ -19,17 +19,14 @@ def test_versions_name_what_figures_depend_on() -> None:
 
 def test_what_was_measured_later_stays_until_the_sampler_is_another(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    for path in (run.sampler, run.quality, run.corrected, run.report):
+    for path in (run.sampler, run.report):
         path.write_text("x")
-    before = run.sampler_bytes()
+    run.write_later(run.quality, {"cells": [float("nan")]}, "one")
+    run.write_later(run.corrected, {"agreement": []}, "other")
     run.clear_results()
-    assert run.sampler_bytes() is None
-    assert (run.quality.exists(), run.corrected.exists(), run.report.exists()) == (
-        True,
-        True,
-        False,
-    )
-    run.sampler.write_text("x")
-    assert run.sampler_bytes() == before
-    run.clear_later()
-    assert not run.quality.exists() and not run.corrected.exists()
+    assert not run.sampler.exists() and not run.report.exists()
+    run.clear_later("one")
+    assert run.read_later() == {"quality": {"sampler": "one", "cells": [None]}, "corrected": None}
+    run.quality.write_text("{}")
+    run.clear_later("one")
+    assert not run.quality.exists()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.ceilings import CEILING, ceilings_of
-from equipoise.errors import InputError
+from equipoise.errors import InputError, TooFewSamples
 from equipoise.generators import Prior
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labels import LabelledCodes, Labels
@@ -64,6 +64,16 @@ def test_a_cell_without_a_label_can_still_be_requested(
         assert np.isfinite(one.tilt.matching.slope).all()
         assert np.isfinite(one.tilt.matching.offsets).all()
         assert (one.acceptance > 0).all()
+
+
+def test_wanted_cells_without_any_label_are_named(
+    toy: ToyGenerator, labelled: LabelledCodes
+) -> None:
+    rows = np.flatnonzero(labelled.labels.cells != 5)
+    without = LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
+    target = Target(labelled.labels.groups, np.array([0.0, 0, 0, 0, 0, 1]))
+    with pytest.raises(TooFewSamples, match="labels must have some of a cell that the target want"):
+        fit_tilt(toy, fit_latent(toy.stem, without), without, target)
 
 
 @pytest.mark.parametrize(("codes", "used"), [(100_000, 65_536), (9000, 9000), (10, 4096)])

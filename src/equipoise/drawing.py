@@ -71,7 +71,15 @@ def one_shot(
     """Yield draws start..start+n-1 of the seed batch by batch, on all cores.
 
     Parameters are those of `Sampler.draw`, and the panel that reads the images.
+
+    Raises
+    ------
+    FileFormatError
+        When the sampler was made for another generator.
+    InputError
+        When the panel reads other attributes, or in another order.
     """
+    sampler.check_models(generator, panel)
 
     def make(draws: Draws) -> Drawn:
         images = generate(generator, draws.codes)
@@ -146,8 +154,11 @@ def verified(
 
     Raises
     ------
+    FileFormatError
+        When the sampler was made for another generator.
     InputError
-        When the counts are negative or not one a cell.
+        When the counts are negative or not one a cell, or the panel reads other attributes, or in
+        another order.
     TooFewSamples
         When a cell yields too few; the message names it with its purity. What was yielded before
         stands.

@@ -127,9 +127,6 @@ def balance(
     table = collect(
         generator, panel, settings.prior_n, seed, run.labels, workers=workers, progress=progress
     )
-    before = run.sampler_bytes()
-    run.clear_results()
-    run.write_settings(settings)
     labels = table.labels()
     if not (labels.cells >= 0).any():
         raise TooFewSamples(
@@ -143,13 +140,17 @@ def balance(
 
     labelled = time.perf_counter()
     ground = Ground(generator, panel, labels, target, settings, run.draws, progress)
-    quality = _try_directions(ground, run)
     made: dict[str, Fitted] = {}
     for method in dict.fromkeys((settings.method, *settings.beside)):
-        made[method] = MAKERS[method](ground)
-        save_sampler(made[method].sampler, run.sampler_of(method, settings.method))
-    if run.sampler_bytes() != before:
-        run.clear_later()
+        fitted = MAKERS[method](ground)
+        if not made:
+            # Results of another run stay until there is something in their place.
+            run.clear_results()
+            run.clear_later(fitted.sampler.digest)
+            run.write_settings(settings)
+        made[method] = fitted
+        save_sampler(fitted.sampler, run.sampler_of(method, settings.method))
+    quality = _try_directions(ground, run)
 
     fitted_at = time.perf_counter()
     results = []

@@ -240,8 +240,8 @@ def mixture_sampler(ground: Ground) -> Fitted:
 
 def _even(ground: Ground, source: Source) -> Sampler:
     """Return a sampler that requests each cell of positive target as often as the others."""
-    wanted = ground.target.shares > 0
-    return Sampler(Origin.of(ground.generator), ground.target, wanted / wanted.sum(), source)
+    target = ground.target
+    return Sampler(Origin.of(ground.generator), target, target.shares, source).even
 
 
 def _calibrated(ground: Ground, source: Source) -> tuple[Sampler, Calibration]:

@@ -237,6 +237,12 @@ class Sampler:
         return self.source.block(seed, key, requested), requested
 
     @property
+    def even(self) -> Sampler:
+        """The sampler that requests each cell of positive target as often as the others."""
+        wanted = self.target.shares > 0
+        return replace(self, weights=wanted / wanted.sum())
+
+    @property
     def for_verified(self) -> Sampler:
         """The sampler whose draws are to be classified and kept where they came out."""
         source = self.source.for_verified
@@ -267,6 +273,27 @@ class Sampler:
                 f"must be of the generator {generator.name!r} ({generator.digest[:12]})",
                 f"one of {self.origin.name!r} ({self.origin.digest[:12]})",
                 f"Use it with the generator {self.origin.name!r}, or make one for this generator.",
+            )
+
+    def check_models(self, generator: Generator, panel: Panel) -> None:
+        """Check that the generator is the sampler's own, and that the panel reads its cells.
+
+        Cells are numbers, so a panel of the same attributes in another order would mistake them.
+
+        Raises
+        ------
+        FileFormatError
+            When the sampler was made for another generator.
+        InputError
+            When the panel reads other attributes or levels, or in another order.
+        """
+        self.check_generator(generator)
+        if panel.groups != self.groups:
+            raise InputError(
+                "attributes",
+                f"must be those of the sampler, {', '.join(self.groups.names)}, with their levels",
+                ", ".join(panel.groups.names),
+                "Leave --attributes out, or open a panel of them in this order.",
             )
 
     def check_panel(self, panel: Panel) -> None:

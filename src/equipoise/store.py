@@ -23,7 +23,7 @@ import numpy as np
 
 from equipoise.errors import FileFormatError
 from equipoise.figures import FORMAT, Figures
-from equipoise.files import digest_of, storage, write_text
+from equipoise.files import storage, write_text
 from equipoise.settings import Settings, make_settings
 
 _LARGEST_FIGURES = 64 * 2**20
@@ -118,9 +118,9 @@ class RunFolder:
         return make_settings({}, self.path / "settings.toml")
 
     def clear_results(self) -> None:
-        """Remove what an earlier run with other settings may have left.
+        """Remove what an earlier run with other settings may have left, but for its labels.
 
-        Labels are kept, and what was measured later: `clear_later` removes that.
+        What was measured later stays as well: it belongs to a sampler, whose digest it names.
         """
         with storage(self.path):
             samplers = self.path.glob("sampler*.safetensors")
@@ -129,15 +129,24 @@ class RunFolder:
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.path / "pictures", ignore_errors=True)
 
-    def clear_later(self) -> None:
-        """Remove what was measured of another sampler after its run."""
-        with storage(self.path):
-            for path in (self.quality, self.corrected):
-                path.unlink(missing_ok=True)
+    def write_later(self, path: Path, found: object, sampler: str) -> None:
+        """Save what was measured after the run as `quality` or `corrected`.
 
-    def sampler_bytes(self) -> str | None:
-        """SHA-256 of the sampler's file; None where there is none."""
-        return digest_of(self.sampler) if self.sampler.is_file() else None
+        Parameters
+        ----------
+        path : Path
+        found : record
+        sampler : str
+            Digest of the sampler that it was measured of.
+        """
+        write_json(path, {"sampler": sampler, **to_json(found)})
+
+    def clear_later(self, sampler: str) -> None:
+        """Remove what was measured of other samplers than that of this digest."""
+        for path in (self.quality, self.corrected):
+            with storage(self.path):
+                if path.is_file() and _measured_of(path) != sampler:
+                    path.unlink()
 
     def write_figures(self, figures: Figures) -> None:
         """Save the figures."""
@@ -163,6 +172,8 @@ class RunFolder:
     def read_later(self) -> dict[str, dict[str, Any] | None]:
         """Read what was measured after the run, by name; None for what was not.
 
+        `clear_later` has removed what was measured of another sampler.
+
         Raises
         ------
         FileFormatError
@@ -173,6 +184,14 @@ class RunFolder:
             name: read_object(path, "Measure it again.") if path.is_file() else None
             for name, path in parts.items()
         }
+
+
+def _measured_of(path: Path) -> str | None:
+    """Return the digest of the sampler that a file of later figures names."""
+    try:
+        return str(read_object(path, "")["sampler"])
+    except (FileFormatError, KeyError):
+        return None
 
 
 def read_object(path: Path, remedy: str) -> dict[str, Any]:

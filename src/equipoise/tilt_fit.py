@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from equipoise.ceilings import NOTHING_AVOIDED, ceilings_of
 from equipoise.cell_means import cell_means
 from equipoise.distances import frechet_distance, moments
-from equipoise.errors import InputError
+from equipoise.errors import InputError, TooFewSamples
 from equipoise.fresh import look
 from equipoise.fresh_match import match_by_fresh
 from equipoise.generators.base import Generator
@@ -23,7 +23,7 @@ from equipoise.known import FARTHER, Known, known_of
 from equipoise.labels import LabelledCodes
 from equipoise.latent import LatentClassifier
 from equipoise.latent_fit import LatentFit
-from equipoise.matching import Matching, factors, match
+from equipoise.matching import Matching, log_factors, match
 from equipoise.pilot import explore
 from equipoise.screen import fit_screen
 from equipoise.seeds import Stream, generator_for
@@ -112,11 +112,20 @@ def fit_tilt(
     ------
     InputError
         When beta is not above 0.
+    TooFewSamples
+        When no labelled code is of a wanted cell.
     """
     if beta is not None:
         if not (np.isfinite(beta) and beta > 0):
             raise InputError("beta", "must be above 0", beta, "Leave it out.")
         beta = float(beta)
+    if not (labelled.shares() @ target.shares > 0):
+        raise TooFewSamples(
+            "labels",
+            "must have some of a cell that the target wants",
+            f"none of {len(labelled):,}",
+            "Raise --n, or ask for other cells.",
+        )
     known = known_of(generator, fit, labelled, target)
     tried = BETAS if beta is None or beta in BETAS else tuple(sorted((*BETAS, beta)))
     frontier = tuple(_trial(known, b) for b in tried)
@@ -139,8 +148,7 @@ def fit_tilt(
         full[known.wanted] = matched.full
         matching = known.axes.factors(matched.slope, full)
         tilt = Tilt(sharpness, known.ceilings, known.clearances, matching)
-        log_factors = np.log(factors(fresh.places, matched.slope, full))
-        judged = tilt.log_chances(fresh.log_h, log_factors)
+        judged = tilt.log_chances(fresh.log_h, log_factors(fresh.places, matched.slope, full))
         sources.append(_prepare(generator, fit.classifier, tilt, fresh.codes, judged, seed))
     one_shot, for_verified = sources
     return TiltFit(replace(one_shot, for_verified=for_verified), frontier)

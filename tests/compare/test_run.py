@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,22 @@ def test_scores_tell_the_methods_apart(results: dict[str, Result]) -> None:
     assert "effective sample size" in results["importance resampling"]["note"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "pool", "said"),
+    [
+        ({}, 0, "pool must be a whole number of at least 2, got 0"),
+        ({"measure_n": 3}, 12_000, "measure_n must be at least one for each of 6 cells, got 3"),
+        ({"target": "conditional: smiling | skin_tone"}, 12_000, "target must be uniform"),
+    ],
+)
+def test_what_cannot_be_compared_is_named_before_a_code_is_labelled(
+    changes: dict[str, Any], pool: int, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises((InputError, TooFewSamples), match=said):
+        compare(replace(SETTINGS, **changes), tmp_path, pool, ["pixels"])
+    assert not any(tmp_path.iterdir())
+
+
 def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str, Result]) -> None:
     lost = folder / "results" / "prior.json"
     kept = folder / "results" / "rejection.json"
@@ -87,7 +104,7 @@ def test_a_small_pool_names_the_cell(tmp_path: Path) -> None:
 def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Result], tmp_path: Path) -> None:
     refused = {**results, "prior": {"refused": "too few"}}
     assert [row[0] for row in rows([refused])] == list(BASELINES)[1:]
-    write_page(tmp_path / "page.md", "a command", {"two seeds": [results, results]})
+    write_page(tmp_path / "page.md", "a command", {"two seeds": [results, results]}, 0.5)
     text = (tmp_path / "page.md").read_text()
     assert "`a command`" in text
     assert "two seeds (2 seeds)" in text
@@ -101,7 +118,7 @@ def test_a_page_of_several_cases_begins_with_all_of_them(
     results: dict[str, Result], tmp_path: Path
 ) -> None:
     none = {"tilt, one-shot": {"refused": "too few"}, "prior": results["prior"]}
-    write_page(tmp_path / "page.md", "a command", {"a, 1,000 labels": [results], "b": [none]})
+    write_page(tmp_path / "page.md", "a command", {"a, 1,000 labels": [results], "b": [none]}, 0.5)
     text = (tmp_path / "page.md").read_text()
     best = min(r["kl"] for name, r in results.items() if name.startswith("paper"))
     tilt = results["tilt, one-shot"]["kl"]

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import Panel, open_panel
 from equipoise.errors import FileFormatError, InputError
 from equipoise.export import write_draws
+from equipoise.export.formats import FORMATS
 from equipoise.generators.toy import ToyGenerator
 from equipoise.mixture import Mixture, MixtureSource
 from equipoise.request import Request
@@ -28,6 +29,16 @@ def sampler(toy: ToyGenerator, toy_panel: Panel) -> Sampler:
 def rows_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "metadata.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_a_panel_of_another_order_is_refused_before_a_file_is_made(
+    sampler: Sampler, toy: ToyGenerator, tmp_path: Path
+) -> None:
+    panel = open_panel(["skin_tone", "smiling"], toy)
+    for kind in FORMATS:
+        with pytest.raises(InputError, match="attributes must be those of the sampler"):
+            write_draws(sampler, toy, panel, Request(5), tmp_path / "out", kind)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_folder_holds_the_images_and_the_truth_of_each(

@@ -78,4 +78,6 @@ def test_cells_of_target_zero_cost_nothing() -> None:
 def test_calls_of_verified_images_are_those_of_each_cell() -> None:
     assert verified_calls([0.9, 0.9, 0.9, 0.1], [0.25] * 4) == pytest.approx(3.3333, rel=1e-3)
     with pytest.raises(InputError, match="purity must be above 0"):
+        verified_calls([0.9, 0.0], [0.5, 0.5])
+    with pytest.raises(InputError, match="purity must be known of every wanted cell"):
         verified_calls([0.9, np.nan], [0.5, 0.5])

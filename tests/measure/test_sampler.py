@@ -37,5 +37,16 @@ def test_another_generator_or_panel_is_refused(
 ) -> None:
     with pytest.raises(FileFormatError, match="must be of the generator"):
         measure_sampler(sampler, ToyGenerator(dim=20), toy_panel, 10, 0, tmp_path)
-    with pytest.raises(InputError, match="must be those of the sampler, smiling, skin_tone, got g"):
+    with pytest.raises(InputError, match="must be those of the sampler, smiling, skin_tone, with"):
         measure_sampler(sampler, toy, open_panel(["glasses"], toy), 10, 0, tmp_path)
+
+
+def test_what_cannot_be_compared_is_refused_before_images_are_paid_for(
+    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    other = Target.uniform(open_panel(["glasses"], toy).groups)
+    with pytest.raises(InputError, match=r"tolerance must be in \(0, 1\), got 2"):
+        measure_sampler(sampler, toy, toy_panel, 10, 0, tmp_path, tolerance=2.0)
+    with pytest.raises(InputError, match="target must have the cells of smiling x skin_tone"):
+        measure_sampler(sampler, toy, toy_panel, 10, 0, tmp_path, target=other)
+    assert not any(tmp_path.iterdir())

@@ -25,7 +25,7 @@ from equipoise.estimates import LEVEL, Estimate
 from equipoise.groups import UNKNOWN, UNKNOWN_NAME, Groups
 from equipoise.human.tables import shown
 from equipoise.measure.error_matrix import ErrorMatrix
-from equipoise.measure.simultaneous import exact_bounds
+from equipoise.measure.intervals import exact_bounds
 
 _LARGEST = 64 * 2**20
 

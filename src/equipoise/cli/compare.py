@@ -85,7 +85,7 @@ def compare(
     told += [f"--features {name}" for name in features or ()]
     told += [f"--classifier {shlex.quote(uri)}" for uri in settings.classifiers]
     command = " ".join(["equipoise compare", *told])
-    write_page(out / "compare.md", command, {title: [results]})
+    write_page(out / "compare.md", command, {title: [results]}, settings.directed)
     if json_file is not None:
         write_json(json_file, results)
     out_console.print(f"page     {out / 'compare.md'}")

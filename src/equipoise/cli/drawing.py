@@ -141,11 +141,12 @@ def _measure_folder(
     workers: int | None,
 ) -> Any:
     from equipoise.measure.folder import label_files
-    from equipoise.measure.representation import represent
+    from equipoise.measure.representation import check_comparable, represent
     from equipoise.targets import parse_target
 
     panel = panel_of(attributes, classifiers)
     wanted = None if target is None else parse_target(target, panel.groups)
+    check_comparable(panel.groups, wanted, tolerance)
     files = picture_files(folder)
     with bars(resumes=False) as progress:
         labels = label_files(files, panel, workers=workers, progress=progress)

@@ -126,7 +126,7 @@ def label_import(
     if json_file is not None:
         write_json(json_file, judged)
     if kept is not None:
-        write_json(kept.corrected, judged)
+        kept.write_later(kept.corrected, judged, own.digest)
         out_console.print(f"report   {render(kept)}")
         out_console.print(f"card     {write_card(kept)}")
 

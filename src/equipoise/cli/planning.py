@@ -54,7 +54,7 @@ def plan(
     calls, speed = 1.0, None
     if sampler is not None:
         loaded, generator, panel = open_sampler(sampler, device, classifiers)
-        loaded = loaded.for_verified if verified else loaded
+        loaded = loaded.for_verified.even if verified else loaded
         wanted = loaded.target if target is None else parse_target(target, panel.groups)
         began, tried = time.perf_counter(), 1024
         batches = list(one_shot(loaded, generator, panel, tried))

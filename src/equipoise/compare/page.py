@@ -22,9 +22,9 @@ dimensions, in age the last features of a network that guesses ages. Of each met
 are compared as a reference has. Coverage (nearest neighbours, mean over cells) is better when
 higher. Calls are generator calls per image that came out as requested where cells are requested,
 else per delivered image. Importance resampling repeats labelled codes: it has no more images than
-its effective sample size. Each method learns from as many labels; of the tilt's, half are of the
-prior and half directed. To fit a tilt takes directed labelling, fitting and calibrating; where
-labels were there from a stopped run, it took less time.
+its effective sample size. Each method learns from as many labels; of the tilt's, {directed:.0%} are
+directed, the others of the prior. To fit a tilt takes directed labelling, fitting and calibrating;
+where labels were there from a stopped run, it took less time.
 """
 
 _SUMMARISED = """\
@@ -127,7 +127,10 @@ def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
 
 
 def write_page(
-    path: Path, command: str, cases: Mapping[str, Sequence[Mapping[str, Result]]]
+    path: Path,
+    command: str,
+    cases: Mapping[str, Sequence[Mapping[str, Result]]],
+    directed: float,
 ) -> None:
     """Write a Markdown page with a table and a plot a case; plots lie beside it as SVG files.
 
@@ -139,8 +142,11 @@ def write_page(
         What made the results.
     cases : mapping of str to sequence of mapping
         For each case the results of its seeds, by method.
+    directed : float
+        Share of the tilt's labels that was directed, in [0, 1).
     """
-    lines = ["# Methods side by side", "", f"`{command}`", "", EXPLANATION]
+    explained = EXPLANATION.format(directed=directed)
+    lines = ["# Methods side by side", "", f"`{command}`", "", explained]
     if len(cases) > 1:
         lines += [_SUMMARISED, *_table(SUMMARY, summary(cases)), ""]
     for number, (title, seeds) in enumerate(cases.items()):

@@ -19,6 +19,17 @@ MOST = 4
 """Disjoint references, at most; the distance between two is a noisy number, their mean less so."""
 
 
+def check_size(n: int, groups: Groups) -> None:
+    """Refuse a reference of fewer images than cells."""
+    if n < groups.size:
+        raise TooFewSamples(
+            "measure_n",
+            f"must be at least one for each of {groups.size} cells",
+            n,
+            "Raise --measure-n.",
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Pool:
     """Many labelled codes of the prior, from which balanced references are taken by rejection.
@@ -98,13 +109,7 @@ class Pool:
 
     def _each(self, groups: Groups, own: list[NDArray[np.int64]]) -> int:
         """Return a reference's images of one cell; two references fit into the pool."""
-        if self.n < groups.size:
-            raise TooFewSamples(
-                "measure_n",
-                f"must be at least one for each of {groups.size} cells",
-                self.n,
-                "Raise --measure-n.",
-            )
+        check_size(self.n, groups)
         rarest = int(np.argmin([len(rows) for rows in own]))
         if len(own[rarest]) < 2:
             raise TooFewSamples(

@@ -11,9 +11,9 @@ from typing import Any
 from equipoise.classifiers import Panel
 from equipoise.collection import collect
 from equipoise.compare.baselines import BASELINES, Case
-from equipoise.compare.reference import Pool
+from equipoise.compare.reference import Pool, check_size
 from equipoise.compare.scores import score
-from equipoise.errors import FileFormatError, InputError, TooFewSamples
+from equipoise.errors import FileFormatError, InputError, TooFewSamples, check_count
 from equipoise.features import open_features
 from equipoise.features.joined import JoinedFeatures
 from equipoise.features.pixels import PixelFeatures
@@ -104,12 +104,18 @@ def compare(
 
     Raises
     ------
+    InputError
+        When the pool breaks its rule, or the settings have a target that is not uniform.
     TooFewSamples
-        When a cell has fewer than two codes in the pool.
+        When a cell has fewer than two codes in the pool, or `measure_n` is less than one a cell.
     """
     # The tilt's part of the labels is directed, whatever method the settings name.
     settings = replace(settings, method="tilt", beside=())
+    check_count("pool", pool, "Pass --pool 100000.", least=2)
+    if settings.target != "uniform":
+        raise InputError("target", "must be uniform to compare", settings.target, "Leave it out.")
     generator, panel = open_models(settings)
+    check_size(settings.measure_n, panel.groups)
     workers = settings.workers
 
     def labels(n: int, seed: int, name: str) -> Labels:

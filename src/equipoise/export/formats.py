@@ -81,7 +81,8 @@ def write_draws(
     FileFormatError
         When the sampler was made for another generator.
     InputError
-        When the request breaks a rule, or the folder holds other draws.
+        When the request breaks a rule, the panel reads other attributes than the sampler's or in
+        another order, or the folder holds other draws.
     StorageError
         When the disk fails; whole images written so far are kept by "folder".
     """
@@ -95,7 +96,7 @@ def write_draws(
             f"the format {kind}",
             "Choose another --out, or --format.",
         )
-    sampler.check_generator(generator)
+    sampler.check_models(generator, panel)
     drawing = Drawing(sampler, generator, panel, request, workers, progress)
     sampler.draw(1, request.seed, cell=request.cell)  # A bad request fails before a file is made.
     if kind == "folder":

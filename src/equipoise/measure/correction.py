@@ -31,9 +31,10 @@ from equipoise.errors import InputError, check_count
 from equipoise.estimates import LEVEL
 from equipoise.groups import UNKNOWN
 from equipoise.measure.error_matrix import ErrorMatrix, check_counts
+from equipoise.measure.intervals import exact_bounds
 from equipoise.measure.label_shift import least_squares, nearly_singular, possible_shares
 from equipoise.measure.representation import Share, make_share
-from equipoise.measure.simultaneous import exact_bounds, simultaneous_region
+from equipoise.measure.simultaneous import simultaneous_region
 from equipoise.seeds import Stream, generator_for
 
 Given = Literal["answer", "truth"]

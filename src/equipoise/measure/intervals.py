@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
-from scipy.stats import beta
 
 from equipoise.estimates import LEVEL
 from equipoise.seeds import Stream, generator_for
@@ -33,10 +32,28 @@ def exact_interval(count: int, n: int) -> tuple[float, float]:
     """
     if n == 0:
         return np.nan, np.nan
-    error = (1 - LEVEL) / 2
-    low = float(betaincinv(count, n - count + 1, error)) if count else 0.0
-    high = float(betaincinv(count + 1, n - count, 1 - error)) if count < n else 1.0
-    return low, high
+    low, high = exact_bounds(count, n, 1 - LEVEL)
+    return float(low), float(high)
+
+
+def exact_bounds(
+    counts: ArrayLike, n: ArrayLike, error: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Clopper and Pearson's bounds of many shares, each missed with chance `error` at most.
+
+    Parameters
+    ----------
+    counts : array_like of int
+        Of any shape.
+    n : array_like of int
+        Trials, at least 1; of a shape that goes with `counts`.
+    error : float
+        In (0, 1), both sides together.
+    """
+    found, trials = np.asarray(counts, np.int64), np.asarray(n, np.int64)
+    low = betaincinv(found, trials - found + 1, error / 2)
+    high = betaincinv(found + 1, trials - found, 1 - error / 2)
+    return np.where(found == 0, 0.0, low), np.where(found == trials, 1.0, high)
 
 
 def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -75,9 +92,8 @@ def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDAr
     low, high = score_interval(found / n, n, critical)
     near = np.minimum(found, n - found)
     small = np.flatnonzero((near > 0) & (near <= _SMALL))
-    error, few, rest = (1 - LEVEL) / len(found) / 2, found[small], n - found[small]
-    low[small] = np.minimum(low[small], beta.ppf(error, few, rest + 1))
-    high[small] = np.maximum(high[small], beta.isf(error, few + 1, rest))
+    least, most = exact_bounds(found[small], n, (1 - LEVEL) / len(found))
+    low[small], high[small] = np.minimum(low[small], least), np.maximum(high[small], most)
     empty = found == 0
     if empty.any():
         high[empty] = unseen_bound(n, int(empty.sum()))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from equipoise.estimates import LEVEL
-from equipoise.measure.simultaneous import exact_bounds
+from equipoise.measure.intervals import exact_bounds
 
 _DISTANCE_DRAWS = 200
 

@@ -120,7 +120,7 @@ def verified_calls(purity: ArrayLike, target: ArrayLike) -> float:
     Raises
     ------
     InputError
-        When a wanted cell never came out, or was never asked for.
+        When a wanted cell was never asked for (NaN), or never came out (0).
 
     Examples
     --------
@@ -129,9 +129,19 @@ def verified_calls(purity: ArrayLike, target: ArrayLike) -> float:
     """
     found, shares = np.asarray(purity, np.float64), np.asarray(target, np.float64)
     wanted = shares > 0
+    if np.isnan(found[wanted]).any():
+        raise InputError(
+            "purity",
+            "must be known of every wanted cell",
+            found.tolist(),
+            "Ask for cells of the sampler's own target alone.",
+        )
     if not (found[wanted] > 0).all():
         raise InputError(
-            "purity", "must be above 0 in every wanted cell", found.tolist(), "Draw more images."
+            "purity",
+            "must be above 0 in every wanted cell",
+            found.tolist(),
+            "Draw more images, or leave the cell out of the target.",
         )
     return float((shares[wanted] / found[wanted]).sum())
 

@@ -152,6 +152,25 @@ def noise_floor(target: ArrayLike, n: int) -> float:
     return floor
 
 
+def check_comparable(groups: Groups, target: Target | None, tolerance: float) -> None:
+    """Check what `represent` is given before images are paid for.
+
+    Raises
+    ------
+    InputError
+        When the target has other cells, or the tolerance breaks its rule.
+    """
+    if target is not None and target.groups != groups:
+        raise InputError(
+            "target",
+            f"must have the cells of {' x '.join(groups.names)}",
+            " x ".join(target.groups.names),
+            "Give a target for the attributes that are measured.",
+        )
+    if not 0 < tolerance < 1:
+        raise InputError("tolerance", "must be in (0, 1)", tolerance, "Pass 0.02.")
+
+
 def represent(
     labels: Labels, target: Target | None = None, tolerance: float = TOLERANCE
 ) -> Representation:
@@ -172,15 +191,7 @@ def represent(
         When the target has other cells, or the tolerance breaks its rule.
     """
     groups = labels.groups
-    if target is not None and target.groups != groups:
-        raise InputError(
-            "target",
-            f"must have the cells of {' x '.join(groups.names)}",
-            " x ".join(target.groups.names),
-            "Give a target for the attributes that are measured.",
-        )
-    if not 0 < tolerance < 1:
-        raise InputError("tolerance", "must be in (0, 1)", tolerance, "Pass 0.02.")
+    check_comparable(groups, target, tolerance)
     known = labels.cells[labels.cells != UNKNOWN]
     counts = np.bincount(known, minlength=groups.size)
     attributes = []

@@ -7,9 +7,14 @@ from pathlib import Path
 
 from equipoise.classifiers.panel import Panel
 from equipoise.collection import label_codes
-from equipoise.errors import InputError
 from equipoise.generators.base import Generator
-from equipoise.measure.representation import Confusion, Representation, confuse, represent
+from equipoise.measure.representation import (
+    Confusion,
+    Representation,
+    check_comparable,
+    confuse,
+    represent,
+)
 from equipoise.measure.verdict import TOLERANCE
 from equipoise.progress import Progress, silent
 from equipoise.sampler import Sampler
@@ -72,16 +77,12 @@ def measure_sampler(
     FileFormatError
         When the sampler was made for another generator.
     InputError
-        When the panel reads other attributes.
+        When the panel reads other attributes, or in another order, the target has other cells, or
+        the tolerance breaks its rule.
     """
-    sampler.check_generator(generator)
-    if panel.groups != sampler.groups:
-        raise InputError(
-            "attributes",
-            f"must be those of the sampler, {', '.join(sampler.groups.names)}",
-            ", ".join(panel.groups.names),
-            "Leave --attributes out.",
-        )
+    sampler.check_models(generator, panel)
+    wanted = target or sampler.target
+    check_comparable(sampler.groups, wanted, tolerance)
     table = label_codes(
         generator,
         panel,
@@ -95,6 +96,6 @@ def measure_sampler(
     )
     labels = table.labels()
     return Measured(
-        represent(labels, target or sampler.target, tolerance),
+        represent(labels, wanted, tolerance),
         confuse(sampler.groups, sampler.requested(n, seed), labels.cells),
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.classifiers.panel import Panel
 from equipoise.drawing import exact_counts
+from equipoise.errors import check_count
 from equipoise.features import Features
 from equipoise.generators.base import Generator
 from equipoise.measure.pictures import reject, see_codes, see_files
@@ -55,16 +56,20 @@ def sampler_quality(
     source : str, optional
         Says what the files are, for reports.
     most : int
-        Codes of the prior to try at most for the reference.
+        Codes of the prior to try at most for the reference; where they hold too few of a cell, the
+        reference says that its mix is another.
 
     Raises
     ------
     FileFormatError
         When the sampler was made for another generator, or a file is no picture.
+    InputError
+        When n breaks its rule, or the panel reads other attributes, or in another order.
     TooFewSamples
         When a wanted cell has no reference image.
     """
-    sampler.check_generator(generator)
+    sampler.check_models(generator, panel)
+    check_count("n", n, "Pass --n 6000.")
     reader = panel if watched is None else watched
     if reference:
         told = source or f"{len(reference):,} files"
@@ -72,17 +77,23 @@ def sampler_quality(
     else:
         named = (seed + _REFERENCE_SEED) % 2**63
         told = f"the generator's own images of each cell, by rejection (seed {named})"
+        wanted = exact_counts(sampler.target, n)
         codes = reject(
             generator,
             panel,
             sampler.groups,
-            exact_counts(sampler.target, n),
+            wanted,
             named,
             most=most,
             workers=workers,
             progress=progress,
         )
         gold = see_codes(generator, codes, reader, features, workers=workers, progress=progress)
+        found = gold.labels.restricted(sampler.groups).cells
+        short = np.flatnonzero(np.bincount(found, minlength=len(wanted)) < wanted)
+        if len(short):
+            names = "; ".join(sampler.groups.cells[k] for k in short)
+            told += f"; among {most:,} codes too few of {names}, so pooled rows compare other mixes"
     parts = [draws.codes for draws in sampler.stream(n, seed, batch=1024)]
     drawn = see_codes(
         generator, np.concatenate(parts), reader, features, workers=workers, progress=progress

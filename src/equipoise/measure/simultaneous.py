@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from equipoise.estimates import LEVEL
 
@@ -42,23 +41,3 @@ def simultaneous_region(
     reach = int(extremity[int(np.ceil(level * count)) - 1])
     ordered = np.sort(draws, axis=0)
     return ordered[count - reach], ordered[reach - 1]
-
-
-def exact_bounds(
-    counts: NDArray[np.int64], n: NDArray[np.int64] | int, error: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Clopper and Pearson's bounds of many shares, each missed with chance `error` at most.
-
-    Parameters
-    ----------
-    counts : numpy.ndarray of int
-        Of any shape.
-    n : int or numpy.ndarray of int
-        Trials, at least 1; of a shape that goes with `counts`.
-    error : float
-        In (0, 1), both sides together.
-    """
-    with np.errstate(invalid="ignore"):
-        low = beta.ppf(error / 2, counts, n - counts + 1)
-        high = beta.ppf(1 - error / 2, counts + 1, n - counts)
-    return np.where(counts == 0, 0.0, low), np.where(counts == n, 1.0, high)
