@@ -71,6 +71,17 @@ def test_ladders_do_not_depend_on_workers(
     assert again.tried.sum() >= 120
 
 
+def test_more_ladders_are_the_first_ones_and_others(
+    ladders: Ladders, toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, normals: np.ndarray
+) -> None:
+    """A start counts as tried up to the last ladder, so faces found beyond it are no failures."""
+    few = make_ladders(toy_sampler, toy, toy_panel, TONE, normals, 119)
+    assert np.array_equal(few.codes, ladders.codes[:119])
+    assert (few.tried <= ladders.tried).all()
+    one = make_ladders(toy_sampler, toy, toy_panel, TONE, normals, 1)
+    assert one.tried.sum() - len(one) == one.tried[one.cells[0]] - 1
+
+
 def test_a_face_that_cannot_be_moved_makes_no_ladder(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, normals: np.ndarray
 ) -> None:

@@ -50,6 +50,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("hub") / "tiny")
 
 
+def test_weights_that_are_kept_as_bfloat16_are_read(tiny: Path, tmp_path: Path) -> None:
+    network = transformers.ViTForImageClassification.from_pretrained(tiny)
+    network.to(torch.bfloat16).save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    found = open_classifier(f"hf:{tmp_path}")
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32), np.uint8)
+    exact = open_classifier(f"hf:{tiny}").read(images)[0].probabilities
+    assert np.allclose(found.read(images)[0].probabilities, exact, atol=0.02)
+
+
 def test_it_answers_as_the_library_on_the_librarys_own_input(tiny: Path, toy: ToyGenerator) -> None:
     images = toy.images(toy.prior.codes(0, 0, 32))
     found = open_classifier(f"hf:{tiny}")

@@ -10,11 +10,14 @@ from PIL import Image
 
 from equipoise.classifiers import Panel
 from equipoise.errors import FileFormatError, InputError
+from equipoise.export import write_draws
 from equipoise.generators.toy import ToyGenerator
 from equipoise.groups import Attribute, Groups
 from equipoise.human.answered import read_metadata, read_with_panel
 from equipoise.human.sampling import choose
 from equipoise.human.task import Task, check_drawn_by, read_task, write_task
+from equipoise.request import Request
+from equipoise.sampler import Sampler
 
 
 def export(drawn: Path, out: Path, **sizes: int) -> Path:
@@ -113,6 +116,18 @@ def test_images_of_anybody_are_read_by_the_panel(
     assert np.array_equal(answered.levels, toy.levels(codes)[:, columns])
     out = write_task(answered, choose(answered, at_random=4), tmp_path / "out")
     assert rows_of(out / "answers.csv")[0]["source"].startswith("./=a")
+
+
+def test_what_drew_images_is_told_of_answers_of_the_same_panel_alone(
+    toy: ToyGenerator, toy_panel: Panel, toy_sampler: Sampler, tmp_path: Path
+) -> None:
+    write_draws(toy_sampler, toy, toy_panel, Request(8), tmp_path)
+    told = read_metadata(tmp_path)
+    assert toy_sampler.digest in told.draws
+    assert told.panel == toy_panel.digest
+    assert read_with_panel(tmp_path, toy_panel).draws == told.draws
+    unsure = Panel(toy_panel.classifiers, toy_panel.groups.names, abstain_below=0.7)
+    assert read_with_panel(tmp_path, unsure).draws == ""
 
 
 def test_attributes_may_be_picked(drawn: Path) -> None:

@@ -44,6 +44,16 @@ def test_no_images_and_bad_images_are_named(toy_panel: Panel, tmp_path: Path) ->
         label_files(image_files(tmp_path), toy_panel)
 
 
+def test_a_file_that_pillow_would_start_a_program_for_is_no_picture(
+    toy_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("a program"))
+    head = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+    (tmp_path / "x.png").write_bytes(head)
+    with pytest.raises(FileFormatError, match=r"x\.png must be a whole, opaque 8-bit picture"):
+        label_files(image_files(tmp_path), toy_panel)
+
+
 def test_pictures_are_read_together_up_to_some_bytes_alone() -> None:
     small, large = np.zeros((3, 8, 8), np.uint8), np.zeros((3, 4000, 3000), np.uint8)
     runs = [len(run) for run in equal_sizes(iter([small] * 5 + [large] * 2 + [small]))]

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from equipoise.audit.breakdown import Breakdown, NamedGap
 from equipoise.audit.checks import Check, Evidence
-from equipoise.audit.label_noise import ReferenceErrors, error_of_group, tipping_point, true_gap
+from equipoise.audit.label_noise import (
+    PEOPLE,
+    ReferenceErrors,
+    error_of_group,
+    tipping_point,
+    true_gap,
+)
 from equipoise.audit.rule import is_shown, outcome_of
 from equipoise.estimates import Estimate
 
@@ -126,16 +132,19 @@ def noise_checks(
     ]
     likely = true_gap(gap.pair, [rate for rate, _ in told])
     found = true_gap(gap.pair, [bound for _, bound in told])
+    weak = ""
+    if errors.judge != PEOPLE:
+        weak = f" Where {errors.judge} errs as well, this is too much."
     words = (
         f"By {errors.judge} the reference errs on up to {told[0][1]:.1%} in {gap.highest} and "
         f"{told[1][1]:.1%} in {gap.lowest}; the true gap between these is from {found.low:.1%} to "
-        f"{found.high:.1%}."
+        f"{found.high:.1%}.{weak}"
     )
     if found.low > 0:
         return check, Check(code, title, "passed", f"No. {words}", Evidence(found))
     if likely.low <= 0:
-        explained = f"{check.words} Explained by label noise: see {code}."
-        noise = Check(code, title, "tip", f"Yes. {words}", Evidence(found))
+        explained = f"{check.words} It could be explained by label noise, at worst: see {code}."
+        noise = Check(code, title, "tip", f"Yes, at worst. {words}", Evidence(found))
         return replace(check, outcome="tip", words=explained), noise
     words = f"Too few images were judged to tell; judge more of both groups. {words}"
     return check, Check(code, title, "tip", words, Evidence(found))

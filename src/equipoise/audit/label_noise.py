@@ -27,6 +27,9 @@ from equipoise.human.tables import shown
 from equipoise.measure.error_matrix import ErrorMatrix
 from equipoise.measure.intervals import exact_bounds
 
+PEOPLE = "people"
+"""The judge whose word is taken for the truth."""
+
 _LARGEST = 64 * 2**20
 
 
@@ -46,7 +49,7 @@ class ReferenceErrors:
     groups: Groups
     wrong: NDArray[np.int64]
     judged: NDArray[np.int64]
-    judge: str = "people"
+    judge: str = PEOPLE
 
 
 def errors_of_reference(matrix: ErrorMatrix, groups: Groups) -> ReferenceErrors:

@@ -48,7 +48,8 @@ class Ladders:
     moves : numpy.ndarray, shape (m, L), float32
         How far each image is from the start, in units of code space; 0 at the start's own level.
     tried : numpy.ndarray, shape (K,), int64
-        Verified starts in each cell; those that became ladders are in `cells`.
+        Verified starts in each cell, up to the last one that became a ladder of these; those that
+        did are in `cells`.
     calls : int
         Generator calls that the search cost.
     """
@@ -68,13 +69,14 @@ class Ladders:
 
 @dataclass(frozen=True, eq=False)
 class _Climbed:
-    """What became of one batch of starts; the arrays are those of the ladders that were found."""
+    """What became of one batch of verified starts; arrays but the last two are of its ladders."""
 
     codes: NDArray[np.float32]
     images: NDArray[np.uint8]
     cells: NDArray[np.int64]
     moves: NDArray[np.float32]
     starts: NDArray[np.int64]
+    whole: NDArray[np.bool_]
     calls: int
 
 
@@ -135,7 +137,9 @@ def make_ladders(
     with closing(ordered_map(climb, _starts(sampler, n, seed), workers)) as results:
         for climbed in results:
             found.append(climbed)
-            tried += climbed.starts
+            last = np.flatnonzero(climbed.whole)[n - have - 1 : n - have]
+            counted = climbed.starts[: last[0] + 1] if len(last) else climbed.starts
+            tried += np.bincount(counted, minlength=len(tried))
             calls += climbed.calls
             have += len(climbed.cells)
             progress("pairs", min(have, n), n)
@@ -175,7 +179,6 @@ def _climb(
     first = generate(generator, starts.codes)
     verified = panel.read(first).cells == starts.requested
     codes, home = starts.codes[verified], starts.requested[verified]
-    tried = np.bincount(home, minlength=panel.groups.size)
     ladder = np.zeros((len(codes), count, generator.dim), np.float32)
     pictures = np.zeros((len(codes), count, *generator.image_shape), np.uint8)
     moves = np.full((len(codes), count), np.inf, np.float32)
@@ -203,8 +206,8 @@ def _climb(
             ladder[rows, reached] = moved[better]
             pictures[rows, reached] = images[better]
             moves[rows, reached] = length
-    whole = np.isfinite(moves).all(axis=1)
-    return _Climbed(ladder[whole], pictures[whole], home[whole], moves[whole], tried, calls)
+    whole = np.asarray(np.isfinite(moves).all(axis=1))
+    return _Climbed(ladder[whole], pictures[whole], home[whole], moves[whole], home, whole, calls)
 
 
 def _ways(normals: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -57,6 +57,8 @@ class Material:
         Verified levels, none unknown.
     digests : tuple of str
         SHA-256 of each file.
+    panel : str
+        Digest of the panel that verified them; empty where it is not told.
     """
 
     folder: Path
@@ -64,6 +66,7 @@ class Material:
     files: tuple[str, ...]
     levels: NDArray[np.int8]
     digests: tuple[str, ...]
+    panel: str = ""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -87,6 +90,7 @@ class Material:
             tuple(self.files[row] for row in rows),
             self.levels[list(rows)],
             tuple(self.digests[row] for row in rows),
+            self.panel,
         )
 
     @property
@@ -179,6 +183,7 @@ def read_material(folder: Path) -> Material:
         answered.files,
         answered.levels,
         tuple(_digest(folder / name) for name in answered.files),
+        answered.panel,
     )
 
 

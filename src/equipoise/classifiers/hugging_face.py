@@ -73,7 +73,8 @@ def open_hugging_face(text: str) -> NetworkClassifier:
     fed = read_processor(read_json(Path(config), "Save the model's image processor again."))
     labels = [str(label) for _, label in sorted(network.config.id2label.items())]
     attribute = _attribute(options, labels)
-    network.requires_grad_(False).eval()
+    # Weights may be kept as bfloat16, which NumPy lacks.
+    network.float().requires_grad_(False).eval()
 
     def logits(pixels: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = network(pixel_values=pixels).logits

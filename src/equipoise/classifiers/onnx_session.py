@@ -66,6 +66,9 @@ def with_output(model: bytes, tensor: str) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """Encode a field of bytes; the number is under 16, the content shorter than 128."""
-    assert number < 16 and len(content) < 128
-    return bytes([number << 3 | 2, len(content)]) + content
+    """Encode a field of bytes; the number is under 16."""
+    length, rest = [], len(content)
+    while rest > 127:
+        length.append(rest & 127 | 128)
+        rest >>= 7
+    return bytes([number << 3 | 2, *length, rest]) + content

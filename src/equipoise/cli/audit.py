@@ -11,7 +11,7 @@ import typer
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.drawing import Opened, open_sampler
-from equipoise.cli.options import Device, JsonFile, Workers
+from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 
 if TYPE_CHECKING:
     from equipoise.audit.ladder_folder import LadderFolder
@@ -74,6 +74,7 @@ def classifier(
     tolerance: Annotated[float, typer.Option(help="Gap that is tolerated.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
+    classifiers: Classifiers = None,
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
@@ -83,7 +84,8 @@ def classifier(
 ) -> None:
     """Audit a classifier: errors, abstentions and answers by cell, with intervals and checks.
 
-    docs/auditing.md tells what each check means. A stopped audit goes on where it was.
+    docs/auditing.md tells what each check means. A stopped audit goes on where it was. --classifier
+    names the sampler's own where that lies elsewhere by now; --model is what is audited.
 
     Example: `equipoise audit classifier runs/demo/sampler.safetensors --model mine:model
     --attribute smiling`
@@ -97,7 +99,9 @@ def classifier(
     groups = balanced_groups(what)
     if what.is_dir():
         flags = {"pairs": pairs, "pairs-n": pairs_n, "directions": directions}
-        refuse_flags("for a folder of images", {"n": n, "device": device, **flags})
+        refuse_flags(
+            "for a folder of images", {"n": n, "device": device, "classifier": classifiers, **flags}
+        )
     if pairs is None:
         refuse_flags("without --pairs", {"pairs-n": pairs_n, "directions": directions})
     n = _IMAGES if n is None else n
@@ -116,7 +120,7 @@ def classifier(
         varied = 0 if pairs is None else len(groups.attributes[groups.attribute(pairs)].levels)
         _dry_run(settings, opened, (other, judge), what, n, varied * faces)
         return
-    drawn = None if what.is_dir() else open_sampler(what, device)
+    drawn = None if what.is_dir() else open_sampler(what, device, classifiers)
     with bars() as progress:
         material = audit_material(what, drawn, n, seed, out, workers, progress)
         ladders = None

@@ -19,7 +19,7 @@ from equipoise.cli.audit import (
 )
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.drawing import Opened, open_sampler
-from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
 
 if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
@@ -47,6 +47,7 @@ def superres(
         str | None, typer.Option(help="Balanced attributes to tell flips of. [all]")
     ] = None,
     classifiers: Classifiers = None,
+    abstain_below: AbstainBelow = None,
     factor: Annotated[int, typer.Option(help="By which images are reduced: 4 or 8.")] = 4,
     per_cell: Annotated[
         int, typer.Option(help="Images of each cell, at most: draws follow the target.")
@@ -84,7 +85,7 @@ def superres(
     settings = SuperresSettings(
         model, names, factor, per_cell, restarts, tolerance, tuple(ignore or ()), seed
     )
-    drawn, searched, panel = _models(what, groups, generator, device, classifiers)
+    drawn, searched, panel = _models(what, groups, generator, device, classifiers, abstain_below)
     restorer = open_restorer(model, factor, searched, steps=steps)
     if dry:
         _dry_run(settings, restorer.name, groups)
@@ -107,6 +108,7 @@ def _models(
     generator: str | None,
     device: str | None,
     classifiers: list[str] | None,
+    abstain_below: float | None,
 ) -> tuple[Opened | None, Generator | None, Panel]:
     """Return the sampler and the generator to search, where there are any, and the panel."""
     from equipoise.classifiers import open_panel
@@ -114,8 +116,18 @@ def _models(
 
     if what.is_dir():
         found = None if generator is None else open_generator(generator, device=device or "cpu")
-        return None, found, open_panel(groups.names, found, classifiers=classifiers or ())
-    refuse_flags("for a sampler, which brings its own", {"generator": generator})
+        return (
+            None,
+            found,
+            open_panel(
+                groups.names,
+                found,
+                abstain_below=abstain_below or 0.0,
+                classifiers=classifiers or (),
+            ),
+        )
+    flags = {"generator": generator, "abstain-below": abstain_below}
+    refuse_flags("for a sampler, which brings its own", flags)
     drawn = open_sampler(what, device, classifiers)
     return drawn, *drawn[1:]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from equipoise.progress import Progress, silent
 
 METADATA, DRAWS = "metadata.csv", ".draws.json"
 
+_LARGEST_DRAWS = 2**16
+
 
 @dataclass(frozen=True, eq=False)
 class Answered:
@@ -33,12 +36,29 @@ class Answered:
         The n images, relative to `folder`.
     levels : numpy.ndarray, shape (n, A), int8
         Answers; -1 (`UNKNOWN`) where the classifier abstained.
+    draws : str
+        What drew the images, as the folder tells, where the answers are of the same panel;
+        empty otherwise.
     """
 
     groups: Groups
     folder: Path
     files: tuple[str, ...]
     levels: NDArray[np.int8]
+    draws: str = ""
+
+    @property
+    def panel(self) -> str:
+        """Digest of the panel that gave the answers; empty where it is not told."""
+        return panel_of_draws(self.draws)
+
+
+def panel_of_draws(draws: str) -> str:
+    """Return the digest of the panel that read drawn images, by what their folder tells of them."""
+    try:
+        return str(json.loads(draws or "{}").get("panel", ""))
+    except (ValueError, AttributeError, RecursionError):
+        return ""
 
 
 def answer_name(groups: Groups, levels: Sequence[int]) -> str:
@@ -68,7 +88,16 @@ def read_with_panel(folder: Path, panel: Panel, *, progress: Progress = silent) 
     files = image_files(folder)
     labels = label_files(files, panel, progress=progress)
     names = tuple(path.relative_to(folder).as_posix() for path in files)
-    return Answered(panel.groups, folder, names, labels.levels)
+    draws = _draws(folder)
+    own = panel_of_draws(draws) == panel.digest
+    return Answered(panel.groups, folder, names, labels.levels, draws if own else "")
+
+
+def _draws(folder: Path) -> str:
+    path = folder / DRAWS
+    if not path.is_file() or path.stat().st_size > _LARGEST_DRAWS:
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def read_metadata(folder: Path, names: Sequence[str] | None = None) -> Answered:
@@ -122,7 +151,7 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> Answered:
             levels[-1].append(level if level < len(attribute.levels) else UNKNOWN)
     if groups is None:
         raise InputError(f"metadata {path}", "must tell of images", "none", "Draw some first.")
-    return Answered(groups, folder, tuple(files), np.array(levels, np.int8))
+    return Answered(groups, folder, tuple(files), np.array(levels, np.int8), _draws(folder))
 
 
 def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> Groups:

@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw, ImageOps
 from equipoise.errors import EquipoiseError, FileFormatError, InputError
 from equipoise.files import atomic_path, storage
 from equipoise.groups import UNKNOWN, UNKNOWN_NAME, Attribute, Groups
-from equipoise.human.answered import DRAWS, Answered
+from equipoise.human.answered import Answered
 from equipoise.human.sampling import Chosen
 from equipoise.human.tables import read_rows, write_rows
 from equipoise.measure.folder import read_image
@@ -127,16 +127,9 @@ def _write(answered: Answered, chosen: Chosen, out: Path, progress: Progress) ->
         "attributes": [{"name": a.name, "levels": a.levels} for a in groups.attributes],
         "answers": chosen.answers,
         "counts": chosen.counts,
-        "draws": _draws(answered.folder),
+        "draws": answered.draws,
     }
     write_json(out / PLAN, plan)
-
-
-def _draws(folder: Path) -> str:
-    path = folder / DRAWS
-    if not path.is_file() or path.stat().st_size > _LARGEST_PLAN:
-        return ""
-    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def check_drawn_by(task: Task, sampler: str, attributes: Sequence[str]) -> None:
@@ -156,8 +149,8 @@ def check_drawn_by(task: Task, sampler: str, attributes: Sequence[str]) -> None:
     if not (is_own and one_shot and set(task.groups.names) == set(attributes)):
         raise InputError(
             "run",
-            "must be the run by whose sampler the labelled images were drawn one-shot, with labels "
-            f"of {', '.join(attributes)}",
+            "must be the run by whose sampler the labelled images were drawn one-shot, answered by "
+            f"its own classifiers, with labels of {', '.join(attributes)}",
             task.draws or "images of which nothing tells what drew them",
             "Leave --run out, and take --json; or export draws of the run's sampler.",
         )

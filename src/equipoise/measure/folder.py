@@ -17,6 +17,9 @@ from equipoise.progress import Progress, silent
 from equipoise.workers import batches, ordered_map
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
+_DECODED = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""What a file is read as, whatever its name says; other formats of Pillow may start programs."""
+
 OTHER_PICTURES = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".raw", ".svg", ".psd")
 """Suffixes of pictures that are not read."""
 
@@ -59,7 +62,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         or transparent.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_DECODED) as image:
             upright = ImageOps.exif_transpose(image)
             if upright.mode not in ("RGB", "L", "P", "RGBA", "LA", "CMYK", "1"):
                 raise ValueError(f"mode {upright.mode}, more than 8 bits a channel")

@@ -12,7 +12,7 @@ from equipoise.audit.superres.run import audit_superres
 from equipoise.classifiers import Panel, Reading
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.toy import ToyClassifier
-from equipoise.errors import InputError
+from equipoise.errors import InputError, RemoteError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.superres import open_restorer
 
@@ -104,6 +104,35 @@ def test_images_that_the_panel_could_not_be_asked_about_are_told(
     assert told["failures"].outcome == "tip"
     # Originals and restored images are the same; those through JPEG fail.
     assert "60 of 180 failed" in told["failures"].words
+
+
+def test_failures_are_neither_abstentions_nor_another_panel(
+    material: Material, toy: ToyGenerator, folder: Path
+) -> None:
+    classifier = OutOfReach(toy, ["smiling", "skin_tone"])
+    originals = material.images(range(len(material)))
+    # One original in twenty fails, and so does what is restored of it.
+    classifier.answered = frozenset(
+        image.tobytes() for row, image in enumerate(originals) if row % 20
+    )
+    panel = Panel([classifier], ["smiling", "skin_tone"])
+    found = audit_superres(Oracle(material, {}, 0), material, panel, folder, SETTINGS)
+    told = {check.code: check for check in found.checks}
+    assert told["abstentions"].words == "It abstains on 0 of 240."
+    assert sum(group.unknown for group in found.flips[0].groups) == 12
+    classifier.answered = frozenset()
+    with pytest.raises(RemoteError, match="no answer on any of 240"):
+        audit_superres(Oracle(material, {}, 0), material, panel, folder / "other", SETTINGS)
+
+
+def test_another_panel_than_the_one_that_verified_is_told(
+    exact: Oracle, material: Material, toy_panel: Panel, folder: Path
+) -> None:
+    unsure = Panel(toy_panel.classifiers, toy_panel.groups.names, abstain_below=0.7)
+    found = audit_superres(exact, material, unsure, folder, SETTINGS)
+    assert any("not the one that verified" in caveat for caveat in found.caveats)
+    own = audit_superres(exact, material, toy_panel, folder, SETTINGS)
+    assert not any("not the one that verified" in caveat for caveat in own.caveats)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,20 @@ def test_operators_are_of_this_torch_and_none_reaches_out() -> None:
         assert operator_of(target) is None, target
 
 
+@pytest.mark.parametrize("name", ["_batch_norm_no_update", "_native_batch_norm_legit_no_training"])
+def test_a_norm_of_too_few_numbers_is_refused(name: str) -> None:
+    """Torch reads as many as there are channels, whatever was given."""
+    norm = operator_of(f"torch.ops.aten.{name}.default")
+    assert norm is not None
+    x, full, short = torch.randn(2, 64, 4, 4), torch.ones(64), torch.ones(1)
+    exact = functional.batch_norm(x, full, full, full, full)
+    assert torch.allclose(norm(x, full, full, full, full, 0.1, 1e-5)[0], exact)
+    for place in range(4):
+        given = [short if i == place else full for i in range(4)]
+        with pytest.raises(ValueError, match=r"of \(1,\) for channels \(64,\)"):
+            norm(x, *given, 0.1, 1e-5)
+
+
 def rewritten(file: Path, member: str, change: Callable[[Any], None]) -> Path:
     """Return a copy of the file, one of its JSON members changed."""
     other = file.with_name("changed.pt2")

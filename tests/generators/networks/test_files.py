@@ -154,8 +154,9 @@ def test_inputs_of_onnx_are_checked(folder: Path, tmp_path: Path) -> None:
         open_generator(f"onnx:{tmp_path}/two.onnx")
     with pytest.raises(InputError, match=r"must be one, of float32 codes, got z: .*label:"):
         open_generator(f"onnx:{tmp_path}/two.onnx?input=z")
-    with pytest.raises(FileFormatError, match="with a tensor 'nothing'"):
-        open_generator(f"onnx:{folder}/rows.onnx?stem=nothing")
+    for name in ("nothing", "n" * 300):
+        with pytest.raises(FileFormatError, match=f"with a tensor '{name}'"):
+            open_generator(f"onnx:{folder}/rows.onnx?stem={name}")
     with pytest.raises(InputError, match="device must be cpu for ONNX"):
         open_generator(f"onnx:{folder}/rows.onnx", device="meta")
 

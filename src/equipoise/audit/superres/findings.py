@@ -14,7 +14,7 @@ from equipoise.audit.superres.group_flips import GroupFlips
 from equipoise.estimates import Estimate
 
 
-def flip_checks(tables: Sequence[Flips], tolerance: float) -> tuple[Check, ...]:
+def flip_checks(tables: Sequence[Flips], tolerance: float, unasked: int = 0) -> tuple[Check, ...]:
     """Return the checks of all tables: flips beyond re-encoding, also by cell, gaps, exchanges.
 
     Parameters
@@ -23,6 +23,8 @@ def flip_checks(tables: Sequence[Flips], tolerance: float) -> tuple[Check, ...]:
         Between cells first.
     tolerance : float
         In [0, 1).
+    unasked : int
+        Restored images on which the panel could not be asked; the tables count them as unknown.
     """
     cells = tables[0].groups
     asked = [*(table.overall for table in tables), *cells]
@@ -42,7 +44,7 @@ def flip_checks(tables: Sequence[Flips], tolerance: float) -> tuple[Check, ...]:
         _exchange_check(table, p, tolerance)
         for table, p in zip(tables, adjusted[end:], strict=True)
     ]
-    return (*checks, _abstentions(cells))
+    return (*checks, _abstentions(cells, unasked))
 
 
 def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
@@ -107,8 +109,9 @@ def largest_change(changes: Sequence[Change]) -> Estimate:
     )
 
 
-def _abstentions(cells: Sequence[GroupFlips]) -> Check:
+def _abstentions(cells: Sequence[GroupFlips], unasked: int) -> Check:
     n, unknown = sum(group.n for group in cells), sum(group.unknown for group in cells)
+    unknown -= unasked
     words = f"It abstains on {unknown:,} of {n:,}."
     if unknown:
         words += " They are no flips, and count nowhere else."

@@ -15,6 +15,7 @@ from PIL import Image
 from equipoise.audit.answers import ask
 from equipoise.audit.material import Pictures
 from equipoise.audit.record import Asking
+from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.panel import Panel
 from equipoise.groups import UNKNOWN
 from equipoise.progress import Progress, silent
@@ -67,7 +68,8 @@ def read_levels(
 ) -> tuple[NDArray[np.int8], tuple[Asking, ...]]:
     """Return the panel's levels of images, shape (n, A), and what asking cost.
 
-    Answers are kept in the folder, and no image is asked about twice.
+    A level is -1 where the panel abstains, and `FAILED` where it could not be asked. Answers are
+    kept in the folder, and no image is asked about twice.
     """
     levels = np.full((len(pictures.digests), len(panel.groups.names)), UNKNOWN, np.int8)
     costs = []
@@ -77,6 +79,7 @@ def read_levels(
         for place, attribute in enumerate(told.attributes):
             if attribute.name in panel.groups.names:
                 sure = told.confidence[:, place] >= panel.abstain_below
+                sure |= told.levels[:, place] == FAILED
                 column = np.where(sure, told.levels[:, place], UNKNOWN)
-                levels[:, panel.groups.attribute(attribute.name)] = np.maximum(column, UNKNOWN)
+                levels[:, panel.groups.attribute(attribute.name)] = column
     return levels, tuple(costs)

@@ -27,9 +27,11 @@ from equipoise.audit.superres.pictures import Reencoded, read_levels
 from equipoise.audit.superres.record import FORMAT, SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import restore_all
 from equipoise.audit.superres.triplets import write_triplets
+from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.panel import Panel
-from equipoise.errors import InputError, check_count
+from equipoise.errors import InputError, RemoteError, check_count
 from equipoise.figures import model_used
+from equipoise.groups import UNKNOWN
 from equipoise.progress import Progress, silent
 from equipoise.report.superres import render_superres
 from equipoise.seeds import check_seed
@@ -45,6 +47,9 @@ _AGREE = 0.99
 _PANEL = (
     "A flip is what the reference panel calls one. It errs as well: its flips under JPEG stand "
     "beside those of the model, and on blurred images it may err more."
+)
+_OTHER_PANEL = (
+    "The panel is not the one that verified the originals, or abstains at another sureness."
 )
 _BALANCED = (
     "The originals are balanced. A model that samples faithfully from an unbalanced world changes "
@@ -85,6 +90,8 @@ def audit_superres(
         verified.
     ModelOutputError
         When the model or a classifier answers wrongly.
+    RemoteError
+        When the panel could be asked about no original.
     FileFormatError
         When an image or kept answers are damaged.
     StorageError
@@ -117,11 +124,19 @@ def audit_superres(
     costs.append(
         Asking(RESTORING, restorer.name, restored.made, restored.kept, 0, restored.seconds)
     )
-    after = told(restored.pictures(), "restored")
-    flips = find_flips(by, levels, after, told(Reencoded(originals), "JPEG"), seed=settings.seed)
+    read = told(restored.pictures(), "restored")
+    unasked = int((read == FAILED).any(axis=1).sum())
+    after, again = (
+        np.maximum(part, UNKNOWN) for part in (read, told(Reencoded(originals), "JPEG"))
+    )
+    flips = find_flips(by, levels, after, again, seed=settings.seed)
     asked = [cost for cost in costs if cost.role != RESTORING]
     failed, n = sum(c.failed for c in asked), sum(c.asked + c.kept for c in asked)
-    every = (*flip_checks(flips, settings.tolerance), failures_check("the panel", failed, n))
+    every = (
+        *flip_checks(flips, settings.tolerance, unasked),
+        failures_check("the panel", failed, n),
+    )
+    other = (_OTHER_PANEL,) if material.panel not in ("", panel.digest) else ()
     checks = worst_first(ignoring(every, settings.ignore))
     models = [model_used("model", restorer), *(model_used("panel", c) for c in panel.classifiers)]
     cells = by.cell_of(levels)
@@ -146,7 +161,7 @@ def audit_superres(
         ),
         tuple(
             dict.fromkeys(
-                [_PANEL, *of_images(by.names), _BALANCED, *restorer.caveats, *panel.caveats]
+                [_PANEL, *other, *of_images(by.names), _BALANCED, *restorer.caveats, *panel.caveats]
             )
         ),
         tuple(costs),
@@ -206,7 +221,15 @@ def _check_settings(restorer: Restorer, settings: SuperresSettings) -> None:
 
 def _check_agreement(read: NDArray[np.int8], verified: NDArray[np.int8]) -> None:
     """Refuse a panel that reads the originals otherwise, beyond a rounding at a threshold."""
-    agree = float((read == verified).all(axis=1).mean())
+    asked = (read != FAILED).all(axis=1)
+    if not asked.any():
+        raise RemoteError(
+            "panel",
+            "must answer on some of the originals",
+            f"no answer on any of {len(read):,}",
+            "Run the same command again.",
+        )
+    agree = float((read == verified)[asked].all(axis=1).mean())
     if agree < _AGREE:
         raise InputError(
             "images",

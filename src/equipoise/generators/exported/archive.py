@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 
 from equipoise.errors import FileFormatError
 from equipoise.model_files import check_archive
-from equipoise.views import checked_view
+from equipoise.views import bounded, checked_view
 
 SCHEMA = 8
 """Major version of the graph's format."""
@@ -109,7 +109,12 @@ def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
 
 def _tensors(archive: zipfile.ZipFile, folder: str, config: str) -> dict[str, torch.Tensor]:
     """Return the tensors of a folder, each a copy, by their dotted names."""
-    tensors = {}
+    return dict(bounded(_copies(archive, folder, config)))
+
+
+def _copies(
+    archive: zipfile.ZipFile, folder: str, config: str
+) -> Iterator[tuple[str, torch.Tensor]]:
     for name, payload in _json(archive, folder + config)["config"].items():
         if payload["use_pickle"] or payload["tensor_meta"] is None:
             raise ValueError(f"{name} as a pickle or an object")
@@ -118,5 +123,4 @@ def _tensors(archive: zipfile.ZipFile, folder: str, config: str) -> dict[str, to
         stored = bytearray(archive.read(folder + payload["path_name"]))
         flat = torch.frombuffer(stored, dtype=dtype) if stored else torch.empty(0, dtype=dtype)
         sizes, strides = ([n["as_int"] for n in meta[key]] for key in ("sizes", "strides"))
-        tensors[name] = checked_view(flat, sizes, strides, meta["storage_offset"]["as_int"])
-    return tensors
+        yield name, checked_view(flat, sizes, strides, meta["storage_offset"]["as_int"])

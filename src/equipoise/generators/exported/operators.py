@@ -57,6 +57,9 @@ _OF_SIZES: dict[str, Callable[..., Any]] = {
 CHECKS = ("torch.ops.aten._assert_scalar.default", "torch.ops.aten._assert_tensor_metadata.default")
 """Operators without an output, which hold what was true at the export."""
 
+_UNCHECKED = ("_batch_norm_no_update", "_native_batch_norm_legit_no_training")
+"""What reads as many numbers of its vectors as there are channels, whatever their length."""
+
 _TARGET = re.compile(
     r"torch\.ops\.aten\.(?P<name>[A-Za-z0-9_]{1,60})\.(?P<overload>[A-Za-z_0-9]{1,40})"
 )
@@ -80,4 +83,22 @@ def operator_of(target: str) -> Callable[..., Any] | None:
         return None
     packet = getattr(torch.ops.aten, found["name"], None)
     overload = getattr(packet, found["overload"], None)
-    return overload if isinstance(overload, torch._ops.OpOverload) else None
+    if not isinstance(overload, torch._ops.OpOverload):
+        return None
+    return _checked(overload) if found["name"] in _UNCHECKED else overload
+
+
+def _checked(norm: torch._ops.OpOverload) -> Callable[..., Any]:
+    """Return the operator behind a check of what it takes on trust."""
+    names = [argument.name for argument in norm._schema.arguments]
+
+    def call(*positional: Any, **by_name: Any) -> Any:
+        given = {**dict(zip(names, positional, strict=False)), **by_name}
+        wanted = given["input"].shape[1:2]
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            vector = given.get(name)
+            if vector is not None and vector.shape != wanted:
+                raise ValueError(f"{name} of {tuple(vector.shape)} for channels {tuple(wanted)}")
+        return norm(*positional, **by_name)
+
+    return call

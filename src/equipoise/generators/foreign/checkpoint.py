@@ -14,6 +14,7 @@ from equipoise.generators.foreign.pickle_reader import Call
 from equipoise.generators.foreign.rosinality import translate_rosinality
 from equipoise.generators.foreign.storages import tensor_of
 from equipoise.generators.foreign.torch_file import read_torch_file
+from equipoise.views import bounded
 
 _GENFORCE = ("generator_smooth", "generator")
 
@@ -49,7 +50,8 @@ def read_checkpoint(path: Path) -> Found:
 
 
 def _state(value: Any, where: str) -> dict[str, torch.Tensor]:
-    return {str(name): tensor_of(t, where) for name, t in _items(value, where).items()}
+    items = _items(value, where).items()
+    return dict(bounded((str(name), tensor_of(tensor, where)) for name, tensor in items))
 
 
 def _items(value: Any, where: str) -> dict[Any, Any]:

@@ -24,13 +24,13 @@ from equipoise.generators.foreign.nvidia_sizes import (
 )
 from equipoise.generators.foreign.pickle_reader import Call, Name, read_pickle
 from equipoise.generators.foreign.storages import (
-    MOST_BYTES,
     TENSOR_NAMES,
     read_legacy,
     tensor_of,
 )
 from equipoise.generators.stylegan.network import AnyConfig
 from equipoise.generators.stylegan2.layers import blur_filter
+from equipoise.views import bounded
 
 _PERSISTENT = Name("torch_utils.persistence", "_reconstruct_persistent_obj")
 _STORAGE = Name("torch.storage", "_load_from_bytes")
@@ -71,8 +71,8 @@ def read_nvidia(path: Path) -> Found:
         kinds = {name: m["class_name"] for name, m in modules.items() if name.count(".") < 2}
         rule = "must hold a StyleGAN2, with blocks b4, b8, ..., or a StyleGAN3, with an input"
         raise foreign(where, rule, _shown(kinds))
-    state = dict(_tensors(modules, where))
     try:
+        state = dict(bounded(_tensors(modules, where)))
         return Found(read({name: m["state"] for name, m in modules.items()}, state), state)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
@@ -92,7 +92,9 @@ def _modules(value: Any, name: str, where: str) -> Iterator[tuple[str, Mapping[A
             raise foreign(where, f"must hold at most {_MOST_MODULES} modules", "more")
         record = _items(value.arguments[0], where)
         state = _items(record.get("state"), where)
-        yield name, {"class_name": str(record.get("class_name"))[:80], "state": state}
+        known = record.get("class_name")
+        class_name = known[:80] if isinstance(known, str) else type(known).__name__
+        yield name, {"class_name": class_name, "state": state}
         prefix = f"{name}." if name else ""
         for child, module in _items(state.get("_modules"), where).items():
             waiting.append((f"{prefix}{child}", module))
@@ -102,16 +104,12 @@ def _tensors(
     modules: Mapping[str, Mapping[Any, Any]], where: str
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield parameters and buffers by their dotted names; the blur's filters are checked."""
-    held = 0
     for name, module in modules.items():
         for kind in ("_parameters", "_buffers"):
             for own, value in _items(module["state"].get(kind), where).items():
                 if value is None:
                     continue
                 tensor = tensor_of(_with_storage(value, where), where)
-                held += tensor.numel() * tensor.element_size()
-                if held > MOST_BYTES:
-                    raise foreign(where, "must hold less than 4 GiB of tensors", "more")
                 if own != "resample_filter":
                     yield f"{name}.{own}", tensor
                 elif not torch.allclose(tensor.float() * 4, blur_filter(1)[0, 0]):

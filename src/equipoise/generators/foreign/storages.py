@@ -10,9 +10,7 @@ import torch
 
 from equipoise.generators.foreign.found import foreign
 from equipoise.generators.foreign.pickle_reader import Call, Name, read_pickle
-from equipoise.views import checked_view
-
-MOST_BYTES = 4 * 2**30
+from equipoise.views import MOST_BYTES, checked_view
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
