@@ -66,8 +66,7 @@ class HalfSpaces:
             return codes
         normal = self.normals[cell]
         along = -ndtri(ndtr(-threshold) * (1 - rng.random(len(codes))))
-        # A matrix product's rounding varies with the number of threads; draws must not.
-        step = along.astype(np.float32) - np.einsum("nd,d->n", codes, normal)
+        step = along.astype(np.float32) - codes @ normal
         return np.asarray(codes + step[:, None] * normal)
 
     def mass(self) -> NDArray[np.float64]:

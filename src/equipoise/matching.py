@@ -134,15 +134,8 @@ def factors(
     places: NDArray[np.float64], slope: NDArray[np.float64], full: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
     """Return exp(places . slope), shape (n, 1), or with cuts min(1, exp(. - cut)), shape (n, R)."""
-    return np.exp(log_factors(places, slope, full))
-
-
-def log_factors(
-    places: NDArray[np.float64], slope: NDArray[np.float64], full: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """Return the natural logarithm of `factors`."""
     exponents = (places @ slope)[:, None]
-    return exponents if full is None else np.minimum(exponents - full, 0.0)
+    return np.exp(exponents if full is None else np.minimum(exponents - full, 0.0))
 
 
 def match(

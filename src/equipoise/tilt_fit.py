@@ -23,7 +23,7 @@ from equipoise.known import FARTHER, Known, known_of
 from equipoise.labels import LabelledCodes
 from equipoise.latent import LatentClassifier
 from equipoise.latent_fit import LatentFit
-from equipoise.matching import Matching, log_factors, match
+from equipoise.matching import Matching, factors, match
 from equipoise.pilot import explore
 from equipoise.screen import fit_screen
 from equipoise.seeds import Stream, generator_for
@@ -148,7 +148,8 @@ def fit_tilt(
         full[known.wanted] = matched.full
         matching = known.axes.factors(matched.slope, full)
         tilt = Tilt(sharpness, known.ceilings, known.clearances, matching)
-        judged = tilt.log_chances(fresh.log_h, log_factors(fresh.places, matched.slope, full))
+        log_factors = np.log(factors(fresh.places, matched.slope, full))
+        judged = tilt.log_chances(fresh.log_h, log_factors)
         sources.append(_prepare(generator, fit.classifier, tilt, fresh.codes, judged, seed))
     one_shot, for_verified = sources
     return TiltFit(replace(one_shot, for_verified=for_verified), frontier)

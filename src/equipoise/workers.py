@@ -12,12 +12,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import islice
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar, cast
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 from equipoise.errors import check_count
 from equipoise.seeds import BLOCK_ROWS
@@ -100,13 +102,22 @@ def ahead(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread inside, whose rounding does not depend on the machine's cores."""
+    """Compute with one thread inside, whose rounding does not depend on the machine's cores.
+
+    It holds for Torch in this thread, and for NumPy's matrix products in all.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with _libraries().limit(limits=1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def batches(start: int, stop: int, size: int) -> list[tuple[int, int]]:
