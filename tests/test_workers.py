@@ -3,10 +3,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import threadpoolctl
 import torch
 
 from equipoise.errors import InputError
-from equipoise.workers import batches, ordered_map
+from equipoise.workers import batches, one_thread, ordered_map
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -59,3 +60,18 @@ def test_bad_worker_count_is_named() -> None:
 def test_batches_cover() -> None:
     assert batches(3, 10, 4) == [(3, 7), (7, 10)]
     assert batches(3, 3, 4) == []
+
+
+def test_one_thread_holds_for_every_library_and_ends() -> None:
+    def threads() -> set[int]:
+        found = threadpoolctl.threadpool_info()
+        return {
+            torch.get_num_threads(),
+            *(f["num_threads"] for f in found if f["user_api"] == "blas"),
+        }
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with one_thread():
+            assert threads() == {1}
+        assert threads() == before
