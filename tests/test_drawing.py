@@ -7,17 +7,8 @@ from equipoise.drawing import exact_counts, one_shot, verified
 from equipoise.errors import InputError, TooFewSamples
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labels import concatenate
-from equipoise.mixture import Mixture, MixtureSource
-from equipoise.sampler import Origin, Sampler
+from equipoise.sampler import Sampler
 from equipoise.targets import Target
-
-
-@pytest.fixture(scope="module")
-def sampler(toy: ToyGenerator, toy_panel: Panel) -> Sampler:
-    """Every cell draws from the prior, so purity is the cell's share."""
-    target = Target.uniform(toy_panel.groups)
-    prior = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
-    return Sampler(Origin.of(toy), target, target.shares, MixtureSource((prior,) * 6))
 
 
 @pytest.mark.parametrize("n", [1, 7, 100])
@@ -30,10 +21,10 @@ def test_counts_are_exact_and_nearest_to_the_target(n: int, toy_panel: Panel) ->
 
 
 def test_kept_images_are_truly_of_their_cell_and_calls_are_one_over_purity(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel
 ) -> None:
     wanted = np.array([30, 0, 20, 40, 0, 10])
-    parts = list(verified(sampler, toy, toy_panel, wanted, seed=3))
+    parts = list(verified(toy_sampler, toy, toy_panel, wanted, seed=3))
     labels = concatenate([part.labels for part in parts])
     codes = np.concatenate([part.draws.codes for part in parts])
     columns = [toy.groups.attribute(name) for name in toy_panel.groups.names]
@@ -49,59 +40,59 @@ def test_kept_images_are_truly_of_their_cell_and_calls_are_one_over_purity(
 
 @pytest.mark.parametrize(("batch", "workers"), [(7, 1), (64, 4)])
 def test_which_are_kept_does_not_depend_on_batch_size_or_workers(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, batch: int, workers: int
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, batch: int, workers: int
 ) -> None:
-    wanted = exact_counts(sampler.target, 60)
-    expected = [d.draws.codes for d in verified(sampler, toy, toy_panel, wanted, seed=1)]
+    wanted = exact_counts(toy_sampler.target, 60)
+    expected = [d.draws.codes for d in verified(toy_sampler, toy, toy_panel, wanted, seed=1)]
     other = ToyGenerator(batch_size=batch)
-    found = list(verified(sampler, other, toy_panel, wanted, seed=1, workers=workers))
+    found = list(verified(toy_sampler, other, toy_panel, wanted, seed=1, workers=workers))
     assert np.array_equal(np.concatenate([d.draws.codes for d in found]), np.concatenate(expected))
 
 
 def test_a_panel_of_another_order_or_of_more_attributes_is_refused(
-    sampler: Sampler, toy: ToyGenerator
+    toy_sampler: Sampler, toy: ToyGenerator
 ) -> None:
     """Cells are numbers: such a panel would deliver other cells under the same names."""
     for names in (["skin_tone", "smiling"], ["smiling", "skin_tone", "glasses"]):
         panel = open_panel(names, toy)
         with pytest.raises(InputError, match="must be those of the sampler, smiling, skin_tone,"):
-            next(one_shot(sampler, toy, panel, 10))
+            next(one_shot(toy_sampler, toy, panel, 10))
         with pytest.raises(InputError, match="must be those of the sampler, smiling, skin_tone,"):
-            next(verified(sampler, toy, panel, [1] * 6))
+            next(verified(toy_sampler, toy, panel, [1] * 6))
 
 
 def test_a_starving_cell_is_named_with_its_purity_and_the_rest_stands(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel
 ) -> None:
     kept = []
     with pytest.raises(
         TooFewSamples, match=r"'smiling=yes, skin_tone=light' must give 400 .* purity of"
     ):
-        for drawn in verified(sampler, toy, toy_panel, [20, 0, 0, 0, 0, 400], attempts=5):
+        for drawn in verified(toy_sampler, toy, toy_panel, [20, 0, 0, 0, 0, 400], attempts=5):
             kept.append(drawn)
     assert sum((d.labels.cells == 0).sum() for d in kept) == 20
 
 
 def test_one_shot_images_are_those_of_the_draws(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel
 ) -> None:
-    parts = list(one_shot(sampler, toy, toy_panel, 600, 4, start=100))
-    draws = sampler.draw(600, 4, start=100)
+    parts = list(one_shot(toy_sampler, toy, toy_panel, 600, 4, start=100))
+    draws = toy_sampler.draw(600, 4, start=100)
     assert np.array_equal(np.concatenate([p.draws.index for p in parts]), draws.index)
     assert np.array_equal(np.concatenate([p.images for p in parts]), toy.images(draws.codes))
     assert sum(p.calls for p in parts) == 600
 
 
-def test_an_abstaining_classifier_keeps_fewer(sampler: Sampler, toy: ToyGenerator) -> None:
+def test_an_abstaining_classifier_keeps_fewer(toy_sampler: Sampler, toy: ToyGenerator) -> None:
     panel = Panel([ToyClassifier(toy, abstain=0.5)], ["smiling", "skin_tone"])
-    parts = list(verified(sampler, toy, panel, [50, 0, 0, 0, 0, 0]))
+    parts = list(verified(toy_sampler, toy, panel, [50, 0, 0, 0, 0, 0]))
     assert sum(len(p.images) for p in parts) == 50
     assert sum(p.calls for p in parts) > 100
 
 
 @pytest.mark.parametrize("counts", [[1, 2], [-1, 0, 0, 0, 0, 0], [0.5, 0, 0, 0, 0, 0]])
 def test_bad_counts_are_named(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, counts: list[float]
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, counts: list[float]
 ) -> None:
     with pytest.raises(InputError, match="counts must be 6 whole numbers"):
-        next(verified(sampler, toy, toy_panel, counts))  # type: ignore[arg-type]
+        next(verified(toy_sampler, toy, toy_panel, counts))  # type: ignore[arg-type]

@@ -12,18 +12,8 @@ from equipoise.errors import FileFormatError, InputError
 from equipoise.export import write_draws
 from equipoise.export.formats import FORMATS
 from equipoise.generators.toy import ToyGenerator
-from equipoise.mixture import Mixture, MixtureSource
 from equipoise.request import Request
-from equipoise.sampler import Origin, Sampler
-from equipoise.targets import Target
-
-
-@pytest.fixture(scope="module")
-def sampler(toy: ToyGenerator, toy_panel: Panel) -> Sampler:
-    target = Target.uniform(toy_panel.groups)
-    one = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
-    source = MixtureSource((one,) * target.groups.size)
-    return Sampler(Origin.of(toy), target, target.shares, source)
+from equipoise.sampler import Sampler
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -32,26 +22,26 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_panel_of_another_order_is_refused_before_a_file_is_made(
-    sampler: Sampler, toy: ToyGenerator, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, tmp_path: Path
 ) -> None:
     panel = open_panel(["skin_tone", "smiling"], toy)
     for kind in FORMATS:
         with pytest.raises(InputError, match="attributes must be those of the sampler"):
-            write_draws(sampler, toy, panel, Request(5), tmp_path / "out", kind)
+            write_draws(toy_sampler, toy, panel, Request(5), tmp_path / "out", kind)
     assert not (tmp_path / "out").exists()
 
 
 def test_the_folder_holds_the_images_and_the_truth_of_each(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
-    write_draws(sampler, toy, toy_panel, Request(300, seed=4), tmp_path)
+    write_draws(toy_sampler, toy, toy_panel, Request(300, seed=4), tmp_path)
     rows = rows_of(tmp_path)
-    draws = sampler.draw(300, 4)
+    draws = toy_sampler.draw(300, 4)
     images = toy.images(draws.codes)
     truth = toy.levels(draws.codes)
     for i, row in enumerate(rows):
         assert (row["index"], row["seed"]) == (str(i), "4")
-        assert row["requested"] == sampler.groups.cells[draws.requested[i]]
+        assert row["requested"] == toy_sampler.groups.cells[draws.requested[i]]
         tone, smiling = (toy.groups.attributes[a].levels[truth[i, a]] for a in (0, 1))
         assert (row["skin_tone"], row["smiling"]) == (tone, smiling)
         assert row["achieved"] == f"smiling={smiling}, skin_tone={tone}"
@@ -63,33 +53,33 @@ def test_the_folder_holds_the_images_and_the_truth_of_each(
 
 
 def test_a_stopped_folder_goes_on(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
-    write_draws(sampler, toy, toy_panel, Request(600), tmp_path / "whole")
+    write_draws(toy_sampler, toy, toy_panel, Request(600), tmp_path / "whole")
 
     def stop(stage: str, done: int, total: int) -> None:
         if done >= 256:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_draws(sampler, toy, toy_panel, Request(600), tmp_path / "broken", progress=stop)
+        write_draws(toy_sampler, toy, toy_panel, Request(600), tmp_path / "broken", progress=stop)
     assert len(rows_of(tmp_path / "broken")) == 256
     with (tmp_path / "broken" / "metadata.csv").open("a") as table:
         table.write("images/000000256.png,0,25")
-    write_draws(sampler, toy, toy_panel, Request(600), tmp_path / "broken")
+    write_draws(toy_sampler, toy, toy_panel, Request(600), tmp_path / "broken")
     one, other = ((tmp_path / r / "metadata.csv").read_bytes() for r in ("whole", "broken"))
     assert one == other
     assert len(list((tmp_path / "broken" / "images").iterdir())) == 600
 
 
 def test_verified_counts_are_exact_and_go_on(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
     request = Request(60, seed=2, verified=True)
-    write_draws(sampler, toy, toy_panel, request, tmp_path / "whole")
+    write_draws(toy_sampler, toy, toy_panel, request, tmp_path / "whole")
     rows = rows_of(tmp_path / "whole")
     assert all(row["requested"] == row["achieved"] for row in rows)
-    counts = [sum(row["requested"] == cell for row in rows) for cell in sampler.groups.cells]
+    counts = [sum(row["requested"] == cell for row in rows) for cell in toy_sampler.groups.cells]
     assert counts == [10] * 6
 
     def stop(stage: str, done: int, total: int) -> None:
@@ -97,34 +87,34 @@ def test_verified_counts_are_exact_and_go_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_draws(sampler, toy, toy_panel, request, tmp_path / "broken", progress=stop)
+        write_draws(toy_sampler, toy, toy_panel, request, tmp_path / "broken", progress=stop)
     assert 0 < len(rows_of(tmp_path / "broken")) < 60
-    write_draws(sampler, toy, toy_panel, request, tmp_path / "broken")
+    write_draws(toy_sampler, toy, toy_panel, request, tmp_path / "broken")
     assert rows_of(tmp_path / "broken") == rows
 
 
 def test_one_cell_alone(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
     cell = "smiling=yes, skin_tone=dark"
-    write_draws(sampler, toy, toy_panel, Request(20, cell=cell), tmp_path)
+    write_draws(toy_sampler, toy, toy_panel, Request(20, cell=cell), tmp_path)
     assert {row["requested"] for row in rows_of(tmp_path)} == {cell}
 
 
 def test_npz_holds_the_same(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
-    out = write_draws(sampler, toy, toy_panel, Request(300), tmp_path / "d.npz", "npz")
+    out = write_draws(toy_sampler, toy, toy_panel, Request(300), tmp_path / "d.npz", "npz")
     with np.load(out, allow_pickle=False) as stored:
-        assert np.array_equal(stored["images"], toy.images(sampler.draw(300, 0).codes))
+        assert np.array_equal(stored["images"], toy.images(toy_sampler.draw(300, 0).codes))
         assert stored["index"].tolist() == list(range(300))
         assert set(stored["smiling"]) <= {"yes", "no"}
 
 
 def test_tar_pairs_images_with_json(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
-    out = write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "d.tar", "tar")
+    out = write_draws(toy_sampler, toy, toy_panel, Request(5), tmp_path / "d.tar", "tar")
     with tarfile.open(out) as archive:
         names = archive.getnames()
         assert names[:2] == ["000000000.png", "000000000.json"]
@@ -134,7 +124,7 @@ def test_tar_pairs_images_with_json(
 
 
 def test_bad_requests_are_named_before_anything_is_written(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     for request, kind, said in [
@@ -143,35 +133,35 @@ def test_bad_requests_are_named_before_anything_is_written(
         (Request(5, cell="smiling=yes"), "folder", "cell must name each of"),
     ]:
         with pytest.raises(InputError, match=said):
-            write_draws(sampler, toy, toy_panel, request, out, kind)
+            write_draws(toy_sampler, toy, toy_panel, request, out, kind)
     with pytest.raises(FileFormatError, match="must be of the generator"):
-        write_draws(sampler, ToyGenerator(entanglement=0.1), toy_panel, Request(5), out)
+        write_draws(toy_sampler, ToyGenerator(entanglement=0.1), toy_panel, Request(5), out)
     assert not out.exists()
 
 
 def test_a_folder_of_other_draws_is_refused(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
-    write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "a")
+    write_draws(toy_sampler, toy, toy_panel, Request(5), tmp_path / "a")
     with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
-        write_draws(sampler, toy, toy_panel, Request(5, seed=1), tmp_path / "a")
+        write_draws(toy_sampler, toy, toy_panel, Request(5, seed=1), tmp_path / "a")
     (tmp_path / "b" / "images").mkdir(parents=True)
     (tmp_path / "b" / "images" / "mine.png").write_text("mine")
     with pytest.raises(InputError, match=r"must be empty .* got other files"):
-        write_draws(sampler, toy, toy_panel, Request(5), tmp_path / "b")
+        write_draws(toy_sampler, toy, toy_panel, Request(5), tmp_path / "b")
     with pytest.raises(InputError, match=r"n must be at least what .* 5 images, got 3"):
-        write_draws(sampler, toy, toy_panel, Request(3), tmp_path / "a")
+        write_draws(toy_sampler, toy, toy_panel, Request(3), tmp_path / "a")
 
 
 def test_a_lost_image_is_made_again(
-    sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
 ) -> None:
     cells = ("smiling=yes, skin_tone=dark", "skin_tone=dark, smiling=yes")
-    write_draws(sampler, toy, toy_panel, Request(20, cell=cells[0]), tmp_path)
+    write_draws(toy_sampler, toy, toy_panel, Request(20, cell=cells[0]), tmp_path)
     before = (tmp_path / "metadata.csv").read_bytes()
     lost = tmp_path / "images" / "000000007.png"
     content = lost.read_bytes()
     lost.unlink()
-    write_draws(sampler, toy, toy_panel, Request(20, cell=cells[1]), tmp_path)
+    write_draws(toy_sampler, toy, toy_panel, Request(20, cell=cells[1]), tmp_path)
     assert lost.read_bytes() == content
     assert (tmp_path / "metadata.csv").read_bytes() == before

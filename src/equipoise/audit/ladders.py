@@ -69,15 +69,19 @@ class Ladders:
 
 @dataclass(frozen=True, eq=False)
 class _Climbed:
-    """What became of one batch of verified starts; arrays but the last two are of its ladders."""
+    """What became of one batch of verified starts, and the ladders of those that are `whole`."""
 
     codes: NDArray[np.float32]
     images: NDArray[np.uint8]
-    cells: NDArray[np.int64]
     moves: NDArray[np.float32]
     starts: NDArray[np.int64]
     whole: NDArray[np.bool_]
     calls: int
+
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """The cell in which each ladder began."""
+        return self.starts[self.whole]
 
 
 def make_ladders(
@@ -207,7 +211,7 @@ def _climb(
             pictures[rows, reached] = images[better]
             moves[rows, reached] = length
     whole = np.asarray(np.isfinite(moves).all(axis=1))
-    return _Climbed(ladder[whole], pictures[whole], home[whole], moves[whole], home, whole, calls)
+    return _Climbed(ladder[whole], pictures[whole], moves[whole], home, whole, calls)
 
 
 def _ways(normals: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -93,7 +94,7 @@ class Material:
             self.panel,
         )
 
-    @property
+    @cached_property
     def cells(self) -> NDArray[np.int64]:
         """Cell of each image, shape (n,)."""
         return self.groups.cell_of(self.levels)

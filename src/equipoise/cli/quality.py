@@ -11,7 +11,6 @@ from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
 from equipoise.cli.drawing import open_saved
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
-from equipoise.errors import check_count
 
 if TYPE_CHECKING:
     from equipoise.estimates import Estimate
@@ -58,7 +57,6 @@ def quality(
     from equipoise.settings import make_settings
     from equipoise.store import RunFolder, write_json
 
-    check_count("n", n, "Pass --n 6000.")
     run = RunFolder(what) if what.is_dir() else None
     if run is not None:
         run.read_figures()  # A run without figures fails before anything is drawn.

@@ -116,16 +116,10 @@ def _models(
 
     if what.is_dir():
         found = None if generator is None else open_generator(generator, device=device or "cpu")
-        return (
-            None,
-            found,
-            open_panel(
-                groups.names,
-                found,
-                abstain_below=abstain_below or 0.0,
-                classifiers=classifiers or (),
-            ),
+        panel = open_panel(
+            groups.names, found, abstain_below=abstain_below or 0.0, classifiers=classifiers or ()
         )
+        return None, found, panel
     flags = {"generator": generator, "abstain-below": abstain_below}
     refuse_flags("for a sampler, which brings its own", flags)
     drawn = open_sampler(what, device, classifiers)

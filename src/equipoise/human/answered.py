@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,15 +51,16 @@ class Answered:
     @property
     def panel(self) -> str:
         """Digest of the panel that gave the answers; empty where it is not told."""
-        return panel_of_draws(self.draws)
+        return str(parse_draws(self.draws).get("panel", ""))
 
 
-def panel_of_draws(draws: str) -> str:
-    """Return the digest of the panel that read drawn images, by what their folder tells of them."""
+def parse_draws(draws: str) -> dict[str, Any]:
+    """Return what a folder tells of what drew its images; empty where it tells nothing readable."""
     try:
-        return str(json.loads(draws or "{}").get("panel", ""))
-    except (ValueError, AttributeError, RecursionError):
-        return ""
+        found = json.loads(draws or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def answer_name(groups: Groups, levels: Sequence[int]) -> str:
@@ -89,7 +91,7 @@ def read_with_panel(folder: Path, panel: Panel, *, progress: Progress = silent) 
     labels = label_files(files, panel, progress=progress)
     names = tuple(path.relative_to(folder).as_posix() for path in files)
     draws = _draws(folder)
-    own = panel_of_draws(draws) == panel.digest
+    own = parse_draws(draws).get("panel") == panel.digest
     return Answered(panel.groups, folder, names, labels.levels, draws if own else "")
 
 

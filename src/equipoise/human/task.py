@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw, ImageOps
 from equipoise.errors import EquipoiseError, FileFormatError, InputError
 from equipoise.files import atomic_path, storage
 from equipoise.groups import UNKNOWN, UNKNOWN_NAME, Attribute, Groups
-from equipoise.human.answered import Answered
+from equipoise.human.answered import Answered, parse_draws
 from equipoise.human.sampling import Chosen
 from equipoise.human.tables import read_rows, write_rows
 from equipoise.measure.folder import read_image
@@ -140,12 +140,9 @@ def check_drawn_by(task: Task, sampler: str, attributes: Sequence[str]) -> None:
     InputError
         Otherwise.
     """
-    try:
-        draws = json.loads(task.draws or "{}")
-        is_own = draws.get("sampler") == sampler
-        one_shot = draws.get("cell") is None and not draws.get("verified")
-    except (ValueError, AttributeError, RecursionError):
-        is_own = one_shot = False
+    draws = parse_draws(task.draws)
+    is_own = draws.get("sampler") == sampler
+    one_shot = draws.get("cell") is None and not draws.get("verified")
     if not (is_own and one_shot and set(task.groups.names) == set(attributes)):
         raise InputError(
             "run",
