@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.classifiers import open_panel
-from equipoise.export.rows import png
-from equipoise.features import open_features
+from equipoise.core.parallel import batches, ordered_map, worker_count
+from equipoise.core.versions import versions
 from equipoise.generators import generate, open_generator
-from equipoise.measure.folder import equal_sizes, image_files, label_files, read_image
-from equipoise.measure.pictures import see_codes
+from equipoise.labelling.image_files import equal_sizes, image_files, label_files, read_image
+from equipoise.measure.features import open_features
 from equipoise.measure.quality import quality_table
+from equipoise.measure.references import see_codes
 from equipoise.measure.representation import represent
-from equipoise.versions import versions
-from equipoise.workers import batches, ordered_map, worker_count
+from equipoise.samplers.export.metadata import png
 
 ATTRIBUTES = ("smiling", "skin_tone")
 RESULTS = Path(__file__).parent / "results"

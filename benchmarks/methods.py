@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.classifiers import open_panel
-from equipoise.collection import collect
 from equipoise.compare.baselines import Case
 from equipoise.compare.page import write_page
 from equipoise.compare.reference import Pool
 from equipoise.compare.run import FEATURES, make_case, open_joined, read_results, run_case
+from equipoise.core.files import write_json
+from equipoise.core.settings import Settings
+from equipoise.core.versions import versions
 from equipoise.generators import open_generator
-from equipoise.settings import Settings
-from equipoise.store import write_json
-from equipoise.versions import versions
+from equipoise.labelling.collect import collect
 
 ATTRIBUTES = ("gender", "smiling", "skin_tone")
 SETS = (

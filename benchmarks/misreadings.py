@@ -13,16 +13,16 @@ import numpy as np
 
 from equipoise import Settings, balance, load_sampler
 from equipoise.classifiers import open_panel
-from equipoise.distances import frechet_distance, frechet_extrapolated, moments
-from equipoise.drawing import exact_counts, one_shot, verified
-from equipoise.features import open_features
+from equipoise.core.files import write_json
+from equipoise.core.labels import Labels, concatenate
+from equipoise.core.targets import Target
+from equipoise.core.versions import versions
 from equipoise.generators import open_generator
-from equipoise.labels import Labels, concatenate
-from equipoise.measure.pictures import see_codes
+from equipoise.measure.features import open_features
+from equipoise.measure.references import see_codes
 from equipoise.measure.representation import make_share, represent
-from equipoise.store import write_json
-from equipoise.targets import Target
-from equipoise.versions import versions
+from equipoise.samplers.drawing import exact_counts, one_shot, verified
+from equipoise.stats.distances import frechet_distance, frechet_extrapolated, moments
 
 RESULTS = Path(__file__).parent / "results"
 GENERATOR = open_generator("digiface-dcgan")

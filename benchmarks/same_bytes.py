@@ -95,7 +95,7 @@ def values_of(path: Path) -> list[bytes]:
         case ".safetensors":
             arrays: list[Any] = list(load_file(path).values())
         case ".parquet":
-            arrays = [column.to_numpy() for column in pq.read_table(path).columns]
+            arrays = [np.array(column.to_pylist()) for column in pq.read_table(path).columns]
         case ".npz":
             with np.load(path, allow_pickle=False) as archive:
                 arrays = [archive[name] for name in archive.files]
@@ -133,6 +133,8 @@ def digests(folder: Path) -> dict[str, dict[str, str]]:
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
+            # Networks fitted on all cores collapse to a crawl beside other work.
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     kept = [folder / "measured.json", folder / "toy-images" / "metadata.csv"]
     for suffix in ("parquet", "safetensors", "npz", "tar", "png"):

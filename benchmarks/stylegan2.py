@@ -19,11 +19,12 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from equipoise.generators.stylegan.adapter import StyleGAN
+from equipoise.core.versions import versions
+from equipoise.generators.stylegan.generator import StyleGAN
 from equipoise.generators.stylegan.network import Network
 from equipoise.generators.stylegan.options import Options
-from equipoise.generators.stylegan2.config import Config, channels_of
-from equipoise.versions import versions
+from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
+from equipoise.generators.stylegan.sizes import channels_of
 
 RESULTS = Path(__file__).parent / "results"
 

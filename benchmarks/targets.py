@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 
-from equipoise.drawing import exact_counts, verified
-from equipoise.files import write_text
-from equipoise.flow import Balance, balance, open_models
-from equipoise.settings import Settings
-from equipoise.store import write_json
-from equipoise.versions import versions
+from equipoise.core.files import write_json, write_text
+from equipoise.core.settings import Settings
+from equipoise.core.versions import versions
+from equipoise.pipeline import Balance, balance, open_models
+from equipoise.samplers.drawing import exact_counts, verified
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.collection import collect
-from equipoise.flow import open_models
-from equipoise.settings import Settings
-from equipoise.versions import versions
-from equipoise.workers import batches, ordered_map, worker_count
+from equipoise.core.parallel import batches, ordered_map, worker_count
+from equipoise.core.settings import Settings
+from equipoise.core.versions import versions
+from equipoise.labelling.collect import collect
+from equipoise.pipeline import open_models
 
 ATTRIBUTES = ("gender", "age", "smiling", "skin_tone")
 RESULTS = Path(__file__).parent / "results"

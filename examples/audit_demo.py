@@ -8,23 +8,23 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from node_server import node_server
+
 from equipoise import Settings, balance, load_sampler, open_generator
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.ladder_folder import keep_ladders
-from equipoise.audit.ladders import make_ladders
-from equipoise.audit.material import Material, draw_material
+from equipoise.audit.counterfactuals.folder import keep_ladders
+from equipoise.audit.counterfactuals.search import make_ladders
+from equipoise.audit.images import Material, draw_material
 from equipoise.audit.record import AuditSettings
+from equipoise.audit.superres.models import open_restorer
 from equipoise.audit.superres.record import SuperresSettings
 from equipoise.audit.superres.run import audit_superres
-from equipoise.classifiers import open_panel
-from equipoise.classifiers.open import open_classifier
+from equipoise.classifiers import open_classifier, open_panel
 from equipoise.classifiers.remote import RemoteClassifier, open_remote
-from equipoise.classifiers.remote.node_server import node_server
 from equipoise.cli.console import bars
-from equipoise.errors import NotApplicable
-from equipoise.hyperplanes import read_conditional
-from equipoise.sampler import Sampler
-from equipoise.superres import open_restorer
+from equipoise.core.errors import NotApplicable
+from equipoise.methods.shift.hyperplanes import read_conditional
+from equipoise.samplers.sampler import Sampler
 
 FACE_API = Path(__file__).parent / "face-api"
 BY = ("gender", "skin_tone")

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers import Panel, open_panel
-from equipoise.collection import collect
+from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.labels import Labels
+from equipoise.core.settings import Settings
+from equipoise.core.targets import Target
 from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
-from equipoise.groups import Attribute, Groups
-from equipoise.labels import Labels
-from equipoise.mixture import Mixture, MixtureSource
-from equipoise.sampler import Origin, Sampler
-from equipoise.settings import Settings
-from equipoise.targets import Target
+from equipoise.labelling.collect import collect
+from equipoise.samplers.mixture import Mixture, MixtureSource
+from equipoise.samplers.sampler import Origin, Sampler
 
 
 @pytest.fixture(scope="session")

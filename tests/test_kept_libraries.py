@@ -8,8 +8,8 @@ from prdc import compute_prdc
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from equipoise.distances import frechet_distance, kernel_distance, moments
-from equipoise.neighbours import coverage, density, precision, recall
+from equipoise.stats.distances import frechet_distance, kernel_distance, moments
+from equipoise.stats.precision_recall import coverage, density, precision, recall
 
 Rows = NDArray[np.float64]
 

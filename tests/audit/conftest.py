@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.audit.material import Material, draw_material
+from equipoise.audit.images import Material, draw_material
 from equipoise.classifiers import Panel, Reading, by_probability
+from equipoise.core.attributes import Attribute
 from equipoise.generators.toy import ToyGenerator
-from equipoise.groups import Attribute
-from equipoise.sampler import Sampler
+from equipoise.samplers.sampler import Sampler
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from equipoise.audit.answers import ask
-from equipoise.audit.material import Material
+from equipoise.audit.images import Material
 from equipoise.classifiers import Panel, Reading
 from equipoise.classifiers.base import FAILED
-from equipoise.errors import FileFormatError, ModelOutputError
-
-from .conftest import Erring
+from equipoise.core.errors import FileFormatError, ModelOutputError
+from tests.audit.conftest import Erring
 
 
 class Failing(Erring):

@@ -5,19 +5,17 @@ import numpy as np
 import pytest
 
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.material import Material, draw_material
+from equipoise.audit.images import Material, draw_material
 from equipoise.audit.record import AuditSettings
-from equipoise.classifiers import Panel, open_panel
-from equipoise.classifiers.open import open_classifier
+from equipoise.classifiers import Panel, open_classifier, open_panel
 from equipoise.classifiers.toy import ToyClassifier
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
+from equipoise.core.targets import Target
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
-from equipoise.mixture import Mixture, MixtureSource
-from equipoise.sampler import Origin, Sampler
-from equipoise.targets import Target
-
-from .conftest import Erring
+from equipoise.samplers.mixture import Mixture, MixtureSource
+from equipoise.samplers.sampler import Origin, Sampler
+from tests.audit.conftest import Erring
 
 SMILING = AuditSettings("smiling", ("smiling", "skin_tone"), "label")
 BAD = [0.0, 0.0, 0.0, 0.5, 0.0, 0.0]

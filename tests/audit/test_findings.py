@@ -3,14 +3,12 @@ import gc
 import numpy as np
 import pytest
 
-from equipoise.audit.breakdown import Breakdown, NamedGap, break_down
-from equipoise.audit.checks import Check
-from equipoise.audit.family import adjust
-from equipoise.audit.findings import gap_check, gap_checks, question_checks
-from equipoise.audit.gaps import holm, largest_gap
+from equipoise.audit.findings import adjust, gap_check, gap_checks, question_checks
 from equipoise.audit.label_noise import ReferenceErrors
-from equipoise.audit.rates import Compared
-from equipoise.groups import Attribute, Groups
+from equipoise.audit.rates import Breakdown, Compared, NamedGap, break_down
+from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.checks import Check
+from equipoise.stats.group_gaps import holm, largest_gap
 
 GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "mid", "light"))))
 

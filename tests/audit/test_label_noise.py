@@ -13,9 +13,9 @@ from equipoise.audit.label_noise import (
     tipping_point,
     true_gap,
 )
-from equipoise.errors import FileFormatError, InputError
-from equipoise.estimates import Estimate
-from equipoise.groups import Attribute, Groups
+from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.estimates import Estimate
 from equipoise.measure.error_matrix import ErrorMatrix
 
 GROUPS = Groups((Attribute("hat", ("no", "yes")), Attribute("age", ("young", "old"))))

@@ -4,7 +4,7 @@ from sklearn.metrics import confusion_matrix
 
 from equipoise.audit.rates import Compared, bootstrap_mean, group_rates
 from equipoise.classifiers.base import FAILED
-from equipoise.measure.intervals import exact_interval
+from equipoise.stats.intervals import exact_interval
 
 
 def compared(levels: int, seed: int) -> tuple[Compared, np.ndarray]:

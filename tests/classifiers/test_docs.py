@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.classifiers import Classifier
-from equipoise.classifiers.open import open_classifier
-
-from .local.conftest import FER, save_fer
+from equipoise.classifiers import Classifier, open_classifier
+from tests.classifiers.local.conftest import FER, save_fer
 
 TEXT = (Path(__file__).parents[2] / "docs" / "classifiers.md").read_text()
 

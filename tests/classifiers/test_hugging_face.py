@@ -6,11 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from equipoise.classifiers import Classifier
+from equipoise.classifiers import Classifier, open_classifier
 from equipoise.classifiers.hugging_face import read_processor
-from equipoise.classifiers.network_input import prepare
-from equipoise.classifiers.open import open_classifier
-from equipoise.errors import FetchError, FileFormatError, InputError
+from equipoise.classifiers.network_io import prepare
+from equipoise.core.errors import FetchError, FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers import Reading, by_threshold, open_panel
-from equipoise.cli.drawing import open_sampler
-from equipoise.errors import FileFormatError, InputError
-from equipoise.flow import balance
+from equipoise.cli.sampling import open_sampler
+from equipoise.core.attributes import Attribute
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.settings import Settings, from_dict
 from equipoise.generators.toy import ToyGenerator
-from equipoise.groups import Attribute
-from equipoise.settings import Settings, from_dict
-from equipoise.store import RunFolder
+from equipoise.pipeline import balance
+from equipoise.runs.folder import RunFolder
 
 BRIGHT = f"{__name__}:Bright"
 

@@ -3,9 +3,9 @@ import pytest
 
 from equipoise.classifiers import Panel, Reading, open_panel
 from equipoise.classifiers.base import by_probability
-from equipoise.errors import InputError, ModelOutputError
+from equipoise.core.attributes import UNKNOWN, Attribute
+from equipoise.core.errors import InputError, ModelOutputError
 from equipoise.generators import Generator
-from equipoise.groups import UNKNOWN, Attribute
 
 IMAGES = np.zeros((4, 3, 8, 8), np.uint8)
 

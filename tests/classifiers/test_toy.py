@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers.toy import ToyClassifier
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
 from equipoise.generators.toy import ToyGenerator
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers import Panel
-from equipoise.collection import collect
 from equipoise.compare.reference import MOST, Pool
-from equipoise.errors import TooFewSamples
-from equipoise.features.joined import JoinedFeatures
-from equipoise.features.pixels import PixelFeatures
+from equipoise.core.attributes import Groups
+from equipoise.core.errors import TooFewSamples
 from equipoise.generators.toy import ToyGenerator
-from equipoise.groups import Groups
+from equipoise.labelling.collect import collect
+from equipoise.measure.features.base import JoinedFeatures
+from equipoise.measure.features.offline import PixelFeatures
 
 
 @pytest.fixture(scope="module")

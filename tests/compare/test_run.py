@@ -8,8 +8,8 @@ import pytest
 from equipoise.compare.baselines import BASELINES, PAPER
 from equipoise.compare.page import plot, rows, write_page
 from equipoise.compare.run import Result, compare, read_results
-from equipoise.errors import FileFormatError, InputError, TooFewSamples
-from equipoise.settings import Settings
+from equipoise.core.errors import FileFormatError, InputError, TooFewSamples
+from equipoise.core.settings import Settings
 
 SETTINGS = Settings(
     generator="toy", attributes=("smiling", "skin_tone"), n=2000, calibrate_n=600, measure_n=600

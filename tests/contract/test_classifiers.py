@@ -8,22 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.classifiers import Classifier
+from equipoise.classifiers import Classifier, open_classifier
 from equipoise.classifiers.age_gender import AgeGender
 from equipoise.classifiers.expression import Expression
-from equipoise.classifiers.open import open_classifier
 from equipoise.classifiers.panel import check_reading
-from equipoise.classifiers.remote.cache import AnswerCache
 from equipoise.classifiers.remote.classifier import RemoteClassifier
 from equipoise.classifiers.remote.toml_file import make_description
 from equipoise.classifiers.skin_tone import SkinTone
 from equipoise.classifiers.toy import ToyClassifier
+from equipoise.core.parallel import ordered_map
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
-from equipoise.workers import ordered_map
-
-from ..classifiers.local.conftest import save_fer, save_gender, save_scripted
-from ..classifiers.test_clip_prompts import stubbed
+from equipoise.runtimes.http.answer_cache import AnswerCache
+from tests.classifiers.local.conftest import save_fer, save_gender, save_scripted
+from tests.classifiers.test_clip import stubbed
 
 
 class LocalService:
@@ -69,7 +67,7 @@ def described(save: Callable[[Path], Path]) -> Callable[[], Classifier]:
 
 def hugging_face() -> Classifier:
     pytest.importorskip("transformers", reason="transformers is not installed")
-    from ..classifiers.test_hugging_face import save_tiny
+    from tests.classifiers.test_hugging_face import save_tiny
 
     return open_classifier(f"hf:{save_tiny(Path(tempfile.mkdtemp(prefix='equipoise-model-')))}")
 

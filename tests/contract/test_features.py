@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.features import Features, open_features, read_features
-from equipoise.features.libraries import NetworkFeatures
+from equipoise.measure.features import Features, open_features, read_features
+from equipoise.measure.features.libraries import NetworkFeatures
 
 
 def network() -> Features:

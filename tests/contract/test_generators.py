@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
 from equipoise.generators import NAMES, Generator, Prior, open_generator
-from equipoise.generators.networks.priors import Spherical, Uniform
+from equipoise.generators.priors import Spherical, Uniform
 from equipoise.generators.stylegan.file import save_network
-from tests.generators.networks.writing import ADDRESSES, write_network
-from tests.generators.stylegan2.reference import small
-from tests.generators.stylegan3.reference import small as small_alias_free
+from tests.builders.networks import ADDRESSES, write_network
+from tests.builders.stylegan2_reference import small
+from tests.builders.stylegan3_reference import small as small_alias_free
 
 SPACES = ("z", "w", "w+")
 DIFFUSION = {"ddpm": "?steps=5&stem=2", "latent": "?steps=4", "consistency": ""}
@@ -35,7 +35,7 @@ def generator(
         save_network(small_alias_free("R"), file)
         return open_generator(f"stylegan3:{file}?space=w")
     if request.param in DIFFUSION:
-        saving = pytest.importorskip("tests.generators.diffusion.saving")
+        saving = pytest.importorskip("tests.builders.diffusion")
         folder = saving.save(request.param, tmp_path_factory.mktemp("diffusion"))
         return open_generator(f"diffusers:{folder}{DIFFUSION[request.param]}")
     if request.param in ADDRESSES:

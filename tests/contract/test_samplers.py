@@ -7,12 +7,12 @@ import pytest
 import safetensors
 import safetensors.numpy
 
-from equipoise.errors import FileFormatError, InputError
-from equipoise.flow import balance
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.settings import METHODS, Settings
 from equipoise.generators.toy import ToyGenerator
-from equipoise.sampler import Sampler
-from equipoise.sampler_file import load_sampler, save_sampler
-from equipoise.settings import METHODS, Settings
+from equipoise.pipeline import balance
+from equipoise.samplers.file import load_sampler, save_sampler
+from equipoise.samplers.sampler import Sampler
 
 TARGET = "marginals: smiling=yes:1,no:1; skin_tone=dark:1,medium:1,light:0"
 
@@ -90,7 +90,7 @@ def test_another_generator_is_refused(saved: Path) -> None:
 
 
 def test_a_lost_array_is_noticed(saved: Path, tmp_path: Path, toy: ToyGenerator) -> None:
-    from equipoise.sampler import digest_arrays
+    from equipoise.samplers.sampler import digest_arrays
 
     with safetensors.safe_open(saved, "numpy") as stored:
         tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from equipoise import zoo
-from equipoise.errors import FileFormatError, InputError
+from equipoise.core.errors import FileFormatError, InputError
 from equipoise.generators.dcgan import DCGAN
-from equipoise.generators.device import check_device
+from equipoise.runtimes import zoo
+from equipoise.runtimes.devices import check_device
 
 
 def small_state() -> dict[str, torch.Tensor]:

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
 from equipoise.generators.toy import ToyGenerator
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from equipoise.errors import InputError
-from equipoise.measure.cleam import cleam
+from equipoise.core.errors import InputError
 from equipoise.measure.correction import Correction, Given, correct
 from equipoise.measure.error_matrix import ErrorMatrix
+from tests.builders.cleam import cleam
 
 REPETITIONS = 400
 DRAWS = 800

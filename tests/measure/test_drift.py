@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from equipoise.errors import InputError
-from equipoise.groups import Attribute, Groups
-from equipoise.labels import Labels
-from equipoise.measure.drift import drift, share_difference, wilson_interval
+from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.errors import InputError
+from equipoise.core.labels import Labels
+from equipoise.measure.quality import drift, share_difference, wilson_interval
 
 GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("age", ("young", "old"))))
 

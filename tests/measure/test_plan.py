@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from equipoise.errors import InputError
-from equipoise.measure.intervals import simultaneous_intervals
+from equipoise.core.errors import InputError
 from equipoise.measure.plan import plan, verified_calls
+from equipoise.stats.intervals import simultaneous_intervals
 
 SHARES = np.array([0.5, 0.2, 0.2, 0.1])
 

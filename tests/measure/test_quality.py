@@ -5,14 +5,14 @@ import pytest
 from numpy.typing import NDArray
 
 from equipoise.classifiers import open_panel
-from equipoise.errors import InputError
-from equipoise.estimates import Estimate
-from equipoise.features.pixels import PixelFeatures
+from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimate
+from equipoise.core.labels import Labels
 from equipoise.generators.toy import ToyGenerator
-from equipoise.groups import Attribute, Groups
-from equipoise.labels import Labels
-from equipoise.measure.pictures import Pictures, reject, see_codes
+from equipoise.measure.features.offline import PixelFeatures
 from equipoise.measure.quality import POOLED, Quality, quality_table
+from equipoise.measure.references import Pictures, reject, see_codes
 
 SMILING, AGE = Attribute("smiling", ("no", "yes")), Attribute("age", ("young", "old"))
 GROUPS = Groups((SMILING,))

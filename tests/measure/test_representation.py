@@ -2,18 +2,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from equipoise.errors import InputError
-from equipoise.groups import Attribute, Groups
-from equipoise.labels import Labels
-from equipoise.measure.intervals import exact_interval, simultaneous_intervals
-from equipoise.measure.representation import (
-    confuse,
-    divergence,
-    make_share,
-    noise_floor,
-    represent,
-)
-from equipoise.targets import Target
+from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.errors import InputError
+from equipoise.core.labels import Labels
+from equipoise.core.targets import Target
+from equipoise.measure.representation import confuse, divergence, make_share, noise_floor, represent
+from equipoise.stats.intervals import exact_interval, simultaneous_intervals
 
 GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
 UNIFORM = Target.uniform(GROUPS)

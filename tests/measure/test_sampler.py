@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers import Panel, open_panel
-from equipoise.errors import FileFormatError, InputError
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.sampler import measure_sampler
-from equipoise.sampler import Sampler
-from equipoise.targets import Target
+from equipoise.samplers.sampler import Sampler
 
 
 def test_the_measured_mix_is_the_truth(

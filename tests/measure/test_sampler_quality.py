@@ -1,11 +1,11 @@
 import pytest
 
 from equipoise.classifiers import Panel
-from equipoise.errors import InputError
-from equipoise.features.pixels import PixelFeatures
+from equipoise.core.errors import InputError
 from equipoise.generators.toy import ToyGenerator
-from equipoise.measure.sampler_quality import sampler_quality
-from equipoise.sampler import Sampler
+from equipoise.measure.features.offline import PixelFeatures
+from equipoise.measure.sampler import sampler_quality
+from equipoise.samplers.sampler import Sampler
 
 
 def test_a_reference_that_lacks_images_of_a_cell_says_so(

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.errors import FileFormatError
-from equipoise.flow import balance
+from equipoise.core.errors import FileFormatError
+from equipoise.core.settings import Settings
+from equipoise.pipeline import balance
 from equipoise.report.card import make_card, to_markdown, write_card
-from equipoise.settings import Settings
-from equipoise.store import RunFolder
+from equipoise.runs.folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from equipoise.audit.material import Pictures
+from equipoise.audit.images import Pictures
 from equipoise.classifiers.base import FAILED, Classifier
 from equipoise.classifiers.panel import check_reading
-from equipoise.errors import FileFormatError, ModelOutputError
-from equipoise.files import atomic_path
-from equipoise.groups import Attribute
-from equipoise.progress import Progress, silent
-from equipoise.workers import batches, ordered_map
+from equipoise.core.attributes import Attribute
+from equipoise.core.errors import FileFormatError, ModelOutputError
+from equipoise.core.files import atomic_path
+from equipoise.core.parallel import batches, ordered_map
+from equipoise.core.progress import Progress, silent
 
 BATCH = 64
 _IDENTITY = b"equipoise.identity"

@@ -16,29 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.answers import ask
-from equipoise.audit.breakdown import break_down
-from equipoise.audit.caveats import of_images
-from equipoise.audit.checks import ignoring, verdict, worst_first
-from equipoise.audit.counterfactuals import tell_counterfactuals
-from equipoise.audit.effects import effect_check
-from equipoise.audit.family import adjust
-from equipoise.audit.findings import gap_checks, question_checks
+from equipoise.audit.counterfactuals.effects import effect_check
+from equipoise.audit.counterfactuals.folder import LadderFolder
+from equipoise.audit.findings import adjust, gap_checks, of_images, question_checks
+from equipoise.audit.images import Material
 from equipoise.audit.label_noise import ReferenceErrors, departures
-from equipoise.audit.ladder_folder import LadderFolder
-from equipoise.audit.levels import LevelMap, choose_attribute, translate
-from equipoise.audit.material import Material
-from equipoise.audit.pictures import write_wrong
-from equipoise.audit.rates import Compared
+from equipoise.audit.level_map import LevelMap, choose_attribute, translate
+from equipoise.audit.rates import Compared, break_down
 from equipoise.audit.record import FORMAT, Asking, AuditSettings, ClassifierAudit
+from equipoise.audit.sheets import tell_counterfactuals, write_wrong
 from equipoise.classifiers.base import Classifier
-from equipoise.errors import InputError
-from equipoise.figures import model_used
-from equipoise.groups import UNKNOWN, Attribute, Groups
-from equipoise.progress import Progress, silent
-from equipoise.report.audit import render_audit
-from equipoise.seeds import check_seed
-from equipoise.store import write_json
-from equipoise.versions import versions
+from equipoise.core.attributes import UNKNOWN, Attribute, Groups
+from equipoise.core.checks import ignoring, verdict, worst_first
+from equipoise.core.errors import InputError
+from equipoise.core.files import write_json
+from equipoise.core.progress import Progress, silent
+from equipoise.core.seeds import check_seed
+from equipoise.core.versions import versions
+from equipoise.report.audit_pages import render_audit
+from equipoise.runs.record import model_used
 
 LABEL, NONE = "label", "none"
 _PAIRED = (

@@ -1,4 +1,9 @@
-"""From rates to checks: groups and their gaps, by `equipoise.audit.rule`."""
+"""From rates to checks: groups and their gaps, by `equipoise.audit.rule`.
+
+All tests of one audit as one family: any is rejected by chance at most one time in twenty.
+
+What a reader of any audit with balanced images must know.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.breakdown import Breakdown, NamedGap
-from equipoise.audit.checks import Check, Evidence
+from equipoise.audit.counterfactuals.effects import Effect
 from equipoise.audit.label_noise import (
     PEOPLE,
     ReferenceErrors,
@@ -17,8 +21,11 @@ from equipoise.audit.label_noise import (
     tipping_point,
     true_gap,
 )
+from equipoise.audit.rates import Breakdown, NamedGap
 from equipoise.audit.rule import is_shown, outcome_of
-from equipoise.estimates import Estimate
+from equipoise.core.checks import Check, Evidence
+from equipoise.core.estimates import Estimate
+from equipoise.stats.group_gaps import holm
 
 _FEW = 0.05
 """Share of abstentions up to which they are not worth a word."""
@@ -199,3 +206,32 @@ def _abstentions(cells: Breakdown) -> Check:
     if not few:
         words += " Errors are counted among the rest, which may be the easy ones."
     return Check("abstentions", title, "passed" if few else "tip", words, evidence)
+
+
+def adjust(
+    parts: Sequence[Breakdown], effects: Sequence[Effect] = ()
+) -> tuple[tuple[Breakdown, ...], tuple[Effect, ...]]:
+    """Return gaps and effects with p-values by Holm over all of them."""
+    alone = [named.gap.p_value for part in parts for named in part.gaps]
+    alone += [effect.p_value for effect in effects]
+    found = iter(holm(alone).tolist())
+    gaps = tuple(
+        replace(part, gaps=tuple(replace(named, p_value=next(found)) for named in part.gaps))
+        for part in parts
+    )
+    return gaps, tuple(replace(effect, p_value=next(found)) for effect in effects)
+
+
+_SKIN_TONE = (
+    "Skin tone is computed from pixels: a lit face and a light face look alike to it, so a gap "
+    "between skin tones may be one between lightings."
+)
+_SYNTHETIC = (
+    "The images are synthetic. They reveal failures; they are no certificate for photographs."
+)
+
+
+def of_images(attributes: Sequence[str]) -> list[str]:
+    """Return the caveats of verified images that are grouped by some attributes."""
+    lit = any(name.startswith("skin_tone") for name in attributes)
+    return [*([_SKIN_TONE] if lit else []), _SYNTHETIC]

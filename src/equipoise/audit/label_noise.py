@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.errors import FileFormatError, InputError
-from equipoise.estimates import LEVEL, Estimate
-from equipoise.groups import UNKNOWN, UNKNOWN_NAME, Groups
-from equipoise.human.tables import shown
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Groups
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.estimates import LEVEL, Estimate
+from equipoise.core.tables import shown
 from equipoise.measure.error_matrix import ErrorMatrix
-from equipoise.measure.intervals import exact_bounds
+from equipoise.stats.intervals import exact_bounds
 
 PEOPLE = "people"
 """The judge whose word is taken for the truth."""
@@ -59,7 +59,8 @@ def errors_of_reference(matrix: ErrorMatrix, groups: Groups) -> ReferenceErrors:
     ----------
     matrix : ErrorMatrix
         Of the audited attribute, its answers on all attributes of `groups` at once, as
-        `equipoise.human.judgement.judge` makes them. An answer with an abstention is left out.
+        `equipoise.measure.people.judgement.judge` makes them. An answer with an abstention is left
+        out.
     groups : Groups
 
     Raises
@@ -170,7 +171,7 @@ def error_of_group(
 
     Examples
     --------
-    >>> from equipoise.groups import Attribute
+    >>> from equipoise.core.attributes import Attribute
     >>> groups = Groups((Attribute("hat", ("no", "yes")), Attribute("age", ("young", "old"))))
     >>> errors = ReferenceErrors(groups, np.array([5, 0, 1, 1]), np.full(4, 100))
     >>> rate, bound = error_of_group(errors, "hat=no", [50, 50, 50, 50], 2)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from equipoise.audit.answers import Answers
-from equipoise.audit.breakdown import Breakdown
-from equipoise.audit.checks import Check
-from equipoise.audit.effects import Effect
-from equipoise.figures import ModelUsed
+from equipoise.audit.counterfactuals.effects import Effect
+from equipoise.audit.rates import Breakdown
+from equipoise.core.checks import Check
+from equipoise.runs.record import ModelUsed
 
 FORMAT = 1
 

@@ -9,9 +9,9 @@ raises an issue with a chance of at most 5 %.
 
 from __future__ import annotations
 
-from equipoise.audit.checks import Outcome
-from equipoise.audit.gaps import ERROR
-from equipoise.estimates import Estimate
+from equipoise.core.checks import Outcome
+from equipoise.core.estimates import Estimate
+from equipoise.stats.group_gaps import ERROR
 
 
 def outcome_of(found: Estimate, p_value: float, tolerance: float) -> Outcome:

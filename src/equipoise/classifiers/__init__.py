@@ -1,12 +1,18 @@
-"""Classifiers: images in, answers on attributes out. `open_panel` finds them by attribute."""
+"""Classifiers: images in, answers on attributes out. `open_panel` finds them by attribute.
+
+Any classifier by a name: a pinned one, or one's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from equipoise.classifiers.base import Classifier, Reading, by_probability, by_threshold
 from equipoise.classifiers.panel import Panel
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
+from equipoise.core.plugins import imported
+from equipoise.core.toml_tables import read_toml
 from equipoise.generators.base import Generator
 
 __all__ = [
@@ -53,8 +59,6 @@ def open_panel(
     FetchError, StorageError
         When pinned weights cannot be fetched, or kept.
     """
-    from equipoise.classifiers.open import open_classifier
-
     own = [open_classifier(uri) for uri in classifiers]
     answered = {attribute.name for classifier in own for attribute in classifier.attributes}
     for uri, classifier in zip(classifiers, own, strict=True):
@@ -100,3 +104,79 @@ def _ready_made(
         for family, names in families.items()
         if set(names) & set(attributes)
     ]
+
+
+PINNED, HUGGING_FACE, CLIP = "pinned:", "hf:", "clip:"
+
+
+def open_classifier(uri: str) -> Classifier:
+    """Return the classifier that a name tells.
+
+    Parameters
+    ----------
+    uri : str
+        "pinned:ATTRIBUTE" for one of `equipoise.classifiers.ATTRIBUTES`; a .toml file of a model
+        file or a service, or the model file itself (.onnx, .pt, .tflite) with its .toml beside it;
+        "hf:FOLDER"; "clip:ATTRIBUTE=PROMPT|PROMPT"; one of
+        `equipoise.classifiers.remote.SERVICES`; or "module:object": an importable classifier, or a
+        function (a class will do) without arguments that returns one.
+
+    Raises
+    ------
+    InputError
+        When the name is of no such kind, cannot be imported, or is no classifier, or the file
+        breaks a rule.
+    FetchError
+        When a pinned model cannot be had.
+
+    Examples
+    --------
+    >>> open_classifier("pinned:skin_tone").attributes[0].levels
+    ('dark', 'medium', 'light')
+    """
+    if uri.startswith(PINNED):
+        return open_panel([uri.removeprefix(PINNED)]).classifiers[0]
+    if uri.startswith(HUGGING_FACE):
+        from equipoise.classifiers.hugging_face import open_hugging_face
+
+        return open_hugging_face(uri.removeprefix(HUGGING_FACE))
+    if uri.startswith(CLIP):
+        from equipoise.classifiers.clip import open_clip_prompts
+
+        return open_clip_prompts(uri.removeprefix(CLIP))
+    from equipoise.classifiers.local import SUFFIXES, open_local
+    from equipoise.classifiers.remote import SERVICES, open_remote
+
+    path = Path(uri)
+    if path.suffix in SUFFIXES:
+        return open_local(path)
+    if path.suffix == ".toml":
+        described = read_toml(path, "docs/classifiers.md")
+        return open_local(path) if "kind" in described else open_remote(path)
+    if uri in SERVICES:
+        return open_remote(uri)
+    if ":" in uri:
+        return imported(uri, "classifier", Classifier)  # type: ignore[type-abstract]
+    raise InputError(
+        "classifier",
+        "must be pinned:ATTRIBUTE, module:object, a .toml file, a model file, hf:FOLDER, clip:..., "
+        f"or one of {', '.join(SERVICES)}",
+        uri,
+        "Write, for example, pinned:gender.",
+    )
+
+
+def answering(uris: Sequence[str], attributes: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the classifiers that answer on one of the attributes, and the others.
+
+    Raises
+    ------
+    InputError, FetchError
+        As `open_classifier`.
+    """
+    own: list[str] = []
+    others: list[str] = []
+    for uri in uris:
+        answers = {attribute.name for attribute in open_classifier(uri).attributes}
+        (own if answers & set(attributes) else others).append(uri)
+    return own, others

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise import zoo
 from equipoise.classifiers.base import Reading, by_probability, by_threshold
-from equipoise.classifiers.onnx_session import open_session
-from equipoise.classifiers.resize import resize
-from equipoise.groups import Attribute
+from equipoise.core.attributes import Attribute
+from equipoise.runtimes import zoo
+from equipoise.runtimes.onnx import open_session
+from equipoise.runtimes.resize import resize
 
 _MEAN = torch.tensor([122.782, 117.001, 104.298]).view(1, 3, 1, 1)
 _YEARS = np.array([0.25, *range(1, 81)], dtype=np.float32)

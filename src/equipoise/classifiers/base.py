@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.groups import Attribute
+from equipoise.core.attributes import Attribute
 
 FAILED = -2
 """Level of an image on which a remote classifier could not be asked: no answer, not an abstention.
@@ -53,7 +53,7 @@ class Classifier(Protocol):
     caveats : tuple of str
         What a reader of its numbers must know, as full sentences.
     pinned : tuple of str
-        Names of the pinned models (`equipoise.zoo`) that it runs; empty for others.
+        Names of the pinned models (`equipoise.runtimes.zoo`) that it runs; empty for others.
     """
 
     @property

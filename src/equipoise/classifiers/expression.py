@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise import zoo
 from equipoise.classifiers.base import Reading, by_probability
-from equipoise.classifiers.network_input import NetworkInput, prepare
-from equipoise.classifiers.tflite import TfliteNetwork
-from equipoise.groups import Attribute
+from equipoise.classifiers.network_io import NetworkInput, prepare
+from equipoise.core.attributes import Attribute
+from equipoise.runtimes import zoo
+from equipoise.runtimes.tflite import TfliteNetwork
 
 EXPRESSIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SMILING = Attribute("smiling", ("no", "yes"))

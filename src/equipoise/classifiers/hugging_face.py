@@ -13,15 +13,13 @@ from urllib.parse import parse_qsl
 
 import torch
 
-from equipoise.classifiers.local.classifier import NetworkClassifier
-from equipoise.classifiers.local.networks import TorchNetwork
-from equipoise.classifiers.network_input import NetworkInput
-from equipoise.classifiers.network_output import OutputReading
-from equipoise.errors import FileFormatError, InputError
-from equipoise.features.libraries import load_weights, network_digest
-from equipoise.files import read_json
-from equipoise.groups import Attribute
-from equipoise.optional import load_library
+from equipoise.classifiers.local.classifier import NetworkClassifier, TorchNetwork
+from equipoise.classifiers.network_io import NetworkInput, OutputReading
+from equipoise.core.attributes import Attribute
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import read_json
+from equipoise.core.plugins import load_library
+from equipoise.runtimes.torch_weights import load_weights, network_digest
 
 # Numbers of Pillow's filters, as configurations name them.
 _FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic", 4: "box"}

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import FAILED, Classifier, Reading
-from equipoise.errors import InputError, ModelOutputError
-from equipoise.groups import UNKNOWN, Attribute, Groups
-from equipoise.labels import Labels
+from equipoise.core.attributes import UNKNOWN, Attribute, Groups
+from equipoise.core.errors import InputError, ModelOutputError
+from equipoise.core.labels import Labels
 
 
 class Panel:

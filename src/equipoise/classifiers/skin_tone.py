@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import Reading, by_threshold
-from equipoise.groups import Attribute
+from equipoise.core.attributes import Attribute
 
 THREE = {"dark": -np.inf, "medium": 10.0, "light": 41.0}
 SIX = {

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.classifiers.base import Reading
-from equipoise.errors import InputError
+from equipoise.core.attributes import UNKNOWN
+from equipoise.core.errors import InputError
 from equipoise.generators.toy import PATCH, ToyGenerator
-from equipoise.groups import UNKNOWN
 
 
 class ToyClassifier:

@@ -15,19 +15,16 @@ from equipoise.cli import (  # noqa: F401  (they register)
     audit,
     balance,
     compare,
-    convert,
     doctor,
-    drawing,
-    human,
-    importing,
+    files,
     labelling,
-    models,
-    planning,
+    people,
     quality,
+    sampling,
     superres,
 )
 from equipoise.cli.app import app, out_console
-from equipoise.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError
 
 
 def _version(wanted: bool) -> None:

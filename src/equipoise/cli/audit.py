@@ -10,17 +10,17 @@ import typer
 
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
-from equipoise.cli.drawing import Opened, open_sampler
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.sampling import Opened, open_sampler
 
 if TYPE_CHECKING:
-    from equipoise.audit.ladder_folder import LadderFolder
-    from equipoise.audit.material import Material
+    from equipoise.audit.counterfactuals.folder import LadderFolder
+    from equipoise.audit.images import Material
     from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
     from equipoise.audit.superres.record import SuperresAudit
     from equipoise.classifiers import Classifier
-    from equipoise.groups import Groups
-    from equipoise.progress import Progress
+    from equipoise.core.attributes import Groups
+    from equipoise.core.progress import Progress
 
 _IMAGES = 1200
 _FACES = 200
@@ -93,8 +93,8 @@ def classifier(
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.label_noise import read_errors
     from equipoise.audit.record import AuditSettings
-    from equipoise.classifiers.open import open_classifier
-    from equipoise.store import write_json
+    from equipoise.classifiers import open_classifier
+    from equipoise.core.files import write_json
 
     groups = balanced_groups(what)
     if what.is_dir():
@@ -147,8 +147,8 @@ def classifier(
 
 def balanced_groups(what: Path) -> Groups:
     """Return the balanced attributes of a folder or a sampler file."""
-    from equipoise.human.answered import read_metadata
-    from equipoise.sampler_file import load_sampler
+    from equipoise.samplers.export.metadata import read_metadata
+    from equipoise.samplers.file import load_sampler
 
     return read_metadata(what).groups if what.is_dir() else load_sampler(what).groups
 
@@ -168,7 +168,7 @@ def audit_material(
     progress: Progress,
 ) -> Material:
     """Draw images with an opened sampler, or read those of a folder where there is none."""
-    from equipoise.audit.material import draw_material, read_material
+    from equipoise.audit.images import draw_material, read_material
 
     if drawn is None:
         return read_material(folder)
@@ -187,9 +187,9 @@ def _ladders(
     progress: Progress,
 ) -> LadderFolder:
     """Search for faces at every level of an attribute, or read those that the audit keeps."""
-    from equipoise.audit.ladder_folder import keep_ladders
-    from equipoise.audit.ladders import make_ladders
-    from equipoise.hyperplanes import read_conditional
+    from equipoise.audit.counterfactuals.folder import keep_ladders
+    from equipoise.audit.counterfactuals.search import make_ladders
+    from equipoise.methods.shift.hyperplanes import read_conditional
 
     sampler, generator, panel = drawn
     varied = sampler.groups.attributes[sampler.groups.attribute(attribute)]
@@ -221,7 +221,7 @@ def _dry_run(
     on_pairs: int,
 ) -> None:
     """Print the resolved settings and how many questions they ask."""
-    from equipoise.human.answered import read_metadata
+    from equipoise.samplers.export.metadata import read_metadata
 
     print_settings({"model": model.name, **vars(settings)})
     drawn = "" if what.is_dir() else f", {n:,} verified images to draw"

@@ -1,7 +1,11 @@
-"""The whole flow: balance, demo, report."""
+"""The whole flow: balance, demo, report.
+
+What a command will cost, told before it begins: generator calls by purpose.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +13,6 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, dry_run, print_caveats, print_representation
-from equipoise.cli.costs import balance_cost
 from equipoise.cli.options import (
     AbstainBelow,
     Attributes,
@@ -38,7 +41,7 @@ from equipoise.cli.options import (
     TargetText,
     Workers,
 )
-from equipoise.settings import Settings, make_settings
+from equipoise.core.settings import Settings, make_settings
 
 
 @app.command()
@@ -112,8 +115,9 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
     dry_run(out_console, settings, balance_cost(settings))
     if dry:
         return
-    from equipoise.flow import balance as run
-    from equipoise.store import RunFolder, write_json
+    from equipoise.core.files import write_json
+    from equipoise.pipeline import balance as run
+    from equipoise.runs.folder import RunFolder
 
     with bars() as progress:
         done = run(settings, out, progress)
@@ -136,8 +140,8 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
     Example: `equipoise report runs/demo`
     """
-    from equipoise.report.render import render
-    from equipoise.store import RunFolder
+    from equipoise.report.run_page import render
+    from equipoise.runs.folder import RunFolder
 
     out_console.print(f"report   {render(RunFolder(run))}")
 
@@ -149,6 +153,35 @@ def card(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     Example: `equipoise card runs/demo`
     """
     from equipoise.report.card import write_card
-    from equipoise.store import RunFolder
+    from equipoise.runs.folder import RunFolder
 
     out_console.print(f"card     {write_card(RunFolder(run))}")
+
+
+def balance_cost(settings: Settings) -> dict[str, int]:
+    """Return the calls of `balance`."""
+    methods = {settings.method, *settings.beside}
+    mixture = "mixture" in methods
+    return {
+        "label": settings.prior_n,
+        "label in directed rounds": settings.directed_n,
+        "calibrate": settings.calibrate_n * (("tilt" in methods) + mixture),
+        "fit the mixture to": settings.mixture_n * mixture,
+        "measure": settings.measure_n * len(methods),
+    }
+
+
+def compare_cost(settings: Settings, pool: int) -> dict[str, int]:
+    """Return the calls of `compare`, whatever method the settings name."""
+    from equipoise.compare.baselines import BASELINES
+    from equipoise.compare.reference import MOST
+
+    return {
+        "label": settings.n,
+        "label in directed rounds": replace(settings, method="tilt").directed_n,
+        "calibrate two tilts": 2 * settings.calibrate_n,
+        "label for the references": pool,
+        "make references of, at most": MOST * settings.measure_n,
+        "verify draws, at least": settings.measure_n,
+        "measure": settings.measure_n * len(BASELINES),
+    }

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.app import app, out_console
+from equipoise.cli.balance import compare_cost
 from equipoise.cli.console import bars, dry_run, print_table
-from equipoise.cli.costs import compare_cost
 from equipoise.cli.options import (
     AbstainBelow,
     Attributes,
@@ -26,7 +26,7 @@ from equipoise.cli.options import (
     Seed,
     Workers,
 )
-from equipoise.settings import make_settings
+from equipoise.core.settings import make_settings
 
 
 @app.command()
@@ -72,7 +72,7 @@ def compare(
     from equipoise.compare.page import columns, rows, write_page
     from equipoise.compare.run import FEATURES
     from equipoise.compare.run import compare as run
-    from equipoise.store import write_json
+    from equipoise.core.files import write_json
 
     with bars() as progress:
         results = run(settings, out, pool, features or FEATURES, progress)

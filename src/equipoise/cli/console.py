@@ -23,14 +23,14 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
 from rich.text import Text
 
-from equipoise import zoo
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
+from equipoise.runtimes import zoo
 
 if TYPE_CHECKING:
-    from equipoise.figures import DirectionsQuality
+    from equipoise.core.progress import Progress
+    from equipoise.core.settings import Settings
     from equipoise.measure.representation import Representation
-    from equipoise.progress import Progress
-    from equipoise.settings import Settings
+    from equipoise.runs.record import DirectionsQuality
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -60,7 +60,7 @@ def bars(*, resumes: bool = True) -> Iterator[Progress]:
 
 def picture_files(folder: Path) -> list[Path]:
     """Return a folder's image files, and print how many pictures of other kinds are left out."""
-    from equipoise.measure.folder import image_files, skipped_pictures
+    from equipoise.labelling.image_files import image_files, skipped_pictures
 
     found = image_files(folder)
     if skipped := skipped_pictures(folder):

@@ -19,7 +19,7 @@ from equipoise.cli.options import (
     JsonFile,
     Seed,
 )
-from equipoise.settings import make_settings
+from equipoise.core.settings import make_settings
 
 
 @app.command()
@@ -43,10 +43,10 @@ def doctor(
 
     Example: `equipoise doctor --generator digiface-dcgan --classifier smile.toml`
     """
-    from equipoise.classifiers.open import open_classifier
-    from equipoise.doctor import examine
-    from equipoise.flow import open_models
-    from equipoise.store import write_json
+    from equipoise.audit.preflight.doctor import examine
+    from equipoise.classifiers import open_classifier
+    from equipoise.core.files import write_json
+    from equipoise.pipeline import open_models
 
     if classifiers and attributes is None:
         names = [a.name for uri in classifiers for a in open_classifier(uri).attributes]

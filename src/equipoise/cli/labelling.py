@@ -31,8 +31,8 @@ from equipoise.cli.options import (
     Seed,
     Workers,
 )
-from equipoise.errors import InputError
-from equipoise.settings import Settings, make_settings
+from equipoise.core.errors import InputError
+from equipoise.core.settings import Settings, make_settings
 
 
 @app.command()
@@ -60,8 +60,9 @@ def collect(
     dry_run(out_console, settings, {"label": settings.n})
     if dry:
         return
+    from equipoise.core.files import write_json
     from equipoise.measure.representation import represent
-    from equipoise.store import RunFolder, write_json
+    from equipoise.runs.folder import RunFolder
 
     folder = RunFolder(out)
     if (out / "figures.json").exists():
@@ -92,10 +93,11 @@ def directions(
 
     Example: `equipoise directions runs/labels --multilevel one-vs-rest`
     """
-    from equipoise.figures import directions_quality
-    from equipoise.hyperplanes import save_directions
+    from equipoise.core.files import write_json
     from equipoise.methods import label_directions
-    from equipoise.store import RunFolder, write_json
+    from equipoise.methods.shift.hyperplanes import save_directions
+    from equipoise.runs.folder import RunFolder
+    from equipoise.runs.record import directions_quality
 
     folder = RunFolder(run)
     saved = folder.read_settings()
@@ -115,8 +117,8 @@ def directions(
 
 def _label(settings: Settings, folder: Any) -> Any:
     """Open the models, and label what the run folder lacks; return both models and the table."""
-    from equipoise.collection import collect as run
-    from equipoise.flow import open_models
+    from equipoise.labelling.collect import collect as run
+    from equipoise.pipeline import open_models
 
     opened, panel = open_models(settings)
     with bars() as progress:

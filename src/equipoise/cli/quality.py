@@ -9,11 +9,11 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
-from equipoise.cli.drawing import open_saved
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.sampling import open_saved
 
 if TYPE_CHECKING:
-    from equipoise.estimates import Estimate
+    from equipoise.core.estimates import Estimate
 
 
 @app.command()
@@ -47,15 +47,15 @@ def quality(
 
     Example: `equipoise quality runs/demo --n 1200 --watch gender,age`
     """
-    from equipoise.classifiers import open_panel
-    from equipoise.classifiers.open import answering
-    from equipoise.features import open_features
-    from equipoise.measure.sampler_quality import sampler_quality
+    from equipoise.classifiers import answering, open_panel
+    from equipoise.core.files import write_json
+    from equipoise.core.settings import make_settings
+    from equipoise.measure.features import open_features
+    from equipoise.measure.sampler import sampler_quality
     from equipoise.report.card import write_card
-    from equipoise.report.render import render
-    from equipoise.sampler_file import load_sampler
-    from equipoise.settings import make_settings
-    from equipoise.store import RunFolder, write_json
+    from equipoise.report.run_page import render
+    from equipoise.runs.folder import RunFolder
+    from equipoise.samplers.file import load_sampler
 
     run = RunFolder(what) if what.is_dir() else None
     if run is not None:

@@ -18,14 +18,14 @@ from equipoise.cli.audit import (
     print_settings,
 )
 from equipoise.cli.console import bars, print_table, refuse_flags
-from equipoise.cli.drawing import Opened, open_sampler
 from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
+from equipoise.cli.sampling import Opened, open_sampler
 
 if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
     from equipoise.classifiers import Panel
+    from equipoise.core.attributes import Groups
     from equipoise.generators import Generator
-    from equipoise.groups import Groups
 
 
 @audit_app.command()
@@ -75,10 +75,10 @@ def superres(
 
     Example: `equipoise audit superres runs/demo/sampler.safetensors --model pulse --restarts 2`
     """
+    from equipoise.audit.superres.models import open_restorer
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
-    from equipoise.store import write_json
-    from equipoise.superres import open_restorer
+    from equipoise.core.files import write_json
 
     groups = balanced_groups(what)
     names = chosen_names(attributes, groups)

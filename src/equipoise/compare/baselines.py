@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.compare.reference import Pool
-from equipoise.drawing import exact_counts, gather_codes, verified
+from equipoise.core.attributes import Groups
+from equipoise.core.labels import Labels
+from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
-from equipoise.groups import Groups
-from equipoise.labels import Labels
 from equipoise.methods import Ground, shift_sampler, tilt_sampler
-from equipoise.mixture import MixtureSource, fit_mixture
-from equipoise.sampler import Origin, Sampler
-from equipoise.targets import Target
-from equipoise.tilt import TiltSource
+from equipoise.samplers.drawing import exact_counts, gather_codes, verified
+from equipoise.samplers.mixture import MixtureSource, fit_mixture
+from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.tilt import TiltSource
 
 _PRIOR_SEED = 2**60
 """Added to a run's seed for draws of the prior, which are not those that were labelled."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from equipoise.compare.baselines import BASELINES, PAPER
 from equipoise.compare.run import Result
-from equipoise.files import write_text
+from equipoise.core.files import write_text
 from equipoise.report.plots import COLOURS, to_svg
 
 EXPLANATION = """\

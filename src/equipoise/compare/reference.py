@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.panel import Panel
-from equipoise.errors import TooFewSamples
-from equipoise.features.joined import JoinedFeatures
+from equipoise.core.attributes import Groups
+from equipoise.core.errors import TooFewSamples
+from equipoise.core.labels import Labels
 from equipoise.generators.base import Generator
-from equipoise.groups import Groups
-from equipoise.labels import Labels
-from equipoise.measure.pictures import Pictures, see_codes
+from equipoise.measure.features.base import JoinedFeatures
+from equipoise.measure.references import Pictures, see_codes
 
 MOST = 4
 """Disjoint references, at most; the distance between two is a noisy number, their mean less so."""

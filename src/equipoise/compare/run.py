@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.classifiers import Panel
-from equipoise.collection import collect
 from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, check_size
 from equipoise.compare.scores import score
-from equipoise.errors import FileFormatError, InputError, TooFewSamples, check_count
-from equipoise.features import open_features
-from equipoise.features.joined import JoinedFeatures
-from equipoise.features.pixels import PixelFeatures
-from equipoise.files import storage, write_text
-from equipoise.flow import open_models
+from equipoise.core.errors import FileFormatError, InputError, TooFewSamples, check_count
+from equipoise.core.files import storage, write_json, write_text
+from equipoise.core.labels import Labels
+from equipoise.core.progress import Progress, silent
+from equipoise.core.settings import Settings
+from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
-from equipoise.labels import Labels
+from equipoise.labelling.collect import collect
+from equipoise.measure.features import open_features
+from equipoise.measure.features.base import JoinedFeatures
+from equipoise.measure.features.offline import PixelFeatures
 from equipoise.methods import Ground
-from equipoise.progress import Progress, silent
-from equipoise.settings import Settings
-from equipoise.store import RunFolder, write_json
-from equipoise.targets import Target
+from equipoise.pipeline import open_models
+from equipoise.runs.folder import RunFolder
 
 Result = dict[str, Any]
 """A stored score, or {"refused": why the method does not apply}."""
@@ -96,7 +96,7 @@ def compare(
         Codes of the prior to label for the references; a cell of share s gives s * pool / 2
         images to each of the two.
     features : sequence of str
-        Names of features in which distances are taken, see `equipoise.features.open_features`;
+        Names of features in which distances are taken, see `open_features`;
         coverage in the first.
     progress : Progress
     told : callable

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.compare.baselines import Case, Outcome
-from equipoise.distances import frechet_distance, moments
-from equipoise.measure.pictures import Pictures
+from equipoise.measure.references import Pictures
 from equipoise.measure.representation import divergence, noise_floor
-from equipoise.neighbours import coverage
+from equipoise.stats.distances import frechet_distance, moments
+from equipoise.stats.precision_recall import coverage
 
 
 @dataclass(frozen=True)

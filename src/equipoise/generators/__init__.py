@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from equipoise.errors import InputError, check_count
+from equipoise.core.errors import InputError, check_count
 from equipoise.generators.address import parse_address, spelled_out
-from equipoise.generators.base import (
-    Differentiable,
-    Generator,
-    Prior,
-    StandardNormal,
-    generate,
-)
-from equipoise.generators.device import check_device
+from equipoise.generators.base import Differentiable, Generator, Prior, StandardNormal, generate
+from equipoise.runtimes.devices import check_device
 
 __all__ = [
     "NAMES",
@@ -71,7 +65,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
 
         return ToyGenerator(batch_size=batch_size or 256)
     if name.startswith(("stylegan2:", "stylegan3:")):
-        from equipoise.generators.stylegan.adapter import open_stylegan
+        from equipoise.generators.stylegan.generator import open_stylegan
         from equipoise.generators.stylegan.options import options_of
 
         address = parse_address(name)
@@ -87,7 +81,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
 
         return open_diffusion(name, device=device, batch_size=batch_size)
     from equipoise.generators.networks.files import FAMILIES, open_network_file
-    from equipoise.generators.networks.own import entry_point, open_own
+    from equipoise.generators.networks.modules import entry_point, open_own
 
     if name.startswith(tuple(f"{family}:" for family in FAMILIES)):
         return open_network_file(parse_address(name), device=device, batch_size=batch_size)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
 
 _ONNX = re.compile(r"(onnx:)?(?P<file>[^?#]+\.onnx)(#(?P<input>[^?#&=]+))?(\?(?P<query>.*))?")
 _PT2 = re.compile(r"[^?#:]+\.pt2(\?.*)?")

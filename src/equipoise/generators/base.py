@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.errors import InputError, ModelOutputError
-from equipoise.seeds import normal_rows
+from equipoise.core.errors import InputError, ModelOutputError
+from equipoise.core.seeds import normal_rows
 
 if TYPE_CHECKING:
     import torch
@@ -80,7 +80,7 @@ class Generator(Protocol):
     batch_size : int
         Codes in one call; results do not depend on it beyond float rounding.
     pinned : tuple of str
-        Names of the pinned models (`equipoise.zoo`) that it runs; empty for others.
+        Names of the pinned models (`equipoise.runtimes.zoo`) that it runs; empty for others.
     """
 
     @property

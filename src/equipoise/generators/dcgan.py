@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from equipoise import zoo
-from equipoise.errors import FileFormatError
+from equipoise.core.errors import FileFormatError
 from equipoise.generators.base import StandardNormal, check_codes
-from equipoise.generators.device import check_device
+from equipoise.runtimes import zoo
+from equipoise.runtimes.devices import check_device
 
 _REMEDY = "Give the weights of a DCGAN generator as saved by torch.save, or fetch the file anew."
 _LARGEST_FILE = 2 * 2**30

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import multivariate_normal
 
-from equipoise.errors import InputError
+from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.errors import InputError
+from equipoise.core.seeds import Stream, generator_for
 from equipoise.generators.base import StandardNormal, check_codes
-from equipoise.groups import Attribute, Groups
-from equipoise.seeds import Stream, generator_for
 
 DEFAULT_SHARES: dict[str, dict[str, float]] = {
     "skin_tone": {"dark": 0.70, "medium": 0.20, "light": 0.10},

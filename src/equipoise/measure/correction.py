@@ -26,16 +26,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.calibrate import solve_weights
-from equipoise.errors import InputError, check_count
-from equipoise.estimates import LEVEL
-from equipoise.groups import UNKNOWN
+from equipoise.core.attributes import UNKNOWN
+from equipoise.core.errors import InputError, check_count
+from equipoise.core.estimates import LEVEL
+from equipoise.core.seeds import Stream, generator_for
 from equipoise.measure.error_matrix import ErrorMatrix, check_counts
-from equipoise.measure.intervals import exact_bounds
-from equipoise.measure.label_shift import least_squares, nearly_singular, possible_shares
 from equipoise.measure.representation import Share, make_share
-from equipoise.measure.simultaneous import simultaneous_region
-from equipoise.seeds import Stream, generator_for
+from equipoise.stats.intervals import exact_bounds, simultaneous_region
+from equipoise.stats.simplex import least_squares, nearly_singular, possible_shares, solve_weights
 
 Given = Literal["answer", "truth"]
 """What the judged images were drawn by; see the head of the module."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.errors import InputError
-from equipoise.groups import UNKNOWN, UNKNOWN_NAME
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME
+from equipoise.core.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from equipoise.errors import InputError
-from equipoise.estimates import LEVEL
-from equipoise.measure.intervals import critical_value, unseen_bound, unseen_needed
+from equipoise.core.errors import InputError
+from equipoise.core.estimates import LEVEL
+from equipoise.stats.intervals import critical_value, unseen_bound, unseen_needed
 
 POWER = 0.8
 """Chance that a gap is found, where none is asked for."""

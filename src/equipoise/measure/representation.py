@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 from scipy.stats import binom
 
-from equipoise.errors import InputError
-from equipoise.groups import UNKNOWN, Groups
-from equipoise.labels import Labels
-from equipoise.measure.intervals import exact_interval, simultaneous_intervals
+from equipoise.core.attributes import UNKNOWN, Groups
+from equipoise.core.errors import InputError
+from equipoise.core.labels import Labels
+from equipoise.core.targets import Target
 from equipoise.measure.verdict import TOLERANCE, Verdict, judge
-from equipoise.targets import Target
+from equipoise.stats.intervals import exact_interval, simultaneous_intervals
 
 
 @dataclass(frozen=True)

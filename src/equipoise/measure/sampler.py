@@ -1,13 +1,25 @@
-"""A sampler's mix, measured on fresh draws."""
+"""A sampler's mix, measured on fresh draws.
+
+Quality of a sampler's draws against rejection from the same prior, or a folder of images.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from equipoise.classifiers.panel import Panel
-from equipoise.collection import label_codes
+from equipoise.core.errors import check_count
+from equipoise.core.progress import Progress, silent
+from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
+from equipoise.labelling.collect import label_codes
+from equipoise.measure.features import Features
+from equipoise.measure.quality import Quality, quality_table
+from equipoise.measure.references import reject, see_codes, see_files
 from equipoise.measure.representation import (
     Confusion,
     Representation,
@@ -16,9 +28,8 @@ from equipoise.measure.representation import (
     represent,
 )
 from equipoise.measure.verdict import TOLERANCE
-from equipoise.progress import Progress, silent
-from equipoise.sampler import Sampler
-from equipoise.targets import Target
+from equipoise.samplers.drawing import exact_counts
+from equipoise.samplers.sampler import Sampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +110,87 @@ def measure_sampler(
         represent(labels, wanted, tolerance),
         confuse(sampler.groups, sampler.requested(n, seed), labels.cells),
     )
+
+
+_REFERENCE_SEED = 2**58
+"""Added to a seed for the reference's codes, which nothing was learnt from."""
+
+
+def sampler_quality(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    features: Features,
+    n: int,
+    seed: int,
+    *,
+    watched: Panel | None = None,
+    reference: Sequence[Path] = (),
+    source: str | None = None,
+    most: int = 1_000_000,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Quality:
+    """Set n draws of a sampler against a reference of as many images.
+
+    Parameters
+    ----------
+    sampler : Sampler
+    generator : Generator
+        The one that the sampler was made for.
+    panel : Panel
+        Reads the sampler's attributes, in its order.
+    features : Features
+    n, seed : int
+        Draws 0..n-1 of the seed, one-shot.
+    watched : Panel, optional
+        Reads the sampler's attributes and those whose drift is wanted; `panel` by default.
+    reference : sequence of Path
+        Image files; by default images of the prior, as many of each cell as the target says, by
+        rejection.
+    source : str, optional
+        Says what the files are, for reports.
+    most : int
+        Codes of the prior to try at most for the reference; where they hold too few of a cell, the
+        reference says that its mix is another.
+
+    Raises
+    ------
+    FileFormatError
+        When the sampler was made for another generator, or a file is no picture.
+    InputError
+        When n breaks its rule, or the panel reads other attributes, or in another order.
+    TooFewSamples
+        When a wanted cell has no reference image.
+    """
+    sampler.check_models(generator, panel)
+    check_count("n", n, "Pass --n 6000.")
+    reader = panel if watched is None else watched
+    if reference:
+        told = source or f"{len(reference):,} files"
+        gold = see_files(reference, reader, features, workers=workers, progress=progress)
+    else:
+        named = (seed + _REFERENCE_SEED) % 2**63
+        told = f"the generator's own images of each cell, by rejection (seed {named})"
+        wanted = exact_counts(sampler.target, n)
+        codes = reject(
+            generator,
+            panel,
+            sampler.groups,
+            wanted,
+            named,
+            most=most,
+            workers=workers,
+            progress=progress,
+        )
+        gold = see_codes(generator, codes, reader, features, workers=workers, progress=progress)
+        found = gold.labels.restricted(sampler.groups).cells
+        short = np.flatnonzero(np.bincount(found, minlength=len(wanted)) < wanted)
+        if len(short):
+            names = "; ".join(sampler.groups.cells[k] for k in short)
+            told += f"; among {most:,} codes too few of {names}, so pooled rows compare other mixes"
+    parts = [draws.codes for draws in sampler.stream(n, seed, batch=1024)]
+    drawn = see_codes(
+        generator, np.concatenate(parts), reader, features, workers=workers, progress=progress
+    )
+    return quality_table(drawn, gold, sampler.groups, source=told, workers=workers)

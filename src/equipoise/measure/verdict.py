@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlogy
 
-from equipoise.measure.intervals import critical_value, simultaneous_intervals, unseen_needed
-from equipoise.seeds import Stream, generator_for
+from equipoise.core.seeds import Stream, generator_for
+from equipoise.stats.intervals import critical_value, simultaneous_intervals, unseen_needed
 
 TOLERANCE = 0.02
 """Departure of a share from its target that counts as met, in absolute share."""

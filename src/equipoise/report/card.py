@@ -10,11 +10,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from equipoise.files import write_text
-from equipoise.report.layout import layout_of_run
-from equipoise.report.render import METHOD_NAMES
-from equipoise.report.words import estimate, number, percent
-from equipoise.store import RunFolder, write_json
+from equipoise.core.files import write_json, write_text
+from equipoise.report.html import estimate, layout_of_run, number, percent
+from equipoise.report.run_page import METHOD_NAMES
+from equipoise.runs.folder import RunFolder
 
 FORMAT = 1
 

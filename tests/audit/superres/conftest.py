@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from equipoise.audit.material import Material
-from equipoise.superres import reduced
+from equipoise.audit.images import Material
+from equipoise.audit.superres.models import reduced
 
 
 class Oracle:

@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.audit.superres.fidelity import (
-    BEST_PSNR,
-    diversity,
-    inconsistency,
-    psnr,
-    ssim,
-)
-from equipoise.superres import reduced
+from equipoise.audit.superres.fidelity import BEST_PSNR, diversity, inconsistency, psnr, ssim
+from equipoise.audit.superres.models import reduced
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (4, 3, 40, 32)).astype(np.uint8)

@@ -5,8 +5,8 @@ import pytest
 
 from equipoise.audit.superres.findings import flip_checks, largest_change
 from equipoise.audit.superres.flips import Change, find_flips
-from equipoise.estimates import Estimate
-from equipoise.groups import UNKNOWN, Attribute, Groups
+from equipoise.core.attributes import UNKNOWN, Attribute, Groups
+from equipoise.core.estimates import Estimate
 
 GROUPS = Groups(
     (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "medium", "light")))

@@ -1,7 +1,7 @@
 import numpy as np
 
 from equipoise.audit.superres.flips import find_flips
-from equipoise.groups import UNKNOWN, Attribute, Groups
+from equipoise.core.attributes import UNKNOWN, Attribute, Groups
 
 GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
 BEFORE = GROUPS.levels[np.repeat(np.arange(4), 10)].astype(np.int8)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from equipoise.audit.superres.group_flips import group_flips
+from equipoise.audit.superres.flips import group_flips
 
 
 def test_what_jpeg_flips_as_well_is_no_difference() -> None:

@@ -2,11 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.audit.material import Material
+from equipoise.audit.images import Material
+from equipoise.audit.superres.models import reduced
 from equipoise.audit.superres.restored import restore_all
-from equipoise.superres import reduced
-
-from .conftest import Oracle
+from tests.audit.superres.conftest import Oracle
 
 
 def test_it_goes_on_where_it_was_and_says_the_same(material: Material, folder: Path) -> None:

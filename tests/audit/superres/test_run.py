@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from equipoise.audit.material import Material
+from equipoise.audit.images import Material
+from equipoise.audit.superres.models import open_restorer
 from equipoise.audit.superres.record import SuperresSettings
 from equipoise.audit.superres.run import audit_superres
 from equipoise.classifiers import Panel, Reading
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.toy import ToyClassifier
-from equipoise.errors import InputError, RemoteError
+from equipoise.core.errors import InputError, RemoteError
 from equipoise.generators.toy import ToyGenerator
-from equipoise.superres import open_restorer
-
-from .conftest import Oracle
+from tests.audit.superres.conftest import Oracle
 
 SETTINGS = SuperresSettings("oracle", ("smiling", "skin_tone"), factor=2)
 BAD = 3

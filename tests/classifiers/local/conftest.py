@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from equipoise import zoo
 from equipoise.classifiers.expression import EXPRESSIONS
 from equipoise.generators.toy import ToyGenerator
+from equipoise.runtimes import zoo
 
 FER = f"""
 kind = "tflite"

@@ -4,17 +4,15 @@ import numpy as np
 import onnx
 import pytest
 
-from equipoise.classifiers import Classifier
+from equipoise.classifiers import Classifier, open_classifier
 from equipoise.classifiers.age_gender import AgeGender
 from equipoise.classifiers.expression import Expression
-from equipoise.classifiers.onnx_session import open_session
-from equipoise.classifiers.open import open_classifier
 from equipoise.classifiers.toy import ToyClassifier
-from equipoise.errors import FileFormatError, InputError, ModelOutputError
+from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
-
-from .conftest import save_fer, save_gender
+from equipoise.runtimes.onnx import open_session
+from tests.classifiers.local.conftest import save_fer, save_gender
 
 
 def edited(file: Path, old: str, new: str) -> str:
@@ -86,8 +84,8 @@ def test_an_onnx_model_of_one_image_at_a_time_is_called_for_each(tmp_path: Path)
 
 
 def test_labels_of_one_level_add_up_and_unknown_abstains() -> None:
-    from equipoise.classifiers.network_output import OutputReading, read_output
-    from equipoise.groups import Attribute
+    from equipoise.classifiers.network_io import OutputReading, read_output
+    from equipoise.core.attributes import Attribute
 
     wanted = OutputReading(Attribute("smiling", ("no", "yes")), levels=(0, 1, 1, -1))
     found = read_output(np.array([[0.4, 0.3, 0.3, 0.0], [0.1, 0.1, 0.1, 0.7]]), wanted)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.classifiers.remote.services import SECRET
+from tests.builders.services import SECRET
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,9 @@ import pytest
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.panel import Panel
 from equipoise.classifiers.remote import RemoteClassifier, connect
-from equipoise.classifiers.remote.tally import Tally
-from equipoise.errors import RemoteError
-from tests.classifiers.remote.services import Reply, Service, description, face, images, serving
+from equipoise.classifiers.remote.classifier import Tally
+from equipoise.core.errors import RemoteError
+from tests.builders.services import Reply, Service, description, face, images, serving
 
 IMAGES = images(24)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from equipoise.classifiers.remote.answers import Verdict, WrongShape
-from tests.classifiers.remote.services import description
+from tests.builders.services import description
 
 
 def read(answer: Any, **attribute: Any) -> Verdict:

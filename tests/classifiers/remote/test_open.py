@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from equipoise.classifiers.remote import SERVICES, open_remote
-from equipoise.errors import InputError
-from tests.classifiers.remote.services import Reply, images, serving
+from equipoise.core.errors import InputError
+from tests.builders.services import Reply, images, serving
 
 IMAGES = images(2)
 FACE = {

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers.remote import RemoteClassifier, connect, open_remote
-from equipoise.classifiers.remote.description import Limits
-from equipoise.errors import InputError, RemoteError
-from tests.classifiers.remote.services import images
+from equipoise.core.errors import InputError, RemoteError
+from equipoise.runtimes.http.service import Limits
+from tests.builders.services import images
 
 boto3 = pytest.importorskip("boto3")
 

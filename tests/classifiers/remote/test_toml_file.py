@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from equipoise.classifiers.remote import make_description, open_remote, read_description
-from equipoise.classifiers.remote.addresses import check_url
-from equipoise.errors import InputError
-from tests.classifiers.remote.services import description, values
+from equipoise.core.errors import InputError
+from equipoise.runtimes.http.transport import check_url
+from tests.builders.services import description, values
 
 LABEL = {"name": "g", "levels": ["a", "b"], "label": "x"}
 

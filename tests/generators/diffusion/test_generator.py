@@ -8,12 +8,12 @@ import torch
 
 from equipoise.classifiers import Panel
 from equipoise.classifiers.base import Reading
-from equipoise.errors import InputError
-from equipoise.flow import balance
+from equipoise.core.attributes import Attribute
+from equipoise.core.errors import InputError
+from equipoise.core.settings import Settings
 from equipoise.generators import Differentiable, open_generator
-from equipoise.groups import Attribute
-from equipoise.settings import Settings
-from tests.generators.diffusion.saving import KINDS, SIDE, save, unet
+from equipoise.pipeline import balance
+from tests.builders.diffusion import KINDS, SIDE, save, unet
 
 
 def ddim(network: torch.nn.Module, noise: np.ndarray, steps: int, stop: int) -> np.ndarray:
@@ -64,7 +64,7 @@ def test_a_consistency_model_takes_one_step(tmp_path: Path) -> None:
 
 
 def test_latents_are_scaled_and_decoded(tmp_path: Path) -> None:
-    from tests.generators.diffusion.saving import diffusers
+    from tests.builders.diffusion import diffusers
 
     generator = open_generator(f"diffusers:{save('latent', tmp_path)}?steps=10")
     assert generator.image_shape == (3, 2 * SIDE, 2 * SIDE)

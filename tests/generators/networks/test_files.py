@@ -7,15 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from equipoise.errors import FileFormatError, InputError, ModelOutputError
+from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.generators import open_generator
-from tests.generators.networks.writing import (
-    Map,
-    Rows,
-    write_network,
-    write_onnx,
-    write_torchscript,
-)
+from tests.builders.networks import Map, Rows, write_network, write_onnx, write_torchscript
 
 
 @pytest.fixture(scope="module")

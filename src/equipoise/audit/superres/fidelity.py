@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.superres.reduce import reduced
+from equipoise.audit.superres.models.bicubic import reduced
 
 Images = NDArray[np.uint8]
 Values = NDArray[np.float64]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from equipoise.audit.breakdown import NamedGap
-from equipoise.audit.checks import Check, Evidence
 from equipoise.audit.findings import gap_check
-from equipoise.audit.gaps import holm
+from equipoise.audit.rates import NamedGap
 from equipoise.audit.rule import outcome_of, size_of
-from equipoise.audit.superres.flips import Change, Flips
-from equipoise.audit.superres.group_flips import GroupFlips
-from equipoise.estimates import Estimate
+from equipoise.audit.superres.flips import Change, Flips, GroupFlips
+from equipoise.core.checks import Check, Evidence
+from equipoise.core.estimates import Estimate
+from equipoise.stats.group_gaps import holm
 
 
 def flip_checks(tables: Sequence[Flips], tolerance: float, unasked: int = 0) -> tuple[Check, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from equipoise.audit.checks import Check
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.flips import Flips
-from equipoise.estimates import Estimate
-from equipoise.figures import ModelUsed
+from equipoise.core.checks import Check
+from equipoise.core.estimates import Estimate
+from equipoise.runs.record import ModelUsed
 
 FORMAT = 1
 

@@ -2,6 +2,8 @@
 
 RESTORED/<model and images>/<row>-<try>.png. Rows are restored in batches of fixed bounds, and a
 batch that lacks an image is restored whole, so that a stop changes nothing.
+
+Fidelity and diversity of restored images, cell by cell.
 """
 
 from __future__ import annotations
@@ -16,16 +18,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.material import Pictures
-from equipoise.audit.picture_files import PictureFiles
-from equipoise.audit.superres.fidelity import inconsistency
-from equipoise.export.rows import png
-from equipoise.files import atomic_path
-from equipoise.measure.folder import read_image
-from equipoise.progress import Progress, silent
-from equipoise.superres.base import Restorer, restore
-from equipoise.superres.reduce import FILTER, reduced
-from equipoise.workers import batches, ordered_map
+from equipoise.audit.images import Material, Pictures
+from equipoise.audit.rates import bootstrap_mean
+from equipoise.audit.superres.fidelity import diversity, inconsistency, psnr, ssim
+from equipoise.audit.superres.models.base import Restorer, restore
+from equipoise.audit.superres.models.bicubic import FILTER, reduced
+from equipoise.audit.superres.record import Fidelity, SuperresSettings
+from equipoise.core.files import atomic_path
+from equipoise.core.parallel import batches, ordered_map
+from equipoise.core.progress import Progress, silent
+from equipoise.labelling.image_files import PictureFiles, read_image
+from equipoise.samplers.export.metadata import png
 
 BATCH = 20
 _NEXT_TRY = 2**32
@@ -145,3 +148,42 @@ def _nearest(files: Sequence[Sequence[Path]], pictures: Pictures, factor: int) -
         low = np.repeat(reduced(pictures.images([row]), factor), len(images), axis=0)
         found.append(int(inconsistency(images, low, factor).argmin()))
     return np.array(found, np.int64)
+
+
+def fidelity_by_cell(
+    originals: Material,
+    restored: Restored,
+    names: Sequence[str],
+    cells: NDArray[np.int64],
+    settings: SuperresSettings,
+) -> tuple[Fidelity, ...]:
+    """Return the means of each cell that has images, with the bootstrap's intervals.
+
+    Parameters
+    ----------
+    originals : Material
+        n images.
+    restored : Restored
+        What a model made of them.
+    names : sequence of str
+        The K cells.
+    cells : numpy.ndarray, shape (n,), int64
+        The cell of each original.
+    settings : SuperresSettings
+    """
+    parts = []
+    for low, high in batches(0, len(originals), BATCH):
+        rows = range(low, high)
+        images, tries = originals.images(rows), np.stack([restored.tries(row) for row in rows])
+        best = tries[np.arange(len(rows)), restored.chosen[low:high]]
+        apart = inconsistency(best, reduced(images, settings.factor), settings.factor)
+        parts.append([psnr(best, images), ssim(best, images), apart, diversity(tries)])
+    values = np.concatenate(parts, axis=1)
+    found = []
+    for k in np.unique(cells).tolist():
+        means = [
+            bootstrap_mean(own[~np.isnan(own)], seed=settings.seed, key=k)
+            for own in values[:, cells == k]
+        ]
+        found.append(Fidelity(names[k], int((cells == k).sum()), *means))
+    return tuple(found)

@@ -14,31 +14,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.caveats import of_images
-from equipoise.audit.checks import ignoring, verdict, worst_first
-from equipoise.audit.findings import failures_check
-from equipoise.audit.material import Material
-from equipoise.audit.picture_files import PictureFiles
+from equipoise.audit.findings import failures_check, of_images
+from equipoise.audit.images import Material
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.findings import flip_checks
 from equipoise.audit.superres.flips import find_flips
-from equipoise.audit.superres.means import fidelity_by_cell
-from equipoise.audit.superres.pictures import Reencoded, read_levels
+from equipoise.audit.superres.images import Reencoded, read_levels, write_triplets
+from equipoise.audit.superres.models.base import Restorer
+from equipoise.audit.superres.models.bicubic import FILTER
 from equipoise.audit.superres.record import FORMAT, SuperresAudit, SuperresSettings
-from equipoise.audit.superres.restored import restore_all
-from equipoise.audit.superres.triplets import write_triplets
+from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.panel import Panel
-from equipoise.errors import InputError, RemoteError, check_count
-from equipoise.figures import model_used
-from equipoise.groups import UNKNOWN
-from equipoise.progress import Progress, silent
-from equipoise.report.superres import render_superres
-from equipoise.seeds import check_seed
-from equipoise.store import write_json
-from equipoise.superres.base import Restorer
-from equipoise.superres.reduce import FILTER
-from equipoise.versions import versions
+from equipoise.core.attributes import UNKNOWN
+from equipoise.core.checks import ignoring, verdict, worst_first
+from equipoise.core.errors import InputError, RemoteError, check_count
+from equipoise.core.files import write_json
+from equipoise.core.progress import Progress, silent
+from equipoise.core.seeds import check_seed
+from equipoise.core.versions import versions
+from equipoise.labelling.image_files import PictureFiles
+from equipoise.report.audit_pages import render_superres
+from equipoise.runs.record import model_used
 
 RESTORING = "restore"
 """The role of the audited model among the costs."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from equipoise.classifiers.local.classifier import NetworkClassifier
-from equipoise.classifiers.local.networks import open_network
-from equipoise.classifiers.local.toml_file import GUIDE, SUFFIXES, read_description, template
-from equipoise.errors import InputError
-from equipoise.model_files import read_model
+from equipoise.classifiers.local.classifier import NetworkClassifier, open_network
+from equipoise.classifiers.local.description import GUIDE, SUFFIXES, read_description, template
+from equipoise.core.errors import InputError
+from equipoise.runtimes.torchscript import read_model
 
 __all__ = ["SUFFIXES", "NetworkClassifier", "open_local"]
 

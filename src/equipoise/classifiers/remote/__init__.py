@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from equipoise import zoo
-from equipoise.classifiers.remote.cache import AnswerCache
-from equipoise.classifiers.remote.classifier import RemoteClassifier
-from equipoise.classifiers.remote.description import Description, HttpRequest
-from equipoise.classifiers.remote.tally import Tally
+from equipoise.classifiers.remote.classifier import RemoteClassifier, Tally
+from equipoise.classifiers.remote.description import Description
 from equipoise.classifiers.remote.toml_file import make_description, read_description
-from equipoise.classifiers.remote.transport import Transport
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
+from equipoise.runtimes import zoo
+from equipoise.runtimes.http.answer_cache import AnswerCache
+from equipoise.runtimes.http.service import HttpRequest
+from equipoise.runtimes.http.transport import Transport
 
 __all__ = [
     "SERVICES",
@@ -69,7 +69,7 @@ def connect(description: Description, folder: Path | None = None) -> RemoteClass
     """Return the classifier of a description; see `open_remote`."""
     limits = description.limits
     if isinstance(description.request, HttpRequest):
-        from equipoise.classifiers.remote.http import HttpTransport
+        from equipoise.runtimes.http.transport import HttpTransport
 
         transport: Transport = HttpTransport(
             description.request,

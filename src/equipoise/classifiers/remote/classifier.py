@@ -1,4 +1,7 @@
-"""A remote service as a classifier: asked at once about many images, about none of them twice."""
+"""A remote service as a classifier: asked at once about many images, about none of them twice.
+
+What asking a remote classifier came to.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,20 @@ import hashlib
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Event, Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import FAILED, Reading
-from equipoise.classifiers.remote.answers import (
-    Unmapped,
-    Verdict,
-    WrongShape,
-    parse_json,
-    readings,
-)
-from equipoise.classifiers.remote.cache import AnswerCache
+from equipoise.classifiers.remote.answers import Unmapped, Verdict, WrongShape, parse_json, readings
 from equipoise.classifiers.remote.description import Description
-from equipoise.classifiers.remote.limiter import Limiter, back_off
-from equipoise.classifiers.remote.tally import Tally
-from equipoise.classifiers.remote.transport import REPEATED, Transport, Trouble
-from equipoise.errors import RemoteError
-from equipoise.groups import UNKNOWN
+from equipoise.core.attributes import UNKNOWN
+from equipoise.core.errors import RemoteError
+from equipoise.runtimes.http.answer_cache import AnswerCache
+from equipoise.runtimes.http.limiter import Limiter, back_off
+from equipoise.runtimes.http.transport import REPEATED, Transport, Trouble
 
 _POLL = 0.05
 
@@ -243,3 +240,39 @@ class RemoteClassifier:
         with self._lock:
             sums = {name: getattr(self._tally, name) + n for name, n in counts.items()}
             self._tally = dataclasses.replace(self._tally, **sums)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts since the adapter was opened; `asked` + `cached` are the images that were read.
+
+    Attributes
+    ----------
+    asked : int
+        Images that the service was asked about.
+    cached : int
+        Images answered from the cache, or by the same image earlier in the batch.
+    requests : int
+        Requests sent, repeats included: the most that the service can charge for.
+    rate_limit, server, time_out, connection, broken : int
+        Repeated requests by reason: 429, 5xx, no answer in time, no connection, an answer that
+        is not what the description looks for.
+    no_face : int
+        Images on which the service found no face, cached ones included.
+    failed : int
+        Images left without an answer.
+    seconds : float
+        Spent in `read`, summed over calls.
+    """
+
+    asked: int = 0
+    cached: int = 0
+    requests: int = 0
+    rate_limit: int = 0
+    server: int = 0
+    time_out: int = 0
+    connection: int = 0
+    broken: int = 0
+    no_face: int = 0
+    failed: int = 0
+    seconds: float = 0.0

@@ -2,119 +2,37 @@
 
 The request part says what is sent where, the answer part what its answers mean. Answers are kept
 by the request part alone (`request_digest`), so a new reading of old answers asks nothing anew.
+
+The answer part of a description: `[no_face]` and each `[[attribute]]`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 from urllib.parse import urlsplit
 
-from equipoise.classifiers.remote.addresses import check_url
-from equipoise.classifiers.remote.answers import AnswerReading
-from equipoise.classifiers.remote.pictures import Picture
-from equipoise.errors import InputError
-
-UPLOADS = ("multipart", "raw", "base64")
-
-
-@dataclass(frozen=True)
-class Secret:
-    """The name of an environment variable that holds a key, and a text before it ("Bearer ")."""
-
-    env: str
-    prefix: str = ""
-
-
-@dataclass(frozen=True)
-class HttpRequest:
-    """What is sent to an HTTP service.
-
-    Attributes
-    ----------
-    service : str
-        By what the cache knows the service: its address without a query, unless the file says
-        otherwise.
-    url, method : str
-    headers, fields : tuple of (name, value)
-        A value is a text or a `Secret`; fields are form fields, or those of the JSON body.
-    upload : str
-        One of `UPLOADS`.
-    field : str
-        Of the image, in a form or a JSON body.
-    answers : tuple of int
-        Statuses besides 2xx whose body is an answer, such as "no face" told by 422.
-    busy : tuple of str
-        Texts in an error that mean "too many requests", whatever its status.
-    """
-
-    service: str
-    url: str
-    method: str = "POST"
-    headers: tuple[tuple[str, str | Secret], ...] = ()
-    upload: str = "multipart"
-    field: str = "image"
-    fields: tuple[tuple[str, str | Secret], ...] = ()
-    answers: tuple[int, ...] = ()
-    busy: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RekognitionRequest:
-    """Amazon Rekognition's DetectFaces; keys and, where empty, the region are those of boto3."""
-
-    region: str = ""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How hard the service is asked.
-
-    Attributes
-    ----------
-    rate : float
-        Requests a second; 0 for no limit.
-    concurrency : int
-        Requests under way at once.
-    time_out : float
-        Seconds for a whole answer.
-    retries : int
-        Repeats of one image's request.
-    back_off : float
-        Seconds before the first repeat, on average; each further wait is twice as long.
-    longest_wait : float
-        Seconds that a service may ask for (Retry-After); more ends the run.
-    stop_after : int
-        Images in a row without an answer that end the run.
-    """
-
-    rate: float = 0.0
-    concurrency: int = 4
-    time_out: float = 30.0
-    retries: int = 5
-    back_off: float = 0.5
-    longest_wait: float = 120.0
-    stop_after: int = 20
-
-
-@dataclass(frozen=True)
-class ImageService:
-    """A service that answers a picture with a picture."""
-
-    name: str
-    caveats: tuple[str, ...]
-    request: HttpRequest
-    picture: Picture
-    limits: Limits
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of all that decides the service's answer, without secrets and their names."""
-        return _digest(self.request, self.picture)
+from equipoise.classifiers.remote.answers import (
+    AnswerPath,
+    AnswerReading,
+    AttributeReading,
+    NoFace,
+    parse_path,
+)
+from equipoise.classifiers.remote.kinds import (
+    LabelReading,
+    ProbabilityReading,
+    ScoreReading,
+    TableReading,
+)
+from equipoise.core.attributes import UNKNOWN_NAME, Attribute
+from equipoise.core.errors import InputError
+from equipoise.core.toml_tables import Table
+from equipoise.runtimes.http.image_encoding import Picture
+from equipoise.runtimes.http.service import HttpRequest, Limits, RekognitionRequest, request_digest
+from equipoise.runtimes.http.transport import check_url
 
 
 @dataclass(frozen=True)
@@ -131,7 +49,7 @@ class Description:
     @property
     def request_digest(self) -> str:
         """SHA-256 of all that decides the service's answer, without secrets and their names."""
-        return _digest(self.request, self.picture)
+        return request_digest(self.request, self.picture)
 
     @property
     def digest(self) -> str:
@@ -156,14 +74,115 @@ class Description:
         return dataclasses.replace(self, request=dataclasses.replace(self.request, url=url))
 
 
-def _digest(request: HttpRequest | RekognitionRequest, picture: Picture) -> str:
-    sent: list[Any] = [type(request).__name__, dataclasses.asdict(picture)]
-    if isinstance(request, HttpRequest):
-        sent += [request.service, urlsplit(request.url).query, request.method]
-        sent += [request.upload, request.field]
-        sent += [_without_secrets(request.headers), _without_secrets(request.fields)]
-    return hashlib.sha256(json.dumps(sent).encode()).hexdigest()
+KINDS = ("label", "probabilities", "probability", "score")
 
 
-def _without_secrets(values: Iterable[tuple[str, str | Secret]]) -> list[tuple[str, str | None]]:
-    return [(name, None if isinstance(value, Secret) else value) for name, value in values]
+def answer_reading(file: Table) -> AnswerReading:
+    """Take `[no_face]` and the attributes out of a description.
+
+    Raises
+    ------
+    InputError
+        When a field is missing, unknown, or breaks its rule.
+    """
+    no_face = _no_face(file.table("no_face")) if "no_face" in file else None
+    attributes = tuple(_attribute(table) for table in file.tables("attribute"))
+    names = [reading.attribute.name for reading in attributes]
+    if len(set(names)) != len(names):
+        raise file.error("attribute", "must have different names", ", ".join(names))
+    return AnswerReading(no_face, attributes)
+
+
+def _no_face(table: Table) -> NoFace:
+    path = _path(table, "path")
+    rule = table.text("is", "empty", ("empty", "missing", "equal"))
+    value = None
+    if rule == "equal":
+        value = table.value("value", "must be a text, a number or a truth value")
+        if not isinstance(value, str | int | float):
+            raise table.error("value", "must be a text, a number or a truth value", value)
+    table.done()
+    return NoFace(path, rule, value)
+
+
+def _attribute(table: Table) -> AttributeReading:
+    kinds = [kind for kind in KINDS if kind in table]
+    if len(kinds) != 1:
+        raise table.error(
+            "label", f"must be there, or one of {', '.join(KINDS[1:])}", kinds or "none"
+        )
+    kind = kinds[0]
+    attribute = named_attribute(table, kind == "score")
+    levels = attribute.levels
+    if kind == "score":
+        reading: AttributeReading = _score(table, attribute)
+    elif kind == "probability":
+        if len(levels) != 2:
+            raise table.error("levels", "must be two for a probability", levels)
+        reading = ProbabilityReading(attribute, _path(table, "probability"), _scale(table))
+    elif kind == "probabilities":
+        reading = _table(table, attribute)
+    else:
+        path = _path(table, "label")
+        confidence = _path(table, "confidence") if "confidence" in table else None
+        scale = _scale(table)
+        reading = LabelReading(attribute, path, confidence, scale, level_names(table, attribute))
+    table.done()
+    return reading
+
+
+def named_attribute(table: Table, ordered: bool) -> Attribute:
+    """Take `name`, `levels` and `ordered`, which may also follow from the kind."""
+    name, levels = table.text("name"), table.texts("levels")
+    try:
+        return Attribute(name, levels, ordered=table.flag("ordered") or ordered)
+    except InputError as error:
+        raise table.error("levels", f"{error.argument} {error.rule}", error.got) from error
+
+
+def cuts(table: Table, attribute: Attribute) -> tuple[float, ...]:
+    """Take `thresholds`, one fewer than levels, rising."""
+    thresholds = table.numbers("thresholds")
+    if len(thresholds) != len(attribute.levels) - 1 or any(a >= b for a, b in pairwise(thresholds)):
+        raise table.error("thresholds", "must rise, one fewer than levels", thresholds)
+    return thresholds
+
+
+def _score(table: Table, attribute: Attribute) -> ScoreReading:
+    thresholds = cuts(table, attribute)
+    less = _path(table, "less") if "less" in table else None
+    return ScoreReading(attribute, _path(table, "score"), less, thresholds)
+
+
+def _table(table: Table, attribute: Attribute) -> TableReading:
+    text = table.text("probabilities")
+    if not text.endswith(".*"):
+        raise table.error("probabilities", "must end with .*", text)
+    key = table.text("key") if "key" in table else None
+    value = table.text("value") if key is not None else None
+    path = _parsed(table, "probabilities", text.removesuffix(".*"))
+    return TableReading(attribute, path, key, value, level_names(table, attribute))
+
+
+def level_names(table: Table, attribute: Attribute) -> dict[str, str]:
+    """Take `map`: from a model's labels to levels, or to "unknown"."""
+    names = table.table("map")
+    found = {}
+    for label in names.fields():
+        found[label] = names.text(label, choices=(*attribute.levels, UNKNOWN_NAME))
+    return found
+
+
+def _scale(table: Table) -> float:
+    return 100.0 if table.flag("percent") else 1.0
+
+
+def _path(table: Table, field: str) -> AnswerPath:
+    return _parsed(table, field, table.text(field))
+
+
+def _parsed(table: Table, field: str, text: str) -> AnswerPath:
+    try:
+        return parse_path(text)
+    except ValueError as error:
+        raise table.error(field, str(error), text) from None

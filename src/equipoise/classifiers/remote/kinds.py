@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.classifiers.remote.answers import Unmapped, Verdict, WrongShape, abstention
-from equipoise.classifiers.remote.paths import AnswerPath
-from equipoise.groups import UNKNOWN, UNKNOWN_NAME, Attribute
+from equipoise.classifiers.remote.answers import (
+    AnswerPath,
+    Unmapped,
+    Verdict,
+    WrongShape,
+    abstention,
+)
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute
 
 
 @dataclass(frozen=True)

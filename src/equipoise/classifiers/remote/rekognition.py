@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from equipoise.classifiers.remote.description import RekognitionRequest
-from equipoise.classifiers.remote.transport import Trouble
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
+from equipoise.runtimes.http.service import RekognitionRequest
+from equipoise.runtimes.http.transport import Trouble
 
 _BUSY = ("ThrottlingException", "ProvisionedThroughputExceededException", "Throttling")
 _DENIED = (

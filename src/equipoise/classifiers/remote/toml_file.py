@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from equipoise.classifiers.fields import Table, read_toml
-from equipoise.classifiers.remote.addresses import check_url
-from equipoise.classifiers.remote.attributes import answer_reading
-from equipoise.classifiers.remote.description import (
+from equipoise.classifiers.remote.description import Description, answer_reading
+from equipoise.core.toml_tables import Table, read_toml
+from equipoise.runtimes.http.image_encoding import FILTERS, FORMATS, Picture
+from equipoise.runtimes.http.service import (
     UPLOADS,
-    Description,
     HttpRequest,
     ImageService,
     Limits,
     RekognitionRequest,
     Secret,
 )
-from equipoise.classifiers.remote.pictures import FILTERS, FORMATS, Picture
+from equipoise.runtimes.http.transport import check_url
 
 _GUIDE = "docs/remote-classifiers.md"
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")

@@ -3,24 +3,26 @@
 Denoising draws no further noise (DDIM with eta 0, Song et al. 2021, arXiv 2010.02502, equation 12;
 one step of a consistency model, Song et al. 2023, arXiv 2303.01469, algorithm 1), so that a code
 names one image, as with a GAN.
+
+How a diffusion model is run: the options of its address.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.errors import EquipoiseError, FileFormatError, InputError, ModelOutputError
+from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, ModelOutputError
+from equipoise.core.parallel import batches
 from equipoise.generators.address import parse_address
 from equipoise.generators.base import StandardNormal, check_codes
-from equipoise.generators.device import check_device
-from equipoise.generators.diffusion.folder import CONSISTENCY, Pipeline, open_pipeline
-from equipoise.generators.diffusion.options import Options, options_of
-from equipoise.workers import batches
+from equipoise.generators.diffusion.pipeline import CONSISTENCY, Pipeline, open_pipeline
+from equipoise.runtimes.devices import check_device
 
 _BATCH_PIXELS = 2**18
 _LARGEST_STEM = 16
@@ -173,3 +175,73 @@ def open_diffusion(text: str, *, device: str, batch_size: int | None) -> Diffusi
     pipeline = open_pipeline(str(address.file), revision)
     options = options_of(address.options, pipeline.kind == CONSISTENCY)
     return DiffusionGenerator(pipeline, options, name=text, device=device, batch_size=batch_size)
+
+
+_MOST_STEPS = 1000
+_KEYS = ("steps", "stem", "revision")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a diffusion model is run.
+
+    Attributes
+    ----------
+    steps : int
+        Of denoising, each a pass of the network; 1 for consistency models.
+    stem : int
+        The first steps, after which the guess at the image is the stem; 0 for none.
+
+    Raises
+    ------
+    InputError
+        When a number breaks its rule.
+    """
+
+    steps: int = 20
+    stem: int = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= _MOST_STEPS:
+            raise InputError("steps", f"must be 1 to {_MOST_STEPS}", self.steps, "Pass steps=20.")
+        if not 0 <= self.stem < self.steps:
+            raise InputError(
+                "stem", f"must be 0 to {self.steps - 1}, less than all steps", self.stem, "Pass 0."
+            )
+
+
+def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
+    """Return the options that an address gives.
+
+    Parameters
+    ----------
+    pairs : tuple of (str, str)
+    one_step : bool
+        Whether the model makes an image in one pass, so that it has no stem.
+
+    Raises
+    ------
+    InputError
+        When a key is unknown, or a value breaks its rule.
+
+    Examples
+    --------
+    >>> options_of((("steps", "10"),), one_step=False)
+    Options(steps=10, stem=2)
+    """
+    given = dict(pairs)
+    for key in given:
+        if key not in _KEYS:
+            rule = f"must be one of {', '.join(_KEYS)}"
+            raise InputError("option of a diffusion model", rule, key[:80], "Leave it out.")
+    steps = _whole("steps", given.get("steps", "1" if one_step else "20"))
+    if one_step and steps != 1:
+        raise InputError("steps", "must be 1 for a consistency model", steps, "Leave it out.")
+    stem = _whole("stem", given.get("stem", str(steps // 5)))
+    return Options(steps, stem)
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 8):
+        raise InputError(name, "must be a whole number", text[:80], f"Pass {name}=1.")
+    return int(text)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from equipoise.errors import InputError
-from equipoise.generators.networks.priors import PRIORS
+from equipoise.core.errors import InputError
+from equipoise.generators.priors import PRIORS
 
 SPACES = ("z", "w", "w+")
 RANGES: dict[str, tuple[float, float]] = {

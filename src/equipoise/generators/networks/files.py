@@ -9,15 +9,14 @@ from typing import Any
 
 import torch
 
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
 from equipoise.generators.address import Address
-from equipoise.generators.device import check_device
 from equipoise.generators.networks.description import Description, describe
-from equipoise.generators.networks.differentiable import torch_generator
-from equipoise.generators.networks.generator import NetworkGenerator
-from equipoise.generators.networks.look import Network, Run
-from equipoise.generators.networks.torch_modules import network_of
-from equipoise.model_files import load_torchscript, read_model
+from equipoise.generators.networks.generator import NetworkGenerator, torch_generator
+from equipoise.generators.networks.modules import network_of
+from equipoise.generators.networks.probing import Network, Run
+from equipoise.runtimes.devices import check_device
+from equipoise.runtimes.torchscript import load_torchscript, read_model
 
 FAMILIES = ("torchscript", "torchexport", "onnx")
 
@@ -60,8 +59,8 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
 
 
 def _exported(name: str, path: Path, content: bytes, stem: str, device: torch.device) -> Network:
-    from equipoise.generators.exported.archive import read_exported, refused
-    from equipoise.generators.exported.program import Program
+    from equipoise.runtimes.torch_export.archive import read_exported, refused
+    from equipoise.runtimes.torch_export.program import Program
 
     exported = read_exported(path, content)
     try:
@@ -83,7 +82,7 @@ def _exported(name: str, path: Path, content: bytes, stem: str, device: torch.de
 def _onnx(
     name: str, path: Path, content: bytes, description: Description
 ) -> tuple[Network, Description]:
-    from equipoise.classifiers.onnx_session import open_session
+    from equipoise.runtimes.onnx import open_session
 
     session = open_session(path, inner=description.stem or None)
     inputs = {i.name: i for i in session.get_inputs()}

@@ -1,4 +1,7 @@
-"""A network as a generator: codes in, pictures out."""
+"""A network as a generator: codes in, pictures out.
+
+Torch networks through which gradients can be followed, so that a search for codes can.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.errors import ModelOutputError
+from equipoise.core.errors import ModelOutputError
 from equipoise.generators.base import check_codes
-from equipoise.generators.device import check_device
 from equipoise.generators.networks.description import RANGES, Description
-from equipoise.generators.networks.look import Network, images_of, looked_at
-from equipoise.generators.networks.priors import prior_of
+from equipoise.generators.networks.probing import Network, images_of, looked_at
+from equipoise.generators.priors import prior_of
+from equipoise.runtimes.devices import check_device
 
 
 class NetworkGenerator:
@@ -112,3 +115,39 @@ class NetworkGenerator:
     def _rows(self, codes: NDArray[np.float32]) -> torch.Tensor:
         # A copy, since a network may write to its input.
         return torch.from_numpy(codes.copy()).to(self._device).reshape(-1, *self._shape)
+
+
+_ON_A_SPHERE = ("normal", "spherical")
+"""Priors whose codes lie near a sphere of radius sqrt(dim), on which searches keep."""
+
+
+class DifferentiableNetwork(NetworkGenerator):
+    """A torch network over codes of z. A `Differentiable`."""
+
+    layers = 1
+
+    def pixels(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return images in [0, 1], through which gradients can be followed."""
+        out = self._network.run(codes.reshape(-1, *self._shape))
+        images = images_of(out, len(codes), self.name)
+        return ((images - self._low) / (self._high - self._low)).clamp(0, 1)
+
+
+def torch_generator(
+    network: Network,
+    description: Description,
+    *,
+    device: str,
+    batch_size: int | None,
+) -> NetworkGenerator:
+    """Return a torch network as a generator, a `Differentiable` where its codes lie on a sphere.
+
+    Parameters
+    ----------
+    network : Network
+    description, device, batch_size
+        As `NetworkGenerator`; 64 codes in one call when not given.
+    """
+    searchable = description.space == "z" and description.prior in _ON_A_SPHERE
+    kind = DifferentiableNetwork if searchable else NetworkGenerator
+    return kind(network, description, device=device, batch_size=batch_size or 64)

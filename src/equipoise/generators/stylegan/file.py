@@ -1,21 +1,25 @@
-"""StyleGANs in a file of ours: safetensors, with the sizes as JSON beside the weights."""
+"""StyleGANs in a file of ours: safetensors, with the sizes as JSON beside the weights.
+
+Networks from their sizes and a state.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
+import torch
 
-from equipoise.errors import FileFormatError, InputError
-from equipoise.files import atomic_path
-from equipoise.generators.foreign import read_foreign
-from equipoise.generators.stylegan.build import build
-from equipoise.generators.stylegan.network import Network
-from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import atomic_path
+from equipoise.generators.stylegan.checkpoints import read_foreign
+from equipoise.generators.stylegan.network import AnyConfig, Network
+from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
+from equipoise.generators.stylegan.sizes import StyleGAN3Config as AliasFreeConfig
 
 LARGEST_FILE = 4 * 2**30
 
@@ -68,3 +72,44 @@ def load_network(path: Path) -> Network:
             where, "must be a StyleGAN that `equipoise convert` wrote", reason, _REMEDY
         ) from error
     return build(config, state, where)
+
+
+def build(config: AnyConfig, state: Mapping[str, torch.Tensor], where: str) -> Network:
+    """Return the network of these sizes with these weights, frozen.
+
+    Parameters
+    ----------
+    config : AnyConfig
+    state : mapping of str to torch.Tensor
+        Named as the network names them; cast to float32.
+    where : str
+        What errors call the state's source.
+
+    Raises
+    ------
+    FileFormatError
+        When a tensor is missing, left over, of another shape, or not finite.
+    """
+    with torch.device("meta"):
+        wanted = {name: tuple(t.shape) for name, t in Network(config).state_dict().items()}
+    remedy = "Give the file of a StyleGAN generator, or fetch it anew."
+    missing, over = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    if missing or over:
+        raise FileFormatError(
+            where,
+            "must hold the weights of these sizes, all and no others",
+            f"missing {missing[:3] or 'none'}, left over {over[:3] or 'none'}",
+            remedy,
+        )
+    for name, shape in wanted.items():
+        tensor = state[name]
+        if tuple(tensor.shape) != shape or not bool(torch.isfinite(tensor).all()):
+            raise FileFormatError(
+                f"{name} in {where}",
+                f"must be finite and of shape {shape}",
+                f"shape {tuple(tensor.shape)}",
+                remedy,
+            )
+    network = Network(config)
+    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    return network.eval().requires_grad_(False)

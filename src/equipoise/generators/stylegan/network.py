@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from equipoise.generators.stylegan.mapping import Mapping
-from equipoise.generators.stylegan2.config import Config
-from equipoise.generators.stylegan2.synthesis import Synthesis
-from equipoise.generators.stylegan3.config import Config as AliasFreeConfig
-from equipoise.generators.stylegan3.synthesis import Synthesis as AliasFreeSynthesis
+from equipoise.generators.stylegan.common import Mapping
+from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
+from equipoise.generators.stylegan.sizes import StyleGAN3Config as AliasFreeConfig
+from equipoise.generators.stylegan.stylegan2 import Synthesis
+from equipoise.generators.stylegan.stylegan3 import Synthesis as AliasFreeSynthesis
 
 AnyConfig = Config | AliasFreeConfig
 """Sizes of a StyleGAN2, or of a StyleGAN3."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from equipoise.errors import InputError
+from equipoise.core.errors import InputError
 from equipoise.generators.stylegan.network import AnyConfig
 
 SPACES = ("z", "w", "w+")

@@ -1,12 +1,18 @@
-"""The sizes of a mapping network, and checks that the sizes of a whole network share."""
+"""The sizes of a mapping network, and checks that the sizes of a whole network share.
+
+The sizes of a StyleGAN2.
+
+The sizes of a StyleGAN3, and the bands of frequencies of its layers.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from equipoise.errors import InputError, check_count
+from equipoise.core.errors import InputError, check_count
 
 REMEDY = "Give the sizes that the network was trained with."
 
@@ -87,3 +93,234 @@ def check_positive(name: str, value: float | None) -> None:
     """
     if value is not None and not 0 < value < np.inf:
         raise InputError(name, "must be above 0", value, REMEDY)
+
+
+ARCHITECTURES = ("skip", "resnet", "orig")
+"""How blocks give images: each adds to one (skip), blocks are residual, or only the last paints."""
+
+RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config(MappingSizes):
+    """All that decides the shapes and the arithmetic of a StyleGAN2, its weights apart.
+
+    Attributes
+    ----------
+    resolution : int
+        Height and width of images, one of `RESOLUTIONS`.
+    channels : tuple of int
+        Width of the block of 4, 8, ... resolution pixels; `channels_of` gives the usual ones.
+    architecture : str
+        One of `ARCHITECTURES`.
+    noise : bool
+        Whether layers have noise.
+    conv_clamp : float or None
+        Largest magnitude of activations; None leaves them.
+    z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
+        As of `MappingSizes`.
+
+    Raises
+    ------
+    InputError
+        When a value breaks its rule.
+
+    Examples
+    --------
+    >>> StyleGAN2Config(256, channels_of(256)).styles
+    14
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    architecture: str = "skip"
+    noise: bool = True
+    conv_clamp: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resolution not in RESOLUTIONS:
+            allowed = f"must be one of {', '.join(map(str, RESOLUTIONS))}"
+            raise InputError("resolution", allowed, self.resolution, REMEDY)
+        if self.architecture not in ARCHITECTURES:
+            allowed = f"must be one of {', '.join(ARCHITECTURES)}"
+            raise InputError("architecture", allowed, self.architecture, REMEDY)
+        if len(self.channels) != len(self.sizes):
+            rule = f"must be one width for each of {len(self.sizes)} blocks"
+            raise InputError("channels", rule, self.channels, REMEDY)
+        check_widths(self.channels)
+        check_positive("conv_clamp", self.conv_clamp)
+
+    @property
+    def family(self) -> str:
+        """How addresses call it."""
+        return "stylegan2"
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return f"StyleGAN2 ({self.architecture})"
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Pixels of each block: 4, 8, ..., resolution."""
+        return tuple(2**k for k in range(2, self.resolution.bit_length()))
+
+    @property
+    def styles(self) -> int:
+        """Codes of w that an image takes: two for each block."""
+        return 2 * len(self.sizes)
+
+
+def channels_of(
+    resolution: int, channel_base: int = 32768, channel_max: int = 512
+) -> tuple[int, ...]:
+    """Return min(channel_base / size, channel_max) for each block, as configuration F has them.
+
+    Examples
+    --------
+    >>> channels_of(256)
+    (512, 512, 512, 512, 512, 256, 128)
+    """
+    sizes = [2**k for k in range(2, resolution.bit_length())]
+    return tuple(min(channel_base // size, channel_max) for size in sizes)
+
+
+_MOST_LAYERS, _LARGEST = 64, 2048
+
+
+@dataclass(frozen=True)
+class Band:
+    """What one layer's signal holds.
+
+    Attributes
+    ----------
+    cutoff : float
+        Highest frequency that is to pass, in cycles per image.
+    rate : int
+        Samples per image width.
+    size : int
+        Samples with the margin around the image.
+    """
+
+    cutoff: float
+    rate: int
+    size: int
+
+
+@dataclass(frozen=True)
+class StyleGAN3Config(MappingSizes):
+    """All that decides the shapes and the arithmetic of a StyleGAN3, its weights apart.
+
+    Attributes
+    ----------
+    resolution : int
+        Height and width of images, a power of 2 from 16 to 2048.
+    channels : tuple of int
+        Width of each layer, the last of 3 colours; the input is as wide as the first.
+    kernel : int
+        Of convolutions: 3 in configuration T, 1 in R.
+    radial : bool
+        Whether layers that are not critically sampled reduce by radial filters, as in R.
+    critical : int
+        Last layers before the colours that are critically sampled.
+    margin : int
+        Samples around the image on each side.
+    output_scale : float
+    first_cutoff, first_stopband, last_stopband_rel : float
+        Of the geometric progression of bands (section 3.2 and appendix C of the paper).
+    filter_size, upsampling : int
+        Taps a sample of filters, and by how much layers are sampled up around the activation.
+    conv_clamp : float or None
+        Largest magnitude of activations.
+    z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
+        As of `MappingSizes`.
+
+    Raises
+    ------
+    InputError
+        When a value breaks its rule.
+
+    Examples
+    --------
+    >>> config = StyleGAN3Config(1024, (512,) * 14 + (3,))
+    >>> config.styles, [band.size for band in config.bands][:4]
+    (16, [36, 36, 52, 52])
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    kernel: int = 3
+    radial: bool = False
+    critical: int = 2
+    margin: int = 10
+    output_scale: float = 0.25
+    first_cutoff: float = 2.0
+    first_stopband: float = 2**2.1
+    last_stopband_rel: float = 2**0.3
+    filter_size: int = 6
+    upsampling: int = 2
+    conv_clamp: float | None = 256.0
+    mapping_layers: int = field(default=2, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        powers = tuple(2**k for k in range(4, _LARGEST.bit_length()))
+        if self.resolution not in powers:
+            rule = f"must be a power of 2 from 16 to {_LARGEST}"
+            raise InputError("resolution", rule, self.resolution, REMEDY)
+        if not 4 <= len(self.channels) <= _MOST_LAYERS or self.channels[-1] != 3:
+            rule = f"must be 4 to {_MOST_LAYERS} widths, the last 3"
+            raise InputError("channels", rule, self.channels, REMEDY)
+        check_widths(self.channels)
+        limits = {
+            "kernel": (1, 7),
+            "critical": (0, len(self.channels) - 2),
+            "margin": (0, 100),
+            "filter_size": (2, 32),
+            "upsampling": (1, 8),
+        }
+        for name, (least, most) in limits.items():
+            check_between(name, getattr(self, name), least, most)
+        bands = ("first_cutoff", "first_stopband", "last_stopband_rel")
+        for name in ("output_scale", *bands, "conv_clamp"):
+            check_positive(name, getattr(self, name))
+        if not 1 <= self.first_cutoff < self.resolution / 2:
+            rule = "must be at least 1, and less than half the resolution"
+            raise InputError("first_cutoff", rule, self.first_cutoff, REMEDY)
+        if not self.first_cutoff < self.first_stopband < self.resolution:
+            rule = "must be above first_cutoff, and less than the resolution"
+            raise InputError("first_stopband", rule, self.first_stopband, REMEDY)
+        if not 1 <= self.last_stopband_rel <= 4:
+            raise InputError("last_stopband_rel", "must be 1 to 4", self.last_stopband_rel, REMEDY)
+
+    @property
+    def family(self) -> str:
+        """How addresses call it."""
+        return "stylegan3"
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return f"StyleGAN3 (convolutions of {self.kernel}x{self.kernel})"
+
+    @property
+    def styles(self) -> int:
+        """Codes of w that an image takes: one for the input and one for each layer."""
+        return len(self.channels) + 1
+
+    @cached_property
+    def bands(self) -> tuple[Band, ...]:
+        """The band of each layer's output; the input has the first one's (appendix C)."""
+        layers = len(self.channels) - 1
+        place = np.minimum(np.arange(layers + 1) / (layers - self.critical), 1)
+        last = self.resolution / 2
+        cutoffs = self.first_cutoff * (last / self.first_cutoff) ** place
+        last_stop = last * self.last_stopband_rel
+        stops = self.first_stopband * (last_stop / self.first_stopband) ** place
+        rates = 2 ** np.ceil(np.log2(np.minimum(2 * stops, self.resolution)))
+        sizes = rates + 2 * self.margin
+        sizes[-2:] = self.resolution
+        return tuple(
+            Band(float(c), int(r), int(s)) for c, r, s in zip(cutoffs, rates, sizes, strict=True)
+        )

@@ -1,0 +1,37 @@
+from .classifiers import Classifier as Classifier
+from .classifiers import Panel as Panel
+from .classifiers import Reading as Reading
+from .classifiers import by_probability as by_probability
+from .classifiers import by_threshold as by_threshold
+from .classifiers import open_panel as open_panel
+from .core.attributes import Attribute as Attribute
+from .core.attributes import Groups as Groups
+from .core.errors import EquipoiseError as EquipoiseError
+from .core.labels import Labels as Labels
+from .core.settings import Settings as Settings
+from .core.targets import Target as Target
+from .core.targets import parse_target as parse_target
+from .generators import Generator as Generator
+from .generators import StandardNormal as StandardNormal
+from .generators import open_generator as open_generator
+from .labelling.collect import LabelTable as LabelTable
+from .labelling.collect import collect as collect
+from .measure.representation import Representation as Representation
+from .measure.representation import represent as represent
+from .methods.shift.directions import fit_directions as fit_directions
+from .methods.shift.hyperplanes import Directions as Directions
+from .methods.shift.shift import shift_codes as shift_codes
+from .pipeline import Balance as Balance
+from .pipeline import balance as balance
+from .samplers.drawing import Request as Request
+from .samplers.drawing import exact_counts as exact_counts
+from .samplers.drawing import one_shot as one_shot
+from .samplers.drawing import verified as verified
+from .samplers.export import write_draws as write_draws
+from .samplers.file import load_sampler as load_sampler
+from .samplers.file import save_sampler as save_sampler
+from .samplers.mixture import Mixture as Mixture
+from .samplers.mixture import fit_mixture as fit_mixture
+from .samplers.sampler import Sampler as Sampler
+
+__version__: str

@@ -1,0 +1,1 @@
+"""The same faces at every level of an attribute."""

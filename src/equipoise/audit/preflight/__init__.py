@@ -1,0 +1,1 @@
+"""Checks of a generator and of classifiers before anything is spent on them."""

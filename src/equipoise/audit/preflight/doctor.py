@@ -1,0 +1,182 @@
+"""Is all well before a run: checks of the generator and the classifiers, their speed, a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.audit.preflight.checks import check_classifier as preflight_classifier
+from equipoise.audit.preflight.checks import check_generator as preflight_generator
+from equipoise.classifiers.base import Classifier
+from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.remote import RemoteClassifier
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME
+from equipoise.core.checks import Check
+from equipoise.core.errors import ModelOutputError, check_count
+from equipoise.core.files import atomic_path
+from equipoise.core.labels import Labels
+from equipoise.core.parallel import batches
+from equipoise.core.progress import Progress, silent
+from equipoise.core.settings import Settings
+from equipoise.generators.base import Generator, generate
+from equipoise.report.contact_sheets import captioned_sheet
+from equipoise.runs.record import ModelUsed, model_used
+
+_SHOWN, _COLUMNS = 16, 4
+_LEAST = 16
+
+
+@dataclass(frozen=True)
+class PartExamined:
+    """A generator or a classifier, what was found, and how fast it is.
+
+    Attributes
+    ----------
+    role, name : str
+    models : tuple of ModelUsed
+    checks : tuple of Check
+    images_per_second : float
+        On one thread; of a service as it came to, NaN where all its answers were kept ones.
+    """
+
+    role: str
+    name: str
+    models: tuple[ModelUsed, ...]
+    checks: tuple[Check, ...]
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the doctor found.
+
+    Attributes
+    ----------
+    parts : tuple of PartExamined
+        The generator, then each classifier.
+    calls : int
+        Images that `balance` makes and reads with its settings.
+    seconds : float
+        What they take on one thread, fitting not counted; NaN where a speed is not known.
+    picture : str
+        File of 16 images with their answers.
+    """
+
+    parts: tuple[PartExamined, ...]
+    calls: int
+    seconds: float
+    picture: str
+
+    @property
+    def well(self) -> bool:
+        """Whether no check is an issue."""
+        return all(check.outcome != "issue" for part in self.parts for check in part.checks)
+
+
+def examine(
+    generator: Generator,
+    panel: Panel,
+    picture: Path,
+    settings: Settings,
+    n: int = 256,
+    progress: Progress = silent,
+) -> Examination:
+    """Check and time a generator and a panel, and write a picture of 16 images with their answers.
+
+    Parameters
+    ----------
+    generator : Generator
+    panel : Panel
+    picture : Path
+        A .png file.
+    settings : Settings
+        Of the run whose time is expected.
+    n : int
+        Images that classifiers are checked on, at least 16. Each is read six times, once with red
+        and blue swapped.
+    progress : Progress
+        Told of each part.
+
+    Raises
+    ------
+    InputError
+        When n breaks its rule.
+    ModelOutputError
+        When the generator gives no images, or a classifier cannot read them.
+    StorageError
+        When the picture cannot be written.
+    """
+    check_count("n", n, "Pass --n 256.", least=_LEAST)
+    total = 1 + len(panel.classifiers)
+    progress("examine", 0, total)
+    checks = preflight_generator(generator, seed=settings.seed)
+    codes = generator.prior.codes(settings.seed, 0, n)
+    size = generator.batch_size
+    made: list[NDArray[np.uint8]] = []
+
+    def make() -> None:
+        made[:] = [generate(generator, codes[low:high]) for low, high in batches(0, n, size)]
+
+    speed = n / _seconds(make)
+    images = np.concatenate(made)
+    used = model_used("generator", generator)
+    parts = [PartExamined("generator", generator.name, used, checks, speed)]
+    for i, classifier in enumerate(panel.classifiers, 1):
+        progress("examine", i, total)
+        checks = preflight_classifier(classifier, images)
+        used = model_used("classifier", classifier)
+        speed = _speed(classifier, images, size)
+        parts.append(PartExamined("classifier", classifier.name, used, checks, speed))
+    progress("examine", total, total)
+    _write_picture(picture, images[:_SHOWN], panel)
+    calls = settings.n + settings.calibrate_n + settings.measure_n
+    seconds = calls * sum(1 / part.images_per_second for part in parts)
+    return Examination(tuple(parts), calls, seconds, str(picture))
+
+
+def _speed(classifier: Classifier, images: NDArray[np.uint8], size: int) -> float:
+    """Return images read a second; a service, which answers a second time from its cache, tells."""
+    if isinstance(classifier, RemoteClassifier):
+        told = classifier.tally
+        return told.asked / told.seconds if told.asked else np.nan
+
+    def read() -> None:
+        for low, high in batches(0, len(images), size):
+            classifier.read(images[low:high])
+
+    return len(images) / _seconds(read)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    """Time the second of two runs over all images: the first warms up."""
+    work()
+    began = time.perf_counter()
+    work()
+    return max(time.perf_counter() - began, 1e-9)
+
+
+def _captions(labels: Labels) -> list[str]:
+    """Return each image's levels with their probabilities, a line an attribute."""
+    captions = []
+    for i in range(len(labels)):
+        lines = []
+        for a, attribute in enumerate(labels.groups.attributes):
+            level = labels.levels[i, a]
+            name = UNKNOWN_NAME if level == UNKNOWN else attribute.levels[level]
+            lines.append(f"{attribute.name}: {name}, {labels.probabilities[a][i].max():.2f}")
+        captions.append("\n".join(lines))
+    return captions
+
+
+def _write_picture(path: Path, images: NDArray[np.uint8], panel: Panel) -> None:
+    try:
+        captions = _captions(panel.read(images))
+    except ModelOutputError:
+        captions = ["no valid answers"] * len(images)
+    with atomic_path(path) as part:
+        captioned_sheet(images, captions, _COLUMNS).save(part, format="PNG")

@@ -1,0 +1,136 @@
+"""The images of an audit of super-resolution besides the originals: restored, and encoded anew.
+
+Pictures of each cell: originals, what was left of them, and what became of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.audit.answers import ask
+from equipoise.audit.images import Pictures
+from equipoise.audit.record import Asking
+from equipoise.audit.superres.models.bicubic import reduced
+from equipoise.audit.superres.record import Triplets
+from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.panel import Panel
+from equipoise.core.attributes import UNKNOWN, Groups
+from equipoise.core.progress import Progress, silent
+from equipoise.report.contact_sheets import COLUMNS, write_sheet
+
+JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True, eq=False)
+class Reencoded:
+    """Images as they are after JPEG of quality 85: what a classifier ought not to notice.
+
+    Attributes
+    ----------
+    pictures : Pictures
+        As they were.
+    """
+
+    pictures: Pictures
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of the image before, and of what was done to it."""
+        return tuple(
+            hashlib.sha256(f"jpeg {JPEG_QUALITY} {digest}".encode()).hexdigest()
+            for digest in self.pictures.digests
+        )
+
+    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
+        return np.stack([_through_jpeg(image) for image in self.pictures.images(rows)])
+
+
+def _through_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(
+        file, "JPEG", quality=JPEG_QUALITY
+    )
+    with Image.open(file) as encoded:
+        return np.ascontiguousarray(np.asarray(encoded).transpose(2, 0, 1))
+
+
+def read_levels(
+    panel: Panel,
+    pictures: Pictures,
+    folder: Path,
+    role: str,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> tuple[NDArray[np.int8], tuple[Asking, ...]]:
+    """Return the panel's levels of images, shape (n, A), and what asking cost.
+
+    A level is -1 where the panel abstains, and `FAILED` where it could not be asked. Answers are
+    kept in the folder, and no image is asked about twice.
+    """
+    levels = np.full((len(pictures.digests), len(panel.groups.names)), UNKNOWN, np.int8)
+    costs = []
+    for classifier in panel.classifiers:
+        told = ask(classifier, pictures, folder, workers=workers, progress=progress, stage=role)
+        costs.append(Asking.of(role, classifier.name, told))
+        for place, attribute in enumerate(told.attributes):
+            if attribute.name in panel.groups.names:
+                sure = told.confidence[:, place] >= panel.abstain_below
+                sure |= told.levels[:, place] == FAILED
+                column = np.where(sure, told.levels[:, place], UNKNOWN)
+                levels[:, panel.groups.attribute(attribute.name)] = column
+    return levels, tuple(costs)
+
+
+def write_triplets(
+    originals: Pictures,
+    restored: Pictures,
+    by: Groups,
+    before: NDArray[np.int64],
+    after: NDArray[np.int64],
+    factor: int,
+    folder: Path,
+) -> tuple[Triplets, ...]:
+    """Write a sheet of three rows a cell: original, low, restored; flipped images come first.
+
+    Parameters
+    ----------
+    originals, restored : Pictures
+        n images each.
+    by : Groups
+        The cells.
+    before, after : numpy.ndarray, shape (n,), int64
+        The cell of each original, and of each restored image; -1 where the panel abstains.
+    factor : int
+    folder : Path
+        Of the audit; sheets go to `pictures/` there.
+
+    Returns
+    -------
+    tuple of Triplets
+        The highest rate of flips first.
+    """
+    flipped = (after >= 0) & (after != before)
+    found = []
+    for k in np.unique(before).tolist():
+        rows = np.flatnonzero(before == k)
+        shown = rows[np.argsort(~flipped[rows], kind="stable")][:COLUMNS].tolist()
+        images = originals.images(shown)
+        low = reduced(images, factor).repeat(factor, axis=2).repeat(factor, axis=3)
+        marked = np.zeros((3, len(shown)), bool)
+        marked[2] = flipped[shown]
+        sheet = np.concatenate([images, low, restored.images(shown)])
+        name = f"restored-cell-{k}.png"
+        write_sheet(folder / "pictures" / name, sheet, len(shown), marked.ravel())
+        known = int((after[rows] >= 0).sum())
+        found.append(Triplets(by.cells[k], int(flipped[rows].sum()), known, name))
+    return tuple(sorted(found, key=lambda t: -t.count / max(t.n, 1)))

@@ -1,0 +1,90 @@
+"""Super-resolution models: low images in, high images out. `open_restorer` finds them by name.
+
+Any super-resolution model by a name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from equipoise.audit.superres.models.base import Restorer, restore
+from equipoise.audit.superres.models.bicubic import Bicubic, reduced
+from equipoise.audit.superres.models.files import FileRestorer
+from equipoise.audit.superres.models.pulse import STEPS, Pulse
+from equipoise.core.errors import InputError
+from equipoise.core.plugins import imported
+from equipoise.generators.base import Differentiable, Generator
+
+__all__ = ["NAMES", "Restorer", "open_restorer", "reduced", "restore"]
+
+
+NAMES = ("bicubic", "pulse")
+"""Models that `open_restorer` knows by name."""
+
+_SUFFIXES = (".onnx", ".pt")
+
+
+def open_restorer(
+    uri: str, factor: int, generator: Generator | None = None, *, steps: int = STEPS
+) -> Restorer:
+    """Return the super-resolution model that a name tells.
+
+    Parameters
+    ----------
+    uri : str
+        "bicubic"; "pulse", a search in `generator`; an .onnx file, or a .pt file of TorchScript; a
+        .toml file that describes a service; or "module:object": an importable model, or a
+        function without arguments that returns one.
+    factor : int
+        Restored pixels a low pixel, in each direction.
+    generator : Generator, optional
+        That "pulse" searches.
+    steps : int
+        Of that search.
+
+    Raises
+    ------
+    InputError
+        When the name is of no such kind, the model has another factor, or "pulse" has no generator
+        that gives gradients.
+    FileFormatError
+        When a file is damaged.
+
+    Examples
+    --------
+    >>> open_restorer("bicubic", 4).name
+    'bicubic'
+    """
+    if uri == "bicubic":
+        return Bicubic(factor)
+    if uri == "pulse":
+        if not isinstance(generator, Differentiable):
+            raise InputError(
+                "generator",
+                "must be one that gives gradients, for pulse",
+                "none" if generator is None else generator.name,
+                "Pass --generator digiface-dcgan.",
+            )
+        return Pulse(generator, factor, steps)
+    if uri.endswith(_SUFFIXES):
+        return FileRestorer(Path(uri), factor)
+    if uri.endswith(".toml"):
+        from equipoise.audit.superres.models.http import HttpRestorer
+
+        return HttpRestorer(Path(uri), factor)
+    if ":" not in uri:
+        raise InputError(
+            "model",
+            f"must be {', '.join(NAMES)}, module:object, or a file {', '.join(_SUFFIXES)}, .toml",
+            uri,
+            "Write, for example, --model pulse.",
+        )
+    found = imported(uri, "super-resolution model", Restorer)  # type: ignore[type-abstract]
+    if found.factor != factor:
+        raise InputError(
+            "factor",
+            f"must be that of the model, {found.factor}",
+            factor,
+            f"Pass --factor {found.factor}.",
+        )
+    return found

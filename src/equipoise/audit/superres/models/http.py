@@ -1,0 +1,119 @@
+"""A super-resolution model behind HTTP: a low picture out, a high one back."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.classifiers.remote.toml_file import read_image_service
+from equipoise.core.errors import RemoteError
+from equipoise.runtimes.http.limiter import Limiter, back_off
+from equipoise.runtimes.http.transport import REPEATED, HttpTransport, Trouble
+
+_LARGEST_PICTURE = 64 * 2**20
+_LARGEST_SIDE = 4096
+
+
+class HttpRestorer:
+    """Sends each low image to a service, and takes the picture that comes back.
+
+    Parameters
+    ----------
+    path : Path
+        A .toml file as in docs/remote-classifiers.md, without attributes.
+    factor : int
+
+    Raises
+    ------
+    InputError
+        When the file or a key is wrong, or a library is missing.
+    """
+
+    deterministic = False
+    pinned = ()
+
+    def __init__(self, path: Path, factor: int) -> None:
+        service = read_image_service(path)
+        self.name, self.factor = service.name, factor
+        self.digest = service.digest
+        self.caveats = (
+            *service.caveats,
+            f"Pictures of {service.name} are those of the day on which it was asked; a service "
+            "may change its model.",
+        )
+        self._picture, self._limits = service.picture, service.limits
+        self._limiter = Limiter(self._limits.rate, self._limits.concurrency)
+        self._transport = HttpTransport(
+            service.request,
+            self._picture.media_type,
+            self._limits.time_out,
+            self._limits.concurrency,
+            accept="image/*",
+            largest=_LARGEST_PICTURE,
+        )
+
+    def restore(
+        self, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Return the service's pictures; it is told neither seed nor index.
+
+        Raises
+        ------
+        RemoteError
+            When an image is left without a picture; batches that are whole are kept by the audit.
+        """
+        stop = Event()
+        with ThreadPoolExecutor(self._limits.concurrency) as pool:
+            futures = [pool.submit(self._one, image, stop) for image in low]
+            try:
+                return np.stack([future.result() for future in futures])
+            finally:
+                stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _one(self, image: NDArray[np.uint8], stop: Event) -> NDArray[np.uint8]:
+        """Ask until there is a picture of the right size, or no repeat is left."""
+        sent, attempt = self._picture.encode(image), 0
+        while isinstance(found := self._attempt(sent, image, stop), Trouble):
+            wait = found.wait or 0.0
+            repeated = found.kind in REPEATED and wait <= self._limits.longest_wait
+            if not repeated or attempt == self._limits.retries or stop.is_set():
+                raise RemoteError(
+                    f"service {self.name!r}",
+                    "must answer each image with a picture",
+                    f"{found.kind}: {found.detail}",
+                    f"{self._transport.keys} Run the same command again; restored images are kept.",
+                )
+            if found.kind == "rate_limit" and found.wait is not None:
+                self._limiter.pause(found.wait)
+            stop.wait(max(back_off(self._limits.back_off, attempt), wait))
+            attempt += 1
+        return found
+
+    def _attempt(
+        self, sent: bytes, image: NDArray[np.uint8], stop: Event
+    ) -> NDArray[np.uint8] | Trouble:
+        with self._limiter.turn(stop) as granted:
+            if not granted:
+                return Trouble("refused", "another image of the batch failed")
+            answer = self._transport.fetch(sent)
+        return answer if isinstance(answer, Trouble) else self._decoded(answer, image)
+
+    def _decoded(self, content: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8] | Trouble:
+        """Return the picture, shape (3, height, width), when it has the wanted size."""
+        height, width = (self.factor * side for side in image.shape[1:])
+        try:
+            with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as picture:
+                if max(picture.size) > _LARGEST_SIDE or picture.size != (width, height):
+                    shown = f"a picture of {picture.width}x{picture.height}, not {width}x{height}"
+                    return Trouble("broken", shown)
+                pixels = np.asarray(picture.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            return Trouble("broken", "no PNG, JPEG or WebP picture")
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))

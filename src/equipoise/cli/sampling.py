@@ -1,0 +1,293 @@
+"""Samplers and what comes out of them: sample, describe, measure.
+
+Before a measurement: plan.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import numpy as np
+import typer
+
+from equipoise.cli.app import app, out_console
+from equipoise.cli.console import (
+    bars,
+    picture_files,
+    print_caveats,
+    print_representation,
+    refuse_flags,
+)
+from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonFile, Workers
+from equipoise.core.settings import make_settings
+
+if TYPE_CHECKING:
+    from equipoise.classifiers import Panel
+    from equipoise.generators import Generator
+    from equipoise.samplers.sampler import Sampler
+
+Opened: TypeAlias = "tuple[Sampler, Generator, Panel]"
+"""A sampler, its generator, and the panel that its labels came from."""
+
+
+@app.command()
+def sample(
+    sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
+    out: Annotated[Path, typer.Option(help="Folder, or file for npz and tar.")],
+    n: Annotated[int, typer.Option(help="Images.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    cell: Annotated[
+        str | None, typer.Option(help="One cell alone: 'smiling=yes, skin_tone=dark'.")
+    ] = None,
+    verified: Annotated[
+        bool,
+        typer.Option(
+            "--verified", help="Keep only images that came out as requested: exact counts."
+        ),
+    ] = False,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="folder, npz, or tar (WebDataset). [by the name of OUT]"),
+    ] = None,
+    classifiers: Classifiers = None,
+    device: Device = None,
+    workers: Workers = None,
+    dry: DryRun = False,
+) -> None:
+    """Draw images from a sampler.
+
+    Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
+    """
+    from equipoise.samplers.drawing import Request
+    from equipoise.samplers.export import format_of, write_draws
+    from equipoise.samplers.file import load_sampler
+
+    if dry:
+        out_console.print(load_sampler(sampler).describe())
+        more = ", and more for those that are refused" if verified else ""
+        out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
+        return
+    loaded, opened, panel = open_sampler(sampler, device, classifiers)
+    kind = kind or format_of(out)
+    with bars(resumes=kind == "folder") as progress:
+        write_draws(
+            loaded,
+            opened,
+            panel,
+            Request(n, seed, cell, verified),
+            out,
+            kind,
+            workers=workers,
+            progress=progress,
+        )
+    out_console.print(f"images   {out}")
+
+
+@app.command()
+def describe(
+    sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
+) -> None:
+    """Tell what a sampler draws.
+
+    Example: `equipoise describe runs/demo/sampler.safetensors`
+    """
+    from equipoise.samplers.file import load_sampler
+
+    out_console.print(load_sampler(sampler).describe(), highlight=False)
+
+
+@app.command()
+def measure(
+    what: Annotated[Path, typer.Argument(help="Sampler file, or folder of images.")],
+    attributes: Attributes = None,
+    classifiers: Classifiers = None,
+    target: Annotated[
+        str | None, typer.Option(help="As for balance; a sampler brings its own by default.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Departure of a share that the verdict counts as met.")
+    ] = 0.02,
+    n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [6000]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names the draws, for a sampler. [1]")] = None,
+    device: Device = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure the mix of a sampler, or of a folder of images, against a target.
+
+    Example: `equipoise measure images --attributes smiling,skin_tone --target uniform`
+    """
+    from equipoise.core.files import write_json
+
+    if what.is_dir():
+        refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
+        figures: Any = _measure_folder(what, attributes, classifiers, target, tolerance, workers)
+        representation = figures
+    else:
+        refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
+        figures = _measure_sampler(
+            what, classifiers, target, tolerance, 6000 if n is None else n, seed, device, workers
+        )
+        representation = figures.representation
+    print_representation(out_console, str(what), representation)
+    if json_file is not None:
+        write_json(json_file, figures)
+
+
+def _measure_folder(
+    folder: Path,
+    attributes: str | None,
+    classifiers: list[str] | None,
+    target: str | None,
+    tolerance: float,
+    workers: int | None,
+) -> Any:
+    from equipoise.core.targets import parse_target
+    from equipoise.labelling.image_files import label_files
+    from equipoise.measure.representation import check_comparable, represent
+
+    panel = panel_of(attributes, classifiers)
+    wanted = None if target is None else parse_target(target, panel.groups)
+    check_comparable(panel.groups, wanted, tolerance)
+    files = picture_files(folder)
+    with bars(resumes=False) as progress:
+        labels = label_files(files, panel, workers=workers, progress=progress)
+    print_caveats(out_console, panel.caveats)
+    return represent(labels, wanted, tolerance)
+
+
+def _measure_sampler(
+    path: Path,
+    classifiers: list[str] | None,
+    target: str | None,
+    tolerance: float,
+    n: int,
+    seed: int | None,
+    device: str | None,
+    workers: int | None,
+) -> Any:
+    from equipoise.core.targets import parse_target
+    from equipoise.measure.sampler import measure_sampler
+
+    sampler, generator, panel = open_sampler(path, device, classifiers)
+    wanted = None if target is None else parse_target(target, panel.groups)
+    print_caveats(out_console, panel.caveats)
+    with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:
+        return measure_sampler(
+            sampler,
+            generator,
+            panel,
+            n,
+            1 if seed is None else seed,
+            Path(folder),
+            target=wanted,
+            tolerance=tolerance,
+            workers=workers,
+            progress=progress,
+        )
+
+
+def panel_of(attributes: str | None, classifiers: list[str] | None) -> Panel:
+    """Return the panel for images of anybody."""
+    from equipoise.classifiers import open_panel
+
+    named = make_settings({"attributes": attributes, "classifiers": classifiers})
+    return open_panel(named.attributes, classifiers=named.classifiers)
+
+
+def open_sampler(path: Path, device: str | None, classifiers: list[str] | None = None) -> Opened:
+    """Return a sampler with its generator and the panel that its labels came from.
+
+    `classifiers` names the sampler's own where they lie elsewhere by now.
+    """
+    from equipoise.samplers.file import load_sampler
+
+    return open_saved(load_sampler(path), device, classifiers)
+
+
+def open_saved(saved: Sampler, device: str | None, classifiers: list[str] | None = None) -> Opened:
+    """Return a sampler that was just loaded as `open_sampler` does."""
+    from equipoise.pipeline import open_models
+
+    given = {"device": device, "classifiers": classifiers}
+    settings = make_settings({**saved.settings, **{k: v for k, v in given.items() if v}})
+    generator, panel = open_models(settings)
+    sampler = saved.bound(generator)
+    sampler.check_panel(panel)
+    return sampler, generator, panel
+
+
+@app.command()
+def plan(
+    attributes: Attributes = None,
+    target: Annotated[
+        str | None, typer.Option(help="As for balance, without conditional. [uniform]")
+    ] = None,
+    half_width: Annotated[
+        float | None, typer.Option(help="Wanted half-width of the simultaneous intervals.")
+    ] = None,
+    gap: Annotated[
+        float | None, typer.Option(help="Departure of a share that must be found.")
+    ] = None,
+    power: Annotated[float, typer.Option(help="Chance that the gap is found.")] = 0.8,
+    sampler: Annotated[
+        Path | None,
+        typer.Option(
+            help="Sampler file: brings cells and target, and is timed.", show_default=False
+        ),
+    ] = None,
+    classifiers: Classifiers = None,
+    verified: Annotated[
+        bool, typer.Option("--verified", help="Count the calls of verified draws.")
+    ] = False,
+    device: Device = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Tell how many images a measurement needs, and what they cost.
+
+    Example: `equipoise plan --attributes smiling,skin_tone --half-width 0.01 --gap 0.02`
+    """
+    from equipoise.core.files import write_json
+    from equipoise.core.targets import parse_target
+    from equipoise.measure.plan import plan as make
+    from equipoise.measure.plan import verified_calls
+    from equipoise.measure.representation import confuse
+    from equipoise.samplers.drawing import one_shot
+
+    calls, speed = 1.0, None
+    if sampler is not None:
+        loaded, generator, panel = open_sampler(sampler, device, classifiers)
+        loaded = loaded.for_verified.even if verified else loaded
+        wanted = loaded.target if target is None else parse_target(target, panel.groups)
+        began, tried = time.perf_counter(), 1024
+        batches = list(one_shot(loaded, generator, panel, tried))
+        speed = tried / (time.perf_counter() - began)
+        if verified:
+            confusion = confuse(
+                loaded.groups,
+                np.concatenate([b.draws.requested for b in batches]),
+                np.concatenate([b.labels.cells for b in batches]),
+            )
+            calls = verified_calls([s.share for s in confusion.purity], wanted.shares)
+    else:
+        groups = panel_of(attributes, classifiers).groups
+        wanted = parse_target(target or "uniform", groups)
+    found = make(
+        wanted.shares,
+        half_width=half_width,
+        gap=gap,
+        power=power,
+        calls_per_image=calls,
+        images_per_second=speed,
+    )
+    out_console.print(f"cells    {wanted.groups.size}, target {wanted.text}")
+    out_console.print(f"images   {found.n:,}, at {calls:.2f} generator calls each: {found.calls:,}")
+    if speed is not None:
+        out_console.print(f"time     {found.seconds:,.0f} s at {speed:,.0f} images a second")
+    out_console.print(f"gives    half-widths of at most {found.half_width:.2%}")
+    out_console.print(f"finds    gaps of {found.gap:.2%} with a chance of {found.power:.0%}")
+    if json_file is not None:
+        write_json(json_file, found)

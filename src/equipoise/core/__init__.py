@@ -1,0 +1,1 @@
+"""Attributes, cells, targets, labels, seeds, settings, errors, files and progress."""

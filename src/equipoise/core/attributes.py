@@ -1,0 +1,202 @@
+"""Attributes, their levels, and the cells of their product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.core.errors import InputError
+
+UNKNOWN = -1
+"""The level or the cell of an image on which a classifier abstained."""
+
+UNKNOWN_NAME = "unknown"
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One thing to balance, and its values.
+
+    Parameters
+    ----------
+    name : str
+        For example "smiling".
+    levels : tuple of str
+        At least two different names, for example ("no", "yes").
+    ordered : bool
+        Whether the levels have an order, as dark < medium < light.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    ordered: bool = False
+
+    def __post_init__(self) -> None:
+        names = {self.name, *self.levels}
+        if len(self.levels) < 2 or len(set(self.levels)) != len(self.levels):
+            raise InputError(
+                f"levels of attribute {self.name!r}",
+                "must be at least two different names",
+                self.levels,
+                "List each value of the attribute once.",
+            )
+        for name in names:
+            if not name or set(name) & set("=,;:|@") or name != name.strip():
+                raise InputError(
+                    f"name {name!r} in attribute {self.name!r}",
+                    "must be a word without '=,;:|@' or outer spaces",
+                    name,
+                    "Rename it, for example with an underscore.",
+                )
+        if UNKNOWN_NAME in self.levels:
+            raise InputError(
+                f"levels of attribute {self.name!r}",
+                "must not hold 'unknown', which stands for abstention",
+                self.levels,
+                "Rename that level, for example 'other'.",
+            )
+
+    def level(self, name: str) -> int:
+        """Return the number of the level called `name`.
+
+        Raises
+        ------
+        InputError
+            When the attribute has no such level.
+        """
+        if name not in self.levels:
+            raise InputError(
+                f"level of attribute {self.name!r}",
+                f"must be one of {', '.join(self.levels)}",
+                name,
+                "Correct the name.",
+            )
+        return self.levels.index(name)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The cells of a product of attributes, the last attribute running fastest.
+
+    Examples
+    --------
+    >>> groups = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
+    >>> groups.size, groups.cells[1]
+    (4, 'smiling=no, tone=light')
+    >>> groups.index("tone=light, smiling=no")
+    1
+    """
+
+    attributes: tuple[Attribute, ...]
+
+    def __post_init__(self) -> None:
+        names = self.names
+        if not names or len(set(names)) != len(names):
+            raise InputError(
+                "attributes",
+                "must be at least one, each named once",
+                ", ".join(names) or "none",
+                "Pass, for example, --attributes smiling,skin_tone.",
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the attributes, in order."""
+        return tuple(attribute.name for attribute in self.attributes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of levels of each attribute."""
+        return tuple(len(attribute.levels) for attribute in self.attributes)
+
+    @property
+    def size(self) -> int:
+        """Number of cells, K."""
+        return int(np.prod(self.shape))
+
+    @cached_property
+    def cells(self) -> tuple[str, ...]:
+        """Names of the K cells: "smiling=yes, skin_tone=dark"."""
+        return tuple(
+            ", ".join(f"{a.name}={level}" for a, level in zip(self.attributes, levels, strict=True))
+            for levels in product(*(a.levels for a in self.attributes))
+        )
+
+    @cached_property
+    def levels(self) -> NDArray[np.int64]:
+        """Level of each attribute in each cell, shape (K, A)."""
+        return np.stack(np.unravel_index(np.arange(self.size), self.shape), axis=1)
+
+    def attribute(self, name: str) -> int:
+        """Return the position of the attribute called `name`.
+
+        Raises
+        ------
+        InputError
+            When there is no such attribute.
+        """
+        if name not in self.names:
+            raise InputError(
+                "attribute", f"must be one of {', '.join(self.names)}", name, "Correct the name."
+            )
+        return self.names.index(name)
+
+    def index(self, cell: str) -> int:
+        """Return the number of a cell written as "attribute=level, ...", in any order.
+
+        Raises
+        ------
+        InputError
+            When an attribute or a level is unknown, missing, or named twice.
+        """
+        pairs = [tuple(part.strip() for part in item.split("=")) for item in cell.split(",")]
+        if any(len(pair) != 2 for pair in pairs) or sorted(p[0] for p in pairs) != sorted(
+            self.names
+        ):
+            raise InputError(
+                "cell",
+                f"must name each of {', '.join(self.names)} once, as attribute=level",
+                cell,
+                f"Write it as in {self.cells[0]!r}.",
+            )
+        wanted: dict[str, str] = {name: level for name, level in pairs}
+        levels = [a.level(wanted[a.name]) for a in self.attributes]
+        return int(np.ravel_multi_index(levels, self.shape))
+
+    def cell_of(self, levels: ArrayLike) -> NDArray[np.int64]:
+        """Return the cell of each row of levels.
+
+        Parameters
+        ----------
+        levels : array_like of int, shape (n, A)
+            Level numbers; `UNKNOWN` (-1) where a classifier abstained.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n,), int64
+            Cell numbers in [0, K); `UNKNOWN` where any level is unknown.
+        """
+        rows = np.asarray(levels, dtype=np.int64).reshape(-1, len(self.attributes))
+        known = (rows >= 0).all(axis=1)
+        cells = np.full(len(rows), UNKNOWN, dtype=np.int64)
+        cells[known] = np.ravel_multi_index(tuple(rows[known].T), self.shape)
+        return cells
+
+    def marginal(self, shares: ArrayLike, attribute: str) -> NDArray[np.float64]:
+        """Sum shares (or counts) of cells, shape (K,), to the levels of one attribute, shape (L,).
+
+        Examples
+        --------
+        >>> groups = Groups((Attribute("a", ("x", "y")), Attribute("b", ("u", "v"))))
+        >>> groups.marginal([0.1, 0.2, 0.3, 0.4], "b").round(3).tolist()
+        [0.4, 0.6]
+        """
+        table = np.asarray(shares, dtype=np.float64).reshape(self.shape)
+        axis = self.attribute(attribute)
+        others: Sequence[int] = [i for i in range(table.ndim) if i != axis]
+        return np.asarray(table.sum(axis=tuple(others)))

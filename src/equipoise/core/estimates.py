@@ -1,0 +1,80 @@
+"""A number with its interval, or with the reason why it has none.
+
+Quantiles of weighted values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t
+
+LEVEL = 0.95
+"""Confidence level of intervals."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number that was estimated.
+
+    Attributes
+    ----------
+    value : float
+        NaN where it could not be had; `note` says why.
+    low, high : float
+        Interval at `LEVEL`; NaN where there is none.
+    note : str
+        What a reader must know of this number; empty as a rule.
+    """
+
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    note: str = ""
+
+    @classmethod
+    def missing(cls, why: str) -> Estimate:
+        """Return a number that could not be had."""
+        return cls(np.nan, note=why)
+
+
+def around(value: float, error: float, freedom: int) -> Estimate:
+    """Return a value with Student's interval of a standard error, with `freedom` degrees."""
+    reach = float(t.ppf((1 + LEVEL) / 2, freedom)) * error
+    return Estimate(value, value - reach, value + reach)
+
+
+def jackknife_error(left_out: ArrayLike) -> float:
+    """Return the standard error by the jackknife (Efron and Stein 1981, equation 1.2).
+
+    Parameters
+    ----------
+    left_out : array_like, shape (g,)
+        The estimate without observation, or group, 1 .. g.
+    """
+    values = np.asarray(left_out, np.float64)
+    return float(np.sqrt((len(values) - 1) * values.var()))
+
+
+def weighted_quantile(
+    values: NDArray[np.floating], weights: NDArray[np.float64], level: float
+) -> float:
+    """Return the value up to which `level` of the weight lies.
+
+    Parameters
+    ----------
+    values, weights : numpy.ndarray, shape (n,)
+        Weights are at least 0.
+    level : float
+        In [0, 1].
+
+    Examples
+    --------
+    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0]), 0.5)
+    2.0
+    """
+    order = np.argsort(values)
+    mass = weights[order].cumsum()
+    return float(values[order[np.searchsorted(mass, level * mass[-1])]])

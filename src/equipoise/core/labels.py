@@ -1,0 +1,158 @@
+"""What classifiers said of images: levels, probabilities, scores; as arrays or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Groups
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Answers on n images.
+
+    Attributes
+    ----------
+    groups : Groups
+        The attributes, A of them.
+    levels : numpy.ndarray, shape (n, A), int8
+        Level numbers; -1 (`UNKNOWN`) where the classifier abstained.
+    probabilities : tuple of numpy.ndarray, each shape (n, L_a), float32
+        Per attribute, in [0, 1].
+    scores : numpy.ndarray, shape (n, A), float32
+        A number that grows with the level (a probability, an age in years, an angle in
+        degrees); NaN where an attribute has none.
+    """
+
+    groups: Groups
+    levels: NDArray[np.int8]
+    probabilities: tuple[NDArray[np.float32], ...]
+    scores: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """Cell of each image, shape (n,); -1 where any level is unknown."""
+        return self.groups.cell_of(self.levels)
+
+    def restricted(self, groups: Groups) -> Labels:
+        """Return the labels of some of the attributes, in the order of `groups`."""
+        columns = [self.groups.attribute(name) for name in groups.names]
+        probabilities = tuple(self.probabilities[a] for a in columns)
+        return Labels(groups, self.levels[:, columns], probabilities, self.scores[:, columns])
+
+    def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Labels:
+        """Return the labels of some rows."""
+        return Labels(
+            self.groups,
+            self.levels[rows],
+            tuple(p[rows] for p in self.probabilities),
+            self.scores[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCodes:
+    """Codes with what classifiers said of their images, as far as they stand for the prior.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray, shape (n, dim), float32
+    labels : Labels
+    weights : numpy.ndarray, shape (n,), float64
+        Density of the prior over that of the source of each code, up to a common factor; means
+        under these weights estimate means over the prior.
+    """
+
+    codes: NDArray[np.float32]
+    labels: Labels
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def of_prior(cls, codes: NDArray[np.float32], labels: Labels) -> LabelledCodes:
+        """Take codes that were drawn from the prior itself."""
+        return cls(codes, labels, np.ones(len(codes)))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Which codes have a cell, shape (n,)."""
+        return np.asarray(self.labels.cells != UNKNOWN)
+
+    def shares(self) -> NDArray[np.float64]:
+        """Estimate the prior's shares of the cells among known images, shape (K,)."""
+        cells = self.labels.cells[self.known]
+        mass = np.bincount(cells, self.weights[self.known], self.labels.groups.size)
+        return np.asarray(mass / mass.sum())
+
+    def effective(self) -> NDArray[np.float64]:
+        """Return the effective number of codes of each cell (Kish 1965), shape (K,).
+
+        (sum of weights) squared over the sum of squared weights: how many codes of the prior
+        would tell as much.
+        """
+        cells, weights = self.labels.cells[self.known], self.weights[self.known]
+        size = self.labels.groups.size
+        squares = np.bincount(cells, weights**2, size)
+        return np.asarray(np.bincount(cells, weights, size) ** 2 / np.maximum(squares, 1e-300))
+
+
+def concatenate(parts: Sequence[Labels]) -> Labels:
+    """Join labels of the same groups, in order."""
+    return Labels(
+        parts[0].groups,
+        np.concatenate([part.levels for part in parts]),
+        tuple(np.concatenate(p) for p in zip(*(part.probabilities for part in parts), strict=True)),
+        np.concatenate([part.scores for part in parts]),
+    )
+
+
+def to_columns(labels: Labels) -> dict[str, pa.Array]:
+    """Return the columns that a table of these labels has.
+
+    For each attribute: its level by name (or "unknown"), `NAME.p.LEVEL` for each level, and
+    `NAME.score`.
+    """
+    columns: dict[str, pa.Array] = {}
+    for a, attribute in enumerate(labels.groups.attributes):
+        names = pa.array([*attribute.levels, UNKNOWN_NAME])
+        numbers = np.where(
+            labels.levels[:, a] == UNKNOWN, len(attribute.levels), labels.levels[:, a]
+        )
+        columns[attribute.name] = pa.DictionaryArray.from_arrays(numbers.astype(np.int8), names)
+        for level, name in enumerate(attribute.levels):
+            values = np.ascontiguousarray(labels.probabilities[a][:, level])
+            columns[f"{attribute.name}.p.{name}"] = pa.array(values)
+        columns[f"{attribute.name}.score"] = pa.array(np.ascontiguousarray(labels.scores[:, a]))
+    return columns
+
+
+def from_table(table: pa.Table, groups: Groups) -> Labels:
+    """Read labels back from a table that holds the columns of `to_columns`."""
+    levels, scores, probabilities = [], [], []
+    for attribute in groups.attributes:
+        numbers = {name: i for i, name in enumerate(attribute.levels)}
+        column = table[attribute.name].combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            column = pa.concat_arrays(column.chunks)
+        order = np.array(
+            [numbers.get(name, UNKNOWN) for name in column.dictionary.to_pylist()], np.int8
+        )
+        levels.append(order[column.indices.to_numpy(zero_copy_only=False)])
+        probabilities.append(
+            np.stack(
+                [table[f"{attribute.name}.p.{name}"].to_numpy() for name in attribute.levels], 1
+            )
+        )
+        scores.append(table[f"{attribute.name}.score"].to_numpy())
+    return Labels(groups, np.stack(levels, 1), tuple(probabilities), np.stack(scores, 1))

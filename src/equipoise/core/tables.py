@@ -1,0 +1,105 @@
+"""CSV files from other hands: read whole, within bounds, or refused with a reason."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import write_text
+
+LARGEST = 256 * 2**20
+"""Bytes of a table at most: a million rows of metadata of eight attributes."""
+
+_SHOWN = 60
+
+
+def read_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, row) of a CSV file with a header, UTF-8, commas or semicolons.
+
+    Parameters
+    ----------
+    path : Path
+    needed : sequence of str
+        Columns that must be there, each once; others are given as they come.
+
+    Raises
+    ------
+    InputError
+        When there is no such file.
+    FileFormatError
+        When it is larger than `LARGEST`, no UTF-8 text, lacks a column, or a row has too many or
+        too few values.
+    """
+    text = _read_text(path)
+    first = text.partition("\n")[0]
+    separator = ";" if ";" in first and "," not in first else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        for name in needed:
+            if header.count(name) != 1:
+                raise FileFormatError(
+                    f"table {path}",
+                    f"must have the column {name!r} once",
+                    shown(", ".join(header)),
+                    "Keep the columns as they were exported.",
+                )
+        for row in reader:
+            if not any(value.strip() for value in row):
+                continue
+            if len(row) != len(header):
+                raise FileFormatError(
+                    f"row {reader.line_num} of {path}",
+                    f"must have {len(header)} values",
+                    len(row),
+                    "Put quotes around a value that holds the separator.",
+                )
+            yield reader.line_num, dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        raise FileFormatError(
+            f"row {reader.line_num} of {path}", "must be CSV", str(error), "Save it anew as CSV."
+        ) from error
+
+
+def _read_text(path: Path) -> str:
+    remedy = "Save it as CSV, UTF-8."
+    try:
+        if not path.is_file():
+            raise InputError(f"table {path}", "must be a file", "none", "Correct the path.")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise FileFormatError(
+                f"table {path}", f"must be under {LARGEST // 2**20} MiB", "more", "Cut it."
+            )
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise FileFormatError(
+            f"table {path}", "must be readable", error.strerror or str(error), remedy
+        ) from error
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"table {path}", "must be UTF-8 text", str(error), remedy) from error
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    """Write a CSV file whole or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def shown(value: str) -> str:
+    r"""Return a foreign value short and printable, for an error.
+
+    Examples
+    --------
+    >>> shown("a" * 100)[-5:], shown("a\x1b[2J")
+    ('aaa..', 'a?[2J')
+    """
+    short = value if len(value) <= _SHOWN else value[: _SHOWN - 2] + ".."
+    return "".join(c if c.isprintable() else "?" for c in short)

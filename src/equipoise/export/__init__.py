@@ -1,5 +1,0 @@
-"""Drawn images on disk."""
-
-from equipoise.export.formats import FORMATS, format_of, write_draws
-
-__all__ = ["FORMATS", "format_of", "write_draws"]

@@ -1,0 +1,160 @@
+"""Priors other than the standard normal: the cube, and the sphere.
+
+What a StyleGAN2 was trained to be fed: normal codes with a class each, mapped or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from equipoise.core.parallel import one_thread
+from equipoise.core.seeds import Stream, blocks, generator_for, normal_rows
+from equipoise.generators.base import Prior, StandardNormal
+
+PRIORS = ("normal", "uniform", "spherical")
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Independent values, uniform in [-1, 1].
+
+    Examples
+    --------
+    >>> bool(np.abs(Uniform(3).codes(seed=0, start=0, stop=100)).max() <= 1)
+    True
+    """
+
+    dim: int
+
+    def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Return codes [start, stop) of the seed, shape (stop - start, dim), float32.
+
+        They are 2 Phi(x) - 1 of the standard normal values x of the same seed.
+        """
+        return np.asarray(2 * ndtr(normal_rows(seed, start, stop, self.dim)) - 1, np.float32)
+
+    def log_density(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the natural logarithm of the density at each code, shape (n,); -inf outside."""
+        inside = (np.abs(codes) <= 1).all(axis=1)
+        return np.where(inside, -self.dim * np.log(2), -np.inf)
+
+
+@dataclass(frozen=True)
+class Spherical:
+    """Directions, uniform on the sphere of radius sqrt(dim).
+
+    That is where the "pixel norm" of progressive GANs puts codes (Karras et al. 2018, arXiv
+    1710.10196, section 4.2).
+    """
+
+    dim: int
+
+    def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
+        rows = normal_rows(seed, start, stop, self.dim)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows * (np.sqrt(self.dim) / norms), np.float32)
+
+    def log_density(self, codes: NDArray[np.float32]) -> None:
+        """Return None: a sphere has no volume."""
+
+
+def prior_of(name: str, dim: int) -> Prior:
+    """Return the prior, of `PRIORS`, over codes of `dim` values."""
+    kinds: dict[str, type[StandardNormal] | type[Uniform] | type[Spherical]] = {
+        "normal": StandardNormal,
+        "uniform": Uniform,
+        "spherical": Spherical,
+    }
+    return kinds[name](dim)
+
+
+_CHUNK = 128
+_KEPT = 64
+
+
+@dataclass(frozen=True)
+class ClassNormal:
+    """Standard normal values and, after them, a class as a one-hot block.
+
+    Attributes
+    ----------
+    normal_dim : int
+        Normal values in a code.
+    shares : tuple of float
+        Of each class; sum to 1.
+
+    Examples
+    --------
+    >>> ClassNormal(2, (0.0, 1.0)).codes(seed=0, start=5, stop=6)[:, 2:].tolist()
+    [[0.0, 1.0]]
+    """
+
+    normal_dim: int
+    shares: tuple[float, ...]
+
+    def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
+        normal = StandardNormal(self.normal_dim).codes(seed, start, stop)
+        places = [
+            generator_for(seed, Stream.CLASS, block).random(rows.stop)[rows]
+            for block, rows in blocks(start, stop)
+        ]
+        edges = np.cumsum(self.shares)
+        last = np.flatnonzero(self.shares)[-1]  # The sum may round to just under 1.
+        drawn = np.searchsorted(edges, np.concatenate([*places, np.empty(0)]), side="right")
+        one_hot = np.eye(len(self.shares), dtype=np.float32)[np.minimum(drawn, last)]
+        return np.concatenate([normal, one_hot], axis=1)
+
+    def log_density(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the log density of the normal values plus the log share of the class, (n,)."""
+        with np.errstate(divide="ignore"):
+            shares = np.log(self.shares)
+        normal, one_hot = np.split(codes, [self.normal_dim], axis=1)
+        density = StandardNormal(self.normal_dim).log_density(normal)
+        return np.asarray(density + shares[one_hot.argmax(axis=1)], np.float64)
+
+
+class Mapped:
+    """Codes of another prior, mapped. Their density is not known.
+
+    Parameters
+    ----------
+    source : StandardNormal or ClassNormal
+    mapping : callable
+        Codes, shape (128, source dim), to codes, shape (128, dim), float32. It must compute on
+        the processor, so that the same codes come whatever the generator's device.
+    """
+
+    def __init__(
+        self,
+        source: StandardNormal | ClassNormal,
+        mapping: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    ) -> None:
+        self._source, self._mapping = source, mapping
+        self._chunk = lru_cache(maxsize=_KEPT)(self._compute_chunk)
+
+    def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
+        first = start // _CHUNK
+        whole = [
+            self._chunk(seed, number) for number in range(first, max(-(-stop // _CHUNK), first + 1))
+        ]
+        rows: NDArray[np.float32] = np.concatenate(whole)
+        return rows[start - first * _CHUNK : stop - first * _CHUNK]
+
+    def _compute_chunk(self, seed: int, number: int) -> NDArray[np.float32]:
+        # Whole chunks on one thread: matrix products round by the number of rows and threads.
+        with one_thread():
+            rows = self._mapping(self._source.codes(seed, number * _CHUNK, (number + 1) * _CHUNK))
+        rows.setflags(write=False)
+        return rows
+
+    def log_density(self, codes: NDArray[np.float32]) -> None:
+        """Return None: the density of mapped codes has no closed form."""

@@ -1,0 +1,82 @@
+"""Generators in the files of other projects, read as data: nothing in a file is imported or run.
+
+`pickle_reader.py` reads the pickle language, `storages.py` tensors, `torch_file.py` what torch.save
+writes; `nvidia.py`, `rosinality.py` and `genforce.py` know one project's layout each.
+
+Checkpoints that torch.save wrote, of rosinality/stylegan2-pytorch and of genforce.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equipoise.core.errors import InputError
+from equipoise.generators.stylegan.checkpoints.found import Found
+from equipoise.generators.stylegan.checkpoints.genforce import translate_genforce
+from equipoise.generators.stylegan.checkpoints.nvidia import read_nvidia
+from equipoise.generators.stylegan.checkpoints.rosinality import translate_rosinality
+from equipoise.runtimes.pickles.reader import Call, foreign
+from equipoise.runtimes.pickles.tensors import read_torch_file, tensor_of
+from equipoise.runtimes.tensor_views import bounded
+
+__all__ = ["Found", "read_foreign"]
+
+
+def read_foreign(path: Path) -> Found:
+    """Read sizes and weights of a StyleGAN2: a `.pkl` as NVIDIA's, others as torch.save's.
+
+    Raises
+    ------
+    FileFormatError
+        When the file is damaged, too large, names anything but tensors and plain values, or holds
+        something else than a StyleGAN2.
+    """
+    return read_nvidia(path) if path.suffix == ".pkl" else read_checkpoint(path)
+
+
+_GENFORCE = ("generator_smooth", "generator")
+
+
+def read_checkpoint(path: Path) -> Found:
+    """Read the smoothed generator of a checkpoint.
+
+    Raises
+    ------
+    FileFormatError
+        As `equipoise.generators.stylegan.checkpoints.read_foreign`.
+    """
+    where = f"generator file {path}"
+    content = _items(read_torch_file(path), where)
+    try:
+        if "g_ema" in content:
+            mean = content.get("latent_avg")
+            return translate_rosinality(
+                _state(content["g_ema"], where), None if mean is None else tensor_of(mean, where)
+            )
+        models = _items(content.get("models", content), where)
+        for name in _GENFORCE:
+            if name in models:
+                return translate_genforce(_state(models[name], where))
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise foreign(where, "must hold the layers of a StyleGAN2", reason[:200]) from error
+    raise foreign(
+        where,
+        f"must hold one of g_ema, {', '.join(_GENFORCE)}",
+        str([key for key in content if isinstance(key, str)][:5])[:200],
+    )
+
+
+def _state(value: Any, where: str) -> dict[str, torch.Tensor]:
+    items = _items(value, where).items()
+    return dict(bounded((str(name), tensor_of(tensor, where)) for name, tensor in items))
+
+
+def _items(value: Any, where: str) -> dict[Any, Any]:
+    items = value.items if isinstance(value, Call) else value
+    if not isinstance(items, dict):
+        raise foreign(where, "must hold a state dict", type(value).__name__)
+    return items

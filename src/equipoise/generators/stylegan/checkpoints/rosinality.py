@@ -1,0 +1,75 @@
+"""The checkpoints of rosinality/stylegan2-pytorch: "g_ema", and "latent_avg" beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+
+from equipoise.generators.stylegan.checkpoints.found import Found
+from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
+
+_FILTER = re.compile(r"(.*\.)?(blur|upsample)\.kernel")
+
+
+def translate_rosinality(
+    stored: Mapping[str, torch.Tensor], latent_avg: torch.Tensor | None
+) -> Found:
+    """Return sizes and weights in our terms.
+
+    Their convolutions scale weights by 1 / sqrt(inputs * 9) before they demodulate; ours do not,
+    so the factor goes into the weight. A checkpoint without a mean of w gets 0.
+
+    Raises
+    ------
+    KeyError, IndexError, ValueError
+        When it is of another layout.
+    """
+    theirs = {name: tensor for name, tensor in stored.items() if not _FILTER.fullmatch(name)}
+    depth = sum(re.fullmatch(r"style\.\d+\.weight", name) is not None for name in theirs)
+    blocks = 1 + sum(re.fullmatch(r"to_rgbs\.\d+\.bias", name) is not None for name in theirs)
+    sizes = [4 * 2**i for i in range(blocks)]
+    names = {"b4.conv1": ("conv1", "noises.noise_0")}
+    names |= {
+        f"b{size}.conv{c}": (f"convs.{2 * i + c}", f"noises.noise_{2 * i + c + 1}")
+        for i, size in enumerate(sizes[1:])
+        for c in (0, 1)
+    }
+    state = {"synthesis.b4.const": theirs["input.input"][0]}
+    for ours, (conv, noise) in names.items():
+        weight = theirs[f"{conv}.conv.weight"][0]
+        state |= {
+            f"synthesis.{ours}.weight": weight / (weight.shape[1] * 9) ** 0.5,
+            f"synthesis.{ours}.bias": theirs[f"{conv}.activate.bias"],
+            f"synthesis.{ours}.noise_strength": theirs[f"{conv}.noise.weight"][0],
+            f"synthesis.{ours}.noise_const": theirs[noise][0, 0],
+        }
+        state |= _affine(theirs, conv, ours)
+    for i, size in enumerate(sizes):
+        colours, ours = ("to_rgb1" if i == 0 else f"to_rgbs.{i - 1}"), f"b{size}.torgb"
+        state[f"synthesis.{ours}.weight"] = theirs[f"{colours}.conv.weight"][0]
+        state[f"synthesis.{ours}.bias"] = theirs[f"{colours}.bias"].flatten()
+        state |= _affine(theirs, colours, ours)
+    for i in range(depth):
+        state |= {
+            f"mapping.fc{i}.{kind}": theirs[f"style.{i + 1}.{kind}"] for kind in ("weight", "bias")
+        }
+    width = len(theirs[f"style.{depth}.weight"])
+    state["mapping.w_avg"] = torch.zeros(width) if latent_avg is None else latent_avg.flatten()
+    config = Config(
+        resolution=sizes[-1],
+        channels=tuple(len(state[f"synthesis.b{size}.conv1.weight"]) for size in sizes),
+        z_dim=theirs["style.1.weight"].shape[1],
+        w_dim=width,
+        mapping_layers=depth,
+        mapping_width=width,
+    )
+    return Found(config, state)
+
+
+def _affine(theirs: Mapping[str, torch.Tensor], layer: str, ours: str) -> dict[str, torch.Tensor]:
+    return {
+        f"synthesis.{ours}.affine.{kind}": theirs[f"{layer}.conv.modulation.{kind}"]
+        for kind in ("weight", "bias")
+    }

@@ -1,0 +1,1 @@
+"""Codes or image files in, a table of labels out, streamed and resumable."""

@@ -1,0 +1,217 @@
+"""From filled tables to truth: raters' levels, their agreement, the majority, the error matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Groups
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.tables import read_rows, shown
+from equipoise.measure.correction import Correction, correct
+from equipoise.measure.error_matrix import ErrorMatrix
+from equipoise.measure.people.task import Task
+from equipoise.samplers.export.metadata import answer_name
+from equipoise.stats.agreement import cohen_kappa, count_votes, krippendorff_alpha
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far raters agree on one attribute.
+
+    Attributes
+    ----------
+    attribute : str
+    raters : int
+    rated_twice : int
+        Images with at least two ratings.
+    kappa : float or None
+        Cohen's, for two raters; None for another number, or when it is not defined.
+    alpha : float or None
+        Krippendorff's, nominal; None when it is not defined.
+    ties : int
+        Images dropped because their levels are level with each other.
+    unrated : int
+        Images on which no rater gave a level.
+    """
+
+    attribute: str
+    raters: int
+    rated_twice: int
+    kappa: float | None
+    alpha: float | None
+    ties: int
+    unrated: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What raters' labels say of the classifier, and of the images.
+
+    Attributes
+    ----------
+    agreement : tuple of Agreement
+        One an attribute.
+    errors : tuple of ErrorMatrix
+        One an attribute, then one for the cells when there are several attributes.
+    corrections : tuple of Correction
+        In the same order, given the answer; intervals hold together within each.
+    """
+
+    agreement: tuple[Agreement, ...]
+    errors: tuple[ErrorMatrix, ...]
+    corrections: tuple[Correction, ...]
+
+
+def read_ratings(paths: Sequence[Path], task: Task) -> NDArray[np.int8]:
+    """Read the tables that raters filled, one a rater.
+
+    An empty place, or "unknown", is no rating; an image that a table leaves out has none.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        At least one.
+    task : Task
+        What they were given.
+
+    Returns
+    -------
+    numpy.ndarray, shape (raters, m, A), int8
+        Levels; -1 where a rater gave none.
+
+    Raises
+    ------
+    InputError
+        When there is no table, or no such file.
+    FileFormatError
+        When a table is no bounded CSV, lacks a column, or a row names another image, an image
+        twice, or a value that is no level; row and value are named.
+    """
+    if not paths:
+        raise InputError("tables", "must be at least one", "none", "Give the filled to_label.csv.")
+    place = {image: i for i, image in enumerate(task.images)}
+    ratings = np.full((len(paths), len(place), len(task.groups.names)), UNKNOWN, np.int8)
+    for rater, path in enumerate(paths):
+        seen: set[str] = set()
+        for line, row in read_rows(path, ["image", *task.groups.names]):
+            image = row["image"].strip()
+            if image not in place or image in seen:
+                raise FileFormatError(
+                    f"image in row {line} of {path}",
+                    "must be one of those exported, once",
+                    shown(image),
+                    "Keep the column image as it was.",
+                )
+            seen.add(image)
+            ratings[rater, place[image]] = _levels(row, line, path, task.groups)
+    return ratings
+
+
+def _levels(row: dict[str, str], line: int, path: Path, groups: Groups) -> list[int]:
+    found = []
+    for attribute in groups.attributes:
+        value = row[attribute.name].strip()
+        if value in ("", UNKNOWN_NAME):
+            found.append(UNKNOWN)
+        elif value in attribute.levels:
+            found.append(attribute.levels.index(value))
+        else:
+            raise FileFormatError(
+                f"{attribute.name} in row {line} of {path}",
+                f"must be one of {', '.join(attribute.levels)}, or empty",
+                shown(value),
+                "Correct the word.",
+            )
+    return found
+
+
+def majority(ratings: NDArray[np.int8], size: int) -> tuple[NDArray[np.int64], int, int]:
+    """Return the level that most raters gave each image, and how many images have none.
+
+    Parameters
+    ----------
+    ratings : numpy.ndarray, shape (raters, m), int8
+        Levels; -1 where a rater gave none.
+    size : int
+        Number of levels.
+
+    Returns
+    -------
+    truth : numpy.ndarray, shape (m,), int64
+        -1 where no level has more ratings than every other.
+    ties, unrated : int
+        Images without a truth because levels are level, and because nobody rated.
+
+    Examples
+    --------
+    >>> truth, ties, unrated = majority(np.array([[0, 1, -1], [0, 0, -1]], np.int8), 2)
+    >>> truth.tolist(), ties, unrated
+    ([0, -1, -1], 1, 1)
+    """
+    votes = count_votes(ratings, size)
+    most = votes.max(axis=1)
+    unrated = most == 0
+    tied = ~unrated & ((votes == most[:, None]).sum(axis=1) > 1)
+    truth = np.where(unrated | tied, UNKNOWN, votes.argmax(axis=1))
+    return truth, int(tied.sum()), int(unrated.sum())
+
+
+def judge(task: Task, ratings: NDArray[np.int8], *, seed: int = 0) -> Judged:
+    """Tell what raters' labels say.
+
+    Images without a truth are left out of the error matrix, as if they had not been chosen. That
+    misleads when they are of other levels than the rest of the same answer: look at `ties` and
+    `unrated`.
+
+    Parameters
+    ----------
+    task : Task
+    ratings : numpy.ndarray, shape (raters, m, A), int8
+        As `read_ratings` returns them.
+    seed : int
+        Of the intervals' draws.
+    """
+    groups = task.groups
+    names = tuple(answer_name(groups, row) for row in task.answers.tolist())
+    agreement, errors = [], []
+    truths = np.empty((len(task.images), len(groups.names)), np.int64)
+    for a, attribute in enumerate(groups.attributes):
+        given = ratings[:, :, a]
+        truths[:, a], ties, unrated = majority(given, len(attribute.levels))
+        agreement.append(
+            Agreement(
+                attribute.name,
+                len(given),
+                int(((given != UNKNOWN).sum(axis=0) >= 2).sum()),
+                cohen_kappa(given[0], given[1]) if len(given) == 2 else None,
+                krippendorff_alpha(given),
+                ties,
+                unrated,
+            )
+        )
+        levels = tuple(f"{attribute.name}={level}" for level in attribute.levels)
+        meant = task.answers[:, a].astype(np.int64)
+        errors.append(_tabulate(levels, names, meant, truths[:, a], task))
+    if len(groups.names) > 1:
+        meant = groups.cell_of(task.answers)
+        errors.append(_tabulate(groups.cells, names, meant, groups.cell_of(truths), task))
+    corrections = tuple(correct(task.counts, table, "answer", seed=seed) for table in errors)
+    return Judged(tuple(agreement), tuple(errors), corrections)
+
+
+def _tabulate(
+    levels: tuple[str, ...],
+    answers: tuple[str, ...],
+    meant: NDArray[np.int64],
+    truth: NDArray[np.int64],
+    task: Task,
+) -> ErrorMatrix:
+    counts = np.zeros((len(levels), len(answers)), np.int64)
+    known = truth != UNKNOWN
+    np.add.at(counts, (truth[known], task.stratum[known]), 1)
+    return ErrorMatrix(levels, answers, meant, counts)

@@ -1,0 +1,339 @@
+"""The folder that raters are given, blind to what the classifier said, and its other half.
+
+to_label.csv      one row an image, one empty column an attribute: for raters
+how_to_label.txt  the levels of each attribute: for raters
+images/, sheets/  the images under new names, alone and on numbered sheets: for raters
+answers.csv       what the classifier said of each image: not for raters
+plan.json         how the images were chosen, and from how many: not for raters
+
+Which images people are to judge: by chance within each answer of the classifier.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageOps
+
+from equipoise.classifiers.panel import Panel
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, Groups
+from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, check_count
+from equipoise.core.files import atomic_path, storage, write_json
+from equipoise.core.progress import Progress, silent
+from equipoise.core.seeds import Stream, generator_for
+from equipoise.core.tables import read_rows, write_rows
+from equipoise.labelling.image_files import image_files, label_files, read_image
+from equipoise.samplers.export.metadata import Answered, _draws, parse_draws
+
+FORMAT = 1
+TABLE, ANSWERS, PLAN = "to_label.csv", "answers.csv", "plan.json"
+
+_COLUMNS, _ROWS, _SIDE, _CAPTION = 6, 5, 160, 14
+_LARGEST_PLAN = 16 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What was given to raters.
+
+    Attributes
+    ----------
+    groups : Groups
+        The attributes, A of them.
+    answers : numpy.ndarray, shape (S, A), int8
+        The different answers of the classifier on all attributes; -1 is an abstention.
+    counts : numpy.ndarray, shape (S,), int64
+        Images of each answer in the source, judged or not.
+    images : tuple of str
+        The m images as raters see them: "images/0001.png".
+    stratum : numpy.ndarray, shape (m,), int64
+        The answer on each image.
+    draws : str
+        Of which sampler the source holds draws, as `equipoise sample` notes it; "" where nothing
+        tells.
+    """
+
+    groups: Groups
+    answers: NDArray[np.int8]
+    counts: NDArray[np.int64]
+    images: tuple[str, ...]
+    stratum: NDArray[np.int64]
+    draws: str = ""
+
+
+def write_task(
+    answered: Answered, chosen: Chosen, out: Path, *, progress: Progress = silent
+) -> Path:
+    """Write the folder.
+
+    Images are decoded and written anew, so that neither names nor metadata inside them tell where
+    they come from.
+
+    Raises
+    ------
+    InputError
+        When the folder is not empty.
+    FileFormatError
+        When an image is no picture.
+    StorageError
+        When the disk fails.
+    """
+    with storage(out):
+        if out.exists() and any(out.iterdir()):
+            raise InputError(
+                f"folder {out}", "must be empty", "files", "Choose another folder with --out."
+            )
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        (out / "sheets").mkdir(exist_ok=True)
+    try:
+        _write(answered, chosen, out, progress)
+    except BaseException:
+        # A part of a task is of no use, and would be in the way of the next try.
+        for path in out.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+    return out
+
+
+def _write(answered: Answered, chosen: Chosen, out: Path, progress: Progress) -> None:
+    groups = answered.groups
+    names = [f"images/{number:04d}.png" for number in range(1, len(chosen.rows) + 1)]
+    with storage(out):
+        sheets = _Sheets(out / "sheets")
+        for done, (row, name) in enumerate(zip(chosen.rows, names, strict=True), 1):
+            image = Image.fromarray(
+                read_image(answered.folder / answered.files[row]).transpose(1, 2, 0)
+            )
+            image.save(out / name, format="PNG")
+            sheets.add(image, Path(name).stem)
+            progress("export", done, len(names))
+        sheets.close()
+    empty = dict.fromkeys(groups.names, "")
+    write_rows(out / TABLE, ["image", *groups.names], ({"image": n, **empty} for n in names))
+    write_rows(
+        out / ANSWERS,
+        ["image", "source", "stratum", *groups.names],
+        _answer_rows(answered, chosen, names),
+    )
+    with atomic_path(out / "how_to_label.txt") as part:
+        part.write_text(_instructions(groups), encoding="utf-8")
+    plan = {
+        "format": FORMAT,
+        "attributes": [{"name": a.name, "levels": a.levels} for a in groups.attributes],
+        "answers": chosen.answers,
+        "counts": chosen.counts,
+        "draws": answered.draws,
+    }
+    write_json(out / PLAN, plan)
+
+
+def check_drawn_by(task: Task, sampler: str, attributes: Sequence[str]) -> None:
+    """Check that people labelled one-shot draws of a sampler, named by its digest.
+
+    Raises
+    ------
+    InputError
+        Otherwise.
+    """
+    draws = parse_draws(task.draws)
+    is_own = draws.get("sampler") == sampler
+    one_shot = draws.get("cell") is None and not draws.get("verified")
+    if not (is_own and one_shot and set(task.groups.names) == set(attributes)):
+        raise InputError(
+            "run",
+            "must be the run by whose sampler the labelled images were drawn one-shot, answered by "
+            f"its own classifiers, with labels of {', '.join(attributes)}",
+            task.draws or "images of which nothing tells what drew them",
+            "Leave --run out, and take --json; or export draws of the run's sampler.",
+        )
+
+
+def _answer_rows(answered: Answered, chosen: Chosen, names: list[str]) -> Iterator[dict[str, str]]:
+    for row, stratum, name in zip(chosen.rows, chosen.stratum, names, strict=True):
+        levels = {
+            a.name: a.levels[level] if level != UNKNOWN else UNKNOWN_NAME
+            for a, level in zip(answered.groups.attributes, answered.levels[row], strict=True)
+        }
+        # The leading dot keeps a spreadsheet from taking a name such as =A1.png for a formula.
+        yield {
+            "image": name,
+            "source": f"./{answered.files[row]}",
+            "stratum": str(stratum),
+            **levels,
+        }
+
+
+def _instructions(groups: Groups) -> str:
+    levels = "\n".join(f"  {a.name}: {', '.join(a.levels)}" for a in groups.attributes)
+    return (
+        f"Fill in one of these words for each image in {TABLE}:\n{levels}\n"
+        "Leave a place empty when the image does not tell. Judge alone, and do not compare with\n"
+        "others. Numbers on the sheets are those of the images.\n"
+    )
+
+
+class _Sheets:
+    """Contact sheets, each image with its number below."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waiting: list[tuple[Image.Image, str]] = []
+        self._written = 0
+
+    def add(self, image: Image.Image, caption: str) -> None:
+        self._waiting.append((ImageOps.contain(image, (_SIDE, _SIDE)), caption))
+        if len(self._waiting) == _COLUMNS * _ROWS:
+            self.close()
+
+    def close(self) -> None:
+        """Write the sheet that is under way."""
+        if not self._waiting:
+            return
+        rows = -(-len(self._waiting) // _COLUMNS)
+        step = _SIDE + _CAPTION
+        sheet = Image.new("RGB", (_COLUMNS * (_SIDE + 4), rows * (step + 4)), "white")
+        draw = ImageDraw.Draw(sheet)
+        for i, (image, caption) in enumerate(self._waiting):
+            x, y = (i % _COLUMNS) * (_SIDE + 4) + 2, (i // _COLUMNS) * (step + 4) + 2
+            sheet.paste(image, (x, y))
+            draw.text((x, y + _SIDE), caption, fill="black")
+        self._written += 1
+        sheet.save(self._folder / f"sheet-{self._written:03d}.png", format="PNG")
+        self._waiting = []
+
+
+def read_task(folder: Path) -> Task:
+    """Read back what was given to raters.
+
+    Raises
+    ------
+    FileFormatError
+        When plan.json or answers.csv is missing, damaged, or of another format.
+    """
+    path = folder / PLAN
+    remedy = "Give the folder that `equipoise label export` wrote, whole."
+    try:
+        if path.stat().st_size > _LARGEST_PLAN:
+            raise FileFormatError(f"plan {path}", "must be under 16 MiB", "more", remedy)
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        groups, answers, counts = _parse_plan(plan)
+        rows = list(read_rows(folder / ANSWERS, ["image", "stratum"]))
+        images = tuple(row["image"] for _, row in rows)
+        stratum = np.array([int(row["stratum"]) for _, row in rows], np.int64)
+        if len(set(images)) < len(images) or ((stratum < 0) | (stratum >= len(counts))).any():
+            raise ValueError(f"rows of {ANSWERS} that do not go with it")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, EquipoiseError):
+            raise
+        raise FileFormatError(
+            f"plan {path}", f"must be a whole plan of format {FORMAT}", str(error), remedy
+        ) from error
+    return Task(groups, answers, counts, images, stratum, str(plan.get("draws", "")))
+
+
+def _parse_plan(plan: Any) -> tuple[Groups, NDArray[np.int8], NDArray[np.int64]]:
+    if plan["format"] != FORMAT:
+        raise ValueError(f"format {plan['format']!r}")
+    groups = Groups(tuple(Attribute(a["name"], tuple(a["levels"])) for a in plan["attributes"]))
+    answers, counts = np.array(plan["answers"], np.int64), np.array(plan["counts"], np.int64)
+    if answers.shape != (len(counts), len(groups.names)) or (counts < 0).any():
+        raise ValueError("answers and counts of other shapes")
+    if ((answers < UNKNOWN) | (answers >= groups.shape)).any():
+        raise ValueError("answers that are no level")
+    return groups, answers.astype(np.int8), counts
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Images to judge, and how many there are of each answer.
+
+    Attributes
+    ----------
+    rows : numpy.ndarray, shape (m,), int64
+        Which images, in an order that tells nothing.
+    stratum : numpy.ndarray, shape (m,), int64
+        The answer that the classifier gave on each.
+    answers : numpy.ndarray, shape (S, A), int8
+        The different answers on all attributes at once; -1 is an abstention.
+    counts : numpy.ndarray, shape (S,), int64
+        Images of each answer, judged or not.
+    """
+
+    rows: NDArray[np.int64]
+    stratum: NDArray[np.int64]
+    answers: NDArray[np.int8]
+    counts: NDArray[np.int64]
+
+
+def choose(
+    answered: Answered,
+    *,
+    per_answer: int | None = None,
+    at_random: int | None = None,
+    seed: int = 0,
+) -> Chosen:
+    """Choose images to judge.
+
+    Answers are those on all attributes at once, abstentions included, so that cells and single
+    attributes can both be corrected. Equal numbers from each answer tell most of rare cells; a
+    plain random sample may hold none of them.
+
+    Parameters
+    ----------
+    answered : Answered
+    per_answer : int
+        Images of each answer; all of an answer that has fewer.
+    at_random : int
+        Instead: images over all, whatever their answer; all when there are fewer.
+    seed : int
+        The same seed chooses the same images in the same order.
+
+    Raises
+    ------
+    InputError
+        When neither or both sizes are given, or one is below 1.
+    """
+    if (per_answer is None) == (at_random is None):
+        raise InputError(
+            "per_answer and at_random",
+            "must be one of the two",
+            (per_answer, at_random),
+            "Pass --per-answer 60.",
+        )
+    answers, stratum = np.unique(answered.levels, axis=0, return_inverse=True)
+    stratum = stratum.reshape(-1)
+    rng = generator_for(seed, Stream.SPLIT, 9)
+    order = rng.permutation(len(stratum))
+    if per_answer is None:
+        rows = order[: check_count("at_random", at_random or 0, "Pass --at-random 400.")]
+    else:
+        check_count("per_answer", per_answer, "Pass --per-answer 60.")
+        places = [order[stratum[order] == s][:per_answer] for s in range(len(answers))]
+        rows = rng.permutation(np.concatenate(places))
+    counts = np.bincount(stratum, minlength=len(answers))
+    return Chosen(rows, stratum[rows], answers, counts)
+
+
+def read_with_panel(folder: Path, panel: Panel, *, progress: Progress = silent) -> Answered:
+    """Let a panel answer on every image below a folder.
+
+    Raises
+    ------
+    InputError
+        When there are no images.
+    FileFormatError
+        When a file is no picture.
+    """
+    files = image_files(folder)
+    labels = label_files(files, panel, progress=progress)
+    names = tuple(path.relative_to(folder).as_posix() for path in files)
+    draws = _draws(folder)
+    own = parse_draws(draws).get("panel") == panel.digest
+    return Answered(panel.groups, folder, names, labels.levels, draws if own else "")

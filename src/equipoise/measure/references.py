@@ -1,0 +1,218 @@
+"""Images become labels and features, batch by batch; the images themselves are not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.classifiers.panel import Panel
+from equipoise.core.attributes import Groups
+from equipoise.core.errors import InputError, TooFewSamples, check_count
+from equipoise.core.labels import Labels, concatenate
+from equipoise.core.parallel import batches, ordered_map
+from equipoise.core.progress import Progress, silent
+from equipoise.core.seeds import check_seed
+from equipoise.generators.base import Generator, generate
+from equipoise.labelling.image_files import equal_sizes, read_image
+from equipoise.measure.features.base import Features, read_features
+
+_BATCH = 64
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """What is kept of a set of n images.
+
+    Attributes
+    ----------
+    features : numpy.ndarray, shape (n, dim), float32
+    labels : Labels
+        On the balanced attributes and any others.
+    name, digest, about : str
+        Of the features.
+    """
+
+    features: NDArray[np.float32]
+    labels: Labels
+    name: str
+    digest: str
+    about: str
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Pictures:
+        """Return some of the images."""
+        return Pictures(
+            self.features[rows], self.labels.take(rows), self.name, self.digest, self.about
+        )
+
+
+def see(
+    images: Callable[[Item], Iterable[NDArray[np.uint8]]],
+    items: Sequence[Item],
+    panel: Panel,
+    features: Features,
+    *,
+    stage: str = "quality",
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Pictures:
+    """Label and featurise the images of each item, in order.
+
+    Parameters
+    ----------
+    images : callable
+        Makes the images of one item, as batches of shape (n, 3, height, width), uint8; it is
+        called from several threads.
+    items : sequence
+        At least one.
+    panel : Panel
+        Reads the balanced attributes, and others whose drift is wanted.
+    features : Features
+    stage : str
+        What `progress` is told, with items done.
+    """
+
+    def one(item: Item) -> list[tuple[Labels, NDArray[np.float32]]]:
+        return [(panel.read(batch), read_features(features, batch)) for batch in images(item)]
+
+    if not items:
+        raise InputError("images", "must be at least one", "none", "Draw some.")
+    labels: list[Labels] = []
+    rows: list[NDArray[np.float32]] = []
+    with closing(ordered_map(one, items, workers)) as results:
+        for done, parts in enumerate(results, 1):
+            labels.extend(part[0] for part in parts)
+            rows.extend(part[1] for part in parts)
+            progress(stage, done, len(items))
+    return Pictures(
+        np.concatenate(rows), concatenate(labels), features.name, features.digest, features.about
+    )
+
+
+def see_codes(
+    generator: Generator,
+    codes: NDArray[np.float32],
+    panel: Panel,
+    features: Features,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Pictures:
+    """Generate, label and featurise codes, shape (n, dim)."""
+    return see(
+        lambda bounds: [generate(generator, codes[slice(*bounds)])],
+        batches(0, len(codes), generator.batch_size),
+        panel,
+        features,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def see_files(
+    files: Sequence[Path],
+    panel: Panel,
+    features: Features,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Pictures:
+    """Decode, label and featurise image files; pictures may differ in size.
+
+    Raises
+    ------
+    FileFormatError
+        When a file is no picture; the message names it.
+    """
+    return see(
+        lambda bounds: equal_sizes(map(read_image, files[slice(*bounds)])),
+        batches(0, len(files), _BATCH),
+        panel,
+        features,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def reject(
+    generator: Generator,
+    panel: Panel,
+    groups: Groups,
+    counts: Sequence[int] | NDArray[np.int64],
+    seed: int,
+    *,
+    most: int = 1_000_000,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> NDArray[np.float32]:
+    """Return codes of the prior's seed with the wanted counts of cells: the default reference.
+
+    The first codes of each cell are taken, so the reference is exact in shares, and within a cell
+    it is the prior's own. It shares no code with what was learnt when the seed is another.
+
+    Parameters
+    ----------
+    generator : Generator
+    panel : Panel
+        Reads the attributes of `groups`, and perhaps others.
+    groups : Groups
+        The balanced attributes.
+    counts : sequence of int, shape (K,)
+        Wanted images of each cell; `drawing.exact_counts` makes them of a target.
+    seed : int
+        In [0, 2**63).
+    most : int
+        Codes to try at most; a cell that is not full by then keeps what it has.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, dim), float32
+        In the order of their index; n is at most the sum of `counts`.
+
+    Raises
+    ------
+    TooFewSamples
+        When a wanted cell has no image among `most`.
+    """
+    check_seed(seed)
+    check_count("most", most, "Leave it out.")
+    wanted = np.asarray(counts, np.int64)
+    if wanted.shape != (groups.size,) or (wanted < 0).any() or not wanted.any():
+        raise InputError(
+            "counts", f"must be {groups.size} whole numbers, one a cell", counts, "Correct them."
+        )
+    left = wanted.copy()
+
+    def one(bounds: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        codes = generator.prior.codes(seed, *bounds)
+        return codes, panel.read(generate(generator, codes)).restricted(groups).cells
+
+    kept = []
+    with closing(ordered_map(one, batches(0, most, generator.batch_size), workers)) as results:
+        for codes, cells in results:
+            take = np.zeros(len(codes), bool)
+            for k in np.flatnonzero(left):
+                take[np.flatnonzero(cells == k)[: left[k]]] = True
+            left -= np.bincount(cells[take], minlength=groups.size)
+            kept.append(codes[take])
+            progress("reference", int(wanted.sum() - left.sum()), int(wanted.sum()))
+            if not left.any():
+                break
+    empty = np.flatnonzero((left == wanted) & (wanted > 0))
+    if len(empty):
+        raise TooFewSamples(
+            f"cell {groups.cells[empty[0]]!r} of the reference",
+            f"must have an image among {most} codes of the prior",
+            0,
+            "Give a folder of images as reference.",
+        )
+    return np.concatenate(kept)

@@ -1,0 +1,273 @@
+"""How a sampler is made from labelled codes: one function a method, behind one name each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from equipoise.classifiers.panel import Panel
+from equipoise.core.labels import LabelledCodes, Labels
+from equipoise.core.progress import Progress, silent
+from equipoise.core.settings import Settings
+from equipoise.core.targets import Target
+from equipoise.generators.base import Generator
+from equipoise.measure.sampler import measure_sampler
+from equipoise.methods.calibration import Calibration, calibrate
+from equipoise.methods.shift.directions import fit_directions
+from equipoise.methods.shift.hyperplanes import Directions
+from equipoise.methods.shift.shift import Moved, shift_codes
+from equipoise.methods.tilt.directed_labels import LabelAccount, label_in_rounds
+from equipoise.methods.tilt.fit import FrontierPoint, TiltFit, fit_tilt
+from equipoise.methods.tilt.fit_latent import LatentQuality, fit_latent
+from equipoise.samplers.drawing import exact_counts, gather_codes, verified
+from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
+from equipoise.samplers.sampler import Origin, Sampler, Source
+
+_CALIBRATION_SEED = 2**61
+"""Added to a run's seed for the draws that calibrate, which are not those that measure."""
+
+
+@dataclass(frozen=True, eq=False)
+class TiltAccount:
+    """How a tilt came about.
+
+    Attributes
+    ----------
+    labelling : LabelAccount
+        Where the labels went.
+    latent : LatentQuality
+        What the latent classifier knows.
+    frontier : tuple of FrontierPoint
+        Purity, calls and closeness for each sharpness.
+    beta : float
+        The sharpness taken.
+    acceptance : tuple of float
+        Share of the prior's codes that each cell accepts.
+    calibration : Calibration
+    """
+
+    labelling: LabelAccount
+    latent: LatentQuality
+    frontier: tuple[FrontierPoint, ...]
+    beta: float
+    acceptance: tuple[float, ...]
+    calibration: Calibration
+
+
+@dataclass(frozen=True, eq=False)
+class LearntTilt:
+    """A tilt before its calibration, with what it was learnt from."""
+
+    labelling: LabelAccount
+    latent: LatentQuality
+    fit: TiltFit
+
+    def account(self, calibration: Calibration) -> TiltAccount:
+        """Return how it came about, with a calibration of draws."""
+        source = self.fit.source
+        return TiltAccount(
+            self.labelling,
+            self.latent,
+            self.fit.frontier,
+            source.tilt.beta,
+            tuple(np.asarray(source.acceptance).tolist()),
+            calibration,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A sampler with how it came about.
+
+    Attributes
+    ----------
+    sampler : Sampler
+    moved : tuple of (Moved or None), or None
+        Shift: how far the codes of each cell moved; None for a cell of target 0.
+    tilt : TiltAccount or None
+        Tilt: latent classifier, frontier and calibration.
+    """
+
+    sampler: Sampler
+    moved: tuple[Moved | None, ...] | None = None
+    tilt: TiltAccount | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What every method starts from.
+
+    Attributes
+    ----------
+    generator : Generator
+    panel : Panel
+    labels : Labels
+        Of codes 0, 1, ... of the prior under the settings' seed.
+    target : Target
+    settings : Settings
+    draws_folder : callable
+        From a sampler's digest and a stage to the folder for labels of its draws.
+    progress : Progress
+        Told of each stage.
+    """
+
+    generator: Generator
+    panel: Panel
+    labels: Labels
+    target: Target
+    settings: Settings
+    draws_folder: Callable[[str, str], Path]
+    progress: Progress = silent
+
+    @cached_property
+    def directions(self) -> Directions:
+        """Hyperplanes of all attributes, fitted when first asked for; tilting needs none."""
+        return label_directions(self.generator, self.labels, self.settings)
+
+    @cached_property
+    def tilt(self) -> LearntTilt:
+        """A tilt of the prior, labelled for in rounds; made when first asked for."""
+        settings, generator = self.settings, self.generator
+        codes = generator.prior.codes(settings.seed, 0, len(self.labels))
+        labelled = label_in_rounds(
+            generator,
+            self.panel,
+            LabelledCodes.of_prior(codes, self.labels),
+            self.target,
+            settings.directed_n,
+            seed=settings.seed,
+            draws_folder=self.draws_folder,
+            workers=settings.workers,
+            progress=self.progress,
+        )
+        known, seed = labelled.codes, settings.seed
+        latent = fit_latent(generator.stem, known, seed=seed, progress=self.progress)
+        fit = fit_tilt(generator, latent, known, self.target, beta=settings.beta, seed=seed)
+        return LearntTilt(labelled.account, latent.quality, fit)
+
+
+def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:
+    """Fit the directions of all attributes to the labelled codes of the prior."""
+    codes = generator.prior.codes(settings.seed, 0, len(labels))
+    return fit_directions(
+        codes,
+        labels,
+        fraction=settings.fraction,
+        multilevel=settings.multilevel,
+        seed=settings.seed,
+    )
+
+
+def shift_sampler(ground: Ground) -> Fitted:
+    """Run the recipe of arXiv 2012.04842 from directions to a sampler.
+
+    Each cell of positive target gets codes shifted to its side of every hyperplane and a Gaussian
+    mixture fitted to them; cells are requested as often as the target says.
+    """
+    settings, target = ground.settings, ground.target
+    cells = target.groups.size
+    mixtures: list[Mixture | None] = []
+    moved: list[Moved | None] = []
+    for k, share in enumerate(target.shares):
+        ground.progress("shift", k, cells)
+        if share == 0:
+            mixtures.append(None)
+            moved.append(None)
+            continue
+        shifted = shift_codes(
+            ground.generator.prior,
+            ground.directions,
+            k,
+            distance=settings.distance,
+            per_cell=settings.per_cell,
+            keep_norm=settings.keep_norm,
+            seed=settings.seed,
+        )
+        mixtures.append(fit_mixture(shifted.codes, settings.components, seed=settings.seed))
+        moved.append(shifted.moved)
+    ground.progress("shift", cells, cells)
+    source = MixtureSource(tuple(mixtures))
+    sampler = Sampler(
+        Origin.of(ground.generator),
+        target,
+        target.shares,
+        source,
+        settings.to_dict(),
+        ground.panel.digest,
+    )
+    return Fitted(sampler, moved=tuple(moved))
+
+
+def tilt_sampler(ground: Ground) -> Fitted:
+    """Label in rounds, tilt the prior by what was learnt, calibrate how often cells are requested.
+
+    The confusion is measured on fresh draws, about equally many for each cell of positive target.
+    """
+    sampler, calibration = _calibrated(ground, ground.tilt.fit.source)
+    return Fitted(sampler, tilt=ground.tilt.account(calibration))
+
+
+def mixture_sampler(ground: Ground) -> Fitted:
+    """Fit the paper's last step to better codes: a mixture a cell on verified tilted draws.
+
+    The result is compact, draws without the generator, and has a density; its codes are no longer
+    the prior's own.
+    """
+    target, settings = ground.target, ground.settings
+    even = _even(ground, ground.tilt.fit.source)
+    codes, cells, _ = gather_codes(
+        verified(
+            even,
+            ground.generator,
+            ground.panel,
+            exact_counts(Target(target.groups, even.weights), settings.mixture_n),
+            settings.seed,
+            workers=settings.workers,
+            progress=ground.progress,
+        )
+    )
+    mixtures = tuple(
+        fit_mixture(codes[cells == k], settings.components, seed=settings.seed) if share else None
+        for k, share in enumerate(target.shares)
+    )
+    sampler, calibration = _calibrated(ground, MixtureSource(mixtures))
+    return Fitted(sampler, tilt=ground.tilt.account(calibration))
+
+
+def _even(ground: Ground, source: Source) -> Sampler:
+    """Return a sampler that requests each cell of positive target as often as the others."""
+    target = ground.target
+    return Sampler(Origin.of(ground.generator), target, target.shares, source).even
+
+
+def _calibrated(ground: Ground, source: Source) -> tuple[Sampler, Calibration]:
+    """Measure a source's confusion on fresh draws, and weigh its cells to meet the target."""
+    settings, target, even = ground.settings, ground.target, _even(ground, source)
+    measured = measure_sampler(
+        even,
+        ground.generator,
+        ground.panel,
+        settings.calibrate_n,
+        (settings.seed + _CALIBRATION_SEED) % 2**63,
+        ground.draws_folder(even.digest, "calibrate"),
+        stage="calibrate",
+        workers=settings.workers,
+        progress=ground.progress,
+    )
+    calibration = calibrate(measured.confusion.counts, target, settings.seed)
+    sampler = Sampler(
+        even.origin, target, calibration.weights, source, settings.to_dict(), ground.panel.digest
+    )
+    return sampler, calibration
+
+
+MAKERS: dict[str, Callable[[Ground], Fitted]] = {
+    "tilt": tilt_sampler,
+    "mixture": mixture_sampler,
+    "shift": shift_sampler,
+}
+"""Methods by name, those of `equipoise.core.settings.METHODS`."""

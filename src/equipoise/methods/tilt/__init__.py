@@ -1,0 +1,1 @@
+"""Tilted sampling: how a tilt is fitted to labelled codes."""

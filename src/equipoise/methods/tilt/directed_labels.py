@@ -1,0 +1,180 @@
+"""Directed labelling: part of the labels goes to draws tilted towards the cells that lack them.
+
+Among codes of the prior a rare cell has few labels, and the latent classifier knows it badly. A
+round fits the classifier to what is labelled, draws by a plain tilt towards the cells in want, and
+labels those draws. This is adaptive importance sampling (Cappe et al. 2004, "Population Monte
+Carlo"): a code counts by the density of the prior over that of the mixture of all sources (Veach
+and Guibas 1995, section 3.3), and since the prior is one of them, no weight passes n over the
+number of its codes. docs/decisions/0007 has the comparison with as many labels of the prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.classifiers.panel import Panel
+from equipoise.core.labels import LabelledCodes, Labels, concatenate
+from equipoise.core.progress import Progress, silent
+from equipoise.core.targets import Target
+from equipoise.generators.base import Generator
+from equipoise.labelling.collect import label_codes
+from equipoise.methods.tilt.fit import fit_proposal
+from equipoise.methods.tilt.fit_latent import fit_latent
+from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.tilt import TiltSource
+
+ENOUGH = 20
+"""Labelled codes of a cell below which it starves, and the rest of the labels go out in parts."""
+
+_PARTS = 3
+_ROUND_SEED = 2**55
+"""Added to a run's seed once a round."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round asked for and got, a number a cell."""
+
+    requested: tuple[int, ...]
+    achieved: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LabelAccount:
+    """Where the labels went.
+
+    Attributes
+    ----------
+    of_prior : int
+        Labelled codes of the prior.
+    rounds : tuple of Round
+        The directed rounds, in order.
+    counts : tuple of int
+        Labelled codes of each cell, all sources together.
+    effective : tuple of float
+        Effective number of codes of each cell when they stand for the prior (Kish 1965).
+    """
+
+    of_prior: int
+    rounds: tuple[Round, ...]
+    counts: tuple[int, ...]
+    effective: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """All labelled codes, with where the labels went."""
+
+    codes: LabelledCodes
+    account: LabelAccount
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """Draws of one round: how many of each cell were requested of which tilt."""
+
+    tilt: TiltSource
+    requested: NDArray[np.int64]
+
+    def density(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return expected draws per unit of the prior's density at each code, shape (n,)."""
+        asked = np.flatnonzero(self.requested)
+        rates = self.requested[asked] / self.tilt.acceptance[asked]
+        return np.asarray(self.tilt.chances(codes)[:, asked] @ rates)
+
+
+def label_in_rounds(
+    generator: Generator,
+    panel: Panel,
+    prior: LabelledCodes,
+    target: Target,
+    n: int,
+    *,
+    seed: int,
+    draws_folder: Callable[[str, str], Path],
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Labelled:
+    """Label n draws directed at the cells of positive target that lack labels.
+
+    Parameters
+    ----------
+    generator, panel
+        As for `collect`.
+    prior : LabelledCodes
+        Labelled codes of the prior.
+    target : Target
+    n : int
+        Labels to spend; 0 spends none.
+    seed : int
+        Names the draws.
+    draws_folder : callable
+        From a sampler's digest and a stage to the folder for labels of its draws; a stopped round
+        goes on there.
+
+    Raises
+    ------
+    TooFewSamples
+        When a cell accepts too few candidates.
+    """
+    labelled, sources, rounds = prior, list[_Source](), list[Round]()
+    cells, wanted = target.groups.size, target.shares > 0
+    left = n
+    while left > 0:
+        have = _counts(labelled.labels)
+        starving = bool((have[wanted] < ENOUGH).any()) and len(rounds) + 1 < _PARTS
+        part = min(left, -(-n // _PARTS)) if starving else left
+        latent = fit_latent(generator.stem, labelled, seed=seed, progress=progress)
+        tilt = fit_proposal(generator, latent, labelled, target, seed)
+        weights = _wants(have, wanted, len(prior) + n)
+        sampler = Sampler(
+            Origin.of(generator), Target(target.groups, wanted.astype(np.float64)), weights, tilt
+        )
+        # Draws of one seed are alike whatever the tilt, so every round has its own.
+        own = (seed + (len(rounds) + 1) * _ROUND_SEED) % 2**63
+        draws = sampler.draw(part, own)
+        table = label_codes(
+            generator,
+            panel,
+            lambda start, stop, codes=draws.codes: codes[start:stop],  # type: ignore[misc]
+            part,
+            draws_folder(sampler.digest, "direct"),
+            source=f"sampler {sampler.digest}, seed {own}",
+            stage="direct",
+            workers=workers,
+            progress=progress,
+        )
+        labels = table.labels()
+        requested = np.bincount(draws.requested, minlength=cells)
+        sources.append(_Source(tilt, requested))
+        rounds.append(Round(tuple(requested.tolist()), tuple(_counts(labels).tolist())))
+        codes = np.concatenate([labelled.codes, draws.codes])
+        density = np.full(len(codes), float(len(prior)))
+        for source in sources:
+            density += source.density(codes)
+        labelled = LabelledCodes(
+            codes, concatenate([labelled.labels, labels]), len(codes) / density
+        )
+        left -= part
+    account = LabelAccount(
+        len(prior),
+        tuple(rounds),
+        tuple(_counts(labelled.labels).tolist()),
+        tuple(labelled.effective().tolist()),
+    )
+    return Labelled(labelled, account)
+
+
+def _counts(labels: Labels) -> NDArray[np.int64]:
+    return np.bincount(labels.cells + 1, minlength=labels.groups.size + 1)[1:]
+
+
+def _wants(have: NDArray[np.int64], wanted: NDArray[np.bool_], total: int) -> NDArray[np.float64]:
+    """Return how often to request each cell: as far as it lacks an equal part of the labels."""
+    lack = np.where(wanted, np.maximum(total / wanted.sum() - have, 0), 0)
+    return np.asarray(lack / lack.sum() if lack.any() else wanted / wanted.sum())

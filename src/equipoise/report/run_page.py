@@ -1,0 +1,96 @@
+"""Renders a stored run to one HTML file that needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from equipoise.core.files import write_text
+from equipoise.report.html import data_uri, environment, layout_of_run
+from equipoise.report.plots import confusion_map, frontier_plot, share_bars
+from equipoise.runs.folder import RunFolder
+
+METHOD_NAMES = {
+    "prior": "the generator's own output",
+    "tilt": "tilted sampling",
+    "mixture": "mixture fitted to tilted, verified draws",
+    "shift": "shift and mixture (arXiv 2012.04842)",
+}
+
+
+def render(run: RunFolder) -> Path:
+    """Write the report of a run from its stored figures and pictures, and return its path.
+
+    Raises
+    ------
+    FileFormatError
+        When the run has no figures, or they are damaged.
+    StorageError
+        When the report cannot be written.
+    """
+    figures, later = run.read_figures(), run.read_later()
+    with layout_of_run(run):
+        html = _to_html(figures, later, run)
+    write_text(run.report, html)
+    return run.report
+
+
+def _to_html(
+    figures: dict[str, Any], later: dict[str, dict[str, Any] | None], run: RunFolder
+) -> str:
+    """Fill the template with figures, plots and pictures."""
+    results = figures["results"]
+    series = [("prior", figures["prior"])] + [(r["method"], r["representation"]) for r in results]
+    cells = [share["name"] for share in figures["prior"]["cells"]]
+    return (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            figures=figures,
+            quality=later["quality"],
+            corrected=later["corrected"],
+            cells=cells,
+            names=METHOD_NAMES,
+            results=results,
+            verdicts=[_verdict(name, representation) for name, representation in series],
+            cell_bars=Markup(share_bars([(name, r["cells"]) for name, r in series])),
+            attribute_bars=[
+                Markup(share_bars([(name, r["attributes"][a]) for name, r in series]))
+                for a in range(len(figures["groups"]["attributes"]))
+            ],
+            confusions=[
+                (r["method"], Markup(confusion_map(cells, r["confusion"]["counts"])))
+                for r in results
+            ],
+            frontiers=[
+                (r["method"], Markup(frontier_plot(r["tilt"]["frontier"], r["tilt"]["beta"])))
+                for r in results
+                if r["tilt"]
+            ],
+            picture=lambda name: data_uri(run.picture(name)),
+        )
+    )
+
+
+def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:
+    """Say in numbers how one mix stands to the target."""
+    cells = representation["cells"]
+    wanted = [c for c in cells if c["target"] > 0] or cells
+    inside = [c for c in cells if c["n"] and c["joint"][0] <= c["target"] <= c["joint"][1]]
+    return {
+        "name": name,
+        "n": representation["n"],
+        "unknown": representation["unknown"],
+        "kl": representation["kl"],
+        "floor": representation["kl_floor"],
+        "variation": representation["total_variation"],
+        "l2": representation["l2"],
+        "ratio": representation["ratio"],
+        "p_value": representation["verdict"]["p_value"],
+        "words": representation["verdict"]["words"],
+        "inside": len(inside),
+        "cells": len(cells),
+        "least": min(wanted, key=lambda c: c["share"] if c["share"] is not None else 1.0),
+    }

@@ -1,0 +1,198 @@
+"""Every number of a run as one record, which is also the layout of `figures.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from equipoise.runtimes import zoo
+from equipoise.classifiers.base import Classifier, Described
+from equipoise.generators.base import Generator
+from equipoise.core.attributes import Groups
+from equipoise.methods.shift.hyperplanes import Directions
+from equipoise.measure.representation import Confusion, Representation
+from equipoise.methods import TiltAccount
+from equipoise.samplers.sampler import Origin
+from equipoise.methods.shift.shift import Moved
+from equipoise.core.targets import Target
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelUsed:
+    """A model that took part.
+
+    Attributes
+    ----------
+    role, name : str
+    digest : str
+        SHA-256 of all that decides its answers.
+    licence : str
+        Empty where it is not known.
+    citation : str
+        Its source; empty where it is not known.
+    preprocessing : str
+        What is done to an image before the model sees it, where the model tells.
+    """
+
+    role: str
+    name: str
+    digest: str
+    licence: str = ""
+    citation: str = ""
+    preprocessing: str = ""
+
+
+class Model(Protocol):
+    """Any model that takes part in a run."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+    @property
+    def pinned(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+def model_used(role: str, part: Model) -> tuple[ModelUsed, ...]:
+    """Name the models that a part runs: the pinned ones, else itself."""
+    pinned = [zoo.model(name) for name in part.pinned]
+    found = [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
+    if found:
+        return tuple(found)
+    told = (part.licence, "", part.preprocessing) if isinstance(part, Described) else ()
+    return (ModelUsed(role, part.name, part.digest, *told),)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a method achieved, measured on fresh draws.
+
+    Attributes
+    ----------
+    method : str
+    representation : Representation
+        Shares of the draws against the target.
+    confusion : Confusion
+        Requested against achieved.
+    calls_per_image : float
+        Generator calls per delivered image.
+    moved : tuple of (Moved or None), or None
+        Shift: how far the codes of each cell moved; None for a cell of target 0.
+    tilt : TiltAccount or None
+        Tilt: latent classifier, frontier and calibration.
+    """
+
+    method: str
+    representation: Representation
+    confusion: Confusion
+    calls_per_image: float
+    moved: tuple[Moved | None, ...] | None
+    tilt: TiltAccount | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the run cost.
+
+    Attributes
+    ----------
+    labels : int
+        Labelled codes, one generator call and one reading each, directed rounds included.
+    labels_computed : int
+        Labels of the prior that this run computed; the rest were on disk.
+    seconds_labelling, seconds_fitting, seconds_measuring : float
+        Wall time of the stages in this run.
+    """
+
+    labels: int
+    labels_computed: int
+    seconds_labelling: float
+    seconds_fitting: float
+    seconds_measuring: float
+
+
+@dataclass(frozen=True)
+class PlaneQuality:
+    """How well one hyperplane separates held-out codes."""
+
+    attribute: str
+    positive: tuple[str, ...]
+    accuracy: float
+    auc: float
+    fraction: float
+    fitted: int
+    held_out: int
+
+
+@dataclass(frozen=True, eq=False)
+class DirectionsQuality:
+    """Quality of all hyperplanes, and cosines between their normals.
+
+    `note` says why there are none, where a level had too few labels; else it is empty.
+    """
+
+    planes: tuple[PlaneQuality, ...]
+    normals: tuple[str, ...]
+    cosines: tuple[tuple[float, ...], ...]
+    note: str = ""
+
+
+def directions_quality(directions: Directions) -> DirectionsQuality:
+    """Return what reports tell of directions."""
+    planes = tuple(
+        PlaneQuality(
+            direction.attribute.name,
+            plane.positive,
+            plane.accuracy,
+            plane.auc,
+            plane.fraction,
+            plane.fitted,
+            plane.held_out,
+        )
+        for direction in directions.directions
+        for plane in direction.planes
+    )
+    return DirectionsQuality(
+        planes, directions.normal_names, tuple(map(tuple, directions.cosines.tolist()))
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """All that a report shows in numbers and words.
+
+    Attributes
+    ----------
+    settings : dict
+        Resolved settings, `Settings.to_dict`.
+    generator : Origin
+    models : tuple of ModelUsed
+    caveats : tuple of str
+    groups : Groups
+    target : Target
+    prior : Representation
+        The generator's own mix against the target.
+    directions : DirectionsQuality
+    results : tuple of Result
+        One for each method, the chosen one first.
+    cost : Cost
+    versions : dict
+        Of Python and the libraries that numbers depend on.
+    format : int
+        Of this layout.
+    """
+
+    settings: dict[str, Any]
+    generator: Origin
+    models: tuple[ModelUsed, ...]
+    caveats: tuple[str, ...]
+    groups: Groups
+    target: Target
+    prior: Representation
+    directions: DirectionsQuality
+    results: tuple[Result, ...]
+    cost: Cost
+    versions: dict[str, str]
+    format: int = FORMAT

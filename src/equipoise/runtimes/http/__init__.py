@@ -1,0 +1,1 @@
+"""Requests to services: limits, retries, and a cache that never pays twice."""

@@ -1,0 +1,291 @@
+"""What an adapter needs of a service: one picture out, one answer or one trouble back.
+
+The way to an HTTP service, by httpx2. Keys live here alone, and leave by the wire alone.
+
+Which addresses a service may have.
+"""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import ipaddress
+import json
+import logging
+import os
+import time
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from equipoise.core.errors import InputError
+from equipoise.core.plugins import load_library
+from equipoise.runtimes.http.service import HttpRequest, Secret
+
+LARGEST_ANSWER = 2**20
+"""Bytes of an answer in words; a longer one counts as broken."""
+
+REPEATED = ("rate_limit", "server", "time_out", "connection", "broken")
+"""Kinds of trouble after which an image is asked about again; names of counts in `Tally`."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why there is no answer.
+
+    A value, not an exception: an exception holds the request that it is about, and so its keys.
+
+    Attributes
+    ----------
+    kind : str
+        One of `REPEATED`; "refused" or "unmapped" (a label that is no level), which fail this
+        image; "denied", which ends the run.
+    detail : str
+        What happened, for a reader; without keys.
+    wait : float or None
+        Seconds that the service asks for.
+    """
+
+    kind: str
+    detail: str
+    wait: float | None = None
+
+
+class Transport(Protocol):
+    """A way to a service. Calls come from several threads."""
+
+    @property
+    def keys(self) -> str:
+        """Where its keys come from, for the remedy of an error."""
+        ...
+
+    def ask(self, picture: bytes) -> str | Trouble:
+        """Send one encoded picture; return the JSON text of the answer, not yet checked."""
+        ...
+
+
+_SHOWN = 200
+
+
+class HttpTransport:
+    """Asks an HTTP service.
+
+    Parameters
+    ----------
+    request : HttpRequest
+    media_type : str
+        Of the pictures.
+    time_out : float
+        Seconds for a whole answer.
+    concurrency : int
+        Connections at once.
+    accept : str
+        Media type of the answers.
+    largest : int
+        Bytes of an answer; a longer one counts as broken.
+
+    Raises
+    ------
+    InputError
+        When httpx2 is not installed, or an environment variable of a key is not set.
+    """
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        media_type: str,
+        time_out: float,
+        concurrency: int,
+        *,
+        accept: str = "application/json",
+        largest: int = LARGEST_ANSWER,
+    ) -> None:
+        remedy = 'Run `pip install "equipoise[remote]"`.'
+        httpx2 = load_library(f"service {request.service}", "httpx2", remedy)
+        secrets = {
+            value.env: _secret(value.env)
+            for _, value in (*request.headers, *request.fields)
+            if isinstance(value, Secret)
+        }
+        self.keys = (
+            f"Check the environment variable {', '.join(secrets)}."
+            if secrets
+            else "The description names no key; add one to its headers or fields."
+        )
+        self._hidden = [form for text in secrets.values() for form in _forms(text)]
+        self._request, self._media_type, self._time_out = request, media_type, time_out
+        self._largest = largest
+        self._headers = {"Accept-Encoding": "identity", "Accept": accept} | _filled(
+            request.headers, secrets
+        )
+        self._fields = _filled(request.fields, secrets)
+        # Its debug log tells the headers of answers, which may echo a key.
+        logging.getLogger("httpcore2").setLevel(logging.INFO)
+        self._library = httpx2
+        self._client = httpx2.Client(
+            timeout=time_out,
+            follow_redirects=False,
+            # Proxies of the environment serve other machines; .netrc is never asked for a key.
+            trust_env=not is_loopback(urlsplit(request.url).hostname or ""),
+            limits=httpx2.Limits(max_connections=concurrency),
+        )
+        weakref.finalize(self, self._client.close)
+
+    def ask(self, picture: bytes) -> str | Trouble:
+        """Send one picture; return the answer as text, without keys that it may echo."""
+        answer = self.fetch(picture)
+        return answer if isinstance(answer, Trouble) else self._text(answer)
+
+    def fetch(self, picture: bytes) -> bytes | Trouble:
+        """Send one picture; return the answer as it came."""
+        started = time.monotonic()
+        try:
+            with self._client.stream(
+                self._request.method, self._request.url, **self._body(picture)
+            ) as response:
+                content = self._content(response, started)
+                if isinstance(content, Trouble):
+                    return content
+                return self._judged(response.status_code, response.headers, content)
+        except self._library.TimeoutException:
+            return Trouble("time_out", f"no answer within {self._time_out:g} s")
+        except self._library.RequestError as error:
+            return Trouble("connection", type(error).__name__)
+
+    def _body(self, picture: bytes) -> dict[str, Any]:
+        if self._request.upload == "raw":
+            return {
+                "headers": {"Content-Type": self._media_type} | self._headers,
+                "content": picture,
+            }
+        field = self._request.field
+        if self._request.upload == "base64":
+            coded = base64.b64encode(picture).decode("ascii")
+            return {"headers": self._headers, "json": self._fields | {field: coded}}
+        name = f"image.{self._media_type.rpartition('/')[2]}"
+        return {
+            "headers": self._headers,
+            "data": self._fields,
+            "files": {field: (name, picture, self._media_type)},
+        }
+
+    def _content(self, response: Any, started: float) -> bytes | Trouble:
+        """Read at most so many bytes as were allowed, within the time for a whole answer."""
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            return Trouble("broken", "a compressed answer, which was not asked for")
+        content = b""
+        for part in response.iter_raw():
+            content += part
+            if len(content) > self._largest:
+                return Trouble("broken", f"an answer of over {self._largest} bytes")
+            if time.monotonic() - started > self._time_out:
+                return Trouble("time_out", f"no whole answer within {self._time_out:g} s")
+        return content
+
+    def _judged(self, status: int, headers: Any, content: bytes) -> bytes | Trouble:
+        if 200 <= status < 300 or status in self._request.answers:
+            return content
+        text = self._text(content)
+        shown = " ".join(text[:_SHOWN].split())
+        detail = f"status {status} {shown}".strip()
+        wait = retry_after(headers.get("Retry-After"))
+        if status == 429 or any(sign in text for sign in self._request.busy):
+            return Trouble("rate_limit", detail, wait)
+        if status >= 500:
+            return Trouble("server", detail, wait)
+        if status == 408:
+            return Trouble("time_out", detail)
+        return Trouble("denied" if status in (401, 402, 403) else "refused", detail)
+
+    def _text(self, content: bytes) -> str:
+        """Return a text of the service without keys that it may echo."""
+        text = content.decode("utf-8", "replace")
+        for form in self._hidden:
+            text = text.replace(form, "[key]")
+        return text
+
+
+def retry_after(value: str | None) -> float | None:
+    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3), or None.
+
+    Examples
+    --------
+    >>> retry_after("2.5"), retry_after("Thu, 01 Jan 1970 00:00:00 GMT"), retry_after("soon")
+    (2.5, 0.0, None)
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if seconds == seconds else None
+
+
+def _secret(env: str) -> str:
+    found = os.environ.get(env, "")
+    # The value is told in no error: it may be most of a key.
+    if not found or not found.isascii() or not found.isprintable() or found != found.strip():
+        raise InputError(
+            f"environment variable {env}",
+            "must hold the service's key, printable ASCII without outer spaces",
+            "none" if not found else "other characters",
+            f"Run `export {env}=...` in this shell.",
+        )
+    return found
+
+
+def _forms(secret: str) -> list[str]:
+    """Return how a key may look in an answer."""
+    return [secret, json.dumps(secret)[1:-1], quote(secret, safe="")]
+
+
+def _filled(values: Iterable[tuple[str, str | Secret]], secrets: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value.prefix + secrets[value.env] if isinstance(value, Secret) else value
+        for name, value in values
+    }
+
+
+def check_url(url: str, argument: str, *, insecure: bool = False) -> str:
+    """Return a URL that is https, or http to this machine (or anywhere when `insecure`).
+
+    Raises
+    ------
+    InputError
+        Otherwise, or when it holds a user name, a password or a fragment.
+    """
+    remedy = 'Keys go to headers or fields as {env = "NAME"}, never into the address.'
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        parts.port  # noqa: B018  A port that is no number raises here.
+    except ValueError:
+        raise InputError(argument, "must be an address", url, remedy) from None
+    if parts.scheme not in ("https", "http") or not host:
+        raise InputError(argument, "must begin with https:// or http://", url, remedy)
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise InputError(argument, "must have no user, password or fragment", host, remedy)
+    if not url.isascii() or any(c.isspace() for c in url):
+        raise InputError(argument, "must be ASCII without spaces", url, remedy)
+    if parts.scheme == "http" and not insecure and not is_loopback(host):
+        raise InputError(
+            argument,
+            "must be https, except to this machine",
+            url,
+            "Use https, or add `insecure = true` and accept that keys and images can be read.",
+        )
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,69 @@
+"""TFLite networks: one interpreter a thread, whatever the batch."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.errors import FileFormatError
+from equipoise.runtimes.torchscript import first_line
+
+
+class TfliteNetwork:
+    """A network of one input.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    where : str
+        How errors name it.
+
+    Raises
+    ------
+    FileFormatError
+        When it is no whole TFLite file.
+    """
+
+    def __init__(self, content: bytes, where: str) -> None:
+        self._content, self._where = content, where
+        self._local = threading.local()
+        self.names = tuple(str(d["name"]) for d in self._interpreter().get_output_details())
+
+    def _interpreter(self) -> Any:
+        """Return this thread's interpreter."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        if not hasattr(self._local, "interpreter"):
+            try:
+                self._local.interpreter = Interpreter(model_content=self._content, num_threads=1)
+            except (RuntimeError, ValueError) as error:
+                raise FileFormatError(
+                    f"model file {self._where}",
+                    "must be a whole TFLite file",
+                    first_line(error),
+                    "Export the model again.",
+                ) from error
+            self._local.shape = None
+        return self._local.interpreter
+
+    def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return all outputs; quantised ones as the numbers that they stand for."""
+        interpreter = self._interpreter()
+        place = interpreter.get_input_details()[0]["index"]
+        if self._local.shape != pixels.shape:
+            interpreter.resize_tensor_input(place, pixels.shape)
+            interpreter.allocate_tensors()
+            self._local.shape = pixels.shape
+        interpreter.set_tensor(place, pixels)
+        interpreter.invoke()
+        found = []
+        for told in interpreter.get_output_details():
+            values = interpreter.get_tensor(told["index"])
+            scale, zero = told["quantization"]
+            quantised = scale and values.dtype.kind in "iu"
+            found.append((values.astype(np.float32) - zero) * scale if quantised else values)
+        return found

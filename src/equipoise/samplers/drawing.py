@@ -1,0 +1,309 @@
+"""Images of a sampler with their labels: one-shot, or verified.
+
+One-shot images cost one generator call each and follow the target up to sampling noise. Verified
+images are each classified and kept when they came out as requested: counts are exact in the eye of
+the classifier, at 1 / purity calls an image.
+
+A request for images, and the batches that answer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator as GeneratorType
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.classifiers.panel import Panel
+from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.core.labels import Labels
+from equipoise.core.parallel import ahead, ordered_map
+from equipoise.core.progress import Progress, silent
+from equipoise.core.targets import Target
+from equipoise.generators.base import Generator, generate
+from equipoise.samplers.sampler import Draws, Sampler
+
+ATTEMPTS = 200
+"""Generator calls per wanted image after which a verified draw gives a cell up."""
+
+_LEAST_ATTEMPTS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A batch of images with what was asked for and what came out.
+
+    Attributes
+    ----------
+    draws : Draws
+    images : numpy.ndarray, shape (n, channels, height, width), uint8
+    labels : Labels
+    calls : int
+        Generator calls that the batch cost, those of refused images included.
+    """
+
+    draws: Draws
+    images: NDArray[np.uint8]
+    labels: Labels
+    calls: int
+
+    def take(self, rows: NDArray[np.int64]) -> Drawn:
+        """Return some images of the batch, at the cost of all."""
+        draws = Draws(self.draws.index[rows], self.draws.codes[rows], self.draws.requested[rows])
+        return Drawn(draws, self.images[rows], self.labels.take(rows), self.calls)
+
+
+Batches = GeneratorType[Drawn, None, None]
+
+
+def one_shot(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    n: int,
+    seed: int = 0,
+    *,
+    cell: str | None = None,
+    start: int = 0,
+    workers: int | None = None,
+) -> Batches:
+    """Yield draws start..start+n-1 of the seed batch by batch, on all cores.
+
+    Parameters are those of `Sampler.draw`, and the panel that reads the images.
+
+    Raises
+    ------
+    FileFormatError
+        When the sampler was made for another generator.
+    InputError
+        When the panel reads other attributes, or in another order.
+    """
+    sampler.check_models(generator, panel)
+
+    def make(draws: Draws) -> Drawn:
+        images = generate(generator, draws.codes)
+        return Drawn(draws, images, panel.read(images), len(images))
+
+    draws = sampler.stream(n, seed, cell=cell, start=start, batch=generator.batch_size)
+    with (
+        closing(ahead(draws, generator.batch_size)) as made,
+        closing(ordered_map(make, made, workers)) as results,
+    ):
+        yield from results
+
+
+def gather_codes(drawn: Batches) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
+    """Return all codes, the cells that were asked for, and the calls; images are dropped."""
+    codes, requested, calls = [], [], 0
+    for batch in drawn:
+        codes.append(batch.draws.codes)
+        requested.append(batch.draws.requested)
+        calls += batch.calls
+    return np.concatenate(codes), np.concatenate(requested), calls
+
+
+def exact_counts(target: Target, n: int) -> NDArray[np.int64]:
+    """Return how many of n images each cell gets, shape (K,), by largest remainders.
+
+    Examples
+    --------
+    >>> from equipoise.core.attributes import Attribute, Groups
+    >>> groups = Groups((Attribute("age", ("young", "middle", "old")),))
+    >>> exact_counts(Target.uniform(groups), 10).tolist()
+    [4, 3, 3]
+    """
+    ideal = target.shares * n
+    counts = np.floor(ideal + 1e-9).astype(np.int64)
+    order = np.argsort(counts - ideal, kind="stable")
+    counts[order[: n - counts.sum()]] += 1
+    return counts
+
+
+def verified(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    counts: Sequence[int] | NDArray[np.int64],
+    seed: int = 0,
+    *,
+    start: Sequence[int] | NDArray[np.int64] | None = None,
+    attempts: int = ATTEMPTS,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Batches:
+    """Yield images that came out as requested, exactly as many of each cell as wanted.
+
+    Cells come one after the other. A kept image is named by (seed, cell, index); which are kept
+    depends on the classifier alone, not on batch size or workers.
+
+    Parameters
+    ----------
+    sampler, generator, panel
+        The panel reads the sampler's attributes, in its order.
+    counts : sequence of int, shape (K,)
+        Wanted images of each cell; `exact_counts` gives those of a target.
+    seed : int
+        Names the draws.
+    start : sequence of int, shape (K,), optional
+        First index to try in each cell; 0 by default.
+    attempts : int
+        Calls per wanted image after which a cell is given up.
+    progress : Progress
+        Told of kept images.
+
+    Raises
+    ------
+    FileFormatError
+        When the sampler was made for another generator.
+    InputError
+        When the counts are negative or not one a cell, or the panel reads other attributes, or in
+        another order.
+    TooFewSamples
+        When a cell yields too few; the message names it with its purity. What was yielded before
+        stands.
+    """
+    groups, sampler = sampler.groups, sampler.for_verified
+    wanted = np.asarray(counts)
+    if wanted.shape != (groups.size,) or (wanted < 0).any() or wanted.dtype.kind not in "iu":
+        raise InputError(
+            "counts", f"must be {groups.size} whole numbers of at least 0", counts, "One a cell."
+        )
+    first = np.zeros(groups.size, np.int64) if start is None else np.asarray(start)
+    done, total = 0, int(wanted.sum())
+    progress("draw", done, total)
+    for k in np.flatnonzero(wanted).tolist():
+        have, calls, unspent = 0, 0, 0
+        limit = max(attempts * int(wanted[k]), _LEAST_ATTEMPTS)
+        batches = one_shot(
+            sampler,
+            generator,
+            panel,
+            limit,
+            seed,
+            cell=groups.cells[k],
+            start=int(first[k]),
+            workers=workers,
+        )
+        with closing(batches):
+            for drawn in batches:
+                rows = np.flatnonzero(drawn.labels.cells == k)[: wanted[k] - have]
+                last = have + len(rows) == wanted[k]
+                # What follows the last kept image was drawn ahead, and not needed.
+                tried = int(rows[-1]) + 1 if last else drawn.calls
+                calls += tried
+                unspent += tried
+                if len(rows):
+                    kept = drawn.take(rows)
+                    yield Drawn(kept.draws, kept.images, kept.labels, unspent)
+                    have, done, unspent = have + len(rows), done + len(rows), 0
+                    progress("draw", done, total)
+                if last:
+                    break
+        if have < wanted[k]:
+            raise TooFewSamples(
+                f"cell {groups.cells[k]!r}",
+                f"must give {wanted[k]} verified images within {limit:,} calls",
+                f"{have}, a purity of {have / calls:.2%}",
+                "Label more codes, ask for fewer, or leave the cell out of the target.",
+            )
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to draw.
+
+    Attributes
+    ----------
+    n : int
+        Images.
+    seed : int
+        Names the draws.
+    cell : str or None
+        One cell alone, or all as the sampler weighs them.
+    verified : bool
+        Keep only images that came out as requested, so that counts follow the target exactly;
+        they come cell by cell.
+    """
+
+    n: int
+    seed: int = 0
+    cell: str | None = None
+    verified: bool = False
+
+    def counts(self, sampler: Sampler) -> NDArray[np.int64]:
+        """Return the wanted images of each cell, for verified draws."""
+        if self.cell is None:
+            return exact_counts(sampler.target, self.n)
+        counts = np.zeros(sampler.groups.size, np.int64)
+        counts[sampler.groups.index(self.cell)] = self.n
+        return counts
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What a folder holds already.
+
+    Attributes
+    ----------
+    rows : int
+        Whole images.
+    counts, next_index : numpy.ndarray, shape (K,), int64
+        Per requested cell: images, and the index after the last of them.
+    """
+
+    rows: int
+    counts: NDArray[np.int64]
+    next_index: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A request with all that answers it."""
+
+    sampler: Sampler
+    generator: Generator
+    panel: Panel
+    request: Request
+    workers: int | None = None
+    progress: Progress = silent
+
+    def nothing(self) -> Kept:
+        """Return what a fresh place holds."""
+        zeros = np.zeros(self.sampler.groups.size, np.int64)
+        return Kept(0, zeros, zeros)
+
+    def batches(self, kept: Kept) -> Batches:
+        """Yield the batches that come after what is kept already."""
+        request = self.request
+        if request.verified:
+            yield from verified(
+                self.sampler,
+                self.generator,
+                self.panel,
+                request.counts(self.sampler) - kept.counts,
+                request.seed,
+                start=kept.next_index,
+                workers=self.workers,
+                progress=self.progress,
+            )
+            return
+        done = kept.rows
+        self.progress("draw", done, request.n)
+        if done == request.n:
+            return
+        for drawn in one_shot(
+            self.sampler,
+            self.generator,
+            self.panel,
+            request.n - done,
+            request.seed,
+            cell=request.cell,
+            start=done,
+            workers=self.workers,
+        ):
+            yield drawn
+            done += len(drawn.images)
+            self.progress("draw", done, request.n)

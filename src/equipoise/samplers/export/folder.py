@@ -1,0 +1,120 @@
+"""An image folder that a stopped drawing goes on in: images/*.png and metadata.csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from equipoise.core.attributes import Groups
+from equipoise.core.errors import InputError
+from equipoise.core.files import storage, write_text
+from equipoise.samplers.drawing import Drawing, Kept
+from equipoise.samplers.export.metadata import metadata_rows, png
+
+
+def write_folder(drawing: Drawing, out: Path) -> None:
+    """Write the images that the folder lacks.
+
+    Raises
+    ------
+    InputError
+        When the folder holds other draws, or more than are asked for.
+    StorageError
+        When the disk fails; whole images written so far are kept.
+    """
+    sampler, request = drawing.sampler, drawing.request
+    table, identity = out / "metadata.csv", out / ".draws.json"
+    cell = request.cell and sampler.groups.cells[sampler.groups.index(request.cell)]
+    wanted = json.dumps(
+        {
+            "sampler": sampler.digest,
+            "panel": drawing.panel.digest,
+            "seed": request.seed,
+            "cell": cell,
+            "verified": request.verified,
+        }
+    )
+    with storage(out):
+        (out / "images").mkdir(parents=True, exist_ok=True)
+    with storage(out), FileLock(out / ".draws.lock"):
+        if identity.exists():
+            found = identity.read_text(encoding="utf-8", errors="replace")
+        else:
+            found = "other files" if table.exists() or any((out / "images").iterdir()) else wanted
+        if found != wanted:
+            raise InputError(
+                f"folder {out}",
+                "must be empty or hold draws of the same sampler, seed and cell",
+                found,
+                "Choose another folder with --out.",
+            )
+        write_text(identity, wanted)
+        _append(drawing, out)
+
+
+def _append(drawing: Drawing, out: Path) -> None:
+    """Write the images and rows that the folder lacks."""
+    sampler, request = drawing.sampler, drawing.request
+    table = out / "metadata.csv"
+    kept = _kept(table, out, sampler.groups)
+    wanted = request.counts(sampler) if request.verified else np.array([request.n])
+    have = kept.counts if request.verified else np.array([kept.rows])
+    if (have > wanted).any():
+        raise InputError(
+            "n",
+            f"must be at least what {out} holds already, {kept.rows} images",
+            request.n,
+            "Choose another folder with --out, or a larger --n.",
+        )
+    start = kept.rows
+    with (
+        table.open("a", newline="", encoding="utf-8") as file,
+        closing(drawing.batches(kept)) as batches,
+    ):
+        for drawn in batches:
+            rows = list(metadata_rows(drawn, request.seed, start))
+            start += len(rows)
+            for row, image in zip(rows, drawn.images, strict=True):
+                (out / row["file_name"]).write_bytes(png(image))
+            writer = csv.DictWriter(file, list(rows[0]))
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerows(rows)
+            file.flush()
+
+
+def _kept(table: Path, out: Path, groups: Groups) -> Kept:
+    """Tell what the folder holds, after cutting off what follows the last whole image."""
+    rows = _whole_rows(table, out)
+    counts = np.zeros(groups.size, np.int64)
+    following = np.zeros(groups.size, np.int64)
+    if rows:
+        with table.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                k = groups.index(row["requested"])
+                counts[k] += 1
+                following[k] = int(row["index"]) + 1
+    return Kept(rows, counts, following)
+
+
+def _whole_rows(table: Path, out: Path) -> int:
+    """Cut off what follows the last row whose image is there, and return how many rows are left."""
+    if not table.exists():
+        return 0
+    content = table.read_bytes()
+    lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
+    count = 1
+    while count < len(lines):
+        image = out / lines[count].partition(b",")[0].decode("utf-8", "replace")
+        if not image.is_file():
+            break
+        count += 1
+    kept = b"".join(lines[:count]) if count > 1 else b""
+    if kept != content:
+        write_text(table, kept.decode("utf-8", "replace"))
+    return count - 1

@@ -1,0 +1,148 @@
+"""Drawn images on disk: an image folder, one npz file, or a tar of the WebDataset layout.
+
+Every format carries the same row for each image: file name, seed, index, requested cell, achieved
+levels, probabilities and scores. The folder is what `datasets.load_dataset("imagefolder")` reads.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.classifiers.panel import Panel
+from equipoise.core.errors import InputError, check_count
+from equipoise.core.files import atomic_path, to_json
+from equipoise.core.progress import Progress, silent
+from equipoise.generators.base import Generator
+from equipoise.samplers.drawing import Drawing, Drawn, Request
+from equipoise.samplers.export.folder import write_folder
+from equipoise.samplers.export.metadata import metadata_rows, png
+from equipoise.samplers.sampler import Sampler
+
+FORMATS = ("folder", "npz", "tar")
+
+
+def format_of(out: Path) -> str:
+    """Return the format that a path's name tells: npz, tar, else folder.
+
+    Examples
+    --------
+    >>> format_of(Path("faces.tar")), format_of(Path("faces"))
+    ('tar', 'folder')
+    """
+    suffix = out.suffix.removeprefix(".")
+    return suffix if suffix in FORMATS else "folder"
+
+
+def write_draws(
+    sampler: Sampler,
+    generator: Generator,
+    panel: Panel,
+    request: Request,
+    out: Path,
+    kind: str = "folder",
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Write drawn images with their metadata.
+
+    A folder that was stopped half way goes on where it stopped; npz and tar files are written
+    whole or not at all.
+
+    Parameters
+    ----------
+    sampler, generator, panel
+        The panel reads the sampler's attributes from each image.
+    request : Request
+        What to draw.
+    out : Path
+        A folder for "folder", else a file.
+    kind : str
+        One of `FORMATS`.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    FileFormatError
+        When the sampler was made for another generator.
+    InputError
+        When the request breaks a rule, the panel reads other attributes than the sampler's or in
+        another order, or the folder holds other draws.
+    StorageError
+        When the disk fails; whole images written so far are kept by "folder".
+    """
+    if kind not in FORMATS:
+        raise InputError("format", f"must be one of {', '.join(FORMATS)}", kind, "Correct it.")
+    check_count("n", request.n, "Pass --n 1000.")
+    if out.exists() and out.is_dir() != (kind == "folder"):
+        raise InputError(
+            f"path {out}",
+            "must be a folder for the format folder, else a file",
+            f"the format {kind}",
+            "Choose another --out, or --format.",
+        )
+    sampler.check_models(generator, panel)
+    drawing = Drawing(sampler, generator, panel, request, workers, progress)
+    sampler.draw(1, request.seed, cell=request.cell)  # A bad request fails before a file is made.
+    if kind == "folder":
+        write_folder(drawing, out)
+        return out
+    with closing(drawing.batches(drawing.nothing())) as drawn, atomic_path(out) as part:
+        if kind == "npz":
+            _write_npz(drawn, generator, request, part)
+        else:
+            _write_tar(drawn, request, part)
+    return out
+
+
+def _write_npz(drawn: Iterator[Drawn], generator: Generator, request: Request, part: Path) -> None:
+    """Write images.npy, shape (n, C, H, W), and one array for each column of metadata."""
+    header = {
+        "descr": "|u1",
+        "fortran_order": False,
+        "shape": (request.n, *generator.image_shape),
+    }
+    rows: list[dict[str, Any]] = []
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("images.npy", "w", force_zip64=True) as images:
+            np.lib.format.write_array_header_2_0(images, header)
+            for batch in drawn:
+                images.write(batch.images.tobytes())
+                rows += metadata_rows(batch, request.seed, len(rows))
+        for name in rows[0].keys() - {"file_name"}:
+            with archive.open(f"{name}.npy", "w") as column:
+                np.lib.format.write_array(
+                    column, np.array([row[name] for row in rows]), allow_pickle=False
+                )
+
+
+def _write_tar(drawn: Iterator[Drawn], request: Request, part: Path) -> None:
+    """Write NNNNNNNNN.png and NNNNNNNNN.json for each image, as WebDataset pairs them."""
+    number = 0
+    with tarfile.open(part, "w") as archive:
+        for batch in drawn:
+            rows = metadata_rows(batch, request.seed, number)
+            number += len(batch.images)
+            for row, image in zip(rows, batch.images, strict=True):
+                key = Path(row["file_name"]).stem
+                row["file_name"] = f"{key}.png"
+                for suffix, content in (
+                    ("png", png(image)),
+                    ("json", json.dumps(to_json(row)).encode()),
+                ):
+                    info = tarfile.TarInfo(f"{key}.{suffix}")
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))

@@ -1,0 +1,184 @@
+"""Images with the classifier's answers, from a folder's metadata or read anew by a panel.
+
+What every format carries of an image: its PNG, and a row of metadata.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, Groups
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.labels import to_columns
+from equipoise.core.tables import read_rows, shown
+from equipoise.samplers.drawing import Drawn
+
+METADATA, DRAWS = "metadata.csv", ".draws.json"
+
+_LARGEST_DRAWS = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Images and what the classifier said of them.
+
+    Attributes
+    ----------
+    groups : Groups
+        The attributes, A of them.
+    folder : Path
+        Where the images are.
+    files : tuple of str
+        The n images, relative to `folder`.
+    levels : numpy.ndarray, shape (n, A), int8
+        Answers; -1 (`UNKNOWN`) where the classifier abstained.
+    draws : str
+        What drew the images, as the folder tells, where the answers are of the same panel;
+        empty otherwise.
+    """
+
+    groups: Groups
+    folder: Path
+    files: tuple[str, ...]
+    levels: NDArray[np.int8]
+    draws: str = ""
+
+    @property
+    def panel(self) -> str:
+        """Digest of the panel that gave the answers; empty where it is not told."""
+        return str(parse_draws(self.draws).get("panel", ""))
+
+
+def parse_draws(draws: str) -> dict[str, Any]:
+    """Return what a folder tells of what drew its images; empty where it tells nothing readable."""
+    try:
+        found = json.loads(draws or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def answer_name(groups: Groups, levels: Sequence[int]) -> str:
+    """Return the name of an answer on all attributes, shape (A,), as of a cell.
+
+    Examples
+    --------
+    >>> answer_name(Groups((Attribute("smiling", ("no", "yes")),)), [-1])
+    'smiling=unknown'
+    """
+    return ", ".join(
+        f"{a.name}={a.levels[level] if level != UNKNOWN else UNKNOWN_NAME}"
+        for a, level in zip(groups.attributes, levels, strict=True)
+    )
+
+
+def _draws(folder: Path) -> str:
+    path = folder / DRAWS
+    if not path.is_file() or path.stat().st_size > _LARGEST_DRAWS:
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def read_metadata(folder: Path, names: Sequence[str] | None = None) -> Answered:
+    """Take the answers from the metadata.csv that `equipoise sample --out FOLDER` wrote.
+
+    Parameters
+    ----------
+    folder : Path
+    names : sequence of str, optional
+        Attributes, in order; all of the metadata by default.
+
+    Raises
+    ------
+    InputError
+        When there is no metadata.csv, no image in it, or no such attribute.
+    FileFormatError
+        When it is damaged, holds a level that its columns do not name, or a file outside the
+        folder.
+    """
+    path = folder / METADATA
+    groups: Groups | None = None
+    files: list[str] = []
+    levels: list[list[int]] = []
+    home = folder.resolve()
+    for line, row in read_rows(path, ["file_name"]):
+        if groups is None:
+            groups = _groups(list(row), names, path)
+            numbers = [
+                {name: i for i, name in enumerate((*a.levels, UNKNOWN_NAME))}
+                for a in groups.attributes
+            ]
+        if not (home / row["file_name"]).resolve().is_relative_to(home):
+            raise FileFormatError(
+                f"file_name in row {line} of {path}",
+                "must lie in the folder",
+                shown(row["file_name"]),
+                "Keep images beside their metadata.",
+            )
+        files.append(row["file_name"])
+        levels.append([])
+        for attribute, known in zip(groups.attributes, numbers, strict=True):
+            value = row[attribute.name]
+            if value not in known:
+                raise FileFormatError(
+                    f"{attribute.name} in row {line} of {path}",
+                    f"must be one of {', '.join(known)}",
+                    shown(value),
+                    "Draw the images anew.",
+                )
+            level = known[value]
+            levels[-1].append(level if level < len(attribute.levels) else UNKNOWN)
+    if groups is None:
+        raise InputError(f"metadata {path}", "must tell of images", "none", "Draw some first.")
+    return Answered(groups, folder, tuple(files), np.array(levels, np.int8), _draws(folder))
+
+
+def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> Groups:
+    """Tell attributes and levels, in order, by the columns NAME.p.LEVEL."""
+    found: dict[str, list[str]] = {}
+    for column in columns:
+        name, mark, level = column.partition(".p.")
+        if mark and name in columns:
+            found.setdefault(name, []).append(level)
+    wanted = list(found) if names is None else list(names)
+    for name in wanted:
+        if name not in found:
+            raise InputError(
+                f"attribute of {path}",
+                f"must be one of {', '.join(found) or 'none'}",
+                shown(name),
+                "Correct the name, or leave the metadata out so that the images are read anew.",
+            )
+    return Groups(tuple(Attribute(name, tuple(found[name])) for name in wanted))
+
+
+def metadata_rows(drawn: Drawn, seed: int, start: int) -> Iterator[dict[str, Any]]:
+    """Yield the metadata of each image of a batch, whose first image is number `start`."""
+    groups = drawn.labels.groups
+    columns = {name: column.to_pylist() for name, column in to_columns(drawn.labels).items()}
+    for i, requested in enumerate(drawn.draws.requested):
+        cell = drawn.labels.cells[i]
+        yield {
+            "file_name": f"images/{start + i:09d}.png",
+            "seed": seed,
+            "index": int(drawn.draws.index[i]),
+            "requested": groups.cells[requested],
+            "achieved": groups.cells[cell] if cell >= 0 else UNKNOWN_NAME,
+            **{name: values[i] for name, values in columns.items()},
+        }
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """Return an image, shape (channels, height, width), as a PNG file."""
+    content = io.BytesIO()
+    Image.fromarray(image.transpose(1, 2, 0)).save(content, format="PNG", compress_level=1)
+    return content.getvalue()

@@ -1,0 +1,140 @@
+"""Samplers as files, without pickle.
+
+A file is safetensors: arrays, and one text, the digest of all and JSON that tells generator, cells,
+target, weights and settings. Loading runs no code from it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.errors import FileFormatError
+from equipoise.core.files import atomic_path
+from equipoise.core.targets import Target
+from equipoise.core.versions import versions
+from equipoise.generators.base import Generator
+from equipoise.samplers.mixture import MixtureSource
+from equipoise.samplers.sampler import Origin, Sampler, Source, digest_arrays, groups_to_json
+from equipoise.samplers.tilt import TiltSource
+
+_FORMAT = 1
+_LARGEST_FILE = 4 * 2**30
+_REMEDY = "Make the sampler again with `equipoise balance`."
+_SOURCES: dict[str, Any] = {source.kind: source for source in (MixtureSource, TiltSource)}
+
+
+def save_sampler(sampler: Sampler, path: Path | str) -> None:
+    """Write the sampler to a safetensors file, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        When the file cannot be written.
+    """
+    tensors = {k: np.ascontiguousarray(v) for k, v in sampler.source.tensors().items()}
+    metadata = {
+        "format": _FORMAT,
+        "kind": sampler.source.kind,
+        "origin": vars(sampler.origin),
+        "groups": groups_to_json(sampler.groups),
+        "target": {"text": sampler.target.text, "shares": sampler.target.shares.tolist()},
+        "weights": sampler.weights.tolist(),
+        "parameters": dict(sampler.source.parameters()),
+        "settings": dict(sampler.settings),
+        "panel": sampler.panel,
+        "versions": versions(),
+    }
+    text = json.dumps(metadata)
+    with atomic_path(Path(path)) as part:
+        # One key of metadata alone: safetensors writes several in random order.
+        safetensors.numpy.save_file(
+            tensors, part, {"equipoise": f"{digest_arrays(tensors, text)}\n{text}"}
+        )
+
+
+def load_sampler(path: Path | str, generator: Generator | None = None) -> Sampler:
+    """Read a sampler file; no code from it is run.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `save_sampler` wrote.
+    generator : Generator, optional
+        The one that the sampler was made for. A tilt draws through the generator's stem, so it
+        needs it; a mixture does not.
+
+    Raises
+    ------
+    FileFormatError
+        When the file is missing, damaged, cut, too large, no sampler, or of another generator.
+    """
+    path = Path(path)
+    where = f"sampler file {path}"
+    if not path.is_file():
+        raise FileFormatError(where, "must exist", "no such file", _REMEDY)
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
+        with safetensors.safe_open(path, framework="numpy") as stored:
+            told = (stored.metadata() or {}).get("equipoise")
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (
+        *(OSError, safetensors.SafetensorError),
+        *(TypeError, AttributeError, ValueError),  # kinds of numbers that NumPy does not have
+    ) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(where, "must be a whole safetensors file", error, _REMEDY) from error
+    if told is None:
+        raise FileFormatError(
+            where,
+            "must have been saved by Equipoise",
+            "a safetensors file of another kind",
+            _REMEDY,
+        )
+    digest, _, text = told.partition("\n")
+    if digest != digest_arrays(tensors, text):
+        raise FileFormatError(
+            where, "must hold what was saved, to the byte", "another digest", _REMEDY
+        )
+    try:
+        metadata = json.loads(text)
+        if metadata["format"] != _FORMAT or metadata["kind"] not in _SOURCES:
+            raise FileFormatError(
+                where,
+                f"must have format {_FORMAT} and a kind of {', '.join(_SOURCES)}",
+                f"format {metadata['format']} and kind {metadata['kind']!r}",
+                "Update Equipoise, or make the sampler again.",
+            )
+        if not isinstance(metadata["settings"], dict):
+            raise TypeError("settings must be an object")
+        groups = _groups_from_json(metadata["groups"])
+        target = Target(
+            groups, np.array(metadata["target"]["shares"]), str(metadata["target"]["text"])
+        )
+        origin = Origin(**metadata["origin"])
+        source: Source = _SOURCES[metadata["kind"]].from_stored(
+            tensors, metadata["parameters"], groups, origin.dim, where
+        )
+        weights = np.array(metadata["weights"], dtype=np.float64)
+        # Files of earlier versions do not tell the panel.
+        panel = str(metadata.get("panel", ""))
+        sampler = Sampler(origin, target, weights, source, metadata["settings"], panel)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(
+            where, "must have whole metadata", f"{type(error).__name__}: {error}", _REMEDY
+        ) from error
+    return sampler if generator is None else sampler.bound(generator)
+
+
+def _groups_from_json(items: list[dict[str, Any]]) -> Groups:
+    return Groups(tuple(Attribute(i["name"], tuple(i["levels"]), i["ordered"]) for i in items))

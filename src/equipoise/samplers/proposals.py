@@ -1,0 +1,237 @@
+"""Candidates from the half of the prior where a cell's codes lie.
+
+Along the mean direction of what a cell accepts, nearly all of it lies beyond a threshold. A
+standard normal prior can be drawn beyond a threshold directly: the part of a code along the
+direction comes from the normal distribution cut off there, the rest is as it was (Robert 1995,
+"Simulation of truncated normal variables"). So the candidates for a rare cell are codes of the
+prior still, and most of the hopeless ones are never made. Other priors are drawn whole.
+
+A quick guess of the chance of acceptance from the bare code, to drop hopeless candidates early.
+
+For a rare cell most candidates are refused. A network of one hidden layer learns the chance from
+codes that the latent classifier has read; it needs no labels and no stem, so it costs a thirtieth.
+Raised by a margin, its guess is a ceiling: a candidate whose lot lies above it is refused unread.
+The margin is set on codes that the network was not fitted to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+from torch import nn
+from torch.nn import functional
+
+from equipoise.core.estimates import weighted_quantile
+from equipoise.core.parallel import batches
+from equipoise.core.seeds import Stream, generator_for
+
+LOST_OUTSIDE = 0.01
+"""Share of a cell's acceptance that the threshold may cut off."""
+
+
+@dataclass(frozen=True, eq=False)
+class HalfSpaces:
+    """A half-space for each cell, in which its candidates lie.
+
+    Attributes
+    ----------
+    normals : numpy.ndarray, shape (K, dim), float32
+        Of length 1.
+    thresholds : numpy.ndarray, shape (K,), float64
+        Least code . normal; -inf where candidates come from the whole prior.
+    """
+
+    normals: NDArray[np.float32]
+    thresholds: NDArray[np.float64]
+
+    @classmethod
+    def whole(cls, cells: int, dim: int) -> HalfSpaces:
+        """Return the whole prior for each cell."""
+        return cls(np.zeros((cells, dim), np.float32), np.full(cells, -np.inf))
+
+    def narrowed(self, cell: int, normal: NDArray[np.float32], threshold: float) -> HalfSpaces:
+        """Return them with another half-space for one cell."""
+        normals, thresholds = self.normals.copy(), self.thresholds.copy()
+        normals[cell], thresholds[cell] = normal, threshold
+        return HalfSpaces(normals, thresholds)
+
+    def candidates(
+        self, codes: NDArray[np.float32], cell: int, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Turn codes of the prior into codes of the prior within the cell's half-space.
+
+        Parameters
+        ----------
+        codes : numpy.ndarray, shape (n, dim), float32
+        cell : int
+        rng : numpy.random.Generator
+            Gives n numbers.
+        """
+        threshold = self.thresholds[cell]
+        if np.isneginf(threshold):
+            return codes
+        normal = self.normals[cell]
+        along = -ndtri(ndtr(-threshold) * (1 - rng.random(len(codes))))
+        step = along.astype(np.float32) - codes @ normal
+        return np.asarray(codes + step[:, None] * normal)
+
+    def mass(self) -> NDArray[np.float64]:
+        """Return the prior's share in each half-space, shape (K,)."""
+        return np.asarray(ndtr(-self.thresholds), np.float64)
+
+    def hold(self, codes: NDArray[np.float32], cells: slice = slice(None)) -> NDArray[np.bool_]:
+        """Tell which codes lie in the half-spaces of some cells, shape (n, cells)."""
+        return np.asarray(codes @ self.normals[cells].T >= self.thresholds[cells])
+
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        return {"half_space.normals": self.normals, "half_space.thresholds": self.thresholds}
+
+
+def half_space_of(
+    codes: NDArray[np.float32], chances: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], float]:
+    """Return normal and threshold of the half-space that holds nearly all of what is accepted.
+
+    The normal is the direction of the mean accepted code. A code's own part in that mean makes it
+    lie further along than others like it: by the square root of dim over the number of accepted
+    codes, which is much where codes are wide. For the threshold, each is therefore placed along
+    the mean of the others.
+
+    Parameters
+    ----------
+    codes : numpy.ndarray, shape (n, dim), float32
+    chances : numpy.ndarray, shape (n,), float64
+        Probability that each code is accepted, not all 0.
+    """
+    weights = chances.astype(np.float32)
+    total = weights @ codes
+    length = np.linalg.norm(total)
+    if length < 1e-6 * chances.sum():
+        return np.zeros(codes.shape[1], np.float32), -np.inf
+    along = (codes @ total).astype(np.float64)
+    squares = np.einsum("ij,ij->i", codes, codes).astype(np.float64)
+    others = length**2 - 2 * chances * along + chances**2 * squares
+    places = (along - chances * squares) / np.sqrt(np.maximum(others, 1e-12))
+    return total / length, weighted_quantile(places, chances, LOST_OUTSIDE)
+
+
+LOST_UNREAD = 0.03
+"""Share of a cell's acceptance that the ceilings may cut off."""
+
+_HIDDEN = 256
+_EPOCHS = 12
+_BATCH = 512
+_HELD_OUT = 0.25
+_LARGEST_MARGIN = 30.0
+_LEAST_ACCEPTED = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Screen:
+    """Ceilings of the log chance of acceptance, from bare codes.
+
+    Attributes
+    ----------
+    weight1, bias1, weight2, bias2 : numpy.ndarray, float32
+        Shapes (dim, H), (H,), (H, K), (K,).
+    margins : numpy.ndarray, shape (K,), float32
+    """
+
+    weight1: NDArray[np.float32]
+    bias1: NDArray[np.float32]
+    weight2: NDArray[np.float32]
+    bias2: NDArray[np.float32]
+    margins: NDArray[np.float32]
+
+    def ceilings(self, codes: NDArray[np.float32], cells: slice) -> NDArray[np.float32]:
+        """Return the ceilings of some cells' log chances, shape (n, cells)."""
+        weight, bias = torch.from_numpy(self.weight1), torch.from_numpy(self.bias1)
+        columns = torch.from_numpy(np.ascontiguousarray(self.weight2[:, cells]))
+        with torch.inference_mode():
+            hidden = torch.addmm(bias, torch.from_numpy(codes), weight).relu_()
+            logits = hidden @ columns + torch.from_numpy(self.bias2[cells])
+            log_guesses: NDArray[np.float32] = functional.logsigmoid(logits).numpy()
+        return log_guesses + self.margins[cells]
+
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        return {f"screen.{name}": value for name, value in vars(self).items()}
+
+
+def fit_screen(
+    codes: NDArray[np.float32],
+    log_chances: NDArray[np.float64],
+    own: Sequence[NDArray[np.int64]],
+    seed: int,
+) -> Screen:
+    """Fit the screen to codes that the latent classifier has read.
+
+    Parameters
+    ----------
+    codes : numpy.ndarray, shape (n, dim), float32
+    log_chances : numpy.ndarray, shape (n, K), float64
+        Logarithm of the probability that each cell accepts the code; -inf where it never does.
+    own : sequence of numpy.ndarray, int64
+        For each cell the rows that are drawn as its candidates are.
+    seed : int
+        Of initial weights and order.
+    """
+    held_out = generator_for(seed, Stream.SPLIT, 1).random(len(codes)) < _HELD_OUT
+    fitted = np.flatnonzero(~held_out)
+    targets = torch.from_numpy(np.exp(log_chances[fitted]).astype(np.float32))
+    rows = torch.from_numpy(codes[fitted])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = nn.Sequential(
+            nn.Linear(codes.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, targets.shape[1])
+        )
+        optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _EPOCHS)
+        for _ in range(_EPOCHS):
+            order = torch.randperm(len(fitted))
+            for low, high in batches(0, len(fitted), _BATCH):
+                chosen = order[low:high]
+                logits = network(rows[chosen])
+                loss = functional.binary_cross_entropy_with_logits(logits, targets[chosen])
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+            schedule.step()
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
+    plain = Screen(
+        state["0.weight"].T.copy(),
+        state["0.bias"],
+        state["2.weight"].T.copy(),
+        state["2.bias"],
+        np.zeros(targets.shape[1], np.float32),
+    )
+    margins = []
+    for cell, candidates in enumerate(own):
+        judged = candidates[held_out[candidates]]
+        guesses = plain.ceilings(codes[judged], slice(cell, cell + 1))[:, 0]
+        margins.append(_margin(guesses, log_chances[judged, cell]))
+    return replace(plain, margins=np.array(margins, np.float32))
+
+
+def _margin(guesses: NDArray[np.float32], log_chances: NDArray[np.float64]) -> float:
+    """Return what to add to the log guesses so that they cut `LOST_UNREAD` of the acceptance."""
+    chances = np.exp(log_chances)
+    allowed = LOST_UNREAD * chances.sum()
+
+    def excess(margin: float) -> float:
+        cut = np.maximum(chances - np.exp(np.minimum(guesses + margin, 0)), 0).sum()
+        return float(cut - allowed)
+
+    # Without enough accepted codes to tell, nothing is dropped.
+    few = chances.sum() < _LEAST_ACCEPTED
+    if few or excess(-_LARGEST_MARGIN) < 0 or excess(_LARGEST_MARGIN) > 0:
+        return _LARGEST_MARGIN
+    return float(brentq(excess, -_LARGEST_MARGIN, _LARGEST_MARGIN, xtol=1e-3))

@@ -1,0 +1,354 @@
+"""Stage 7, the artefact: draws codes of a wanted mix for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.classifiers.panel import Panel
+from equipoise.core.attributes import Groups
+from equipoise.core.errors import FileFormatError, InputError, check_count
+from equipoise.core.parallel import batches
+from equipoise.core.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
+from equipoise.core.targets import Target
+from equipoise.generators.base import Generator
+
+_REMEDY = "Make the sampler again with `equipoise balance`."
+
+
+class Source(Protocol):
+    """Where the codes of a requested cell come from.
+
+    Attributes
+    ----------
+    kind : str
+        Names the method in a stored file.
+    cells : numpy.ndarray, shape (K,), bool
+        Which cells can be requested.
+    """
+
+    kind: str
+
+    @property
+    def cells(self) -> NDArray[np.bool_]:
+        """Which cells can be requested, shape (K,)."""
+        ...
+
+    @property
+    def for_verified(self) -> Source | None:
+        """Another source for draws that are kept only where they came out; None for the same."""
+        ...
+
+    def block(
+        self, seed: int, key: Sequence[int], requested: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return one code for each requested cell; depends on (seed, key, requested) alone."""
+        ...
+
+    def bound(self, generator: Generator) -> Source:
+        """Return the source with the generator that it draws with, where it needs one."""
+        ...
+
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        ...
+
+    def parameters(self) -> Mapping[str, Any]:
+        """Return the numbers to store beside the arrays, JSON values."""
+        ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The generator that a sampler feeds."""
+
+    name: str
+    digest: str
+    space: str
+    dim: int
+
+    @classmethod
+    def of(cls, generator: Generator) -> Origin:
+        """Describe a generator."""
+        return cls(generator.name, generator.digest, generator.space, generator.dim)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Codes with the cell that was asked for.
+
+    Attributes
+    ----------
+    index : numpy.ndarray, shape (n,), int64
+        Draw i of its seed and cell.
+    codes : numpy.ndarray, shape (n, dim), float32
+    requested : numpy.ndarray, shape (n,), int64
+        Cell numbers.
+    """
+
+    index: NDArray[np.int64]
+    codes: NDArray[np.float32]
+    requested: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """Draws codes so that the images follow a target mix.
+
+    Parameters
+    ----------
+    origin : Origin
+        The generator that it was made for.
+    target : Target
+        What the images are to follow.
+    weights : numpy.ndarray, shape (K,), float64
+        How often each cell is requested; sums to 1.
+    source : Source
+        Where the codes of a cell come from.
+    settings : mapping
+        Resolved settings of the run that made it, JSON values.
+    panel : str
+        Digest of the panel that its labels came from; empty where it is not known.
+
+    Raises
+    ------
+    InputError
+        When the weights are no distribution, or ask for a cell that the source lacks.
+    """
+
+    origin: Origin
+    target: Target
+    weights: NDArray[np.float64]
+    source: Source
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    panel: str = ""
+
+    def __post_init__(self) -> None:
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if (
+            weights.shape != (self.groups.size,)
+            or not (weights >= 0).all()
+            or not abs(weights.sum() - 1) <= 1e-9
+        ):
+            raise InputError(
+                "weights", "must be at least 0 and sum to 1, one a cell", weights.tolist(), _REMEDY
+            )
+        for k in np.flatnonzero((weights > 0) & ~self.source.cells):
+            raise InputError(
+                f"weight of cell {self.groups.cells[k]!r}",
+                "must be 0 where the sampler has no source of codes",
+                weights[k],
+                _REMEDY,
+            )
+        object.__setattr__(self, "_block", lru_cache(maxsize=4)(self._compute_block))
+
+    @property
+    def groups(self) -> Groups:
+        """The cells."""
+        return self.target.groups
+
+    def draw(self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0) -> Draws:
+        """Draw codes start..start+n-1 of the seed.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+        seed : int
+            In [0, 2**63).
+        cell : str, optional
+            Ask for this one cell, "smiling=yes, skin_tone=dark"; by default for all, as often
+            as the weights say, in random order.
+        start : int
+            Index of the first draw. Draw i depends on (seed, cell, i) alone.
+
+        Raises
+        ------
+        InputError
+            When n, seed or start breaks its rule, or the cell is unknown or has target 0, or a
+            tilt was loaded without its generator.
+        TooFewSamples
+            When a cell of a tilt accepts next to nothing.
+        """
+        check_count("n", n, "Pass --n 1000.")
+        check_count("start", start, "Pass 0.", least=0)
+        check_seed(seed)
+        number = -1 if cell is None else self._requestable(cell)
+        parts = [
+            (codes[rows], requested[rows])
+            for block, rows in blocks(start, start + n)
+            for codes, requested in [self._block(seed, block, number)]  # type: ignore[attr-defined]
+        ]
+        codes, requested = zip(*parts, strict=True)
+        index = np.arange(start, start + n)
+        return Draws(index, np.concatenate(codes), np.concatenate(requested))
+
+    def stream(
+        self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0, batch: int = 256
+    ) -> Iterator[Draws]:
+        """Yield the draws of `draw` batch by batch, holding one block at a time."""
+        check_count("n", n, "Pass --n 1000.")
+        for low, high in batches(start, start + n, batch):
+            yield self.draw(high - low, seed, cell=cell, start=low)
+
+    def _requestable(self, cell: str) -> int:
+        number = self.groups.index(cell)
+        if self.target.shares[number] == 0 or not self.source.cells[number]:
+            possible = [
+                c
+                for c, share in zip(self.groups.cells, self.target.shares, strict=True)
+                if share > 0
+            ]
+            raise InputError(
+                "cell",
+                f"must be one with a positive share in the target ({'; '.join(possible)})",
+                self.groups.cells[number],
+                "Ask for another cell, or balance with a target that holds this one.",
+            )
+        return number
+
+    def requested(self, n: int, seed: int = 0) -> NDArray[np.int64]:
+        """Return the cells that draws 0..n-1 of the seed ask for, without drawing, shape (n,)."""
+        parts = [self._requests(seed, block)[rows] for block, rows in blocks(0, n)]
+        return np.concatenate(parts)
+
+    def _requests(self, seed: int, block: int) -> NDArray[np.int64]:
+        # Each block asks for its exact part of every cell, a remainder by chance, in random order
+        # (systematic sampling, Madow 1949): requests add hardly any noise to the mix.
+        rng = generator_for(seed, Stream.REQUEST, block)
+        places = (np.arange(BLOCK_ROWS) + rng.random()) / BLOCK_ROWS
+        cells = np.searchsorted(np.cumsum(self.weights), places, side="right")
+        last = np.flatnonzero(self.weights)[-1]  # The sum may round to just under 1.
+        return np.asarray(rng.permutation(np.minimum(cells, last)), np.int64)
+
+    def _compute_block(
+        self, seed: int, block: int, cell: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        # The key 0 stands for draws of all cells, 1 + k for draws of cell k.
+        key = (block, cell + 1)
+        requested = self._requests(seed, block) if cell < 0 else np.full(BLOCK_ROWS, cell)
+        return self.source.block(seed, key, requested), requested
+
+    @property
+    def even(self) -> Sampler:
+        """The sampler that requests each cell of positive target as often as the others."""
+        wanted = self.target.shares > 0
+        return replace(self, weights=wanted / wanted.sum())
+
+    @property
+    def for_verified(self) -> Sampler:
+        """The sampler whose draws are to be classified and kept where they came out."""
+        source = self.source.for_verified
+        return self if source is None else replace(self, source=source)
+
+    def bound(self, generator: Generator) -> Sampler:
+        """Return the sampler with the generator that it draws with.
+
+        Raises
+        ------
+        FileFormatError
+            When it was made for another one.
+        """
+        self.check_generator(generator)
+        return replace(self, source=self.source.bound(generator))
+
+    def check_generator(self, generator: Generator) -> None:
+        """Check that this is the generator that the sampler was made for.
+
+        Raises
+        ------
+        FileFormatError
+            Otherwise.
+        """
+        if Origin.of(generator) != self.origin:
+            raise FileFormatError(
+                "sampler",
+                f"must be of the generator {generator.name!r} ({generator.digest[:12]})",
+                f"one of {self.origin.name!r} ({self.origin.digest[:12]})",
+                f"Use it with the generator {self.origin.name!r}, or make one for this generator.",
+            )
+
+    def check_models(self, generator: Generator, panel: Panel) -> None:
+        """Check that the generator is the sampler's own, and that the panel reads its cells.
+
+        Cells are numbers, so a panel of the same attributes in another order would mistake them.
+
+        Raises
+        ------
+        FileFormatError
+            When the sampler was made for another generator.
+        InputError
+            When the panel reads other attributes or levels, or in another order.
+        """
+        self.check_generator(generator)
+        if panel.groups != self.groups:
+            raise InputError(
+                "attributes",
+                f"must be those of the sampler, {', '.join(self.groups.names)}, with their levels",
+                ", ".join(panel.groups.names),
+                "Leave --attributes out, or open a panel of them in this order.",
+            )
+
+    def check_panel(self, panel: Panel) -> None:
+        """Check that this panel reads as the one that the sampler's labels came from.
+
+        Raises
+        ------
+        FileFormatError
+            Otherwise.
+        """
+        if self.panel and self.panel != panel.digest:
+            used = ", ".join(f"{c.name!r} ({c.digest[:12]})" for c in panel.classifiers)
+            raise FileFormatError(
+                f"classifiers {used}",
+                f"must be those that the sampler was made with (panel {self.panel[:12]})",
+                f"panel {panel.digest[:12]}",
+                "Name the same ones, unchanged, by --classifier, or make the sampler again.",
+            )
+
+    def describe(self) -> str:
+        """Return a few lines on what it draws, and by which method."""
+        lines = [
+            f"sampler of {self.source.kind} for {self.origin.name} "
+            f"(space {self.origin.space}, {self.origin.dim} values, {self.origin.digest[:12]})",
+            f"target: {self.target.text}",
+        ]
+        width = max(map(len, self.groups.cells))
+        lines += [
+            f"  {cell:{width}}  target {share:7.2%}  requested {weight:7.2%}"
+            for cell, share, weight in zip(
+                self.groups.cells, self.target.shares, self.weights, strict=True
+            )
+        ]
+        return "\n".join(lines)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the draws."""
+        head = [vars(self.origin), groups_to_json(self.groups), self.weights.tolist()]
+        text = json.dumps([*head, self.source.kind, dict(self.source.parameters())])
+        return digest_arrays(self.source.tensors(), text)
+
+
+def digest_arrays(tensors: Mapping[str, NDArray[Any]], text: str) -> str:
+    """SHA-256 of arrays, by name, and of the text beside them."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def groups_to_json(groups: Groups) -> list[dict[str, Any]]:
+    """Return cells as JSON values."""
+    return [
+        {"name": a.name, "levels": list(a.levels), "ordered": a.ordered} for a in groups.attributes
+    ]

@@ -1,0 +1,1 @@
+"""Intervals, distances and agreement: functions of plain arrays."""

@@ -1,0 +1,92 @@
+"""Each fault is found on a classifier that has it, and on none that lacks it."""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from equipoise.audit.preflight.checks import check_classifier as preflight
+from equipoise.classifiers import Reading, by_probability
+from equipoise.classifiers.age_gender import AgeGender
+from equipoise.classifiers.toy import ToyClassifier
+from equipoise.core.attributes import Attribute
+from equipoise.generators import Generator
+from equipoise.generators.toy import ToyGenerator
+
+Changed = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Faulty:
+    """Answers by brightness, changed by a fault."""
+
+    name = "faulty"
+    caveats = ()
+    pinned = ()
+    attributes = (Attribute("bright", ("no", "yes")),)
+    digest = hashlib.sha256(b"faulty").hexdigest()
+
+    def __init__(self, change: Changed) -> None:
+        self.change = change
+
+    def read(self, images: np.ndarray) -> tuple[Reading, ...]:
+        value = images.mean(axis=(1, 2, 3)) / 255
+        share = self.change(value, images).astype(np.float32)
+        return (by_probability(np.stack([1 - share, share], axis=1)),)
+
+
+CHANCE = np.random.default_rng(0)
+FAULTS: dict[str, tuple[str, Changed]] = {
+    "constant": ("constant", lambda value, _: np.full(len(value), 0.4)),
+    "NaN": ("answers", lambda value, _: np.where(value > np.median(value), np.nan, value)),
+    "range": ("answers", lambda value, _: 255 * value),
+    "chance": ("repeat", lambda value, _: CHANCE.random(len(value))),
+    "neighbours": ("batch", lambda value, _: np.clip(0.5 + value - value.mean(), 0, 1)),
+    "place": ("batch", lambda value, _: np.linspace(0.1, 0.9, len(value))),
+}
+
+
+def outcomes(classifier: object, images: np.ndarray) -> dict[str, str]:
+    return {check.code: check.outcome for check in preflight(classifier, images)}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fault_is_found(toy: ToyGenerator, fault: str, seed: int) -> None:
+    code, change = FAULTS[fault]
+    images = toy.images(toy.prior.codes(seed, 0, 64))
+    assert outcomes(Faulty(change), images)[f"{code}:bright"] == "issue"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_classifier_without_fault_raises_nothing(toy: ToyGenerator, seed: int) -> None:
+    images = toy.images(toy.prior.codes(seed, 0, 64))
+    found = outcomes(ToyClassifier(toy), images) | outcomes(Faulty(lambda v, _: v), images)
+    assert set(found.values()) <= {"passed", "not applicable"}
+
+
+def test_pinned_classifiers_pass_on_real_images(dcgan: Generator) -> None:
+    images = dcgan.images(dcgan.prior.codes(0, 0, 64))
+    found = outcomes(AgeGender(), images)
+    assert {o for code, o in found.items() if "channels" not in code} == {"passed"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_swapped_channels_are_told(toy: ToyGenerator, seed: int) -> None:
+    def sure_of_red(value: np.ndarray, images: np.ndarray) -> np.ndarray:
+        red, _, blue = images.mean(axis=(2, 3)).T
+        return 0.5 + 0.49 * expit((red - blue) / 10)
+
+    classifier = Faulty(sure_of_red)
+    images = toy.images(toy.prior.codes(seed, 0, 64)) // 2
+    images[:, 0] += 60
+    assert outcomes(classifier, images)["channels:bright"] == "passed"
+    swapped = np.ascontiguousarray(images[:, ::-1])
+    assert outcomes(classifier, swapped)["channels:bright"] == "tip"
+
+
+def test_the_pinned_networks_are_not_thought_swapped(dcgan: Generator) -> None:
+    for seed in range(3):
+        images = dcgan.images(dcgan.prior.codes(seed, 0, 128))
+        assert "tip" not in outcomes(AgeGender(), images).values()

@@ -1,0 +1,82 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from equipoise.audit.preflight.doctor import examine
+from equipoise.classifiers import Panel, open_panel
+from equipoise.classifiers.remote import connect
+from equipoise.cli import app
+from equipoise.core.errors import InputError
+from equipoise.core.settings import Settings
+from equipoise.generators.toy import ToyGenerator
+from tests.audit.preflight.test_classifier_checks import FAULTS, Faulty
+from tests.builders.services import SECRET, Reply, description, face, serving
+from tests.classifiers.local.conftest import save_scripted
+
+
+def test_all_parts_are_examined_and_timed(
+    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    found = examine(toy, toy_panel, tmp_path / "doctor.png", Settings())
+    assert [part.role for part in found.parts] == ["generator", "classifier"]
+    assert found.well
+    assert found.calls == 24_000
+    assert found.seconds > 24_000 / min(part.images_per_second for part in found.parts)
+    with Image.open(found.picture) as picture:
+        assert picture.size[0] == 4 * (192 + 4)
+
+
+def test_an_issue_is_not_well(toy: ToyGenerator, tmp_path: Path) -> None:
+    panel = Panel([Faulty(FAULTS["constant"][1])], ["bright"])
+    assert not examine(toy, panel, tmp_path / "doctor.png", Settings()).well
+
+
+def test_answers_that_are_wrong_are_told_and_not_raised(toy: ToyGenerator, tmp_path: Path) -> None:
+    panel = Panel([Faulty(FAULTS["NaN"][1])], ["bright"])
+    found = examine(toy, panel, tmp_path / "doctor.png", Settings(), 64)
+    assert [check.outcome for check in found.parts[1].checks].count("issue") == 1
+    with pytest.raises(InputError, match="n must be a whole number of at least 16, got 8"):
+        examine(toy, panel, tmp_path / "doctor.png", Settings(), 8)
+
+
+def test_a_service_is_timed_by_what_it_was_asked(
+    toy: ToyGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_KEY", SECRET)
+    with serving(lambda times, body: Reply(body=face(sum(body) % 2).body, delay=0.02)) as service:
+        for kept in (False, True):
+            panel = Panel([connect(description(service.port), tmp_path / "kept")], ["gender"])
+            found = examine(toy, panel, tmp_path / "doctor.png", Settings(), 64)
+            assert len(service.asked) == 128
+            speed = found.parts[1].images_per_second
+            assert np.isnan(speed) if kept else speed < 4 / 0.02
+            assert np.isnan(found.seconds) == kept
+
+
+def test_the_command_tells_all(tmp_path: Path) -> None:
+    file = save_scripted(tmp_path)
+    out, told = tmp_path / "d.png", tmp_path / "d.json"
+    done = CliRunner().invoke(
+        app,
+        ["doctor", "--generator=toy", f"--classifier={file}", f"--out={out}", f"--json={told}"],
+    )
+    assert done.exit_code == 0, done.output
+    assert "licence not known" in done.output
+    assert "sees 32x32 pixels by the bilinear filter, rgb" in done.output
+    assert "24,000 images" in done.output
+    assert json.loads(told.read_text())["parts"][1]["name"] == "smile"
+    assert out.is_file()
+
+
+def test_help_has_an_example() -> None:
+    assert "Example:" in CliRunner().invoke(app, ["doctor", "--help"]).output
+
+
+def test_a_panel_of_ones_own_classifier(toy: ToyGenerator, tmp_path: Path) -> None:
+    file = save_scripted(tmp_path)
+    panel = open_panel(["smiling", "skin_tone"], toy, classifiers=[str(file)])
+    assert [c.name for c in panel.classifiers] == ["smile", "toy"]

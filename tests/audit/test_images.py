@@ -1,0 +1,63 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.audit.images import Material, draw_material, read_material
+from equipoise.classifiers import Panel
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.generators.toy import ToyGenerator
+from equipoise.samplers.sampler import Sampler
+
+
+def copied(material: Material, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(material.folder, tmp_path / "copy"))
+
+
+def test_cells_are_even_and_levels_are_those_that_the_images_show(
+    material: Material, toy_panel: Panel
+) -> None:
+    assert np.bincount(material.cells).tolist() == [40] * 6
+    rows = list(range(0, 240, 7))
+    assert np.array_equal(toy_panel.read(material.images(rows)).levels, material.levels[rows])
+    groups, levels = material.restricted(["skin_tone"])
+    assert groups.names == ("skin_tone",)
+    assert np.array_equal(levels[:, 0], material.levels[:, 1])
+
+
+def test_nothing_is_drawn_twice(
+    material: Material, toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+) -> None:
+    folder, seen = copied(material, tmp_path), []
+    again = draw_material(
+        toy_sampler, toy, toy_panel, 240, 0, folder, progress=lambda *told: seen.append(told)
+    )
+    assert seen == [("draw", 0, 0)]
+    assert again.digests == material.digests
+    with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
+        draw_material(toy_sampler, toy, toy_panel, 240, 1, folder)
+
+
+def test_bad_folders_are_refused_with_a_reason(material: Material, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must be a file"):
+        read_material(tmp_path)
+    folder = copied(material, tmp_path)
+    table = (folder / "metadata.csv").read_text()
+    (folder / "metadata.csv").write_text(table.replace(",no,", ",unknown,", 1))
+    with pytest.raises(FileFormatError, match="none of unknown level, got 1 unknown"):
+        read_material(folder)
+    (folder / "metadata.csv").write_text(table.replace("images/000000003", "../../etc/passwd", 1))
+    with pytest.raises(FileFormatError, match="must lie in the folder"):
+        read_material(folder)
+    (folder / "metadata.csv").write_text(table)
+    (folder / material.files[3]).unlink()
+    with pytest.raises(FileFormatError, match=r"000000003.png must be there"):
+        read_material(folder)
+    (folder / material.files[3]).write_bytes(b"no picture")
+    with pytest.raises(FileFormatError, match="must be a whole, opaque 8-bit picture"):
+        read_material(folder).images([2, 3])
+    Image.new("RGB", (8, 8)).save(folder / material.files[3])
+    with pytest.raises(FileFormatError, match=r"must have the size of the others, \(32, 32\)"):
+        read_material(folder).images([2, 3])

@@ -1,0 +1,77 @@
+"""audit classifier, on verified draws of the toy."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from equipoise.cli import app
+from equipoise.samplers.file import save_sampler
+from equipoise.samplers.sampler import Sampler
+
+MODULE = """
+from equipoise.classifiers.toy import ToyClassifier
+from equipoise.generators.toy import ToyGenerator
+
+def model():
+    return ToyClassifier(ToyGenerator(), ["smiling"], confusion={"smiling": [[1, 0], [0.5, 0.5]]})
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, toy_sampler: Sampler) -> Path:
+    home = tmp_path_factory.mktemp("audit")
+    save_sampler(toy_sampler, home / "sampler.safetensors")
+    (home / "mine.py").write_text(MODULE)
+    return home
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command in this process, which spares the loading of libraries."""
+    monkeypatch.chdir(home)
+    monkeypatch.syspath_prepend(str(home))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def told(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["audit", *arguments])
+
+    return told
+
+
+def test_a_sampler_is_drawn_asked_and_told_then_its_folder_is_asked_anew(
+    home: Path, run: Callable[..., Result]
+) -> None:
+    common = ("--model", "mine:model", "--attribute", "smiling", "--json", "told.json")
+    done = run("classifier", "sampler.safetensors", *common, "--n", "240", "--out", "a")
+    assert done.exit_code == 0, done.output
+    assert "error_gap:smiling" in done.stdout
+    told = json.loads((home / "told.json").read_text())
+    assert told == json.loads((home / "a" / "audit.json").read_text())
+    rates = [group["error"]["count"] for group in told["breakdowns"][1]["groups"]]
+    assert rates[0] == 0
+    assert 40 < rates[1] < 80
+    assert {check["code"] for check in told["checks"] if check["outcome"] == "issue"} >= {
+        "error_gap:smiling"
+    }
+
+    more = ("--by", "skin_tone", "--ignore", "error_gap:cells", "--out", "b")
+    done = run("classifier", "a/material", *common, *more)
+    assert done.exit_code == 0, done.output
+    told = json.loads((home / "told.json").read_text())
+    assert {c["code"]: c["outcome"] for c in told["checks"]}["error_gap:cells"] == "ignored"
+
+
+def test_a_dry_run_asks_nothing_and_bad_names_are_told(
+    home: Path, run: Callable[..., Result]
+) -> None:
+    common = ("sampler.safetensors", "--model", "mine:model", "--attribute", "smiling")
+    done = run("classifier", *common, "--dry-run", "--out", "dry")
+    assert done.exit_code == 0, done.output
+    assert "at most 1,200 questions to toy, 1,200 verified images to draw" in done.stdout
+    assert not (home / "dry").exists()
+    done = run("classifier", *common[:1], "--model", "mine", "--attribute", "smiling")
+    assert "must be pinned:ATTRIBUTE, module:object, a .toml file" in str(done.exception)
+    assert "Example:" in run("classifier", "--help").stdout

@@ -1,0 +1,78 @@
+"""plan, quality and card, on a small run of the toy."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from equipoise.core.settings import Settings
+from equipoise.pipeline import balance
+from equipoise.runs.folder import RunFolder
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from equipoise.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin", "HOME": str(Path.home())},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    path = tmp_path_factory.mktemp("measuring")
+    settings = Settings(
+        generator="toy",
+        attributes=("smiling",),
+        method="shift",
+        n=600,
+        per_cell=200,
+        measure_n=300,
+        components=1,
+    )
+    balance(settings, path)
+    return RunFolder(path)
+
+
+def test_plan_tells_images_and_time(folder: RunFolder, tmp_path: Path) -> None:
+    out = tmp_path / "plan.json"
+    done = run("plan", "--sampler", str(folder.sampler), "--gap", "0.05", "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(out.read_text())
+    assert f"{plan['n']:,}" in done.stdout
+    assert plan["gap"] == pytest.approx(0.05, rel=0.02)
+    assert plan["seconds"] > 0
+
+
+def test_a_plan_without_a_wish_is_refused() -> None:
+    done = run("plan", "--attributes", "skin_tone")
+    assert done.returncode == 2
+    assert "half_width or gap must be given" in done.stderr
+
+
+def test_quality_is_kept_and_shown(folder: RunFolder) -> None:
+    done = run(
+        "quality", str(folder.path), "--n", "400", "--features", "pixels", "--watch", "skin_tone"
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(folder.quality.read_text())
+    assert [cell["name"] for cell in found["cells"]] == ["smiling=no", "smiling=yes"]
+    assert found["pooled"]["n_reference"] == 400
+    assert {d["name"].partition("=")[0] for d in found["cells"][0]["drift"]} == {"skin_tone"}
+    report = folder.report.read_text()
+    assert "Quality by cell" in report
+    assert found["about"] in report
+    card = json.loads((folder.path / "card.json").read_text())
+    assert card["quality"]["digest"] == found["digest"]
+
+
+def test_a_damaged_quality_is_named(folder: RunFolder) -> None:
+    content = folder.quality.read_text() if folder.quality.exists() else "{}"
+    folder.quality.write_text("[1")
+    done = run("card", str(folder.path))
+    folder.quality.write_text(content)
+    assert done.returncode == 2
+    assert "must be readable JSON" in done.stderr

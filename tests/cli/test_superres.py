@@ -1,0 +1,66 @@
+"""audit superres, on verified draws of the toy."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from equipoise.cli import app
+from equipoise.samplers.file import save_sampler
+from equipoise.samplers.sampler import Sampler
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, toy_sampler: Sampler) -> Path:
+    home = tmp_path_factory.mktemp("superres")
+    save_sampler(toy_sampler, home / "sampler.safetensors")
+    return home
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command in this process, which spares the loading of libraries."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def told(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["audit", "superres", *arguments])
+
+    return told
+
+
+def test_a_sampler_is_drawn_restored_and_told_then_its_folder_is(
+    home: Path, run: Callable[..., Result]
+) -> None:
+    """Bicubic blurs the patches, one low pixel high, into their surroundings."""
+    common = ("--model", "bicubic", "--json", "told.json")
+    done = run("sampler.safetensors", *common, "--per-cell", "10", "--out", "a")
+    assert done.exit_code == 0, done.output
+    assert "flip_gap:smiling" in done.stdout
+    told = json.loads((home / "told.json").read_text())
+    assert told == json.loads((home / "a" / "superres.json").read_text())
+    assert told["n"] == 60
+    assert told["flips"][0]["overall"]["flips"]["count"] > 3
+
+    more = ("--attributes", "smiling", "--factor", "2", "--ignore", "abstentions", "--out", "b")
+    done = run("a/material", *common, "--generator", "toy", *more)
+    assert done.exit_code == 0, done.output
+    told = json.loads((home / "told.json").read_text())
+    assert {c["code"]: c["outcome"] for c in told["checks"]}["abstentions"] == "ignored"
+    assert len(told["flips"]) == 1
+
+
+def test_a_dry_run_restores_nothing_and_bad_names_are_told(
+    home: Path, run: Callable[..., Result]
+) -> None:
+    done = run("sampler.safetensors", "--model", "bicubic", "--dry-run", "--out", "dry")
+    assert done.exit_code == 0, done.output
+    assert "at most 240 images restored by bicubic, and 720 read by the panel" in done.stdout
+    assert not (home / "dry").exists()
+    done = run("sampler.safetensors", "--model", "pulse")
+    assert "must be one that gives gradients, for pulse, got toy" in str(done.exception)
+    done = run("sampler.safetensors", "--model", "bicubic", "--generator", "toy")
+    assert "--generator must not be given for a sampler" in str(done.exception)
+    assert "Example:" in run("--help").stdout

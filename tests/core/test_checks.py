@@ -1,0 +1,23 @@
+import pytest
+
+from equipoise.core.checks import OUTCOMES, Check, ignoring, verdict, worst_first
+from equipoise.core.errors import InputError
+
+CHECKS = [Check(f"code-{i}", "", outcome, "") for i, outcome in enumerate(reversed(OUTCOMES))]
+
+
+def test_the_worst_comes_first() -> None:
+    assert [check.outcome for check in worst_first(CHECKS)] == list(OUTCOMES)
+
+
+def test_an_ignored_check_keeps_its_words_and_an_unknown_code_is_named() -> None:
+    found = ignoring(CHECKS, ["code-5"])
+    assert found[5].outcome == "ignored"
+    assert found[:5] == tuple(CHECKS[:5])
+    with pytest.raises(InputError, match=r"must be one of code-0.* got nonsense"):
+        ignoring(CHECKS, ["nonsense"])
+
+
+def test_the_verdict_counts_all_and_names_issues() -> None:
+    assert verdict(CHECKS).endswith(": code-5.")
+    assert verdict(CHECKS[:5]).startswith("No issue. 1 tip, 1 passed")

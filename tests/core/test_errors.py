@@ -1,0 +1,17 @@
+import pytest
+
+from equipoise.core.errors import InputError, check_count
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.5, True])
+def test_count_names_argument_rule_value_and_remedy(value: object) -> None:
+    with pytest.raises(InputError) as caught:
+        check_count("n", value, "Pass --n 10000.")  # type: ignore[arg-type]
+    text = str(caught.value)
+    assert text == f"n must be a whole number of at least 1, got {value!r}. Pass --n 10000."
+    assert isinstance(caught.value, ValueError)
+
+
+def test_count_passes_whole_numbers() -> None:
+    assert check_count("n", 7, "") == 7
+    assert check_count("start", 0, "", least=0) == 0

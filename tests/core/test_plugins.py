@@ -1,0 +1,33 @@
+import pytest
+
+from equipoise.core.errors import InputError
+from equipoise.core.plugins import imported
+from equipoise.generators import Prior, StandardNormal
+
+
+def unit() -> StandardNormal:
+    return StandardNormal(1)
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("equipoise.core.plugins.unit", unit, raising=False)
+    monkeypatch.setattr("equipoise.core.plugins.made", unit(), raising=False)
+
+
+@pytest.mark.parametrize("name", ["unit", "made"])
+def test_an_object_and_what_a_function_gives_are_taken(name: str) -> None:
+    assert imported(f"equipoise.core.plugins:{name}", "prior", Prior) == StandardNormal(1)
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("no_such_module:x", "must name an importable prior.*no_such_module"),
+        ("collections:OrderedDict", "without codes, log_density. See equipoise.generators.base"),
+        ("equipoise.generators:StandardNormal", "StandardNormal.__init__"),
+    ],
+)
+def test_what_is_none_is_named(uri: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        imported(uri, "prior", Prior)

@@ -1,0 +1,52 @@
+"""A real third party: face-api behind its own server, on this machine."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from node_server import node_server
+
+from equipoise.classifiers.expression import Expression
+from equipoise.classifiers.remote import open_remote
+from equipoise.core.errors import NotApplicable
+from equipoise.generators import Generator
+
+FACE_API = Path(__file__).parents[2] / "examples" / "face-api"
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not shutil.which("npm"), reason="needs Node 18+ and npm")
+def test_face_api_is_asked_and_sees_what_another_sees(dcgan: Generator, tmp_path: Path) -> None:
+    images = dcgan.images(dcgan.prior.codes(0, 0, 48))
+    with node_server(FACE_API) as origin:
+        classifier = open_remote(FACE_API / "face-api.toml", folder=tmp_path, origin=origin)
+        gender, smiling, expression, age = classifier.read(images)
+    for reading in (gender, smiling, expression, age):
+        assert (reading.levels >= 0).all()
+        assert np.allclose(reading.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (age.scores > 0).all()
+    assert (age.scores < 100).all()
+    (other,) = Expression(["smiling"]).read(images)
+    assert (smiling.levels == other.levels).mean() > 0.75
+    assert classifier.tally.requests == 48
+    assert classifier.tally.failed == 0
+    # The server is gone, and its answers are here.
+    again = open_remote(FACE_API / "face-api.toml", folder=tmp_path)
+    assert np.array_equal(again.read(images)[0].levels, gender.levels)
+    assert again.tally.cached == 48
+
+
+@pytest.mark.parametrize("version", [None, "v16.20.0"])
+def test_a_machine_without_node_is_told_apart(
+    version: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if version:
+        node = tmp_path / "node"
+        node.write_text(f"#!/bin/sh\necho {version}\n")
+        node.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotApplicable, match=r"Node 18\+ must be installed"), node_server(FACE_API):
+        pass

@@ -1,0 +1,240 @@
+"""Folders of pipelines are data: what is foreign, damaged or unsafe is refused by name."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from equipoise.core.errors import FetchError, FileFormatError
+from equipoise.generators import open_generator
+from tests.builders.diffusion import save
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+def changed(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def only_pickled(folder: Path) -> None:
+    (folder / "unet" / WEIGHTS).unlink()
+    torch.save({"a": torch.zeros(1)}, folder / "unet" / "diffusion_pytorch_model.bin")
+
+
+def pickled_by_an_index(folder: Path) -> None:
+    file = folder / "unet" / WEIGHTS
+    state = load_file(file)
+    torch.save(state, folder / "unet" / "weights.bin")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(state, "weights.bin")}
+    (folder / "unet" / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
+
+
+def cut(folder: Path) -> None:
+    file = folder / "unet" / WEIGHTS
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda f: (f / "model_index.json").unlink(), "model_index.json must be readable JSON"),
+        (lambda f: (f / "model_index.json").write_text("[" * 9999), "must be readable JSON"),
+        (
+            lambda f: changed(f / "model_index.json", _class_name="StableDiffusionPipeline"),
+            "must be one of DDPMPipeline, .* got StableDiffusionPipeline",
+        ),
+        (
+            lambda f: changed(f / "model_index.json", unet=["canary", "UNet2DModel"]),
+            "unet in .* must be UNet2DModel of diffusers, got .*canary",
+        ),
+        (
+            lambda f: changed(f / "model_index.json", scheduler=["diffusers", "PNDMScheduler"]),
+            "must be DDPMScheduler or DDIMScheduler",
+        ),
+        (
+            lambda f: changed(f / "scheduler" / "scheduler_config.json", num_train_timesteps=10**9),
+            "num_train_timesteps of .* must be 1 to 100,000",
+        ),
+        (
+            lambda f: changed(f / "unet" / "config.json", block_out_channels=[2**18, 2**18]),
+            "must be a whole UNet2DModel of under",
+        ),
+        (
+            lambda f: changed(f / "unet" / "config.json", block_out_channels=[16, 16]),
+            "must be a whole UNet2DModel",
+        ),
+        (
+            lambda f: changed(f / "model_index.json", _class_name=["DDPMPipeline"]),
+            "must be one of DDPMPipeline",
+        ),
+        (
+            lambda f: changed(f / "unet" / "config.json", layers_per_block=10**6),
+            "got ValueError: 1000000 layers in each of 2 blocks",
+        ),
+        (
+            lambda f: changed(
+                f / "unet" / "config.json", quantization_config={"quant_method": "x"}
+            ),
+            "got ValueError: quantised weights",
+        ),
+        (only_pickled, "must be a whole UNet2DModel .* in safetensors"),
+        (pickled_by_an_index, "got ValueError: no diffusion_pytorch_model.safetensors that holds"),
+        (cut, "must be a whole UNet2DModel"),
+    ],
+)
+def test_a_spoilt_folder_is_refused(
+    spoil: Callable[[Path], Any], named: str, tmp_path: Path
+) -> None:
+    folder = save("ddpm", tmp_path)
+    spoil(folder)
+    with pytest.raises(FileFormatError, match=named):
+        open_generator(f"diffusers:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"num_class_embeds": 3}, "must be unconditional, got classes"),
+        ({"out_channels": 6}, "learned variances are not known here"),
+        ({"sample_size": None}, "must tell a sample_size"),
+    ],
+)
+def test_other_networks_are_refused(changes: dict[str, Any], named: str, tmp_path: Path) -> None:
+    folder = save("ddpm", tmp_path, **changes)
+    with pytest.raises(FileFormatError, match=named):
+        open_generator(f"diffusers:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("scheduler/scheduler_config.json", {"beta_schedule": "sigmoid"}, "NotImplementedError"),
+        ("scheduler/scheduler_config.json", {"timestep_spacing": "x"}, "ValueError: x is not"),
+        ("scheduler/scheduler_config.json", {"steps_offset": 500}, "IndexError"),
+        ("unet/config.json", {"sample_size": 9}, "RuntimeError: Sizes of tensors"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(
+    file: str, change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    changed(save("ddpm", tmp_path) / file, **change)
+    with pytest.raises(FileFormatError, match=f"that fit each other, got {said}"):
+        open_generator(f"diffusers:{tmp_path}")
+
+
+def test_a_decoder_of_other_latents_is_refused(tmp_path: Path) -> None:
+    folder = save("latent", tmp_path / "latent")
+    four = save("ddpm", tmp_path / "four", in_channels=4, out_channels=4)
+    shutil.copytree(four / "unet", folder / "unet", dirs_exist_ok=True)
+    with pytest.raises(FileFormatError, match="that fit each other, got RuntimeError"):
+        open_generator(f"diffusers:{folder}?steps=4")
+
+
+def test_the_digest_is_of_what_is_in_the_folder_alone(tmp_path: Path) -> None:
+    """Not of where it lies, nor of the process; a config of an older library lacks keys."""
+    folder = save("ddpm", tmp_path / "one")
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    for key in ("dropout", "upsample_type", "downsample_type", "class_embed_type"):
+        del config[key]
+    (folder / "unet" / "config.json").write_text(json.dumps(config))
+    moved = shutil.copytree(folder, tmp_path / "two")
+    code = (
+        "import sys; from equipoise.generators import open_generator as opened;"
+        "print(opened(sys.argv[1]).digest)"
+    )
+    elsewhere = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, f"diffusers:{moved}"],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert elsewhere.stdout.split() == [open_generator(f"diffusers:{folder}").digest]
+
+
+def test_old_names_of_attention_weights_are_known(tmp_path: Path) -> None:
+    blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "add_attention": True}
+    folder = save("ddpm", tmp_path / "new", **blocks, attention_head_dim=4)
+    old = shutil.copytree(folder, tmp_path / "old")
+    names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    state = load_file(folder / "unet" / WEIGHTS)
+    for new, former in names.items():
+        state = {key.replace(f".{new}.", f".{former}."): value for key, value in state.items()}
+    assert any(".proj_attn." in key for key in state)
+    save_file(state, old / "unet" / WEIGHTS)
+    one, other = (open_generator(f"diffusers:{f}?steps=4") for f in (folder, old))
+    codes = one.prior.codes(0, 0, 3)
+    assert np.array_equal(one.images(codes), other.images(codes))
+    assert one.digest == other.digest
+
+
+def not_finite(state: dict[str, torch.Tensor]) -> None:
+    state["conv_in.weight"][0, 0, 0, 0] = torch.nan
+
+
+def too_few(state: dict[str, torch.Tensor]) -> None:
+    del state["conv_out.weight"]
+
+
+def too_many(state: dict[str, torch.Tensor]) -> None:
+    state["other"] = torch.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (not_finite, r"conv_in.weight in .* must be finite"),
+        (too_few, r"1 weights missing or left over, first conv_out.weight"),
+        (too_many, r"1 weights missing or left over, first other"),
+    ],
+)
+def test_odd_weights_are_refused(
+    spoil: Callable[[dict[str, torch.Tensor]], None], named: str, tmp_path: Path
+) -> None:
+    file = save("ddpm", tmp_path) / "unet" / WEIGHTS
+    state = load_file(file)
+    spoil(state)
+    save_file(state, file)
+    with pytest.raises(FileFormatError, match=named):
+        open_generator(f"diffusers:{tmp_path}")
+
+
+def test_a_name_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def offline(*arguments: object, **options: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    with pytest.raises(FetchError, match="must be in the cache of huggingface_hub"):
+        open_generator("diffusers:someone/faces")
+
+
+@pytest.mark.parametrize("name", ["/tmp/none/faces", "runs/models/faces", "../x"])
+def test_a_path_without_a_folder_is_not_sought_on_the_hub(name: str) -> None:
+    with pytest.raises(FileFormatError, match=r"must be a folder, or a name on the hub"):
+        open_generator(f"diffusers:{name}")
+
+
+def test_keys_that_the_scheduler_does_not_know_are_dropped(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Old folders have some, of which the library would warn for each batch of images."""
+    folder = save("ddpm", tmp_path)
+    plain = open_generator(f"diffusers:{folder}?steps=4")
+    changed(folder / "scheduler" / "scheduler_config.json", timestep_values=None, more=1)
+    capfd.readouterr()
+    generator = open_generator(f"diffusers:{folder}?steps=4")
+    codes = generator.prior.codes(0, 0, 3)
+    assert np.array_equal(generator.images(codes), plain.images(codes))
+    assert generator.digest == plain.digest
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equipoise.classifiers import Panel, open_panel
+from equipoise.core.labels import LabelledCodes
+from equipoise.core.targets import Target
+from equipoise.generators.toy import ToyGenerator
+from equipoise.labelling.collect import collect
+from equipoise.methods.tilt.directed_labels import ENOUGH, Labelled, label_in_rounds
+from equipoise.methods.tilt.fit import fit_tilt
+from equipoise.methods.tilt.fit_latent import fit_latent
+from equipoise.samplers.sampler import Origin, Sampler
+
+RARE = 3
+"""Number of the cell of probability 1e-4."""
+
+
+@pytest.fixture(scope="module")
+def toy() -> ToyGenerator:
+    """Two independent attributes, each with a level of one in a hundred."""
+    shares = {
+        "smiling": {"no": 0.99, "yes": 0.01},
+        "skin_tone": {"dark": 0.99, "light": 0.01},
+    }
+    return ToyGenerator(shares, entanglement=0.0)
+
+
+@pytest.fixture(scope="module")
+def panel(toy: ToyGenerator) -> Panel:
+    return open_panel(["smiling", "skin_tone"], toy)
+
+
+def label(toy: ToyGenerator, panel: Panel, prior: int, n: int, seed: int, folder: Path) -> Labelled:
+    labels = collect(toy, panel, prior, seed, folder / f"prior-{prior}").labels()
+    return label_in_rounds(
+        toy,
+        panel,
+        LabelledCodes.of_prior(toy.prior.codes(seed, 0, prior), labels),
+        Target.uniform(panel.groups),
+        n,
+        seed=seed,
+        draws_folder=lambda digest, stage: folder / f"{stage}-{digest[:12]}",
+    )
+
+
+def true_purity(toy: ToyGenerator, labelled: Labelled, seed: int) -> np.ndarray:
+    """Return how often each requested cell truly comes out of a tilt fitted to these labels."""
+    target = Target.uniform(labelled.codes.labels.groups)
+    fit = fit_latent(toy.stem, labelled.codes, seed=seed)
+    source = fit_tilt(toy, fit, labelled.codes, target, seed=seed).source
+    draws = Sampler(Origin.of(toy), target, target.shares, source).draw(2000, 9)
+    achieved = target.groups.cell_of(toy.levels(draws.codes))
+    return np.array([(achieved[draws.requested == k] == k).mean() for k in range(4)])
+
+
+@pytest.fixture(scope="module")
+def directed(
+    toy: ToyGenerator, panel: Panel, tmp_path_factory: pytest.TempPathFactory
+) -> list[Labelled]:
+    """Half of the labels directed, for two seeds."""
+    folder = tmp_path_factory.mktemp("directed")
+    return [label(toy, panel, 3000, 3000, seed, folder / str(seed)) for seed in range(2)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_cell_of_one_in_ten_thousand_gets_labels_and_is_drawn(
+    toy: ToyGenerator, panel: Panel, tmp_path: Path, directed: list[Labelled], seed: int
+) -> None:
+    """The same number of labels, all of the prior, knows the cell hardly at all."""
+    alone = label(toy, panel, 6000, 0, seed, tmp_path)
+    assert directed[seed].account.counts[RARE] > 2 * ENOUGH > 10 * alone.account.counts[RARE]
+    assert sum(directed[seed].account.counts) == sum(alone.account.counts) == 6000
+    with_rounds, without = (true_purity(toy, found, seed) for found in (directed[seed], alone))
+    assert with_rounds[RARE] > 0.6
+    assert with_rounds[RARE] > 2 * without[RARE]
+
+
+def test_weighted_labels_stand_for_the_prior(directed: list[Labelled]) -> None:
+    truth = np.outer([0.99, 0.01], [0.99, 0.01]).ravel()
+    for labelled in directed:
+        weights = labelled.codes.weights
+        assert weights.max() <= 6000 / 3000 + 1e-9, "the prior's own codes bound the weights"
+        assert weights.mean() == pytest.approx(1, abs=0.05)
+        spread = 4 * truth / np.sqrt(labelled.account.effective)
+        grain = 0.15 * truth
+        assert (np.abs(labelled.codes.shares() - truth) < spread + grain).all()
+
+
+def test_the_account_adds_up(directed: list[Labelled]) -> None:
+    for account in (labelled.account for labelled in directed):
+        assert account.of_prior == 3000
+        assert sum(sum(r.requested) for r in account.rounds) == 3000
+        assert sum(sum(r.achieved) for r in account.rounds) + 3000 == sum(account.counts)
+        assert (np.array(account.effective) <= np.array(account.counts) + 1e-6).all()
+
+
+def test_a_second_run_labels_nothing_anew_and_ends_alike(
+    toy: ToyGenerator, panel: Panel, tmp_path: Path
+) -> None:
+    one = label(toy, panel, 600, 200, 1, tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    other = label(toy, panel, 600, 200, 1, tmp_path)
+    assert np.array_equal(one.codes.codes, other.codes.codes)
+    assert np.array_equal(one.codes.weights, other.codes.weights)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == written
+
+
+def test_no_rounds_leave_the_labels_as_they_are(
+    toy: ToyGenerator, panel: Panel, tmp_path: Path
+) -> None:
+    labelled = label(toy, panel, 500, 0, 0, tmp_path)
+    assert labelled.account.rounds == ()
+    assert (labelled.codes.weights == 1).all()

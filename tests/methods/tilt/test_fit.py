@@ -1,0 +1,123 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.core.labels import LabelledCodes, Labels
+from equipoise.core.targets import Target
+from equipoise.generators import Prior
+from equipoise.generators.toy import ToyGenerator
+from equipoise.methods.tilt.evidence import CEILING, ceilings_of
+from equipoise.methods.tilt.fit import BETAS, fit_tilt
+from equipoise.methods.tilt.fit_latent import LatentFit, fit_latent
+from equipoise.methods.tilt.proposals import Pilot, explore
+from equipoise.samplers.sampler import Origin, Sampler
+
+
+@pytest.fixture(scope="module")
+def labelled(toy: ToyGenerator, toy_labels: Labels) -> LabelledCodes:
+    return LabelledCodes.of_prior(toy.prior.codes(0, 0, 10_000), toy_labels)
+
+
+@pytest.fixture(scope="module")
+def latent(toy: ToyGenerator, labelled: LabelledCodes) -> LatentFit:
+    return fit_latent(toy.stem, labelled)
+
+
+def test_purity_and_calls_rise_and_fall_along_the_frontier(
+    toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit
+) -> None:
+    tilt = fit_tilt(toy, latent, labelled, Target.uniform(labelled.labels.groups))
+    assert [point.beta for point in tilt.frontier] == list(BETAS)
+    calls = [point.calls for point in tilt.frontier]
+    assert calls == sorted(calls, reverse=True)
+    chosen = next(p for p in tilt.frontier if p.beta == tilt.source.tilt.beta)
+    assert chosen.distance <= 1.25 * min(p.distance for p in tilt.frontier)
+
+
+def test_a_cell_of_zero_target_cannot_be_requested(
+    toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit
+) -> None:
+    target = Target(labelled.labels.groups, np.array([1.0, 1, 1, 1, 1, 0]))
+    source = fit_tilt(toy, latent, labelled, target, beta=2.5).source
+    assert source.cells.tolist() == [True] * 5 + [False]
+    assert source.tilt.beta == 2.5
+    assert source.for_verified is not None
+    assert source.for_verified.tilt.beta == 2.5
+    assert source.for_verified.cells.tolist() == source.cells.tolist()
+    with pytest.raises(InputError, match="positive share"):
+        Sampler(Origin.of(toy), target, target.shares, source).draw(
+            5, cell="smiling=yes, skin_tone=light"
+        )
+
+
+def test_a_cell_without_a_label_can_still_be_requested(
+    toy: ToyGenerator, labelled: LabelledCodes
+) -> None:
+    rows = np.flatnonzero(labelled.labels.cells != 5)
+    without = LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
+    latent = fit_latent(toy.stem, without)
+    source = fit_tilt(toy, latent, without, Target.uniform(labelled.labels.groups)).source
+    for one in (source, source.for_verified):
+        assert one is not None
+        assert np.isfinite(one.tilt.matching.slope).all()
+        assert np.isfinite(one.tilt.matching.offsets).all()
+        assert (one.acceptance > 0).all()
+
+
+def test_wanted_cells_without_any_label_are_named(
+    toy: ToyGenerator, labelled: LabelledCodes
+) -> None:
+    rows = np.flatnonzero(labelled.labels.cells != 5)
+    without = LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
+    target = Target(labelled.labels.groups, np.array([0.0, 0, 0, 0, 0, 1]))
+    with pytest.raises(TooFewSamples, match="labels must have some of a cell that the target want"):
+        fit_tilt(toy, fit_latent(toy.stem, without), without, target)
+
+
+@pytest.mark.parametrize(("codes", "used"), [(100_000, 65_536), (9000, 9000), (10, 4096)])
+def test_the_pilot_of_wide_codes_is_bounded(
+    codes: int,
+    used: int,
+    toy: ToyGenerator,
+    labelled: LabelledCodes,
+    latent: LatentFit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = []
+
+    def told(prior: Prior, codes: np.ndarray, *others: Any) -> Pilot:
+        sizes.append(len(codes))
+        return explore(prior, codes, *others)
+
+    monkeypatch.setattr("equipoise.methods.tilt.fit.explore", told)
+    monkeypatch.setattr("equipoise.methods.tilt.fit._PILOT_VALUES", codes * toy.dim)
+    target = Target.uniform(labelled.labels.groups)
+    source = fit_tilt(toy, latent, labelled, target, beta=4.0).source
+    assert sizes == [used, used], "one-shot draws, and those to be verified"
+    assert (source.acceptance > 0).all()
+
+
+def test_ceilings_are_quantiles_of_the_weighted_own_codes(
+    labelled: LabelledCodes, latent: LatentFit
+) -> None:
+    """Codes that count twice weigh as twice as many codes."""
+    cells = labelled.labels.cells
+    twice = np.where(np.arange(len(cells)) % 2, 2.0, 1.0)
+    weighted = LabelledCodes(labelled.codes, labelled.labels, twice)
+    found = ceilings_of(latent, weighted, np.array([True] * 5 + [False]))
+    assert np.isinf(found[5])
+    for k in range(5):
+        h = np.exp(latent.held_out[cells == k, k])
+        repeated = np.repeat(h, twice[cells == k].astype(int))
+        assert found[k] == pytest.approx(np.quantile(repeated, CEILING), abs=0.01)
+
+
+@pytest.mark.parametrize("beta", [0.0, -1.0, float("nan")])
+def test_bad_sharpness_is_named(
+    toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit, beta: float
+) -> None:
+    target = Target.uniform(labelled.labels.groups)
+    with pytest.raises(InputError, match=f"beta must be above 0, got {beta}"):
+        fit_tilt(toy, latent, labelled, target, beta=beta)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from equipoise.generators.base import StandardNormal
+from equipoise.methods.tilt.proposals import explore
+
+NORMAL = np.array([0.6, 0.8, 0, 0, 0, 0, 0, 0], np.float32)
+
+
+def judge(codes: np.ndarray) -> np.ndarray:
+    """Cell 0 accepts a third of the prior, cell 1 one code in thirty thousand, cell 2 nothing."""
+    along = codes @ NORMAL
+    chances = [8 * np.minimum(along - cut, 0.0) for cut in (0.43, 4.0)]
+    return np.stack([*chances, np.full(len(codes), -np.inf)], axis=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_very_rare_cell_is_found(seed: int) -> None:
+    wanted = np.array([True, True, False])
+    prior = StandardNormal(8)
+    codes = prior.codes(seed, 0, 20_000)
+    pilot = explore(prior, codes, judge(codes), judge, wanted, seed)
+    assert pilot.own[0][-1] == 19_999, "the common cell needs no further codes"
+    assert pilot.spaces.normals[1] @ NORMAL > 0.97
+    rare = np.exp(pilot.log_chances[pilot.own[1], 1])
+    assert rare.sum() > 100
+    # E[exp(8 min(x - c, 0))] over a standard normal x, in closed form.
+    expected = [norm.sf(cut) + np.exp(32 - 8 * cut) * norm.cdf(cut - 8) for cut in (0.43, 4.0)]
+    found = pilot.acceptance(pilot.log_chances)
+    assert found[0] == pytest.approx(expected[0], rel=0.06)
+    assert found[1] == pytest.approx(expected[1], rel=0.25)
+    assert found[2] == 0
+
+
+def test_another_prior_is_explored_whole() -> None:
+    class Wide:
+        def codes(self, seed: int, start: int, stop: int) -> np.ndarray:
+            return 2 * StandardNormal(8).codes(seed, start, stop)
+
+        def log_density(self, codes: np.ndarray) -> np.ndarray:
+            return StandardNormal(8).log_density(codes / 2)
+
+    codes = Wide().codes(0, 0, 5000)
+    pilot = explore(Wide(), codes, judge(codes), judge, np.array([True, True, False]), 0)
+    assert len(pilot.codes) == 5000
+    assert np.isneginf(pilot.spaces.thresholds).all()
+    assert (pilot.shares == 1).all()

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from fairlearn.metrics import MetricFrame
+from scipy.stats import chi2_contingency
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from equipoise.stats.group_gaps import against_rest, equal_rates, holm, largest_gap
+
+NAMES = tuple("abcdefghijkl")
+
+
+def test_difference_and_ratio_are_those_of_fairlearn() -> None:
+    rng = np.random.default_rng(0)
+    group = rng.integers(4, size=1000)
+    wrong = rng.random(1000) < 0.1 + 0.1 * group
+    frame = MetricFrame(
+        metrics=lambda truth, answers: float(np.mean(truth != answers)),
+        y_true=np.zeros(1000, int),
+        y_pred=wrong.astype(int),
+        sensitive_features=group,
+    )
+    gap = largest_gap(NAMES[:4], np.bincount(group, wrong).astype(int), np.bincount(group))
+    assert gap is not None
+    assert gap.difference.value == pytest.approx(frame.difference())
+    assert 1 / gap.ratio.value == pytest.approx(frame.ratio())
+    assert (gap.highest, gap.lowest) == ("d", "a")
+
+
+def test_two_groups_have_newcombes_own_interval() -> None:
+    """With one pair nothing was chosen; table II (a) of Newcombe 1998."""
+    gap = largest_gap(("a", "b"), [56, 48], [70, 80])
+    assert gap is not None
+    assert (gap.difference.low, gap.difference.high) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    theirs = confint_proportions_2indep(56, 70, 48, 80, compare="ratio", method="log-adjusted")
+    assert (gap.ratio.low, gap.ratio.high) == pytest.approx(theirs, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rates", "n"),
+    [([0.25, 0.1, 0.1, 0.1, 0.1, 0.1], 200), ([0.1] * 6, 200), ([0.17] + [0.02] * 11, 100)],
+)
+def test_the_interval_covers_the_largest_true_gap(rates: list[float], n: int) -> None:
+    """At 95 %: of 150 at most 14 may miss, which chance exceeds once in 100."""
+    rng = np.random.default_rng(1)
+    truth, missed = max(rates) - min(rates), 0
+    for _ in range(150):
+        gap = largest_gap(NAMES[: len(rates)], rng.binomial(n, rates), [n] * len(rates))
+        assert gap is not None
+        missed += not gap.difference.low <= truth <= gap.difference.high
+    assert missed <= 14
+
+
+def test_groups_without_trials_are_left_out() -> None:
+    gap = largest_gap(("a", "b", "c"), [0, 5, 10], [0, 100, 100])
+    assert gap is not None
+    assert (gap.highest, gap.lowest) == ("c", "b")
+    assert largest_gap(("a", "b"), [0, 5], [0, 100]) is None
+
+
+def test_no_event_is_no_gap_and_no_ratio() -> None:
+    gap = largest_gap(("a", "b", "c"), [0, 0, 0], [50, 50, 50])
+    assert gap is not None
+    assert (gap.difference.value, gap.difference.low, gap.p_value) == (0, 0, 1)
+    assert gap.ratio.note == "no event in any group"
+    some = largest_gap(("a", "b", "c"), [9, 0, 0], [50, 50, 50])
+    assert some is not None
+    assert some.ratio.value == np.inf
+    assert np.isfinite(some.ratio.high)
+
+
+def test_the_simulated_test_agrees_with_chi_square_and_keeps_its_level() -> None:
+    counts, n = np.array([14, 6, 5, 5]), np.array([60, 60, 60, 45])  # 45 * 30 / 225 is 6
+    few = np.array([9, 3, 2, 2]), np.array([60, 60, 60, 60])  # expected 4 each
+    table = np.stack([few[0], few[1] - few[0]])
+    exact = chi2_contingency(table, correction=False).pvalue
+    assert equal_rates(*few) == pytest.approx(exact, abs=0.02)
+    assert equal_rates(counts, n) == chi2_contingency([counts, n - counts], False).pvalue
+    rng = np.random.default_rng(2)
+    trials = np.full(6, 30)
+    p_values = [equal_rates(rng.binomial(30, [0.05] * 6), trials, seed) for seed in range(200)]
+    assert np.mean(np.array(p_values) < 0.05) <= 0.1
+
+
+def test_the_bad_group_is_named_by_the_test_against_the_rest() -> None:
+    found = against_rest([30, 10, 11, 9], [100] * 4)
+    assert found[0] < 0.001
+    assert holm([0.01, 0.02, 0.03, np.nan])[:3].tolist() == pytest.approx([0.03, 0.04, 0.04])
+    assert np.isnan(holm([np.nan])).all()
+
+
+def test_holm_is_that_of_a_kept_library() -> None:
+    adjust = pytest.importorskip("statsmodels.stats.multitest").multipletests
+    p_values = np.random.default_rng(0).random(12) ** 3
+    assert np.allclose(holm(p_values), adjust(p_values, method="holm")[1])
