@@ -48,7 +48,7 @@ def measure_speed(folder: Path, rounds: int) -> tuple[float, float]:
     def bare(bounds: tuple[int, int]) -> None:
         for images in equal_sizes([read_image(path) for path in files[slice(*bounds)]]):
             for classifier in panel.classifiers:
-                classifier.read(images)
+                classifier.predict(images)
 
     best = {"measure": np.inf, "bare": np.inf}
     for _ in range(rounds):
@@ -75,11 +75,11 @@ def table_seconds(each: int) -> tuple[float, float]:
     # The prior fills cells unevenly; equal cells of random images take the same work.
     rng = np.random.default_rng(0)
     for pictures in sets:
-        levels = panel.groups.levels[np.repeat(np.arange(panel.groups.size), each)]
+        levels = panel.grid.levels[np.repeat(np.arange(panel.grid.size), each)]
         pictures.labels.levels[:] = levels[rng.permutation(len(levels))]
     began = time.perf_counter()
     drawn, reference = sets
-    quality_table(drawn, reference, panel.groups)
+    quality_table(drawn, reference, panel.grid)
     return seen, time.perf_counter() - began
 
 

@@ -69,8 +69,8 @@ def open_case(name: Name, pool: Pool, arguments: argparse.Namespace) -> Case:
     folder = arguments.work / f"labels-{name.seed}"
     table = collect(generator, everything, name.labels, name.seed, folder)
     panel = open_panel(name.attributes.split("+"), generator)
-    labels = table.labels().restricted(panel.groups)
-    settings = Settings(attributes=panel.groups.names, n=name.labels, seed=name.seed)
+    labels = table.labels().restricted(panel.grid)
+    settings = Settings(attributes=panel.grid.names, n=name.labels, seed=name.seed)
     return make_case(pool, panel, labels, settings, name.folder(arguments.work))
 
 
@@ -105,7 +105,7 @@ def main() -> None:
         run_case(
             open_case(name, pool, arguments),
             name.folder(arguments.work),
-            told=lambda method, result: print(f"  {method}: {result}", flush=True),
+            on_result=lambda method, result: print(f"  {method}: {result}", flush=True),
         )
         summarise(arguments)
 

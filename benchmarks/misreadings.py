@@ -21,13 +21,13 @@ from equipoise.generators import open_generator
 from equipoise.measure.features import open_features
 from equipoise.measure.references import see_codes
 from equipoise.measure.representation import make_share, represent
-from equipoise.samplers.drawing import exact_counts, one_shot, verified
+from equipoise.samplers.draw import exact_counts, one_shot, verified
 from equipoise.stats.distances import frechet_distance, frechet_extrapolated, moments
 
 RESULTS = Path(__file__).parent / "results"
 GENERATOR = open_generator("digiface-dcgan")
 PANEL = open_panel(["smiling", "skin_tone"])
-SMILING, SKIN_TONE = PANEL.groups.attributes
+SMILING, SKIN_TONE = PANEL.grid.attributes
 Rows = dict[str, float]
 
 
@@ -37,7 +37,7 @@ def pooled(folder: Path, n: int) -> Rows:
     sampler = load_sampler(folder / "sampler.safetensors", GENERATOR)
     labels = concatenate([d.labels for d in one_shot(sampler, GENERATOR, PANEL, 6000, seed=11)])
     rows = {
-        "KL of smiling to one half": _kl(labels.restricted(sampler.groups)),
+        "KL of smiling to one half": _kl(labels.restricted(sampler.grid)),
         "KL of smiling x skin tone to uniform": _kl(labels),
     }
     for level, name in enumerate(SKIN_TONE.levels):
@@ -83,7 +83,7 @@ def frechet(sizes: tuple[int, ...], pairs: int) -> Rows:
 
 
 def _kl(labels: Labels) -> float:
-    found = represent(labels, Target.uniform(labels.groups)).kl
+    found = represent(labels, Target.uniform(labels.grid)).kl
     return float("nan") if found is None else found
 
 

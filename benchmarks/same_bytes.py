@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -123,8 +124,8 @@ def bytes_of(path: Path) -> list[bytes]:
     return [path.read_bytes()]
 
 
-def digests(folder: Path) -> dict[str, dict[str, str]]:
-    """Run the commands in the folder, and return the digests of what they wrote."""
+def digests(folder: Path) -> dict[str, dict[str, list[str]]]:
+    """Run the commands in the folder, and return the digests of what they wrote, by name."""
     write_network(folder / "network.pt")
     for command in COMMANDS:
         print("equipoise", *command, file=sys.stderr, flush=True)
@@ -139,17 +140,17 @@ def digests(folder: Path) -> dict[str, dict[str, str]]:
     kept = [folder / "measured.json", folder / "toy-images" / "metadata.csv"]
     for suffix in ("parquet", "safetensors", "npz", "tar", "png"):
         kept += sorted(folder.rglob(f"*.{suffix}"))
-    return {
+    found: dict[str, dict[str, list[str]]] = {}
+    for path in kept:
         # Folders of draws are named by the sampler's digest, which names change.
-        "/".join(part for part in path.relative_to(folder).parts if len(part) < 32): {
-            "bytes": sha256(bytes_of(path)),
-            "values": sha256(values_of(path)),
-        }
-        for path in kept
-    }
+        name = re.sub(r"-[0-9a-f]{12}(?=/)", "", path.relative_to(folder).as_posix())
+        both = found.setdefault(name, {"bytes": [], "values": []})
+        both["bytes"] = sorted([*both["bytes"], sha256(bytes_of(path))])
+        both["values"] = sorted([*both["values"], sha256(values_of(path))])
+    return found
 
 
-def digests_of_tree(tree: Path) -> dict[str, dict[str, str]]:
+def digests_of_tree(tree: Path) -> dict[str, dict[str, list[str]]]:
     """Run this script's other copy, or this one, on the package of another tree."""
     script = tree / SCRIPT if (tree / SCRIPT).exists() else ROOT / SCRIPT
     done = subprocess.run(
@@ -159,11 +160,11 @@ def digests_of_tree(tree: Path) -> dict[str, dict[str, str]]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    found: dict[str, dict[str, str]] = json.loads(done.stdout)
+    found: dict[str, dict[str, list[str]]] = json.loads(done.stdout)
     return found
 
 
-def digests_of_commit(commit: str) -> dict[str, dict[str, str]]:
+def digests_of_commit(commit: str) -> dict[str, dict[str, list[str]]]:
     """Check a commit out beside this tree, and return its digests."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"

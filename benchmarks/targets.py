@@ -18,8 +18,8 @@ from scipy.stats import binomtest
 from equipoise.core.files import write_json, write_text
 from equipoise.core.settings import Settings
 from equipoise.core.versions import versions
-from equipoise.pipeline import Balance, balance, open_models
-from equipoise.samplers.drawing import exact_counts, verified
+from equipoise.pipeline import BalancedRun, balance, open_models
+from equipoise.samplers.draw import exact_counts, verified
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -55,10 +55,10 @@ def targets(folder: Path) -> dict[str, str]:
     return found
 
 
-def verified_row(done: Balance, settings: Settings, n: int) -> tuple[list[int], float]:
+def verified_row(done: BalancedRun, settings: Settings, n: int) -> tuple[list[int], float]:
     """Draw n verified images; return the counts of the cells and calls per image."""
     generator, panel = open_models(settings)
-    counts = np.zeros(done.sampler.groups.size, np.int64)
+    counts = np.zeros(done.sampler.grid.size, np.int64)
     calls = 0
     for batch in verified(
         done.sampler, generator, panel, exact_counts(done.sampler.target, n), seed=7
@@ -68,9 +68,9 @@ def verified_row(done: Balance, settings: Settings, n: int) -> tuple[list[int], 
     return counts.tolist(), calls / n
 
 
-def section(name: str, done: Balance, counts: list[int], calls: float) -> list[str]:
+def section(name: str, done: BalancedRun, counts: list[int], calls: float) -> list[str]:
     """Return the lines of one target. Intervals are exact, at 95 % for all cells together."""
-    result = done.figures.results[0]
+    result = done.record.results[0]
     assert result.tilt is not None
     calibration, representation = result.tilt.calibration, result.representation
     level = 1 - 0.05 / len(representation.cells)
@@ -108,7 +108,7 @@ def main() -> None:
         settings = Settings(target=target)
         done = balance(settings, arguments.work / "run")
         counts, calls = verified_row(done, settings, arguments.verified)
-        record[name] = {"figures": done.figures, "verified": counts, "calls": calls}
+        record[name] = {"record": done.record, "verified": counts, "calls": calls}
         lines += section(name, done, counts, calls)
         print("\n".join(section(name, done, counts, calls)), flush=True)
     write_json(RESULTS / "targets.json", {"targets": record, "versions": versions()})

@@ -44,7 +44,7 @@ def measure_speed(n: int, rounds: int) -> dict[str, float]:
     def bare(bounds: tuple[int, int]) -> None:
         images: NDArray[np.uint8] = generator.images(codes[slice(*bounds)])
         for classifier in panel.classifiers:
-            classifier.read(images)
+            classifier.predict(images)
 
     work = batches(0, n, generator.batch_size)
     best = {"plain loop": np.inf, "side by side": np.inf, "collect": np.inf}

@@ -12,17 +12,17 @@ from node_server import node_server
 
 from equipoise import Settings, balance, load_sampler, open_generator
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.counterfactuals.folder import keep_ladders
-from equipoise.audit.counterfactuals.search import make_ladders
-from equipoise.audit.images import Material, draw_material
+from equipoise.audit.counterfactuals.folder import keep_counterfactuals
+from equipoise.audit.counterfactuals.search import make_counterfactuals
+from equipoise.audit.images import AuditImages, draw_material
 from equipoise.audit.record import AuditSettings
-from equipoise.audit.superres.models import open_restorer
+from equipoise.audit.superres.models import open_super_resolution_model
 from equipoise.audit.superres.record import SuperresSettings
 from equipoise.audit.superres.run import audit_superres
 from equipoise.classifiers import open_classifier, open_panel
 from equipoise.classifiers.remote import RemoteClassifier, open_remote
 from equipoise.cli.console import bars
-from equipoise.core.errors import NotApplicable
+from equipoise.core.errors import MissingProgramError
 from equipoise.methods.shift.hyperplanes import read_conditional
 from equipoise.samplers.sampler import Sampler
 
@@ -41,15 +41,17 @@ def make_sampler(out: Path, labels: int) -> Sampler:
     return load_sampler(file, GENERATOR)
 
 
-def audit_gender(model: RemoteClassifier, sampler: Sampler, material: Material, out: Path) -> None:
+def audit_gender(
+    model: RemoteClassifier, sampler: Sampler, material: AuditImages, out: Path
+) -> None:
     """Gender by gender x skin tone, with the same faces at every skin tone."""
-    tone = sampler.groups.attributes[1]
+    tone = sampler.grid.attributes[1]
     normals = read_conditional(out / "balance" / "directions.safetensors", tone)
     with bars() as progress:
-        ladders = keep_ladders(
+        ladders = keep_counterfactuals(
             out / "gender" / "pairs",
             sampler.digest,
-            lambda: make_ladders(
+            lambda: make_counterfactuals(
                 sampler, GENERATOR, PANEL, tone.name, normals, 200, progress=progress
             ),
         )
@@ -64,7 +66,7 @@ def audit_gender(model: RemoteClassifier, sampler: Sampler, material: Material, 
     print(f"gender: {found.verdict}\n  {out / 'gender' / 'audit.html'}")
 
 
-def audit_expression(model: RemoteClassifier, material: Material, out: Path) -> None:
+def audit_expression(model: RemoteClassifier, material: AuditImages, out: Path) -> None:
     """Expression by gender x skin tone, against the pinned classifier of expressions."""
     reference = "pinned:expression"
     with bars() as progress:
@@ -87,13 +89,13 @@ def audit_search(sampler: Sampler, out: Path, per_cell: int) -> None:
             sampler,
             GENERATOR,
             PANEL,
-            per_cell * sampler.groups.size,
+            per_cell * sampler.grid.size,
             1,
             folder / "material",
             progress=progress,
         )
         found = audit_superres(
-            open_restorer("pulse", 4, GENERATOR),
+            open_super_resolution_model("pulse", 4, GENERATOR),
             material,
             PANEL,
             folder,
@@ -122,7 +124,7 @@ def main() -> None:
             model = open_remote(FACE_API / "face-api.toml", origin=origin)
             audit_gender(model, sampler, material, out)
             audit_expression(model, material, out)
-    except NotApplicable as error:
+    except MissingProgramError as error:
         print(f"face-api: not applicable. {error}")
     audit_search(sampler, out, arguments.per_cell)
 

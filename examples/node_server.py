@@ -21,7 +21,7 @@ from typing import IO
 
 from filelock import FileLock
 
-from equipoise.core.errors import FetchError, NotApplicable, RemoteError
+from equipoise.core.errors import FetchError, MissingProgramError, RemoteError
 from equipoise.core.files import write_text
 from equipoise.runtimes import zoo
 
@@ -42,7 +42,7 @@ def node_server(folder: Path) -> Iterator[str]:
 
     Raises
     ------
-    NotApplicable
+    MissingProgramError
         When Node 18 or later, or npm, is missing.
     FetchError
         When npm cannot install what the lock names.
@@ -74,7 +74,7 @@ def install(folder: Path) -> Path:
 
     Raises
     ------
-    NotApplicable
+    MissingProgramError
         When npm is missing.
     FetchError
         When npm cannot install what the lock names.
@@ -104,13 +104,13 @@ def _node() -> str:
         version = re.match(r"v(\d+)\.", found)
         if version and int(version[1]) >= _OLDEST:
             return node
-    raise NotApplicable("Node 18+", "must be installed", found, "Install Node 18 or later.")
+    raise MissingProgramError("Node 18+", "must be installed", found, "Install Node 18 or later.")
 
 
 def _npm_ci(place: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise NotApplicable("npm", "must be installed", "none", "Install npm beside Node.")
+        raise MissingProgramError("npm", "must be installed", "none", "Install npm beside Node.")
     # Scripts of packages are foreign code, and none of these needs one.
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.classifiers import Panel, open_panel
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.labels import Labels
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
@@ -14,7 +14,7 @@ from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
 from equipoise.samplers.mixture import Mixture, MixtureSource
-from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +23,13 @@ def toy() -> ToyGenerator:
 
 
 @pytest.fixture(scope="session")
-def toy_panel(toy: ToyGenerator) -> Panel:
+def toy_panel(toy: ToyGenerator) -> ClassifierPanel:
     return open_panel(["smiling", "skin_tone"], toy)
 
 
 @pytest.fixture(scope="session")
 def toy_labels(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path_factory: pytest.TempPathFactory
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path_factory: pytest.TempPathFactory
 ) -> Labels:
     """Exact labels of 10,000 codes of the toy, seed 0."""
     folder: Path = tmp_path_factory.mktemp("toy-labels")
@@ -37,13 +37,13 @@ def toy_labels(
 
 
 @pytest.fixture(scope="session")
-def toy_sampler(toy: ToyGenerator, toy_panel: Panel) -> Sampler:
+def toy_sampler(toy: ToyGenerator, toy_panel: ClassifierPanel) -> Sampler:
     """The prior itself for every cell: verified draws are rejection."""
-    target = Target.uniform(toy_panel.groups)
+    target = Target.uniform(toy_panel.grid)
     one = Mixture(np.ones(1), np.zeros((1, toy.dim)), np.eye(toy.dim)[None])
-    source = MixtureSource((one,) * target.groups.size)
-    settings = Settings(generator="toy", attributes=toy_panel.groups.names).to_dict()
-    return Sampler(Origin.of(toy), target, target.shares, source, settings)
+    source = MixtureSource((one,) * target.grid.size)
+    settings = Settings(generator="toy", attributes=toy_panel.grid.names).to_dict()
+    return Sampler(GeneratorRef.of(toy), target, target.shares, source, settings)
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,11 @@ def _gaussian(mean: float) -> Mixture:
 @pytest.fixture
 def sampler() -> Sampler:
     """A sampler of mixtures: cell k lies around (10 k, 10 k, 10 k), the last has target 0."""
-    groups = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
-    target = Target(groups, np.array([0.5, 0.3, 0.2, 0.0]))
+    grid = AttributeGrid(
+        (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light")))
+    )
+    target = Target(grid, np.array([0.5, 0.3, 0.2, 0.0]))
     source = MixtureSource((_gaussian(0), _gaussian(10), _gaussian(20), None))
-    return Sampler(Origin("toy", "ab" * 32, "z", 3), target, target.shares, source, {"seed": 3})
+    return Sampler(
+        GeneratorRef("toy", "ab" * 32, "z", 3), target, target.shares, source, {"seed": 3}
+    )

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from equipoise.classifiers import Panel, open_panel
+from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.toy import ToyClassifier
-from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.settings import Settings
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.features.offline import PixelFeatures
@@ -31,7 +31,7 @@ def test_the_papers_recipe_meets_a_uniform_target_on_the_linear_toy(
     seed: int, tmp_path: Path
 ) -> None:
     done = balance(Settings(generator="toy", method="shift", seed=seed), tmp_path)
-    prior, achieved = done.figures.prior, done.figures.results[0].representation
+    prior, achieved = done.record.prior, done.record.results[0].representation
     assert prior.kl > 0.4
     assert achieved.kl < 5 * achieved.kl_floor
     counts = [share.count for share in achieved.cells]
@@ -69,8 +69,8 @@ def test_the_tilt_meets_targets_by_true_attributes(target: str, seed: int, tmp_p
     sampler = balance(settings, tmp_path / "run").sampler
     toy, n = ToyGenerator(), 6000
     truth = toy.levels(sampler.draw(n, 77).codes)
-    columns = [toy.groups.attribute(name) for name in sampler.groups.names]
-    counts = np.bincount(sampler.groups.cell_of(truth[:, columns]), minlength=6)
+    columns = [toy.grid.attribute(name) for name in sampler.grid.names]
+    counts = np.bincount(sampler.grid.cell_of(truth[:, columns]), minlength=6)
     found = divergence(counts / n, sampler.target.shares)
     assert found < 4 * noise_floor(sampler.target.shares, n)
     assert chisquare(counts, sampler.target.shares * n).pvalue > 1e-4
@@ -81,11 +81,11 @@ def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
         generator="toy", n=3000, calibrate_n=900, measure_n=500, beside=("shift",), components=1
     )
     done = balance(settings, tmp_path)
-    assert [result.method for result in done.figures.results] == ["tilt", "shift"]
-    account = done.figures.results[0].tilt
+    assert [result.method for result in done.record.results] == ["tilt", "shift"]
+    account = done.record.results[0].tilt
     assert account.calibration.measured == 900
     assert account.calibration.reachable
-    assert account.calibration.calls < 1.2
+    assert account.calibration.calls_per_verified_image < 1.2
     assert account.latent.loss < account.latent.base
     assert (tmp_path / "sampler-shift.safetensors").exists()
     html = (tmp_path / "report.html").read_text()
@@ -96,36 +96,36 @@ def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
     ):
         assert said in html
     # A cell that never came out has no finite number of calls; the report says so.
-    figures = json.loads((tmp_path / "figures.json").read_text())
-    figures["results"][0]["tilt"]["calibration"]["calls"] = "infinite"
-    (tmp_path / "figures.json").write_text(json.dumps(figures))
+    record = json.loads((tmp_path / "record.json").read_text())
+    record["results"][0]["tilt"]["calibration"]["calls_per_verified_image"] = "infinite"
+    (tmp_path / "record.json").write_text(json.dumps(record))
     render(RunFolder(tmp_path))
     assert "image would cost infinite generator calls" in (tmp_path / "report.html").read_text()
 
 
 def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
     toy = ToyGenerator(entanglement=0.5)
-    panel = Panel([ToyClassifier(toy)], ["glasses"])
+    panel = ClassifierPanel([ToyClassifier(toy)], ["glasses"])
     settings = Settings(n=2000, calibrate_n=400, measure_n=400)
     done = balance(settings, str(tmp_path), generator=toy, panel=panel)
-    assert done.figures.settings["attributes"] == ["glasses"]
-    assert done.sampler.origin.digest == toy.digest
+    assert done.record.settings["attributes"] == ["glasses"]
+    assert done.sampler.generator.digest == toy.digest
     assert load_sampler(str(tmp_path / "sampler.safetensors"), toy).draw(5).codes.shape == (5, 16)
 
 
 def test_a_mixture_of_tilted_draws_meets_the_target(tmp_path: Path) -> None:
     settings = Settings(generator="toy", method="mixture", measure_n=2000, components=1)
     done = balance(settings, tmp_path)
-    achieved = done.figures.results[0].representation
+    achieved = done.record.results[0].representation
     assert achieved.kl < 6 * achieved.kl_floor
-    assert done.figures.results[0].tilt.calibration.calls < 1.6
+    assert done.record.results[0].tilt.calibration.calls_per_verified_image < 1.6
     assert load_sampler(tmp_path / "sampler.safetensors").draw(3).codes.shape == (3, 16)
 
 
 def test_zeros_and_marginals_are_met(tmp_path: Path) -> None:
     target = "marginals: smiling=yes:3,no:1; skin_tone=dark:0,medium:1,light:1"
     done = balance(replaced(target=target), tmp_path)
-    achieved = done.figures.results[0].representation
+    achieved = done.record.results[0].representation
     shares = {share.name: share for share in achieved.cells}
     for name, share in shares.items():
         if share.target:
@@ -151,7 +151,7 @@ def test_a_stopped_run_goes_on_and_ends_alike(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         balance(settings, tmp_path / "broken", stop_at_measure)
     resumed = balance(settings, tmp_path / "broken")
-    assert resumed.figures.cost.labels_computed == 0
+    assert resumed.record.cost.labels_computed == 0
     assert resumed.sampler.digest == whole.sampler.digest
     for name in ("labels/labels-00000.parquet", "sampler.safetensors", "pictures/shift.png"):
         one, other = ((tmp_path / run / name).read_bytes() for run in ("whole", "broken"))
@@ -171,7 +171,7 @@ def test_a_run_that_fails_leaves_the_results_of_the_last_one(tmp_path: Path) -> 
     settings = replaced(n=3000, measure_n=500)
     balance(settings, tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
-    with pytest.raises(TooFewSamples):
+    with pytest.raises(InsufficientLabelsError):
         balance(replace(settings, method="tilt", directed=0.0, calibrate_n=3), tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
 
@@ -200,12 +200,12 @@ def test_the_real_generator_end_to_end(tmp_path: Path) -> None:
     """Smiling x skin tone on the DCGAN: the prior is as published, and the recipe evens it out."""
     settings = Settings(n=6000, calibrate_n=3000, measure_n=2000, beside=("shift",), components=1)
     done = balance(settings, tmp_path)
-    prior = [share.share for share in done.figures.prior.cells]
+    prior = [share.share for share in done.record.prior.cells]
     assert np.abs(np.array(prior) - [0.70, 0.067, 0.043, 0.166, 0.014, 0.007]).max() < 0.02
-    tilt, shift = (result.representation for result in done.figures.results)
+    tilt, shift = (result.representation for result in done.record.results)
     assert tilt.kl < 6 * tilt.kl_floor
-    assert done.figures.results[0].tilt.calibration.calls < 1.7
-    assert shift.kl < 0.2 * done.figures.prior.kl
+    assert done.record.results[0].tilt.calibration.calls_per_verified_image < 1.7
+    assert shift.kl < 0.2 * done.record.prior.kl
     assert min(share.share for share in shift.cells) > 0.05
     html = (tmp_path / "report.html").read_text()
     for said in ("KL to the target", "confounded with lighting", "MIT", "arXiv 2012.04842"):
@@ -230,7 +230,7 @@ def test_a_target_of_one_cell_is_met(tmp_path: Path) -> None:
         measure_n=400,
     )
     done = balance(settings, tmp_path / "run")
-    found = done.figures.results[0].representation
+    found = done.record.results[0].representation
     assert found.cells[1].share > 0.95
 
 
@@ -241,12 +241,12 @@ def test_unwanted_common_cells_leave_a_rare_one_drawable(tmp_path: Path) -> None
     }
     toy = ToyGenerator(shares, curvature=0.8)
     panel = open_panel(["smiling", "skin_tone"], toy)
-    cells = panel.groups.cells
+    cells = panel.grid.cells
     table = tmp_path / "rare.json"
     table.write_text(json.dumps({cell: float(cell == cells[4]) for cell in cells}))
     settings = Settings(target=str(table), n=3000, calibrate_n=300, measure_n=300)
     done = balance(settings, tmp_path / "run", generator=toy, panel=panel)
-    assert done.figures.results[0].tilt.acceptance[4] > 1e-5
+    assert done.record.results[0].tilt.acceptance[4] > 1e-5
 
 
 def test_a_level_too_rare_for_directions_is_balanced_by_tilting(tmp_path: Path) -> None:
@@ -254,8 +254,8 @@ def test_a_level_too_rare_for_directions_is_balanced_by_tilting(tmp_path: Path) 
     panel = open_panel(["hat"], toy)
     settings = Settings(n=2400, calibrate_n=300, measure_n=600)
     done = balance(settings, tmp_path, generator=toy, panel=panel)
-    assert "level hat=yes needs at least 20 labelled codes" in done.figures.directions.note
+    assert "level hat=yes needs at least 20 labelled codes" in done.record.directions.note
     assert "Not applicable: " in (tmp_path / "report.html").read_text()
-    assert done.figures.results[0].representation.kl < 0.03
-    with pytest.raises(TooFewSamples):
+    assert done.record.results[0].representation.kl < 0.03
+    with pytest.raises(InsufficientLabelsError):
         balance(replace(settings, n=1200, method="shift"), tmp_path, generator=toy, panel=panel)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.classifiers import Panel, open_panel
-from equipoise.core.errors import TooFewSamples
-from equipoise.core.progress import Progress, silent
+from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.core.errors import InsufficientLabelsError
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.settings import Settings
 from equipoise.core.targets import parse_target
 from equipoise.core.versions import versions
@@ -18,7 +18,7 @@ from equipoise.generators import Generator, open_generator
 from equipoise.labelling.collect import collect
 from equipoise.measure.representation import represent
 from equipoise.measure.sampler import measure_sampler
-from equipoise.methods import MAKERS, Fitted, Ground
+from equipoise.methods import METHODS, FitContext, FitResult
 from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.report.card import write_card
 from equipoise.report.contact_sheets import write_pictures
@@ -26,36 +26,36 @@ from equipoise.report.run_page import render
 from equipoise.runs import folder as store
 from equipoise.runs.record import (
     Cost,
-    DirectionsQuality,
-    Figures,
+    DirectionsInfo,
     ModelUsed,
     Result,
-    directions_quality,
+    RunRecord,
+    directions_info,
     model_used,
 )
 from equipoise.samplers.file import save_sampler
-from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 _MEASURE_SEED = 2**60
 """Added to a run's seed for the draws that measure, of which nothing was learnt."""
 
 
 @dataclass(frozen=True, eq=False)
-class Balance:
+class BalancedRun:
     """A finished run.
 
     Attributes
     ----------
     sampler : Sampler
         Draws the balanced codes.
-    figures : Figures
+    figures : RunRecord
         Every number of the run.
     folder : Path
         Holds everything, the report included.
     """
 
     sampler: Sampler
-    figures: Figures
+    record: RunRecord
     folder: Path
 
 
@@ -66,13 +66,13 @@ def open_named(settings: Settings) -> Generator:
     )
 
 
-def open_models(settings: Settings) -> tuple[Generator, Panel]:
+def open_models(settings: Settings) -> tuple[Generator, ClassifierPanel]:
     """Return the generator and the classifiers that the settings name, fetched when need be."""
     generator = open_named(settings)
     return generator, _open_named_panel(settings, generator)
 
 
-def _open_named_panel(settings: Settings, generator: Generator) -> Panel:
+def _open_named_panel(settings: Settings, generator: Generator) -> ClassifierPanel:
     return open_panel(
         settings.attributes,
         generator,
@@ -84,11 +84,11 @@ def _open_named_panel(settings: Settings, generator: Generator) -> Panel:
 def balance(
     settings: Settings,
     folder: Path | str,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     *,
     generator: Generator | None = None,
-    panel: Panel | None = None,
-) -> Balance:
+    panel: ClassifierPanel | None = None,
+) -> BalancedRun:
     """Balance a generator: from its name to a sampler, its measured mix and a report.
 
     A run that was stopped goes on from what the folder holds.
@@ -103,7 +103,7 @@ def balance(
         Told of each stage.
     generator : Generator, optional
         Your own, in place of the one that `settings.generator` names.
-    panel : Panel, optional
+    panel : ClassifierPanel, optional
         Your own classifiers, in place of those that the settings name.
 
     Raises
@@ -118,9 +118,9 @@ def balance(
         settings = replace(settings, generator=generator.name)
     if panel is None:
         panel = _open_named_panel(settings, generator)
-    settings = replace(settings, attributes=panel.groups.names)
+    settings = replace(settings, attributes=panel.grid.names)
     # A bad target fails before labels are paid for.
-    parse_target(settings.target, panel.groups, np.ones(panel.groups.size))
+    parse_target(settings.target, panel.grid, np.ones(panel.grid.size))
     workers, seed = settings.workers, settings.seed
 
     began = time.perf_counter()
@@ -129,20 +129,20 @@ def balance(
     )
     labels = table.labels()
     if not (labels.cells >= 0).any():
-        raise TooFewSamples(
+        raise InsufficientLabelsError(
             "labels",
             "must have some of a known cell",
             f"none of {len(labels):,}",
             "Lower --abstain-below.",
         )
     shares = [share.share for share in represent(labels).cells]
-    target = parse_target(settings.target, panel.groups, shares)
+    target = parse_target(settings.target, panel.grid, shares)
 
     labelled = time.perf_counter()
-    ground = Ground(generator, panel, labels, target, settings, run.draws, progress)
-    made: dict[str, Fitted] = {}
+    context = FitContext(generator, panel, labels, target, settings, run.draws, progress)
+    made: dict[str, FitResult] = {}
     for method in dict.fromkeys((settings.method, *settings.beside)):
-        fitted = MAKERS[method](ground)
+        fitted = METHODS[method](context)
         if not made:
             # Results of another run stay until there is something in their place.
             run.clear_results()
@@ -150,7 +150,7 @@ def balance(
             run.write_settings(settings)
         made[method] = fitted
         save_sampler(fitted.sampler, run.sampler_of(method, settings.method))
-    quality = _try_directions(ground, run)
+    quality = _try_directions(context, run)
 
     fitted_at = time.perf_counter()
     results = []
@@ -171,7 +171,7 @@ def balance(
                 measured.representation,
                 measured.confusion,
                 1.0,
-                fitted.moved,
+                fitted.shift,
                 fitted.tilt,
             )
         )
@@ -183,12 +183,12 @@ def balance(
         time.perf_counter() - fitted_at,
     )
 
-    figures = Figures(
+    record = RunRecord(
         settings.to_dict(),
-        Origin.of(generator),
+        GeneratorRef.of(generator),
         models_used(generator, panel),
         panel.caveats,
-        panel.groups,
+        panel.grid,
         target,
         represent(labels, target),
         quality,
@@ -196,24 +196,24 @@ def balance(
         cost,
         versions(),
     )
-    run.write_figures(figures)
+    run.write_record(record)
     samplers = {method: fitted.sampler for method, fitted in made.items()}
     write_pictures(run, generator, panel, labels, seed, samplers)
     render(run)
     write_card(run)
-    return Balance(samplers[settings.method], figures, run.path)
+    return BalancedRun(samplers[settings.method], record, run.path)
 
 
-def _try_directions(ground: Ground, run: store.RunFolder) -> DirectionsQuality:
+def _try_directions(context: FitContext, run: store.RunFolder) -> DirectionsInfo:
     """Fit and save the directions for the report, or say why there are none."""
     try:
-        save_directions(ground.directions, run.directions)
-    except TooFewSamples as error:
-        return DirectionsQuality((), (), (), note=str(error))
-    return directions_quality(ground.directions)
+        save_directions(context.directions, run.directions)
+    except InsufficientLabelsError as error:
+        return DirectionsInfo((), (), (), note=str(error))
+    return directions_info(context.directions)
 
 
-def models_used(generator: Generator, panel: Panel) -> tuple[ModelUsed, ...]:
+def models_used(generator: Generator, panel: ClassifierPanel) -> tuple[ModelUsed, ...]:
     """Name every model that took part, with licence and citation where it is pinned."""
     found = model_used("generator", generator)
     for classifier in panel.classifiers:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.audit.images import Material, draw_material
-from equipoise.classifiers import Panel, Reading, by_probability
+from equipoise.audit.images import AuditImages, draw_material
+from equipoise.classifiers import ClassifierPanel, Prediction, by_probability
 from equipoise.core.attributes import Attribute
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.sampler import Sampler
@@ -18,9 +18,9 @@ from equipoise.samplers.sampler import Sampler
 def material(
     toy_sampler: Sampler,
     toy: ToyGenerator,
-    toy_panel: Panel,
+    toy_panel: ClassifierPanel,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Material:
+) -> AuditImages:
     """240 verified faces of the toy, 40 a cell of smiling x skin tone."""
     return draw_material(toy_sampler, toy, toy_panel, 240, 0, tmp_path_factory.mktemp("material"))
 
@@ -33,16 +33,19 @@ class Erring:
     pinned = ()
 
     def __init__(
-        self, panel: Panel, chances: Sequence[float], levels: tuple[str, str] = ("no", "yes")
+        self,
+        panel: ClassifierPanel,
+        chances: Sequence[float],
+        levels: tuple[str, str] = ("no", "yes"),
     ) -> None:
         self.panel, self.chances = panel, np.array(chances)
         self.attributes = (Attribute("smiling", levels),)
         self.digest = hashlib.sha256(repr((chances, levels)).encode()).hexdigest()
         self.questions = 0
 
-    def read(self, images: np.ndarray) -> tuple[Reading, ...]:
+    def predict(self, images: np.ndarray) -> tuple[Prediction, ...]:
         self.questions += len(images)
-        labels = self.panel.read(images)
+        labels = self.panel.predict(images)
         digests = [hashlib.sha256(image.tobytes()).digest()[:4] for image in images]
         chance = np.array([int.from_bytes(d, "big") / 2**32 for d in digests])
         flipped = chance < self.chances[labels.cells]

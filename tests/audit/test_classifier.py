@@ -5,23 +5,25 @@ import numpy as np
 import pytest
 
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.images import Material, draw_material
+from equipoise.audit.images import AuditImages, draw_material
 from equipoise.audit.record import AuditSettings
-from equipoise.classifiers import Panel, open_classifier, open_panel
+from equipoise.classifiers import ClassifierPanel, open_classifier, open_panel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError
 from equipoise.core.targets import Target
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.mixture import Mixture, MixtureSource
-from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 from tests.audit.conftest import Erring
 
 SMILING = AuditSettings("smiling", ("smiling", "skin_tone"), "label")
 BAD = [0.0, 0.0, 0.0, 0.5, 0.0, 0.0]
 
 
-def test_an_exact_model_has_no_error(material: Material, toy: ToyGenerator, folder: Path) -> None:
+def test_an_exact_model_has_no_error(
+    material: AuditImages, toy: ToyGenerator, folder: Path
+) -> None:
     found = audit_classifier(ToyClassifier(toy), material, folder, SMILING)
     assert not any(check.outcome == "issue" for check in found.checks)
     assert [group.error.count for group in found.breakdowns[0].groups] == [0] * 6
@@ -29,16 +31,16 @@ def test_an_exact_model_has_no_error(material: Material, toy: ToyGenerator, fold
 
 
 def test_the_bad_cell_is_an_issue_with_the_errors_that_were_made(
-    material: Material, toy_panel: Panel, folder: Path
+    material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     model = Erring(toy_panel, BAD)
     found = audit_classifier(model, material, folder, SMILING)
-    assert found.checks[0].code == "error_gap:cells"
+    assert found.checks[0].check_id == "error_gap:cells"
     assert found.checks[0].outcome == "issue"
     (wrong,) = found.wrong
-    answers = model.read(material.images(range(240)))[0].levels
+    answers = model.predict(material.images(range(240)))[0].levels
     made = answers != material.levels[:, 0]
-    assert (wrong.cell, wrong.count) == (toy_panel.groups.cells[3], made.sum())
+    assert (wrong.cell, wrong.count) == (toy_panel.grid.cells[3], made.sum())
     assert (folder / "pictures" / wrong.picture).is_file()
     stored = json.loads((folder / "audit.json").read_text())
     assert stored["verdict"] == found.verdict
@@ -49,7 +51,7 @@ def test_the_bad_cell_is_an_issue_with_the_errors_that_were_made(
 
 
 def test_an_audit_goes_on_and_says_the_same(
-    material: Material, toy_panel: Panel, folder: Path
+    material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     model = Erring(toy_panel, BAD)
     first = audit_classifier(model, material, folder, SMILING)
@@ -60,7 +62,7 @@ def test_an_audit_goes_on_and_says_the_same(
 
 
 def test_a_reference_is_asked_likewise_and_words_are_mapped(
-    material: Material, toy: ToyGenerator, toy_panel: Panel, folder: Path
+    material: AuditImages, toy: ToyGenerator, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     model = Erring(toy_panel, BAD, ("frown", "grin"))
     settings = AuditSettings(
@@ -73,19 +75,19 @@ def test_a_reference_is_asked_likewise_and_words_are_mapped(
     assert rates["skin_tone=dark"].count > 0
     assert rates["skin_tone=light"].count == 0
     assert [cost.role for cost in found.costs] == ["model", "reference"]
-    assert {c.code: c.outcome for c in found.checks}["balance"] == "ignored"
+    assert {c.check_id: c.outcome for c in found.checks}["balance"] == "ignored"
     assert len(found.breakdowns) == 1
 
 
 def test_without_a_reference_answers_are_compared(
-    material: Material, toy: ToyGenerator, folder: Path
+    material: AuditImages, toy: ToyGenerator, folder: Path
 ) -> None:
     settings = AuditSettings("glasses", ("skin_tone",), "none")
     found = audit_classifier(ToyClassifier(toy), material, folder, settings)
-    outcomes = {check.code: check.outcome for check in found.checks}
+    outcomes = {check.check_id: check.outcome for check in found.checks}
     assert outcomes["answer_gap:cells:yes"] in ("tip", "passed")
     assert outcomes["error_gap:cells"] == "skipped"
-    answers = ToyClassifier(toy, ["glasses"]).read(material.images(range(240)))[0].levels
+    answers = ToyClassifier(toy, ["glasses"]).predict(material.images(range(240)))[0].levels
     dark = material.levels[:, 1] == 0
     told = found.breakdowns[0].groups[0].levels[0].answered
     assert told.estimate.value == pytest.approx(np.mean(answers[dark] == 1))
@@ -97,8 +99,8 @@ def test_the_pinned_classifier_agrees_with_itself_on_real_draws(
 ) -> None:
     panel = open_panel(["gender"])
     one = Mixture(np.ones(1), np.zeros((1, dcgan.dim)), np.eye(dcgan.dim)[None])
-    target = Target.uniform(panel.groups)
-    sampler = Sampler(Origin.of(dcgan), target, target.shares, MixtureSource((one, one)))
+    target = Target.uniform(panel.grid)
+    sampler = Sampler(GeneratorRef.of(dcgan), target, target.shares, MixtureSource((one, one)))
     drawn = draw_material(sampler, dcgan, panel, 40, 0, folder / "material")
     settings = AuditSettings("gender", ("gender",), "label")
     found = audit_classifier(open_classifier("pinned:gender"), drawn, folder, settings)
@@ -117,7 +119,11 @@ def test_the_pinned_classifier_agrees_with_itself_on_real_draws(
     ],
 )
 def test_bad_settings_are_named_before_anything_is_asked(
-    changes: dict[str, object], said: str, material: Material, toy_panel: Panel, folder: Path
+    changes: dict[str, object],
+    said: str,
+    material: AuditImages,
+    toy_panel: ClassifierPanel,
+    folder: Path,
 ) -> None:
     model = Erring(toy_panel, BAD)
     with pytest.raises(InputError, match=said):
@@ -126,14 +132,14 @@ def test_bad_settings_are_named_before_anything_is_asked(
 
 
 def test_a_second_opinion_that_departs_as_often_explains_the_gap(
-    material: Material, toy: ToyGenerator, toy_panel: Panel, folder: Path
+    material: AuditImages, toy: ToyGenerator, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     model = Erring(toy_panel, BAD)
     agreeing = audit_classifier(model, material, folder, SMILING, second=ToyClassifier(toy))
     departing = audit_classifier(model, material, folder, SMILING, second=Erring(toy_panel, BAD))
-    found = [{c.code: c.outcome for c in audit.checks} for audit in (agreeing, departing)]
+    found = [{c.check_id: c.outcome for c in audit.checks} for audit in (agreeing, departing)]
     assert [f["error_gap:cells"] for f in found] == ["issue", "tip"]
-    noise = next(c for c in departing.checks if c.code == "label_noise:cells")
+    noise = next(c for c in departing.checks if c.check_id == "label_noise:cells")
     assert "By departures of erring the reference errs" in noise.words
     assert any("both make alike" in caveat for caveat in departing.caveats)
     with pytest.raises(InputError, match="second opinion must judge a reference"):

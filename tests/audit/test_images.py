@@ -5,30 +5,34 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.audit.images import Material, draw_material, read_material
-from equipoise.classifiers import Panel
+from equipoise.audit.images import AuditImages, draw_material, read_material
+from equipoise.classifiers import ClassifierPanel
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.sampler import Sampler
 
 
-def copied(material: Material, tmp_path: Path) -> Path:
+def copied(material: AuditImages, tmp_path: Path) -> Path:
     return Path(shutil.copytree(material.folder, tmp_path / "copy"))
 
 
 def test_cells_are_even_and_levels_are_those_that_the_images_show(
-    material: Material, toy_panel: Panel
+    material: AuditImages, toy_panel: ClassifierPanel
 ) -> None:
     assert np.bincount(material.cells).tolist() == [40] * 6
     rows = list(range(0, 240, 7))
-    assert np.array_equal(toy_panel.read(material.images(rows)).levels, material.levels[rows])
-    groups, levels = material.restricted(["skin_tone"])
-    assert groups.names == ("skin_tone",)
+    assert np.array_equal(toy_panel.predict(material.images(rows)).levels, material.levels[rows])
+    grid, levels = material.restricted(["skin_tone"])
+    assert grid.names == ("skin_tone",)
     assert np.array_equal(levels[:, 0], material.levels[:, 1])
 
 
 def test_nothing_is_drawn_twice(
-    material: Material, toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    material: AuditImages,
+    toy_sampler: Sampler,
+    toy: ToyGenerator,
+    toy_panel: ClassifierPanel,
+    tmp_path: Path,
 ) -> None:
     folder, seen = copied(material, tmp_path), []
     again = draw_material(
@@ -40,7 +44,7 @@ def test_nothing_is_drawn_twice(
         draw_material(toy_sampler, toy, toy_panel, 240, 1, folder)
 
 
-def test_bad_folders_are_refused_with_a_reason(material: Material, tmp_path: Path) -> None:
+def test_bad_folders_are_refused_with_a_reason(material: AuditImages, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must be a file"):
         read_material(tmp_path)
     folder = copied(material, tmp_path)

@@ -13,12 +13,12 @@ from equipoise.audit.label_noise import (
     tipping_point,
     true_gap,
 )
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.estimates import Estimate
 from equipoise.measure.error_matrix import ErrorMatrix
 
-GROUPS = Groups((Attribute("hat", ("no", "yes")), Attribute("age", ("young", "old"))))
+GROUPS = AttributeGrid((Attribute("hat", ("no", "yes")), Attribute("age", ("young", "old"))))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -88,7 +88,7 @@ def test_judged_images_are_read_from_their_file(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="nothing of age"):
         read_errors(path, "age", GROUPS)
     with pytest.raises(InputError, match="must name each of"):
-        read_errors(path, "hat", Groups(GROUPS.attributes[:1]))
+        read_errors(path, "hat", AttributeGrid(GROUPS.attributes[:1]))
     for content in (
         "[]",
         "{",

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from equipoise.audit.rates import Compared, bootstrap_mean, group_rates
+from equipoise.audit.rates import PredictionsVsReference, bootstrap_mean, group_rates
 from equipoise.classifiers.base import FAILED
 from equipoise.stats.intervals import exact_interval
 
 
-def compared(levels: int, seed: int) -> tuple[Compared, np.ndarray]:
+def compared(levels: int, seed: int) -> tuple[PredictionsVsReference, np.ndarray]:
     rng = np.random.default_rng(seed)
     n = 900
     truth = rng.integers(-1, levels, n).astype(np.int8)
@@ -15,7 +15,7 @@ def compared(levels: int, seed: int) -> tuple[Compared, np.ndarray]:
     answers[:50], answers[50:80] = -1, FAILED
     confidence = np.where(answers == FAILED, np.nan, rng.random(n)).astype(np.float32)
     names = tuple("abc"[:levels])
-    return Compared(names, answers, truth, confidence), rng.integers(3, size=n)
+    return PredictionsVsReference(names, answers, truth, confidence), rng.integers(3, size=n)
 
 
 @pytest.mark.parametrize("levels", [2, 3])
@@ -59,7 +59,9 @@ def test_rates_are_those_of_the_confusion_matrix(levels: int, seed: int) -> None
 
 def test_groups_without_images_and_truth_are_left_out() -> None:
     given, _ = compared(2, 0)
-    blind = Compared(given.levels, given.answers, np.full(900, -1, np.int8), given.confidence)
+    blind = PredictionsVsReference(
+        given.levels, given.answers, np.full(900, -1, np.int8), given.confidence
+    )
     (row,) = group_rates(blind, ("x", "y"), np.ones(900, np.int64))
     assert row.name == "y"
     assert row.error.n == 0

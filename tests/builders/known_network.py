@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import Reading
+from equipoise.classifiers.base import Prediction
 from equipoise.core.attributes import Attribute
 from equipoise.generators.stylegan.network import Network
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
@@ -55,11 +55,11 @@ class ColourClassifier:
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         found = colours(images)
         readings = []
         for a in range(2):
             levels = (found[:, a] > self.threshold).astype(np.int8)
             one_hot = np.eye(2, dtype=np.float32)[levels]
-            readings.append(Reading(levels, one_hot, found[:, a]))
+            readings.append(Prediction(levels, one_hot, found[:, a]))
         return tuple(readings)

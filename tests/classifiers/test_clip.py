@@ -46,7 +46,7 @@ def test_the_nearest_prompt_wins_by_softmax_of_scaled_similarity() -> None:
     images[0, 0] = images[1, 2] = 255
     found = stubbed("hue=warm:a red face|cold:a blue face")
     assert found.attributes[0].levels == ("warm", "cold")
-    reading = found.read(images)[0]
+    reading = found.predict(images)[0]
     assert reading.levels.tolist() == [0, 1]
     near, far = (
         torch.tensor([1.001, 1e-3, 1e-3])[i] / np.hypot(1.001, 1e-3 * 2**0.5) for i in (0, 1)

@@ -32,4 +32,4 @@ def test_fifteen_lines_of_python_are_a_classifier() -> None:
     made = names["Bright"]()  # type: ignore[operator]
     assert isinstance(made, Classifier)
     images = np.stack([np.zeros((3, 4, 4)), np.full((3, 4, 4), 255)]).astype(np.uint8)
-    assert made.read(images)[0].levels.tolist() == [0, 1]
+    assert made.predict(images)[0].levels.tolist() == [0, 1]

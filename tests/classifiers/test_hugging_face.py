@@ -55,8 +55,8 @@ def test_weights_that_are_kept_as_bfloat16_are_read(tiny: Path, tmp_path: Path) 
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
     found = open_classifier(f"hf:{tmp_path}")
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32), np.uint8)
-    exact = open_classifier(f"hf:{tiny}").read(images)[0].probabilities
-    assert np.allclose(found.read(images)[0].probabilities, exact, atol=0.02)
+    exact = open_classifier(f"hf:{tiny}").predict(images)[0].probabilities
+    assert np.allclose(found.predict(images)[0].probabilities, exact, atol=0.02)
 
 
 def test_it_answers_as_the_library_on_the_librarys_own_input(tiny: Path, toy: ToyGenerator) -> None:
@@ -69,7 +69,7 @@ def test_it_answers_as_the_library_on_the_librarys_own_input(tiny: Path, toy: To
     with torch.inference_mode():
         pixels = (torch.from_numpy(images).float() / 255 - mean) / std
         expected = network(pixel_values=pixels).logits.softmax(dim=1)
-    assert np.allclose(found.read(images)[0].probabilities, expected, atol=1e-5)
+    assert np.allclose(found.predict(images)[0].probabilities, expected, atol=1e-5)
     assert "32x32 pixels by the bilinear filter" in found.preprocessing
 
 

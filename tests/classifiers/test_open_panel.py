@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.classifiers import Reading, by_threshold, open_panel
+from equipoise.classifiers import Prediction, by_threshold, open_panel
 from equipoise.cli.sampling import open_sampler
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, InputError
@@ -27,7 +27,7 @@ class Bright:
     attributes = (Attribute("bright", ("no", "yes")),)
     digest = hashlib.sha256(b"bright").hexdigest()
 
-    def read(self, images: np.ndarray) -> tuple[Reading, ...]:
+    def predict(self, images: np.ndarray) -> tuple[Prediction, ...]:
         return (by_threshold(images.mean(axis=(1, 2, 3)).astype(np.float32), [self.cut]),)
 
     cut = 127.5
@@ -70,7 +70,7 @@ def _module() -> object:
 def test_ones_own_come_first_and_the_toy_answers_on_the_rest(toy: ToyGenerator) -> None:
     mixed = open_panel(["smiling", "bright"], toy, classifiers=[BRIGHT])
     assert [c.name for c in mixed.classifiers] == ["bright", "toy"]
-    assert mixed.groups.names == ("smiling", "bright")
+    assert mixed.grid.names == ("smiling", "bright")
     own = open_panel(["smiling"], toy, classifiers=[f"{__name__}:Smiles"])
     assert [c.name for c in own.classifiers] == ["smiles"]
 
@@ -92,7 +92,7 @@ def test_a_sampler_reopens_its_classifiers_and_refuses_changed_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = balance(settings(BRIGHT), tmp_path)
-    used = {model.name for model in done.figures.models if model.role == "classifier"}
+    used = {model.name for model in done.record.models if model.role == "classifier"}
     assert used == {"bright", "toy"}
     file = RunFolder(tmp_path).sampler
     sampler, _, panel = open_sampler(file, None)

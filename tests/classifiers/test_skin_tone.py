@@ -42,7 +42,7 @@ def test_three_and_six_levels_agree() -> None:
     greys = np.arange(256, dtype=np.uint8)
     images = np.broadcast_to(greys[:, None, None, None], (256, 3, 8, 8)).copy()
     images[:, 2] //= 2
-    three, six = SkinTone().read(images)
+    three, six = SkinTone().predict(images)
     assert np.array_equal(three.scores, six.scores)
     merged = np.array([0, 0, 1, 1, 2, 2])[six.levels]
     assert np.array_equal(merged, three.levels)

@@ -8,7 +8,7 @@ from equipoise.generators.toy import ToyGenerator
 
 def test_reads_the_truth_exactly(toy: ToyGenerator) -> None:
     codes = toy.prior.codes(11, 0, 5000)
-    readings = ToyClassifier(toy).read(toy.images(codes))
+    readings = ToyClassifier(toy).predict(toy.images(codes))
     assert np.array_equal(np.stack([r.levels for r in readings], axis=1), toy.levels(codes))
 
 
@@ -16,7 +16,7 @@ def test_errs_as_the_matrix_says(toy: ToyGenerator) -> None:
     matrix = np.array([[0.8, 0.15, 0.05], [0.1, 0.85, 0.05], [0.0, 0.3, 0.7]])
     classifier = ToyClassifier(toy, ["skin_tone", "smiling"], confusion={"skin_tone": matrix})
     codes = toy.prior.codes(12, 0, 20_000)
-    tone, smiling = classifier.read(toy.images(codes))
+    tone, smiling = classifier.predict(toy.images(codes))
     truth = toy.levels(codes)
     for level in range(3):
         rows = truth[:, 0] == level
@@ -29,8 +29,8 @@ def test_errs_as_the_matrix_says(toy: ToyGenerator) -> None:
 def test_the_same_image_gets_the_same_answer(toy: ToyGenerator) -> None:
     classifier = ToyClassifier(toy, confusion={"smiling": [[0.6, 0.4], [0.4, 0.6]]}, abstain=0.2)
     images = toy.images(toy.prior.codes(0, 0, 300))
-    whole = classifier.read(images)
-    back = classifier.read(images[::-1])
+    whole = classifier.predict(images)
+    back = classifier.predict(images[::-1])
     for one, other in zip(whole, back, strict=True):
         assert np.array_equal(one.levels, other.levels[::-1])
     assert (whole[0].levels == -1).mean() == pytest.approx(0.2, abs=0.1)

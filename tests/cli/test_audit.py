@@ -53,7 +53,7 @@ def test_a_sampler_is_drawn_asked_and_told_then_its_folder_is_asked_anew(
     rates = [group["error"]["count"] for group in told["breakdowns"][1]["groups"]]
     assert rates[0] == 0
     assert 40 < rates[1] < 80
-    assert {check["code"] for check in told["checks"] if check["outcome"] == "issue"} >= {
+    assert {check["check_id"] for check in told["checks"] if check["outcome"] == "issue"} >= {
         "error_gap:smiling"
     }
 
@@ -61,7 +61,7 @@ def test_a_sampler_is_drawn_asked_and_told_then_its_folder_is_asked_anew(
     done = run("classifier", "a/material", *common, *more)
     assert done.exit_code == 0, done.output
     told = json.loads((home / "told.json").read_text())
-    assert {c["code"]: c["outcome"] for c in told["checks"]}["error_gap:cells"] == "ignored"
+    assert {c["check_id"]: c["outcome"] for c in told["checks"]}["error_gap:cells"] == "ignored"
 
 
 def test_a_dry_run_asks_nothing_and_bad_names_are_told(

@@ -47,7 +47,7 @@ def images(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_tells_digest_licence_and_preprocessing(folder: Path) -> None:
-    models = json.loads((folder / "figures.json").read_text())["models"]
+    models = json.loads((folder / "record.json").read_text())["models"]
     used = next(model for model in models if model["role"] == "classifier")
     assert (used["name"], len(used["digest"])) == ("smile", 64)
     report = (folder / "report.html").read_text()

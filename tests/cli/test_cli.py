@@ -39,7 +39,7 @@ def test_balance_leaves_everything(folder: Path) -> None:
     for name in ("report.html", "sampler.safetensors", "directions.safetensors", "settings.toml"):
         assert (folder / name).is_file()
     assert json.loads((folder / "copy.json").read_text()) == json.loads(
-        (folder / "figures.json").read_text()
+        (folder / "record.json").read_text()
     )
 
 

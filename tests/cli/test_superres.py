@@ -48,7 +48,7 @@ def test_a_sampler_is_drawn_restored_and_told_then_its_folder_is(
     done = run("a/material", *common, "--generator", "toy", *more)
     assert done.exit_code == 0, done.output
     told = json.loads((home / "told.json").read_text())
-    assert {c["code"]: c["outcome"] for c in told["checks"]}["abstentions"] == "ignored"
+    assert {c["check_id"]: c["outcome"] for c in told["checks"]}["abstentions"] == "ignored"
     assert len(told["flips"]) == 1
 
 

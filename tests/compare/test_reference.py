@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.compare.reference import MOST, Pool
-from equipoise.core.attributes import Groups
-from equipoise.core.errors import TooFewSamples
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.errors import InsufficientLabelsError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
 from equipoise.measure.features.base import JoinedFeatures
@@ -14,41 +14,47 @@ from equipoise.measure.features.offline import PixelFeatures
 
 
 @pytest.fixture(scope="module")
-def pool(toy: ToyGenerator, toy_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Pool:
+def pool(
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path_factory: pytest.TempPathFactory
+) -> Pool:
     labels = collect(toy, toy_panel, 8000, 5, tmp_path_factory.mktemp("pool")).labels()
     return Pool(toy, labels, 5, 300, JoinedFeatures([PixelFeatures()]))
 
 
 def test_references_are_balanced_apart_and_truly_so(
-    pool: Pool, toy: ToyGenerator, toy_panel: Panel
+    pool: Pool, toy: ToyGenerator, toy_panel: ClassifierPanel
 ) -> None:
-    count = pool.references(toy_panel.groups)
-    one, *others = (pool.balanced(toy_panel.groups, i) for i in range(count))
+    count = pool.references(toy_panel.grid)
+    one, *others = (pool.balanced(toy_panel.grid, i) for i in range(count))
     assert 2 <= count <= MOST
     assert len({*one, *np.concatenate(others)}) == count * len(one), "disjoint"
-    columns = [toy.groups.attribute(name) for name in toy_panel.groups.names]
-    truth = toy_panel.groups.cell_of(toy.levels(pool.codes(one))[:, columns])
+    columns = [toy.grid.attribute(name) for name in toy_panel.grid.names]
+    truth = toy_panel.grid.cell_of(toy.levels(pool.codes(one))[:, columns])
     assert np.bincount(truth, minlength=6).tolist() == [50] * 6
 
 
-def test_a_part_of_the_attributes_can_be_balanced(pool: Pool, toy_panel: Panel) -> None:
-    smiling = Groups(toy_panel.groups.attributes[:1])
+def test_a_part_of_the_attributes_can_be_balanced(pool: Pool, toy_panel: ClassifierPanel) -> None:
+    smiling = AttributeGrid(toy_panel.grid.attributes[:1])
     assert len(pool.balanced(smiling, 0)) == 300
-    assert pool.calls(smiling) < pool.calls(toy_panel.groups)
+    assert pool.calls(smiling) < pool.calls(toy_panel.grid)
 
 
-def test_calls_are_those_of_waiting_for_the_rarest_cell(pool: Pool, toy_panel: Panel) -> None:
+def test_calls_are_those_of_waiting_for_the_rarest_cell(
+    pool: Pool, toy_panel: ClassifierPanel
+) -> None:
     counts = np.bincount(pool.labels.cells, minlength=6)
-    assert pool.calls(toy_panel.groups) == pytest.approx(8000 / (6 * counts.min()))
+    assert pool.calls(toy_panel.grid) == pytest.approx(8000 / (6 * counts.min()))
 
 
 def test_a_pool_without_a_cell_is_named(pool: Pool) -> None:
     labels = pool.labels.take(np.flatnonzero(pool.labels.cells != 5))
-    with pytest.raises(TooFewSamples, match=r"skin_tone=light' of the pool .* got 0"):
-        replace(pool, labels=labels).balanced(labels.groups, 0)
+    with pytest.raises(InsufficientLabelsError, match=r"skin_tone=light' of the pool .* got 0"):
+        replace(pool, labels=labels).balanced(labels.grid, 0)
 
 
-def test_pictures_do_not_depend_on_workers(pool: Pool, toy: ToyGenerator, toy_panel: Panel) -> None:
+def test_pictures_do_not_depend_on_workers(
+    pool: Pool, toy: ToyGenerator, toy_panel: ClassifierPanel
+) -> None:
     codes = toy.prior.codes(0, 0, 600)
     one, two = (pool.picture(toy_panel, codes, workers) for workers in (1, 2))
     assert np.array_equal(one.features, two.features)
@@ -56,6 +62,8 @@ def test_pictures_do_not_depend_on_workers(pool: Pool, toy: ToyGenerator, toy_pa
     assert np.array_equal(one.labels.cells, two.labels.cells)
 
 
-def test_fewer_images_than_cells_are_refused(pool: Pool, toy_panel: Panel) -> None:
-    with pytest.raises(TooFewSamples, match="measure_n must be at least one for each of 6 cells"):
-        replace(pool, n=5).balanced(toy_panel.groups, 0)
+def test_fewer_images_than_cells_are_refused(pool: Pool, toy_panel: ClassifierPanel) -> None:
+    with pytest.raises(
+        InsufficientLabelsError, match="measure_n must be at least one for each of 6 cells"
+    ):
+        replace(pool, n=5).balanced(toy_panel.grid, 0)

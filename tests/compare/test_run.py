@@ -8,7 +8,7 @@ import pytest
 from equipoise.compare.baselines import BASELINES, PAPER
 from equipoise.compare.page import plot, rows, write_page
 from equipoise.compare.run import Result, compare, read_results
-from equipoise.core.errors import FileFormatError, InputError, TooFewSamples
+from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.settings import Settings
 
 SETTINGS = Settings(
@@ -62,7 +62,7 @@ def test_scores_tell_the_methods_apart(results: dict[str, Result]) -> None:
 def test_what_cannot_be_compared_is_named_before_a_code_is_labelled(
     changes: dict[str, Any], pool: int, said: str, tmp_path: Path
 ) -> None:
-    with pytest.raises((InputError, TooFewSamples), match=said):
+    with pytest.raises((InputError, InsufficientLabelsError), match=said):
         compare(replace(SETTINGS, **changes), tmp_path, pool, ["pixels"])
     assert not any(tmp_path.iterdir())
 
@@ -74,7 +74,7 @@ def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str,
     lost.unlink()
     told: list[str] = []
     again = compare(
-        SETTINGS, folder, 12_000, ["pixels"], told=lambda method, result: told.append(method)
+        SETTINGS, folder, 12_000, ["pixels"], on_result=lambda method, result: told.append(method)
     )
     assert told == ["prior"]
     assert kept.stat().st_mtime_ns == before
@@ -97,7 +97,7 @@ def test_a_damaged_result_is_named(folder: Path, results: dict[str, Result]) -> 
 
 
 def test_a_small_pool_names_the_cell(tmp_path: Path) -> None:
-    with pytest.raises(TooFewSamples, match="of the pool"):
+    with pytest.raises(InsufficientLabelsError, match="of the pool"):
         compare(SETTINGS, tmp_path, 30, ["pixels"])
 
 

@@ -72,7 +72,7 @@ def hugging_face() -> Classifier:
     return open_classifier(f"hf:{save_tiny(Path(tempfile.mkdtemp(prefix='equipoise-model-')))}")
 
 
-MAKERS: dict[str, Callable[[], Classifier]] = {
+METHODS: dict[str, Callable[[], Classifier]] = {
     "age-and-gender": AgeGender,
     "gender alone": lambda: AgeGender(["gender"]),
     "expression": Expression,
@@ -92,9 +92,9 @@ MAKERS: dict[str, Callable[[], Classifier]] = {
 }
 
 
-@pytest.fixture(scope="module", params=MAKERS)
+@pytest.fixture(scope="module", params=METHODS)
 def classifier(request: pytest.FixtureRequest) -> Classifier:
-    return MAKERS[request.param]()
+    return METHODS[request.param]()
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_it_is_a_classifier(classifier: Classifier) -> None:
 
 
 def test_answers_have_their_shapes_and_ranges(classifier: Classifier, images: np.ndarray) -> None:
-    readings = classifier.read(images)
+    readings = classifier.predict(images)
     assert len(readings) == len(classifier.attributes)
     for attribute, reading in zip(classifier.attributes, readings, strict=True):
         assert reading.probabilities.shape == (64, len(attribute.levels))
@@ -122,27 +122,27 @@ def test_answers_have_their_shapes_and_ranges(classifier: Classifier, images: np
 
 
 def test_the_panel_accepts_the_answers(classifier: Classifier, images: np.ndarray) -> None:
-    for attribute, reading in zip(classifier.attributes, classifier.read(images), strict=True):
+    for attribute, reading in zip(classifier.attributes, classifier.predict(images), strict=True):
         check_reading(classifier.name, attribute, reading, len(images))
 
 
 def test_answers_are_the_same_when_asked_again(classifier: Classifier, images: np.ndarray) -> None:
-    for one, other in zip(classifier.read(images), classifier.read(images), strict=True):
+    for one, other in zip(classifier.predict(images), classifier.predict(images), strict=True):
         assert np.array_equal(one.probabilities, other.probabilities)
         assert np.array_equal(one.levels, other.levels)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", METHODS)
 def test_a_new_one_has_the_same_digest_and_answers(name: str, dcgan: Generator) -> None:
     images = dcgan.images(dcgan.prior.codes(1, 0, 4))
-    first, second = MAKERS[name](), MAKERS[name]()
+    first, second = METHODS[name](), METHODS[name]()
     assert first.digest == second.digest
-    for one, other in zip(first.read(images), second.read(images), strict=True):
+    for one, other in zip(first.predict(images), second.predict(images), strict=True):
         assert np.array_equal(one.probabilities, other.probabilities)
 
 
 def test_scores_grow_with_ordered_levels(classifier: Classifier, images: np.ndarray) -> None:
-    for attribute, reading in zip(classifier.attributes, classifier.read(images), strict=True):
+    for attribute, reading in zip(classifier.attributes, classifier.predict(images), strict=True):
         if attribute.ordered or len(attribute.levels) == 2:
             known = reading.levels >= 0
             order = np.argsort(reading.scores[known], kind="stable")
@@ -153,16 +153,16 @@ def test_scores_grow_with_ordered_levels(classifier: Classifier, images: np.ndar
 def test_answers_do_not_depend_on_batch_size(
     classifier: Classifier, images: np.ndarray, size: int
 ) -> None:
-    whole = classifier.read(images)
-    parts = [classifier.read(images[i : i + size]) for i in range(0, 64, size)]
+    whole = classifier.predict(images)
+    parts = [classifier.predict(images[i : i + size]) for i in range(0, 64, size)]
     for a, reading in enumerate(whole):
         joined = np.concatenate([part[a].probabilities for part in parts])
         assert np.allclose(joined, reading.probabilities, atol=1e-4)
 
 
 def test_answers_do_not_depend_on_threads(classifier: Classifier, images: np.ndarray) -> None:
-    alone = classifier.read(images)
-    for readings in ordered_map(classifier.read, [images] * 8, 4):
+    alone = classifier.predict(images)
+    for readings in ordered_map(classifier.predict, [images] * 8, 4):
         for one, other in zip(readings, alone, strict=True):
             assert np.array_equal(one.probabilities, other.probabilities)
 
@@ -173,5 +173,5 @@ def test_attributes_do_not_depend_on_each_other(dcgan: Generator) -> None:
         (AgeGender(), AgeGender(["age"])),
         (Expression(), Expression(["expression"])),
     ]:
-        one = together.read(images)[1]
-        assert np.allclose(one.probabilities, alone.read(images)[0].probabilities, atol=1e-6)
+        one = together.predict(images)[1]
+        assert np.allclose(one.probabilities, alone.predict(images)[0].probabilities, atol=1e-6)

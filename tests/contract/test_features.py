@@ -39,15 +39,15 @@ def test_any_size_gives_a_row_an_image(features: Features, height: int, width: i
 
 
 def test_rows_do_not_depend_on_the_batch(features: Features) -> None:
-    whole = features.read(images(64, 64))
-    parts = [features.read(part) for part in np.split(images(64, 64), [2, 3])]
+    whole = features.extract(images(64, 64))
+    parts = [features.extract(part) for part in np.split(images(64, 64), [2, 3])]
     scale = np.abs(whole).max()
     assert np.allclose(whole, np.concatenate(parts), atol=1e-5 * scale)
 
 
 def test_reading_leaves_the_images_alone(features: Features) -> None:
     given = images(64, 64)
-    features.read(given)
+    features.extract(given)
     assert np.array_equal(given, images(64, 64))
 
 

@@ -80,7 +80,7 @@ def test_cells_of_zero_target_are_never_requested(sampler: Sampler) -> None:
 
 def test_it_describes_itself(sampler: Sampler) -> None:
     text = sampler.describe()
-    assert sampler.source.kind in text
+    assert sampler.source.method in text
     assert "smiling=no, skin_tone=light" in text
 
 
@@ -106,7 +106,7 @@ def test_a_lost_array_is_noticed(saved: Path, tmp_path: Path, toy: ToyGenerator)
 
 def test_a_tilt_needs_its_generator(saved: Path, toy: ToyGenerator) -> None:
     unbound = load_sampler(saved)
-    if unbound.source.kind == "tilt":
+    if unbound.source.method == "tilt":
         with pytest.raises(InputError, match="generator must be given to draw from a tilt"):
             unbound.draw(1)
     else:

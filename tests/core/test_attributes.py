@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from equipoise.core.attributes import UNKNOWN, Attribute, Groups
+from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 
-GROUPS = Groups(
+GROUPS = AttributeGrid(
     (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "medium", "light"), True))
 )
 
@@ -57,4 +57,4 @@ def test_unknown_attribute_is_named() -> None:
 
 def test_attributes_named_twice_are_refused() -> None:
     with pytest.raises(InputError, match="each named once, got smiling, smiling"):
-        Groups((GROUPS.attributes[0], GROUPS.attributes[0]))
+        AttributeGrid((GROUPS.attributes[0], GROUPS.attributes[0]))

@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.labels import LabelledCodes, Labels, concatenate, from_table, to_columns
 
-GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("a", "b", "c"))))
+GROUPS = AttributeGrid((Attribute("smiling", ("no", "yes")), Attribute("tone", ("a", "b", "c"))))
 
 
 def make(n: int, seed: int) -> Labels:

@@ -4,11 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.targets import Target, parse_target
 
-GROUPS = Groups((Attribute("gender", ("female", "male")), Attribute("age", ("young", "old"))))
+GROUPS = AttributeGrid(
+    (Attribute("gender", ("female", "male")), Attribute("age", ("young", "old")))
+)
 PRIOR = [0.1, 0.3, 0.2, 0.4]
 
 
@@ -34,9 +36,9 @@ def test_conditional_balances_within_and_keeps_the_other_marginal() -> None:
 
 
 def test_conditional_keeps_a_third_attribute_given_within() -> None:
-    groups = Groups((*GROUPS.attributes, Attribute("hat", ("no", "yes"))))
+    grid = AttributeGrid((*GROUPS.attributes, Attribute("hat", ("no", "yes"))))
     prior = np.random.default_rng(0).dirichlet(np.ones(8))
-    target = parse_target("conditional: gender | age", groups, prior)
+    target = parse_target("conditional: gender | age", grid, prior)
     before, after = prior.reshape(2, 2, 2), target.shares.reshape(2, 2, 2)
     assert np.allclose(after.sum(axis=0), before.sum(axis=0))
     assert np.allclose(after[0], after[1])

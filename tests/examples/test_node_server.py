@@ -11,7 +11,7 @@ from node_server import node_server
 
 from equipoise.classifiers.expression import Expression
 from equipoise.classifiers.remote import open_remote
-from equipoise.core.errors import NotApplicable
+from equipoise.core.errors import MissingProgramError
 from equipoise.generators import Generator
 
 FACE_API = Path(__file__).parents[2] / "examples" / "face-api"
@@ -23,19 +23,19 @@ def test_face_api_is_asked_and_sees_what_another_sees(dcgan: Generator, tmp_path
     images = dcgan.images(dcgan.prior.codes(0, 0, 48))
     with node_server(FACE_API) as origin:
         classifier = open_remote(FACE_API / "face-api.toml", folder=tmp_path, origin=origin)
-        gender, smiling, expression, age = classifier.read(images)
+        gender, smiling, expression, age = classifier.predict(images)
     for reading in (gender, smiling, expression, age):
         assert (reading.levels >= 0).all()
         assert np.allclose(reading.probabilities.sum(axis=1), 1, atol=1e-5)
     assert (age.scores > 0).all()
     assert (age.scores < 100).all()
-    (other,) = Expression(["smiling"]).read(images)
+    (other,) = Expression(["smiling"]).predict(images)
     assert (smiling.levels == other.levels).mean() > 0.75
     assert classifier.tally.requests == 48
     assert classifier.tally.failed == 0
     # The server is gone, and its answers are here.
     again = open_remote(FACE_API / "face-api.toml", folder=tmp_path)
-    assert np.array_equal(again.read(images)[0].levels, gender.levels)
+    assert np.array_equal(again.predict(images)[0].levels, gender.levels)
     assert again.tally.cached == 48
 
 
@@ -48,5 +48,8 @@ def test_a_machine_without_node_is_told_apart(
         node.write_text(f"#!/bin/sh\necho {version}\n")
         node.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NotApplicable, match=r"Node 18\+ must be installed"), node_server(FACE_API):
+    with (
+        pytest.raises(MissingProgramError, match=r"Node 18\+ must be installed"),
+        node_server(FACE_API),
+    ):
         pass

@@ -12,16 +12,16 @@ from equipoise.generators.toy import ToyGenerator
 def test_cell_shares_are_those_of_the_prior(entanglement: float, curvature: float) -> None:
     toy = ToyGenerator(entanglement=entanglement, curvature=curvature)
     n = 200_000
-    cells = toy.groups.cell_of(toy.levels(toy.prior.codes(1, 0, n)))
-    found = np.bincount(cells, minlength=toy.groups.size) / n
+    cells = toy.grid.cell_of(toy.levels(toy.prior.codes(1, 0, n)))
+    found = np.bincount(cells, minlength=toy.grid.size) / n
     slack = 4 * np.sqrt(toy.cell_shares * (1 - toy.cell_shares) / n) + 1e-4
     assert (np.abs(found - toy.cell_shares) < slack).all()
 
 
 def test_marginals_are_the_chosen_imbalance() -> None:
     toy = ToyGenerator({"a": {"x": 0.87, "y": 0.08, "z": 0.05}, "b": {"n": 0.82, "y": 0.18}})
-    assert np.allclose(toy.groups.marginal(toy.cell_shares, "a"), [0.87, 0.08, 0.05], atol=0.004)
-    assert np.allclose(toy.groups.marginal(toy.cell_shares, "b"), [0.82, 0.18], atol=0.004)
+    assert np.allclose(toy.grid.marginal(toy.cell_shares, "a"), [0.87, 0.08, 0.05], atol=0.004)
+    assert np.allclose(toy.grid.marginal(toy.cell_shares, "b"), [0.82, 0.18], atol=0.004)
 
 
 @pytest.mark.parametrize("entanglement", [0.0, 0.5])

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.classifiers import Panel, open_panel
+from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError, StorageError
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
@@ -22,17 +22,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_labels_are_the_truth_of_each_code(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     table = collect(toy, toy_panel, 3000, 7, tmp_path)
     truth = toy.levels(toy.prior.codes(7, 0, 3000))
-    columns = [toy.groups.attribute(name) for name in toy_panel.groups.names]
+    columns = [toy.grid.attribute(name) for name in toy_panel.grid.names]
     assert np.array_equal(table.labels().levels, truth[:, columns])
     assert table.computed == 3000
 
 
 def test_bytes_do_not_depend_on_the_number_of_workers(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     for workers in (1, 4):
         collect(toy, toy_panel, 5000, 0, tmp_path / str(workers), workers=workers)
@@ -49,7 +49,7 @@ def test_real_labels_do_not_depend_on_the_number_of_workers(
 
 
 def test_a_longer_run_keeps_whole_shards_and_a_shorter_one_recomputes_nothing(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     collect(toy, toy_panel, SHARD_ROWS + 10, 0, tmp_path / "a")
     longer = collect(toy, toy_panel, 2 * SHARD_ROWS + 5, 0, tmp_path / "a")
@@ -62,7 +62,7 @@ def test_a_longer_run_keeps_whole_shards_and_a_shorter_one_recomputes_nothing(
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     shards = 40
     n = shards * SHARD_ROWS
@@ -94,7 +94,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(
 
 
 def test_a_full_disk_keeps_the_shards_and_the_run_goes_on(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = pq.write_table
 
@@ -115,13 +115,15 @@ def test_a_full_disk_keeps_the_shards_and_the_run_goes_on(
 
 
 @pytest.mark.parametrize("n", [0, -1])
-def test_bad_n_is_named(toy: ToyGenerator, toy_panel: Panel, tmp_path: Path, n: int) -> None:
+def test_bad_n_is_named(
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path, n: int
+) -> None:
     with pytest.raises(InputError, match=f"n must be .* got {n}"):
         collect(toy, toy_panel, n, 0, tmp_path)
 
 
 def test_a_folder_of_another_run_is_refused(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     collect(toy, toy_panel, 100, 0, tmp_path)
     with pytest.raises(InputError, match="must be empty or hold labels of this run"):
@@ -130,7 +132,9 @@ def test_a_folder_of_another_run_is_refused(
         collect(ToyGenerator(entanglement=0.5), toy_panel, 100, 0, tmp_path)
 
 
-def test_a_damaged_shard_is_named(toy: ToyGenerator, toy_panel: Panel, tmp_path: Path) -> None:
+def test_a_damaged_shard_is_named(
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
     collect(toy, toy_panel, 100, 0, tmp_path)
     shard = shard_path(tmp_path, 0)
     shard.write_bytes(shard.read_bytes()[:-20])
@@ -140,7 +144,7 @@ def test_a_damaged_shard_is_named(toy: ToyGenerator, toy_panel: Panel, tmp_path:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_flipped_bit_is_noticed_or_harmless(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path, seed: int
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path, seed: int
 ) -> None:
     good = collect(toy, toy_panel, 500, 0, tmp_path).labels()
     content = bytearray(shard_path(tmp_path, 0).read_bytes())
@@ -155,7 +159,9 @@ def test_a_flipped_bit_is_noticed_or_harmless(
     assert np.array_equal(found.scores, good.scores)
 
 
-def test_swapped_shards_are_noticed(toy: ToyGenerator, toy_panel: Panel, tmp_path: Path) -> None:
+def test_swapped_shards_are_noticed(
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
     table = collect(toy, toy_panel, 2 * SHARD_ROWS, 0, tmp_path)
     one, other, spare = (
         tmp_path / name for name in ("labels-00000.parquet", "labels-00001.parquet", "x")
@@ -168,7 +174,7 @@ def test_swapped_shards_are_noticed(toy: ToyGenerator, toy_panel: Panel, tmp_pat
 
 
 def test_a_generator_with_wrong_images_is_named(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = toy.images
     monkeypatch.setattr(toy, "images", lambda codes: images(codes).astype(np.float32))

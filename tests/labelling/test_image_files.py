@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.image_files import equal_sizes, image_files, label_files, skipped_pictures
@@ -20,23 +20,23 @@ def write_images(toy: ToyGenerator, folder: Path, n: int) -> np.ndarray:
 
 
 def test_labels_are_the_truth_of_each_file(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     truth = write_images(toy, tmp_path, 200)
     files = image_files(tmp_path)
     labels = label_files(files, toy_panel)
     order = [int(path.stem) for path in files]
-    columns = [toy.groups.attribute(name) for name in toy_panel.groups.names]
+    columns = [toy.grid.attribute(name) for name in toy_panel.grid.names]
     assert np.array_equal(labels.levels, truth[order][:, columns])
 
 
-def test_sizes_may_differ(toy: ToyGenerator, toy_panel: Panel, tmp_path: Path) -> None:
+def test_sizes_may_differ(toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path) -> None:
     write_images(toy, tmp_path, 10)
     Image.new("RGB", (50, 40)).save(tmp_path / "0" / "0000a.png")
     assert len(label_files(image_files(tmp_path), toy_panel)) == 11
 
 
-def test_no_images_and_bad_images_are_named(toy_panel: Panel, tmp_path: Path) -> None:
+def test_no_images_and_bad_images_are_named(toy_panel: ClassifierPanel, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must hold images"):
         image_files(tmp_path)
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n half a picture")
@@ -45,7 +45,7 @@ def test_no_images_and_bad_images_are_named(toy_panel: Panel, tmp_path: Path) ->
 
 
 def test_a_file_that_pillow_would_start_a_program_for_is_no_picture(
-    toy_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy_panel: ClassifierPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("a program"))
     head = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"

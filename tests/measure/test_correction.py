@@ -30,7 +30,7 @@ def truth_of(rng: np.random.Generator, size: int, error: float) -> tuple[NDArray
 def repetition(
     rng: np.random.Generator, given: Given, size: int, error: float, n: int, judged: int
 ) -> tuple[NDArray, Correction]:
-    """Return true shares, and what is told of n images and `judged` ones a row or a column."""
+    """Return true shares, and what is told of n images and `evaluated` ones a row or a column."""
     shares, rates = truth_of(rng, size, error)
     answered = shares @ rates
     if given == "answer":

@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
 from equipoise.measure.quality import drift, share_difference, wilson_interval
 
-GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("age", ("young", "old"))))
+GROUPS = AttributeGrid((Attribute("smiling", ("no", "yes")), Attribute("age", ("young", "old"))))
 
 
-def labels_of(levels: list[list[int]], groups: Groups = GROUPS) -> Labels:
+def labels_of(levels: list[list[int]], grid: AttributeGrid = GROUPS) -> Labels:
     rows = np.array(levels, np.int8)
-    ones = tuple(np.ones((len(rows), 2), np.float32) for _ in groups.attributes)
-    return Labels(groups, rows, ones, rows.astype(np.float32))
+    ones = tuple(np.ones((len(rows), 2), np.float32) for _ in grid.attributes)
+    return Labels(grid, rows, ones, rows.astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_wilson_stays_in_the_unit_interval() -> None:
 
 def test_unknown_images_do_not_count_and_order_of_attributes_does_not_matter() -> None:
     drawn = labels_of([[0, 1], [0, 1], [1, 0], [0, -1]])
-    swapped = Groups(GROUPS.attributes[::-1])
+    swapped = AttributeGrid(GROUPS.attributes[::-1])
     reference = labels_of([[0, 0], [0, 1], [1, 0], [1, 1]], swapped)
     young, old = drift(drawn, reference, ("age",))
     assert (young.name, young.count, young.n, young.count_reference, young.n_reference) == (
@@ -64,6 +64,8 @@ def test_an_empty_set_has_no_difference() -> None:
 
 
 def test_other_levels_are_refused() -> None:
-    other = Groups((Attribute("smiling", ("no", "yes")), Attribute("age", ("child", "adult"))))
+    other = AttributeGrid(
+        (Attribute("smiling", ("no", "yes")), Attribute("age", ("child", "adult")))
+    )
     with pytest.raises(InputError, match="must be young, old, got child, adult"):
         drift(labels_of([[0, 0]]), labels_of([[0, 0]], other), ("age",))

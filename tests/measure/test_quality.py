@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from equipoise.classifiers import open_panel
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
 from equipoise.core.labels import Labels
@@ -15,7 +15,7 @@ from equipoise.measure.quality import POOLED, Quality, quality_table
 from equipoise.measure.references import Pictures, reject, see_codes
 
 SMILING, AGE = Attribute("smiling", ("no", "yes")), Attribute("age", ("young", "old"))
-GROUPS = Groups((SMILING,))
+GROUPS = AttributeGrid((SMILING,))
 
 
 def pictures(
@@ -23,7 +23,7 @@ def pictures(
 ) -> Pictures:
     levels = np.stack([cells, np.zeros(len(cells)) if old is None else old], axis=1).astype(np.int8)
     sure = tuple(np.ones((len(cells), 2), np.float32) for _ in range(2))
-    labels = Labels(Groups((SMILING, AGE)), levels, sure, levels.astype(np.float32))
+    labels = Labels(AttributeGrid((SMILING, AGE)), levels, sure, levels.astype(np.float32))
     return Pictures(features.astype(np.float32), labels, "given", "ab" * 32, "Given.")
 
 
@@ -122,12 +122,12 @@ def test_other_features_or_labels_are_refused() -> None:
 @pytest.fixture(scope="module")
 def toy_quality(toy: ToyGenerator) -> Quality:
     panel = open_panel(["smiling", "skin_tone", "glasses"], toy)
-    groups = Groups(panel.groups.attributes[:2])
+    grid = AttributeGrid(panel.grid.attributes[:2])
     one, other = (
-        see_codes(toy, reject(toy, panel, groups, [60] * 6, seed), panel, PixelFeatures())
+        see_codes(toy, reject(toy, panel, grid, [60] * 6, seed), panel, PixelFeatures())
         for seed in (1, 2)
     )
-    return quality_table(one, other, groups)
+    return quality_table(one, other, grid)
 
 
 def test_two_rejection_sets_of_the_toy_cannot_be_told_apart(toy_quality: Quality) -> None:

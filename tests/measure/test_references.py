@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.classifiers import Panel, open_panel
-from equipoise.core.attributes import Groups
-from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.features.offline import PixelFeatures
 from equipoise.measure.references import reject, see_codes, see_files
 
 
 @pytest.fixture(scope="module")
-def panel(toy: ToyGenerator) -> Panel:
+def panel(toy: ToyGenerator) -> ClassifierPanel:
     return open_panel(["smiling", "skin_tone", "glasses"], toy)
 
 
 @pytest.fixture(scope="module")
-def groups(toy_panel: Panel) -> Groups:
-    return toy_panel.groups
+def grid(toy_panel: ClassifierPanel) -> AttributeGrid:
+    return toy_panel.grid
 
 
 def test_a_folder_of_images_is_seen_as_the_codes_that_made_it(
-    toy: ToyGenerator, panel: Panel, tmp_path: Path
+    toy: ToyGenerator, panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     codes = toy.prior.codes(3, 0, 150)
     files = []
@@ -41,7 +41,7 @@ def test_a_folder_of_images_is_seen_as_the_codes_that_made_it(
 
 
 def test_files_may_differ_in_size_and_progress_is_told(
-    toy: ToyGenerator, panel: Panel, tmp_path: Path
+    toy: ToyGenerator, panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     files = []
     for i, side in enumerate((32, 32, 50)):
@@ -53,21 +53,21 @@ def test_files_may_differ_in_size_and_progress_is_told(
     assert told == [("quality", 1, 1)]
 
 
-def test_no_images_are_refused(toy: ToyGenerator, panel: Panel) -> None:
+def test_no_images_are_refused(toy: ToyGenerator, panel: ClassifierPanel) -> None:
     with pytest.raises(InputError, match="images must be at least one, got none"):
         see_files([], panel, PixelFeatures())
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_reference_has_the_first_codes_of_each_cell(
-    seed: int, toy: ToyGenerator, panel: Panel, groups: Groups
+    seed: int, toy: ToyGenerator, panel: ClassifierPanel, grid: AttributeGrid
 ) -> None:
     counts = [20, 5, 4, 10, 0, 3]
-    codes = reject(toy, panel, groups, counts, seed)
-    columns = [toy.groups.attribute(name) for name in groups.names]
+    codes = reject(toy, panel, grid, counts, seed)
+    columns = [toy.grid.attribute(name) for name in grid.names]
 
     def cells(of: np.ndarray) -> np.ndarray:
-        return groups.cell_of(toy.levels(of)[:, columns])
+        return grid.cell_of(toy.levels(of)[:, columns])
 
     assert np.bincount(cells(codes), minlength=6).tolist() == counts
     stream = toy.prior.codes(seed, 0, 20_000)
@@ -77,25 +77,25 @@ def test_a_reference_has_the_first_codes_of_each_cell(
 
 
 def test_a_reference_does_not_depend_on_workers(
-    toy: ToyGenerator, panel: Panel, groups: Groups
+    toy: ToyGenerator, panel: ClassifierPanel, grid: AttributeGrid
 ) -> None:
-    one, two = (reject(toy, panel, groups, [9] * 6, 1, workers=w) for w in (1, 2))
+    one, two = (reject(toy, panel, grid, [9] * 6, 1, workers=w) for w in (1, 2))
     assert np.array_equal(one, two)
 
 
 def test_a_cell_that_does_not_fill_keeps_what_it_has_and_an_empty_one_is_named(
-    toy: ToyGenerator, panel: Panel, groups: Groups
+    toy: ToyGenerator, panel: ClassifierPanel, grid: AttributeGrid
 ) -> None:
-    assert len(reject(toy, panel, groups, [1000, 0, 0, 0, 0, 0], 0, most=500)) < 500
+    assert len(reject(toy, panel, grid, [1000, 0, 0, 0, 0, 0], 0, most=500)) < 500
     with pytest.raises(
-        TooFewSamples, match=r"cell 'smiling=.*' of the reference must have an image"
+        InsufficientLabelsError, match=r"cell 'smiling=.*' of the reference must have an image"
     ):
-        reject(toy, panel, groups, [1] * 6, 0, most=3)
+        reject(toy, panel, grid, [1] * 6, 0, most=3)
 
 
 @pytest.mark.parametrize("counts", [[1] * 5, [0] * 6, [1, 1, 1, 1, 1, -1]])
 def test_counts_are_checked(
-    counts: list[int], toy: ToyGenerator, panel: Panel, groups: Groups
+    counts: list[int], toy: ToyGenerator, panel: ClassifierPanel, grid: AttributeGrid
 ) -> None:
     with pytest.raises(InputError, match="counts must be 6 whole numbers"):
-        reject(toy, panel, groups, counts, 0)
+        reject(toy, panel, grid, counts, 0)

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
 from equipoise.core.targets import Target
 from equipoise.measure.representation import confuse, divergence, make_share, noise_floor, represent
 from equipoise.stats.intervals import exact_interval, simultaneous_intervals
 
-GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
+GROUPS = AttributeGrid((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
 UNIFORM = Target.uniform(GROUPS)
 
 
@@ -121,7 +121,7 @@ def test_a_bad_tolerance_is_named(tolerance: float) -> None:
 
 
 def test_a_target_over_other_cells_is_refused() -> None:
-    other = Target.uniform(Groups((GROUPS.attributes[0],)))
+    other = Target.uniform(AttributeGrid((GROUPS.attributes[0],)))
     with pytest.raises(InputError, match="must have the cells of smiling x tone, got smiling"):
         represent(labels_of([[0, 0]]), other)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.core.errors import InputError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.features.offline import PixelFeatures
@@ -9,7 +9,7 @@ from equipoise.samplers.sampler import Sampler
 
 
 def test_a_reference_that_lacks_images_of_a_cell_says_so(
-    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel
 ) -> None:
     features = PixelFeatures(toy.image_shape[0])
     whole = sampler_quality(toy_sampler, toy, toy_panel, features, 60, 1)
@@ -22,7 +22,7 @@ def test_a_reference_that_lacks_images_of_a_cell_says_so(
 
 
 def test_no_images_are_refused_before_any_is_made(
-    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel
 ) -> None:
     with pytest.raises(InputError, match="n must be a whole number of at least 1, got 0"):
         sampler_quality(toy_sampler, toy, toy_panel, PixelFeatures(3), 0, 1)

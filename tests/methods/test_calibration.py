@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 
-from equipoise.core.attributes import Attribute, Groups
-from equipoise.core.errors import TooFewSamples
+from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.targets import Target
 from equipoise.methods.calibration import calibrate
 from equipoise.stats.simplex import solve_weights
 
-GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "mid", "light"))))
+GROUPS = AttributeGrid(
+    (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "mid", "light")))
+)
 UNIFORM = Target.uniform(GROUPS)
 
 
@@ -62,7 +64,7 @@ def test_a_wanted_cell_that_was_never_requested_is_named() -> None:
     counts = np.zeros((6, 7), np.int64)
     np.fill_diagonal(counts, 3)
     counts[4] = 0
-    with pytest.raises(TooFewSamples, match="tone=mid' must be requested"):
+    with pytest.raises(InsufficientLabelsError, match="tone=mid' must be requested"):
         calibrate(counts, UNIFORM)
 
 
@@ -87,14 +89,16 @@ def test_unknown_images_cost_calls_and_count_in_no_share() -> None:
     assert np.allclose(found.expected, 1 / 6)
     assert found.weights[0] == pytest.approx(2 * found.weights[1])
     assert found.purity[0] == 0.5
-    assert found.calls == pytest.approx((2 + 5) / 6)
+    assert found.calls_per_verified_image == pytest.approx((2 + 5) / 6)
 
 
 def test_a_cell_of_unknown_images_alone_is_named() -> None:
     counts = np.zeros((6, 7), np.int64)
     np.fill_diagonal(counts, 10)
     counts[2] = [0, 0, 0, 0, 0, 0, 10]
-    with pytest.raises(TooFewSamples, match="'smiling=no, tone=light' must give some known image"):
+    with pytest.raises(
+        InsufficientLabelsError, match="'smiling=no, tone=light' must give some known image"
+    ):
         calibrate(counts, UNIFORM)
 
 

@@ -51,7 +51,7 @@ def test_it_tells_the_mix_with_intervals_verdict_and_provenance(run: RunFolder) 
 
 
 def test_it_tells_what_was_corrected_and_the_quality(run: RunFolder) -> None:
-    figures, estimate = run.read_figures(), {"value": 0.5, "low": 0.25, "high": 0.75, "note": ""}
+    record, estimate = run.read_record(), {"value": 0.5, "low": 0.25, "high": 0.75, "note": ""}
     named = {"name": "smiling=no", "n": 60, "n_reference": 70}
     measures = ("frechet_extrapolated", "kernel", "precision", "recall", "similarity")
     row = {**named, **dict.fromkeys((*measures, "similarity_reference"), estimate)}
@@ -65,7 +65,7 @@ def test_it_tells_what_was_corrected_and_the_quality(run: RunFolder) -> None:
     share = {"name": "smiling=no", "raw": {"share": 0.4}, "share": 0.45, "low": 0.3, "high": 0.6}
     cells = {"status": "corrected", "reason": "", "n": 300, "judged": 80, "shares": [share]}
     card = make_card(
-        figures, {"quality": quality, "corrected": {"errors": [], "corrections": [cells]}}
+        record, {"quality": quality, "corrected": {"errors": [], "corrections": [cells]}}
     )
     text = to_markdown(card)
     assert "| smiling=no | 40.0% | 45.0% (30.0% to 60.0%) |" in text
@@ -76,24 +76,24 @@ def test_it_tells_what_was_corrected_and_the_quality(run: RunFolder) -> None:
 
 def test_the_schema_in_the_docs_names_every_field(run: RunFolder) -> None:
     docs = (Path(__file__).parents[2] / "docs" / "card.md").read_text()
-    card = make_card(run.read_figures(), run.read_later())
+    card = make_card(run.read_record(), run.read_later())
     for name in (*card, *card["after"], *card["after"]["verdict"]):
         assert f"`{name}`" in docs, name
 
 
 def test_damaged_figures_are_named(run: RunFolder, tmp_path: Path) -> None:
-    figures = run.read_figures()
-    del figures["results"]
-    (tmp_path / "figures.json").write_text(json.dumps(figures))
-    with pytest.raises(FileFormatError, match=r"must have the layout of docs/figures\.md"):
+    record = run.read_record()
+    del record["results"]
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    with pytest.raises(FileFormatError, match=r"must have the layout of docs/record\.md"):
         write_card(RunFolder(tmp_path))
     with pytest.raises(FileFormatError, match="must be readable JSON"):
         write_card(RunFolder(tmp_path / "none"))
 
 
 def test_a_name_cannot_break_the_table(run: RunFolder, tmp_path: Path) -> None:
-    figures = run.read_figures()
-    figures["results"][0]["representation"]["cells"][0]["name"] = "a|b\nc"
-    (tmp_path / "figures.json").write_text(json.dumps(figures))
+    record = run.read_record()
+    record["results"][0]["representation"]["cells"][0]["name"] = "a|b\nc"
+    (tmp_path / "record.json").write_text(json.dumps(record))
     write_card(RunFolder(tmp_path))
     assert "| a\\|b c |" in (tmp_path / "card.md").read_text()

@@ -37,11 +37,11 @@ def test_it_is_one_file_that_loads_nothing(run: RunFolder) -> None:
 
 def test_it_shows_what_was_asked_and_what_came_out(run: RunFolder) -> None:
     html = run.report.read_text()
-    figures = run.read_figures()
-    for share in figures["results"][0]["representation"]["cells"]:
+    record = run.read_record()
+    for share in record["results"][0]["representation"]["cells"]:
         low, high = share["joint"]
         assert f"{share['share']:.1%} ({low:.1%} to {high:.1%})" in html
-    assert figures["results"][0]["representation"]["verdict"]["words"] in html
+    assert record["results"][0]["representation"]["verdict"]["words"] in html
     for said in (
         "uniform",
         "KL to the target",
@@ -54,7 +54,7 @@ def test_it_shows_what_was_asked_and_what_came_out(run: RunFolder) -> None:
 
 
 def test_hostile_text_is_escaped(run: RunFolder) -> None:
-    path = run.path / "figures.json"
+    path = run.path / "record.json"
     original = path.read_text()
     path.write_text(original.replace('"text": "uniform"', '"text": "<script>alert(1)</script>"'))
     try:
@@ -77,6 +77,6 @@ def test_missing_and_damaged_figures_are_named(
     tmp_path: Path, content: str | None, said: str
 ) -> None:
     if content is not None:
-        (tmp_path / "figures.json").write_text(content)
+        (tmp_path / "record.json").write_text(content)
     with pytest.raises(FileFormatError, match=said):
         render(RunFolder(tmp_path))

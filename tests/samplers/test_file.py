@@ -15,7 +15,7 @@ def test_saved_and_loaded_it_draws_the_same(sampler: Sampler, tmp_path: Path) ->
     back = load_sampler(tmp_path / "s.safetensors")
     assert np.array_equal(back.draw(500, 9).codes, sampler.draw(500, 9).codes)
     assert back.digest == sampler.digest
-    assert back.groups == sampler.groups
+    assert back.grid == sampler.grid
     assert back.settings == {"seed": 3}
     assert "smiling=no, tone=dark" in back.describe()
 
@@ -57,12 +57,12 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"format": 99}, "got format 99"),
-        ({"kind": "pickle"}, "kind 'pickle'"),
-        ({"groups": []}, "must be at least one"),
+        ({"method": "pickle"}, "method 'pickle'"),
+        ({"attributes": []}, "must be at least one"),
         ({"weights": [1, 2]}, "must be at least 0 and sum to 1"),
-        ({"origin": {"name": "toy"}}, "must have whole metadata"),
+        ({"generator": {"name": "toy"}}, "must have whole metadata"),
         (
-            {"origin": {"name": "toy", "digest": "", "space": "z", "dim": 4}},
+            {"generator": {"name": "toy", "digest": "", "space": "z", "dim": 4}},
             "mixture of dimension 4",
         ),
         ({"target": None}, "must have whole metadata"),

@@ -21,7 +21,7 @@ def test_candidates_are_the_prior_within_the_half_space(threshold: float, seed: 
     along = found @ spaces.normals[0]
     assert (along >= threshold - 1e-5).all()
     tail = norm.sf(threshold)
-    assert spaces.mass()[0] == pytest.approx(tail)
+    assert spaces.prior_mass()[0] == pytest.approx(tail)
     assert kstest(along, lambda x: 1 - norm.sf(np.maximum(x, threshold)) / tail).pvalue > 1e-3
     across = found @ np.array([0.5, -0.5, 0.5, -0.5], np.float32)
     assert kstest(across, norm.cdf).pvalue > 1e-3
@@ -31,18 +31,18 @@ def test_no_threshold_leaves_codes_as_they_are() -> None:
     codes = StandardNormal(4).codes(0, 0, 10)
     rng = np.random.default_rng(0)
     assert diagonal(-np.inf).candidates(codes, 0, rng) is codes
-    assert diagonal(-np.inf).hold(codes).all()
+    assert diagonal(-np.inf).contains(codes).all()
 
 
 def test_the_fitted_half_space_holds_what_is_accepted() -> None:
     codes = StandardNormal(8).codes(1, 0, 50_000)
     chances = (codes[:, 0] > 2.0).astype(float)
-    spaces = HalfSpaces.whole(2, 8).narrowed(0, *half_space_of(codes, chances))
+    spaces = HalfSpaces.unrestricted(2, 8).with_halfspace(0, *half_space_of(codes, chances))
     assert spaces.normals[0, 0] > 0.99
     assert spaces.thresholds[0] > 1.7
-    held = chances[spaces.hold(codes)[:, 0]].sum() / chances.sum()
+    held = chances[spaces.contains(codes)[:, 0]].sum() / chances.sum()
     assert held == pytest.approx(1 - LOST, abs=0.005)
-    assert spaces.hold(codes)[:, 1].all(), "the other cell keeps the whole prior"
+    assert spaces.contains(codes)[:, 1].all(), "the other cell keeps the whole prior"
 
 
 @pytest.mark.parametrize(("dim", "accepted"), [(8, 300), (400, 300), (4000, 300)])
@@ -56,8 +56,8 @@ def test_it_holds_fresh_codes_as_it_holds_those_that_it_was_fitted_to(
     fresh[:, 0] += shift
     chances = np.zeros(len(codes))
     chances[:accepted] = 1
-    spaces = HalfSpaces.whole(1, dim).narrowed(0, *half_space_of(codes, chances))
-    held = spaces.hold(fresh).mean()
+    spaces = HalfSpaces.unrestricted(1, dim).with_halfspace(0, *half_space_of(codes, chances))
+    held = spaces.contains(fresh).mean()
     assert 1 - LOST - 4 * np.sqrt(LOST / accepted) < held
 
 

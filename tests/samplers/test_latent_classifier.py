@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
@@ -23,7 +23,7 @@ def test_it_knows_much_more_than_the_shares(fit: LatentFit) -> None:
     assert fit.quality.loss < 0.35 * fit.quality.base
     for _, loss, base in fit.quality.attributes:
         assert loss < 0.35 * base
-    assert [name for name, _, _ in fit.quality.cells] == list(fit.classifier.groups.cells)
+    assert [name for name, _, _ in fit.quality.cells] == list(fit.classifier.grid.cells)
     for name, loss, base in fit.quality.cells:
         assert loss < base, name
 
@@ -78,7 +78,7 @@ def test_unknown_rows_are_left_out(toy: ToyGenerator, toy_labels: Labels) -> Non
     levels[::2, 0] = -1
     scores = labels.scores.copy()
     scores[::2, 0] = np.nan
-    part = Labels(labels.groups, levels, labels.probabilities, scores)
+    part = Labels(labels.grid, levels, labels.probabilities, scores)
     found = fit_latent(toy.stem, LabelledCodes.of_prior(toy.prior.codes(0, 0, 800), part))
     assert np.isfinite(found.held_out).all()
     assert sum(count for _, _, count in found.quality.reliability) == 400
@@ -97,7 +97,7 @@ def test_stored_it_says_the_same(fit: LatentFit, toy: ToyGenerator) -> None:
         "temperature": fit.classifier.temperature,
         "stem_shape": list(fit.classifier.stem_shape),
     }
-    back = latent_from_tensors(fit.classifier.tensors(), parameters, fit.classifier.groups, "x")
+    back = latent_from_tensors(fit.classifier.tensors(), parameters, fit.classifier.grid, "x")
     features = toy.stem(toy.prior.codes(1, 0, 50))
     assert np.array_equal(
         back.log_probabilities(features), fit.classifier.log_probabilities(features)
@@ -121,9 +121,9 @@ def test_a_spatial_stem_is_read(dcgan: Generator) -> None:
     features = dcgan.stem(codes).mean(axis=(2, 3))
     score = features[:, :8].sum(axis=1)
     level = (score > np.median(score)).astype(np.int8)
-    groups = Groups((Attribute("bright", ("no", "yes")),))
+    grid = AttributeGrid((Attribute("bright", ("no", "yes")),))
     one_hot = np.eye(2, dtype=np.float32)[level]
-    labels = Labels(groups, level[:, None], (one_hot,), score[:, None].astype(np.float32))
+    labels = Labels(grid, level[:, None], (one_hot,), score[:, None].astype(np.float32))
     fit = fit_latent(dcgan.stem, LabelledCodes.of_prior(codes, labels))
     assert fit.classifier.stem_shape == (512, 4, 4)
     assert fit.quality.loss < 0.9 * fit.quality.base

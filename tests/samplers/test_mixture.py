@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.samplers.mixture import Mixture, fit_mixture
 
 TWO = Mixture(
@@ -63,5 +63,5 @@ def test_bad_components_are_named(components: object) -> None:
 
 
 def test_too_few_codes_are_named() -> None:
-    with pytest.raises(TooFewSamples, match="needs at least 4 codes, got 3"):
+    with pytest.raises(InsufficientLabelsError, match="needs at least 4 codes, got 3"):
         fit_mixture(np.zeros((3, 2), np.float32), 4)

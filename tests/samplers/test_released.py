@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.cli.files import import_gmm
 from equipoise.core.errors import FileFormatError
 from equipoise.core.labels import Labels
@@ -20,9 +20,9 @@ from equipoise.samplers.released import import_mixtures
 def released(toy: Generator, toy_labels: Labels, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Mixtures over the toy's codes of each sign, by scikit-learn."""
     codes = toy.prior.codes(0, 0, len(toy_labels))
-    groups = toy_labels.groups
-    levels = groups.levels[toy_labels.cells]
-    last = np.array(groups.shape) - 1
+    grid = toy_labels.grid
+    levels = grid.levels[toy_labels.cells]
+    last = np.array(grid.shape) - 1
     mixtures = {}
     for smile in (-1, 1):
         for tone in (-1, 1):
@@ -35,13 +35,13 @@ def released(toy: Generator, toy_labels: Labels, tmp_path_factory: pytest.TempPa
 
 
 def test_a_cell_is_drawn_by_the_mixture_of_its_signs(
-    released: Path, toy: Generator, toy_panel: Panel
+    released: Path, toy: Generator, toy_panel: ClassifierPanel
 ) -> None:
-    groups = toy_panel.groups
-    sampler = import_mixtures(released, toy, groups, {})
+    grid = toy_panel.grid
+    sampler = import_mixtures(released, toy, grid, {})
     assert sampler.weights[sampler.source.cells].tolist() == [0.25] * 4
     theirs = pickle.loads(released.read_bytes())
-    drawn = sampler.draw(4000, cell=groups.cells[-1]).codes
+    drawn = sampler.draw(4000, cell=grid.cells[-1]).codes
     assert np.abs(drawn.mean(axis=0) - theirs["3.0_3.0"].means_[0]).max() < 0.1
 
 
@@ -67,20 +67,20 @@ def test_the_command_writes_a_sampler_of_its_generator(
     ],
 )
 def test_keys_that_do_not_fit_are_named(
-    toy: Generator, toy_panel: Panel, tmp_path: Path, keys: list[str], said: str
+    toy: Generator, toy_panel: ClassifierPanel, tmp_path: Path, keys: list[str], said: str
 ) -> None:
     rows = np.random.default_rng(0).standard_normal((50, toy.dim))
     file = tmp_path / "gmm.pkl"
     file.write_bytes(pickle.dumps({key: GaussianMixture(1).fit(rows) for key in keys}))
     with pytest.raises(FileFormatError, match=said):
-        import_mixtures(file, toy, toy_panel.groups, {})
+        import_mixtures(file, toy, toy_panel.grid, {})
 
 
 def test_mixtures_of_another_dimension_are_refused(
-    toy: Generator, toy_panel: Panel, tmp_path: Path
+    toy: Generator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     rows = np.random.default_rng(0).standard_normal((50, toy.dim + 1))
     file = tmp_path / "gmm.pkl"
     file.write_bytes(pickle.dumps({"1_1": GaussianMixture(1).fit(rows)}))
     with pytest.raises(FileFormatError, match=f"a mixture of dimension {toy.dim}"):
-        import_mixtures(file, toy, toy_panel.groups, {})
+        import_mixtures(file, toy, toy_panel.grid, {})

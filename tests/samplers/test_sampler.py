@@ -70,9 +70,9 @@ def test_bad_n_is_named(sampler: Sampler, n: int) -> None:
 
 def test_weights_must_be_a_distribution_over_cells_with_a_source(sampler: Sampler) -> None:
     with pytest.raises(InputError, match="weights must be at least 0 and sum to 1"):
-        Sampler(sampler.origin, sampler.target, np.array([1.0, 1, 0, 0]), sampler.source)
+        Sampler(sampler.generator, sampler.target, np.array([1.0, 1, 0, 0]), sampler.source)
     with pytest.raises(InputError, match="'smiling=yes, tone=light' must be 0 where"):
-        Sampler(sampler.origin, sampler.target, np.array([0.5, 0, 0, 0.5]), sampler.source)
+        Sampler(sampler.generator, sampler.target, np.array([0.5, 0, 0, 0.5]), sampler.source)
 
 
 def test_another_generator_is_refused(sampler: Sampler, toy: ToyGenerator) -> None:

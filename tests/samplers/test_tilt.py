@@ -4,40 +4,40 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit import TiltFit, fit_tilt
 from equipoise.methods.tilt.fit_latent import fit_latent
-from equipoise.samplers.drawing import verified
+from equipoise.samplers.draw import verified
 from equipoise.samplers.file import load_sampler, save_sampler
-from equipoise.samplers.sampler import Origin, Sampler
-from equipoise.samplers.tilt import AVOIDANCE, log_chances
+from equipoise.samplers.sampler import GeneratorRef, Sampler
+from equipoise.samplers.tilt import AVOIDANCE_POWER, log_acceptance
 
 
 @pytest.fixture(scope="module")
 def tilt(toy: ToyGenerator, toy_labels: Labels) -> TiltFit:
     labelled = LabelledCodes.of_prior(toy.prior.codes(0, 0, 10_000), toy_labels)
     fit = fit_latent(toy.stem, labelled)
-    return fit_tilt(toy, fit, labelled, Target.uniform(toy_labels.groups))
+    return fit_tilt(toy, fit, labelled, Target.uniform(toy_labels.grid))
 
 
 @pytest.fixture(scope="module")
 def sampler(toy: ToyGenerator, tilt: TiltFit, toy_labels: Labels) -> Sampler:
-    target = Target.uniform(toy_labels.groups)
-    return Sampler(Origin.of(toy), target, target.shares, tilt.source)
+    target = Target.uniform(toy_labels.grid)
+    return Sampler(GeneratorRef.of(toy), target, target.shares, tilt.source)
 
 
 def true_cells(toy: ToyGenerator, labels: Labels, codes: np.ndarray) -> np.ndarray:
-    columns = [toy.groups.attribute(name) for name in labels.groups.names]
-    return labels.groups.cell_of(toy.levels(codes)[:, columns])
+    columns = [toy.grid.attribute(name) for name in labels.grid.names]
+    return labels.grid.cell_of(toy.levels(codes)[:, columns])
 
 
 def test_the_chance_is_the_rule() -> None:
     h = np.array([[0.0], [0.1], [0.2], [0.4], [0.9]])
     with np.errstate(divide="ignore"):
-        found = log_chances(
+        found = log_acceptance(
             np.log(h), np.array([0.4]), np.ones(1), 2.0, np.log([[1], [1], [0.5], [1], [0.5]])
         )
     assert np.allclose(np.exp(found[:, 0]), [0, 1 / 16, 1 / 8, 1, 1 / 2])
@@ -46,9 +46,17 @@ def test_the_chance_is_the_rule() -> None:
 def test_a_cell_that_is_not_wanted_is_avoided() -> None:
     h = np.array([[0.5, 0.5], [0.5, 0.0], [0.5, 0.25]])
     with np.errstate(divide="ignore"):
-        ceilings, clearances = np.array([0.5, np.inf]), np.array([0.8, 1.0])
-        found = np.exp(log_chances(np.log(h), ceilings, clearances, 2.0, np.zeros((1, h.shape[1]))))
-    expected = np.minimum((1 - h[:, 1]) / 0.8, 1) ** (AVOIDANCE * 2.0)
+        acceptance_thresholds, avoidance_thresholds = np.array([0.5, np.inf]), np.array([0.8, 1.0])
+        found = np.exp(
+            log_acceptance(
+                np.log(h),
+                acceptance_thresholds,
+                avoidance_thresholds,
+                2.0,
+                np.zeros((1, h.shape[1])),
+            )
+        )
+    expected = np.minimum((1 - h[:, 1]) / 0.8, 1) ** (AVOIDANCE_POWER * 2.0)
     assert np.allclose(found[:, 0], expected)
     assert (found[:, 1] == 0).all()
 
@@ -60,7 +68,7 @@ def test_requested_cells_are_truly_achieved(
     achieved = true_cells(toy, toy_labels, draws.codes)
     for k in range(6):
         rows = draws.requested == k
-        assert (achieved[rows] == k).mean() > 0.8, sampler.groups.cells[k]
+        assert (achieved[rows] == k).mean() > 0.8, sampler.grid.cells[k]
 
 
 def test_the_share_that_a_cell_accepts_is_as_told(toy: ToyGenerator, tilt: TiltFit) -> None:
@@ -72,7 +80,7 @@ def test_draws_follow_the_chances(toy: ToyGenerator, sampler: Sampler, tilt: Til
     """Draws of a cell against codes of the prior weighted by its chance: the same means."""
     prior = toy.prior.codes(124, 0, 200_000)
     chances = tilt.source.chances(prior)
-    for k, cell in enumerate(sampler.groups.cells):
+    for k, cell in enumerate(sampler.grid.cells):
         drawn = sampler.draw(3000, 8, cell=cell).codes
         weights = chances[:, k] / chances[:, k].sum()
         expected = weights @ prior
@@ -84,13 +92,15 @@ def test_shortcuts_lose_little(toy: ToyGenerator, tilt: TiltFit) -> None:
     """Half-spaces and screen cut little acceptance off, and save most readings of rare cells."""
     codes = toy.prior.codes(125, 0, 50_000)
     source = tilt.source
-    plain = np.exp(source.tilt.judged(toy, source.classifier, codes))
+    plain = np.exp(source.tilt.evaluated(toy, source.classifier, codes))
     chances = source.chances(codes)
     assert (chances <= plain + 1e-12).all()
     kept = chances.sum(axis=0) / plain.sum(axis=0)
     assert (kept > 0.94).all(), kept
-    lots = np.log(np.random.default_rng(0).random((len(codes), 1)))
-    read = (lots < source.screen.ceilings(codes, slice(None))) & source.half_spaces.hold(codes)
+    log_uniforms = np.log(np.random.default_rng(0).random((len(codes), 1)))
+    read = (
+        log_uniforms < source.prefilter.log_upper_bounds(codes, slice(None))
+    ) & source.half_spaces.contains(codes)
     rarest = source.acceptance.argmin()
     assert read[:, rarest].mean() < 6 * source.acceptance[rarest]
 
@@ -107,7 +117,7 @@ def test_codes_stay_codes_of_the_prior(toy: ToyGenerator, sampler: Sampler) -> N
 
 def test_draws_to_be_verified_are_purer_and_kept_with_the_sampler(
     toy: ToyGenerator,
-    toy_panel: Panel,
+    toy_panel: ClassifierPanel,
     toy_labels: Labels,
     sampler: Sampler,
     tilt: TiltFit,
@@ -126,8 +136,8 @@ def test_draws_to_be_verified_are_purer_and_kept_with_the_sampler(
     for one, other in ((sampler, back), (sampler.for_verified, back.for_verified)):
         assert np.array_equal(one.draw(300, 9).codes, other.draw(300, 9).codes)
     wanted = np.array([5, 0, 0, 0, 0, 5])
-    kept = np.concatenate([d.draws.codes for d in verified(back, toy, toy_panel, wanted, 4)])
-    first = back.for_verified.draw(50, 4, cell=back.groups.cells[0]).codes
+    kept = np.concatenate([d.latents.codes for d in verified(back, toy, toy_panel, wanted, 4)])
+    first = back.for_verified.draw(50, 4, cell=back.grid.cells[0]).codes
     assert (kept[:5, None] == first).all(axis=2).any(axis=1).all()
 
 
@@ -140,10 +150,10 @@ def test_an_untouched_attribute_is_distributed_as_by_rejection(
     sampler = sampler if kind == "one-shot" else sampler.for_verified
     prior = toy.prior.codes(900 + seed, 0, 60_000)
     cells = true_cells(toy, toy_labels, prior)
-    glasses = toy.groups.attribute("glasses")
+    glasses = toy.grid.attribute("glasses")
     for k in range(6):
-        drawn = sampler.draw(900, seed, cell=sampler.groups.cells[k]).codes
+        drawn = sampler.draw(900, seed, cell=sampler.grid.cells[k]).codes
         drawn = drawn[true_cells(toy, toy_labels, drawn) == k]
         rejected = prior[cells == k][:900]
         values = [toy.values(codes)[:, glasses].astype(float) for codes in (drawn, rejected)]
-        assert ks_2samp(*values).pvalue > 1e-3, sampler.groups.cells[k]
+        assert ks_2samp(*values).pvalue > 1e-3, sampler.grid.cells[k]

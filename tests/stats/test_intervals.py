@@ -18,7 +18,7 @@ def test_simultaneous_intervals_cover_the_true_shares_at_their_level(
     truth = toy.cell_shares
     covered = 0
     for seed in range(REPETITIONS):
-        cells = toy.groups.cell_of(toy.levels(toy.prior.codes(seed, 0, n)))
+        cells = toy.grid.cell_of(toy.levels(toy.prior.codes(seed, 0, n)))
         low, high = simultaneous_intervals(np.bincount(cells, minlength=len(truth)))
         covered += bool(((low <= truth) & (truth <= high)).all())
     assert 0.93 <= covered / REPETITIONS <= 0.98

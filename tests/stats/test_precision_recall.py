@@ -6,9 +6,9 @@ from equipoise.stats.precision_recall import (
     coverage,
     density,
     expected_coverage,
-    hold,
+    in_knn_balls,
+    knn_radii,
     precision,
-    reaches,
     recall,
 )
 
@@ -94,10 +94,10 @@ def test_equal_to_the_equations_pair_by_pair(seed: int) -> None:
 def test_blocks_do_not_change_the_answer() -> None:
     rng = np.random.default_rng(0)
     points, centres = rng.standard_normal((1030, 3)), rng.standard_normal((40, 3))
-    reach = reaches(centres, 5)
-    whole = hold(points, centres, reach)
-    assert whole.balls[1024:].tolist() == hold(points[1024:], centres, reach).balls.tolist()
-    assert reaches(points, 3)[-1] == pytest.approx(
+    reach = knn_radii(centres, 5)
+    whole = in_knn_balls(points, centres, reach)
+    assert whole.balls[1024:].tolist() == in_knn_balls(points[1024:], centres, reach).balls.tolist()
+    assert knn_radii(points, 3)[-1] == pytest.approx(
         np.sort(np.square(points - points[-1]).sum(axis=1))[3]
     )
 

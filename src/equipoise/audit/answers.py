@@ -25,7 +25,7 @@ from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, ModelOutputError
 from equipoise.core.files import atomic_path
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 
 BATCH = 64
 _IDENTITY = b"equipoise.identity"
@@ -35,7 +35,7 @@ Row = tuple[list[int], list[float]]
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """What a classifier said of n images.
 
     Attributes
@@ -61,16 +61,16 @@ class Answers:
     seconds: float
 
 
-def ask(
+def predict_cached(
     classifier: Classifier,
     pictures: Pictures,
     folder: Path,
     *,
     batch: int = BATCH,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     stage: str = "ask",
-) -> Answers:
+) -> Predictions:
     """Ask a classifier about every image whose answer the folder lacks.
 
     Failures are not kept: the next call asks about them again. Equal images are asked about once.
@@ -130,7 +130,7 @@ def ask(
     levels = np.array([row[0] for row in answered], np.int8).reshape(shape)
     confidence = np.array([row[1] for row in answered], np.float32).reshape(shape)
     failed = sum(FAILED in known[digest][0] for digest in places)
-    return Answers(
+    return Predictions(
         tuple(classifier.attributes),
         levels,
         confidence,
@@ -143,7 +143,7 @@ def ask(
 
 def _ask_batch(classifier: Classifier, images: NDArray[np.uint8]) -> list[Row]:
     """Ask about one batch and check every answer."""
-    readings = classifier.read(images)
+    readings = classifier.predict(images)
     if len(readings) != len(classifier.attributes):
         raise ModelOutputError(
             f"answer of classifier {classifier.name!r}",

@@ -15,22 +15,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.answers import ask
+from equipoise.audit.answers import predict_cached
+from equipoise.audit.checks import adjust, gap_checks, of_images, question_checks
 from equipoise.audit.counterfactuals.effects import effect_check
-from equipoise.audit.counterfactuals.folder import LadderFolder
-from equipoise.audit.findings import adjust, gap_checks, of_images, question_checks
-from equipoise.audit.images import Material
+from equipoise.audit.counterfactuals.folder import CounterfactualFolder
+from equipoise.audit.images import AuditImages
 from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.level_map import LevelMap, choose_attribute, translate
-from equipoise.audit.rates import Compared, break_down
+from equipoise.audit.rates import PredictionsVsReference, break_down
 from equipoise.audit.record import FORMAT, Asking, AuditSettings, ClassifierAudit
 from equipoise.audit.sheets import tell_counterfactuals, write_wrong
 from equipoise.classifiers.base import Classifier
-from equipoise.core.attributes import UNKNOWN, Attribute, Groups
+from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
 from equipoise.core.files import write_json
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.report.audit_pages import render_audit
@@ -54,16 +54,16 @@ _REFERENCES = {
 
 def audit_classifier(
     model: Classifier,
-    material: Material,
+    material: AuditImages,
     folder: Path,
     settings: AuditSettings,
     *,
     reference: Classifier | None = None,
     second: Classifier | None = None,
     errors: ReferenceErrors | None = None,
-    ladders: LadderFolder | None = None,
+    ladders: CounterfactualFolder | None = None,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> ClassifierAudit:
     """Audit a classifier on balanced images, and write record and report.
 
@@ -71,7 +71,7 @@ def audit_classifier(
     ----------
     model : Classifier
         The audited one.
-    material : Material
+    material : AuditImages
         Verified images.
     folder : Path
         Keeps answers, record and report; a stopped audit goes on from what it holds.
@@ -83,7 +83,7 @@ def audit_classifier(
         A second opinion on the truth: where it departs from the reference, the reference may err.
     errors : ReferenceErrors, optional
         Of the verified labels, cell by cell, where people judged them.
-    ladders : LadderFolder, optional
+    ladders : CounterfactualFolder, optional
         The same faces at every level of one attribute, to measure what that does to answers.
     workers : int, optional
         Threads; all cores by default.
@@ -104,15 +104,17 @@ def audit_classifier(
     _check_settings(settings, reference, second, errors)
     by, levels_by = material.restricted(settings.by)
     words = LevelMap.parse(settings.map) if settings.map else LevelMap()
-    levels = _levels(model, reference, material.groups, settings, words)
+    levels = _levels(model, reference, material.grid, settings, words)
     own = model.attributes[choose_attribute(model.attributes, settings.attribute, model.name)]
     numbers = words.numbers(own, levels)
     answers = folder / "answers"
-    asked = ask(model, material, answers, workers=workers, progress=progress)
+    asked = predict_cached(model, material, answers, workers=workers, progress=progress)
     costs = [Asking.of("model", model.name, asked)]
 
     def opinion(judge: Classifier, role: str) -> NDArray[np.int8]:
-        told = ask(judge, material, answers, workers=workers, progress=progress, stage=role)
+        told = predict_cached(
+            judge, material, answers, workers=workers, progress=progress, stage=role
+        )
         costs.append(Asking.of(role, judge.name, told))
         place = choose_attribute(told.attributes, settings.attribute, judge.name)
         own = told.attributes[place]
@@ -124,23 +126,25 @@ def audit_classifier(
     if reference is not None:
         truth = opinion(reference, "reference")
     elif settings.reference == LABEL:
-        truth = material.levels[:, material.groups.attribute(settings.attribute)]
+        truth = material.levels[:, material.grid.attribute(settings.attribute)]
     place = choose_attribute(asked.attributes, settings.attribute, model.name)
     said = translate(asked.levels[:, place], numbers)
     if second is not None:
         answered = np.where(said >= 0, truth, np.int8(UNKNOWN))
         judged = opinion(second, "second")
         told_by = f"departures of {second.name}"
-        errors = departures(answered, judged, material.groups, material.cells, told_by)
-    compared = Compared(levels, said, truth, asked.confidence[:, place])
+        errors = departures(answered, judged, material.grid, material.cells, told_by)
+    compared = PredictionsVsReference(levels, said, truth, asked.confidence[:, place])
     counted = material.cells[(said >= 0) & (truth >= 0)]
-    compared_in = np.bincount(counted, minlength=material.groups.size)
+    compared_in = np.bincount(counted, minlength=material.grid.size)
     paired = None
     if ladders is not None:
-        told = ask(model, ladders, answers, workers=workers, progress=progress, stage="ask pairs")
+        told = predict_cached(
+            model, ladders, answers, workers=workers, progress=progress, stage="ask pairs"
+        )
         costs.append(Asking.of("model, on pairs", model.name, told))
         moved, sure = translate(told.levels[:, place], numbers), told.confidence[:, place]
-        paired = tell_counterfactuals(ladders, material.groups, moved, sure, levels, folder)
+        paired = tell_counterfactuals(ladders, material.grid, moved, sure, levels, folder)
 
     parts, effects = adjust(
         break_down(compared, by, levels_by, seed=settings.seed), paired.effects if paired else ()
@@ -216,7 +220,7 @@ def _check_settings(
 def _levels(
     model: Classifier,
     reference: Classifier | None,
-    groups: Groups,
+    grid: AttributeGrid,
     settings: AuditSettings,
     words: LevelMap,
 ) -> tuple[str, ...]:
@@ -225,7 +229,7 @@ def _levels(
         place = choose_attribute(reference.attributes, settings.attribute, reference.name)
         return reference.attributes[place].levels
     if settings.reference == LABEL:
-        return groups.attributes[groups.attribute(settings.attribute)].levels
+        return grid.attributes[grid.attribute(settings.attribute)].levels
     place = choose_attribute(model.attributes, settings.attribute, model.name)
     return words.meant(model.attributes[place])
 
@@ -240,7 +244,7 @@ def _caveats(
     model: Classifier,
     reference: Classifier | None,
     second: Classifier | None,
-    by: Groups,
+    by: AttributeGrid,
     settings: AuditSettings,
     varied: bool,
 ) -> tuple[str, ...]:

@@ -11,14 +11,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import Panel
-from equipoise.core.attributes import UNKNOWN, Groups
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import digest_of
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.generators.base import Generator
 from equipoise.labelling.image_files import read_image
-from equipoise.samplers.drawing import Request
+from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import METADATA, read_metadata
 from equipoise.samplers.sampler import Sampler
@@ -44,13 +44,13 @@ class Pictures(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class AuditImages:
     """Verified images in a folder, with the level of every attribute of each.
 
     Attributes
     ----------
     folder : Path
-    groups : Groups
+    groups : AttributeGrid
         The balanced attributes, A of them.
     files : tuple of str
         The n images, relative to `folder`.
@@ -63,7 +63,7 @@ class Material:
     """
 
     folder: Path
-    groups: Groups
+    grid: AttributeGrid
     files: tuple[str, ...]
     levels: NDArray[np.int8]
     digests: tuple[str, ...]
@@ -72,7 +72,7 @@ class Material:
     def __len__(self) -> int:
         return len(self.files)
 
-    def restricted(self, names: Sequence[str]) -> tuple[Groups, NDArray[np.int8]]:
+    def restricted(self, names: Sequence[str]) -> tuple[AttributeGrid, NDArray[np.int8]]:
         """Return some of the attributes and their levels, shape (n, len(names)).
 
         Raises
@@ -80,14 +80,14 @@ class Material:
         InputError
             When one is unknown, named twice, or none is named.
         """
-        places = [self.groups.attribute(name) for name in names]
-        return Groups(tuple(self.groups.attributes[a] for a in places)), self.levels[:, places]
+        places = [self.grid.attribute(name) for name in names]
+        return AttributeGrid(tuple(self.grid.attributes[a] for a in places)), self.levels[:, places]
 
-    def take(self, rows: Sequence[int]) -> Material:
+    def take(self, rows: Sequence[int]) -> AuditImages:
         """Return some of the images."""
-        return Material(
+        return AuditImages(
             self.folder,
-            self.groups,
+            self.grid,
             tuple(self.files[row] for row in rows),
             self.levels[list(rows)],
             tuple(self.digests[row] for row in rows),
@@ -97,7 +97,7 @@ class Material:
     @cached_property
     def cells(self) -> NDArray[np.int64]:
         """Cell of each image, shape (n,)."""
-        return self.groups.cell_of(self.levels)
+        return self.grid.cell_of(self.levels)
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return some images, shape (len(rows), 3, height, width), uint8 RGB.
@@ -122,20 +122,20 @@ class Material:
 def draw_material(
     sampler: Sampler,
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     n: int,
     seed: int,
     folder: Path,
     *,
     workers: int | None = None,
-    progress: Progress = silent,
-) -> Material:
+    progress: Progress = no_progress,
+) -> AuditImages:
     """Draw verified images into a folder, or those that it lacks, and read them.
 
     Parameters
     ----------
     sampler, generator, panel
-        As for `equipoise.samplers.drawing.verified`.
+        As for `equipoise.samplers.draw.verified`.
     n : int
         Images, shared among the cells by the sampler's target.
     seed : int
@@ -147,17 +147,17 @@ def draw_material(
     ------
     InputError
         When n or seed breaks its rule, or the folder holds other draws.
-    TooFewSamples
+    InsufficientLabelsError
         When a cell yields too few verified images.
     StorageError
         When the disk fails.
     """
-    request = Request(n, seed, verified=True)
+    request = DrawRequest(n, seed, verified=True)
     write_draws(sampler, generator, panel, request, folder, workers=workers, progress=progress)
     return read_material(folder)
 
 
-def read_material(folder: Path) -> Material:
+def read_material(folder: Path) -> AuditImages:
     """Read what a folder of `equipoise sample --verified` holds; images stay on disk.
 
     One-shot images do as well, for the levels are those that came out; their cells are less even.
@@ -178,9 +178,9 @@ def read_material(folder: Path) -> Material:
             f"{len(unknown)} unknown, first {answered.files[unknown[0]]}",
             _REMEDY,
         )
-    return Material(
+    return AuditImages(
         folder,
-        answered.groups,
+        answered.grid,
         answered.files,
         answered.levels,
         tuple(_digest(folder / name) for name in answered.files),

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Groups
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.estimates import LEVEL, Estimate
+from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.tables import shown
 from equipoise.measure.error_matrix import ErrorMatrix
 from equipoise.stats.intervals import exact_bounds
@@ -39,51 +39,51 @@ class ReferenceErrors:
 
     Attributes
     ----------
-    groups : Groups
+    groups : AttributeGrid
         The attributes that make the K cells.
     wrong, judged : numpy.ndarray, shape (K,), int64
     judge : str
         Who judged, as reports call it.
     """
 
-    groups: Groups
+    grid: AttributeGrid
     wrong: NDArray[np.int64]
     judged: NDArray[np.int64]
     judge: str = PEOPLE
 
 
-def errors_of_reference(matrix: ErrorMatrix, groups: Groups) -> ReferenceErrors:
+def errors_of_reference(matrix: ErrorMatrix, grid: AttributeGrid) -> ReferenceErrors:
     """Count the reference's errors in each cell that it answered.
 
     Parameters
     ----------
     matrix : ErrorMatrix
-        Of the audited attribute, its answers on all attributes of `groups` at once, as
+        Of the audited attribute, its answers on all attributes of `grid` at once, as
         `equipoise.measure.people.judgement.judge` makes them. An answer with an abstention is left
         out.
-    groups : Groups
+    groups : AttributeGrid
 
     Raises
     ------
     InputError
         When an answer names other attributes or levels.
     """
-    wrong, judged = np.zeros(groups.size, np.int64), np.zeros(groups.size, np.int64)
+    wrong, judged = np.zeros(grid.size, np.int64), np.zeros(grid.size, np.int64)
     for column, answer in enumerate(matrix.answers):
         level = int(matrix.meant[column])
         if level == UNKNOWN or f"={UNKNOWN_NAME}" in answer:
             continue
-        cell = groups.index(answer)
+        cell = grid.index(answer)
         total = int(matrix.counts[:, column].sum())
         judged[cell] += total
         wrong[cell] += total - int(matrix.counts[level, column])
-    return ReferenceErrors(groups, wrong, judged)
+    return ReferenceErrors(grid, wrong, judged)
 
 
 def departures(
     truth: NDArray[np.int8],
     second: NDArray[np.int8],
-    groups: Groups,
+    grid: AttributeGrid,
     cells: NDArray[np.int64],
     judge: str,
 ) -> ReferenceErrors:
@@ -97,21 +97,21 @@ def departures(
     ----------
     truth, second : numpy.ndarray, shape (n,), int8
         Levels by the two; negative where one has none, which counts nowhere.
-    groups : Groups
+    groups : AttributeGrid
     cells : numpy.ndarray, shape (n,), int64
     judge : str
         The second one's name.
     """
     both = (truth >= 0) & (second >= 0)
     return ReferenceErrors(
-        groups,
-        np.bincount(cells[both & (truth != second)], minlength=groups.size),
-        np.bincount(cells[both], minlength=groups.size),
+        grid,
+        np.bincount(cells[both & (truth != second)], minlength=grid.size),
+        np.bincount(cells[both], minlength=grid.size),
         judge,
     )
 
 
-def read_errors(path: Path, attribute: str, groups: Groups) -> ReferenceErrors:
+def read_errors(path: Path, attribute: str, grid: AttributeGrid) -> ReferenceErrors:
     """Read what `equipoise label import --json FILE` says of an attribute's errors.
 
     Raises
@@ -119,7 +119,7 @@ def read_errors(path: Path, attribute: str, groups: Groups) -> ReferenceErrors:
     FileFormatError
         When the file is missing, too large, damaged, or tells nothing of the attribute.
     InputError
-        When its answers are on other attributes than those of `groups`.
+        When its answers are on other attributes than those of `grid`.
     """
     where, remedy = f"judged images {path}", "Make it with `equipoise label import --json`."
     try:
@@ -135,7 +135,7 @@ def read_errors(path: Path, attribute: str, groups: Groups) -> ReferenceErrors:
                     np.array(entry["meant"], np.int64),
                     np.array(entry["counts"], np.int64),
                 )
-                return errors_of_reference(matrix, groups)
+                return errors_of_reference(matrix, grid)
         raise ValueError(f"nothing of {attribute}")
     except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         if isinstance(error, InputError):
@@ -172,23 +172,25 @@ def error_of_group(
     Examples
     --------
     >>> from equipoise.core.attributes import Attribute
-    >>> groups = Groups((Attribute("hat", ("no", "yes")), Attribute("age", ("young", "old"))))
-    >>> errors = ReferenceErrors(groups, np.array([5, 0, 1, 1]), np.full(4, 100))
+    >>> grid = AttributeGrid(
+    ...     (Attribute("hat", ("no", "yes")), Attribute("age", ("young", "old")))
+    ... )
+    >>> errors = ReferenceErrors(grid, np.array([5, 0, 1, 1]), np.full(4, 100))
     >>> rate, bound = error_of_group(errors, "hat=no", [50, 50, 50, 50], 2)
     >>> rate, round(bound, 3)
     (0.025, 0.083)
     """
-    counts, inside = np.asarray(images, np.float64), np.ones(errors.groups.size, np.bool_)
+    counts, inside = np.asarray(images, np.float64), np.ones(errors.grid.size, np.bool_)
     for item in name.split(", "):
         attribute, _, level = item.partition("=")
-        a = errors.groups.attribute(attribute)
-        inside &= errors.groups.levels[:, a] == errors.groups.attributes[a].level(level)
+        a = errors.grid.attribute(attribute)
+        inside &= errors.grid.levels[:, a] == errors.grid.attributes[a].level(level)
     there = np.flatnonzero(inside & (counts > 0))
     shares = counts[there] / counts[there].sum()
     wrong, judged = errors.wrong[there], errors.judged[there]
     bounds, seen = np.ones(len(there)), judged > 0
     # Twice the error, for only the upper of two bounds is used.
-    error = 2 * (1 - LEVEL) / (compared * len(there))
+    error = 2 * (1 - CONFIDENCE) / (compared * len(there))
     bounds[seen] = exact_bounds(wrong[seen], judged[seen], error)[1]
     rate = float((shares * wrong / judged).sum()) if seen.all() else np.nan
     return rate, float((shares * bounds).sum())

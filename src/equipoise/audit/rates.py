@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import FAILED
-from equipoise.core.attributes import UNKNOWN, Groups
-from equipoise.core.estimates import LEVEL, Estimate
+from equipoise.core.attributes import UNKNOWN, AttributeGrid
+from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.stats.group_gaps import Gap, against_rest, audit_library, largest_gap
 from equipoise.stats.intervals import exact_interval
@@ -27,7 +27,7 @@ Levels = NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class PredictionsVsReference:
     """Answers beside the truth, as far as it is known, in one numbering of the levels.
 
     Attributes
@@ -126,7 +126,11 @@ class GroupRates:
 
 
 def group_rates(
-    compared: Compared, names: Sequence[str], group: NDArray[np.int64], *, seed: int = 0
+    compared: PredictionsVsReference,
+    names: Sequence[str],
+    group: NDArray[np.int64],
+    *,
+    seed: int = 0,
 ) -> tuple[GroupRates, ...]:
     """Return the rates of each group that has images, in the order of `names`.
 
@@ -134,7 +138,7 @@ def group_rates(
 
     Parameters
     ----------
-    compared : Compared
+    compared : PredictionsVsReference
         On n images.
     names : sequence of str
         K groups.
@@ -237,7 +241,7 @@ def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) ->
     rows = values.astype(np.float64)
     rng = generator_for(seed, Stream.FIT, _STREAM, key)
     means = [rows[rng.integers(len(rows), size=len(rows))].mean() for _ in range(_RESAMPLES)]
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float(rows.mean()), float(low), float(high))
 
 
@@ -261,7 +265,7 @@ class NamedGap:
         By Holm over all tests of the audit, where `family.adjust` made it so; NaN before.
     """
 
-    code: str
+    check_id: str
     what: str
     is_fault: bool
     gap: Gap
@@ -286,15 +290,15 @@ class Breakdown:
 
 
 def break_down(
-    compared: Compared, by: Groups, levels: NDArray[np.int8], *, seed: int = 0
+    compared: PredictionsVsReference, by: AttributeGrid, levels: NDArray[np.int8], *, seed: int = 0
 ) -> tuple[Breakdown, ...]:
     """Return the rates and gaps by cell, and by each attribute where there are several.
 
     Parameters
     ----------
-    compared : Compared
+    compared : PredictionsVsReference
         On n images.
-    by : Groups
+    by : AttributeGrid
         Attributes to group by, A of them.
     levels : numpy.ndarray, shape (n, A), int8
         Verified levels of them.
@@ -325,10 +329,10 @@ def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap,
     if not sum(g.error.n for g in rates):
         for i, told in enumerate(rates[0].levels):
             shares = [g.levels[i].answered for g in rates]
-            code = f"answer_gap:{where}:{told.level}"
-            asked.append((code, f"share of answers {told.level!r}", False, shares))
+            check_id = f"answer_gap:{where}:{told.level}"
+            asked.append((check_id, f"share of answers {told.level!r}", False, shares))
     found = []
-    for code, what, is_fault, told_rates in asked:
+    for check_id, what, is_fault, told_rates in asked:
         gap = largest_gap(
             [g.name for g in rates],
             [rate.count for rate in told_rates],
@@ -336,5 +340,5 @@ def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap,
             seed=seed,
         )
         if gap is not None:
-            found.append(NamedGap(code, what, is_fault, gap, np.nan))
+            found.append(NamedGap(check_id, what, is_fault, gap, np.nan))
     return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from equipoise.audit.answers import Answers
+from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
 from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check
@@ -65,13 +65,13 @@ class Asking:
     seconds: float
 
     @classmethod
-    def of(cls, role: str, name: str, told: Answers) -> Asking:
+    def of(cls, role: str, name: str, told: Predictions) -> Asking:
         """Tell what answers cost."""
         return cls(role, name, told.asked, told.kept, told.failed, told.seconds)
 
 
 @dataclass(frozen=True)
-class Wrong:
+class MisclassifiedSheet:
     """Wrongly answered images of one cell.
 
     Attributes
@@ -90,7 +90,7 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class Yield:
+class SearchYield:
     """How many verified faces of a cell became ladders."""
 
     cell: str
@@ -99,7 +99,7 @@ class Yield:
 
 
 @dataclass(frozen=True)
-class Flipped:
+class FlippedSheet:
     """Faces whose answer changed with the varied attribute.
 
     Attributes
@@ -135,20 +135,20 @@ class Counterfactuals:
         The one that varies.
     n : int
         Faces that have an image at every level.
-    yields : tuple of Yield
+    yields : tuple of SearchYield
         By the cell in which faces began.
     calls : int
         Generator calls that the search cost.
     effects : tuple of Effect
-    flipped : tuple of Flipped
+    flipped : tuple of FlippedSheet
     """
 
     attribute: str
     n: int
-    yields: tuple[Yield, ...]
+    yields: tuple[SearchYield, ...]
     calls: int
     effects: tuple[Effect, ...]
-    flipped: tuple[Flipped, ...]
+    flipped: tuple[FlippedSheet, ...]
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class ClassifierAudit:
         The one to read first in front.
     breakdowns : tuple of Breakdown
         By cell, then by each attribute.
-    wrong : tuple of Wrong
+    wrong : tuple of MisclassifiedSheet
         The worst cell first; empty without a reference.
     counterfactuals : Counterfactuals or None
         None where no attribute was varied.
@@ -189,7 +189,7 @@ class ClassifierAudit:
     models: tuple[ModelUsed, ...]
     checks: tuple[Check, ...]
     breakdowns: tuple[Breakdown, ...]
-    wrong: tuple[Wrong, ...]
+    wrong: tuple[MisclassifiedSheet, ...]
     counterfactuals: Counterfactuals | None
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]

@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.counterfactuals.effects import Effect, effects
-from equipoise.audit.counterfactuals.folder import LadderFolder
-from equipoise.audit.images import Material
-from equipoise.audit.rates import Compared
-from equipoise.audit.record import Counterfactuals, Flipped, Wrong, Yield
-from equipoise.core.attributes import Groups
+from equipoise.audit.counterfactuals.folder import CounterfactualFolder
+from equipoise.audit.images import AuditImages
+from equipoise.audit.rates import PredictionsVsReference
+from equipoise.audit.record import Counterfactuals, FlippedSheet, MisclassifiedSheet, SearchYield
+from equipoise.core.attributes import AttributeGrid
 from equipoise.report.contact_sheets import COLUMNS, write_sheet
 
 _ROWS = 2
 
 
 def tell_counterfactuals(
-    ladders: LadderFolder,
-    groups: Groups,
+    ladders: CounterfactualFolder,
+    grid: AttributeGrid,
     said: NDArray[np.int8],
     confidence: NDArray[np.float32],
     levels: tuple[str, ...],
@@ -33,9 +33,9 @@ def tell_counterfactuals(
 
     Parameters
     ----------
-    ladders : LadderFolder
+    ladders : CounterfactualFolder
         m faces over L levels.
-    groups : Groups
+    groups : AttributeGrid
         Of the cells in which faces began.
     said : numpy.ndarray, shape (m * L,), int8
         Audited levels, face by face; negative where there is none.
@@ -48,10 +48,10 @@ def tell_counterfactuals(
     shape = (len(ladders), ladders.count)
     answers = said.reshape(shape)
     found = effects(ladders.attribute, ladders.levels, answers, confidence.reshape(shape), levels)
-    kept = np.bincount(ladders.cells, minlength=groups.size)
+    kept = np.bincount(ladders.cells, minlength=grid.size)
     yields = [
-        Yield(cell, int(tried), int(have))
-        for cell, tried, have in zip(groups.cells, ladders.tried, kept, strict=True)
+        SearchYield(cell, int(tried), int(have))
+        for cell, tried, have in zip(grid.cells, ladders.tried, kept, strict=True)
         if tried
     ]
     sheets = [
@@ -66,11 +66,11 @@ def tell_counterfactuals(
 
 def _write_flipped(
     effect: Effect,
-    ladders: LadderFolder,
+    ladders: CounterfactualFolder,
     answers: NDArray[np.int8],
     levels: tuple[str, ...],
     folder: Path,
-) -> list[Flipped]:
+) -> list[FlippedSheet]:
     """Write one sheet of the faces that became the level, and one of those that ceased to be."""
     before, after = (ladders.levels.index(word) for word in (effect.before, effect.after))
     both = (answers[:, [before, after]] >= 0).all(axis=1)
@@ -89,23 +89,29 @@ def _write_flipped(
         name = f"flipped-{ladders.attribute}-{before}-{after}-{level}-{way}.png"
         write_sheet(folder / "pictures" / name, images)
         found.append(
-            Flipped(effect.before, effect.after, effect.level, became, len(faces), effect.n, name)
+            FlippedSheet(
+                effect.before, effect.after, effect.level, became, len(faces), effect.n, name
+            )
         )
     return found
 
 
 def write_wrong(
-    compared: Compared, material: Material, by: Groups, cells: NDArray[np.int64], folder: Path
-) -> tuple[Wrong, ...]:
+    compared: PredictionsVsReference,
+    material: AuditImages,
+    by: AttributeGrid,
+    cells: NDArray[np.int64],
+    folder: Path,
+) -> tuple[MisclassifiedSheet, ...]:
     """Write a sheet of the first wrongly answered images of each cell that has some.
 
     Parameters
     ----------
-    compared : Compared
+    compared : PredictionsVsReference
         On n images.
-    material : Material
+    material : AuditImages
         Those images.
-    by : Groups
+    by : AttributeGrid
         The cells.
     cells : numpy.ndarray, shape (n,), int64
         The cell of each image.
@@ -114,7 +120,7 @@ def write_wrong(
 
     Returns
     -------
-    tuple of Wrong
+    tuple of MisclassifiedSheet
         The highest error rate first.
     """
     judged = (compared.truth >= 0) & (compared.answers >= 0)
@@ -125,5 +131,7 @@ def write_wrong(
         name = f"wrong-cell-{k}.png"
         images = material.images(rows[: COLUMNS * _ROWS].tolist())
         write_sheet(folder / "pictures" / name, images)
-        found.append(Wrong(by.cells[k], len(rows), int((judged & (cells == k)).sum()), name))
+        found.append(
+            MisclassifiedSheet(by.cells[k], len(rows), int((judged & (cells == k)).sum()), name)
+        )
     return tuple(sorted(found, key=lambda w: -w.count / w.n))

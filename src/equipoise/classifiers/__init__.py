@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from equipoise.classifiers.base import Classifier, Reading, by_probability, by_threshold
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.base import Classifier, Prediction, by_probability, by_threshold
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import InputError
 from equipoise.core.plugins import imported
 from equipoise.core.toml_tables import read_toml
@@ -18,8 +18,8 @@ from equipoise.generators.base import Generator
 __all__ = [
     "ATTRIBUTES",
     "Classifier",
-    "Panel",
-    "Reading",
+    "ClassifierPanel",
+    "Prediction",
     "by_probability",
     "by_threshold",
     "open_panel",
@@ -35,7 +35,7 @@ def open_panel(
     *,
     abstain_below: float = 0.0,
     classifiers: Sequence[str] = (),
-) -> Panel:
+) -> ClassifierPanel:
     """Return the classifiers that answer on `attributes`; attributes that share a model share it.
 
     Parameters
@@ -73,7 +73,7 @@ def open_panel(
     left = [name for name in attributes if name not in answered]
     if left or not own:
         own += _ready_made(left, generator, [*answered])
-    return Panel(own, attributes, abstain_below=abstain_below)
+    return ClassifierPanel(own, attributes, abstain_below=abstain_below)
 
 
 def _ready_made(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import Reading, by_probability, by_threshold
+from equipoise.classifiers.base import Prediction, by_probability, by_threshold
 from equipoise.core.attributes import Attribute
 from equipoise.runtimes import zoo
 from equipoise.runtimes.onnx import open_session
@@ -72,7 +72,7 @@ class AgeGender:
         answers: NDArray[np.float32] = self._sessions[name].run(None, {"images": pixels})[0]
         return answers
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         """Return the answers; the score is P(male), or the age in years."""
         readings = []
         for attribute in self.attributes:

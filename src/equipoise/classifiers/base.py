@@ -16,11 +16,11 @@ from equipoise.core.attributes import Attribute
 
 FAILED = -2
 """Level of an image on which a remote classifier could not be asked: no answer, not an abstention.
-Audits count it apart; to a `Panel` it is unknown."""
+Audits count it apart; to a `ClassifierPanel` it is unknown."""
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Prediction:
     """Answers on one attribute of n images.
 
     Attributes
@@ -49,7 +49,7 @@ class Classifier(Protocol):
     digest : str
         SHA-256 of all that decides its answers: weights and settings.
     attributes : tuple of Attribute
-        What it answers on, in the order of `read`.
+        What it answers on, in the order of `predict`.
     caveats : tuple of str
         What a reader of its numbers must know, as full sentences.
     pinned : tuple of str
@@ -67,7 +67,7 @@ class Classifier(Protocol):
     @property
     def pinned(self) -> tuple[str, ...]: ...  # noqa: D102
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         """Return the answers on each attribute.
 
         Parameters
@@ -79,7 +79,7 @@ class Classifier(Protocol):
 
 
 @runtime_checkable
-class Described(Protocol):
+class HasModelInfo(Protocol):
     """What a classifier may tell besides; reports show it.
 
     Attributes
@@ -96,7 +96,9 @@ class Described(Protocol):
     def preprocessing(self) -> str: ...  # noqa: D102
 
 
-def by_probability(probabilities: NDArray[np.float32], scores: ArrayLike | None = None) -> Reading:
+def by_probability(
+    probabilities: NDArray[np.float32], scores: ArrayLike | None = None
+) -> Prediction:
     """Let the most probable level win; of two levels the last wins above 0.5.
 
     The score is the last level's probability where there are two levels, else NaN, unless
@@ -106,14 +108,14 @@ def by_probability(probabilities: NDArray[np.float32], scores: ArrayLike | None 
     if scores is None:
         binary = probabilities.shape[1] == 2
         scores = probabilities[:, 1] if binary else np.full(len(levels), np.nan)
-    return Reading(levels, probabilities, np.asarray(scores, dtype=np.float32))
+    return Prediction(levels, probabilities, np.asarray(scores, dtype=np.float32))
 
 
 def by_threshold(
     scores: NDArray[np.float32],
     thresholds: ArrayLike,
     probabilities: NDArray[np.float32] | None = None,
-) -> Reading:
+) -> Prediction:
     """Cut a score at increasing thresholds; a score at a threshold belongs to the upper level.
 
     `scores` is (n,), `thresholds` (L - 1,), and `probabilities` (n, L): certainty when not given.
@@ -127,4 +129,4 @@ def by_threshold(
     levels = np.searchsorted(cuts, scores.astype(np.float64), side="right").astype(np.int8)
     if probabilities is None:
         probabilities = np.eye(len(cuts) + 1, dtype=np.float32)[levels]
-    return Reading(levels, probabilities, scores.astype(np.float32))
+    return Prediction(levels, probabilities, scores.astype(np.float32))

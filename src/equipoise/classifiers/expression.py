@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import Reading, by_probability
+from equipoise.classifiers.base import Prediction, by_probability
 from equipoise.classifiers.network_io import NetworkInput, prepare
 from equipoise.core.attributes import Attribute
 from equipoise.runtimes import zoo
@@ -51,7 +51,7 @@ class Expression:
     def _answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self._network.run(prepare(images, _INPUT))[0]
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         """Return the answers; the score of smiling is P(happy)."""
         answers = self._answers(images)
         happy = answers[:, EXPRESSIONS.index("happy")]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from equipoise.classifiers.base import Reading, by_probability, by_threshold
+from equipoise.classifiers.base import Prediction, by_probability, by_threshold
 from equipoise.core.attributes import UNKNOWN, Attribute
 from equipoise.core.errors import ModelOutputError
 from equipoise.runtimes.resize import resize
@@ -144,7 +144,7 @@ class OutputReading:
         return bool(self.thresholds) or len(self.levels) == 1
 
 
-def read_output(output: NDArray[Any], wanted: OutputReading) -> Reading:
+def read_output(output: NDArray[Any], wanted: OutputReading) -> Prediction:
     """Return the answers on one attribute.
 
     Parameters
@@ -185,7 +185,7 @@ def read_output(output: NDArray[Any], wanted: OutputReading) -> Reading:
         shares.astype(np.float32), shares.argmax(axis=1).astype(np.float32) if ordered else None
     )
     levels = np.where(abstains, np.int8(UNKNOWN), found.levels)
-    return Reading(levels, found.probabilities, found.scores)
+    return Prediction(levels, found.probabilities, found.scores)
 
 
 def _counted(output: NDArray[Any], wanted: OutputReading) -> NDArray[np.float64]:

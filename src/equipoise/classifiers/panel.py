@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import FAILED, Classifier, Reading
-from equipoise.core.attributes import UNKNOWN, Attribute, Groups
+from equipoise.classifiers.base import FAILED, Classifier, Prediction
+from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.errors import InputError, ModelOutputError
 from equipoise.core.labels import Labels
 
 
-class Panel:
+class ClassifierPanel:
     """Reads the wanted attributes from images and checks every answer.
 
     An image on which a classifier could not be asked is unknown, as one on which it abstains.
@@ -58,15 +58,18 @@ class Panel:
         for name in attributes:
             if name not in places:
                 raise InputError(
-                    "attribute", f"must be one of {', '.join(places)}", name, "Correct the name."
+                    "attribute",
+                    f"must be one of {', '.join(places)}",
+                    name,
+                    "Correct the name.",
                 )
         self._places = [places[name][:2] for name in attributes]
-        self.groups = Groups(tuple(places[name][2] for name in attributes))
+        self.grid = AttributeGrid(tuple(places[name][2] for name in attributes))
         described = [*(c.digest for c in self.classifiers), list(attributes), abstain_below]
         self.digest = hashlib.sha256(repr(described).encode()).hexdigest()
         self.caveats = tuple(text for c in self.classifiers for text in c.caveats)
 
-    def read(self, images: NDArray[np.uint8]) -> Labels:
+    def predict(self, images: NDArray[np.uint8]) -> Labels:
         """Return the labels of one batch of images.
 
         Parameters
@@ -88,24 +91,24 @@ class Panel:
                 f"{images.dtype} of shape {images.shape}",
                 "Convert them to RGB bytes, channels first.",
             )
-        answers = [classifier.read(images) for classifier in self.classifiers]
+        answers = [classifier.predict(images) for classifier in self.classifiers]
         readings = [answers[c][i] for c, i in self._places]
         levels = np.empty((len(images), len(readings)), np.int8)
         for a, (reading, (c, _)) in enumerate(zip(readings, self._places, strict=True)):
-            name, attribute = self.classifiers[c].name, self.groups.attributes[a]
+            name, attribute = self.classifiers[c].name, self.grid.attributes[a]
             check_reading(name, attribute, reading, len(images))
             unsure = reading.probabilities.max(axis=1) < self.abstain_below
             unsure |= reading.levels == FAILED
             levels[:, a] = np.where(unsure, np.int8(UNKNOWN), reading.levels)
         return Labels(
-            self.groups,
+            self.grid,
             levels,
             tuple(reading.probabilities for reading in readings),
             np.stack([reading.scores for reading in readings], axis=1),
         )
 
 
-def check_reading(classifier: str, attribute: Attribute, reading: Reading, count: int) -> None:
+def check_reading(classifier: str, attribute: Attribute, reading: Prediction, count: int) -> None:
     """Check a classifier's answers on one attribute.
 
     Parameters
@@ -113,7 +116,7 @@ def check_reading(classifier: str, attribute: Attribute, reading: Reading, count
     classifier : str
         Its name, for errors.
     attribute : Attribute
-    reading : Reading
+    reading : Prediction
     count : int
         Images that were asked about.
 

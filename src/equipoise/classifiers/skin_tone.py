@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import Reading, by_threshold
+from equipoise.classifiers.base import Prediction, by_threshold
 from equipoise.core.attributes import Attribute
 
 THREE = {"dark": -np.inf, "medium": 10.0, "light": 41.0}
@@ -107,7 +107,7 @@ class SkinTone:
             "confounded with lighting: a badly lit light face counts as dark.",
         )
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         """Return the answers; the score is the angle in degrees."""
         angles = typology_angle(images)
         return tuple(by_threshold(angles, list(table.values())[1:]) for table in self._tables)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.classifiers.base import Reading
+from equipoise.classifiers.base import Prediction
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import InputError
 from equipoise.generators.toy import PATCH, ToyGenerator
@@ -46,18 +46,16 @@ class ToyClassifier:
         abstain: float = 0.0,
         seed: int = 0,
     ) -> None:
-        groups = generator.groups
-        self._columns = [groups.attribute(name) for name in attributes or groups.names]
-        self.attributes = tuple(groups.attributes[a] for a in self._columns)
+        grid = generator.grid
+        self._columns = [grid.attribute(name) for name in attributes or grid.names]
+        self.attributes = tuple(grid.attributes[a] for a in self._columns)
         self._thresholds = [generator.thresholds[a] for a in self._columns]
         if not 0 <= abstain <= 1:
             raise InputError("abstain", "must be in [0, 1]", abstain, "Pass 0.05, for example.")
         self._abstain = abstain
         self._seed = seed
         self._confusion = {
-            name: _check_confusion(
-                name, table, len(groups.attributes[groups.attribute(name)].levels)
-            )
+            name: _check_confusion(name, table, len(grid.attributes[grid.attribute(name)].levels))
             for name, table in (confusion or {}).items()
         }
         tables = {name: table.tolist() for name, table in self._confusion.items()}
@@ -65,7 +63,7 @@ class ToyClassifier:
         self.digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
         self.caveats = () if not tables and not abstain else ("This classifier errs on purpose.",)
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         """Return the answers; the score is the pictured value divided by 255."""
         height, width = PATCH
         # The patch's middle, so that a mildly re-encoded picture still reads right.
@@ -88,7 +86,7 @@ class ToyClassifier:
                 scores = np.where(wrong, low + chance[:, 2 * i + 1] * (high - low), scores)
                 levels = answered.astype(np.int8)
             levels = np.where(chance[:, -1] < self._abstain, np.int8(UNKNOWN), levels)
-            readings.append(Reading(levels, probabilities, scores.astype(np.float32)))
+            readings.append(Prediction(levels, probabilities, scores.astype(np.float32)))
         return tuple(readings)
 
     def _chance(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:

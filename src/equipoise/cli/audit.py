@@ -14,12 +14,12 @@ from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
 
 if TYPE_CHECKING:
-    from equipoise.audit.counterfactuals.folder import LadderFolder
-    from equipoise.audit.images import Material
+    from equipoise.audit.counterfactuals.folder import CounterfactualFolder
+    from equipoise.audit.images import AuditImages
     from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
     from equipoise.audit.superres.record import SuperresAudit
     from equipoise.classifiers import Classifier
-    from equipoise.core.attributes import Groups
+    from equipoise.core.attributes import AttributeGrid
     from equipoise.core.progress import Progress
 
 _IMAGES = 1200
@@ -96,7 +96,7 @@ def classifier(
     from equipoise.classifiers import open_classifier
     from equipoise.core.files import write_json
 
-    groups = balanced_groups(what)
+    grid = balanced_groups(what)
     if what.is_dir():
         flags = {"pairs": pairs, "pairs-n": pairs_n, "directions": directions}
         refuse_flags(
@@ -107,17 +107,17 @@ def classifier(
     n = _IMAGES if n is None else n
     faces = _FACES if pairs_n is None else pairs_n
     if reference is None:
-        reference = LABEL if attribute in groups.names else NONE
-    names = chosen_names(by, groups)
+        reference = LABEL if attribute in grid.names else NONE
+    names = chosen_names(by, grid)
     opened = open_classifier(model)
     other = None if reference in (LABEL, NONE) else open_classifier(reference)
     judge = None if second is None else open_classifier(second)
     settings = AuditSettings(
         attribute, names, reference, words, tolerance, tuple(ignore or ()), seed
     )
-    errors = None if judged is None else read_errors(judged, attribute, groups)
+    errors = None if judged is None else read_errors(judged, attribute, grid)
     if dry:
-        varied = 0 if pairs is None else len(groups.attributes[groups.attribute(pairs)].levels)
+        varied = 0 if pairs is None else len(grid.attributes[grid.attribute(pairs)].levels)
         _dry_run(settings, opened, (other, judge), what, n, varied * faces)
         return
     drawn = None if what.is_dir() else open_sampler(what, device, classifiers)
@@ -145,17 +145,17 @@ def classifier(
         write_json(json_file, found)
 
 
-def balanced_groups(what: Path) -> Groups:
+def balanced_groups(what: Path) -> AttributeGrid:
     """Return the balanced attributes of a folder or a sampler file."""
     from equipoise.samplers.export.metadata import read_metadata
     from equipoise.samplers.file import load_sampler
 
-    return read_metadata(what).groups if what.is_dir() else load_sampler(what).groups
+    return read_metadata(what).grid if what.is_dir() else load_sampler(what).grid
 
 
-def chosen_names(text: str | None, groups: Groups) -> tuple[str, ...]:
+def chosen_names(text: str | None, grid: AttributeGrid) -> tuple[str, ...]:
     """Return the attributes between commas, or all where none is named."""
-    return groups.names if text is None else tuple(name.strip() for name in text.split(","))
+    return grid.names if text is None else tuple(name.strip() for name in text.split(","))
 
 
 def audit_material(
@@ -166,7 +166,7 @@ def audit_material(
     out: Path,
     workers: int | None,
     progress: Progress,
-) -> Material:
+) -> AuditImages:
     """Draw images with an opened sampler, or read those of a folder where there is none."""
     from equipoise.audit.images import draw_material, read_material
 
@@ -185,20 +185,20 @@ def _ladders(
     out: Path,
     workers: int | None,
     progress: Progress,
-) -> LadderFolder:
+) -> CounterfactualFolder:
     """Search for faces at every level of an attribute, or read those that the audit keeps."""
-    from equipoise.audit.counterfactuals.folder import keep_ladders
-    from equipoise.audit.counterfactuals.search import make_ladders
+    from equipoise.audit.counterfactuals.folder import keep_counterfactuals
+    from equipoise.audit.counterfactuals.search import make_counterfactuals
     from equipoise.methods.shift.hyperplanes import read_conditional
 
     sampler, generator, panel = drawn
-    varied = sampler.groups.attributes[sampler.groups.attribute(attribute)]
+    varied = sampler.grid.attributes[sampler.grid.attribute(attribute)]
     normals = read_conditional(directions, varied)
     identity = repr([sampler.digest, panel.digest, attribute, n, seed, normals.tobytes().hex()])
-    return keep_ladders(
+    return keep_counterfactuals(
         out / "pairs",
         identity,
-        lambda: make_ladders(
+        lambda: make_counterfactuals(
             sampler,
             generator,
             panel,
@@ -275,7 +275,7 @@ def print_checks(audit: ClassifierAudit | SuperresAudit) -> None:
     print_table(
         out_console,
         ("outcome", "code", "answer"),
-        [(check.outcome, check.code, check.words) for check in audit.checks],
+        [(check.outcome, check.check_id, check.words) for check in audit.checks],
     )
 
 

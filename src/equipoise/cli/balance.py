@@ -121,12 +121,12 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
 
     with bars() as progress:
         done = run(settings, out, progress)
-    print_representation(out_console, "the generator as it is", done.figures.prior)
-    for result in done.figures.results:
+    print_representation(out_console, "the generator as it is", done.record.prior)
+    for result in done.record.results:
         print_representation(out_console, result.method, result.representation)
-    print_caveats(out_console, done.figures.caveats)
+    print_caveats(out_console, done.record.caveats)
     if json_file is not None:
-        write_json(json_file, done.figures)
+        write_json(json_file, done.record)
     out_console.print(f"report   {RunFolder(out).report}")
     out_console.print(f"sampler  {RunFolder(out).sampler}")
     out_console.print(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from equipoise.core.progress import Progress
     from equipoise.core.settings import Settings
     from equipoise.measure.representation import Representation
-    from equipoise.runs.record import DirectionsQuality
+    from equipoise.runs.record import DirectionsInfo
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -176,7 +176,7 @@ def print_caveats(console: Console, caveats: Sequence[str]) -> None:
         console.print(f"caveat   {caveat}")
 
 
-def print_directions(console: Console, quality: DirectionsQuality) -> None:
+def print_directions(console: Console, quality: DirectionsInfo) -> None:
     """Print how well each hyperplane separates held-out codes."""
     table = Table("attribute", "positive side", "accuracy", "AUC", "fraction", "fitted", "tested")
     for plane in quality.planes:

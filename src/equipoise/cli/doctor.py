@@ -73,7 +73,7 @@ def doctor(
             out_console.print(f"  {model.name} {model.digest[:12]}, licence {licence}")
             if model.preprocessing:
                 out_console.print(f"  sees {model.preprocessing}")
-        rows = [(check.outcome, check.code, check.words) for check in part.checks]
+        rows = [(check.outcome, check.check_id, check.words) for check in part.checks]
         print_table(out_console, ("outcome", "check", "answer"), rows)
     print_caveats(out_console, panel.caveats)
     time = "as long as the service takes"

@@ -75,7 +75,7 @@ def import_gmm(
     given = {"generator": generator, "attributes": attributes, "method": "mixture"}
     settings = make_settings(given)
     opened, panel = open_models(settings)
-    sampler = import_mixtures(source, opened, panel.groups, settings.to_dict())
+    sampler = import_mixtures(source, opened, panel.grid, settings.to_dict())
     save_sampler(sampler, out)
     out_console.print(sampler.describe())
     out_console.print(f"sampler  {out}")

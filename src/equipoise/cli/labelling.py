@@ -65,11 +65,11 @@ def collect(
     from equipoise.runs.folder import RunFolder
 
     folder = RunFolder(out)
-    if (out / "figures.json").exists():
+    if (out / "record.json").exists():
         raise InputError(
             f"folder {out}",
             "must not hold a finished run, whose settings would be replaced",
-            "one with figures.json",
+            "one with record.json",
             "Choose another --out.",
         )
     _, panel, table = _label(settings, folder)
@@ -97,7 +97,7 @@ def directions(
     from equipoise.methods import label_directions
     from equipoise.methods.shift.hyperplanes import save_directions
     from equipoise.runs.folder import RunFolder
-    from equipoise.runs.record import directions_quality
+    from equipoise.runs.record import directions_info
 
     folder = RunFolder(run)
     saved = folder.read_settings()
@@ -108,7 +108,7 @@ def directions(
     opened, _, table = _label(settings, folder)
     found = label_directions(opened, table.labels(), settings)
     save_directions(found, folder.directions)
-    quality = directions_quality(found)
+    quality = directions_info(found)
     print_directions(out_console, quality)
     if json_file is not None:
         write_json(json_file, quality)

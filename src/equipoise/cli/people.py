@@ -82,7 +82,7 @@ def label_import(
     Example: `equipoise label import to_label anna.csv ben.csv --json corrected.json`
     """
     from equipoise.core.files import write_json
-    from equipoise.measure.people.judgement import judge, read_ratings
+    from equipoise.measure.people.judgement import evaluate_annotations, read_ratings
     from equipoise.measure.people.task import check_drawn_by, read_task
     from equipoise.report.card import write_card
     from equipoise.report.run_page import render
@@ -91,12 +91,12 @@ def label_import(
 
     kept = None if run is None else RunFolder(run)
     if kept is not None:
-        kept.read_figures()  # A folder that is no run fails before it is written to.
+        kept.read_record()  # A folder that is no run fails before it is written to.
     task = read_task(folder)
     if kept is not None:
         own = load_sampler(kept.sampler)
-        check_drawn_by(task, own.digest, own.groups.names)
-    judged = judge(task, read_ratings(tables, task), seed=seed)
+        check_drawn_by(task, own.digest, own.grid.names)
+    judged = evaluate_annotations(task, read_ratings(tables, task), seed=seed)
     print_table(
         out_console,
         (

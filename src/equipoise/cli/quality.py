@@ -59,19 +59,19 @@ def quality(
 
     run = RunFolder(what) if what.is_dir() else None
     if run is not None:
-        run.read_figures()  # A run without figures fails before anything is drawn.
+        run.read_record()  # A run without figures fails before anything is drawn.
     saved = load_sampler(run.sampler if run else what)
-    given, more = answering(classifiers or (), saved.groups.names)
+    given, more = answering(classifiers or (), saved.grid.names)
     if watch is None:
         refuse_flags("without --watch", {"classifier of other attributes": more or None})
     sampler, generator, panel = open_saved(saved, device, given)
-    watched = None
+    drift_panel = None
     if watch is not None:
         further = make_settings({"attributes": watch}).attributes
-        names = dict.fromkeys((*sampler.groups.names, *further))
+        names = dict.fromkeys((*sampler.grid.names, *further))
         abstain = float(sampler.settings.get("abstain_below", 0.0))
         own = (*(given or sampler.settings.get("classifiers", ())), *more)
-        watched = open_panel(
+        drift_panel = open_panel(
             tuple(names), generator, abstain_below=abstain, classifiers=tuple(dict.fromkeys(own))
         )
     files = picture_files(reference) if reference else []
@@ -83,7 +83,7 @@ def quality(
             open_features(features, device=device or "cpu"),
             n,
             seed,
-            watched=watched,
+            drift_panel=drift_panel,
             reference=files,
             source=None if reference is None else f"{len(files):,} files of {reference}",
             most=most,

@@ -25,11 +25,11 @@ from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonF
 from equipoise.core.settings import make_settings
 
 if TYPE_CHECKING:
-    from equipoise.classifiers import Panel
+    from equipoise.classifiers import ClassifierPanel
     from equipoise.generators import Generator
     from equipoise.samplers.sampler import Sampler
 
-Opened: TypeAlias = "tuple[Sampler, Generator, Panel]"
+Opened: TypeAlias = "tuple[Sampler, Generator, ClassifierPanel]"
 """A sampler, its generator, and the panel that its labels came from."""
 
 
@@ -61,7 +61,7 @@ def sample(
 
     Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
     """
-    from equipoise.samplers.drawing import Request
+    from equipoise.samplers.draw import DrawRequest
     from equipoise.samplers.export import format_of, write_draws
     from equipoise.samplers.file import load_sampler
 
@@ -77,7 +77,7 @@ def sample(
             loaded,
             opened,
             panel,
-            Request(n, seed, cell, verified),
+            DrawRequest(n, seed, cell, verified),
             out,
             kind,
             workers=workers,
@@ -124,17 +124,17 @@ def measure(
 
     if what.is_dir():
         refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
-        figures: Any = _measure_folder(what, attributes, classifiers, target, tolerance, workers)
-        representation = figures
+        record: Any = _measure_folder(what, attributes, classifiers, target, tolerance, workers)
+        representation = record
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
-        figures = _measure_sampler(
+        record = _measure_sampler(
             what, classifiers, target, tolerance, 6000 if n is None else n, seed, device, workers
         )
-        representation = figures.representation
+        representation = record.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:
-        write_json(json_file, figures)
+        write_json(json_file, record)
 
 
 def _measure_folder(
@@ -150,8 +150,8 @@ def _measure_folder(
     from equipoise.measure.representation import check_comparable, represent
 
     panel = panel_of(attributes, classifiers)
-    wanted = None if target is None else parse_target(target, panel.groups)
-    check_comparable(panel.groups, wanted, tolerance)
+    wanted = None if target is None else parse_target(target, panel.grid)
+    check_comparable(panel.grid, wanted, tolerance)
     files = picture_files(folder)
     with bars(resumes=False) as progress:
         labels = label_files(files, panel, workers=workers, progress=progress)
@@ -173,7 +173,7 @@ def _measure_sampler(
     from equipoise.measure.sampler import measure_sampler
 
     sampler, generator, panel = open_sampler(path, device, classifiers)
-    wanted = None if target is None else parse_target(target, panel.groups)
+    wanted = None if target is None else parse_target(target, panel.grid)
     print_caveats(out_console, panel.caveats)
     with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:
         return measure_sampler(
@@ -190,7 +190,7 @@ def _measure_sampler(
         )
 
 
-def panel_of(attributes: str | None, classifiers: list[str] | None) -> Panel:
+def panel_of(attributes: str | None, classifiers: list[str] | None) -> ClassifierPanel:
     """Return the panel for images of anybody."""
     from equipoise.classifiers import open_panel
 
@@ -255,26 +255,26 @@ def plan(
     from equipoise.measure.plan import plan as make
     from equipoise.measure.plan import verified_calls
     from equipoise.measure.representation import confuse
-    from equipoise.samplers.drawing import one_shot
+    from equipoise.samplers.draw import one_shot
 
     calls, speed = 1.0, None
     if sampler is not None:
         loaded, generator, panel = open_sampler(sampler, device, classifiers)
         loaded = loaded.for_verified.even if verified else loaded
-        wanted = loaded.target if target is None else parse_target(target, panel.groups)
+        wanted = loaded.target if target is None else parse_target(target, panel.grid)
         began, tried = time.perf_counter(), 1024
         batches = list(one_shot(loaded, generator, panel, tried))
         speed = tried / (time.perf_counter() - began)
         if verified:
             confusion = confuse(
-                loaded.groups,
-                np.concatenate([b.draws.requested for b in batches]),
+                loaded.grid,
+                np.concatenate([b.latents.requested for b in batches]),
                 np.concatenate([b.labels.cells for b in batches]),
             )
             calls = verified_calls([s.share for s in confusion.purity], wanted.shares)
     else:
-        groups = panel_of(attributes, classifiers).groups
-        wanted = parse_target(target or "uniform", groups)
+        grid = panel_of(attributes, classifiers).grid
+        wanted = parse_target(target or "uniform", grid)
     found = make(
         wanted.shares,
         half_width=half_width,
@@ -283,7 +283,7 @@ def plan(
         calls_per_image=calls,
         images_per_second=speed,
     )
-    out_console.print(f"cells    {wanted.groups.size}, target {wanted.text}")
+    out_console.print(f"cells    {wanted.grid.size}, target {wanted.text}")
     out_console.print(f"images   {found.n:,}, at {calls:.2f} generator calls each: {found.calls:,}")
     if speed is not None:
         out_console.print(f"time     {found.seconds:,.0f} s at {speed:,.0f} images a second")

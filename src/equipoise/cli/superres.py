@@ -23,8 +23,8 @@ from equipoise.cli.sampling import Opened, open_sampler
 
 if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
-    from equipoise.classifiers import Panel
-    from equipoise.core.attributes import Groups
+    from equipoise.classifiers import ClassifierPanel
+    from equipoise.core.attributes import AttributeGrid
     from equipoise.generators import Generator
 
 
@@ -75,23 +75,23 @@ def superres(
 
     Example: `equipoise audit superres runs/demo/sampler.safetensors --model pulse --restarts 2`
     """
-    from equipoise.audit.superres.models import open_restorer
+    from equipoise.audit.superres.models import open_super_resolution_model
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
     from equipoise.core.files import write_json
 
-    groups = balanced_groups(what)
-    names = chosen_names(attributes, groups)
+    grid = balanced_groups(what)
+    names = chosen_names(attributes, grid)
     settings = SuperresSettings(
         model, names, factor, per_cell, restarts, tolerance, tuple(ignore or ()), seed
     )
-    drawn, searched, panel = _models(what, groups, generator, device, classifiers, abstain_below)
-    restorer = open_restorer(model, factor, searched, steps=steps)
+    drawn, searched, panel = _models(what, grid, generator, device, classifiers, abstain_below)
+    restorer = open_super_resolution_model(model, factor, searched, steps=steps)
     if dry:
-        _dry_run(settings, restorer.name, groups)
+        _dry_run(settings, restorer.name, grid)
         return
     with bars() as progress:
-        n = per_cell * groups.size
+        n = per_cell * grid.size
         material = audit_material(what, drawn, n, seed, out, workers, progress)
         found = audit_superres(
             restorer, material, panel, out, settings, workers=workers, progress=progress
@@ -104,12 +104,12 @@ def superres(
 
 def _models(
     what: Path,
-    groups: Groups,
+    grid: AttributeGrid,
     generator: str | None,
     device: str | None,
     classifiers: list[str] | None,
     abstain_below: float | None,
-) -> tuple[Opened | None, Generator | None, Panel]:
+) -> tuple[Opened | None, Generator | None, ClassifierPanel]:
     """Return the sampler and the generator to search, where there are any, and the panel."""
     from equipoise.classifiers import open_panel
     from equipoise.generators import open_generator
@@ -117,7 +117,7 @@ def _models(
     if what.is_dir():
         found = None if generator is None else open_generator(generator, device=device or "cpu")
         panel = open_panel(
-            groups.names, found, abstain_below=abstain_below or 0.0, classifiers=classifiers or ()
+            grid.names, found, abstain_below=abstain_below or 0.0, classifiers=classifiers or ()
         )
         return None, found, panel
     flags = {"generator": generator, "abstain-below": abstain_below}
@@ -126,10 +126,10 @@ def _models(
     return drawn, *drawn[1:]
 
 
-def _dry_run(settings: SuperresSettings, name: str, groups: Groups) -> None:
+def _dry_run(settings: SuperresSettings, name: str, grid: AttributeGrid) -> None:
     """Print the resolved settings and how many images they restore."""
     print_settings(vars(settings))
-    most = settings.per_cell * groups.size
+    most = settings.per_cell * grid.size
     out_console.print(
         f"cost     at most {most * settings.restarts:,} images restored by {name}, "
         f"and {3 * most:,} read by the panel"

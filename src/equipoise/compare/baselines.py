@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.compare.reference import Pool
-from equipoise.core.attributes import Groups
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.labels import Labels
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
-from equipoise.methods import Ground, shift_sampler, tilt_sampler
-from equipoise.samplers.drawing import exact_counts, gather_codes, verified
+from equipoise.methods import FitContext, shift_sampler, tilt_sampler
+from equipoise.samplers.draw import exact_counts, gather_codes, verified
 from equipoise.samplers.mixture import MixtureSource, fit_mixture
-from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.tilt import TiltSource
 
 _PRIOR_SEED = 2**60
@@ -54,7 +54,7 @@ class Case:
 
     Attributes
     ----------
-    ground : Ground
+    ground : FitContext
         Its labels are all of the prior.
     pool : Pool
         Gives the references.
@@ -62,34 +62,34 @@ class Case:
         Draws of each method.
     """
 
-    ground: Ground
+    context: FitContext
     pool: Pool
     n: int
 
     @property
     def generator(self) -> Generator:
         """The generator under test."""
-        return self.ground.generator
+        return self.context.generator
 
     @property
-    def groups(self) -> Groups:
+    def grid(self) -> AttributeGrid:
         """The cells."""
-        return self.ground.labels.groups
+        return self.context.labels.grid
 
     @property
     def labels(self) -> Labels:
         """The labels that methods may learn from."""
-        return self.ground.labels
+        return self.context.labels
 
     @property
     def seed(self) -> int:
         """Names all draws."""
-        return self.ground.settings.seed
+        return self.context.settings.seed
 
     @property
     def target(self) -> Target:
         """Uniform."""
-        return self.ground.target
+        return self.context.target
 
     @cached_property
     def codes(self) -> NDArray[np.float32]:
@@ -100,8 +100,8 @@ class Case:
     def tilt(self) -> tuple[Sampler, float]:
         """The tilted sampler and the seconds that it took; a part of its labels is directed."""
         began = time.perf_counter()
-        of_prior = self.labels.take(slice(0, self.ground.settings.prior_n))
-        made = tilt_sampler(replace(self.ground, labels=of_prior))
+        of_prior = self.labels.take(slice(0, self.context.settings.prior_n))
+        made = tilt_sampler(replace(self.context, labels=of_prior))
         return made.sampler, time.perf_counter() - began
 
     @cached_property
@@ -110,10 +110,10 @@ class Case:
         sampler = self.tilt[0]
         began = time.perf_counter()
         counts = exact_counts(self.target, self.n)
-        panel, workers = self.ground.panel, self.ground.settings.workers
+        panel, workers = self.context.panel, self.context.settings.workers
         drawn = verified(sampler, self.generator, panel, counts, self.seed, workers=workers)
         codes, cells, calls = gather_codes(drawn)
-        own = [codes[cells == k] for k in range(self.groups.size)]
+        own = [codes[cells == k] for k in range(self.grid.size)]
         return own, calls / self.n, time.perf_counter() - began
 
     def draw(self, sampler: Sampler, fit: float, note: str = "") -> Outcome:
@@ -132,7 +132,7 @@ class Case:
             for own in codes
         ]
         source = MixtureSource(tuple(fitted))
-        return Sampler(Origin.of(self.generator), self.target, self.target.shares, source)
+        return Sampler(GeneratorRef.of(self.generator), self.target, self.target.shares, source)
 
 
 def prior(case: Case) -> Outcome:
@@ -145,16 +145,16 @@ def prior(case: Case) -> Outcome:
 
 def rejection(case: Case) -> Outcome:
     """Wait in the prior's draws until every cell is full: the last balanced reference."""
-    last = case.pool.references(case.groups) - 1
-    codes = case.pool.codes(case.pool.balanced(case.groups, last))
-    return Outcome(codes, None, case.pool.calls(case.groups), 0.0, np.nan)
+    last = case.pool.references(case.grid) - 1
+    codes = case.pool.codes(case.pool.balanced(case.grid, last))
+    return Outcome(codes, None, case.pool.calls(case.grid), 0.0, np.nan)
 
 
 def importance_resampling(case: Case) -> Outcome:
     """Draw labelled codes again with the weights of the target over the cells' shares."""
     known = np.flatnonzero(case.labels.cells >= 0)
     cells = case.labels.cells[known]
-    weights = case.target.shares[cells] / np.bincount(cells, minlength=case.groups.size)[cells]
+    weights = case.target.shares[cells] / np.bincount(cells, minlength=case.grid.size)[cells]
     weights /= weights.sum()
     rng = np.random.default_rng(case.seed)
     began = time.perf_counter()
@@ -169,9 +169,9 @@ def paper(distance: float, components: int) -> Callable[[Case], Outcome]:
     """Return the recipe of arXiv 2012.04842 at one shift distance and number of components."""
 
     def run(case: Case) -> Outcome:
-        settings = replace(case.ground.settings, distance=distance, components=components)
+        settings = replace(case.context.settings, distance=distance, components=components)
         began = time.perf_counter()
-        made = shift_sampler(replace(case.ground, settings=settings))
+        made = shift_sampler(replace(case.context, settings=settings))
         return case.draw(made.sampler, time.perf_counter() - began)
 
     return run
@@ -180,7 +180,7 @@ def paper(distance: float, components: int) -> Callable[[Case], Outcome]:
 def gaussian_per_cell(case: Case) -> Outcome:
     """Fit one Gaussian to the labelled codes of each cell, a tenth of variance added."""
     began = time.perf_counter()
-    own = [case.codes[case.labels.cells == k] for k in range(case.groups.size)]
+    own = [case.codes[case.labels.cells == k] for k in range(case.grid.size)]
     return case.draw(case.mixtures(own, 1, 0.1), time.perf_counter() - began)
 
 
@@ -194,9 +194,9 @@ def mixture_on_verified(case: Case) -> Outcome:
 
 def tilt_of_prior(case: Case) -> Outcome:
     """Tilt by what as many labels of the prior alone teach."""
-    settings = replace(case.ground.settings, directed=0.0)
+    settings = replace(case.context.settings, directed=0.0)
     began = time.perf_counter()
-    made = tilt_sampler(replace(case.ground, settings=settings))
+    made = tilt_sampler(replace(case.context, settings=settings))
     return case.draw(made.sampler, time.perf_counter() - began)
 
 
@@ -210,7 +210,7 @@ def tilt_one_shot(case: Case) -> Outcome:
 def tilt_verified(case: Case) -> Outcome:
     """Tilt, classify each image, keep those of the requested cell."""
     codes, calls, seconds = case.verified_codes
-    requested = np.repeat(np.arange(case.groups.size), [len(own) for own in codes])
+    requested = np.repeat(np.arange(case.grid.size), [len(own) for own in codes])
     per_thousand = seconds * 1000 / case.n
     return Outcome(np.concatenate(codes), requested, calls, case.tilt[1], per_thousand)
 

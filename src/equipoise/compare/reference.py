@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import Panel
-from equipoise.core.attributes import Groups
-from equipoise.core.errors import TooFewSamples
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.labels import Labels
 from equipoise.generators.base import Generator
 from equipoise.measure.features.base import JoinedFeatures
@@ -19,12 +19,12 @@ MOST = 4
 """Disjoint references, at most; the distance between two is a noisy number, their mean less so."""
 
 
-def check_size(n: int, groups: Groups) -> None:
+def check_size(n: int, grid: AttributeGrid) -> None:
     """Refuse a reference of fewer images than cells."""
-    if n < groups.size:
-        raise TooFewSamples(
+    if n < grid.size:
+        raise InsufficientLabelsError(
             "measure_n",
-            f"must be at least one for each of {groups.size} cells",
+            f"must be at least one for each of {grid.size} cells",
             n,
             "Raise --measure-n.",
         )
@@ -53,73 +53,73 @@ class Pool:
     features: JoinedFeatures
     _seen: dict[str, tuple[Pictures, ...]] = field(default_factory=dict, repr=False)
 
-    def references(self, groups: Groups) -> int:
+    def references(self, grid: AttributeGrid) -> int:
         """Return how many disjoint references there are, at least 2 and at most `MOST`.
 
         Raises
         ------
-        TooFewSamples
+        InsufficientLabelsError
             When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
         """
-        own = self._own(groups)
-        return min(MOST, min(map(len, own)) // self._each(groups, own))
+        own = self._own(grid)
+        return min(MOST, min(map(len, own)) // self._each(grid, own))
 
-    def balanced(self, groups: Groups, number: int) -> NDArray[np.int64]:
+    def balanced(self, grid: AttributeGrid, number: int) -> NDArray[np.int64]:
         """Return the indices of reference `number`, equally many of each cell.
 
         Raises
         ------
-        TooFewSamples
+        InsufficientLabelsError
             When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
         """
-        own = self._own(groups)
-        each = self._each(groups, own)
+        own = self._own(grid)
+        each = self._each(grid, own)
         return np.concatenate([rows[number * each : (number + 1) * each] for rows in own])
 
     def picture(
-        self, panel: Panel, codes: NDArray[np.float32], workers: int | None = None
+        self, panel: ClassifierPanel, codes: NDArray[np.float32], workers: int | None = None
     ) -> Pictures:
         """Generate, label and featurise codes, batch by batch on all cores."""
         return see_codes(self.generator, codes, panel, self.features, workers=workers)
 
-    def pictures(self, panel: Panel, workers: int | None = None) -> tuple[Pictures, ...]:
+    def pictures(self, panel: ClassifierPanel, workers: int | None = None) -> tuple[Pictures, ...]:
         """Return all references of a panel's cells as seen; made once a panel.
 
         Raises
         ------
-        TooFewSamples
+        InsufficientLabelsError
             When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
         """
         if panel.digest not in self._seen:
-            groups = panel.groups
+            grid = panel.grid
             self._seen[panel.digest] = tuple(
-                self.picture(panel, self.codes(self.balanced(groups, i)), workers)
-                for i in range(self.references(groups))
+                self.picture(panel, self.codes(self.balanced(grid, i)), workers)
+                for i in range(self.references(grid))
             )
         return self._seen[panel.digest]
 
-    def calls(self, groups: Groups) -> float:
+    def calls(self, grid: AttributeGrid) -> float:
         """Return generator calls per image of a reference."""
-        return len(self.labels) / min(map(len, self._own(groups))) / groups.size
+        return len(self.labels) / min(map(len, self._own(grid))) / grid.size
 
     def codes(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Make codes of the pool again, in rising order."""
         rows = [self.generator.prior.codes(self.seed, int(i), int(i) + 1) for i in np.sort(index)]
         return np.concatenate(rows)
 
-    def _each(self, groups: Groups, own: list[NDArray[np.int64]]) -> int:
+    def _each(self, grid: AttributeGrid, own: list[NDArray[np.int64]]) -> int:
         """Return a reference's images of one cell; two references fit into the pool."""
-        check_size(self.n, groups)
+        check_size(self.n, grid)
         rarest = int(np.argmin([len(rows) for rows in own]))
         if len(own[rarest]) < 2:
-            raise TooFewSamples(
-                f"cell {groups.cells[rarest]!r} of the pool",
+            raise InsufficientLabelsError(
+                f"cell {grid.cells[rarest]!r} of the pool",
                 "must have at least 2 codes",
                 len(own[rarest]),
                 "Raise --pool.",
             )
-        return min(self.n // groups.size, len(own[rarest]) // 2)
+        return min(self.n // grid.size, len(own[rarest]) // 2)
 
-    def _own(self, groups: Groups) -> list[NDArray[np.int64]]:
-        cells = self.labels.restricted(groups).cells
-        return [np.flatnonzero(cells == k) for k in range(groups.size)]
+    def _own(self, grid: AttributeGrid) -> list[NDArray[np.int64]]:
+        cells = self.labels.restricted(grid).cells
+        return [np.flatnonzero(cells == k) for k in range(grid.size)]

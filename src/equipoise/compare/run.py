@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, check_size
 from equipoise.compare.scores import score
-from equipoise.core.errors import FileFormatError, InputError, TooFewSamples, check_count
+from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError, check_count
 from equipoise.core.files import storage, write_json, write_text
 from equipoise.core.labels import Labels
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
@@ -23,7 +23,7 @@ from equipoise.labelling.collect import collect
 from equipoise.measure.features import open_features
 from equipoise.measure.features.base import JoinedFeatures
 from equipoise.measure.features.offline import PixelFeatures
-from equipoise.methods import Ground
+from equipoise.methods import FitContext
 from equipoise.pipeline import open_models
 from equipoise.runs.folder import RunFolder
 
@@ -42,8 +42,8 @@ _POOL_SEED = 2**59
 def run_case(
     case: Case,
     folder: Path,
-    progress: Progress = silent,
-    told: Callable[[str, Result], None] = lambda method, result: None,
+    progress: Progress = no_progress,
+    on_result: Callable[[str, Result], None] = lambda method, result: None,
 ) -> dict[str, Result]:
     """Measure every method of `BASELINES` on a case, and return all results by method.
 
@@ -54,7 +54,7 @@ def run_case(
         Keeps a result a method; those that it holds are not measured again.
     progress : Progress
         Told of methods done, as stage "compare".
-    told : callable
+    on_result : callable
         Given each new result.
     """
     _check_identity(case, folder)
@@ -63,15 +63,15 @@ def run_case(
     progress("compare", len(BASELINES) - len(left), len(BASELINES))
     if not left:
         return results
-    panel, workers = case.ground.panel, case.ground.settings.workers
+    panel, workers = case.context.panel, case.context.settings.workers
     references = case.pool.pictures(panel, workers)
     for method in left:
         try:
             write_json(_file(folder, method), score(case, BASELINES[method](case), references))
-        except TooFewSamples as error:
+        except InsufficientLabelsError as error:
             write_json(_file(folder, method), {"refused": str(error)})
         results = read_results(folder)
-        told(method, results[method])
+        on_result(method, results[method])
         progress("compare", len(results), len(BASELINES))
     return results
 
@@ -81,8 +81,8 @@ def compare(
     folder: Path,
     pool: int,
     features: Sequence[str] = FEATURES,
-    progress: Progress = silent,
-    told: Callable[[str, Result], None] = lambda method, result: None,
+    progress: Progress = no_progress,
+    on_result: Callable[[str, Result], None] = lambda method, result: None,
 ) -> dict[str, Result]:
     """Compare all methods on the generator and attributes of the settings, for a uniform target.
 
@@ -99,14 +99,14 @@ def compare(
         Names of features in which distances are taken, see `open_features`;
         coverage in the first.
     progress : Progress
-    told : callable
+    on_result : callable
         Given each new result.
 
     Raises
     ------
     InputError
         When the pool breaks its rule, or the settings have a target that is not uniform.
-    TooFewSamples
+    InsufficientLabelsError
         When a cell has fewer than two codes in the pool, or `measure_n` is less than one a cell.
     """
     # The tilt's part of the labels is directed, whatever method the settings name.
@@ -115,7 +115,7 @@ def compare(
     if settings.target != "uniform":
         raise InputError("target", "must be uniform to compare", settings.target, "Leave it out.")
     generator, panel = open_models(settings)
-    check_size(settings.measure_n, panel.groups)
+    check_size(settings.measure_n, panel.grid)
     workers = settings.workers
 
     def labels(n: int, seed: int, name: str) -> Labels:
@@ -129,7 +129,7 @@ def compare(
     reference = Pool(generator, labels(pool, seed, "pool"), seed, settings.measure_n, joined)
     learnt = labels(settings.n, settings.seed, "labels")
     case = make_case(reference, panel, learnt, settings, folder)
-    return run_case(case, folder / "results", progress, told)
+    return run_case(case, folder / "results", progress, on_result)
 
 
 def open_joined(names: Sequence[str], generator: Generator, device: str = "cpu") -> JoinedFeatures:
@@ -151,17 +151,19 @@ def open_joined(names: Sequence[str], generator: Generator, device: str = "cpu")
     )
 
 
-def make_case(pool: Pool, panel: Panel, labels: Labels, settings: Settings, folder: Path) -> Case:
+def make_case(
+    pool: Pool, panel: ClassifierPanel, labels: Labels, settings: Settings, folder: Path
+) -> Case:
     """Return a case of labels of the prior and a uniform target; labels of draws go to `folder`."""
-    ground = Ground(
+    context = FitContext(
         pool.generator,
         panel,
         labels,
-        Target.uniform(panel.groups),
+        Target.uniform(panel.grid),
         settings,
         RunFolder(folder).draws,
     )
-    return Case(ground, pool, pool.n)
+    return Case(context, pool, pool.n)
 
 
 def read_results(folder: Path) -> dict[str, Result]:
@@ -201,9 +203,9 @@ def _check_identity(case: Case, folder: Path) -> None:
     """
     wanted = json.dumps(
         {
-            "settings": case.ground.settings.to_dict(),
+            "settings": case.context.settings.to_dict(),
             "generator": case.generator.digest,
-            "panel": case.ground.panel.digest,
+            "panel": case.context.panel.digest,
             "pool": [case.pool.seed, len(case.pool.labels), case.pool.n],
             "features": case.pool.features.digest,
             "n": case.n,

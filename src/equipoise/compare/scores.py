@@ -64,9 +64,9 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
 
     The last reference is what rejection delivers, so it serves for the floor alone.
     """
-    pool, workers = case.pool, case.ground.settings.workers
-    drawn = pool.picture(case.ground.panel, outcome.codes, workers)
-    cells, size = drawn.labels.cells, case.groups.size
+    pool, workers = case.pool, case.context.settings.workers
+    drawn = pool.picture(case.context.panel, outcome.codes, workers)
+    cells, size = drawn.labels.cells, case.grid.size
     known = np.bincount(cells[cells >= 0], minlength=size)
     shares = known / known.sum()
     compared = spread(len(cells), len(references[0].labels))

@@ -80,15 +80,17 @@ class Attribute:
 
 
 @dataclass(frozen=True)
-class Groups:
+class AttributeGrid:
     """The cells of a product of attributes, the last attribute running fastest.
 
     Examples
     --------
-    >>> groups = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
-    >>> groups.size, groups.cells[1]
+    >>> grid = AttributeGrid(
+    ...     (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light")))
+    ... )
+    >>> grid.size, grid.cells[1]
     (4, 'smiling=no, tone=light')
-    >>> groups.index("tone=light, smiling=no")
+    >>> grid.index("tone=light, smiling=no")
     1
     """
 
@@ -192,8 +194,10 @@ class Groups:
 
         Examples
         --------
-        >>> groups = Groups((Attribute("a", ("x", "y")), Attribute("b", ("u", "v"))))
-        >>> groups.marginal([0.1, 0.2, 0.3, 0.4], "b").round(3).tolist()
+        >>> grid = AttributeGrid(
+        ...     (Attribute("a", ("x", "y")), Attribute("b", ("u", "v")))
+        ... )
+        >>> grid.marginal([0.1, 0.2, 0.3, 0.4], "b").round(3).tolist()
         [0.4, 0.6]
         """
         table = np.asarray(shares, dtype=np.float64).reshape(self.shape)

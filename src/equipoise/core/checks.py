@@ -58,7 +58,7 @@ class Check:
         None where there are no numbers.
     """
 
-    code: str
+    check_id: str
     title: str
     outcome: Outcome
     words: str
@@ -79,13 +79,16 @@ def ignoring(checks: Sequence[Check], codes: Sequence[str]) -> tuple[Check, ...]
     >>> ignoring([check], ["failures"])[0].outcome
     'ignored'
     """
-    known = [check.code for check in checks]
-    for code in codes:
-        if code not in known:
+    known = [check.check_id for check in checks]
+    for check_id in codes:
+        if check_id not in known:
             raise InputError(
-                "code to ignore", f"must be one of {', '.join(known)}", code, "Correct the code."
+                "code to ignore",
+                f"must be one of {', '.join(known)}",
+                check_id,
+                "Correct the code.",
             )
-    return tuple(replace(c, outcome="ignored") if c.code in codes else c for c in checks)
+    return tuple(replace(c, outcome="ignored") if c.check_id in codes else c for c in checks)
 
 
 def worst_first(checks: Sequence[Check]) -> tuple[Check, ...]:
@@ -108,5 +111,5 @@ def verdict(checks: Sequence[Check]) -> str:
         for outcome, found in counts
         if found
     )
-    issues = ", ".join(check.code for check in checks if check.outcome == "issue")
+    issues = ", ".join(check.check_id for check in checks if check.outcome == "issue")
     return f"{told}: {issues}." if issues else f"No issue. {told}."

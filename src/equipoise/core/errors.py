@@ -41,7 +41,7 @@ class InputError(EquipoiseError, ValueError):
     """An argument or a setting that breaks its rule."""
 
 
-class TooFewSamples(InputError):
+class InsufficientLabelsError(InputError):
     """A level or a cell has too few labelled codes for what is asked of it."""
 
 
@@ -61,7 +61,7 @@ class RemoteError(EquipoiseError):
     """A remote classifier that will not or cannot answer; what it has answered is in its cache."""
 
 
-class NotApplicable(EquipoiseError):
+class MissingProgramError(EquipoiseError):
     """A part that this machine lacks a program for."""
 
 

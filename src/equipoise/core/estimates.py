@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
 """Confidence level of intervals."""
 
 
@@ -24,7 +24,7 @@ class Estimate:
     value : float
         NaN where it could not be had; `note` says why.
     low, high : float
-        Interval at `LEVEL`; NaN where there is none.
+        Interval at `CONFIDENCE`; NaN where there is none.
     note : str
         What a reader must know of this number; empty as a rule.
     """
@@ -42,7 +42,7 @@ class Estimate:
 
 def around(value: float, error: float, freedom: int) -> Estimate:
     """Return a value with Student's interval of a standard error, with `freedom` degrees."""
-    reach = float(t.ppf((1 + LEVEL) / 2, freedom)) * error
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     return Estimate(value, value - reach, value + reach)
 
 

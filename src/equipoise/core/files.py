@@ -119,7 +119,7 @@ def stored_array(
     return found
 
 
-_LARGEST_FIGURES = 64 * 2**20
+_LARGEST_RECORD = 64 * 2**20
 
 
 def to_json(value: Any) -> Any:
@@ -145,7 +145,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_object(path: Path, remedy: str) -> dict[str, Any]:
     """Read a JSON object of bounded size."""
     try:
-        if path.stat().st_size > _LARGEST_FIGURES:
+        if path.stat().st_size > _LARGEST_RECORD:
             raise FileFormatError(
                 f"figures {path}", "must be under 64 MiB", path.stat().st_size, remedy
             )

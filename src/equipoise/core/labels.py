@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Groups
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Labels:
 
     Attributes
     ----------
-    groups : Groups
+    groups : AttributeGrid
         The attributes, A of them.
     levels : numpy.ndarray, shape (n, A), int8
         Level numbers; -1 (`UNKNOWN`) where the classifier abstained.
@@ -30,7 +30,7 @@ class Labels:
         degrees); NaN where an attribute has none.
     """
 
-    groups: Groups
+    grid: AttributeGrid
     levels: NDArray[np.int8]
     probabilities: tuple[NDArray[np.float32], ...]
     scores: NDArray[np.float32]
@@ -41,18 +41,18 @@ class Labels:
     @cached_property
     def cells(self) -> NDArray[np.int64]:
         """Cell of each image, shape (n,); -1 where any level is unknown."""
-        return self.groups.cell_of(self.levels)
+        return self.grid.cell_of(self.levels)
 
-    def restricted(self, groups: Groups) -> Labels:
-        """Return the labels of some of the attributes, in the order of `groups`."""
-        columns = [self.groups.attribute(name) for name in groups.names]
+    def restricted(self, grid: AttributeGrid) -> Labels:
+        """Return the labels of some of the attributes, in the order of `grid`."""
+        columns = [self.grid.attribute(name) for name in grid.names]
         probabilities = tuple(self.probabilities[a] for a in columns)
-        return Labels(groups, self.levels[:, columns], probabilities, self.scores[:, columns])
+        return Labels(grid, self.levels[:, columns], probabilities, self.scores[:, columns])
 
     def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Labels:
         """Return the labels of some rows."""
         return Labels(
-            self.groups,
+            self.grid,
             self.levels[rows],
             tuple(p[rows] for p in self.probabilities),
             self.scores[rows],
@@ -92,7 +92,7 @@ class LabelledCodes:
     def shares(self) -> NDArray[np.float64]:
         """Estimate the prior's shares of the cells among known images, shape (K,)."""
         cells = self.labels.cells[self.known]
-        mass = np.bincount(cells, self.weights[self.known], self.labels.groups.size)
+        mass = np.bincount(cells, self.weights[self.known], self.labels.grid.size)
         return np.asarray(mass / mass.sum())
 
     def effective(self) -> NDArray[np.float64]:
@@ -102,7 +102,7 @@ class LabelledCodes:
         would tell as much.
         """
         cells, weights = self.labels.cells[self.known], self.weights[self.known]
-        size = self.labels.groups.size
+        size = self.labels.grid.size
         squares = np.bincount(cells, weights**2, size)
         return np.asarray(np.bincount(cells, weights, size) ** 2 / np.maximum(squares, 1e-300))
 
@@ -110,7 +110,7 @@ class LabelledCodes:
 def concatenate(parts: Sequence[Labels]) -> Labels:
     """Join labels of the same groups, in order."""
     return Labels(
-        parts[0].groups,
+        parts[0].grid,
         np.concatenate([part.levels for part in parts]),
         tuple(np.concatenate(p) for p in zip(*(part.probabilities for part in parts), strict=True)),
         np.concatenate([part.scores for part in parts]),
@@ -120,11 +120,11 @@ def concatenate(parts: Sequence[Labels]) -> Labels:
 def to_columns(labels: Labels) -> dict[str, pa.Array]:
     """Return the columns that a table of these labels has.
 
-    For each attribute: its level by name (or "unknown"), `NAME.p.LEVEL` for each level, and
+    For each attribute: its level by name (or "unknown"), `NAME.p.CONFIDENCE` for each level, and
     `NAME.score`.
     """
     columns: dict[str, pa.Array] = {}
-    for a, attribute in enumerate(labels.groups.attributes):
+    for a, attribute in enumerate(labels.grid.attributes):
         names = pa.array([*attribute.levels, UNKNOWN_NAME])
         numbers = np.where(
             labels.levels[:, a] == UNKNOWN, len(attribute.levels), labels.levels[:, a]
@@ -137,10 +137,10 @@ def to_columns(labels: Labels) -> dict[str, pa.Array]:
     return columns
 
 
-def from_table(table: pa.Table, groups: Groups) -> Labels:
+def from_table(table: pa.Table, grid: AttributeGrid) -> Labels:
     """Read labels back from a table that holds the columns of `to_columns`."""
     levels, scores, probabilities = [], [], []
-    for attribute in groups.attributes:
+    for attribute in grid.attributes:
         numbers = {name: i for i, name in enumerate(attribute.levels)}
         column = table[attribute.name].combine_chunks()
         if isinstance(column, pa.ChunkedArray):
@@ -155,4 +155,4 @@ def from_table(table: pa.Table, groups: Groups) -> Labels:
             )
         )
         scores.append(table[f"{attribute.name}.score"].to_numpy())
-    return Labels(groups, np.stack(levels, 1), tuple(probabilities), np.stack(scores, 1))
+    return Labels(grid, np.stack(levels, 1), tuple(probabilities), np.stack(scores, 1))

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.core.attributes import Groups
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError
 
 _LARGEST_TABLE = 4 * 2**20
@@ -30,11 +30,11 @@ _LARGEST_TABLE = 4 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A distribution over the cells of `groups`.
+    """A distribution over the cells of `grid`.
 
     Parameters
     ----------
-    groups : Groups
+    groups : AttributeGrid
         The cells.
     shares : numpy.ndarray, shape (K,), float64
         Nonnegative; any positive total, scaled to sum to 1. Zeros are allowed.
@@ -44,22 +44,22 @@ class Target:
     Examples
     --------
     >>> from equipoise.core.attributes import Attribute
-    >>> groups = Groups((Attribute("smiling", ("no", "yes")),))
-    >>> Target.table(groups, {"smiling=yes": 3, "smiling=no": 1}).shares.tolist()
+    >>> grid = AttributeGrid((Attribute("smiling", ("no", "yes")),))
+    >>> Target.table(grid, {"smiling=yes": 3, "smiling=no": 1}).shares.tolist()
     [0.25, 0.75]
     """
 
-    groups: Groups
+    grid: AttributeGrid
     shares: NDArray[np.float64]
     text: str = "table"
 
     def __post_init__(self) -> None:
         shares = np.array(self.shares, dtype=np.float64)
-        if shares.shape != (self.groups.size,):
+        if shares.shape != (self.grid.size,):
             raise InputError(
-                "target", f"must have {self.groups.size} shares", shares.shape, "One a cell."
+                "target", f"must have {self.grid.size} shares", shares.shape, "One a cell."
             )
-        for cell, share in zip(self.groups.cells, shares, strict=True):
+        for cell, share in zip(self.grid.cells, shares, strict=True):
             if not np.isfinite(share) or share < 0:
                 raise InputError(
                     f"target share of cell {cell!r}",
@@ -77,12 +77,12 @@ class Target:
         object.__setattr__(self, "shares", shares)
 
     @classmethod
-    def uniform(cls, groups: Groups) -> Target:
+    def uniform(cls, grid: AttributeGrid) -> Target:
         """Every cell has the same share, 1/K."""
-        return cls(groups, np.full(groups.size, 1 / groups.size), "uniform")
+        return cls(grid, np.full(grid.size, 1 / grid.size), "uniform")
 
     @classmethod
-    def table(cls, groups: Groups, table: Mapping[str, Any], text: str = "table") -> Target:
+    def table(cls, grid: AttributeGrid, table: Mapping[str, Any], text: str = "table") -> Target:
         """Shares written per cell; every cell must be given, zeros too.
 
         Raises
@@ -90,12 +90,12 @@ class Target:
         InputError
             When a cell is unknown, given twice, or missing; the message names it.
         """
-        shares = np.full(groups.size, np.nan)
+        shares = np.full(grid.size, np.nan)
         for cell, share in table.items():
-            k = groups.index(cell)
+            k = grid.index(cell)
             if not np.isnan(shares[k]):
                 raise InputError(
-                    f"target share of cell {groups.cells[k]!r}",
+                    f"target share of cell {grid.cells[k]!r}",
                     "must be given once",
                     "it twice",
                     "Remove one of the two entries.",
@@ -106,12 +106,12 @@ class Target:
                 shares[k] = np.nan
             if np.isnan(shares[k]):
                 raise InputError(
-                    f"target share of cell {groups.cells[k]!r}",
+                    f"target share of cell {grid.cells[k]!r}",
                     "must be a finite number of at least 0",
                     share,
                     "Correct that share.",
                 )
-        missing = [groups.cells[k] for k in np.flatnonzero(np.isnan(shares))]
+        missing = [grid.cells[k] for k in np.flatnonzero(np.isnan(shares))]
         if missing:
             raise InputError(
                 "target table",
@@ -120,22 +120,22 @@ class Target:
                 + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
                 "Add the cell with its share.",
             )
-        return cls(groups, shares, text)
+        return cls(grid, shares, text)
 
     @classmethod
     def marginals(
         cls,
-        groups: Groups,
+        grid: AttributeGrid,
         marginals: Mapping[str, Mapping[str, float]],
         text: str = "marginals",
     ) -> Target:
         """Product of the given marginals; an attribute that is not named is uniform."""
         for name in marginals:
-            groups.attribute(name)
+            grid.attribute(name)
         shares = np.ones(())
-        for attribute in groups.attributes:
+        for attribute in grid.attributes:
             one = cls.table(
-                Groups((attribute,)),
+                AttributeGrid((attribute,)),
                 {
                     f"{attribute.name}={level}": share
                     for level, share in marginals.get(
@@ -144,17 +144,22 @@ class Target:
                 },
             )
             shares = np.multiply.outer(shares, one.shares)
-        return cls(groups, shares.ravel(), text)
+        return cls(grid, shares.ravel(), text)
 
     @classmethod
     def conditional(
-        cls, groups: Groups, balanced: str, within: str, prior: ArrayLike, text: str = "conditional"
+        cls,
+        grid: AttributeGrid,
+        balanced: str,
+        within: str,
+        prior: ArrayLike,
+        text: str = "conditional",
     ) -> Target:
         """`balanced` uniform within each level of `within`; the rest as in the prior.
 
         Parameters
         ----------
-        groups : Groups
+        groups : AttributeGrid
             The cells.
         balanced, within : str
             Two different attributes. The share of each level of `within`, and the distribution
@@ -169,14 +174,14 @@ class Target:
                 f"{balanced} | {within}",
                 "Write it as in 'conditional: gender | age'.",
             )
-        axis = groups.attribute(balanced)
-        groups.attribute(within)
-        table = np.asarray(prior, dtype=np.float64).reshape(groups.shape)
-        rest = table.sum(axis=axis, keepdims=True) / groups.shape[axis]
-        return cls(groups, np.broadcast_to(rest, groups.shape).ravel(), text)
+        axis = grid.attribute(balanced)
+        grid.attribute(within)
+        table = np.asarray(prior, dtype=np.float64).reshape(grid.shape)
+        rest = table.sum(axis=axis, keepdims=True) / grid.shape[axis]
+        return cls(grid, np.broadcast_to(rest, grid.shape).ravel(), text)
 
 
-def _read_table(path: Path, groups: Groups) -> dict[str, Any]:
+def _read_table(path: Path, grid: AttributeGrid) -> dict[str, Any]:
     remedy = "Write a CSV with a column for each attribute and 'share', or a JSON object."
     try:
         if path.stat().st_size > _LARGEST_TABLE:
@@ -202,14 +207,14 @@ def _read_table(path: Path, groups: Groups) -> dict[str, Any]:
         rows = list(csv.DictReader(text.splitlines()))
     except csv.Error as error:
         raise InputError(f"target file {path}", "must be CSV", str(error), remedy) from error
-    wanted = {*groups.names, "share"}
+    wanted = {*grid.names, "share"}
     odd = next((row for row in rows if set(row) != wanted or None in row.values()), None)
     if not rows or odd is not None:
         got = sorted(map(str, odd)) if odd else "no rows"
         raise InputError(
             f"target file {path}", f"must have the columns {', '.join(sorted(wanted))}", got, remedy
         )
-    cells = [", ".join(f"{name}={row[name]}" for name in groups.names) for row in rows]
+    cells = [", ".join(f"{name}={row[name]}" for name in grid.names) for row in rows]
     if len(set(cells)) < len(cells):
         twice = next(cell for cell in cells if cells.count(cell) > 1)
         raise InputError(
@@ -249,14 +254,14 @@ def _parse_marginals(text: str, written: str) -> dict[str, dict[str, float]]:
     return marginals
 
 
-def parse_target(text: str, groups: Groups, prior: ArrayLike | None = None) -> Target:
+def parse_target(text: str, grid: AttributeGrid, prior: ArrayLike | None = None) -> Target:
     """Read a target from the text that a user wrote; the module's docstring has the grammar.
 
     Parameters
     ----------
     text : str
         The target.
-    groups : Groups
+    groups : AttributeGrid
         Its cells.
     prior : array_like of float, shape (K,), optional
         Shares of the generator's own output, needed by a conditional target alone.
@@ -269,17 +274,19 @@ def parse_target(text: str, groups: Groups, prior: ArrayLike | None = None) -> T
     Examples
     --------
     >>> from equipoise.core.attributes import Attribute
-    >>> groups = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
-    >>> parse_target("marginals: smiling=yes:3,no:1", groups).shares.tolist()
+    >>> grid = AttributeGrid(
+    ...     (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light")))
+    ... )
+    >>> parse_target("marginals: smiling=yes:3,no:1", grid).shares.tolist()
     [0.125, 0.125, 0.375, 0.375]
     """
     kind, _, rest = (part.strip() for part in text.partition(":"))
     if text.strip() == "uniform":
-        return Target.uniform(groups)
+        return Target.uniform(grid)
     if text.strip().endswith((".csv", ".json")):
-        return Target.table(groups, _read_table(Path(text.strip()), groups), text)
+        return Target.table(grid, _read_table(Path(text.strip()), grid), text)
     if kind == "marginals":
-        return Target.marginals(groups, _parse_marginals(rest, text), text)
+        return Target.marginals(grid, _parse_marginals(rest, text), text)
     if kind == "conditional":
         balanced, bar, within = (part.strip() for part in rest.partition("|"))
         if not bar:
@@ -296,7 +303,7 @@ def parse_target(text: str, groups: Groups, prior: ArrayLike | None = None) -> T
                 text,
                 "Give a table of shares instead.",
             )
-        return Target.conditional(groups, balanced, within, prior, text)
+        return Target.conditional(grid, balanced, within, prior, text)
     raise InputError(
         "target",
         "must be 'uniform', a .csv or .json file, 'marginals: ...' or 'conditional: A | B'",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equipoise.core.errors import InputError, check_count
-from equipoise.generators.address import parse_address, spelled_out
+from equipoise.generators.address import expand_shorthand, parse_address
 from equipoise.generators.base import Differentiable, Generator, Prior, StandardNormal, generate
 from equipoise.runtimes.devices import check_device
 
@@ -55,7 +55,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     if batch_size is not None:
         check_count("batch_size", batch_size, "Leave it out.")
     check_device(device)
-    name = spelled_out(name)
+    name = expand_shorthand(name)
     if name == "digiface-dcgan":
         from equipoise.generators.dcgan import digiface_dcgan
 

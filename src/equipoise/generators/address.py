@@ -36,12 +36,12 @@ class Address:
     options: tuple[tuple[str, str], ...] = ()
 
 
-def spelled_out(text: str) -> str:
+def expand_shorthand(text: str) -> str:
     """Return the long form of an address that names a file by its ending; others as they are.
 
     Examples
     --------
-    >>> spelled_out("faces.onnx#z?stem=hidden")
+    >>> expand_shorthand("faces.onnx#z?stem=hidden")
     'onnx:faces.onnx?input=z&stem=hidden'
     """
     if _PT2.fullmatch(text):

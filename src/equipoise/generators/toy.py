@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import multivariate_normal
 
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.generators.base import StandardNormal, check_codes
@@ -86,7 +86,7 @@ class ToyGenerator:
             raise InputError("entanglement", "must be in [0, 1)", entanglement, "Try 0.3.")
         if dim < 2 * count + 6:
             raise InputError("dim", f"must be at least {2 * count + 6}", dim, "Raise it.")
-        self.groups = Groups(
+        self.grid = AttributeGrid(
             tuple(Attribute(a, tuple(levels), len(levels) > 2) for a, levels in shares.items())
         )
         self.thresholds = tuple(_thresholds(a, levels) for a, levels in shares.items())
@@ -133,13 +133,13 @@ class ToyGenerator:
             np.concatenate([[-np.inf], ndtri((k - 0.5) / 255), [np.inf]]) for k in self.thresholds
         ]
         nodes, weights = np.polynomial.hermite_e.hermegauss(41 if self.curvature else 1)
-        shares = np.zeros(self.groups.size)
+        shares = np.zeros(self.grid.size)
         for node, weight in zip(nodes, weights / weights.sum(), strict=True):
             # Given the turn, scores are jointly normal: axes correlate, turned axes do not.
             cosine = np.cos(self.curvature * node) ** 2
             joint = cosine * self._correlation + (1 - cosine) * np.eye(len(cuts))
             normal = multivariate_normal(cov=joint, seed=0)
-            for k, levels in enumerate(self.groups.levels):
+            for k, levels in enumerate(self.grid.levels):
                 low = np.array([c[level] for c, level in zip(cuts, levels, strict=True)])
                 high = np.array([c[level + 1] for c, level in zip(cuts, levels, strict=True)])
                 shares[k] += weight * normal.cdf(high, lower_limit=low)

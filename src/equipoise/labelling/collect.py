@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import Panel
-from equipoise.core.attributes import Groups
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, check_count
 from equipoise.core.files import atomic_path, storage
 from equipoise.core.labels import Labels, concatenate, from_table, to_columns
 from equipoise.core.parallel import ahead, batches, ordered_map
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.generators.base import Generator, generate
@@ -42,7 +42,7 @@ class LabelTable:
     ----------
     folder : Path
         Holds labels-00000.parquet, labels-00001.parquet, ...
-    groups : Groups
+    groups : AttributeGrid
         The attributes.
     n : int
         Rows.
@@ -51,7 +51,7 @@ class LabelTable:
     """
 
     folder: Path
-    groups: Groups
+    grid: AttributeGrid
     n: int
     computed: int
 
@@ -59,7 +59,7 @@ class LabelTable:
         """Yield the labels shard by shard."""
         for number, (start, stop) in enumerate(batches(0, self.n, SHARD_ROWS)):
             path = shard_path(self.folder, number)
-            yield _read_shard(path, self.groups, start).take(slice(0, stop - start))
+            yield _read_shard(path, self.grid, start).take(slice(0, stop - start))
 
     def labels(self) -> Labels:
         """Read all labels into memory, about 30 bytes a row for two attributes."""
@@ -73,13 +73,13 @@ def shard_path(folder: Path, number: int) -> Path:
 
 def collect(
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     n: int,
     seed: int,
     folder: Path,
     *,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> LabelTable:
     """Label codes 0..n-1 of the prior's seed, or the part of them that the folder lacks.
 
@@ -87,7 +87,7 @@ def collect(
     ----------
     generator : Generator
         Makes the images, and the codes by its prior.
-    panel : Panel
+    panel : ClassifierPanel
         Labels them.
     n : int
         How many codes, at least 1.
@@ -142,7 +142,7 @@ def collect(
 
 def label_codes(
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     codes: Callable[[int, int], NDArray[np.float32]],
     n: int,
     folder: Path,
@@ -150,7 +150,7 @@ def label_codes(
     source: str,
     stage: str = "label",
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> LabelTable:
     """Label n codes of any source, as `collect` does those of the prior.
 
@@ -190,7 +190,7 @@ def label_codes(
     progress(stage, done, n)
 
     def label(batch: NDArray[np.float32]) -> Labels:
-        return panel.read(generate(generator, batch))
+        return panel.predict(generate(generator, batch))
 
     work = (
         codes(*bounds)
@@ -208,7 +208,7 @@ def label_codes(
                 done += len(parts[-1])
                 progress(stage, done, n)
             _write_shard(shard_path(folder, number), concatenate(parts), start, identity)
-    return LabelTable(folder, panel.groups, n, computed)
+    return LabelTable(folder, panel.grid, n, computed)
 
 
 def _write_shard(path: Path, labels: Labels, start: int, identity: bytes) -> None:
@@ -245,14 +245,14 @@ def _parquet_metadata(path: Path) -> pq.FileMetaData:
         raise _damaged(path, error) from error
 
 
-def _read_shard(path: Path, groups: Groups, start: int) -> Labels:
+def _read_shard(path: Path, grid: AttributeGrid, start: int) -> Labels:
     """Read a shard whose rows begin at index `start`, its checksums verified."""
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         index = table["index"].to_numpy()
         if not np.array_equal(index, np.arange(start, start + len(index))):
             raise ValueError(f"rows that do not begin at index {start}")
-        return from_table(table, groups)
+        return from_table(table, grid)
     except (pa.ArrowException, OSError, KeyError, ValueError, IndexError, TypeError) as error:
         raise _damaged(path, error) from error
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import digest_of
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
 _DECODED = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -84,10 +84,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 def label_files(
     files: list[Path],
-    panel: Panel,
+    panel: ClassifierPanel,
     *,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Labels:
     """Return the labels of image files; pictures may differ in size.
 
@@ -99,7 +99,7 @@ def label_files(
 
     def label(bounds: tuple[int, int]) -> Labels:
         images = map(read_image, files[slice(*bounds)])
-        return concatenate([panel.read(same) for same in equal_sizes(images)])
+        return concatenate([panel.predict(same) for same in equal_sizes(images)])
 
     parts: list[Labels] = []
     done = 0

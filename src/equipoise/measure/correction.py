@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.estimates import LEVEL
+from equipoise.core.estimates import CONFIDENCE
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.measure.error_matrix import ErrorMatrix, check_counts
 from equipoise.measure.representation import Share, make_share
@@ -58,8 +58,8 @@ class CorrectedShare:
     share : float
         Corrected, in [0, 1]; NaN when only bounds, or nothing, can be told.
     low, high : float
-        In [0, 1], at `LEVEL` for all shares of one `Correction` together; NaN when the correction
-        is not applicable.
+        In [0, 1], at `CONFIDENCE` for all shares of one `Correction` together; NaN when it is not
+        applicable.
     """
 
     name: str
@@ -205,7 +205,7 @@ def _raw(answers: NDArray[np.int64], errors: ErrorMatrix) -> list[Share]:
     return [
         Share(name, int(count), total, count / total, float(low), float(high))
         for name, count, low, high in zip(
-            errors.levels, found.tolist(), *exact_bounds(found, total, 1 - LEVEL), strict=True
+            errors.levels, found.tolist(), *exact_bounds(found, total, 1 - CONFIDENCE), strict=True
         )
     ]
 
@@ -263,10 +263,10 @@ def _given_truth(
     if missing:
         return _nothing(size, f"no image was judged to be {_some(missing)}")
     # Where the judged images hold no abstention, the shares are told of the known images.
-    silent = (errors.meant == UNKNOWN) & (errors.judged == 0)
-    left = int(answers[silent].sum())
+    no_progress = (errors.meant == UNKNOWN) & (errors.judged == 0)
+    left = int(answers[no_progress].sum())
     note = f"{left} images without an answer are left out: none such was judged" if left else ""
-    used = ~silent & ((errors.judged > 0) | (answers > 0))
+    used = ~no_progress & ((errors.judged > 0) | (answers > 0))
     table, seen = errors.counts[:, used], answers[used]
     if not seen.sum():
         return _nothing(size, note)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from equipoise.core.errors import InputError
-from equipoise.core.estimates import LEVEL
+from equipoise.core.estimates import CONFIDENCE
 from equipoise.stats.intervals import critical_value, unseen_bound, unseen_needed
 
 POWER = 0.8
@@ -154,7 +154,7 @@ def _critical(shares: NDArray[np.float64]) -> float:
 
 def _needed(target: NDArray[np.float64], gap: float, power: float) -> NDArray[np.float64]:
     """Return the images that each cell needs; 0 where the gap cannot be."""
-    alpha = norm.isf((1 - LEVEL) / (2 * len(target)))
+    alpha = norm.isf((1 - CONFIDENCE) / (2 * len(target)))
     beta = norm.ppf(power)
     worst = np.zeros(len(target))
     for other in (target + gap, target - gap):

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from equipoise.core.attributes import UNKNOWN, Groups
+from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import InputError
-from equipoise.core.estimates import LEVEL, Estimate, around
+from equipoise.core.estimates import CONFIDENCE, Estimate, around
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import ordered_map
 from equipoise.measure.references import Pictures
@@ -25,7 +25,13 @@ from equipoise.stats.distances import (
     self_similarity,
 )
 from equipoise.stats.intervals import exact_interval, score_interval
-from equipoise.stats.precision_recall import DENSITY, MANIFOLD, expected_coverage, hold, reaches
+from equipoise.stats.precision_recall import (
+    DENSITY,
+    MANIFOLD,
+    expected_coverage,
+    in_knn_balls,
+    knn_radii,
+)
 
 POOLED = "pooled"
 """Name of the row over all images with a cell."""
@@ -109,7 +115,7 @@ class Quality:
 def quality_table(
     drawn: Pictures,
     reference: Pictures,
-    groups: Groups,
+    grid: AttributeGrid,
     *,
     source: str = "images that were given",
     seed: int = 0,
@@ -121,7 +127,7 @@ def quality_table(
     ----------
     drawn, reference : Pictures
         In the same features, labelled by the same classifiers.
-    groups : Groups
+    groups : AttributeGrid
         The balanced attributes; the drift of all others that are labelled is told.
     source : str
         Says what the reference is, for reports.
@@ -142,16 +148,16 @@ def quality_table(
             f"{reference.name} {reference.digest[:12]}",
             "Read both sets with the same features.",
         )
-    names = drawn.labels.groups.names
-    if set(names) != set(reference.labels.groups.names):
+    names = drawn.labels.grid.names
+    if set(names) != set(reference.labels.grid.names):
         raise InputError(
             "labels of the reference",
             f"must have the attributes {', '.join(names)}",
-            ", ".join(reference.labels.groups.names),
+            ", ".join(reference.labels.grid.names),
             "Label both sets by the same classifiers.",
         )
-    others = tuple(name for name in names if name not in groups.names)
-    cells = [part.labels.restricted(groups).cells for part in (drawn, reference)]
+    others = tuple(name for name in names if name not in grid.names)
+    cells = [part.labels.restricted(grid).cells for part in (drawn, reference)]
     known = [rows != UNKNOWN for rows in cells]
     centre = np.zeros(drawn.features.shape[1])
     if known[1].any():
@@ -159,10 +165,10 @@ def quality_table(
 
     def row(cell: int | None) -> CellQuality:
         rows = known if cell is None else [own == cell for own in cells]
-        name = POOLED if cell is None else groups.cells[cell]
+        name = POOLED if cell is None else grid.cells[cell]
         return _compare(name, drawn.take(rows[0]), reference.take(rows[1]), centre, others, seed)
 
-    order: list[int | None] = [None, *range(groups.size)]
+    order: list[int | None] = [None, *range(grid.size)]
     pooled, *each = ordered_map(row, order, workers)
     return Quality(
         drawn.name,
@@ -222,8 +228,8 @@ def _nearby(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Estimate, E
         why = Estimate.missing(f"{least} images, at least {MANIFOLD + 1} are needed")
         return why, why
     return (
-        _share(hold(x, y, reaches(y, MANIFOLD)).balls > 0),
-        _share(hold(y, x, reaches(x, MANIFOLD)).balls > 0),
+        _share(in_knn_balls(x, y, knn_radii(y, MANIFOLD)).balls > 0),
+        _share(in_knn_balls(y, x, knn_radii(x, MANIFOLD)).balls > 0),
     )
 
 
@@ -234,7 +240,7 @@ def _crowding(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Estimate,
             f"{len(x)} drawn and {len(y)} reference images, at least 2 and {DENSITY + 1} are needed"
         )
         return why, why
-    held = hold(x, y, reaches(y, DENSITY))
+    held = in_knn_balls(x, y, knn_radii(y, DENSITY))
     each = held.balls / DENSITY
     error = float(each.std(ddof=1) / np.sqrt(len(each)))
     return around(float(each.mean()), error, len(each) - 1), Estimate(float(held.occupied.mean()))
@@ -269,8 +275,8 @@ class Drift:
 
 
 def wilson_interval(count: int, n: int) -> tuple[float, float]:
-    """Return Wilson's score interval of a share (1927) at `LEVEL`; n is at least 1."""
-    low, high = score_interval(np.array([count / n]), n, float(norm.ppf((1 + LEVEL) / 2)))
+    """Return Wilson's score interval of a share (1927) at `CONFIDENCE`; n is at least 1."""
+    low, high = score_interval(np.array([count / n]), n, float(norm.ppf((1 + CONFIDENCE) / 2)))
     return float(low[0]), float(high[0])
 
 
@@ -306,10 +312,9 @@ def drift(drawn: Labels, reference: Labels, attributes: tuple[str, ...]) -> tupl
     """
     found = []
     for name in attributes:
-        places = [labels.groups.attribute(name) for labels in (drawn, reference)]
+        places = [labels.grid.attribute(name) for labels in (drawn, reference)]
         kinds = [
-            labels.groups.attributes[a]
-            for labels, a in zip((drawn, reference), places, strict=True)
+            labels.grid.attributes[a] for labels, a in zip((drawn, reference), places, strict=True)
         ]
         if kinds[0] != kinds[1]:
             raise InputError(

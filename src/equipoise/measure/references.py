@@ -11,12 +11,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import Panel
-from equipoise.core.attributes import Groups
-from equipoise.core.errors import InputError, TooFewSamples, check_count
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.seeds import check_seed
 from equipoise.generators.base import Generator, generate
 from equipoise.labelling.image_files import equal_sizes, read_image
@@ -58,12 +58,12 @@ class Pictures:
 def see(
     images: Callable[[Item], Iterable[NDArray[np.uint8]]],
     items: Sequence[Item],
-    panel: Panel,
+    panel: ClassifierPanel,
     features: Features,
     *,
     stage: str = "quality",
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Pictures:
     """Label and featurise the images of each item, in order.
 
@@ -74,7 +74,7 @@ def see(
         called from several threads.
     items : sequence
         At least one.
-    panel : Panel
+    panel : ClassifierPanel
         Reads the balanced attributes, and others whose drift is wanted.
     features : Features
     stage : str
@@ -82,7 +82,7 @@ def see(
     """
 
     def one(item: Item) -> list[tuple[Labels, NDArray[np.float32]]]:
-        return [(panel.read(batch), read_features(features, batch)) for batch in images(item)]
+        return [(panel.predict(batch), read_features(features, batch)) for batch in images(item)]
 
     if not items:
         raise InputError("images", "must be at least one", "none", "Draw some.")
@@ -101,11 +101,11 @@ def see(
 def see_codes(
     generator: Generator,
     codes: NDArray[np.float32],
-    panel: Panel,
+    panel: ClassifierPanel,
     features: Features,
     *,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Pictures:
     """Generate, label and featurise codes, shape (n, dim)."""
     return see(
@@ -120,11 +120,11 @@ def see_codes(
 
 def see_files(
     files: Sequence[Path],
-    panel: Panel,
+    panel: ClassifierPanel,
     features: Features,
     *,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Pictures:
     """Decode, label and featurise image files; pictures may differ in size.
 
@@ -145,14 +145,14 @@ def see_files(
 
 def reject(
     generator: Generator,
-    panel: Panel,
-    groups: Groups,
+    panel: ClassifierPanel,
+    grid: AttributeGrid,
     counts: Sequence[int] | NDArray[np.int64],
     seed: int,
     *,
     most: int = 1_000_000,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> NDArray[np.float32]:
     """Return codes of the prior's seed with the wanted counts of cells: the default reference.
 
@@ -162,9 +162,9 @@ def reject(
     Parameters
     ----------
     generator : Generator
-    panel : Panel
-        Reads the attributes of `groups`, and perhaps others.
-    groups : Groups
+    panel : ClassifierPanel
+        Reads the attributes of `grid`, and perhaps others.
+    groups : AttributeGrid
         The balanced attributes.
     counts : sequence of int, shape (K,)
         Wanted images of each cell; `drawing.exact_counts` makes them of a target.
@@ -180,21 +180,21 @@ def reject(
 
     Raises
     ------
-    TooFewSamples
+    InsufficientLabelsError
         When a wanted cell has no image among `most`.
     """
     check_seed(seed)
     check_count("most", most, "Leave it out.")
     wanted = np.asarray(counts, np.int64)
-    if wanted.shape != (groups.size,) or (wanted < 0).any() or not wanted.any():
+    if wanted.shape != (grid.size,) or (wanted < 0).any() or not wanted.any():
         raise InputError(
-            "counts", f"must be {groups.size} whole numbers, one a cell", counts, "Correct them."
+            "counts", f"must be {grid.size} whole numbers, one a cell", counts, "Correct them."
         )
     left = wanted.copy()
 
     def one(bounds: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         codes = generator.prior.codes(seed, *bounds)
-        return codes, panel.read(generate(generator, codes)).restricted(groups).cells
+        return codes, panel.predict(generate(generator, codes)).restricted(grid).cells
 
     kept = []
     with closing(ordered_map(one, batches(0, most, generator.batch_size), workers)) as results:
@@ -202,15 +202,15 @@ def reject(
             take = np.zeros(len(codes), bool)
             for k in np.flatnonzero(left):
                 take[np.flatnonzero(cells == k)[: left[k]]] = True
-            left -= np.bincount(cells[take], minlength=groups.size)
+            left -= np.bincount(cells[take], minlength=grid.size)
             kept.append(codes[take])
             progress("reference", int(wanted.sum() - left.sum()), int(wanted.sum()))
             if not left.any():
                 break
     empty = np.flatnonzero((left == wanted) & (wanted > 0))
     if len(empty):
-        raise TooFewSamples(
-            f"cell {groups.cells[empty[0]]!r} of the reference",
+        raise InsufficientLabelsError(
+            f"cell {grid.cells[empty[0]]!r} of the reference",
             f"must have an image among {most} codes of the prior",
             0,
             "Give a folder of images as reference.",

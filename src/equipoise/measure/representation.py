@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 from scipy.stats import binom
 
-from equipoise.core.attributes import UNKNOWN, Groups
+from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
 from equipoise.core.targets import Target
@@ -152,7 +152,7 @@ def noise_floor(target: ArrayLike, n: int) -> float:
     return floor
 
 
-def check_comparable(groups: Groups, target: Target | None, tolerance: float) -> None:
+def check_comparable(grid: AttributeGrid, target: Target | None, tolerance: float) -> None:
     """Check what `represent` is given before images are paid for.
 
     Raises
@@ -160,11 +160,11 @@ def check_comparable(groups: Groups, target: Target | None, tolerance: float) ->
     InputError
         When the target has other cells, or the tolerance breaks its rule.
     """
-    if target is not None and target.groups != groups:
+    if target is not None and target.grid != grid:
         raise InputError(
             "target",
-            f"must have the cells of {' x '.join(groups.names)}",
-            " x ".join(target.groups.names),
+            f"must have the cells of {' x '.join(grid.names)}",
+            " x ".join(target.grid.names),
             "Give a target for the attributes that are measured.",
         )
     if not 0 < tolerance < 1:
@@ -190,16 +190,16 @@ def represent(
     InputError
         When the target has other cells, or the tolerance breaks its rule.
     """
-    groups = labels.groups
-    check_comparable(groups, target, tolerance)
+    grid = labels.grid
+    check_comparable(grid, target, tolerance)
     known = labels.cells[labels.cells != UNKNOWN]
-    counts = np.bincount(known, minlength=groups.size)
+    counts = np.bincount(known, minlength=grid.size)
     attributes = []
-    for a, attribute in enumerate(groups.attributes):
+    for a, attribute in enumerate(grid.attributes):
         levels = labels.levels[:, a]
         found = np.bincount(levels[levels != UNKNOWN], minlength=len(attribute.levels))
         names = [f"{attribute.name}={level}" for level in attribute.levels]
-        marginal = None if target is None else groups.marginal(target.shares, attribute.name)
+        marginal = None if target is None else grid.marginal(target.shares, attribute.name)
         attributes.append(make_shares(names, found, marginal))
     wanted = None if target is None else target.shares
     kl = floor = corrected = variation = l2 = ratio = None
@@ -214,7 +214,7 @@ def represent(
     return Representation(
         n=len(labels),
         unknown=len(labels) - len(known),
-        cells=make_shares(groups.cells, counts, wanted),
+        cells=make_shares(grid.cells, counts, wanted),
         attributes=tuple(attributes),
         kl=kl,
         kl_floor=floor,
@@ -243,13 +243,13 @@ class Confusion:
     purity: tuple[Share, ...]
 
 
-def confuse(groups: Groups, requested: ArrayLike, achieved: ArrayLike) -> Confusion:
+def confuse(grid: AttributeGrid, requested: ArrayLike, achieved: ArrayLike) -> Confusion:
     """Tabulate requested cells, shape (n,), against achieved cells, shape (n,), -1 for unknown."""
     rows, columns = np.asarray(requested), np.asarray(achieved)
-    counts = np.zeros((groups.size, groups.size + 1), np.int64)
+    counts = np.zeros((grid.size, grid.size + 1), np.int64)
     np.add.at(counts, (rows, columns), 1)
     purity = tuple(
         make_share(name, int(counts[k, k]), int(counts[k].sum()))
-        for k, name in enumerate(groups.cells)
+        for k, name in enumerate(grid.cells)
     )
     return Confusion(counts, purity)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import check_count
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.labelling.collect import label_codes
@@ -28,12 +28,12 @@ from equipoise.measure.representation import (
     represent,
 )
 from equipoise.measure.verdict import TOLERANCE
-from equipoise.samplers.drawing import exact_counts
+from equipoise.samplers.draw import exact_counts
 from equipoise.samplers.sampler import Sampler
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredSampler:
     """What came out of a sampler.
 
     Attributes
@@ -51,7 +51,7 @@ class Measured:
 def measure_sampler(
     sampler: Sampler,
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     n: int,
     seed: int,
     folder: Path,
@@ -60,8 +60,8 @@ def measure_sampler(
     tolerance: float = TOLERANCE,
     stage: str = "measure",
     workers: int | None = None,
-    progress: Progress = silent,
-) -> Measured:
+    progress: Progress = no_progress,
+) -> MeasuredSampler:
     """Label n fresh draws and set them against the target.
 
     Parameters
@@ -70,7 +70,7 @@ def measure_sampler(
         Draws the codes.
     generator : Generator
         The one that the sampler was made for.
-    panel : Panel
+    panel : ClassifierPanel
         Reads the sampler's attributes, in its order.
     n, seed : int
         Draws 0..n-1 of the seed.
@@ -93,7 +93,7 @@ def measure_sampler(
     """
     sampler.check_models(generator, panel)
     wanted = target or sampler.target
-    check_comparable(sampler.groups, wanted, tolerance)
+    check_comparable(sampler.grid, wanted, tolerance)
     table = label_codes(
         generator,
         panel,
@@ -106,9 +106,9 @@ def measure_sampler(
         progress=progress,
     )
     labels = table.labels()
-    return Measured(
+    return MeasuredSampler(
         represent(labels, wanted, tolerance),
-        confuse(sampler.groups, sampler.requested(n, seed), labels.cells),
+        confuse(sampler.grid, sampler.requested(n, seed), labels.cells),
     )
 
 
@@ -119,17 +119,17 @@ _REFERENCE_SEED = 2**58
 def sampler_quality(
     sampler: Sampler,
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     features: Features,
     n: int,
     seed: int,
     *,
-    watched: Panel | None = None,
+    drift_panel: ClassifierPanel | None = None,
     reference: Sequence[Path] = (),
     source: str | None = None,
     most: int = 1_000_000,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Quality:
     """Set n draws of a sampler against a reference of as many images.
 
@@ -138,12 +138,12 @@ def sampler_quality(
     sampler : Sampler
     generator : Generator
         The one that the sampler was made for.
-    panel : Panel
+    panel : ClassifierPanel
         Reads the sampler's attributes, in its order.
     features : Features
     n, seed : int
         Draws 0..n-1 of the seed, one-shot.
-    watched : Panel, optional
+    watched : ClassifierPanel, optional
         Reads the sampler's attributes and those whose drift is wanted; `panel` by default.
     reference : sequence of Path
         Image files; by default images of the prior, as many of each cell as the target says, by
@@ -160,15 +160,17 @@ def sampler_quality(
         When the sampler was made for another generator, or a file is no picture.
     InputError
         When n breaks its rule, or the panel reads other attributes, or in another order.
-    TooFewSamples
+    InsufficientLabelsError
         When a wanted cell has no reference image.
     """
     sampler.check_models(generator, panel)
     check_count("n", n, "Pass --n 6000.")
-    reader = panel if watched is None else watched
+    reader = panel if drift_panel is None else drift_panel
     if reference:
         told = source or f"{len(reference):,} files"
-        gold = see_files(reference, reader, features, workers=workers, progress=progress)
+        reference_images = see_files(
+            reference, reader, features, workers=workers, progress=progress
+        )
     else:
         named = (seed + _REFERENCE_SEED) % 2**63
         told = f"the generator's own images of each cell, by rejection (seed {named})"
@@ -176,21 +178,23 @@ def sampler_quality(
         codes = reject(
             generator,
             panel,
-            sampler.groups,
+            sampler.grid,
             wanted,
             named,
             most=most,
             workers=workers,
             progress=progress,
         )
-        gold = see_codes(generator, codes, reader, features, workers=workers, progress=progress)
-        found = gold.labels.restricted(sampler.groups).cells
+        reference_images = see_codes(
+            generator, codes, reader, features, workers=workers, progress=progress
+        )
+        found = reference_images.labels.restricted(sampler.grid).cells
         short = np.flatnonzero(np.bincount(found, minlength=len(wanted)) < wanted)
         if len(short):
-            names = "; ".join(sampler.groups.cells[k] for k in short)
+            names = "; ".join(sampler.grid.cells[k] for k in short)
             told += f"; among {most:,} codes too few of {names}, so pooled rows compare other mixes"
     parts = [draws.codes for draws in sampler.stream(n, seed, batch=1024)]
     drawn = see_codes(
         generator, np.concatenate(parts), reader, features, workers=workers, progress=progress
     )
-    return quality_table(drawn, gold, sampler.groups, source=told, workers=workers)
+    return quality_table(drawn, reference_images, sampler.grid, source=told, workers=workers)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.labels import LabelledCodes, Labels
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
@@ -19,27 +19,27 @@ from equipoise.measure.sampler import measure_sampler
 from equipoise.methods.calibration import Calibration, calibrate
 from equipoise.methods.shift.directions import fit_directions
 from equipoise.methods.shift.hyperplanes import Directions
-from equipoise.methods.shift.shift import Moved, shift_codes
-from equipoise.methods.tilt.directed_labels import LabelAccount, label_in_rounds
+from equipoise.methods.shift.shift import ShiftInfo, shift_codes
+from equipoise.methods.tilt.directed_labels import LabellingInfo, label_adaptively
 from equipoise.methods.tilt.fit import FrontierPoint, TiltFit, fit_tilt
-from equipoise.methods.tilt.fit_latent import LatentQuality, fit_latent
-from equipoise.samplers.drawing import exact_counts, gather_codes, verified
+from equipoise.methods.tilt.fit_latent import LatentClassifierInfo, fit_latent
+from equipoise.samplers.draw import exact_counts, gather_codes, verified
 from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
-from equipoise.samplers.sampler import Origin, Sampler, Source
+from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
 
 _CALIBRATION_SEED = 2**61
 """Added to a run's seed for the draws that calibrate, which are not those that measure."""
 
 
 @dataclass(frozen=True, eq=False)
-class TiltAccount:
+class TiltInfo:
     """How a tilt came about.
 
     Attributes
     ----------
-    labelling : LabelAccount
+    labelling : LabellingInfo
         Where the labels went.
-    latent : LatentQuality
+    latent : LatentClassifierInfo
         What the latent classifier knows.
     frontier : tuple of FrontierPoint
         Purity, calls and closeness for each sharpness.
@@ -50,8 +50,8 @@ class TiltAccount:
     calibration : Calibration
     """
 
-    labelling: LabelAccount
-    latent: LatentQuality
+    labelling: LabellingInfo
+    latent: LatentClassifierInfo
     frontier: tuple[FrontierPoint, ...]
     beta: float
     acceptance: tuple[float, ...]
@@ -59,17 +59,17 @@ class TiltAccount:
 
 
 @dataclass(frozen=True, eq=False)
-class LearntTilt:
+class UncalibratedTilt:
     """A tilt before its calibration, with what it was learnt from."""
 
-    labelling: LabelAccount
-    latent: LatentQuality
+    labelling: LabellingInfo
+    latent: LatentClassifierInfo
     fit: TiltFit
 
-    def account(self, calibration: Calibration) -> TiltAccount:
+    def account(self, calibration: Calibration) -> TiltInfo:
         """Return how it came about, with a calibration of draws."""
         source = self.fit.source
-        return TiltAccount(
+        return TiltInfo(
             self.labelling,
             self.latent,
             self.fit.frontier,
@@ -80,7 +80,7 @@ class LearntTilt:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FitResult:
     """A sampler with how it came about.
 
     Attributes
@@ -88,23 +88,23 @@ class Fitted:
     sampler : Sampler
     moved : tuple of (Moved or None), or None
         Shift: how far the codes of each cell moved; None for a cell of target 0.
-    tilt : TiltAccount or None
+    tilt : TiltInfo or None
         Tilt: latent classifier, frontier and calibration.
     """
 
     sampler: Sampler
-    moved: tuple[Moved | None, ...] | None = None
-    tilt: TiltAccount | None = None
+    shift: tuple[ShiftInfo | None, ...] | None = None
+    tilt: TiltInfo | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class FitContext:
     """What every method starts from.
 
     Attributes
     ----------
     generator : Generator
-    panel : Panel
+    panel : ClassifierPanel
     labels : Labels
         Of codes 0, 1, ... of the prior under the settings' seed.
     target : Target
@@ -116,12 +116,12 @@ class Ground:
     """
 
     generator: Generator
-    panel: Panel
+    panel: ClassifierPanel
     labels: Labels
     target: Target
     settings: Settings
     draws_folder: Callable[[str, str], Path]
-    progress: Progress = silent
+    progress: Progress = no_progress
 
     @cached_property
     def directions(self) -> Directions:
@@ -129,11 +129,11 @@ class Ground:
         return label_directions(self.generator, self.labels, self.settings)
 
     @cached_property
-    def tilt(self) -> LearntTilt:
+    def tilt(self) -> UncalibratedTilt:
         """A tilt of the prior, labelled for in rounds; made when first asked for."""
         settings, generator = self.settings, self.generator
         codes = generator.prior.codes(settings.seed, 0, len(self.labels))
-        labelled = label_in_rounds(
+        labelled = label_adaptively(
             generator,
             self.panel,
             LabelledCodes.of_prior(codes, self.labels),
@@ -147,7 +147,7 @@ class Ground:
         known, seed = labelled.codes, settings.seed
         latent = fit_latent(generator.stem, known, seed=seed, progress=self.progress)
         fit = fit_tilt(generator, latent, known, self.target, beta=settings.beta, seed=seed)
-        return LearntTilt(labelled.account, latent.quality, fit)
+        return UncalibratedTilt(labelled.account, latent.quality, fit)
 
 
 def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:
@@ -162,25 +162,25 @@ def label_directions(generator: Generator, labels: Labels, settings: Settings) -
     )
 
 
-def shift_sampler(ground: Ground) -> Fitted:
+def shift_sampler(context: FitContext) -> FitResult:
     """Run the recipe of arXiv 2012.04842 from directions to a sampler.
 
     Each cell of positive target gets codes shifted to its side of every hyperplane and a Gaussian
     mixture fitted to them; cells are requested as often as the target says.
     """
-    settings, target = ground.settings, ground.target
-    cells = target.groups.size
+    settings, target = context.settings, context.target
+    cells = target.grid.size
     mixtures: list[Mixture | None] = []
-    moved: list[Moved | None] = []
+    shift: list[ShiftInfo | None] = []
     for k, share in enumerate(target.shares):
-        ground.progress("shift", k, cells)
+        context.progress("shift", k, cells)
         if share == 0:
             mixtures.append(None)
-            moved.append(None)
+            shift.append(None)
             continue
         shifted = shift_codes(
-            ground.generator.prior,
-            ground.directions,
+            context.generator.prior,
+            context.directions,
             k,
             distance=settings.distance,
             per_cell=settings.per_cell,
@@ -188,84 +188,89 @@ def shift_sampler(ground: Ground) -> Fitted:
             seed=settings.seed,
         )
         mixtures.append(fit_mixture(shifted.codes, settings.components, seed=settings.seed))
-        moved.append(shifted.moved)
-    ground.progress("shift", cells, cells)
+        shift.append(shifted.shift)
+    context.progress("shift", cells, cells)
     source = MixtureSource(tuple(mixtures))
     sampler = Sampler(
-        Origin.of(ground.generator),
+        GeneratorRef.of(context.generator),
         target,
         target.shares,
         source,
         settings.to_dict(),
-        ground.panel.digest,
+        context.panel.digest,
     )
-    return Fitted(sampler, moved=tuple(moved))
+    return FitResult(sampler, shift=tuple(shift))
 
 
-def tilt_sampler(ground: Ground) -> Fitted:
+def tilt_sampler(context: FitContext) -> FitResult:
     """Label in rounds, tilt the prior by what was learnt, calibrate how often cells are requested.
 
     The confusion is measured on fresh draws, about equally many for each cell of positive target.
     """
-    sampler, calibration = _calibrated(ground, ground.tilt.fit.source)
-    return Fitted(sampler, tilt=ground.tilt.account(calibration))
+    sampler, calibration = _calibrated(context, context.tilt.fit.source)
+    return FitResult(sampler, tilt=context.tilt.account(calibration))
 
 
-def mixture_sampler(ground: Ground) -> Fitted:
+def mixture_sampler(context: FitContext) -> FitResult:
     """Fit the paper's last step to better codes: a mixture a cell on verified tilted draws.
 
     The result is compact, draws without the generator, and has a density; its codes are no longer
     the prior's own.
     """
-    target, settings = ground.target, ground.settings
-    even = _even(ground, ground.tilt.fit.source)
+    target, settings = context.target, context.settings
+    even = _even(context, context.tilt.fit.source)
     codes, cells, _ = gather_codes(
         verified(
             even,
-            ground.generator,
-            ground.panel,
-            exact_counts(Target(target.groups, even.weights), settings.mixture_n),
+            context.generator,
+            context.panel,
+            exact_counts(Target(target.grid, even.weights), settings.mixture_n),
             settings.seed,
             workers=settings.workers,
-            progress=ground.progress,
+            progress=context.progress,
         )
     )
     mixtures = tuple(
         fit_mixture(codes[cells == k], settings.components, seed=settings.seed) if share else None
         for k, share in enumerate(target.shares)
     )
-    sampler, calibration = _calibrated(ground, MixtureSource(mixtures))
-    return Fitted(sampler, tilt=ground.tilt.account(calibration))
+    sampler, calibration = _calibrated(context, MixtureSource(mixtures))
+    return FitResult(sampler, tilt=context.tilt.account(calibration))
 
 
-def _even(ground: Ground, source: Source) -> Sampler:
+def _even(context: FitContext, source: LatentSource) -> Sampler:
     """Return a sampler that requests each cell of positive target as often as the others."""
-    target = ground.target
-    return Sampler(Origin.of(ground.generator), target, target.shares, source).even
+    target = context.target
+    return Sampler(GeneratorRef.of(context.generator), target, target.shares, source).even
 
 
-def _calibrated(ground: Ground, source: Source) -> tuple[Sampler, Calibration]:
+def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Calibration]:
     """Measure a source's confusion on fresh draws, and weigh its cells to meet the target."""
-    settings, target, even = ground.settings, ground.target, _even(ground, source)
+    settings, target, even = context.settings, context.target, _even(context, source)
     measured = measure_sampler(
         even,
-        ground.generator,
-        ground.panel,
+        context.generator,
+        context.panel,
         settings.calibrate_n,
         (settings.seed + _CALIBRATION_SEED) % 2**63,
-        ground.draws_folder(even.digest, "calibrate"),
+        context.draws_folder(even.digest, "calibrate"),
         stage="calibrate",
         workers=settings.workers,
-        progress=ground.progress,
+        progress=context.progress,
     )
     calibration = calibrate(measured.confusion.counts, target, settings.seed)
     sampler = Sampler(
-        even.origin, target, calibration.weights, source, settings.to_dict(), ground.panel.digest
+        even.generator,
+        target,
+        calibration.weights,
+        source,
+        settings.to_dict(),
+        context.panel.digest,
     )
     return sampler, calibration
 
 
-MAKERS: dict[str, Callable[[Ground], Fitted]] = {
+METHODS: dict[str, Callable[[FitContext], FitResult]] = {
     "tilt": tilt_sampler,
     "mixture": mixture_sampler,
     "shift": shift_sampler,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.attributes import Groups
-from equipoise.core.errors import TooFewSamples
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.targets import Target
 from equipoise.stats.simplex import solve_weights
@@ -42,7 +42,7 @@ class Calibration:
         Whether `distance` is below 0.001.
     purity : numpy.ndarray, shape (K,), float64
         Share of requests that are achieved; NaN for a cell that was not requested.
-    calls : float
+    calls_per_verified_image : float
         Generator calls per verified image, target / purity summed over cells; a few too many
         where verified draws have a purer source of their own.
     measured : int
@@ -56,7 +56,7 @@ class Calibration:
     distance: float
     reachable: bool
     purity: NDArray[np.float64]
-    calls: float
+    calls_per_verified_image: float
     measured: int
 
 
@@ -75,29 +75,29 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
 
     Raises
     ------
-    TooFewSamples
+    InsufficientLabelsError
         When a cell of positive target was not requested, or a requested one gave no known image.
     """
-    groups = target.groups
+    grid = target.grid
     wanted = target.shares > 0
-    _check_requested(groups, wanted, counts)
+    _check_requested(grid, wanted, counts)
     requested = np.flatnonzero(counts.sum(axis=1))
     known = counts[requested, :-1].astype(np.float64)
-    check_known(groups, requested, known)
+    check_known(grid, requested, known)
     rates = known.sum(axis=1) / counts[requested].sum(axis=1)
     confusion = known / known.sum(axis=1, keepdims=True)
     shares = solve_weights(confusion, target.shares)
     expected = shares @ confusion
-    weights = np.zeros(groups.size)
+    weights = np.zeros(grid.size)
     weights[requested] = shares / rates
     weights /= weights.sum()
     # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
     rng = generator_for(seed, Stream.FIT, 2)
-    draws = np.zeros((_POSTERIOR_DRAWS, groups.size))
+    draws = np.zeros((_POSTERIOR_DRAWS, grid.size))
     for k in requested:
-        draws += weights[k] * rng.dirichlet(counts[k] + 1 / groups.size, _POSTERIOR_DRAWS)[:, :-1]
+        draws += weights[k] * rng.dirichlet(counts[k] + 1 / grid.size, _POSTERIOR_DRAWS)[:, :-1]
     low, high = np.quantile(draws / draws.sum(axis=1, keepdims=True), [0.025, 0.975], axis=0)
-    purity = np.full(groups.size, np.nan)
+    purity = np.full(grid.size, np.nan)
     purity[requested] = known[np.arange(len(requested)), requested] / counts[requested].sum(axis=1)
     distance = float(np.abs(expected - target.shares).sum() / 2)
     with np.errstate(divide="ignore"):
@@ -115,29 +115,33 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
     )
 
 
-def _check_requested(groups: Groups, wanted: NDArray[np.bool_], counts: NDArray[np.int64]) -> None:
+def _check_requested(
+    grid: AttributeGrid, wanted: NDArray[np.bool_], counts: NDArray[np.int64]
+) -> None:
     missed = np.flatnonzero(wanted & (counts.sum(axis=1) == 0))
     if len(missed):
-        raise TooFewSamples(
-            f"cell {groups.cells[missed[0]]!r}",
+        raise InsufficientLabelsError(
+            f"cell {grid.cells[missed[0]]!r}",
             "must be requested in some of the draws that calibrate",
             f"none of {counts.sum():,}",
             "Raise --calibrate-n.",
         )
 
 
-def check_known(groups: Groups, requested: NDArray[np.int64], known: NDArray[np.float64]) -> None:
+def check_known(
+    grid: AttributeGrid, requested: NDArray[np.int64], known: NDArray[np.float64]
+) -> None:
     """Check that each requested cell gave some known image.
 
     Raises
     ------
-    TooFewSamples
+    InsufficientLabelsError
         Otherwise, naming the cell.
     """
     for k, row in zip(requested, known, strict=True):
         if not row.sum():
-            raise TooFewSamples(
-                f"cell {groups.cells[k]!r}",
+            raise InsufficientLabelsError(
+                f"cell {grid.cells[k]!r}",
                 "must give some known image when it is requested",
                 "none",
                 "Lower --abstain-below, or label more codes.",

@@ -28,44 +28,44 @@ def write_card(run: RunFolder) -> Path:
     StorageError
         When the card cannot be written.
     """
-    figures, later = run.read_figures(), run.read_later()
+    record, later = run.read_record(), run.read_later()
     with layout_of_run(run):
-        card = make_card(figures, later)
+        card = make_card(record, later)
         text = to_markdown(card)
     write_json(run.path / "card.json", card)
     write_text(run.path / "card.md", text)
     return run.path / "card.md"
 
 
-def make_card(figures: dict[str, Any], later: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
+def make_card(record: dict[str, Any], later: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
     """Return the card of stored figures and of what was measured later, by docs/card.md."""
-    settings, result = figures["settings"], figures["results"][0]
+    settings, result = record["settings"], record["results"][0]
     corrected = later["corrected"]
     return {
         "format": FORMAT,
-        "generator": figures["generator"],
+        "generator": record["generator"],
         "classifiers": [
             {**model, "known_errors": corrected["errors"] if corrected else None}
-            for model in figures["models"]
+            for model in record["models"]
             if model["role"] == "classifier"
         ],
-        "attributes": figures["groups"]["attributes"],
-        "target": figures["target"],
+        "attributes": record["grid"]["attributes"],
+        "target": record["target"],
         "method": {
             "name": result["method"],
             "beta": result["tilt"]["beta"] if result["tilt"] else None,
             "calls_per_image": result["calls_per_image"],
         },
-        "before": _mix(figures["prior"]),
+        "before": _mix(record["prior"]),
         "after": _mix(result["representation"]),
         "purity": result["confusion"]["purity"],
         "corrected": corrected["corrections"] if corrected else None,
         "quality": later["quality"],
-        "cost": figures["cost"],
+        "cost": record["cost"],
         "seed": settings["seed"],
         "settings": settings,
-        "versions": figures["versions"],
-        "caveats": figures["caveats"],
+        "versions": record["versions"],
+        "caveats": record["caveats"],
     }
 
 

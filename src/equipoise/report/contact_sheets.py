@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.files import atomic_path
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import batches
@@ -101,7 +101,7 @@ def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint
 def write_pictures(
     run: RunFolder,
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     labels: Labels,
     seed: int,
     samplers: Mapping[str, Sampler],
@@ -120,7 +120,7 @@ def write_pictures(
 
     count = COLUMNS * ROWS
     write("prior", _images(generator, generator.prior.codes(seed, 0, count)))
-    for k in range(labels.groups.size):
+    for k in range(labels.grid.size):
         found = np.flatnonzero(labels.cells == k)[:COLUMNS]
         codes = [generator.prior.codes(seed, int(i), int(i) + 1) for i in found]
         chosen = np.concatenate(codes) if codes else np.empty((0, generator.dim), np.float32)
@@ -128,6 +128,6 @@ def write_pictures(
     for name, sampler in samplers.items():
         write(name, _images(generator, sampler.draw(count, seed).codes))
         for k in np.flatnonzero(sampler.target.shares).tolist():
-            cell = sampler.groups.cells[k]
+            cell = sampler.grid.cells[k]
             images = _images(generator, sampler.draw(COLUMNS, seed, cell=cell).codes)
-            write(f"{name}-cell-{k}", images, panel.read(images).cells != k)
+            write(f"{name}-cell-{k}", images, panel.predict(images).cells != k)

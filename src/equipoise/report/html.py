@@ -72,7 +72,7 @@ def layout_of_run(run: RunFolder) -> AbstractContextManager[None]:
     """As `layout_of`, for the figures of a run."""
     return layout_of(
         f"figures of run {run.path}",
-        "docs/figures.md",
+        "docs/record.md",
         f"Run `equipoise balance --out {run.path}` again.",
     )
 

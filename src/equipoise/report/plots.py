@@ -29,7 +29,7 @@ def share_bars(
     Parameters
     ----------
     series : sequence of (str, sequence of dict)
-        A legend and its shares (`Share` as stored in figures.json); all of the same names.
+        A legend and its shares (`Share` as stored in record.json); all of the same names.
     label : str
         Of the axis.
 
@@ -99,12 +99,14 @@ def frontier_plot(points: Sequence[dict[str, Any]], beta: float) -> str:
     """
     figure = Figure(figsize=(6.0, 3.4))
     axes = figure.subplots()
-    points = [point for point in points if isinstance(point["calls"], int | float)]
-    calls = [point["calls"] for point in points]
+    points = [
+        point for point in points if isinstance(point["calls_per_verified_image"], int | float)
+    ]
+    calls = [point["calls_per_verified_image"] for point in points]
     distances = [point["distance"] for point in points]
     axes.plot(calls, distances, "o-", color=COLOURS[1])
     for point in points:
-        place = (point["calls"], point["distance"])
+        place = (point["calls_per_verified_image"], point["distance"])
         axes.annotate(f"{point['beta']:g}", place, (4, 5), textcoords="offset points", fontsize=9)
         if point["beta"] == beta:
             axes.plot(*place, "o", markersize=13, markerfacecolor="none", color=COLOURS[2])

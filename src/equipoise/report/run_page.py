@@ -30,25 +30,25 @@ def render(run: RunFolder) -> Path:
     StorageError
         When the report cannot be written.
     """
-    figures, later = run.read_figures(), run.read_later()
+    record, later = run.read_record(), run.read_later()
     with layout_of_run(run):
-        html = _to_html(figures, later, run)
+        html = _to_html(record, later, run)
     write_text(run.report, html)
     return run.report
 
 
 def _to_html(
-    figures: dict[str, Any], later: dict[str, dict[str, Any] | None], run: RunFolder
+    record: dict[str, Any], later: dict[str, dict[str, Any] | None], run: RunFolder
 ) -> str:
     """Fill the template with figures, plots and pictures."""
-    results = figures["results"]
-    series = [("prior", figures["prior"])] + [(r["method"], r["representation"]) for r in results]
-    cells = [share["name"] for share in figures["prior"]["cells"]]
+    results = record["results"]
+    series = [("prior", record["prior"])] + [(r["method"], r["representation"]) for r in results]
+    cells = [share["name"] for share in record["prior"]["cells"]]
     return (
         environment()
         .get_template("report.html.jinja")
         .render(
-            figures=figures,
+            record=record,
             quality=later["quality"],
             corrected=later["corrected"],
             cells=cells,
@@ -58,7 +58,7 @@ def _to_html(
             cell_bars=Markup(share_bars([(name, r["cells"]) for name, r in series])),
             attribute_bars=[
                 Markup(share_bars([(name, r["attributes"][a]) for name, r in series]))
-                for a in range(len(figures["groups"]["attributes"]))
+                for a in range(len(record["grid"]["attributes"]))
             ],
             confusions=[
                 (r["method"], Markup(confusion_map(cells, r["confusion"]["counts"])))

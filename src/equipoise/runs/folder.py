@@ -4,7 +4,7 @@ settings.toml      resolved settings; `--config` reads it back
 labels/            labels of the prior's codes (Parquet shards)
 draws-<stage>-<digest>/  labels of samplers' draws: directed, calibrating, measuring
 directions.safetensors, sampler.safetensors
-figures.json       every number of the report; docs/figures.md names the fields
+record.json       every number of the report; docs/record.md names the fields
 quality.json       of `equipoise quality`; corrected.json of `equipoise label import --run`
 pictures/          contact sheets (PNG)
 report.html, card.json, card.md
@@ -12,20 +12,16 @@ report.html, card.json, card.md
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from equipoise.core.errors import FileFormatError
-from equipoise.runs.record import FORMAT, Figures
-from equipoise.core.files import storage, write_text
+from equipoise.core.files import read_object, storage, to_json, write_json, write_text
 from equipoise.core.settings import Settings, make_settings
-from equipoise.core.files import to_json, write_json, read_object
+from equipoise.runs.record import FORMAT, RunRecord
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ class RunFolder:
         """
         with storage(self.path):
             samplers = self.path.glob("sampler*.safetensors")
-            told = (self.path / name for name in ("figures.json", "card.json", "card.md"))
+            told = (self.path / name for name in ("record.json", "card.json", "card.md"))
             for path in (*told, self.report, self.directions, *samplers):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.path / "pictures", ignore_errors=True)
@@ -127,11 +123,11 @@ class RunFolder:
                 if path.is_file() and _measured_of(path) != sampler:
                     path.unlink()
 
-    def write_figures(self, figures: Figures) -> None:
+    def write_record(self, record: RunRecord) -> None:
         """Save the figures."""
-        write_json(self.path / "figures.json", figures)
+        write_json(self.path / "record.json", record)
 
-    def read_figures(self) -> dict[str, Any]:
+    def read_record(self) -> dict[str, Any]:
         """Read the figures back.
 
         Raises
@@ -139,14 +135,14 @@ class RunFolder:
         FileFormatError
             When the folder holds none, or a damaged file.
         """
-        path = self.path / "figures.json"
+        path = self.path / "record.json"
         remedy = f"Run `equipoise balance --out {self.path}` to the end."
-        figures = read_object(path, remedy)
-        if figures.get("format") != FORMAT:
+        record = read_object(path, remedy)
+        if record.get("format") != FORMAT:
             raise FileFormatError(
                 f"figures {path}", f"must have format {FORMAT}", "another", remedy
             )
-        return figures
+        return record
 
     def read_later(self) -> dict[str, dict[str, Any] | None]:
         """Read what was measured after the run, by name; None for what was not.

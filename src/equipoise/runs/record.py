@@ -1,20 +1,19 @@
-"""Every number of a run as one record, which is also the layout of `figures.json`."""
+"""Every number of a run as one record, which is also the layout of `record.json`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from equipoise.runtimes import zoo
-from equipoise.classifiers.base import Classifier, Described
-from equipoise.generators.base import Generator
-from equipoise.core.attributes import Groups
-from equipoise.methods.shift.hyperplanes import Directions
-from equipoise.measure.representation import Confusion, Representation
-from equipoise.methods import TiltAccount
-from equipoise.samplers.sampler import Origin
-from equipoise.methods.shift.shift import Moved
+from equipoise.classifiers.base import HasModelInfo
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.targets import Target
+from equipoise.measure.representation import Confusion, Representation
+from equipoise.methods import TiltInfo
+from equipoise.methods.shift.hyperplanes import Directions
+from equipoise.methods.shift.shift import ShiftInfo
+from equipoise.runtimes import zoo
+from equipoise.samplers.sampler import GeneratorRef
 
 FORMAT = 1
 
@@ -61,7 +60,7 @@ def model_used(role: str, part: Model) -> tuple[ModelUsed, ...]:
     found = [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
     if found:
         return tuple(found)
-    told = (part.licence, "", part.preprocessing) if isinstance(part, Described) else ()
+    told = (part.licence, "", part.preprocessing) if isinstance(part, HasModelInfo) else ()
     return (ModelUsed(role, part.name, part.digest, *told),)
 
 
@@ -80,7 +79,7 @@ class Result:
         Generator calls per delivered image.
     moved : tuple of (Moved or None), or None
         Shift: how far the codes of each cell moved; None for a cell of target 0.
-    tilt : TiltAccount or None
+    tilt : TiltInfo or None
         Tilt: latent classifier, frontier and calibration.
     """
 
@@ -88,8 +87,8 @@ class Result:
     representation: Representation
     confusion: Confusion
     calls_per_image: float
-    moved: tuple[Moved | None, ...] | None
-    tilt: TiltAccount | None
+    shift: tuple[ShiftInfo | None, ...] | None
+    tilt: TiltInfo | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class PlaneQuality:
+class HyperplaneInfo:
     """How well one hyperplane separates held-out codes."""
 
     attribute: str
@@ -127,22 +126,22 @@ class PlaneQuality:
 
 
 @dataclass(frozen=True, eq=False)
-class DirectionsQuality:
+class DirectionsInfo:
     """Quality of all hyperplanes, and cosines between their normals.
 
     `note` says why there are none, where a level had too few labels; else it is empty.
     """
 
-    planes: tuple[PlaneQuality, ...]
+    planes: tuple[HyperplaneInfo, ...]
     normals: tuple[str, ...]
     cosines: tuple[tuple[float, ...], ...]
     note: str = ""
 
 
-def directions_quality(directions: Directions) -> DirectionsQuality:
+def directions_info(directions: Directions) -> DirectionsInfo:
     """Return what reports tell of directions."""
     planes = tuple(
-        PlaneQuality(
+        HyperplaneInfo(
             direction.attribute.name,
             plane.positive,
             plane.accuracy,
@@ -154,27 +153,27 @@ def directions_quality(directions: Directions) -> DirectionsQuality:
         for direction in directions.directions
         for plane in direction.planes
     )
-    return DirectionsQuality(
+    return DirectionsInfo(
         planes, directions.normal_names, tuple(map(tuple, directions.cosines.tolist()))
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
+class RunRecord:
     """All that a report shows in numbers and words.
 
     Attributes
     ----------
     settings : dict
         Resolved settings, `Settings.to_dict`.
-    generator : Origin
+    generator : GeneratorRef
     models : tuple of ModelUsed
     caveats : tuple of str
-    groups : Groups
+    groups : AttributeGrid
     target : Target
     prior : Representation
         The generator's own mix against the target.
-    directions : DirectionsQuality
+    directions : DirectionsInfo
     results : tuple of Result
         One for each method, the chosen one first.
     cost : Cost
@@ -185,13 +184,13 @@ class Figures:
     """
 
     settings: dict[str, Any]
-    generator: Origin
+    generator: GeneratorRef
     models: tuple[ModelUsed, ...]
     caveats: tuple[str, ...]
-    groups: Groups
+    grid: AttributeGrid
     target: Target
     prior: Representation
-    directions: DirectionsQuality
+    directions: DirectionsInfo
     results: tuple[Result, ...]
     cost: Cost
     versions: dict[str, str]

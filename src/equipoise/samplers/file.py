@@ -14,20 +14,26 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import atomic_path
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions
 from equipoise.generators.base import Generator
 from equipoise.samplers.mixture import MixtureSource
-from equipoise.samplers.sampler import Origin, Sampler, Source, digest_arrays, groups_to_json
+from equipoise.samplers.sampler import (
+    GeneratorRef,
+    LatentSource,
+    Sampler,
+    digest_arrays,
+    grid_to_json,
+)
 from equipoise.samplers.tilt import TiltSource
 
 _FORMAT = 1
 _LARGEST_FILE = 4 * 2**30
 _REMEDY = "Make the sampler again with `equipoise balance`."
-_SOURCES: dict[str, Any] = {source.kind: source for source in (MixtureSource, TiltSource)}
+_SOURCES: dict[str, Any] = {source.method: source for source in (MixtureSource, TiltSource)}
 
 
 def save_sampler(sampler: Sampler, path: Path | str) -> None:
@@ -41,9 +47,9 @@ def save_sampler(sampler: Sampler, path: Path | str) -> None:
     tensors = {k: np.ascontiguousarray(v) for k, v in sampler.source.tensors().items()}
     metadata = {
         "format": _FORMAT,
-        "kind": sampler.source.kind,
-        "origin": vars(sampler.origin),
-        "groups": groups_to_json(sampler.groups),
+        "method": sampler.source.method,
+        "generator": vars(sampler.generator),
+        "attributes": grid_to_json(sampler.grid),
         "target": {"text": sampler.target.text, "shares": sampler.target.shares.tolist()},
         "weights": sampler.weights.tolist(),
         "parameters": dict(sampler.source.parameters()),
@@ -106,27 +112,27 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         )
     try:
         metadata = json.loads(text)
-        if metadata["format"] != _FORMAT or metadata["kind"] not in _SOURCES:
+        if metadata["format"] != _FORMAT or metadata["method"] not in _SOURCES:
             raise FileFormatError(
                 where,
-                f"must have format {_FORMAT} and a kind of {', '.join(_SOURCES)}",
-                f"format {metadata['format']} and kind {metadata['kind']!r}",
+                f"must have format {_FORMAT} and a method of {', '.join(_SOURCES)}",
+                f"format {metadata['format']} and method {metadata['method']!r}",
                 "Update Equipoise, or make the sampler again.",
             )
         if not isinstance(metadata["settings"], dict):
             raise TypeError("settings must be an object")
-        groups = _groups_from_json(metadata["groups"])
+        grid = _grid_from_json(metadata["attributes"])
         target = Target(
-            groups, np.array(metadata["target"]["shares"]), str(metadata["target"]["text"])
+            grid, np.array(metadata["target"]["shares"]), str(metadata["target"]["text"])
         )
-        origin = Origin(**metadata["origin"])
-        source: Source = _SOURCES[metadata["kind"]].from_stored(
-            tensors, metadata["parameters"], groups, origin.dim, where
+        made_for = GeneratorRef(**metadata["generator"])
+        source: LatentSource = _SOURCES[metadata["method"]].from_stored(
+            tensors, metadata["parameters"], grid, made_for.dim, where
         )
         weights = np.array(metadata["weights"], dtype=np.float64)
         # Files of earlier versions do not tell the panel.
         panel = str(metadata.get("panel", ""))
-        sampler = Sampler(origin, target, weights, source, metadata["settings"], panel)
+        sampler = Sampler(made_for, target, weights, source, metadata["settings"], panel)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, FileFormatError):
             raise
@@ -136,5 +142,7 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
     return sampler if generator is None else sampler.bound(generator)
 
 
-def _groups_from_json(items: list[dict[str, Any]]) -> Groups:
-    return Groups(tuple(Attribute(i["name"], tuple(i["levels"]), i["ordered"]) for i in items))
+def _grid_from_json(items: list[dict[str, Any]]) -> AttributeGrid:
+    return AttributeGrid(
+        tuple(Attribute(i["name"], tuple(i["levels"]), i["ordered"]) for i in items)
+    )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from equipoise.core.attributes import Groups
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError
 
 FOLDS = 3
@@ -36,7 +36,7 @@ class Network(nn.Module):
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, shape: Sequence[int], groups: Groups) -> None:
+    def __init__(self, shape: Sequence[int], grid: AttributeGrid) -> None:
         super().__init__()
         if len(shape) == 3:
             self.reduce: nn.Module = nn.Conv2d(shape[0], _CHANNELS, 1)
@@ -45,11 +45,11 @@ class Network(nn.Module):
             self.reduce = nn.Identity()
             width = int(np.prod(shape))
         self.hidden = nn.Linear(width, _HIDDEN)
-        self.levels = nn.Linear(_HIDDEN, sum(groups.shape))
-        self.cells = nn.Linear(_HIDDEN, groups.size)
-        self.scores = nn.Linear(_HIDDEN, len(groups.attributes))
-        starts = np.cumsum([0, *groups.shape[:-1]])
-        self.register_buffer("level_of_cell", torch.from_numpy(groups.levels + starts))
+        self.levels = nn.Linear(_HIDDEN, sum(grid.shape))
+        self.cells = nn.Linear(_HIDDEN, grid.size)
+        self.scores = nn.Linear(_HIDDEN, len(grid.attributes))
+        starts = np.cumsum([0, *grid.shape[:-1]])
+        self.register_buffer("level_of_cell", torch.from_numpy(grid.levels + starts))
         self.register_buffer("mean", torch.zeros(shape[0]))
         self.register_buffer("scale", torch.ones(shape[0]))
 
@@ -92,7 +92,7 @@ class _Stacked:
         return torch.baddbmm(self.head_offset, hidden, self.head)
 
 
-def _stack(members: Sequence[Network], groups: Groups) -> _Stacked:
+def _stack(members: Sequence[Network], grid: AttributeGrid) -> _Stacked:
     reduce = offset = None
     hidden, hidden_offset, head, head_offset = [], [], [], []
     first = [m.reduce for m in members]
@@ -127,7 +127,7 @@ class LatentClassifier:
 
     Attributes
     ----------
-    groups : Groups
+    groups : AttributeGrid
         The cells.
     stem_shape : tuple of int
         Shape of one code's stem features.
@@ -137,14 +137,14 @@ class LatentClassifier:
         Logits are divided by it, so that probabilities are calibrated on held-out codes.
     """
 
-    groups: Groups
+    grid: AttributeGrid
     stem_shape: tuple[int, ...]
     members: tuple[Network, ...]
     temperature: float
 
     @cached_property
     def _stacked(self) -> _Stacked:
-        return _stack(self.members, self.groups)
+        return _stack(self.members, self.grid)
 
     def log_probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return log P(cell | code) from stem features, shape (n, K), float32."""
@@ -172,7 +172,7 @@ class LatentClassifier:
 def latent_from_tensors(
     tensors: Mapping[str, NDArray[np.float32]],
     parameters: Mapping[str, Any],
-    groups: Groups,
+    grid: AttributeGrid,
     where: str,
 ) -> LatentClassifier:
     """Rebuild the classifier from stored arrays and numbers.
@@ -194,7 +194,7 @@ def latent_from_tensors(
             for name, array in tensors.items()
             if name.startswith(prefix)
         }
-        network = Network(shape, groups)
+        network = Network(shape, grid)
         try:
             found = network.load_state_dict(state, strict=False)
         except RuntimeError as error:
@@ -207,4 +207,4 @@ def latent_from_tensors(
                 where, "must hold the latent classifier's arrays", "others, or NaN", remedy
             )
         members.append(network.eval().requires_grad_(False))
-    return LatentClassifier(groups, shape, tuple(members), float(parameters["temperature"]))
+    return LatentClassifier(grid, shape, tuple(members), float(parameters["temperature"]))

@@ -29,11 +29,11 @@ _RIDGE = 0.01
 _FIRST, _FURTHER = 4, 2
 """Times that the factor is solved for in turn with the mixing of requests: more overshoot."""
 
-_FULL = 0.7
+_CLIP_QUANTILE = 0.7
 """Quantile of the factor, over what a request accepts, from which on codes are accepted in full;
 higher costs candidates."""
 
-_MADE_UP = 0.5
+_OVERCORRECTION = 0.5
 """Part of what the cut leaves unmatched that is asked for on top."""
 
 Shares = Callable[[NDArray[np.float64], NDArray[np.float64] | None], NDArray[np.float64]]
@@ -41,7 +41,7 @@ Shares = Callable[[NDArray[np.float64], NDArray[np.float64] | None], NDArray[np.
 
 
 @dataclass(frozen=True, eq=False)
-class Matching:
+class MeanMatchingFactor:
     """Factors of acceptance, min(1, exp(features . slope + offset)), on pooled stem features.
 
     Attributes
@@ -52,26 +52,29 @@ class Matching:
         A cell's own, since where a cell's codes lie the factor may be small throughout.
     """
 
-    slope: NDArray[np.float32]
+    coefficients: NDArray[np.float32]
     offsets: NDArray[np.float64]
 
     @classmethod
-    def none(cls, channels: int, cells: int) -> Matching:
+    def none(cls, channels: int, cells: int) -> MeanMatchingFactor:
         """Return factors that are 1 everywhere."""
         return cls(np.zeros(channels, np.float32), np.zeros(cells))
 
     def log_factors(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the logarithm of the factors from stem features, shape (n, K), at most 0."""
-        exponents = pooled(features) @ self.slope.astype(np.float64)
+        exponents = pooled(features) @ self.coefficients.astype(np.float64)
         return np.minimum(exponents[:, None] + self.offsets, 0.0)
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
-        return {"matching.slope": self.slope, "matching.offsets": self.offsets}
+        return {
+            "mean_matching.coefficients": self.coefficients,
+            "mean_matching.offsets": self.offsets,
+        }
 
 
 @dataclass(frozen=True, eq=False)
-class Axes:
+class WhitenedPCA:
     """Principal axes of pooled stem features, whitened.
 
     Attributes
@@ -82,16 +85,20 @@ class Axes:
     """
 
     mean: NDArray[np.float64]
-    turn: NDArray[np.float64]
+    components: NDArray[np.float64]
 
-    def place(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def coordinates_of(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the coordinates of pooled features, shape (n, D)."""
-        return (features - self.mean) @ self.turn
+        return (features - self.mean) @ self.components
 
-    def factors(self, slope: NDArray[np.float64], full: NDArray[np.float64]) -> Matching:
-        """Return exp(coordinates . slope), cut at each cell's `full` (of the exponent)."""
-        in_channels = self.turn @ slope
-        return Matching(in_channels.astype(np.float32), -self.mean @ in_channels - full)
+    def factors(
+        self, coefficients: NDArray[np.float64], log_clip: NDArray[np.float64]
+    ) -> MeanMatchingFactor:
+        """Return exp(coordinates . slope), cut at each cell's `log_clip` (of the exponent)."""
+        in_channels = self.components @ coefficients
+        return MeanMatchingFactor(
+            in_channels.astype(np.float32), -self.mean @ in_channels - log_clip
+        )
 
 
 def pooled(features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -106,16 +113,16 @@ def read_pooled(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.
     )
 
 
-def principal_axes(features: NDArray[np.float64], weights: NDArray[np.float64]) -> Axes:
+def principal_axes(features: NDArray[np.float64], weights: NDArray[np.float64]) -> WhitenedPCA:
     """Return the principal axes of pooled features, at most `PRINCIPAL`, none without variance."""
     mean, covariance = moments(features, weights)
     values, axes = np.linalg.eigh(covariance)
     kept = np.flatnonzero(values > 1e-9 * values[-1])[-PRINCIPAL:]
-    return Axes(mean, axes[:, kept] / np.sqrt(values[kept]))
+    return WhitenedPCA(mean, axes[:, kept] / np.sqrt(values[kept]))
 
 
 @dataclass(frozen=True, eq=False)
-class Matched:
+class BalancingSolution:
     """What entropy balancing found.
 
     Attributes
@@ -126,24 +133,26 @@ class Matched:
         The exponent from which on a request accepts codes in full.
     """
 
-    slope: NDArray[np.float64]
-    full: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    log_clip: NDArray[np.float64]
 
 
 def factors(
-    places: NDArray[np.float64], slope: NDArray[np.float64], full: NDArray[np.float64] | None
+    coordinates: NDArray[np.float64],
+    coefficients: NDArray[np.float64],
+    log_clip: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
     """Return exp(places . slope), shape (n, 1), or with cuts min(1, exp(. - cut)), shape (n, R)."""
-    exponents = (places @ slope)[:, None]
-    return np.exp(exponents if full is None else np.minimum(exponents - full, 0.0))
+    exponents = (coordinates @ coefficients)[:, None]
+    return np.exp(exponents if log_clip is None else np.minimum(exponents - log_clip, 0.0))
 
 
-def match(
-    places: NDArray[np.float64],
+def entropy_balance(
+    coordinates: NDArray[np.float64],
     accepted: NDArray[np.float64],
     shares: Shares,
     wanted: NDArray[np.float64],
-) -> Matched:
+) -> BalancingSolution:
     """Find the factor under which what requests accept has the wanted mean coordinates.
 
     Parameters
@@ -157,37 +166,41 @@ def match(
     wanted : numpy.ndarray, shape (D,), float64
     """
 
-    def solve(slope: NDArray[np.float64], goal: NDArray[np.float64], times: int) -> Matched:
+    def solve(
+        coefficients: NDArray[np.float64], goal: NDArray[np.float64], times: int
+    ) -> BalancingSolution:
         for _ in range(times):
-            sums = (accepted * factors(places, slope, None)).sum(axis=0)
-            mass = accepted @ (shares(slope, None) / sums)
-            slope = _entropy_balance(places, mass / mass.sum(), goal, slope)
-        kept = accepted * factors(places, slope, None)
-        exponents = places @ slope
-        full = [weighted_quantile(exponents, own, _FULL) for own in kept.T]
-        return Matched(slope, np.array(full))
+            sums = (accepted * factors(coordinates, coefficients, None)).sum(axis=0)
+            mass = accepted @ (shares(coefficients, None) / sums)
+            coefficients = _minimise_dual(coordinates, mass / mass.sum(), goal, coefficients)
+        kept = accepted * factors(coordinates, coefficients, None)
+        exponents = coordinates @ coefficients
+        log_clip = [weighted_quantile(exponents, own, _CLIP_QUANTILE) for own in kept.T]
+        return BalancingSolution(coefficients, np.array(log_clip))
 
-    uncut = solve(np.zeros(places.shape[1]), wanted, _FIRST)
-    kept = accepted * factors(places, uncut.slope, uncut.full)
-    reached = (kept / kept.sum(axis=0)) @ shares(uncut.slope, uncut.full) @ places
-    return solve(uncut.slope, wanted + _MADE_UP * (wanted - reached), _FURTHER)
+    uncut = solve(np.zeros(coordinates.shape[1]), wanted, _FIRST)
+    kept = accepted * factors(coordinates, uncut.coefficients, uncut.log_clip)
+    reached = (kept / kept.sum(axis=0)) @ shares(uncut.coefficients, uncut.log_clip) @ coordinates
+    return solve(uncut.coefficients, wanted + _OVERCORRECTION * (wanted - reached), _FURTHER)
 
 
-def _entropy_balance(
-    places: NDArray[np.float64],
+def _minimise_dual(
+    coordinates: NDArray[np.float64],
     mass: NDArray[np.float64],
     wanted: NDArray[np.float64],
     start: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Minimise the dual, log sum(mass exp(places . slope)) - slope . wanted, with a ridge."""
 
-    def dual(slope: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        exponents = places @ slope
+    def dual(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        exponents = coordinates @ coefficients
         top = exponents.max()
         tilted = mass * np.exp(exponents - top)
         total = tilted.sum()
-        value = np.log(total) + top - slope @ wanted + _RIDGE * slope @ slope / 2
-        return float(value), tilted @ places / total - wanted + _RIDGE * slope
+        value = (
+            np.log(total) + top - coefficients @ wanted + _RIDGE * coefficients @ coefficients / 2
+        )
+        return float(value), tilted @ coordinates / total - wanted + _RIDGE * coefficients
 
     found = minimize(dual, start, jac=True, method="L-BFGS-B")
     return np.asarray(found.x, np.float64)

@@ -19,8 +19,8 @@ from scipy.special import logsumexp
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from equipoise.core.attributes import Groups
-from equipoise.core.errors import FileFormatError, InputError, TooFewSamples
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.generators.base import Generator
 
@@ -97,7 +97,7 @@ def fit_mixture(
     ------
     InputError
         When `components` is neither a positive whole number nor "bic".
-    TooFewSamples
+    InsufficientLabelsError
         When there are fewer codes than components, or fewer than 2.
     """
     if components != "bic" and (not isinstance(components, int) or components < 1):
@@ -108,7 +108,7 @@ def fit_mixture(
     tried = tuple(count for count in tried if count == min(tried) or count < len(codes))
     least = max(2, min(tried))
     if len(codes) < least:
-        raise TooFewSamples(
+        raise InsufficientLabelsError(
             "mixture", f"needs at least {least} codes", len(codes), "Give it more codes."
         )
     rows = codes.astype(np.float64)
@@ -131,12 +131,12 @@ def fit_mixture(
 class MixtureSource:
     """Codes for requested cells from one mixture a cell; None for a cell that is never asked for.
 
-    A `Source` of `equipoise.samplers.sampler`.
+    A `LatentSource` of `equipoise.samplers.sampler`.
     """
 
     mixtures: tuple[Mixture | None, ...]
 
-    kind = "mixture"
+    method = "mixture"
     for_verified = None
 
     @property
@@ -181,7 +181,7 @@ class MixtureSource:
         cls,
         tensors: Mapping[str, NDArray[np.float64]],
         parameters: Mapping[str, Any],
-        groups: Groups,
+        grid: AttributeGrid,
         dim: int,
         where: str,
     ) -> MixtureSource:
@@ -193,7 +193,7 @@ class MixtureSource:
             When an array is missing, of a wrong shape, or no distribution.
         """
         mixtures: list[Mixture | None] = []
-        for k in range(groups.size):
+        for k in range(grid.size):
             parts = [tensors.get(f"{k}.{name}") for name in ("weights", "means", "covariances")]
             if all(part is None for part in parts):
                 mixtures.append(None)

@@ -52,11 +52,13 @@ class HalfSpaces:
     thresholds: NDArray[np.float64]
 
     @classmethod
-    def whole(cls, cells: int, dim: int) -> HalfSpaces:
+    def unrestricted(cls, cells: int, dim: int) -> HalfSpaces:
         """Return the whole prior for each cell."""
         return cls(np.zeros((cells, dim), np.float32), np.full(cells, -np.inf))
 
-    def narrowed(self, cell: int, normal: NDArray[np.float32], threshold: float) -> HalfSpaces:
+    def with_halfspace(
+        self, cell: int, normal: NDArray[np.float32], threshold: float
+    ) -> HalfSpaces:
         """Return them with another half-space for one cell."""
         normals, thresholds = self.normals.copy(), self.thresholds.copy()
         normals[cell], thresholds[cell] = normal, threshold
@@ -82,11 +84,11 @@ class HalfSpaces:
         step = along.astype(np.float32) - codes @ normal
         return np.asarray(codes + step[:, None] * normal)
 
-    def mass(self) -> NDArray[np.float64]:
+    def prior_mass(self) -> NDArray[np.float64]:
         """Return the prior's share in each half-space, shape (K,)."""
         return np.asarray(ndtr(-self.thresholds), np.float64)
 
-    def hold(self, codes: NDArray[np.float32], cells: slice = slice(None)) -> NDArray[np.bool_]:
+    def contains(self, codes: NDArray[np.float32], cells: slice = slice(None)) -> NDArray[np.bool_]:
         """Tell which codes lie in the half-spaces of some cells, shape (n, cells)."""
         return np.asarray(codes @ self.normals[cells].T >= self.thresholds[cells])
 
@@ -135,7 +137,7 @@ _LEAST_ACCEPTED = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Screen:
+class Prefilter:
     """Ceilings of the log chance of acceptance, from bare codes.
 
     Attributes
@@ -149,9 +151,9 @@ class Screen:
     bias1: NDArray[np.float32]
     weight2: NDArray[np.float32]
     bias2: NDArray[np.float32]
-    margins: NDArray[np.float32]
+    log_margins: NDArray[np.float32]
 
-    def ceilings(self, codes: NDArray[np.float32], cells: slice) -> NDArray[np.float32]:
+    def log_upper_bounds(self, codes: NDArray[np.float32], cells: slice) -> NDArray[np.float32]:
         """Return the ceilings of some cells' log chances, shape (n, cells)."""
         weight, bias = torch.from_numpy(self.weight1), torch.from_numpy(self.bias1)
         columns = torch.from_numpy(np.ascontiguousarray(self.weight2[:, cells]))
@@ -159,25 +161,25 @@ class Screen:
             hidden = torch.addmm(bias, torch.from_numpy(codes), weight).relu_()
             logits = hidden @ columns + torch.from_numpy(self.bias2[cells])
             log_guesses: NDArray[np.float32] = functional.logsigmoid(logits).numpy()
-        return log_guesses + self.margins[cells]
+        return log_guesses + self.log_margins[cells]
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
-        return {f"screen.{name}": value for name, value in vars(self).items()}
+        return {f"prefilter.{name}": value for name, value in vars(self).items()}
 
 
-def fit_screen(
+def fit_prefilter(
     codes: NDArray[np.float32],
-    log_chances: NDArray[np.float64],
+    log_acceptance: NDArray[np.float64],
     own: Sequence[NDArray[np.int64]],
     seed: int,
-) -> Screen:
+) -> Prefilter:
     """Fit the screen to codes that the latent classifier has read.
 
     Parameters
     ----------
     codes : numpy.ndarray, shape (n, dim), float32
-    log_chances : numpy.ndarray, shape (n, K), float64
+    log_acceptance : numpy.ndarray, shape (n, K), float64
         Logarithm of the probability that each cell accepts the code; -inf where it never does.
     own : sequence of numpy.ndarray, int64
         For each cell the rows that are drawn as its candidates are.
@@ -186,7 +188,7 @@ def fit_screen(
     """
     held_out = generator_for(seed, Stream.SPLIT, 1).random(len(codes)) < _HELD_OUT
     fitted = np.flatnonzero(~held_out)
-    targets = torch.from_numpy(np.exp(log_chances[fitted]).astype(np.float32))
+    targets = torch.from_numpy(np.exp(log_acceptance[fitted]).astype(np.float32))
     rows = torch.from_numpy(codes[fitted])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -206,24 +208,24 @@ def fit_screen(
                 optimiser.step()
             schedule.step()
     state = {name: value.numpy() for name, value in network.state_dict().items()}
-    plain = Screen(
+    plain = Prefilter(
         state["0.weight"].T.copy(),
         state["0.bias"],
         state["2.weight"].T.copy(),
         state["2.bias"],
         np.zeros(targets.shape[1], np.float32),
     )
-    margins = []
+    log_margins = []
     for cell, candidates in enumerate(own):
         judged = candidates[held_out[candidates]]
-        guesses = plain.ceilings(codes[judged], slice(cell, cell + 1))[:, 0]
-        margins.append(_margin(guesses, log_chances[judged, cell]))
-    return replace(plain, margins=np.array(margins, np.float32))
+        guesses = plain.log_upper_bounds(codes[judged], slice(cell, cell + 1))[:, 0]
+        log_margins.append(_margin(guesses, log_acceptance[judged, cell]))
+    return replace(plain, log_margins=np.array(log_margins, np.float32))
 
 
-def _margin(guesses: NDArray[np.float32], log_chances: NDArray[np.float64]) -> float:
+def _margin(guesses: NDArray[np.float32], log_acceptance: NDArray[np.float64]) -> float:
     """Return what to add to the log guesses so that they cut `LOST_UNREAD` of the acceptance."""
-    chances = np.exp(log_chances)
+    chances = np.exp(log_acceptance)
     allowed = LOST_UNREAD * chances.sum()
 
     def excess(margin: float) -> float:

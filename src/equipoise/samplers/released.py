@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.attributes import Groups
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.runtimes.pickles.arrays import ARRAY_NAMES, array_of
-from equipoise.runtimes.pickles.reader import Call, Name, foreign, read_pickle
+from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle
 from equipoise.runtimes.torchscript import read_model
 from equipoise.samplers.mixture import Mixture, MixtureSource
-from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 
 def import_mixtures(
-    path: Path, generator: Generator, groups: Groups, settings: Mapping[str, Any]
+    path: Path, generator: Generator, grid: AttributeGrid, settings: Mapping[str, Any]
 ) -> Sampler:
     """Return a sampler, bound to a generator, that asks for each cell of a file alike.
 
@@ -38,7 +38,7 @@ def import_mixtures(
         See `equipoise.samplers.released.read_mixtures`.
     generator : Generator
         The one in whose codes the mixtures are; the file does not tell which that is.
-    groups : Groups
+    groups : AttributeGrid
         The attributes, in the order of a key's parts. A positive distance is an attribute's last
         level, a negative one its first; levels between have no mixture and are never asked for.
     settings : mapping
@@ -53,20 +53,20 @@ def import_mixtures(
     where = f"mixtures file {path}"
     mixtures: dict[int, Mixture] = {}
     for key, mixture in read_mixtures(path).items():
-        cell = cell_of_key(key, groups, where)
+        cell = cell_of_key(key, grid, where)
         if cell in mixtures:
-            rule = f"must have one mixture for {groups.cells[cell]!r}"
+            rule = f"must have one mixture for {grid.cells[cell]!r}"
             raise FileFormatError(where, rule, f"another, {key[:80]!r}", "Split the file.")
         mixtures[cell] = mixture
-    given = MixtureSource(tuple(mixtures.get(k) for k in range(groups.size)))
+    given = MixtureSource(tuple(mixtures.get(k) for k in range(grid.size)))
     # What is read back from arrays is checked: shapes, weights, means and covariances.
-    source = MixtureSource.from_stored(given.tensors(), {}, groups, generator.dim, where)
+    source = MixtureSource.from_stored(given.tensors(), {}, grid, generator.dim, where)
     shares = source.cells / source.cells.sum()
     text = "uniform" if source.cells.all() else f"uniform over the {len(mixtures)} cells of a file"
-    return Sampler(Origin.of(generator), Target(groups, shares, text), shares, source, settings)
+    return Sampler(GeneratorRef.of(generator), Target(grid, shares, text), shares, source, settings)
 
 
-def cell_of_key(key: str, groups: Groups, where: str) -> int:
+def cell_of_key(key: str, grid: AttributeGrid, where: str) -> int:
     """Return the cell that a key's signed distances tell.
 
     Raises
@@ -77,23 +77,25 @@ def cell_of_key(key: str, groups: Groups, where: str) -> int:
     Examples
     --------
     >>> from equipoise.core.attributes import Attribute
-    >>> groups = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
-    >>> groups.cells[cell_of_key("3.0_-3.0", groups, "file")]
+    >>> grid = AttributeGrid(
+    ...     (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light")))
+    ... )
+    >>> grid.cells[cell_of_key("3.0_-3.0", grid, "file")]
     'smiling=yes, tone=dark'
     """
     try:
         distances = np.array([float(part) for part in key.split("_")])
     except ValueError:
         distances = np.array([])
-    if len(distances) != len(groups.names) or not (np.isfinite(distances) & (distances != 0)).all():
+    if len(distances) != len(grid.names) or not (np.isfinite(distances) & (distances != 0)).all():
         raise FileFormatError(
             f"key {key[:80]!r} of {where}",
-            f"must hold a signed distance for each of {', '.join(groups.names)}",
+            f"must hold a signed distance for each of {', '.join(grid.names)}",
             f"{len(key.split('_'))} parts",
             "Pass --attributes in the order of the key's parts.",
         )
-    levels = [n - 1 if d > 0 else 0 for n, d in zip(groups.shape, distances, strict=True)]
-    return int(np.ravel_multi_index(levels, groups.shape))
+    levels = [n - 1 if d > 0 else 0 for n, d in zip(grid.shape, distances, strict=True)]
+    return int(np.ravel_multi_index(levels, grid.shape))
 
 
 _MIXTURES = frozenset(
@@ -125,11 +127,11 @@ def read_mixtures(path: Path) -> dict[str, Mixture]:
     try:
         content = read_pickle(io.BytesIO(read_model(path)), ARRAY_NAMES | _MIXTURES, where)
         if not isinstance(content, dict) or not 0 < len(content) <= _MOST:
-            raise foreign(where, f"must be a dict of 1 to {_MOST} mixtures", _kind(content))
+            raise bad_checkpoint(where, f"must be a dict of 1 to {_MOST} mixtures", _kind(content))
         found, held = {}, 0
         for key, value in content.items():
             if type(key) is not str:
-                raise foreign(where, "must have text as keys", repr(key)[:80])
+                raise bad_checkpoint(where, "must have text as keys", repr(key)[:80])
             found[key] = mixture = _mixture(value, f"{key[:80]!r} of {where}", _MOST_NUMBERS - held)
             held += mixture.covariances.size
         return found
@@ -141,28 +143,32 @@ def _mixture(value: Any, where: str, room: int) -> Mixture:
     if isinstance(value, Call) and value.name in _MIXTURES:
         value = value.state
     if not isinstance(value, Mapping):
-        raise foreign(where, "must be a mixture", _kind(value))
+        raise bad_checkpoint(where, "must be a mixture", _kind(value))
     names = ("weights_", "means_", "covariances_")
     missing = [name for name in (*names, "covariance_type") if name not in value]
     if missing:
-        raise foreign(where, "must be fitted", f"one without {', '.join(missing)}")
+        raise bad_checkpoint(where, "must be fitted", f"one without {', '.join(missing)}")
     weights, means, covariances = (array_of(value[name], f"{name} of {where}") for name in names)
     if weights.ndim != 1 or means.ndim != 2 or len(weights) != len(means) or not weights.size:
-        raise foreign(where, "must have a weight for each mean", (weights.shape, means.shape))
+        raise bad_checkpoint(
+            where, "must have a weight for each mean", (weights.shape, means.shape)
+        )
     count, dim = means.shape
     # A spherical covariance is one number, which stands for dim * dim.
     if count * dim * dim > room:
-        raise foreign(where, f"must have at most {_MOST_NUMBERS:,} covariances with all", "more")
+        raise bad_checkpoint(
+            where, f"must have at most {_MOST_NUMBERS:,} covariances with all", "more"
+        )
     full = _full(covariances, str(value["covariance_type"]), count, dim)
     if full is None:
-        raise foreign(
+        raise bad_checkpoint(
             where,
             f"must have covariances of its type, {str(value['covariance_type'])[:80]!r}",
             covariances.shape,
         )
     total = float(weights.sum())
     if not abs(total - 1) <= 1e-3:
-        raise foreign(where, "must have weights that sum to 1", total)
+        raise bad_checkpoint(where, "must have weights that sum to 1", total)
     return Mixture(weights / total, means, full)
 
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import Panel
-from equipoise.core.attributes import Groups
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, check_count
 from equipoise.core.parallel import batches
 from equipoise.core.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
@@ -23,7 +23,7 @@ from equipoise.generators.base import Generator
 _REMEDY = "Make the sampler again with `equipoise balance`."
 
 
-class Source(Protocol):
+class LatentSource(Protocol):
     """Where the codes of a requested cell come from.
 
     Attributes
@@ -34,7 +34,7 @@ class Source(Protocol):
         Which cells can be requested.
     """
 
-    kind: str
+    method: str
 
     @property
     def cells(self) -> NDArray[np.bool_]:
@@ -42,7 +42,7 @@ class Source(Protocol):
         ...
 
     @property
-    def for_verified(self) -> Source | None:
+    def for_verified(self) -> LatentSource | None:
         """Another source for draws that are kept only where they came out; None for the same."""
         ...
 
@@ -52,7 +52,7 @@ class Source(Protocol):
         """Return one code for each requested cell; depends on (seed, key, requested) alone."""
         ...
 
-    def bound(self, generator: Generator) -> Source:
+    def bound(self, generator: Generator) -> LatentSource:
         """Return the source with the generator that it draws with, where it needs one."""
         ...
 
@@ -66,7 +66,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Origin:
+class GeneratorRef:
     """The generator that a sampler feeds."""
 
     name: str
@@ -75,13 +75,13 @@ class Origin:
     dim: int
 
     @classmethod
-    def of(cls, generator: Generator) -> Origin:
+    def of(cls, generator: Generator) -> GeneratorRef:
         """Describe a generator."""
         return cls(generator.name, generator.digest, generator.space, generator.dim)
 
 
 @dataclass(frozen=True, eq=False)
-class Draws:
+class LatentBatch:
     """Codes with the cell that was asked for.
 
     Attributes
@@ -104,13 +104,13 @@ class Sampler:
 
     Parameters
     ----------
-    origin : Origin
+    origin : GeneratorRef
         The generator that it was made for.
     target : Target
         What the images are to follow.
     weights : numpy.ndarray, shape (K,), float64
         How often each cell is requested; sums to 1.
-    source : Source
+    source : LatentSource
         Where the codes of a cell come from.
     settings : mapping
         Resolved settings of the run that made it, JSON values.
@@ -123,17 +123,17 @@ class Sampler:
         When the weights are no distribution, or ask for a cell that the source lacks.
     """
 
-    origin: Origin
+    generator: GeneratorRef
     target: Target
     weights: NDArray[np.float64]
-    source: Source
+    source: LatentSource
     settings: Mapping[str, Any] = field(default_factory=dict)
     panel: str = ""
 
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights, dtype=np.float64)
         if (
-            weights.shape != (self.groups.size,)
+            weights.shape != (self.grid.size,)
             or not (weights >= 0).all()
             or not abs(weights.sum() - 1) <= 1e-9
         ):
@@ -142,7 +142,7 @@ class Sampler:
             )
         for k in np.flatnonzero((weights > 0) & ~self.source.cells):
             raise InputError(
-                f"weight of cell {self.groups.cells[k]!r}",
+                f"weight of cell {self.grid.cells[k]!r}",
                 "must be 0 where the sampler has no source of codes",
                 weights[k],
                 _REMEDY,
@@ -150,11 +150,13 @@ class Sampler:
         object.__setattr__(self, "_block", lru_cache(maxsize=4)(self._compute_block))
 
     @property
-    def groups(self) -> Groups:
+    def grid(self) -> AttributeGrid:
         """The cells."""
-        return self.target.groups
+        return self.target.grid
 
-    def draw(self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0) -> Draws:
+    def draw(
+        self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0
+    ) -> LatentBatch:
         """Draw codes start..start+n-1 of the seed.
 
         Parameters
@@ -174,7 +176,7 @@ class Sampler:
         InputError
             When n, seed or start breaks its rule, or the cell is unknown or has target 0, or a
             tilt was loaded without its generator.
-        TooFewSamples
+        InsufficientLabelsError
             When a cell of a tilt accepts next to nothing.
         """
         check_count("n", n, "Pass --n 1000.")
@@ -188,28 +190,26 @@ class Sampler:
         ]
         codes, requested = zip(*parts, strict=True)
         index = np.arange(start, start + n)
-        return Draws(index, np.concatenate(codes), np.concatenate(requested))
+        return LatentBatch(index, np.concatenate(codes), np.concatenate(requested))
 
     def stream(
         self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0, batch: int = 256
-    ) -> Iterator[Draws]:
+    ) -> Iterator[LatentBatch]:
         """Yield the draws of `draw` batch by batch, holding one block at a time."""
         check_count("n", n, "Pass --n 1000.")
         for low, high in batches(start, start + n, batch):
             yield self.draw(high - low, seed, cell=cell, start=low)
 
     def _requestable(self, cell: str) -> int:
-        number = self.groups.index(cell)
+        number = self.grid.index(cell)
         if self.target.shares[number] == 0 or not self.source.cells[number]:
             possible = [
-                c
-                for c, share in zip(self.groups.cells, self.target.shares, strict=True)
-                if share > 0
+                c for c, share in zip(self.grid.cells, self.target.shares, strict=True) if share > 0
             ]
             raise InputError(
                 "cell",
                 f"must be one with a positive share in the target ({'; '.join(possible)})",
-                self.groups.cells[number],
+                self.grid.cells[number],
                 "Ask for another cell, or balance with a target that holds this one.",
             )
         return number
@@ -267,15 +267,15 @@ class Sampler:
         FileFormatError
             Otherwise.
         """
-        if Origin.of(generator) != self.origin:
+        if GeneratorRef.of(generator) != self.generator:
             raise FileFormatError(
                 "sampler",
                 f"must be of the generator {generator.name!r} ({generator.digest[:12]})",
-                f"one of {self.origin.name!r} ({self.origin.digest[:12]})",
-                f"Use it with the generator {self.origin.name!r}, or make one for this generator.",
+                f"one of {self.generator.name!r} ({self.generator.digest[:12]})",
+                f"Use it with {self.generator.name!r}, or make one for this generator.",
             )
 
-    def check_models(self, generator: Generator, panel: Panel) -> None:
+    def check_models(self, generator: Generator, panel: ClassifierPanel) -> None:
         """Check that the generator is the sampler's own, and that the panel reads its cells.
 
         Cells are numbers, so a panel of the same attributes in another order would mistake them.
@@ -288,15 +288,15 @@ class Sampler:
             When the panel reads other attributes or levels, or in another order.
         """
         self.check_generator(generator)
-        if panel.groups != self.groups:
+        if panel.grid != self.grid:
             raise InputError(
                 "attributes",
-                f"must be those of the sampler, {', '.join(self.groups.names)}, with their levels",
-                ", ".join(panel.groups.names),
+                f"must be those of the sampler, {', '.join(self.grid.names)}, with their levels",
+                ", ".join(panel.grid.names),
                 "Leave --attributes out, or open a panel of them in this order.",
             )
 
-    def check_panel(self, panel: Panel) -> None:
+    def check_panel(self, panel: ClassifierPanel) -> None:
         """Check that this panel reads as the one that the sampler's labels came from.
 
         Raises
@@ -316,15 +316,16 @@ class Sampler:
     def describe(self) -> str:
         """Return a few lines on what it draws, and by which method."""
         lines = [
-            f"sampler of {self.source.kind} for {self.origin.name} "
-            f"(space {self.origin.space}, {self.origin.dim} values, {self.origin.digest[:12]})",
+            f"sampler of {self.source.method} for {self.generator.name} "
+            f"(space {self.generator.space}, {self.generator.dim} values, "
+            f"{self.generator.digest[:12]})",
             f"target: {self.target.text}",
         ]
-        width = max(map(len, self.groups.cells))
+        width = max(map(len, self.grid.cells))
         lines += [
             f"  {cell:{width}}  target {share:7.2%}  requested {weight:7.2%}"
             for cell, share, weight in zip(
-                self.groups.cells, self.target.shares, self.weights, strict=True
+                self.grid.cells, self.target.shares, self.weights, strict=True
             )
         ]
         return "\n".join(lines)
@@ -332,8 +333,8 @@ class Sampler:
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the draws."""
-        head = [vars(self.origin), groups_to_json(self.groups), self.weights.tolist()]
-        text = json.dumps([*head, self.source.kind, dict(self.source.parameters())])
+        head = [vars(self.generator), grid_to_json(self.grid), self.weights.tolist()]
+        text = json.dumps([*head, self.source.method, dict(self.source.parameters())])
         return digest_arrays(self.source.tensors(), text)
 
 
@@ -347,8 +348,8 @@ def digest_arrays(tensors: Mapping[str, NDArray[Any]], text: str) -> str:
     return digest.hexdigest()
 
 
-def groups_to_json(groups: Groups) -> list[dict[str, Any]]:
+def grid_to_json(grid: AttributeGrid) -> list[dict[str, Any]]:
     """Return cells as JSON values."""
     return [
-        {"name": a.name, "levels": list(a.levels), "ordered": a.ordered} for a in groups.attributes
+        {"name": a.name, "levels": list(a.levels), "ordered": a.ordered} for a in grid.attributes
     ]

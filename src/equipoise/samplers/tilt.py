@@ -21,17 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.attributes import Groups
-from equipoise.core.errors import FileFormatError, InputError, TooFewSamples
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.files import stored_array
 from equipoise.core.parallel import batches, one_thread
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.generators.base import Generator
 from equipoise.samplers.latent_classifier import LatentClassifier, latent_from_tensors
-from equipoise.samplers.mean_matching import Matching
-from equipoise.samplers.proposals import HalfSpaces, Screen
+from equipoise.samplers.mean_matching import MeanMatchingFactor
+from equipoise.samplers.proposals import HalfSpaces, Prefilter
 
-AVOIDANCE = 4.0
+AVOIDANCE_POWER = 4.0
 """How much sharper cells of target 0 are avoided than wanted ones are sought."""
 
 _VERIFIED = "verified."
@@ -58,33 +58,37 @@ class Tilt:
         c_k; infinite for a cell that cannot be requested.
     clearances : numpy.ndarray, shape (K,), float64
         Probability of no unwanted cell from which on codes are accepted in full, above 0.
-    matching : Matching
+    matching : MeanMatchingFactor
         The factor that keeps the images' mean.
     """
 
     beta: float
-    ceilings: NDArray[np.float64]
-    clearances: NDArray[np.float64]
-    matching: Matching
+    acceptance_thresholds: NDArray[np.float64]
+    avoidance_thresholds: NDArray[np.float64]
+    matching: MeanMatchingFactor
 
     @property
     def cells(self) -> NDArray[np.bool_]:
         """Which cells can be requested, shape (K,)."""
-        return np.isfinite(self.ceilings)
+        return np.isfinite(self.acceptance_thresholds)
 
-    def log_chances(
+    def log_acceptance(
         self, log_h: NDArray[np.floating], log_factors: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the logarithm of the probability that each cell accepts each code, (n, K)."""
-        return log_chances(log_h, self.ceilings, self.clearances, self.beta, log_factors)
+        return log_acceptance(
+            log_h, self.acceptance_thresholds, self.avoidance_thresholds, self.beta, log_factors
+        )
 
     def of_stem(
         self, classifier: LatentClassifier, stem: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """Return the log chances of codes with these stem features, shape (n, K)."""
-        return self.log_chances(classifier.log_probabilities(stem), self.matching.log_factors(stem))
+        return self.log_acceptance(
+            classifier.log_probabilities(stem), self.matching.log_factors(stem)
+        )
 
-    def judged(
+    def evaluated(
         self, generator: Generator, classifier: LatentClassifier, codes: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """Return the log chances of codes, shape (n, K), reading a few stems at a time."""
@@ -98,8 +102,8 @@ class Tilt:
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
         return {
-            "ceilings": self.ceilings,
-            "clearances": self.clearances,
+            "acceptance_thresholds": self.acceptance_thresholds,
+            "avoidance_thresholds": self.avoidance_thresholds,
             **self.matching.tensors(),
         }
 
@@ -114,7 +118,7 @@ class TiltSource:
     tilt : Tilt
     half_spaces : HalfSpaces
         Where each cell's candidates come from.
-    screen : Screen
+    screen : Prefilter
         Drops hopeless candidates.
     acceptance : numpy.ndarray, shape (K,), float64
         Share of the prior's codes that each cell accepts.
@@ -128,12 +132,12 @@ class TiltSource:
     classifier: LatentClassifier
     tilt: Tilt
     half_spaces: HalfSpaces
-    screen: Screen
+    prefilter: Prefilter
     acceptance: NDArray[np.float64]
     generator: Generator | None = None
     for_verified: TiltSource | None = None
 
-    kind = "tilt"
+    method = "tilt"
 
     @property
     def cells(self) -> NDArray[np.bool_]:
@@ -147,10 +151,10 @@ class TiltSource:
 
     def chances(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probability that each cell accepts each code, shape (n, K)."""
-        screened = self.screen.ceilings(codes, slice(None))
-        judged = self.tilt.judged(self._generator(), self.classifier, codes)
-        chances = np.exp(np.minimum(judged, screened))
-        return np.asarray(np.where(self.half_spaces.hold(codes), chances, 0.0))
+        prefiltered = self.prefilter.log_upper_bounds(codes, slice(None))
+        evaluated = self.tilt.evaluated(self._generator(), self.classifier, codes)
+        chances = np.exp(np.minimum(evaluated, prefiltered))
+        return np.asarray(np.where(self.half_spaces.contains(codes), chances, 0.0))
 
     def _generator(self) -> Generator:
         if self.generator is None:
@@ -171,7 +175,7 @@ class TiltSource:
         ------
         InputError
             When the source was loaded and not yet bound to its generator.
-        TooFewSamples
+        InsufficientLabelsError
             When a cell accepts too few candidates.
         """
         generator = self._generator()
@@ -189,17 +193,17 @@ class TiltSource:
         """Return the first `count` codes that the cell accepts from the candidates of this key."""
         rng = generator_for(seed, Stream.SOURCE, *key)
         source = int(rng.integers(2**62))
-        rate = self.acceptance[cell] / self.half_spaces.mass()[cell]
+        rate = self.acceptance[cell] / self.half_spaces.prior_mass()[cell]
         wanted = int(count / max(rate, 1e-9) * 1.1) + 64
         most = max(min(_LARGEST_ROUND, _LARGEST_VALUES // generator.dim), _CHUNK)
         size = min(most, -(-wanted // _CHUNK) * _CHUNK)
         only = slice(cell, cell + 1)
         found: list[NDArray[np.float32]] = []
-        have = judged = start = 0
+        have = evaluated = start = 0
         while have < count:
             if start >= _MOST_CANDIDATES:
-                raise TooFewSamples(
-                    f"cell {self.classifier.groups.cells[cell]!r}",
+                raise InsufficientLabelsError(
+                    f"cell {self.classifier.grid.cells[cell]!r}",
                     f"must accept {count} of {_MOST_CANDIDATES:,} candidates",
                     have,
                     "Label more codes, or lower --beta.",
@@ -208,16 +212,18 @@ class TiltSource:
                 generator.prior.codes(source, start, start + size), cell, rng
             )
             start += size
-            lots = np.log(rng.random(size))
-            passed = np.flatnonzero(lots < self.screen.ceilings(candidates, only)[:, 0])
+            log_uniforms = np.log(rng.random(size))
+            passed = np.flatnonzero(
+                log_uniforms < self.prefilter.log_upper_bounds(candidates, only)[:, 0]
+            )
             while len(passed) and have < count:
-                rows, passed = np.split(passed, [_next(count - have, have, judged)])
+                rows, passed = np.split(passed, [_next(count - have, have, evaluated)])
                 stem = generator.stem(candidates[rows])
                 log_chance = self.tilt.of_stem(self.classifier, stem)[:, cell]
-                chosen = rows[lots[rows] < log_chance]
+                chosen = rows[log_uniforms[rows] < log_chance]
                 found.append(candidates[chosen])
                 have += len(chosen)
-                judged += len(rows)
+                evaluated += len(rows)
         return np.concatenate(found)[:count]
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
@@ -234,7 +240,7 @@ class TiltSource:
             "acceptance": self.acceptance,
             **self.tilt.tensors(),
             **self.half_spaces.tensors(),
-            **self.screen.tensors(),
+            **self.prefilter.tensors(),
         }
 
     def parameters(self) -> dict[str, object]:
@@ -252,7 +258,7 @@ class TiltSource:
         cls,
         tensors: Mapping[str, NDArray[np.float32]],
         parameters: Mapping[str, object],
-        groups: Groups,
+        grid: AttributeGrid,
         dim: int,
         where: str,
     ) -> TiltSource:
@@ -263,14 +269,14 @@ class TiltSource:
         FileFormatError
             When an array is missing, of a wrong shape, or not finite.
         """
-        classifier = latent_from_tensors(tensors, parameters, groups, where)
-        one_shot = _from_stored(classifier, tensors, parameters["beta"], groups, dim, where)
+        classifier = latent_from_tensors(tensors, parameters, grid, where)
+        one_shot = _from_stored(classifier, tensors, parameters["beta"], grid, dim, where)
         # Files of earlier versions have one tilt for all draws.
         if parameters.get("verified_beta") is None:
             return one_shot
         own = {n.removeprefix(_VERIFIED): a for n, a in tensors.items() if n.startswith(_VERIFIED)}
         beta = parameters["verified_beta"]
-        for_verified = _from_stored(classifier, own, beta, groups, dim, where)
+        for_verified = _from_stored(classifier, own, beta, grid, dim, where)
         return replace(one_shot, for_verified=for_verified)
 
 
@@ -278,69 +284,76 @@ def _from_stored(
     classifier: LatentClassifier,
     tensors: Mapping[str, NDArray[np.float32]],
     beta: object,
-    groups: Groups,
+    grid: AttributeGrid,
     dim: int,
     where: str,
 ) -> TiltSource:
     """Rebuild a source that shares its classifier."""
-    cells = groups.size
-    hidden = len(tensors["screen.bias1"]) if "screen.bias1" in tensors else 0
+    cells = grid.size
+    hidden = len(tensors["prefilter.bias1"]) if "prefilter.bias1" in tensors else 0
     shapes: dict[str, tuple[int, ...]] = {
-        "ceilings": (cells,),
-        "clearances": (cells,),
+        "acceptance_thresholds": (cells,),
+        "avoidance_thresholds": (cells,),
         "acceptance": (cells,),
-        "matching.slope": classifier.stem_shape[:1],
-        "matching.offsets": (cells,),
+        "mean_matching.coefficients": classifier.stem_shape[:1],
+        "mean_matching.offsets": (cells,),
         "half_space.normals": (cells, dim),
         "half_space.thresholds": (cells,),
-        "screen.weight1": (dim, hidden),
-        "screen.bias1": (hidden,),
-        "screen.weight2": (hidden, cells),
-        "screen.bias2": (cells,),
-        "screen.margins": (cells,),
+        "prefilter.weight1": (dim, hidden),
+        "prefilter.bias1": (hidden,),
+        "prefilter.weight2": (hidden, cells),
+        "prefilter.bias2": (cells,),
+        "prefilter.log_margins": (cells,),
     }
     found = {name: stored_array(tensors, name, shape, where) for name, shape in shapes.items()}
     sharpness = float(str(beta))
-    above = all((found[name] > 0).all() for name in ("ceilings", "clearances"))
+    above = all(
+        (found[name] > 0).all() for name in ("acceptance_thresholds", "avoidance_thresholds")
+    )
     if not (np.isfinite(sharpness) and sharpness > 0 and above):
         raise FileFormatError(
             where, "must have beta and ceilings above 0", sharpness, "Make the sampler again."
         )
-    screen = {n.removeprefix("screen."): a for n, a in found.items() if n.startswith("screen.")}
-    matching = Matching(found["matching.slope"], np.asarray(found["matching.offsets"], np.float64))
+    prefilter = {
+        n.removeprefix("prefilter."): a for n, a in found.items() if n.startswith("prefilter.")
+    }
+    matching = MeanMatchingFactor(
+        found["mean_matching.coefficients"], np.asarray(found["mean_matching.offsets"], np.float64)
+    )
     return TiltSource(
         classifier,
         Tilt(
             sharpness,
-            np.asarray(found["ceilings"], np.float64),
-            np.asarray(found["clearances"], np.float64),
+            np.asarray(found["acceptance_thresholds"], np.float64),
+            np.asarray(found["avoidance_thresholds"], np.float64),
             matching,
         ),
         HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
-        Screen(**screen),
+        Prefilter(**prefilter),
         np.asarray(found["acceptance"], np.float64),
     )
 
 
-def _next(missing: int, have: int, judged: int) -> int:
-    """Return how many candidates to judge next, when `have` of `judged` were accepted so far."""
+def _next(missing: int, have: int, evaluated: int) -> int:
+    """Return how many candidates to judge next, when `have` of `evaluated` were accepted."""
     if not have:
         return _CHUNK
-    needed = missing * judged / have
+    needed = missing * evaluated / have
     return min(_CHUNK, int(1.1 * needed) + _LEAST_CHUNK)
 
 
-def log_chances(
+def log_acceptance(
     log_h: NDArray[np.floating],
-    ceilings: NDArray[np.float64],
-    clearances: NDArray[np.float64],
+    acceptance_thresholds: NDArray[np.float64],
+    avoidance_thresholds: NDArray[np.float64],
     beta: float,
     log_factors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the logarithm of min(1, (h / ceiling) ** beta) times the factors.
 
     Codes that may be of a cell with an infinite ceiling are avoided by all other cells: their
-    chance falls by min(1, (1 - h) / clearance) ** (`AVOIDANCE` * beta), h summed over such cells.
+    chance falls by min(1, (1 - h) / clearance) ** (`AVOIDANCE_POWER` * beta), h summed over
+    such cells.
 
     Parameters
     ----------
@@ -357,7 +370,7 @@ def log_chances(
     numpy.ndarray, shape (n, K), float64
     """
     exact = log_h.astype(np.float64)
-    avoided = np.minimum(np.exp(exact[:, np.isinf(ceilings)]).sum(axis=1), 1 - 1e-12)
-    clear = np.minimum(np.log1p(-avoided)[:, None] - np.log(clearances), 0.0)
-    sought = np.minimum(exact - np.log(ceilings), 0.0)
-    return np.asarray(beta * (sought + AVOIDANCE * clear) + log_factors)
+    avoided = np.minimum(np.exp(exact[:, np.isinf(acceptance_thresholds)]).sum(axis=1), 1 - 1e-12)
+    clear = np.minimum(np.log1p(-avoided)[:, None] - np.log(avoidance_thresholds), 0.0)
+    sought = np.minimum(exact - np.log(acceptance_thresholds), 0.0)
+    return np.asarray(beta * (sought + AVOIDANCE_POWER * clear) + log_factors)

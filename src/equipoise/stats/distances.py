@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.core.estimates import LEVEL, Estimate, around, jackknife_error
+from equipoise.core.estimates import CONFIDENCE, Estimate, around, jackknife_error
 
 Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -211,5 +211,5 @@ def self_similarity(
         pairs = np.square(times @ units).sum(axis=1) - squares @ own
         means.append(pairs / (n**2 - squares.sum(axis=1)))
     value = (np.square(units.sum(axis=0)).sum() - own.sum()) / (n * (n - 1))
-    low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(np.concatenate(means), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float(value), float(low), float(high))

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2_contingency, fisher_exact, norm, studentized_range
 
-from equipoise.core.estimates import LEVEL, Estimate
+from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.plugins import load_library
 from equipoise.core.seeds import Stream, generator_for
 
-ERROR = 1 - LEVEL
+ERROR = 1 - CONFIDENCE
 """Chance at most that any test of a family rejects what is true."""
 
 _SIMULATIONS = 9999
@@ -129,7 +129,7 @@ def pair_error(groups: int) -> float:
     >>> round(pair_error(2), 3), round(pair_error(6), 4)
     (0.05, 0.0044)
     """
-    reach = float(studentized_range.ppf(LEVEL, groups, np.inf)) / np.sqrt(2)
+    reach = float(studentized_range.ppf(CONFIDENCE, groups, np.inf)) / np.sqrt(2)
     return 2 * float(norm.sf(reach))
 
 
@@ -169,7 +169,7 @@ def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int 
 def against_rest(counts: ArrayLike, trials: ArrayLike) -> NDArray[np.float64]:
     """Return Fisher's exact p-value of each group against all others together, by Holm, shape (K,).
 
-    Groups without trials, or alone, have NaN.
+    AttributeGrid without trials, or alone, have NaN.
 
     Examples
     --------

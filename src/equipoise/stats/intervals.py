@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
-from equipoise.core.estimates import LEVEL
+from equipoise.core.estimates import CONFIDENCE
 from equipoise.core.seeds import Stream, generator_for
 
 _SIMULATIONS = 10_000
 _SMALL = 5
-_OF_EMPTY = 0.2 * (1 - LEVEL)
+_OF_EMPTY = 0.2 * (1 - CONFIDENCE)
 """What empty cells take of the error, where there are any."""
 
 
 def exact_interval(count: int, n: int) -> tuple[float, float]:
-    """Return the exact interval of a share (Clopper and Pearson 1934) at `LEVEL`; NaN when n is 0.
+    """Return the exact interval of a share (Clopper and Pearson 1934); NaN when n is 0.
 
-    It covers the true share at least as often as `LEVEL` says, for every share and every n.
+    It covers the true share at least as often as `CONFIDENCE` says, for every share and every n.
     Wilson's shorter interval falls below its level where n times the share is small, which is
     where rare cells are (docs/decisions/0002).
 
@@ -35,7 +35,7 @@ def exact_interval(count: int, n: int) -> tuple[float, float]:
     """
     if n == 0:
         return np.nan, np.nan
-    low, high = exact_bounds(count, n, 1 - LEVEL)
+    low, high = exact_bounds(count, n, 1 - CONFIDENCE)
     return float(low), float(high)
 
 
@@ -60,7 +60,7 @@ def exact_bounds(
 
 
 def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return intervals that hold all true shares at once, at `LEVEL`.
+    """Return intervals that hold all true shares at once, at `CONFIDENCE`.
 
     Each is a score interval as in Goodman 1965 ("On simultaneous confidence intervals for
     multinomial proportions", Technometrics 7), with a common critical value: the quantile of the
@@ -95,7 +95,7 @@ def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDAr
     low, high = score_interval(found / n, n, critical)
     near = np.minimum(found, n - found)
     small = np.flatnonzero((near > 0) & (near <= _SMALL))
-    least, most = exact_bounds(found[small], n, (1 - LEVEL) / len(found))
+    least, most = exact_bounds(found[small], n, (1 - CONFIDENCE) / len(found))
     low[small], high[small] = np.minimum(low[small], least), np.maximum(high[small], most)
     empty = found == 0
     if empty.any():
@@ -130,8 +130,8 @@ def score_interval(
 def critical_value(counts: tuple[int, ...]) -> float:
     """Return the quantile of the largest standardised deviation of any cell that is not empty.
 
-    Simulated at the observed shares. The level is `LEVEL`, more where empty cells take a part of
-    the error, and raised by two standard errors of the simulation, which so cannot undercut it.
+    Simulated at the observed shares. The level is `CONFIDENCE`, more where empty cells take a part
+    of the error, and raised by two standard errors of the simulation, which so cannot undercut it.
     0 where one cell has all.
     """
     found = np.array(counts, dtype=np.float64)
@@ -141,13 +141,13 @@ def critical_value(counts: tuple[int, ...]) -> float:
         return 0.0
     drawn = generator_for(0, Stream.FIT, 7).multinomial(n, shares, size=_SIMULATIONS) / n
     deviations = np.abs(drawn - shares) / np.sqrt(shares * (1 - shares) / n)
-    level = LEVEL if len(shares) == cells else LEVEL + _OF_EMPTY
+    level = CONFIDENCE if len(shares) == cells else CONFIDENCE + _OF_EMPTY
     level += 2 * np.sqrt(level * (1 - level) / _SIMULATIONS)
     return float(np.quantile(deviations.max(axis=1), level))
 
 
 def simultaneous_region(
-    draws: NDArray[np.float64], level: float = LEVEL
+    draws: NDArray[np.float64], level: float = CONFIDENCE
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the box, of equal tails in every quantity, that holds a share `level` of the draws.
 

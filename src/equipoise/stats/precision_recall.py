@@ -18,7 +18,7 @@ MANIFOLD, DENSITY = 3, 5
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class BallMembership:
     """Which points lie in which balls.
 
     Attributes
@@ -33,7 +33,7 @@ class Held:
     occupied: NDArray[np.bool_]
 
 
-def reaches(points: ArrayLike, nearest: int) -> NDArray[np.float64]:
+def knn_radii(points: ArrayLike, nearest: int) -> NDArray[np.float64]:
     """Return the squared distance of each point, shape (m, F), to its k-th nearest other one.
 
     Shape (m,); m must be over `nearest`.
@@ -47,7 +47,9 @@ def reaches(points: ArrayLike, nearest: int) -> NDArray[np.float64]:
     return found
 
 
-def hold(points: ArrayLike, centres: ArrayLike, reach: NDArray[np.float64]) -> Held:
+def in_knn_balls(
+    points: ArrayLike, centres: ArrayLike, reach: NDArray[np.float64]
+) -> BallMembership:
     """Tell which points, shape (n, F), lie in balls, centres of shape (m, F), reach squared."""
     rows, others = np.asarray(points, np.float64), np.asarray(centres, np.float64)
     balls, occupied = np.zeros(len(rows), np.int64), np.zeros(len(others), bool)
@@ -55,7 +57,7 @@ def hold(points: ArrayLike, centres: ArrayLike, reach: NDArray[np.float64]) -> H
         inside = _squares(rows[block], others) <= reach
         balls[block] = inside.sum(axis=1)
         occupied |= inside.any(axis=0)
-    return Held(balls, occupied)
+    return BallMembership(balls, occupied)
 
 
 def precision(drawn: ArrayLike, reference: ArrayLike, nearest: int = MANIFOLD) -> float:
@@ -67,7 +69,7 @@ def precision(drawn: ArrayLike, reference: ArrayLike, nearest: int = MANIFOLD) -
     """
     if not _enough(drawn, reference, nearest):
         return float("nan")
-    return float((hold(drawn, reference, reaches(reference, nearest)).balls > 0).mean())
+    return float((in_knn_balls(drawn, reference, knn_radii(reference, nearest)).balls > 0).mean())
 
 
 def recall(drawn: ArrayLike, reference: ArrayLike, nearest: int = MANIFOLD) -> float:
@@ -89,7 +91,9 @@ def density(drawn: ArrayLike, reference: ArrayLike, nearest: int = DENSITY) -> f
     """
     if not _enough(drawn, reference, nearest):
         return float("nan")
-    return float(hold(drawn, reference, reaches(reference, nearest)).balls.mean() / nearest)
+    return float(
+        in_knn_balls(drawn, reference, knn_radii(reference, nearest)).balls.mean() / nearest
+    )
 
 
 def coverage(drawn: ArrayLike, reference: ArrayLike, nearest: int = DENSITY) -> float:
@@ -100,7 +104,7 @@ def coverage(drawn: ArrayLike, reference: ArrayLike, nearest: int = DENSITY) -> 
     """
     if not _enough(drawn, reference, nearest):
         return float("nan")
-    return float(hold(drawn, reference, reaches(reference, nearest)).occupied.mean())
+    return float(in_knn_balls(drawn, reference, knn_radii(reference, nearest)).occupied.mean())
 
 
 def expected_coverage(n: int, m: int, nearest: int = DENSITY) -> float:

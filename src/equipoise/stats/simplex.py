@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog, nnls
 
-from equipoise.core.estimates import LEVEL
+from equipoise.core.estimates import CONFIDENCE
 from equipoise.stats.intervals import exact_bounds
 
 _DISTANCE_DRAWS = 200
@@ -39,7 +39,7 @@ def nearly_singular(rates: NDArray[np.float64], drawn: NDArray[np.float64]) -> b
 def possible_shares(
     answers: NDArray[np.int64], table: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return bounds of the true shares that hold together at `LEVEL`, or None when none fit.
+    """Return bounds of the true shares that hold together at `CONFIDENCE`, or None when none fit.
 
     Every share of an answer, and every rate of an answer on a true level, has its exact bounds,
     `1 - LEVEL` shared out over all of them. Shares s are possible when s @ (lowest rates) and
@@ -59,7 +59,7 @@ def possible_shares(
         None: no shares can give these answers with such rates.
     """
     size, count = table.shape
-    error = (1 - LEVEL) / (count + table.size)
+    error = (1 - CONFIDENCE) / (count + table.size)
     least, most = exact_bounds(answers, int(answers.sum()), error)
     lowest, highest = exact_bounds(table, table.sum(axis=1, keepdims=True), error)
     system = np.vstack([lowest.T, -highest.T])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from equipoise.audit.checks import adjust
 from equipoise.audit.counterfactuals.effects import effect_check, effects
-from equipoise.audit.findings import adjust
 
 LEVELS = ("female", "male")
 TONES = ("dark", "light")
@@ -20,7 +20,7 @@ def test_counts_are_those_of_the_pairs() -> None:
     told = np.array([[0, 1], [0, 0], [1, 1], [1, 0], [0, 1], [-1, 1], [1, -2]], np.int8)
     sure = np.tile(np.float32([0.6, 0.7]), (7, 1))
     (found,) = effects("tone", TONES, told, sure, LEVELS)
-    assert found.code == "counterfactual:tone:dark->light:male"
+    assert found.check_id == "counterfactual:tone:dark->light:male"
     assert (found.n, found.to.count, found.to.n, found.away.count, found.away.n) == (5, 2, 3, 1, 2)
     assert found.odds_ratio.value == 2
     assert found.difference.value == pytest.approx(1 / 5)

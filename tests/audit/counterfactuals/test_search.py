@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.counterfactuals.folder import keep_ladders
-from equipoise.audit.counterfactuals.search import Ladders, make_ladders
-from equipoise.audit.images import Material
+from equipoise.audit.counterfactuals.folder import keep_counterfactuals
+from equipoise.audit.counterfactuals.search import CounterfactualSets, make_counterfactuals
+from equipoise.audit.images import AuditImages
 from equipoise.audit.record import AuditSettings
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.labels import Labels
@@ -28,21 +28,23 @@ def normals(
     path = tmp_path_factory.mktemp("directions") / "directions.safetensors"
     directions = fit_directions(toy.prior.codes(0, 0, len(toy_labels)), toy_labels)
     save_directions(directions, path)
-    read = read_conditional(path, toy_labels.groups.attributes[1])
+    read = read_conditional(path, toy_labels.grid.attributes[1])
     assert np.allclose(read, directions.conditional(TONE))
     return read
 
 
 @pytest.fixture(scope="module")
 def ladders(
-    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, normals: np.ndarray
-) -> Ladders:
-    return make_ladders(toy_sampler, toy, toy_panel, TONE, normals, 120)
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, normals: np.ndarray
+) -> CounterfactualSets:
+    return make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals, 120)
 
 
-def test_only_the_varied_attribute_differs_in_truth(ladders: Ladders, toy: ToyGenerator) -> None:
+def test_only_the_varied_attribute_differs_in_truth(
+    ladders: CounterfactualSets, toy: ToyGenerator
+) -> None:
     assert len(ladders) == 120
-    tone, smiling = (toy.groups.attribute(name) for name in (TONE, "smiling"))
+    tone, smiling = (toy.grid.attribute(name) for name in (TONE, "smiling"))
     for face in ladders.codes:
         levels = toy.levels(face)
         assert levels[:, tone].tolist() == [0, 1, 2]
@@ -50,85 +52,101 @@ def test_only_the_varied_attribute_differs_in_truth(ladders: Ladders, toy: ToyGe
 
 
 def test_moves_are_the_shortest_and_starts_stay(
-    ladders: Ladders, toy_panel: Panel, normals: np.ndarray
+    ladders: CounterfactualSets, toy_panel: ClassifierPanel, normals: np.ndarray
 ) -> None:
-    start = toy_panel.groups.levels[ladders.cells, 1]
-    assert (ladders.moves[np.arange(120), start] == 0).all()
-    far = ladders.moves[start == 0]
+    start = toy_panel.grid.levels[ladders.cells, 1]
+    assert (ladders.step_lengths[np.arange(120), start] == 0).all()
+    far = ladders.step_lengths[start == 0]
     assert (far[:, 1] < far[:, 2]).all(), "a dark face is medium before it is light"
     first = ladders.codes[np.arange(120), start]
     lengths = np.linalg.norm(ladders.codes - first[:, None], axis=2)
-    assert np.allclose(lengths, ladders.moves, atol=1e-3)
+    assert np.allclose(lengths, ladders.step_lengths, atol=1e-3)
 
 
 def test_ladders_do_not_depend_on_workers(
-    ladders: Ladders, toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, normals: np.ndarray
+    ladders: CounterfactualSets,
+    toy_sampler: Sampler,
+    toy: ToyGenerator,
+    toy_panel: ClassifierPanel,
+    normals: np.ndarray,
 ) -> None:
-    again = make_ladders(toy_sampler, toy, toy_panel, TONE, normals, 120, workers=1)
+    again = make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals, 120, workers=1)
     assert np.array_equal(again.codes, ladders.codes)
     assert np.array_equal(again.tried, ladders.tried)
     assert again.tried.sum() >= 120
 
 
 def test_more_ladders_are_the_first_ones_and_others(
-    ladders: Ladders, toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, normals: np.ndarray
+    ladders: CounterfactualSets,
+    toy_sampler: Sampler,
+    toy: ToyGenerator,
+    toy_panel: ClassifierPanel,
+    normals: np.ndarray,
 ) -> None:
     """A start counts as tried up to the last ladder, so faces found beyond it are no failures."""
-    few = make_ladders(toy_sampler, toy, toy_panel, TONE, normals, 119)
+    few = make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals, 119)
     assert np.array_equal(few.codes, ladders.codes[:119])
     assert (few.tried <= ladders.tried).all()
-    one = make_ladders(toy_sampler, toy, toy_panel, TONE, normals, 1)
+    one = make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals, 1)
     assert one.tried.sum() - len(one) == one.tried[one.cells[0]] - 1
 
 
 def test_a_face_that_cannot_be_moved_makes_no_ladder(
-    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, normals: np.ndarray
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, normals: np.ndarray
 ) -> None:
     # Across the attribute's own direction nothing changes but what was not to.
     aside = np.linalg.svd(np.concatenate([normals, toy.axes]))[2][-1:]
-    found = make_ladders(toy_sampler, toy, toy_panel, TONE, aside, 2)
+    found = make_counterfactuals(toy_sampler, toy, toy_panel, TONE, aside, 2)
     assert len(found) == 0
     assert found.tried.sum() > 0
 
 
 def test_bad_input_is_named(
-    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: Panel, normals: np.ndarray, tmp_path: Path
+    toy_sampler: Sampler,
+    toy: ToyGenerator,
+    toy_panel: ClassifierPanel,
+    normals: np.ndarray,
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(InputError, match=r"must have shape \(1, 16\)"):
-        make_ladders(toy_sampler, toy, toy_panel, TONE, normals[:, :5], 2)
+        make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals[:, :5], 2)
     with pytest.raises(FileFormatError, match="must hold conditional normals of 'skin_tone'"):
-        read_conditional(tmp_path / "none", toy_panel.groups.attributes[1])
+        read_conditional(tmp_path / "none", toy_panel.grid.attributes[1])
 
 
-def test_kept_ladders_are_not_searched_again(ladders: Ladders, tmp_path: Path) -> None:
+def test_kept_ladders_are_not_searched_again(ladders: CounterfactualSets, tmp_path: Path) -> None:
     searches: list[int] = []
 
-    def search() -> Ladders:
+    def search() -> CounterfactualSets:
         searches.append(1)
         return ladders
 
-    first = keep_ladders(tmp_path / "pairs", "one", search)
-    again = keep_ladders(tmp_path / "pairs", "one", search)
+    first = keep_counterfactuals(tmp_path / "pairs", "one", search)
+    again = keep_counterfactuals(tmp_path / "pairs", "one", search)
     assert len(searches) == 1
     assert again.digests == first.digests
     assert np.array_equal(again.images([4]), ladders.images[1, 1][None])
-    keep_ladders(tmp_path / "pairs", "another", search)
+    keep_counterfactuals(tmp_path / "pairs", "another", search)
     assert len(searches) == 2
     (tmp_path / "pairs" / "ladders.safetensors").write_bytes(b"cut")
     with pytest.raises(FileFormatError, match=r"ladders .* must be whole"):
-        keep_ladders(tmp_path / "pairs", "another", search)
+        keep_counterfactuals(tmp_path / "pairs", "another", search)
 
 
 def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
-    ladders: Ladders, toy: ToyGenerator, toy_panel: Panel, material: Material, folder: Path
+    ladders: CounterfactualSets,
+    toy: ToyGenerator,
+    toy_panel: ClassifierPanel,
+    material: AuditImages,
+    folder: Path,
 ) -> None:
     """A model that takes a fifth of light faces for smiling others; and an exact one."""
-    kept = keep_ladders(folder / "pairs", "one", lambda: ladders)
+    kept = keep_counterfactuals(folder / "pairs", "one", lambda: ladders)
     settings = AuditSettings("smiling", ("smiling", TONE), "label")
     light = [0.0, 0.0, 0.4, 0.0, 0.0, 0.0]
     model = Erring(toy_panel, light)
     found = audit_classifier(model, material, folder, settings, ladders=kept)
-    outcomes = {check.code: check.outcome for check in found.checks}
+    outcomes = {check.check_id: check.outcome for check in found.checks}
     assert outcomes["counterfactual:skin_tone:dark->light:yes"] == "issue"
     assert outcomes["counterfactual:skin_tone:dark->medium:yes"] != "issue"
     assert found.counterfactuals is not None
@@ -139,6 +157,6 @@ def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
     assert "The same faces with another skin_tone" in page
     assert all((folder / "pictures" / f.picture).is_file() for f in found.counterfactuals.flipped)
     exact = audit_classifier(ToyClassifier(toy), material, folder, settings, ladders=kept)
-    codes = {c.code: c.outcome for c in exact.checks if c.code.startswith("counterfactual")}
+    codes = {c.check_id: c.outcome for c in exact.checks if c.check_id.startswith("counterfactual")}
     assert set(codes.values()) <= {"passed", "tip"}
     assert all(e.difference.value == 0 for e in exact.counterfactuals.effects)  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit
 
 from equipoise.audit.preflight.checks import check_classifier as preflight
-from equipoise.classifiers import Reading, by_probability
+from equipoise.classifiers import Prediction, by_probability
 from equipoise.classifiers.age_gender import AgeGender
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.attributes import Attribute
@@ -30,7 +30,7 @@ class Faulty:
     def __init__(self, change: Changed) -> None:
         self.change = change
 
-    def read(self, images: np.ndarray) -> tuple[Reading, ...]:
+    def predict(self, images: np.ndarray) -> tuple[Prediction, ...]:
         value = images.mean(axis=(1, 2, 3)) / 255
         share = self.change(value, images).astype(np.float32)
         return (by_probability(np.stack([1 - share, share], axis=1)),)
@@ -48,15 +48,15 @@ FAULTS: dict[str, tuple[str, Changed]] = {
 
 
 def outcomes(classifier: object, images: np.ndarray) -> dict[str, str]:
-    return {check.code: check.outcome for check in preflight(classifier, images)}  # type: ignore[arg-type]
+    return {check.check_id: check.outcome for check in preflight(classifier, images)}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_fault_is_found(toy: ToyGenerator, fault: str, seed: int) -> None:
-    code, change = FAULTS[fault]
+    check_id, change = FAULTS[fault]
     images = toy.images(toy.prior.codes(seed, 0, 64))
-    assert outcomes(Faulty(change), images)[f"{code}:bright"] == "issue"
+    assert outcomes(Faulty(change), images)[f"{check_id}:bright"] == "issue"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -69,7 +69,7 @@ def test_a_classifier_without_fault_raises_nothing(toy: ToyGenerator, seed: int)
 def test_pinned_classifiers_pass_on_real_images(dcgan: Generator) -> None:
     images = dcgan.images(dcgan.prior.codes(0, 0, 64))
     found = outcomes(AgeGender(), images)
-    assert {o for code, o in found.items() if "channels" not in code} == {"passed"}
+    assert {o for check_id, o in found.items() if "channels" not in check_id} == {"passed"}
 
 
 @pytest.mark.parametrize("seed", range(5))

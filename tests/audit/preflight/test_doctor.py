@@ -7,7 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from equipoise.audit.preflight.doctor import examine
-from equipoise.classifiers import Panel, open_panel
+from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.remote import connect
 from equipoise.cli import app
 from equipoise.core.errors import InputError
@@ -19,7 +19,7 @@ from tests.classifiers.local.conftest import save_scripted
 
 
 def test_all_parts_are_examined_and_timed(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     found = examine(toy, toy_panel, tmp_path / "doctor.png", Settings())
     assert [part.role for part in found.parts] == ["generator", "classifier"]
@@ -31,12 +31,12 @@ def test_all_parts_are_examined_and_timed(
 
 
 def test_an_issue_is_not_well(toy: ToyGenerator, tmp_path: Path) -> None:
-    panel = Panel([Faulty(FAULTS["constant"][1])], ["bright"])
+    panel = ClassifierPanel([Faulty(FAULTS["constant"][1])], ["bright"])
     assert not examine(toy, panel, tmp_path / "doctor.png", Settings()).well
 
 
 def test_answers_that_are_wrong_are_told_and_not_raised(toy: ToyGenerator, tmp_path: Path) -> None:
-    panel = Panel([Faulty(FAULTS["NaN"][1])], ["bright"])
+    panel = ClassifierPanel([Faulty(FAULTS["NaN"][1])], ["bright"])
     found = examine(toy, panel, tmp_path / "doctor.png", Settings(), 64)
     assert [check.outcome for check in found.parts[1].checks].count("issue") == 1
     with pytest.raises(InputError, match="n must be a whole number of at least 16, got 8"):
@@ -49,7 +49,9 @@ def test_a_service_is_timed_by_what_it_was_asked(
     monkeypatch.setenv("TEST_KEY", SECRET)
     with serving(lambda times, body: Reply(body=face(sum(body) % 2).body, delay=0.02)) as service:
         for kept in (False, True):
-            panel = Panel([connect(description(service.port), tmp_path / "kept")], ["gender"])
+            panel = ClassifierPanel(
+                [connect(description(service.port), tmp_path / "kept")], ["gender"]
+            )
             found = examine(toy, panel, tmp_path / "doctor.png", Settings(), 64)
             assert len(service.asked) == 128
             speed = found.parts[1].images_per_second

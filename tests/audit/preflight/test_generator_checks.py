@@ -28,7 +28,7 @@ class Faulty(ToyGenerator):
 
 @pytest.mark.parametrize("fault", ["images", "range", "constant", "repeat", "batch"])
 def test_a_fault_is_found(fault: str) -> None:
-    found = {check.code: check for check in preflight(Faulty(fault))}
+    found = {check.check_id: check for check in preflight(Faulty(fault))}
     assert found[fault].outcome == "issue"
     assert found[fault].words.endswith(".")
 

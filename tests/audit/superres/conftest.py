@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from equipoise.audit.images import Material
+from equipoise.audit.images import AuditImages
 from equipoise.audit.superres.models import reduced
 
 
@@ -22,9 +22,9 @@ class Oracle:
     caveats = ("It knows the originals.",)
     pinned = ()
 
-    def __init__(self, material: Material, chances: dict[int, float], becomes: int) -> None:
+    def __init__(self, material: AuditImages, chances: dict[int, float], becomes: int) -> None:
         images = material.images(range(len(material)))
-        cells = material.groups.cell_of(material.levels)
+        cells = material.grid.cell_of(material.levels)
         self._chances, self._other = chances, images[np.flatnonzero(cells == becomes)[0]]
         self._known = {
             low.tobytes(): (image, int(cell))
@@ -44,5 +44,5 @@ class Oracle:
 
 
 @pytest.fixture
-def exact(material: Material) -> Oracle:
+def exact(material: AuditImages) -> Oracle:
     return Oracle(material, {}, 0)

@@ -1,9 +1,9 @@
 import numpy as np
 
 from equipoise.audit.superres.flips import find_flips
-from equipoise.core.attributes import UNKNOWN, Attribute, Groups
+from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 
-GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
+GROUPS = AttributeGrid((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
 BEFORE = GROUPS.levels[np.repeat(np.arange(4), 10)].astype(np.int8)
 
 
@@ -32,8 +32,8 @@ def test_flips_are_counted_where_they_go() -> None:
 
 
 def test_one_attribute_has_no_table_of_its_own() -> None:
-    groups = Groups((Attribute("smiling", ("no", "yes")),))
-    (cells,) = find_flips(groups, BEFORE[:, :1], BEFORE[:, :1], BEFORE[:, :1])
+    grid = AttributeGrid((Attribute("smiling", ("no", "yes")),))
+    (cells,) = find_flips(grid, BEFORE[:, :1], BEFORE[:, :1], BEFORE[:, :1])
     assert cells.gap is not None
     assert cells.gap.difference.value == 0
     assert cells.asymmetry == 1

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.audit.images import Material
+from equipoise.audit.images import AuditImages
 from equipoise.audit.superres.images import Reencoded, read_levels
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.attributes import UNKNOWN
 from equipoise.generators.toy import ToyGenerator
@@ -12,7 +12,7 @@ from equipoise.labelling.image_files import PictureFiles
 
 
 def test_jpeg_changes_pixels_a_little_and_no_level_far_from_a_threshold(
-    material: Material, toy_panel: Panel, folder: Path
+    material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     some = material.take(range(0, 240, 8))
     encoded = Reencoded(some)
@@ -26,18 +26,20 @@ def test_jpeg_changes_pixels_a_little_and_no_level_far_from_a_threshold(
 
 
 def test_the_panels_order_and_threshold_of_abstention_hold(
-    material: Material, toy: ToyGenerator, folder: Path
+    material: AuditImages, toy: ToyGenerator, folder: Path
 ) -> None:
     some = material.take(range(20))
-    turned = Panel([ToyClassifier(toy, ["smiling", "skin_tone"])], ["skin_tone", "smiling"])
+    turned = ClassifierPanel(
+        [ToyClassifier(toy, ["smiling", "skin_tone"])], ["skin_tone", "smiling"]
+    )
     levels, _ = read_levels(turned, some, folder, "original")
     assert np.array_equal(levels, some.levels[:, ::-1])
     unsure = ToyClassifier(toy, ["smiling"], confusion={"smiling": [[0.6, 0.4], [0.4, 0.6]]})
-    strict = Panel([unsure], ["smiling"], abstain_below=0.7)
+    strict = ClassifierPanel([unsure], ["smiling"], abstain_below=0.7)
     assert (read_levels(strict, some, folder, "original")[0] == UNKNOWN).all()
 
 
-def test_files_are_named_by_what_they_hold(material: Material) -> None:
+def test_files_are_named_by_what_they_hold(material: AuditImages) -> None:
     paths = [material.folder / material.files[row] for row in (0, 1, 0)]
     found = PictureFiles.of(paths)
     assert found.digests == tuple(material.digests[row] for row in (0, 1, 0))

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.audit.images import Material
+from equipoise.audit.images import AuditImages
 from equipoise.audit.superres.models import reduced
 from equipoise.audit.superres.restored import restore_all
 from tests.audit.superres.conftest import Oracle
 
 
-def test_it_goes_on_where_it_was_and_says_the_same(material: Material, folder: Path) -> None:
+def test_it_goes_on_where_it_was_and_says_the_same(material: AuditImages, folder: Path) -> None:
     some = material.take(range(50))
     model = Oracle(material, dict.fromkeys(range(6), 0.5), 0)
     first = restore_all(model, some, folder, restarts=2, seed=3)
@@ -24,7 +24,7 @@ def test_it_goes_on_where_it_was_and_says_the_same(material: Material, folder: P
     assert restore_all(model, some, folder, seed=4).made == 50
 
 
-def test_the_try_that_agrees_with_the_low_image_counts(material: Material, folder: Path) -> None:
+def test_the_try_that_agrees_with_the_low_image_counts(material: AuditImages, folder: Path) -> None:
     some = material.take(range(40))
     model = Oracle(material, dict.fromkeys(range(6), 0.5), 0)
     found = restore_all(model, some, folder, restarts=6)
@@ -36,7 +36,7 @@ def test_the_try_that_agrees_with_the_low_image_counts(material: Material, folde
     assert found.chosen.max() > 0
 
 
-def test_a_prefix_of_workers_changes_nothing(material: Material, folder: Path) -> None:
+def test_a_prefix_of_workers_changes_nothing(material: AuditImages, folder: Path) -> None:
     model = Oracle(material, {0: 0.5}, 3)
     some = material.take(range(60))
     one = restore_all(model, some, folder / "one", workers=1)

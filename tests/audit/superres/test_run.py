@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from equipoise.audit.images import Material
-from equipoise.audit.superres.models import open_restorer
+from equipoise.audit.images import AuditImages
+from equipoise.audit.superres.models import open_super_resolution_model
 from equipoise.audit.superres.record import SuperresSettings
 from equipoise.audit.superres.run import audit_superres
-from equipoise.classifiers import Panel, Reading
+from equipoise.classifiers import ClassifierPanel, Prediction
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError, RemoteError
@@ -22,7 +22,7 @@ BAD = 3
 
 
 def test_a_faithful_model_has_no_issue(
-    exact: Oracle, material: Material, toy_panel: Panel, folder: Path
+    exact: Oracle, material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     found = audit_superres(exact, material, toy_panel, folder, SETTINGS)
     assert not any(check.outcome == "issue" for check in found.checks)
@@ -33,21 +33,21 @@ def test_a_faithful_model_has_no_issue(
 
 
 def test_the_bad_cell_is_an_issue_with_the_flips_that_were_made(
-    material: Material, toy_panel: Panel, folder: Path
+    material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     model = Oracle(material, {BAD: 0.3}, 0)
     found = audit_superres(model, material, toy_panel, folder, SETTINGS)
-    cell = toy_panel.groups.cells[BAD]
-    issues = {check.code for check in found.checks if check.outcome == "issue"}
+    cell = toy_panel.grid.cells[BAD]
+    issues = {check.check_id for check in found.checks if check.outcome == "issue"}
     assert {"flip_gap:cells", f"flip_beyond_reencoding:{cell}"} <= issues
     worst = found.flips[0].groups[BAD]
     made = sum(
         np.random.default_rng([0, i]).random() < 0.3
-        for i in np.flatnonzero(material.groups.cell_of(material.levels) == BAD)
+        for i in np.flatnonzero(material.grid.cell_of(material.levels) == BAD)
     )
     assert worst.flips.count == made
     assert worst.flips.estimate.low <= 0.3 <= worst.flips.estimate.high
-    assert [toward.name for toward in worst.toward] == [toy_panel.groups.cells[0]]
+    assert [toward.name for toward in worst.toward] == [toy_panel.grid.cells[0]]
     assert (found.triplets[0].cell, found.triplets[0].count) == (cell, made)
     stored = json.loads((folder / "superres.json").read_text())
     assert stored["verdict"] == found.verdict
@@ -59,7 +59,7 @@ def test_the_bad_cell_is_an_issue_with_the_flips_that_were_made(
 
 
 def test_an_audit_goes_on_and_says_the_same(
-    material: Material, toy_panel: Panel, folder: Path
+    material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     model = Oracle(material, {BAD: 0.3}, 0)
     settings = dataclasses.replace(
@@ -72,7 +72,7 @@ def test_an_audit_goes_on_and_says_the_same(
     assert all(cost.asked == 0 for cost in again.costs)
     assert again.checks == first.checks
     assert again.fidelity == first.fidelity
-    assert {c.code: c.outcome for c in again.checks}["abstentions"] == "ignored"
+    assert {c.check_id: c.outcome for c in again.checks}["abstentions"] == "ignored"
     assert len(again.flips) == 1
     assert all(near.diversity.value >= 0 for near in again.fidelity)
 
@@ -82,31 +82,31 @@ class OutOfReach(ToyClassifier):
 
     answered: frozenset[bytes]
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         lost = np.array([image.tobytes() not in self.answered for image in images])
         return tuple(
             dataclasses.replace(told, levels=np.where(lost, np.int8(FAILED), told.levels))
-            for told in super().read(images)
+            for told in super().predict(images)
         )
 
 
 def test_images_that_the_panel_could_not_be_asked_about_are_told(
-    exact: Oracle, material: Material, toy: ToyGenerator, folder: Path
+    exact: Oracle, material: AuditImages, toy: ToyGenerator, folder: Path
 ) -> None:
     classifier = OutOfReach(toy, ["smiling", "skin_tone"])
     originals = material.images(range(len(material)))
     classifier.answered = frozenset(image.tobytes() for image in originals)
-    panel = Panel([classifier], ["smiling", "skin_tone"])
+    panel = ClassifierPanel([classifier], ["smiling", "skin_tone"])
     settings = dataclasses.replace(SETTINGS, per_cell=10)
     found = audit_superres(exact, material, panel, folder, settings)
-    told = {check.code: check for check in found.checks}
+    told = {check.check_id: check for check in found.checks}
     assert told["failures"].outcome == "tip"
     # Originals and restored images are the same; those through JPEG fail.
     assert "60 of 180 failed" in told["failures"].words
 
 
 def test_failures_are_neither_abstentions_nor_another_panel(
-    material: Material, toy: ToyGenerator, folder: Path
+    material: AuditImages, toy: ToyGenerator, folder: Path
 ) -> None:
     classifier = OutOfReach(toy, ["smiling", "skin_tone"])
     originals = material.images(range(len(material)))
@@ -114,9 +114,9 @@ def test_failures_are_neither_abstentions_nor_another_panel(
     classifier.answered = frozenset(
         image.tobytes() for row, image in enumerate(originals) if row % 20
     )
-    panel = Panel([classifier], ["smiling", "skin_tone"])
+    panel = ClassifierPanel([classifier], ["smiling", "skin_tone"])
     found = audit_superres(Oracle(material, {}, 0), material, panel, folder, SETTINGS)
-    told = {check.code: check for check in found.checks}
+    told = {check.check_id: check for check in found.checks}
     assert told["abstentions"].words == "It abstains on 0 of 240."
     assert sum(group.unknown for group in found.flips[0].groups) == 12
     classifier.answered = frozenset()
@@ -125,9 +125,9 @@ def test_failures_are_neither_abstentions_nor_another_panel(
 
 
 def test_another_panel_than_the_one_that_verified_is_told(
-    exact: Oracle, material: Material, toy_panel: Panel, folder: Path
+    exact: Oracle, material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
-    unsure = Panel(toy_panel.classifiers, toy_panel.groups.names, abstain_below=0.7)
+    unsure = ClassifierPanel(toy_panel.classifiers, toy_panel.grid.names, abstain_below=0.7)
     found = audit_superres(exact, material, unsure, folder, SETTINGS)
     assert any("not the one that verified" in caveat for caveat in found.caveats)
     own = audit_superres(exact, material, toy_panel, folder, SETTINGS)
@@ -148,8 +148,8 @@ def test_bad_settings_are_named_before_anything_is_restored(
     changes: dict[str, object],
     said: str,
     exact: Oracle,
-    material: Material,
-    toy_panel: Panel,
+    material: AuditImages,
+    toy_panel: ClassifierPanel,
     folder: Path,
 ) -> None:
     with pytest.raises(InputError, match=said):
@@ -158,18 +158,20 @@ def test_bad_settings_are_named_before_anything_is_restored(
 
 
 def test_a_model_without_chance_is_tried_once(
-    material: Material, toy_panel: Panel, folder: Path
+    material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     settings = dataclasses.replace(SETTINGS, restarts=2)
     with pytest.raises(InputError, match="must be 1 for bicubic"):
-        audit_superres(open_restorer("bicubic", 2), material, toy_panel, folder, settings)
+        audit_superres(
+            open_super_resolution_model("bicubic", 2), material, toy_panel, folder, settings
+        )
 
 
 def test_images_that_another_panel_verified_are_refused(
-    exact: Oracle, material: Material, toy: ToyGenerator, folder: Path
+    exact: Oracle, material: AuditImages, toy: ToyGenerator, folder: Path
 ) -> None:
     other = ToyClassifier(toy, ["smiling", "skin_tone"], confusion={"smiling": np.eye(2)[::-1]})
-    panel = Panel([other], ["smiling", "skin_tone"])
+    panel = ClassifierPanel([other], ["smiling", "skin_tone"])
     with pytest.raises(InputError, match=r"verified by this panel, .* got 0\.0%"):
         audit_superres(exact, material, panel, folder, SETTINGS)
     assert exact.restored == 0

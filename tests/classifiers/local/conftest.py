@@ -87,7 +87,7 @@ def save_scripted(folder: Path, channels: str = "") -> Path:
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.jit.save(torch.jit.script(ReadPatches()), folder / "smile.pt")
     toy = ToyGenerator()
-    cut = int(toy.thresholds[toy.groups.attribute("smiling")][0])
+    cut = int(toy.thresholds[toy.grid.attribute("smiling")][0])
     text = SMILE.replace("CUT", str(cut)).replace("CHANNELS", channels)
     (folder / "smile.toml").write_text(text)
     return folder / "smile.toml"

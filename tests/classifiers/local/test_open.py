@@ -26,8 +26,8 @@ def test_torchscript_reads_the_toys_truth(scripted: Path, toy: ToyGenerator) -> 
     images = toy.images(toy.prior.codes(0, 0, 500))
     found = open_classifier(str(scripted))
     assert isinstance(found, Classifier)
-    truth = ToyClassifier(toy, ["smiling"]).read(images)[0]
-    assert np.array_equal(found.read(images)[0].levels, truth.levels)
+    truth = ToyClassifier(toy, ["smiling"]).predict(images)[0]
+    assert np.array_equal(found.predict(images)[0].levels, truth.levels)
     assert set(truth.levels) == {0, 1}
 
 
@@ -36,7 +36,7 @@ def test_the_pinned_tflite_model_described_answers_as_the_pinned_classifier(
 ) -> None:
     images = dcgan.images(dcgan.prior.codes(0, 0, 64))
     found = open_classifier(str(save_fer(tmp_path)))
-    for one, other in zip(found.read(images), Expression().read(images), strict=True):
+    for one, other in zip(found.predict(images), Expression().predict(images), strict=True):
         assert np.allclose(one.probabilities, other.probabilities, atol=1e-5)
         assert (one.levels == other.levels).mean() > 0.98
     assert (found.licence, "grey" in found.preprocessing) == ("MIT", True)
@@ -47,9 +47,9 @@ def test_the_pinned_onnx_model_described_answers_as_the_pinned_classifier(
 ) -> None:
     images = dcgan.images(dcgan.prior.codes(0, 0, 64))
     file = save_gender(tmp_path)
-    found = open_classifier(str(file.with_suffix(".onnx"))).read(images)[0]
+    found = open_classifier(str(file.with_suffix(".onnx"))).predict(images)[0]
     assert np.allclose(
-        found.probabilities, AgeGender(["gender"]).read(images)[0].probabilities, atol=1e-4
+        found.probabilities, AgeGender(["gender"]).predict(images)[0].probabilities, atol=1e-4
     )
 
 
@@ -71,16 +71,16 @@ def test_an_onnx_model_of_one_image_at_a_time_is_called_for_each(tmp_path: Path)
     )
     images = np.zeros((3, 3, 8, 8), np.uint8)
     images[range(3), range(3)] = 255
-    found = open_classifier(str(tmp_path / "m.onnx")).read(images)[0]
+    found = open_classifier(str(tmp_path / "m.onnx")).predict(images)[0]
     assert found.levels.tolist() == [0, 1, 2]
     reverse = open_classifier(edited(tmp_path / "m.toml", "size = 8", 'size = 8\nchannels = "bgr"'))
-    assert reverse.read(images)[0].levels.tolist() == [2, 1, 0]
+    assert reverse.predict(images)[0].levels.tolist() == [2, 1, 0]
     wrong = open_classifier(edited(tmp_path / "m.toml", '"red", ', '"red", "pink", '))
     with pytest.raises(ModelOutputError, match="must have 4 columns, one for each label, got 3"):
-        wrong.read(images)
+        wrong.predict(images)
     small = open_classifier(edited(tmp_path / "m.toml", "size = 8", "size = 9"))
     with pytest.raises(ModelOutputError, match=r"must take float32 of shape \(3, 3, 9, 9\)"):
-        small.read(images)
+        small.predict(images)
 
 
 def test_labels_of_one_level_add_up_and_unknown_abstains() -> None:

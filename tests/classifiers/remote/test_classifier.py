@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers.base import FAILED
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.classifiers.remote import RemoteClassifier, connect
-from equipoise.classifiers.remote.classifier import Tally
+from equipoise.classifiers.remote.classifier import UsageStats
 from equipoise.core.errors import RemoteError
 from tests.builders.services import Reply, Service, description, face, images, serving
 
@@ -41,7 +41,7 @@ def test_answers_come_in_the_order_of_the_images(tmp_path: Path) -> None:
 
     with serving(reply) as service:
         classifier = opened(service, tmp_path)
-        (reading,) = classifier.read(IMAGES)
+        (reading,) = classifier.predict(IMAGES)
     assert reading.levels.tolist() == truth(classifier, IMAGES)
     assert reading.probabilities.max(axis=1) == pytest.approx(0.9)
     assert np.array_equal(reading.scores > 0.5, reading.levels == 1)
@@ -72,7 +72,7 @@ def test_a_passing_fault_is_repeated_and_counted(fault: str, tmp_path: Path) -> 
         classifier = opened(
             service, tmp_path, request={"busy": ["QPS_LIMIT"]}, limits={"time_out": 0.3}
         )
-        (reading,) = classifier.read(IMAGES[:4])
+        (reading,) = classifier.predict(IMAGES[:4])
     assert reading.levels.tolist() == truth(classifier, IMAGES[:4])
     expected = {"asked": 4, "requests": 8, kind: 4}
     assert counts(classifier) == expected
@@ -93,7 +93,7 @@ def test_a_lasting_fault_fails_the_image_alone(fault: str, tmp_path: Path) -> No
         classifier = opened(service, tmp_path, limits={"retries": 2})
         body_of_lost = classifier.description.picture.encode(lost)
         service.reply = lambda times, body: bad if body == body_of_lost else face(level_of(body))
-        (reading,) = classifier.read(IMAGES[:6])
+        (reading,) = classifier.predict(IMAGES[:6])
         assert reading.levels[2] == FAILED
         assert np.isnan(reading.scores[2])
         assert reading.probabilities[2].tolist() == [0.5, 0.5]
@@ -101,7 +101,7 @@ def test_a_lasting_fault_fails_the_image_alone(fault: str, tmp_path: Path) -> No
         assert counts(classifier) == {"asked": 6, "requests": 8, kind: 2, "failed": 1}
         # A failure is not kept: the image is asked about again, and it alone.
         service.reply = lambda times, body: face(level_of(body))
-        (again,) = classifier.read(IMAGES[:6])
+        (again,) = classifier.predict(IMAGES[:6])
     assert again.levels.tolist() == truth(classifier, IMAGES[:6])
     assert counts(classifier)["requests"] == 9
 
@@ -109,7 +109,7 @@ def test_a_lasting_fault_fails_the_image_alone(fault: str, tmp_path: Path) -> No
 def test_a_refused_image_is_not_repeated(tmp_path: Path) -> None:
     with serving(lambda times, body: Reply(400, {"error": "TOO_SMALL"})) as service:
         classifier = opened(service, tmp_path)
-        (reading,) = classifier.read(IMAGES[:3])
+        (reading,) = classifier.predict(IMAGES[:3])
     assert (reading.levels == FAILED).all()
     assert counts(classifier) == {"asked": 3, "requests": 3, "failed": 3}
 
@@ -118,7 +118,7 @@ def test_no_face_is_an_answer_and_is_kept(tmp_path: Path) -> None:
     with serving(lambda times, body: Reply(body={"faces": []})) as service:
         classifier = opened(service, tmp_path)
         for _ in range(2):
-            (reading,) = classifier.read(IMAGES[:5])
+            (reading,) = classifier.predict(IMAGES[:5])
             assert (reading.levels == -1).all()
             assert np.isnan(reading.scores).all()
             assert (reading.probabilities == 0.5).all()
@@ -133,7 +133,7 @@ def test_no_face_may_be_told_by_a_status(tmp_path: Path) -> None:
             request={"answers": [422]},
             no_face={"path": "code", "is": "equal", "value": "NO_FACE"},
         )
-        (reading,) = classifier.read(IMAGES[:2])
+        (reading,) = classifier.predict(IMAGES[:2])
     assert reading.levels.tolist() == [-1, -1]
 
 
@@ -141,7 +141,7 @@ def test_denied_access_ends_the_run_and_names_the_variable(tmp_path: Path) -> No
     with serving(lambda times, body: Reply(401, {"error": "bad key"})) as service:
         classifier = opened(service, tmp_path)
         with pytest.raises(RemoteError, match="Check the environment variable TEST_KEY") as caught:
-            classifier.read(IMAGES)
+            classifier.predict(IMAGES)
         assert "status 401" in str(caught.value)
         assert len(service.asked) <= 8
 
@@ -158,7 +158,7 @@ def test_a_service_that_dies_and_comes_back_is_survived(tmp_path: Path) -> None:
 
         outages = threading.Thread(target=outage)
         outages.start()
-        (reading,) = classifier.read(IMAGES)
+        (reading,) = classifier.predict(IMAGES)
         outages.join()
     assert reading.levels.tolist() == truth(classifier, IMAGES)
     assert counts(classifier)["connection"] > 0
@@ -169,14 +169,14 @@ def test_a_service_that_stays_down_ends_the_run_and_answers_are_kept(tmp_path: P
     with serving(lambda times, body: face(level_of(body))) as service:
         changes = {"limits": {"retries": 1, "stop_after": 6}}
         classifier = opened(service, tmp_path, **changes)
-        classifier.read(IMAGES[:10])
+        classifier.predict(IMAGES[:10])
         service.stop()
         with pytest.raises(RemoteError, match="at least one of 6 images in a row") as caught:
-            classifier.read(IMAGES)
+            classifier.predict(IMAGES)
         assert "connection: ConnectError" in str(caught.value)
         service.start()
         again = opened(service, tmp_path, **changes)
-        (reading,) = again.read(IMAGES)
+        (reading,) = again.predict(IMAGES)
     assert reading.levels.tolist() == truth(again, IMAGES)
     assert counts(again) == {"asked": 14, "cached": 10, "requests": 14}
 
@@ -185,7 +185,7 @@ def test_a_long_wait_ends_the_run(tmp_path: Path) -> None:
     with serving(lambda times, body: Reply(429, {}, {"Retry-After": "86400"})) as service:
         classifier = opened(service, tmp_path)
         with pytest.raises(RemoteError, match="a wait of 86400 s"):
-            classifier.read(IMAGES)
+            classifier.predict(IMAGES)
 
 
 def test_retry_after_holds_all_requests_back(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_retry_after_holds_all_requests_back(tmp_path: Path) -> None:
 
     with serving(reply) as service:
         classifier = opened(service, tmp_path, limits={"concurrency": 1})
-        classifier.read(IMAGES[:3])
+        classifier.predict(IMAGES[:3])
     times = [asked.at for asked in service.asked]
     assert times[1] - times[0] > 0.45
 
@@ -208,7 +208,7 @@ def test_the_rate_is_kept_over_threads(tmp_path: Path) -> None:
     with serving(lambda times, body: face(0)) as service:
         classifier = opened(service, tmp_path, limits={"rate": 40, "concurrency": 8})
         with ThreadPoolExecutor(3) as pool:
-            list(pool.map(classifier.read, [IMAGES[:8], IMAGES[8:16], IMAGES[16:]]))
+            list(pool.map(classifier.predict, [IMAGES[:8], IMAGES[8:16], IMAGES[16:]]))
     times = sorted(asked.at for asked in service.asked)
     assert len(times) == 24
     assert times[-1] - times[0] > 23 / 40 * 0.9
@@ -229,7 +229,7 @@ def test_requests_under_way_are_bounded(tmp_path: Path) -> None:
     with serving(reply) as service:
         classifier = opened(service, tmp_path, limits={"concurrency": 3})
         with ThreadPoolExecutor(3) as pool:
-            list(pool.map(classifier.read, [IMAGES[:8], IMAGES[8:16], IMAGES[16:]]))
+            list(pool.map(classifier.predict, [IMAGES[:8], IMAGES[8:16], IMAGES[16:]]))
     assert 1 < most[0] <= 3
 
 
@@ -239,11 +239,11 @@ def test_no_image_is_asked_about_twice(tmp_path: Path) -> None:
         one, two = opened(service, tmp_path), opened(service, tmp_path)
         twice = np.concatenate([IMAGES, IMAGES[::-1]])
         with ThreadPoolExecutor(5) as pool:
-            list(pool.map(lambda c: c.read(twice), [one, two, one, two, one]))
+            list(pool.map(lambda c: c.predict(twice), [one, two, one, two, one]))
     bodies = Counter(asked.body for asked in service.asked)
     assert len(bodies) == 24
     assert set(bodies.values()) == {1}
-    tallies: list[Tally] = [one.tally, two.tally]
+    tallies: list[UsageStats] = [one.tally, two.tally]
     assert sum(tally.asked for tally in tallies) == 24
     assert sum(tally.asked + tally.cached for tally in tallies) == 5 * 48
 
@@ -254,10 +254,10 @@ def test_a_new_reading_of_kept_answers_asks_nothing(tmp_path: Path) -> None:
     with serving(lambda times, body: face(level_of(body))) as service:
         first = opened(service, tmp_path)
         second = opened(service, tmp_path, attribute=[mapped])
-        (before,), (after,) = first.read(IMAGES), second.read(IMAGES)
+        (before,), (after,) = first.predict(IMAGES), second.predict(IMAGES)
         assert len(service.asked) == 24
         third = opened(service, tmp_path, picture={"side": 16})
-        third.read(IMAGES[:2])
+        third.predict(IMAGES[:2])
         assert len(service.asked) == 26
     assert np.array_equal(before.levels, 1 - after.levels)
     assert len({c.digest for c in (first, second, third)}) == 3
@@ -268,9 +268,9 @@ def test_an_answer_that_a_wrong_path_could_not_read_is_not_paid_for_again(tmp_pa
     with serving(lambda times, body: face(level_of(body))) as service:
         typo = opened(service, tmp_path, attribute=wrong, limits={"retries": 0, "stop_after": 3})
         with pytest.raises(RemoteError, match=r"broken: faces\[0\]\.sex is missing"):
-            typo.read(IMAGES)
+            typo.predict(IMAGES)
         paid = len(service.asked)
-        opened(service, tmp_path).read(IMAGES)
+        opened(service, tmp_path).predict(IMAGES)
         assert len(service.asked) == 24
         assert paid >= 3
 
@@ -283,10 +283,10 @@ def test_a_label_that_is_no_level_fails_its_image_and_is_paid_for_once(tmp_path:
         classifier = opened(service, tmp_path)
         expected = np.where(truth(classifier, IMAGES), 1, FAILED).tolist()
         for _ in range(2):
-            (reading,) = classifier.read(IMAGES)
+            (reading,) = classifier.predict(IMAGES)
             assert reading.levels.tolist() == expected
         better = opened(service, tmp_path, attribute=[mapped])
-        (reading,) = better.read(IMAGES)
+        (reading,) = better.predict(IMAGES)
         assert reading.levels.tolist() == [-1 if level == FAILED else 1 for level in expected]
         assert len(service.asked) == 24
 
@@ -296,7 +296,7 @@ def test_a_map_without_what_a_service_says_ends_the_run(tmp_path: Path) -> None:
         for _ in range(2):
             classifier = opened(service, tmp_path, limits={"stop_after": 6})
             with pytest.raises(RemoteError, match=r"unmapped: .*'robot', which is mapped"):
-                classifier.read(IMAGES)
+                classifier.predict(IMAGES)
         assert len(service.asked) <= 24
 
 
@@ -304,13 +304,13 @@ def test_an_image_without_an_answer_is_unknown_to_a_panel(tmp_path: Path) -> Non
     refused = Reply(400, {"error": "TOO_SMALL"})
     with serving(lambda times, body: face(1) if level_of(body) else refused) as service:
         classifier = opened(service, tmp_path)
-        labels = Panel([classifier], ["gender"]).read(IMAGES)
+        labels = ClassifierPanel([classifier], ["gender"]).predict(IMAGES)
     assert labels.levels[:, 0].tolist() == np.where(truth(classifier, IMAGES), 1, -1).tolist()
 
 
 def test_nothing_is_read_from_no_images(tmp_path: Path) -> None:
     classifier = connect(description(), tmp_path)
-    (reading,) = classifier.read(IMAGES[:0])
+    (reading,) = classifier.predict(IMAGES[:0])
     assert reading.probabilities.shape == (0, 2)
 
 
@@ -320,9 +320,9 @@ def test_a_claim_that_ran_out_before_its_turn_is_another_askers(tmp_path: Path) 
         slow._claim = lambda *_: slow._cache.claim(*_[:2], 0.02)  # type: ignore[method-assign]
         slow._limiter.pause(0.15)
         with ThreadPoolExecutor(2) as pool:
-            late = pool.submit(slow.read, IMAGES[:1])
+            late = pool.submit(slow.predict, IMAGES[:1])
             time.sleep(0.08)
-            early = pool.submit(quick.read, IMAGES[:1])
+            early = pool.submit(quick.predict, IMAGES[:1])
             assert late.result()[0].levels == early.result()[0].levels
     assert len(service.asked) == 1
     assert counts(slow) == {"cached": 1}

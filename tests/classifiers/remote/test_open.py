@@ -42,7 +42,7 @@ def test_facepp_is_asked_and_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         service.reply = lambda times, body: busy if len(service.asked) == 1 else Reply(body=FACE)
         origin = f"http://127.0.0.1:{service.port}"
         classifier = open_remote("facepp", folder=tmp_path, origin=origin)
-        readings = classifier.read(IMAGES[:1])
+        readings = classifier.predict(IMAGES[:1])
     assert [a.name for a in classifier.attributes] == ["gender", "smiling", "expression", "age"]
     assert [int(reading.levels[0]) for reading in readings] == [1, 1, 3, 0]
     assert readings[1].scores[0] == pytest.approx(22.1, abs=1e-4)

@@ -16,7 +16,7 @@ import pytest
 
 from equipoise.classifiers.remote import RemoteClassifier, connect, open_remote
 from equipoise.core.errors import InputError, RemoteError
-from equipoise.runtimes.http.service import Limits
+from equipoise.runtimes.http.service import RateLimits
 from tests.builders.services import images
 
 boto3 = pytest.importorskip("boto3")
@@ -53,7 +53,7 @@ def opened(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     opened = open_remote("rekognition", folder=tmp_path).description
     # One request at a time, in the order of the stub's answers.
-    limits = Limits(concurrency=1, back_off=0.01)
+    limits = RateLimits(concurrency=1, back_off=0.01)
     classifier = connect(dataclasses.replace(opened, limits=limits), tmp_path)
     with Stubber(classifier._transport._client) as stub:  # type: ignore[attr-defined]
         yield classifier, stub
@@ -67,7 +67,7 @@ def test_answers_are_read(opened: tuple[RemoteClassifier, Any]) -> None:
     stub.add_response("detect_faces", a_face("Male", True), expected)
     stub.add_response("detect_faces", {"FaceDetails": []}, expected)
     stub.add_response("detect_faces", a_face("Female", False, 50), expected)
-    gender, smiling, expression, age = classifier.read(IMAGES[:3])
+    gender, smiling, expression, age = classifier.predict(IMAGES[:3])
     assert gender.levels.tolist() == [1, -1, 0]
     assert gender.probabilities[0] == pytest.approx([0.05, 0.95])
     assert smiling.levels.tolist() == [1, -1, 0]
@@ -77,7 +77,7 @@ def test_answers_are_read(opened: tuple[RemoteClassifier, Any]) -> None:
     assert age.levels.tolist() == [1, -1, 2]
     assert classifier.tally.no_face == 1
     # All is kept: the stub has no further answer.
-    assert np.array_equal(classifier.read(IMAGES[:3])[0].levels, gender.levels)
+    assert np.array_equal(classifier.predict(IMAGES[:3])[0].levels, gender.levels)
     assert classifier.tally.cached == 3
 
 
@@ -95,7 +95,7 @@ def test_passing_faults_are_repeated(
     classifier, stub = opened
     stub.add_client_error("detect_faces", code, http_status_code=status)
     stub.add_response("detect_faces", a_face("Male", True))
-    assert classifier.read(IMAGES[:1])[0].levels.tolist() == [1]
+    assert classifier.predict(IMAGES[:1])[0].levels.tolist() == [1]
     assert getattr(classifier.tally, kind) == 1
 
 
@@ -103,7 +103,7 @@ def test_a_refused_image_fails_alone(opened: tuple[RemoteClassifier, Any]) -> No
     classifier, stub = opened
     stub.add_client_error("detect_faces", "InvalidImageFormatException", http_status_code=400)
     stub.add_response("detect_faces", a_face("Male", True))
-    assert classifier.read(IMAGES[:2])[0].levels.tolist() == [-2, 1]
+    assert classifier.predict(IMAGES[:2])[0].levels.tolist() == [-2, 1]
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "UnrecognizedClientException"])
@@ -111,7 +111,7 @@ def test_denied_access_ends_the_run(code: str, opened: tuple[RemoteClassifier, A
     classifier, stub = opened
     stub.add_client_error("detect_faces", code, http_status_code=400)
     with pytest.raises(RemoteError, match="AWS_ACCESS_KEY_ID") as caught:
-        classifier.read(IMAGES)
+        classifier.predict(IMAGES)
     assert "a-secret-key" not in str(caught.value)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.classifiers import Panel
-from equipoise.classifiers.base import Reading
+from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.base import Prediction
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings
@@ -140,19 +140,19 @@ class Brightness:
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
 
-    def read(self, images: np.ndarray) -> tuple[Reading, ...]:
+    def predict(self, images: np.ndarray) -> tuple[Prediction, ...]:
         mean = images.mean(axis=(1, 2, 3), dtype=np.float32)
         levels = (mean > self.threshold).astype(np.int8)
-        return (Reading(levels, np.eye(2, dtype=np.float32)[levels], mean),)
+        return (Prediction(levels, np.eye(2, dtype=np.float32)[levels], mean),)
 
 
 def test_balance_meets_its_target(tmp_path: Path) -> None:
     generator = open_generator(f"diffusers:{save('ddpm', tmp_path / 'model')}?steps=3&stem=0")
     sample = generator.images(generator.prior.codes(9, 0, 2000)).mean(axis=(1, 2, 3))
-    panel = Panel((Brightness(float(np.quantile(sample, 0.9))),), ("bright",))
+    panel = ClassifierPanel((Brightness(float(np.quantile(sample, 0.9))),), ("bright",))
     settings = Settings(n=1500, calibrate_n=800, measure_n=300)
     done = balance(settings, tmp_path / "run", generator=generator, panel=panel)
-    assert done.figures.prior.kl > 0.2
+    assert done.record.prior.kl > 0.2
     images = generator.images(done.sampler.draw(2000, 77).codes)
-    bright = int((panel.read(images).cells == 1).sum())
+    bright = int((panel.predict(images).cells == 1).sum())
     assert abs(bright - 1000) < 4 * 2000**0.5 / 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.classifiers import Panel
+from equipoise.classifiers import ClassifierPanel
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.settings import Settings
 from equipoise.generators import Differentiable, Generator, open_generator
@@ -81,10 +81,10 @@ def test_truncation_draws_styles_to_the_mean_up_to_the_cutoff() -> None:
 def test_noise_is_stored_or_none() -> None:
     codes = opened().prior.codes(0, 0, 4)
     assert np.array_equal(opened().images(codes), opened().images(codes))
-    silent = opened(noise="none").images(codes)
-    assert not np.array_equal(silent, opened().images(codes))
+    no_progress = opened(noise="none").images(codes)
+    assert not np.array_equal(no_progress, opened().images(codes))
     exact = (reference_images(small(4), codes, noise=False) * 127.5 + 128).clamp(0, 255).numpy()
-    assert np.abs(silent - exact).max() < 1.01
+    assert np.abs(no_progress - exact).max() < 1.01
     with pytest.raises(InputError, match=r"must be one of const, none, random, got pink"):
         opened(noise="pink")
 
@@ -217,9 +217,9 @@ def test_balance_meets_its_target(space: str, method: str, tmp_path: Path) -> No
     settings = Settings(
         n=4000, calibrate_n=2000, measure_n=500, method=method, per_cell=1000, distance=0.6
     )
-    panel = Panel((ColourClassifier(threshold),), ("red", "green"))
+    panel = ClassifierPanel((ColourClassifier(threshold),), ("red", "green"))
     done = balance(settings, tmp_path / "run", generator=generator, panel=panel)
-    assert done.figures.prior.kl > 0.2
+    assert done.record.prior.kl > 0.2
     sampler = load_sampler(done.folder / "sampler.safetensors", generator)
     codes = sampler.draw(3000, 77).codes
     levels = (colours(generator.images(codes)) > threshold).astype(int)

@@ -25,7 +25,7 @@ def noisy_images(n: int) -> NDArray[np.uint8]:
 def test_the_network_decides_by_these_features_alone(age: AgeFeatures) -> None:
     """Log odds of its answers are an affine function of them, to the rounding of float32."""
     images = noisy_images(400)
-    rows = age.read(images).astype(np.float64)
+    rows = age.extract(images).astype(np.float64)
     session = open_session(zoo.fetch("age"))
     answers = session.run(None, {"images": network_input(images, 64)})[0].astype(np.float64)
     likely = np.argsort(-answers.mean(axis=0))[:5]
@@ -51,12 +51,12 @@ def test_a_tensor_that_is_not_there_is_named() -> None:
 
 def test_a_row_depends_on_its_image_alone(age: AgeFeatures) -> None:
     images = noisy_images(20)
-    rows = age.read(images)
+    rows = age.extract(images)
     assert (rows >= 0).all()
-    assert np.allclose(rows[7:12], age.read(images[7:12]), atol=1e-4)
+    assert np.allclose(rows[7:12], age.extract(images[7:12]), atol=1e-4)
 
 
 def test_the_resize_filter_is_the_box(age: AgeFeatures) -> None:
     images = noisy_images(3)
     large = images.repeat(3, axis=2).repeat(2, axis=3)
-    assert np.allclose(age.read(large), age.read(images), atol=1e-3)
+    assert np.allclose(age.extract(large), age.extract(images), atol=1e-3)

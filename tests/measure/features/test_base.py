@@ -11,7 +11,7 @@ from equipoise.measure.features.offline import PixelFeatures
 class Brightness:
     name, digest, dim, about = "brightness", "b", 1, "Mean brightness."
 
-    def read(self, images: np.ndarray) -> np.ndarray:
+    def extract(self, images: np.ndarray) -> np.ndarray:
         return images.mean(axis=(1, 2, 3), dtype=np.float32)[:, None]
 
 
@@ -19,11 +19,11 @@ def test_each_part_gets_its_own_columns_back(toy: ToyGenerator) -> None:
     images = toy.images(toy.prior.codes(0, 0, 9))
     pixels, brightness = PixelFeatures(), Brightness()
     joined = JoinedFeatures([pixels, brightness])
-    rows = joined.read(images)
+    rows = joined.extract(images)
     assert rows.shape == (9, joined.dim)
     parts = joined.split(rows)
-    assert np.array_equal(parts["pixels"], pixels.read(images))
-    assert np.array_equal(parts["brightness"], brightness.read(images))
+    assert np.array_equal(parts["pixels"], pixels.extract(images))
+    assert np.array_equal(parts["brightness"], brightness.extract(images))
     assert joined.digest != JoinedFeatures([brightness, pixels]).digest
 
 

@@ -92,7 +92,7 @@ def test_images_are_brought_to_size_and_scaled(
     (_, options), *_ = calls
     assert options["pretrained"]
     white = np.full((1, 3, 10, 10), 255, np.uint8)
-    features.read(white)
+    features.extract(white)
     assert network.seen.amax(dim=(0, 2, 3)) == pytest.approx(network.seen.amin(dim=(0, 2, 3)))
     assert 1.8 < network.seen.mean() < 2.8  # (1 - mean) / deviation of both schemes
 

@@ -20,7 +20,7 @@ def test_a_function_of_ones_own_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     module = types.ModuleType("my_features")
     module.make = PixelFeatures  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "my_features", module)
-    assert open_features("my_features:make").read(IMAGES).shape == (5, 48)
+    assert open_features("my_features:make").extract(IMAGES).shape == (5, 48)
 
 
 @pytest.mark.parametrize("name", ["no_such_module:make", "json:no_such", ":make", "json:loads"])
@@ -39,7 +39,7 @@ class Wrong(PixelFeatures):
         super().__init__()
         self.rows = rows
 
-    def read(self, images: np.ndarray) -> np.ndarray:
+    def extract(self, images: np.ndarray) -> np.ndarray:
         return self.rows
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from equipoise.core import tables
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.measure.people.judgement import judge, majority, read_ratings
-from equipoise.measure.people.task import Task
+from equipoise.measure.people.judgement import evaluate_annotations, majority, read_ratings
+from equipoise.measure.people.task import AnnotationTask
 
-GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
+GROUPS = AttributeGrid((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
 IMAGES = tuple(f"images/{i:04d}.png" for i in range(1, 5))
-TASK = Task(
+TASK = AnnotationTask(
     GROUPS,
     np.array([[0, 0], [1, 1]], np.int8),
     np.array([70, 30]),
@@ -82,7 +82,7 @@ def test_the_majority_decides_and_ties_are_dropped_and_counted() -> None:
 def test_the_error_matrix_holds_each_judged_image_once() -> None:
     first = np.array([[0, 0], [1, 0], [1, 1], [1, -1]], np.int8)
     second = np.array([[0, 0], [1, 0], [1, 0], [1, -1]], np.int8)
-    judged = judge(TASK, np.stack([first, second]))
+    judged = evaluate_annotations(TASK, np.stack([first, second]))
     smiling, tone, cells = judged.errors
     assert smiling.counts.tolist() == [[1, 0], [1, 2]]
     assert tone.counts.tolist() == [[2, 0], [0, 0]]
@@ -95,15 +95,15 @@ def test_the_error_matrix_holds_each_judged_image_once() -> None:
 
 
 def test_one_attribute_has_no_cells_apart_and_one_rater_no_agreement() -> None:
-    groups = Groups((GROUPS.attributes[0],))
-    task = Task(groups, np.array([[0]], np.int8), np.array([9]), IMAGES[:1], np.array([0]))
-    judged = judge(task, np.array([[[0]]], np.int8))
+    grid = AttributeGrid((GROUPS.attributes[0],))
+    task = AnnotationTask(grid, np.array([[0]], np.int8), np.array([9]), IMAGES[:1], np.array([0]))
+    judged = evaluate_annotations(task, np.array([[[0]]], np.int8))
     assert len(judged.errors) == 1
     assert (judged.agreement[0].kappa, judged.agreement[0].alpha) == (None, None)
 
 
 def test_nobody_rated_is_not_applicable() -> None:
-    judged = judge(TASK, np.full((2, 4, 2), -1, np.int8))
+    judged = evaluate_annotations(TASK, np.full((2, 4, 2), -1, np.int8))
     assert {c.status for c in judged.corrections} == {"not applicable"}
 
 
@@ -120,9 +120,11 @@ def test_shares_by_raters_cover_the_truth_of_a_stratified_sample() -> None:
             [rng.permutation(np.flatnonzero(stratum.ravel() == s))[:60] for s in range(4)]
         )
         names = tuple(str(row) for row in rows)
-        task = Task(GROUPS, answers, np.bincount(stratum.ravel()), names, stratum.ravel()[rows])
+        task = AnnotationTask(
+            GROUPS, answers, np.bincount(stratum.ravel()), names, stratum.ravel()[rows]
+        )
         ratings = np.stack([truth[rows]] * 3).astype(np.int8)
-        found = judge(task, ratings, seed=seed).corrections
+        found = evaluate_annotations(task, ratings, seed=seed).corrections
         held.append(
             [
                 all(s.low <= p <= s.high for s, p in zip(c.shares, true, strict=True))

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.classifiers import Panel
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.classifiers import ClassifierPanel
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.people.task import (
-    Task,
+    AnnotationTask,
     check_drawn_by,
     choose,
     read_task,
     read_with_panel,
     write_task,
 )
-from equipoise.samplers.drawing import Request
+from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import read_metadata
 from equipoise.samplers.sampler import Sampler
@@ -107,37 +107,37 @@ def test_answers_go_with_the_images(drawn: Path, tmp_path: Path) -> None:
         assert (row["smiling"], row["tone"]) == (original["smiling"], original["tone"])
     task = read_task(out)
     assert task.counts.sum() == 60
-    assert task.groups == read_metadata(drawn).groups
+    assert task.grid == read_metadata(drawn).grid
 
 
 def test_images_of_anybody_are_read_by_the_panel(
-    toy: ToyGenerator, toy_panel: Panel, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     codes = toy.prior.codes(5, 0, 40)
     (tmp_path / "in").mkdir()
     for i, image in enumerate(toy.images(codes)):
         Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / "in" / f"=a{i:02d}.png")
     answered = read_with_panel(tmp_path / "in", toy_panel)
-    columns = [toy.groups.attribute(name) for name in toy_panel.groups.names]
+    columns = [toy.grid.attribute(name) for name in toy_panel.grid.names]
     assert np.array_equal(answered.levels, toy.levels(codes)[:, columns])
     out = write_task(answered, choose(answered, at_random=4), tmp_path / "out")
     assert rows_of(out / "answers.csv")[0]["source"].startswith("./=a")
 
 
 def test_what_drew_images_is_told_of_answers_of_the_same_panel_alone(
-    toy: ToyGenerator, toy_panel: Panel, toy_sampler: Sampler, tmp_path: Path
+    toy: ToyGenerator, toy_panel: ClassifierPanel, toy_sampler: Sampler, tmp_path: Path
 ) -> None:
-    write_draws(toy_sampler, toy, toy_panel, Request(8), tmp_path)
+    write_draws(toy_sampler, toy, toy_panel, DrawRequest(8), tmp_path)
     told = read_metadata(tmp_path)
     assert toy_sampler.digest in told.draws
     assert told.panel == toy_panel.digest
     assert read_with_panel(tmp_path, toy_panel).draws == told.draws
-    unsure = Panel(toy_panel.classifiers, toy_panel.groups.names, abstain_below=0.7)
+    unsure = ClassifierPanel(toy_panel.classifiers, toy_panel.grid.names, abstain_below=0.7)
     assert read_with_panel(tmp_path, unsure).draws == ""
 
 
 def test_attributes_may_be_picked(drawn: Path) -> None:
-    assert read_metadata(drawn, ["tone"]).groups.names == ("tone",)
+    assert read_metadata(drawn, ["tone"]).grid.names == ("tone",)
     with pytest.raises(InputError, match="must be one of smiling, tone, got beard"):
         read_metadata(drawn, ["beard"])
 
@@ -222,9 +222,9 @@ def test_a_task_that_was_stopped_leaves_nothing(drawn: Path, tmp_path: Path) -> 
 def test_labels_go_into_the_run_that_drew_their_images(
     draws: object, sampler: str, names: tuple[str, ...], fits: bool
 ) -> None:
-    groups = Groups((Attribute("smiling", ("no", "yes")),))
+    grid = AttributeGrid((Attribute("smiling", ("no", "yes")),))
     told = "" if draws is None else json.dumps(draws)
     empty = np.zeros(0, np.int64)
-    task = Task(groups, np.zeros((0, 1), np.int8), empty, (), empty, told)
+    task = AnnotationTask(grid, np.zeros((0, 1), np.int8), empty, (), empty, told)
     with nullcontext() if fits else pytest.raises(InputError, match="run must be the run"):
         check_drawn_by(task, sampler, names)

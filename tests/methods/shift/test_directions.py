@@ -6,8 +6,8 @@ import pytest
 import safetensors
 from scipy.special import ndtri
 
-from equipoise.core.attributes import Attribute, Groups
-from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.labels import Labels
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.shift.directions import FRACTIONS, fit_directions
@@ -19,9 +19,9 @@ def exact_labels(toy: ToyGenerator, n: int, seed: int) -> Labels:
     levels = toy.levels_of(values)
     probabilities = tuple(
         np.eye(len(a.levels), dtype=np.float32)[levels[:, i]]
-        for i, a in enumerate(toy.groups.attributes)
+        for i, a in enumerate(toy.grid.attributes)
     )
-    return Labels(toy.groups, levels, probabilities, values.astype(np.float32) / 255)
+    return Labels(toy.grid, levels, probabilities, values.astype(np.float32) / 255)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -31,7 +31,7 @@ def test_recovers_the_true_axes(toy: ToyGenerator, seed: int, multilevel: str) -
     found = fit_directions(
         toy.prior.codes(seed, 0, 10_000), labels, multilevel=multilevel, seed=seed
     )
-    for name, axis in zip(toy.groups.names, toy.axes, strict=True):
+    for name, axis in zip(toy.grid.names, toy.axes, strict=True):
         normals = found[name].normals
         # A middle level has no side of its own on a linear axis, so its plane is left out.
         outer = normals[[-1]] if found[name].ordered else normals[[0, -1]]
@@ -46,7 +46,7 @@ def test_normals_are_unit_and_planes_tell_their_positive_side(toy: ToyGenerator)
     assert np.allclose(np.diag(found.cosines), 1)
     positive = [plane.positive for plane in found["skin_tone"].planes]
     assert positive == [("medium", "light"), ("light",)]
-    assert found.normal_names == toy.groups.names
+    assert found.normal_names == toy.grid.names
 
 
 @pytest.mark.parametrize("multilevel", ["ordered", "one-vs-rest"])
@@ -55,17 +55,17 @@ def test_conditional_directions_are_blind_to_all_other_attributes(multilevel: st
     found = fit_directions(
         toy.prior.codes(0, 0, 5000), exact_labels(toy, 5000, 0), multilevel=multilevel
     )
-    for name in toy.groups.names:
+    for name in toy.grid.names:
         own = found.conditional(name)
         assert np.allclose(np.linalg.norm(own, axis=1), 1)
-        for other in set(toy.groups.names) - {name}:
+        for other in set(toy.grid.names) - {name}:
             assert np.abs(own @ found[other].normals.T).max() < 1e-9
         assert (np.sum(own * found[name].normals, axis=1) > 0.3).all()
 
 
 def test_a_direction_in_the_span_of_the_others_is_refused(toy: ToyGenerator) -> None:
     labels = exact_labels(toy, 2000, 0)
-    twin = Groups((Attribute("one", ("no", "yes")), Attribute("two", ("no", "yes"))))
+    twin = AttributeGrid((Attribute("one", ("no", "yes")), Attribute("two", ("no", "yes"))))
     doubled = Labels(
         twin, labels.levels[:, [1, 1]], (labels.probabilities[1],) * 2, labels.scores[:, [1, 1]]
     )
@@ -86,7 +86,7 @@ def test_the_default_fraction_has_the_best_held_out_accuracy(toy: ToyGenerator) 
 def test_boundaries_are_the_true_ones(toy: ToyGenerator) -> None:
     """With exact labels on a linear toy, a boundary is where the level truly begins."""
     found = fit_directions(toy.prior.codes(0, 0, 20_000), exact_labels(toy, 20_000, 0))
-    for name, cuts in zip(toy.groups.names, toy.thresholds, strict=True):
+    for name, cuts in zip(toy.grid.names, toy.thresholds, strict=True):
         true = ndtri((cuts - 0.5) / 255)
         offsets = [plane.offset for plane in found[name].planes]
         assert np.allclose(offsets, true, atol=0.08), name
@@ -97,10 +97,10 @@ def test_held_out_accuracy_is_not_that_of_noise(toy: ToyGenerator) -> None:
     """Labels without any relation to the code are separated no better than by chance."""
     rng = np.random.default_rng(0)
     codes = toy.prior.codes(0, 0, 4000)
-    groups = Groups((Attribute("coin", ("heads", "tails")),))
+    grid = AttributeGrid((Attribute("coin", ("heads", "tails")),))
     score = rng.random(4000, np.float32)
     levels = (score > 0.5).astype(np.int8)[:, None]
-    labels = Labels(groups, levels, (np.stack([1 - score, score], 1),), score[:, None])
+    labels = Labels(grid, levels, (np.stack([1 - score, score], 1),), score[:, None])
     plane = fit_directions(codes, labels, fraction=1.0)["coin"].planes[0]
     assert abs(plane.auc - 0.5) < 4 / np.sqrt(plane.held_out)
 
@@ -117,17 +117,21 @@ def test_too_few_samples_say_how_many_are_missing(toy: ToyGenerator) -> None:
     labels = exact_labels(toy, 100, 0)
     have = int((labels.levels[:, 0] == 2).sum())
     assert 0 < have < 20
-    with pytest.raises(TooFewSamples, match=f"level skin_tone=light needs .* got {have} of 100"):
+    with pytest.raises(
+        InsufficientLabelsError, match=f"level skin_tone=light needs .* got {have} of 100"
+    ):
         fit_directions(toy.prior.codes(0, 0, 100), labels)
     more = int(np.ceil((20 - have) * 100 / have))
-    with pytest.raises(TooFewSamples, match=f"About {more:,} more codes .* the {20 - have} that"):
+    with pytest.raises(
+        InsufficientLabelsError, match=f"About {more:,} more codes .* the {20 - have} that"
+    ):
         fit_directions(toy.prior.codes(0, 0, 100), labels)
 
 
 def test_a_level_that_never_showed_bounds_its_share(toy: ToyGenerator) -> None:
     labels = exact_labels(toy, 1000, 0)
     labels.levels[labels.levels[:, 0] == 2, 0] = 1
-    with pytest.raises(TooFewSamples, match=r"its share is below 0\.003 \(95 %\)"):
+    with pytest.raises(InsufficientLabelsError, match=r"its share is below 0\.003 \(95 %\)"):
         fit_directions(toy.prior.codes(0, 0, 1000), labels)
 
 
@@ -150,4 +154,4 @@ def test_directions_are_saved_for_other_tools(toy: ToyGenerator, tmp_path: Path)
     with safetensors.safe_open(tmp_path / "d.safetensors", "numpy") as stored:
         assert np.array_equal(stored.get_tensor("normals"), found.normals)
         assert stored.get_tensor("offsets").shape == (4,)
-        assert json.loads(stored.metadata()["equipoise"])["normals"] == list(toy.groups.names)
+        assert json.loads(stored.metadata()["equipoise"])["normals"] == list(toy.grid.names)

@@ -25,11 +25,11 @@ def test_all_coordinates_are_met_at_once(keep_norm: bool) -> None:
     normals = rng.standard_normal((3, 20))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     codes = rng.standard_normal((50, 20)).astype(np.float32)
-    moved, missed = move_to(codes, normals, [1.0, -0.5, 0.25], keep_norm=keep_norm)
-    assert np.allclose(moved @ normals.T, [1.0, -0.5, 0.25], atol=1e-5)
+    shift, missed = move_to(codes, normals, [1.0, -0.5, 0.25], keep_norm=keep_norm)
+    assert np.allclose(shift @ normals.T, [1.0, -0.5, 0.25], atol=1e-5)
     if keep_norm:
         assert missed == 0
-        assert np.allclose(np.linalg.norm(moved, axis=1), np.linalg.norm(codes, axis=1), rtol=1e-5)
+        assert np.allclose(np.linalg.norm(shift, axis=1), np.linalg.norm(codes, axis=1), rtol=1e-5)
 
 
 def test_the_step_is_the_shortest() -> None:
@@ -54,23 +54,23 @@ def test_distance_is_in_deviations_of_the_prior(
             return None
 
     plane = directions["smiling"].planes[0]
-    for cell, levels in enumerate(entangled.groups.levels):
+    for cell, levels in enumerate(entangled.grid.levels):
         codes = shift_codes(Half(), directions, cell, distance=2.0, per_cell=20).codes
-        side = 1 if levels[entangled.groups.attribute("smiling")] else -1
+        side = 1 if levels[entangled.grid.attribute("smiling")] else -1
         assert np.allclose(plane.distance(codes), side, atol=0.05)
 
 
 def test_a_norm_that_cannot_be_kept_is_counted() -> None:
-    moved, missed = move_to(np.float32([[1, 0], [5, 0]]), np.eye(2)[:1], [3.0], keep_norm=True)
+    shift, missed = move_to(np.float32([[1, 0], [5, 0]]), np.eye(2)[:1], [3.0], keep_norm=True)
     assert missed == 1
-    assert np.allclose(moved[:, 0], 3.0)
+    assert np.allclose(shift[:, 0], 3.0)
 
 
 @pytest.mark.parametrize("distance", [1.0, 3.0])
 def test_codes_stand_at_the_distance_on_the_side_of_their_cell(
     entangled: ToyGenerator, directions: Directions, distance: float
 ) -> None:
-    for cell, levels in enumerate(entangled.groups.levels):
+    for cell, levels in enumerate(entangled.grid.levels):
         codes = shift_codes(entangled.prior, directions, cell, distance=distance, per_cell=20).codes
         assert codes.shape == (20, entangled.dim)
         for direction, level in zip(directions.directions, levels, strict=True):
@@ -86,7 +86,7 @@ def test_codes_stand_at_the_distance_on_the_side_of_their_cell(
 def test_one_vs_rest_stands_on_its_own_positive_side(entangled: ToyGenerator) -> None:
     labels = exact_labels(entangled, 5000, 0)
     found = fit_directions(entangled.prior.codes(0, 0, 5000), labels, multilevel="one-vs-rest")
-    for cell, levels in enumerate(entangled.groups.levels):
+    for cell, levels in enumerate(entangled.grid.levels):
         codes = shift_codes(entangled.prior, found, cell, distance=2.0, per_cell=20).codes
         for direction, level in zip(found.directions, levels, strict=True):
             if not direction.ordered:
@@ -98,35 +98,35 @@ def test_one_vs_rest_reaches_outer_levels_and_moves_no_code_far() -> None:
     toy = ToyGenerator()
     labels = exact_labels(toy, 10_000, 0)
     found = fit_directions(toy.prior.codes(0, 0, 10_000), labels, multilevel="one-vs-rest")
-    for cell in range(toy.groups.size):
+    for cell in range(toy.grid.size):
         shifted = shift_codes(toy.prior, found, cell, distance=1.5, per_cell=200)
-        assert shifted.moved.distance[2] < 3 * np.sqrt(toy.dim)
-        achieved = toy.groups.cell_of(toy.levels(shifted.codes))
-        if toy.groups.levels[cell][0] != 1:
-            assert (achieved == cell).mean() > 0.9, toy.groups.cells[cell]
+        assert shifted.shift.distance[2] < 3 * np.sqrt(toy.dim)
+        achieved = toy.grid.cell_of(toy.levels(shifted.codes))
+        if toy.grid.levels[cell][0] != 1:
+            assert (achieved == cell).mean() > 0.9, toy.grid.cells[cell]
 
 
 def test_shifted_codes_have_the_true_attributes(
     entangled: ToyGenerator, directions: Directions
 ) -> None:
     """Truth, not the hyperplane: outer levels at distance 1 are reached by every code."""
-    for cell, levels in enumerate(entangled.groups.levels):
+    for cell, levels in enumerate(entangled.grid.levels):
         if levels[0] != 1:
             codes = shift_codes(entangled.prior, directions, cell, distance=1, per_cell=200).codes
-            achieved = entangled.groups.cell_of(entangled.levels(codes))
+            achieved = entangled.grid.cell_of(entangled.levels(codes))
             assert (achieved == cell).mean() > 0.98
 
 
 def test_the_account_is_true(entangled: ToyGenerator, directions: Directions) -> None:
     shifted = shift_codes(entangled.prior, directions, 11, distance=3.0, per_cell=500)
-    moved = shifted.moved
-    assert moved.norm_after == pytest.approx(np.linalg.norm(shifted.codes, axis=1).mean())
-    assert moved.norm_before == pytest.approx(np.sqrt(entangled.dim), rel=0.03)
-    low, middle, high = moved.distance
+    shift = shifted.shift
+    assert shift.norm_after == pytest.approx(np.linalg.norm(shifted.codes, axis=1).mean())
+    assert shift.norm_before == pytest.approx(np.sqrt(entangled.dim), rel=0.03)
+    low, middle, high = shift.distance
     assert 0 < low < middle < high
-    lost = (moved.norm_after**2 - moved.norm_before**2) / 2
-    assert moved.log_density_lost == pytest.approx(lost, rel=0.1)
-    kept = shift_codes(entangled.prior, directions, 0, distance=1, keep_norm=True).moved
+    lost = (shift.norm_after**2 - shift.norm_before**2) / 2
+    assert shift.log_density_lost == pytest.approx(lost, rel=0.1)
+    kept = shift_codes(entangled.prior, directions, 0, distance=1, keep_norm=True).shift
     assert kept.norm_after == pytest.approx(kept.norm_before, rel=1e-5)
     assert kept.log_density_lost == pytest.approx(0, abs=1e-4)
 

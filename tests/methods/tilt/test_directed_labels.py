@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.classifiers import Panel, open_panel
+from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.core.labels import LabelledCodes
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
-from equipoise.methods.tilt.directed_labels import ENOUGH, Labelled, label_in_rounds
+from equipoise.methods.tilt.directed_labels import ENOUGH, Labelled, label_adaptively
 from equipoise.methods.tilt.fit import fit_tilt
 from equipoise.methods.tilt.fit_latent import fit_latent
-from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 RARE = 3
 """Number of the cell of probability 1e-4."""
@@ -28,17 +28,19 @@ def toy() -> ToyGenerator:
 
 
 @pytest.fixture(scope="module")
-def panel(toy: ToyGenerator) -> Panel:
+def panel(toy: ToyGenerator) -> ClassifierPanel:
     return open_panel(["smiling", "skin_tone"], toy)
 
 
-def label(toy: ToyGenerator, panel: Panel, prior: int, n: int, seed: int, folder: Path) -> Labelled:
+def label(
+    toy: ToyGenerator, panel: ClassifierPanel, prior: int, n: int, seed: int, folder: Path
+) -> Labelled:
     labels = collect(toy, panel, prior, seed, folder / f"prior-{prior}").labels()
-    return label_in_rounds(
+    return label_adaptively(
         toy,
         panel,
         LabelledCodes.of_prior(toy.prior.codes(seed, 0, prior), labels),
-        Target.uniform(panel.groups),
+        Target.uniform(panel.grid),
         n,
         seed=seed,
         draws_folder=lambda digest, stage: folder / f"{stage}-{digest[:12]}",
@@ -47,17 +49,17 @@ def label(toy: ToyGenerator, panel: Panel, prior: int, n: int, seed: int, folder
 
 def true_purity(toy: ToyGenerator, labelled: Labelled, seed: int) -> np.ndarray:
     """Return how often each requested cell truly comes out of a tilt fitted to these labels."""
-    target = Target.uniform(labelled.codes.labels.groups)
+    target = Target.uniform(labelled.codes.labels.grid)
     fit = fit_latent(toy.stem, labelled.codes, seed=seed)
     source = fit_tilt(toy, fit, labelled.codes, target, seed=seed).source
-    draws = Sampler(Origin.of(toy), target, target.shares, source).draw(2000, 9)
-    achieved = target.groups.cell_of(toy.levels(draws.codes))
+    draws = Sampler(GeneratorRef.of(toy), target, target.shares, source).draw(2000, 9)
+    achieved = target.grid.cell_of(toy.levels(draws.codes))
     return np.array([(achieved[draws.requested == k] == k).mean() for k in range(4)])
 
 
 @pytest.fixture(scope="module")
 def directed(
-    toy: ToyGenerator, panel: Panel, tmp_path_factory: pytest.TempPathFactory
+    toy: ToyGenerator, panel: ClassifierPanel, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Labelled]:
     """Half of the labels directed, for two seeds."""
     folder = tmp_path_factory.mktemp("directed")
@@ -66,7 +68,7 @@ def directed(
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_cell_of_one_in_ten_thousand_gets_labels_and_is_drawn(
-    toy: ToyGenerator, panel: Panel, tmp_path: Path, directed: list[Labelled], seed: int
+    toy: ToyGenerator, panel: ClassifierPanel, tmp_path: Path, directed: list[Labelled], seed: int
 ) -> None:
     """The same number of labels, all of the prior, knows the cell hardly at all."""
     alone = label(toy, panel, 6000, 0, seed, tmp_path)
@@ -97,7 +99,7 @@ def test_the_account_adds_up(directed: list[Labelled]) -> None:
 
 
 def test_a_second_run_labels_nothing_anew_and_ends_alike(
-    toy: ToyGenerator, panel: Panel, tmp_path: Path
+    toy: ToyGenerator, panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     one = label(toy, panel, 600, 200, 1, tmp_path)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
@@ -108,7 +110,7 @@ def test_a_second_run_labels_nothing_anew_and_ends_alike(
 
 
 def test_no_rounds_leave_the_labels_as_they_are(
-    toy: ToyGenerator, panel: Panel, tmp_path: Path
+    toy: ToyGenerator, panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     labelled = label(toy, panel, 500, 0, 0, tmp_path)
     assert labelled.account.rounds == ()

@@ -1,37 +1,37 @@
 import numpy as np
 import pytest
 
-from equipoise.methods.tilt.evidence import Fresh, cell_means
+from equipoise.methods.tilt.evidence import PriorSample, difference_estimator_means
 from equipoise.samplers.latent_classifier import FOLDS
 
 
-def truth(places: np.ndarray) -> np.ndarray:
+def truth(coordinates: np.ndarray) -> np.ndarray:
     """Return P(cell | code) of two cells, the second one rare."""
-    rare = 1 / (1 + np.exp(3 - 1.5 * places[:, 0]))
+    rare = 1 / (1 + np.exp(3 - 1.5 * coordinates[:, 0]))
     return np.stack([1 - rare, rare], axis=1)
 
 
-def wrong(places: np.ndarray, fold: int) -> np.ndarray:
+def wrong(coordinates: np.ndarray, fold: int) -> np.ndarray:
     """Return what a member says that errs on its own side."""
-    rare = 1 / (1 + np.exp(2 + fold / 2 - places[:, 0] + 0.5 * places[:, 1]))
+    rare = 1 / (1 + np.exp(2 + fold / 2 - coordinates[:, 0] + 0.5 * coordinates[:, 1]))
     return np.stack([1 - rare, rare], axis=1)
 
 
 def estimates(seed: int, right: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the rare cell's mean by labels alone, and by labels and codes without one."""
     rng = np.random.default_rng(seed)
-    fresh, places = rng.standard_normal((20_000, 2)), rng.standard_normal((1500, 2))
-    one_hot = np.eye(2)[(rng.random(1500) < truth(places)[:, 1]).astype(int)]
+    fresh, coordinates = rng.standard_normal((20_000, 2)), rng.standard_normal((1500, 2))
+    one_hot = np.eye(2)[(rng.random(1500) < truth(coordinates)[:, 1]).astype(int)]
     folds = rng.integers(FOLDS, size=1500)
 
     def said(rows: np.ndarray, fold: int) -> np.ndarray:
         return truth(rows) if right else wrong(rows, fold)
 
     members = np.stack([np.log(said(fresh, fold)) for fold in range(FOLDS)]).astype(np.float32)
-    held_out = np.stack([said(places[i : i + 1], folds[i])[0] for i in range(1500)])
-    seen = Fresh(fresh.astype(np.float32), fresh, members[0], members)
-    found = cell_means(seen, places, one_hot, held_out, np.ones(1500), folds)
-    return places[one_hot[:, 1] > 0].mean(axis=0), found[1]
+    held_out = np.stack([said(coordinates[i : i + 1], folds[i])[0] for i in range(1500)])
+    seen = PriorSample(fresh.astype(np.float32), fresh, members[0], members)
+    found = difference_estimator_means(seen, coordinates, one_hot, held_out, np.ones(1500), folds)
+    return coordinates[one_hot[:, 1] > 0].mean(axis=0), found[1]
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,13 @@ def test_codes_without_a_label_take_noise_away(expected: np.ndarray) -> None:
 
 
 def test_a_cell_of_which_nothing_is_known_is_not_a_number() -> None:
-    places = np.zeros((3, 1))
+    coordinates = np.zeros((3, 1))
     nothing = np.full((FOLDS, 3, 2), -np.inf, np.float32)
     nothing[:, :, 0] = 0
-    fresh = Fresh(np.zeros((3, 1), np.float32), places, nothing[0], nothing)
+    fresh = PriorSample(np.zeros((3, 1), np.float32), coordinates, nothing[0], nothing)
     one_hot = np.eye(2)[[0, 0, 0]]
-    found = cell_means(fresh, places, one_hot, one_hot, np.ones(3), np.arange(3))
+    found = difference_estimator_means(
+        fresh, coordinates, one_hot, one_hot, np.ones(3), np.arange(3)
+    )
     assert np.isnan(found[1]).all()
     assert (found[0] == 0).all()

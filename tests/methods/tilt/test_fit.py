@@ -3,16 +3,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.targets import Target
 from equipoise.generators import Prior
 from equipoise.generators.toy import ToyGenerator
-from equipoise.methods.tilt.evidence import CEILING, ceilings_of
+from equipoise.methods.tilt.evidence import THRESHOLD_QUANTILE, acceptance_thresholds_of
 from equipoise.methods.tilt.fit import BETAS, fit_tilt
 from equipoise.methods.tilt.fit_latent import LatentFit, fit_latent
-from equipoise.methods.tilt.proposals import Pilot, explore
-from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.methods.tilt.proposals import ProposalSearch, search_proposals
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,9 @@ def latent(toy: ToyGenerator, labelled: LabelledCodes) -> LatentFit:
 def test_purity_and_calls_rise_and_fall_along_the_frontier(
     toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit
 ) -> None:
-    tilt = fit_tilt(toy, latent, labelled, Target.uniform(labelled.labels.groups))
+    tilt = fit_tilt(toy, latent, labelled, Target.uniform(labelled.labels.grid))
     assert [point.beta for point in tilt.frontier] == list(BETAS)
-    calls = [point.calls for point in tilt.frontier]
+    calls = [point.calls_per_verified_image for point in tilt.frontier]
     assert calls == sorted(calls, reverse=True)
     chosen = next(p for p in tilt.frontier if p.beta == tilt.source.tilt.beta)
     assert chosen.distance <= 1.25 * min(p.distance for p in tilt.frontier)
@@ -39,7 +39,7 @@ def test_purity_and_calls_rise_and_fall_along_the_frontier(
 def test_a_cell_of_zero_target_cannot_be_requested(
     toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit
 ) -> None:
-    target = Target(labelled.labels.groups, np.array([1.0, 1, 1, 1, 1, 0]))
+    target = Target(labelled.labels.grid, np.array([1.0, 1, 1, 1, 1, 0]))
     source = fit_tilt(toy, latent, labelled, target, beta=2.5).source
     assert source.cells.tolist() == [True] * 5 + [False]
     assert source.tilt.beta == 2.5
@@ -47,7 +47,7 @@ def test_a_cell_of_zero_target_cannot_be_requested(
     assert source.for_verified.tilt.beta == 2.5
     assert source.for_verified.cells.tolist() == source.cells.tolist()
     with pytest.raises(InputError, match="positive share"):
-        Sampler(Origin.of(toy), target, target.shares, source).draw(
+        Sampler(GeneratorRef.of(toy), target, target.shares, source).draw(
             5, cell="smiling=yes, skin_tone=light"
         )
 
@@ -58,10 +58,10 @@ def test_a_cell_without_a_label_can_still_be_requested(
     rows = np.flatnonzero(labelled.labels.cells != 5)
     without = LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
     latent = fit_latent(toy.stem, without)
-    source = fit_tilt(toy, latent, without, Target.uniform(labelled.labels.groups)).source
+    source = fit_tilt(toy, latent, without, Target.uniform(labelled.labels.grid)).source
     for one in (source, source.for_verified):
         assert one is not None
-        assert np.isfinite(one.tilt.matching.slope).all()
+        assert np.isfinite(one.tilt.matching.coefficients).all()
         assert np.isfinite(one.tilt.matching.offsets).all()
         assert (one.acceptance > 0).all()
 
@@ -71,8 +71,10 @@ def test_wanted_cells_without_any_label_are_named(
 ) -> None:
     rows = np.flatnonzero(labelled.labels.cells != 5)
     without = LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
-    target = Target(labelled.labels.groups, np.array([0.0, 0, 0, 0, 0, 1]))
-    with pytest.raises(TooFewSamples, match="labels must have some of a cell that the target want"):
+    target = Target(labelled.labels.grid, np.array([0.0, 0, 0, 0, 0, 1]))
+    with pytest.raises(
+        InsufficientLabelsError, match="labels must have some of a cell that the target want"
+    ):
         fit_tilt(toy, fit_latent(toy.stem, without), without, target)
 
 
@@ -87,13 +89,13 @@ def test_the_pilot_of_wide_codes_is_bounded(
 ) -> None:
     sizes = []
 
-    def told(prior: Prior, codes: np.ndarray, *others: Any) -> Pilot:
+    def told(prior: Prior, codes: np.ndarray, *others: Any) -> ProposalSearch:
         sizes.append(len(codes))
-        return explore(prior, codes, *others)
+        return search_proposals(prior, codes, *others)
 
-    monkeypatch.setattr("equipoise.methods.tilt.fit.explore", told)
+    monkeypatch.setattr("equipoise.methods.tilt.fit.search_proposals", told)
     monkeypatch.setattr("equipoise.methods.tilt.fit._PILOT_VALUES", codes * toy.dim)
-    target = Target.uniform(labelled.labels.groups)
+    target = Target.uniform(labelled.labels.grid)
     source = fit_tilt(toy, latent, labelled, target, beta=4.0).source
     assert sizes == [used, used], "one-shot draws, and those to be verified"
     assert (source.acceptance > 0).all()
@@ -106,18 +108,18 @@ def test_ceilings_are_quantiles_of_the_weighted_own_codes(
     cells = labelled.labels.cells
     twice = np.where(np.arange(len(cells)) % 2, 2.0, 1.0)
     weighted = LabelledCodes(labelled.codes, labelled.labels, twice)
-    found = ceilings_of(latent, weighted, np.array([True] * 5 + [False]))
+    found = acceptance_thresholds_of(latent, weighted, np.array([True] * 5 + [False]))
     assert np.isinf(found[5])
     for k in range(5):
         h = np.exp(latent.held_out[cells == k, k])
         repeated = np.repeat(h, twice[cells == k].astype(int))
-        assert found[k] == pytest.approx(np.quantile(repeated, CEILING), abs=0.01)
+        assert found[k] == pytest.approx(np.quantile(repeated, THRESHOLD_QUANTILE), abs=0.01)
 
 
 @pytest.mark.parametrize("beta", [0.0, -1.0, float("nan")])
 def test_bad_sharpness_is_named(
     toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit, beta: float
 ) -> None:
-    target = Target.uniform(labelled.labels.groups)
+    target = Target.uniform(labelled.labels.grid)
     with pytest.raises(InputError, match=f"beta must be above 0, got {beta}"):
         fit_tilt(toy, latent, labelled, target, beta=beta)

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from equipoise.generators.base import StandardNormal
-from equipoise.methods.tilt.proposals import explore
+from equipoise.methods.tilt.proposals import search_proposals
 
 NORMAL = np.array([0.6, 0.8, 0, 0, 0, 0, 0, 0], np.float32)
 
@@ -20,14 +20,14 @@ def test_a_very_rare_cell_is_found(seed: int) -> None:
     wanted = np.array([True, True, False])
     prior = StandardNormal(8)
     codes = prior.codes(seed, 0, 20_000)
-    pilot = explore(prior, codes, judge(codes), judge, wanted, seed)
+    pilot = search_proposals(prior, codes, judge(codes), judge, wanted, seed)
     assert pilot.own[0][-1] == 19_999, "the common cell needs no further codes"
     assert pilot.spaces.normals[1] @ NORMAL > 0.97
-    rare = np.exp(pilot.log_chances[pilot.own[1], 1])
+    rare = np.exp(pilot.log_acceptance[pilot.own[1], 1])
     assert rare.sum() > 100
     # E[exp(8 min(x - c, 0))] over a standard normal x, in closed form.
     expected = [norm.sf(cut) + np.exp(32 - 8 * cut) * norm.cdf(cut - 8) for cut in (0.43, 4.0)]
-    found = pilot.acceptance(pilot.log_chances)
+    found = pilot.acceptance(pilot.log_acceptance)
     assert found[0] == pytest.approx(expected[0], rel=0.06)
     assert found[1] == pytest.approx(expected[1], rel=0.25)
     assert found[2] == 0
@@ -42,7 +42,7 @@ def test_another_prior_is_explored_whole() -> None:
             return StandardNormal(8).log_density(codes / 2)
 
     codes = Wide().codes(0, 0, 5000)
-    pilot = explore(Wide(), codes, judge(codes), judge, np.array([True, True, False]), 0)
+    pilot = search_proposals(Wide(), codes, judge(codes), judge, np.array([True, True, False]), 0)
     assert len(pilot.codes) == 5000
     assert np.isneginf(pilot.spaces.thresholds).all()
     assert (pilot.shares == 1).all()

@@ -22,7 +22,7 @@ IMAGES = images(4)
 
 def test_raw_sends_the_file_as_the_body(tmp_path: Path) -> None:
     with serving(lambda times, body: face(0)) as service:
-        connect(description(service.port), tmp_path).read(IMAGES[:1])
+        connect(description(service.port), tmp_path).predict(IMAGES[:1])
     (asked,) = service.asked
     assert asked.body.startswith(b"\x89PNG")
     assert asked.headers["Content-Type"] == "image/png"
@@ -37,7 +37,7 @@ def test_multipart_sends_file_and_fields(tmp_path: Path) -> None:
     request = {"upload": "multipart", "field": "image_file", "fields": FIELDS}
     with serving(lambda times, body: face(0)) as service:
         made = description(service.port, request=request, picture={"format": "jpeg"})
-        connect(made, tmp_path).read(IMAGES[:1])
+        connect(made, tmp_path).predict(IMAGES[:1])
     (asked,) = service.asked
     assert b'name="image_file"; filename="image.jpeg"\r\nContent-Type: image/jpeg' in asked.body
     assert f'name="key"\r\n\r\n{SECRET}\r\n'.encode() in asked.body
@@ -48,7 +48,7 @@ def test_multipart_sends_file_and_fields(tmp_path: Path) -> None:
 def test_base64_sends_json(tmp_path: Path) -> None:
     request = {"upload": "base64", "field": "data", "fields": FIELDS}
     with serving(lambda times, body: face(0)) as service:
-        connect(description(service.port, request=request), tmp_path).read(IMAGES[:1])
+        connect(description(service.port, request=request), tmp_path).predict(IMAGES[:1])
     sent = json.loads(service.asked[0].body)
     assert base64.b64decode(sent.pop("data")).startswith(b"\x89PNG")
     assert sent == {"key": SECRET, "return": "gender"}
@@ -59,7 +59,7 @@ def test_redirects_are_not_followed(tmp_path: Path) -> None:
         away = {"Location": f"http://127.0.0.1:{other.port}/steal"}
         with serving(lambda times, body: Reply(307, {}, away)) as service:
             classifier = connect(description(service.port), tmp_path)
-            (reading,) = classifier.read(IMAGES)
+            (reading,) = classifier.predict(IMAGES)
     assert (reading.levels == -2).all()
     assert not other.asked
 
@@ -94,7 +94,7 @@ def test_keys_are_in_no_file_log_error_or_text(
         )
         classifier = connect(made, tmp_path)
         try:
-            classifier.read(IMAGES)
+            classifier.predict(IMAGES)
         except EquipoiseError as error:
             told += [str(error), repr(error), "".join(traceback.format_exception(error))]
             told += [repr(error.__cause__), repr(error.__context__)]
@@ -131,7 +131,7 @@ def test_a_missing_library_is_named_with_its_extra(
 def test_an_unreachable_service_fails_its_images(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"limits": {"retries": 1}}
     classifier = connect(description(9, **changes), tmp_path)
-    (reading,) = classifier.read(IMAGES)
+    (reading,) = classifier.predict(IMAGES)
     assert (reading.levels == -2).all()
     assert classifier.tally.connection == 4
     assert classifier.tally.failed == 4

@@ -37,7 +37,7 @@ class Mixed(nn.Module):
         super().__init__()
         torch.manual_seed(3)
         self.norm, self.attention = nn.LayerNorm(12), nn.MultiheadAttention(12, 2, batch_first=True)
-        self.linear, self.groups = nn.Linear(12, 48), nn.GroupNorm(2, 8)
+        self.linear, self.grid = nn.Linear(12, 48), nn.GroupNorm(2, 8)
         self.out = nn.Conv2d(8, 3, 3, padding=1)
         self.register_buffer("scale", torch.full((1,), 1.5), persistent=False)
 
@@ -46,7 +46,7 @@ class Mixed(nn.Module):
         rows = torch.cat([second, first], 1)[:, None].expand(-1, 4, -1)
         rows, _ = self.attention(rows, rows, rows, need_weights=False)
         x = functional.pixel_shuffle(self.linear(rows.mean(1)).view(-1, 12, 2, 2), 2)
-        x = self.groups(torch.cat([x, x, x[:, :2]], 1) * self.scale).clamp(min=-float("inf"))
+        x = self.grid(torch.cat([x, x, x[:, :2]], 1) * self.scale).clamp(min=-float("inf"))
         spread = x.std(dim=(2, 3), keepdim=True)
         x = (x / (spread + 1e-3)).to(torch.float64).float()
         x = functional.interpolate(x.contiguous(memory_format=torch.channels_last), scale_factor=2)

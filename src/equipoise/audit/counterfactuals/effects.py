@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.audit.decision_rule import is_shown, outcome_of, size_of
 from equipoise.audit.rates import Rate
-from equipoise.audit.rule import is_shown, outcome_of, size_of
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate, around
 from equipoise.stats.group_gaps import ERROR
@@ -46,7 +46,7 @@ class Effect:
         McNemar's exact test that as many become as cease; first alone, then by Holm over the audit.
     """
 
-    code: str
+    check_id: str
     varied: str
     before: str
     after: str
@@ -127,14 +127,14 @@ def _mean(change: NDArray[np.float64]) -> Estimate:
 
 
 def effect_check(effect: Effect, tolerance: float) -> Check:
-    """Judge the size of an effect, by `equipoise.audit.rule`."""
+    """Judge the size of an effect, by `equipoise.audit.decision_rule`."""
     title = (
         f"Does {effect.varied} {effect.before} to {effect.after} change the answer "
         f"{effect.level!r} on the same face?"
     )
     if not effect.n:
         words = "There is no face with an answer at both levels."
-        return Check(effect.code, title, "not applicable", words)
+        return Check(effect.check_id, title, "not applicable", words)
     found, size = effect.difference, size_of(effect.difference)
     outcome = outcome_of(size, effect.p_value, tolerance)
     if outcome == "passed":
@@ -150,4 +150,4 @@ def effect_check(effect: Effect, tolerance: float) -> Check:
         f"faces, {effect.to.count} became {effect.level!r} and {effect.away.count} ceased to be, "
         f"p = {effect.p_value:.2g} corrected."
     )
-    return Check(effect.code, title, outcome, words, Evidence(found, effect.p_value))
+    return Check(effect.check_id, title, outcome, words, Evidence(found, effect.p_value))

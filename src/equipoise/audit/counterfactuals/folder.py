@@ -1,4 +1,4 @@
-"""Ladders on disk: found once, asked about many times.
+"""CounterfactualSets on disk: found once, asked about many times.
 
 FOLDER/ladders.safetensors   codes, cells and moves, with what they were searched by
 FOLDER/images/FACE-LEVEL.png
@@ -17,7 +17,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from equipoise.audit.counterfactuals.search import Ladders
+from equipoise.audit.counterfactuals.search import CounterfactualSets
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import atomic_path, storage
 from equipoise.labelling.image_files import PictureFiles
@@ -27,7 +27,7 @@ _LARGEST = 2**30
 
 
 @dataclass(frozen=True, eq=False)
-class LadderFolder:
+class CounterfactualFolder:
     """Kept ladders, m faces over L levels; images m * L, face by face.
 
     Attributes
@@ -44,7 +44,7 @@ class LadderFolder:
     attribute: str
     levels: tuple[str, ...]
     cells: NDArray[np.int64]
-    moves: NDArray[np.float32]
+    step_lengths: NDArray[np.float32]
     tried: NDArray[np.int64]
     calls: int
     pictures: PictureFiles
@@ -67,7 +67,9 @@ class LadderFolder:
         return len(self.levels)
 
 
-def keep_ladders(folder: Path, identity: str, search: Callable[[], Ladders]) -> LadderFolder:
+def keep_counterfactuals(
+    folder: Path, identity: str, search: Callable[[], CounterfactualSets]
+) -> CounterfactualFolder:
     """Return the ladders that a folder keeps, or search for them and keep them.
 
     Parameters
@@ -100,7 +102,7 @@ def keep_ladders(folder: Path, identity: str, search: Callable[[], Ladders]) -> 
     tensors: dict[str, NDArray[Any]] = {
         "codes": ladders.codes,
         "cells": ladders.cells,
-        "moves": ladders.moves,
+        "moves": ladders.step_lengths,
         "tried": ladders.tried,
         "calls": np.array([ladders.calls]),
     }
@@ -112,7 +114,7 @@ def keep_ladders(folder: Path, identity: str, search: Callable[[], Ladders]) -> 
     return kept
 
 
-def _read(folder: Path, path: Path, identity: str) -> LadderFolder | None:
+def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | None:
     """Return what is kept, or None where it is of another search."""
     try:
         if path.stat().st_size > _LARGEST:
@@ -121,11 +123,11 @@ def _read(folder: Path, path: Path, identity: str) -> LadderFolder | None:
             told = json.loads((stored.metadata() or {})["equipoise"])
             if told["identity"] != identity:
                 return None
-            cells, moves, tried, calls = (
+            cells, step_lengths, tried, calls = (
                 stored.get_tensor(name) for name in ("cells", "moves", "tried", "calls")
             )
         levels = tuple(str(level) for level in told["levels"])
-        if cells.ndim != 1 or moves.shape != (len(cells), len(levels)):
+        if cells.ndim != 1 or step_lengths.shape != (len(cells), len(levels)):
             raise ValueError("arrays of other shapes")
         pictures = PictureFiles.of(
             [
@@ -135,7 +137,9 @@ def _read(folder: Path, path: Path, identity: str) -> LadderFolder | None:
             ]
         )
         attribute = str(told["attribute"])
-        return LadderFolder(attribute, levels, cells, moves, tried, int(calls[0]), pictures)
+        return CounterfactualFolder(
+            attribute, levels, cells, step_lengths, tried, int(calls[0]), pictures
+        )
     except (
         *(OSError, KeyError, TypeError, ValueError, IndexError, RecursionError),
         safetensors.SafetensorError,

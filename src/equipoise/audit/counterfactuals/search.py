@@ -1,4 +1,4 @@
-"""Ladders: images of one face at every level of one attribute, all other attributes kept.
+"""Images of one face at every level of one attribute, all other attributes kept.
 
 A verified code moves along the conditional direction of the varied attribute, step by step, both
 ways. A ladder is kept when the panel sees every level somewhere on the way while the other
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.generators.base import Generator, generate
-from equipoise.samplers.sampler import Draws, Sampler
+from equipoise.samplers.sampler import LatentBatch, Sampler
 
 STEP, REACH = 0.5, 8.0
 """Length of a step and of the whole way to either side, in units of code space."""
@@ -34,8 +34,8 @@ _STARTS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Ladders:
-    """Ladders of m faces over the L levels of one attribute.
+class CounterfactualSets:
+    """CounterfactualSets of m faces over the L levels of one attribute.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Ladders:
     codes: NDArray[np.float32]
     images: NDArray[np.uint8]
     cells: NDArray[np.int64]
-    moves: NDArray[np.float32]
+    step_lengths: NDArray[np.float32]
     tried: NDArray[np.int64]
     calls: int
 
@@ -68,12 +68,12 @@ class Ladders:
 
 
 @dataclass(frozen=True, eq=False)
-class _Climbed:
-    """What became of one batch of verified starts, and the ladders of those that are `whole`."""
+class _Sweep:
+    """What became of one batch of verified starts, and the ladders of the complete ones."""
 
     codes: NDArray[np.float32]
     images: NDArray[np.uint8]
-    moves: NDArray[np.float32]
+    step_lengths: NDArray[np.float32]
     starts: NDArray[np.int64]
     whole: NDArray[np.bool_]
     calls: int
@@ -84,18 +84,18 @@ class _Climbed:
         return self.starts[self.whole]
 
 
-def make_ladders(
+def make_counterfactuals(
     sampler: Sampler,
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     attribute: str,
     normals: NDArray[np.float64],
     n: int,
     seed: int = 0,
     *,
     workers: int | None = None,
-    progress: Progress = silent,
-) -> Ladders:
+    progress: Progress = no_progress,
+) -> CounterfactualSets:
     """Search for ladders; those of a seed are the same for any number of workers.
 
     Parameters
@@ -103,7 +103,7 @@ def make_ladders(
     sampler : Sampler
         Gives the starts, equally many in each cell of positive target.
     generator : Generator
-    panel : Panel
+    panel : ClassifierPanel
         Confirms every image; reads the sampler's attributes.
     attribute : str
         The one that varies.
@@ -122,8 +122,8 @@ def make_ladders(
         When n breaks its rule, or the attribute is unknown.
     """
     check_count("pairs_n", n, "Pass --pairs-n 200.")
-    varied = sampler.groups.attribute(attribute)
-    levels = sampler.groups.attributes[varied].levels
+    varied = sampler.grid.attribute(attribute)
+    levels = sampler.grid.attributes[varied].levels
     if normals.shape not in ((1, generator.dim), (len(levels), generator.dim)):
         raise InputError(
             f"normals of {attribute!r}",
@@ -132,13 +132,13 @@ def make_ladders(
             "Read them with `equipoise.methods.shift.hyperplanes.read_conditional`.",
         )
 
-    def climb(starts: Draws) -> _Climbed:
+    def sweep_attribute(starts: LatentBatch) -> _Sweep:
         return _climb(starts, generator, panel, varied, len(levels), normals)
 
-    found: list[_Climbed] = []
-    tried, have, calls = np.zeros(sampler.groups.size, np.int64), 0, 0
+    found: list[_Sweep] = []
+    tried, have, calls = np.zeros(sampler.grid.size, np.int64), 0, 0
     progress("pairs", 0, n)
-    with closing(ordered_map(climb, _starts(sampler, n, seed), workers)) as results:
+    with closing(ordered_map(sweep_attribute, _starts(sampler, n, seed), workers)) as results:
         for climbed in results:
             found.append(climbed)
             last = np.flatnonzero(climbed.whole)[n - have - 1 : n - have]
@@ -150,21 +150,21 @@ def make_ladders(
             if have >= n:
                 break
     parts = [f for f in found if len(f.cells)] or found[:1]
-    return Ladders(
+    return CounterfactualSets(
         attribute,
         levels,
         np.concatenate([part.codes for part in parts])[:n],
         np.concatenate([part.images for part in parts])[:n],
         np.concatenate([part.cells for part in parts])[:n],
-        np.concatenate([part.moves for part in parts])[:n],
+        np.concatenate([part.step_lengths for part in parts])[:n],
         tried,
         calls,
     )
 
 
-def _starts(sampler: Sampler, n: int, seed: int) -> Iterator[Draws]:
+def _starts(sampler: Sampler, n: int, seed: int) -> Iterator[LatentBatch]:
     """Yield `ATTEMPTS` draws or so for each of n, a few of each cell in turn."""
-    cells = [sampler.groups.cells[k] for k in np.flatnonzero(sampler.target.shares)]
+    cells = [sampler.grid.cells[k] for k in np.flatnonzero(sampler.target.shares)]
     few = min(_STARTS, -(-n // len(cells)))
     for low, high in batches(0, -(-n * ATTEMPTS // len(cells)), few):
         for cell in cells:
@@ -172,46 +172,46 @@ def _starts(sampler: Sampler, n: int, seed: int) -> Iterator[Draws]:
 
 
 def _climb(
-    starts: Draws,
+    starts: LatentBatch,
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     varied: int,
     count: int,
     normals: NDArray[np.float64],
-) -> _Climbed:
+) -> _Sweep:
     """Move verified starts both ways, and keep those that reach every level."""
     first = generate(generator, starts.codes)
-    verified = panel.read(first).cells == starts.requested
+    verified = panel.predict(first).cells == starts.requested
     codes, home = starts.codes[verified], starts.requested[verified]
     ladder = np.zeros((len(codes), count, generator.dim), np.float32)
     pictures = np.zeros((len(codes), count, *generator.image_shape), np.uint8)
-    moves = np.full((len(codes), count), np.inf, np.float32)
-    own = panel.groups.levels[home]
+    step_lengths = np.full((len(codes), count), np.inf, np.float32)
+    own = panel.grid.levels[home]
     rows = np.arange(len(codes))
     ladder[rows, own[:, varied]] = codes
     pictures[rows, own[:, varied]] = first[verified]
-    moves[rows, own[:, varied]] = 0
+    step_lengths[rows, own[:, varied]] = 0
     calls = len(first)
     for way in _ways(normals):
         for length in np.arange(STEP, REACH + STEP / 2, STEP, dtype=np.float32):
             # A face that has all levels, or all nearer ones, climbs no further.
-            going = np.flatnonzero(np.isinf(moves).any(axis=1))
+            going = np.flatnonzero(np.isinf(step_lengths).any(axis=1))
             if not len(going):
                 break
             moved = codes[going] + length * way.astype(np.float32)
             images = generate(generator, moved)
             calls += len(images)
-            seen = panel.read(images).levels.astype(np.int64)
+            seen = panel.predict(images).levels.astype(np.int64)
             others = np.delete(seen, varied, axis=1) == np.delete(own[going], varied, axis=1)
             level = seen[:, varied]
             better = (level >= 0) & others.all(axis=1)
-            better &= length < moves[going, np.maximum(level, 0)]
+            better &= length < step_lengths[going, np.maximum(level, 0)]
             rows, reached = going[better], level[better]
             ladder[rows, reached] = moved[better]
             pictures[rows, reached] = images[better]
-            moves[rows, reached] = length
-    whole = np.asarray(np.isfinite(moves).all(axis=1))
-    return _Climbed(ladder[whole], pictures[whole], moves[whole], home, whole, calls)
+            step_lengths[rows, reached] = length
+    whole = np.asarray(np.isfinite(step_lengths).all(axis=1))
+    return _Sweep(ladder[whole], pictures[whole], step_lengths[whole], home, whole, calls)
 
 
 def _ways(normals: NDArray[np.float64]) -> NDArray[np.float64]:

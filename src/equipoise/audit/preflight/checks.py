@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 from scipy.stats import wilcoxon
 
-from equipoise.classifiers.base import Classifier, Reading
+from equipoise.classifiers.base import Classifier, Prediction
 from equipoise.classifiers.panel import check_reading
 from equipoise.core.attributes import Attribute
 from equipoise.core.checks import Check, Evidence, Outcome
@@ -49,8 +49,8 @@ def check_generator(generator: Generator, n: int = 32, seed: int = 0) -> tuple[C
         turned = generate(generator, np.ascontiguousarray(codes[::-1]))[::-1]
     except EquipoiseError as error:
         skipped = [
-            Check(code, title, "skipped", "There are no images.")
-            for code, title in _GENERATOR_TITLES.items()
+            Check(check_id, title, "skipped", "There are no images.")
+            for check_id, title in _GENERATOR_TITLES.items()
         ]
         return (Check("images", title, "issue", f"No: {error}"), *skipped)
     if images.shape[1] != 3:
@@ -93,12 +93,12 @@ def _most(one: np.ndarray, other: np.ndarray) -> int:
     return int(np.abs(one.astype(np.int16) - other).max())
 
 
-def _check(code: str, passed: bool, words: str, value: float) -> Check:
+def _check(check_id: str, passed: bool, words: str, value: float) -> Check:
     """Make a check; of what passed, only numbers are told, without the remedy."""
-    if passed and code in ("repeat", "batch"):
+    if passed and check_id in ("repeat", "batch"):
         words = f"Yes: pixels change by at most {value:g}."
     outcome: Outcome = "passed" if passed else "issue"
-    return Check(code, _GENERATOR_TITLES[code], outcome, words, Evidence(Estimate(value)))
+    return Check(check_id, _GENERATOR_TITLES[check_id], outcome, words, Evidence(Estimate(value)))
 
 
 SAME = 1e-3
@@ -128,11 +128,11 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
         When the classifier cannot read the images at all.
     """
     half = len(images) // 2
-    whole = classifier.read(images)
-    again = classifier.read(images)
-    parts = [classifier.read(batch) for batch in (images[half:][::-1], images[:half])]
-    alone = [classifier.read(images[i : i + 1]) for i in range(min(4, len(images)))]
-    swapped = classifier.read(np.ascontiguousarray(images[:, ::-1]))
+    whole = classifier.predict(images)
+    again = classifier.predict(images)
+    parts = [classifier.predict(batch) for batch in (images[half:][::-1], images[:half])]
+    alone = [classifier.predict(images[i : i + 1]) for i in range(min(4, len(images)))]
+    swapped = classifier.predict(np.ascontiguousarray(images[:, ::-1]))
     checks: list[Check] = []
     for a, attribute in enumerate(classifier.attributes):
         answers = _answers(classifier.name, attribute, whole[a], len(images))
@@ -166,22 +166,24 @@ _CLASSIFIER_TITLES = {
 }
 
 
-def _answers(name: str, attribute: Attribute, reading: Reading, count: int) -> Check:
-    code, title = f"answers:{attribute.name}", _CLASSIFIER_TITLES["answers"]
+def _answers(name: str, attribute: Attribute, reading: Prediction, count: int) -> Check:
+    check_id, title = f"answers:{attribute.name}", _CLASSIFIER_TITLES["answers"]
     try:
         check_reading(name, attribute, reading, count)
     except ModelOutputError as error:
-        return Check(code, title, "issue", f"No: {error.rule} - got {error.got}. {error.remedy}")
+        return Check(
+            check_id, title, "issue", f"No: {error.rule} - got {error.got}. {error.remedy}"
+        )
     off = float(np.abs(reading.probabilities.sum(axis=1) - 1).max(initial=0))
     if off > SAME:
         words = f"No: the probabilities of an image miss the sum 1 by up to {off:.3g}."
         words += " Check the activation: softmax for levels that exclude each other."
-        return Check(code, title, "issue", words, Evidence(Estimate(off)))
-    return Check(code, title, "passed", "Yes.", Evidence(Estimate(off)))
+        return Check(check_id, title, "issue", words, Evidence(Estimate(off)))
+    return Check(check_id, title, "passed", "Yes.", Evidence(Estimate(off)))
 
 
-def _constant(attribute: Attribute, reading: Reading) -> Check:
-    code, title = f"constant:{attribute.name}", _CLASSIFIER_TITLES["constant"]
+def _constant(attribute: Attribute, reading: Prediction) -> Check:
+    check_id, title = f"constant:{attribute.name}", _CLASSIFIER_TITLES["constant"]
     scores = reading.scores[np.isfinite(reading.scores)]
     spread = float(np.ptp(reading.probabilities, axis=0).max())
     if scores.size:
@@ -192,12 +194,12 @@ def _constant(attribute: Attribute, reading: Reading) -> Check:
     if spread <= SAME:
         words = f"No: every image gets the same answer ({told}). It does not look at the image, or "
         words += "gets an empty one: check size, scale, mean and std."
-        return Check(code, title, "issue", words, evidence)
+        return Check(check_id, title, "issue", words, evidence)
     if len(set(reading.levels.tolist())) == 1:
         words = f"The level is always the same ({told}), though not the probabilities. Check "
         words += "scale, mean and std, and whether the images hold other levels at all."
-        return Check(code, title, "tip", words, evidence)
-    return Check(code, title, "passed", f"Yes: {told}.", evidence)
+        return Check(check_id, title, "tip", words, evidence)
+    return Check(check_id, title, "passed", f"Yes: {told}.", evidence)
 
 
 def _repeat(name: str, one: NDArray[np.float32], other: NDArray[np.float32]) -> Check:
@@ -241,10 +243,10 @@ def _channels(name: str, given: NDArray[np.float32], swapped: NDArray[np.float32
     test over the images. It is a hint and no proof, so it never is an issue; and many networks
     care so little for colour that nothing is told.
     """
-    code, title = f"channels:{name}", _CLASSIFIER_TITLES["channels"]
+    check_id, title = f"channels:{name}", _CLASSIFIER_TITLES["channels"]
     if np.abs(swapped - given).max(initial=0) <= SAME:
         words = "Answers stay when red and blue are swapped: it sees no colour, or is always sure."
-        return Check(code, title, "not applicable", words)
+        return Check(check_id, title, "not applicable", words)
     rise = entr(swapped.astype(np.float64)).sum(axis=1) - entr(given.astype(np.float64)).sum(axis=1)
     p_value = float(wilcoxon(rise).pvalue) if rise.any() else 1.0
     mean = float(rise.mean())
@@ -253,8 +255,8 @@ def _channels(name: str, given: NDArray[np.float32], swapped: NDArray[np.float32
     told += f"average (signed-rank test, p = {p_value:.2g})."
     if p_value < _SURE and mean < 0:
         words = f"Perhaps not, since it gets surer: {told} Try the other channel order."
-        return Check(code, title, "tip", words, evidence)
+        return Check(check_id, title, "tip", words, evidence)
     if p_value < _SURE:
-        return Check(code, title, "passed", f"Yes, since it gets less sure: {told}", evidence)
+        return Check(check_id, title, "passed", f"Yes, since it gets less sure: {told}", evidence)
     words = f"It cannot be told from these images: {told}"
-    return Check(code, title, "not applicable", words, evidence)
+    return Check(check_id, title, "not applicable", words, evidence)

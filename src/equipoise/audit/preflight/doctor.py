@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from equipoise.audit.preflight.checks import check_classifier as preflight_classifier
 from equipoise.audit.preflight.checks import check_generator as preflight_generator
 from equipoise.classifiers.base import Classifier
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.classifiers.remote import RemoteClassifier
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME
 from equipoise.core.checks import Check
@@ -21,7 +21,7 @@ from equipoise.core.errors import ModelOutputError, check_count
 from equipoise.core.files import atomic_path
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import batches
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.settings import Settings
 from equipoise.generators.base import Generator, generate
 from equipoise.report.contact_sheets import captioned_sheet
@@ -80,18 +80,18 @@ class Examination:
 
 def examine(
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     picture: Path,
     settings: Settings,
     n: int = 256,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Examination:
     """Check and time a generator and a panel, and write a picture of 16 images with their answers.
 
     Parameters
     ----------
     generator : Generator
-    panel : Panel
+    panel : ClassifierPanel
     picture : Path
         A .png file.
     settings : Settings
@@ -147,7 +147,7 @@ def _speed(classifier: Classifier, images: NDArray[np.uint8], size: int) -> floa
 
     def read() -> None:
         for low, high in batches(0, len(images), size):
-            classifier.read(images[low:high])
+            classifier.predict(images[low:high])
 
     return len(images) / _seconds(read)
 
@@ -165,7 +165,7 @@ def _captions(labels: Labels) -> list[str]:
     captions = []
     for i in range(len(labels)):
         lines = []
-        for a, attribute in enumerate(labels.groups.attributes):
+        for a, attribute in enumerate(labels.grid.attributes):
             level = labels.levels[i, a]
             name = UNKNOWN_NAME if level == UNKNOWN else attribute.levels[level]
             lines.append(f"{attribute.name}: {name}, {labels.probabilities[a][i].max():.2f}")
@@ -173,9 +173,9 @@ def _captions(labels: Labels) -> list[str]:
     return captions
 
 
-def _write_picture(path: Path, images: NDArray[np.uint8], panel: Panel) -> None:
+def _write_picture(path: Path, images: NDArray[np.uint8], panel: ClassifierPanel) -> None:
     try:
-        captions = _captions(panel.read(images))
+        captions = _captions(panel.predict(images))
     except ModelOutputError:
         captions = ["no valid answers"] * len(images)
     with atomic_path(path) as part:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.rates import CELLS, Rate
-from equipoise.core.attributes import Groups
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
 from equipoise.stats.group_gaps import ERROR, Gap, largest_gap
 from equipoise.stats.paired import asymmetry, discordance, paired_difference
@@ -79,7 +79,7 @@ class Flips:
 
 
 def find_flips(
-    by: Groups,
+    by: AttributeGrid,
     original: NDArray[np.int8],
     restored: NDArray[np.int8],
     reencoded: NDArray[np.int8],
@@ -98,7 +98,7 @@ def find_flips(
 
     Parameters
     ----------
-    by : Groups
+    by : AttributeGrid
         A attributes.
     original, restored, reencoded : numpy.ndarray, shape (n, A), int8
         Levels by the panel; those of the originals are known.
@@ -176,7 +176,7 @@ Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Toward:
+class FlipTarget:
     """Of a group's images, those that became another.
 
     Attributes
@@ -209,7 +209,7 @@ class GroupFlips:
         all groups of a table together.
     p_value : float
         That both flip as often; for this group alone.
-    toward : tuple of Toward
+    toward : tuple of FlipTarget
         Where its flips went, most first.
     """
 
@@ -220,7 +220,7 @@ class GroupFlips:
     reencoded: Rate
     beyond: Estimate
     p_value: float
-    toward: tuple[Toward, ...]
+    toward: tuple[FlipTarget, ...]
 
 
 def group_flips(
@@ -265,7 +265,7 @@ def group_flips(
                 paired_difference(*table, error=ERROR / len(there)),
                 discordance(table[1], table[2]),
                 tuple(
-                    Toward(names[k], Rate.of(int(became[k]), known))
+                    FlipTarget(names[k], Rate.of(int(became[k]), known))
                     for k in np.argsort(-became, kind="stable")
                     if became[k]
                 ),

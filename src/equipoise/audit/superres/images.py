@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from equipoise.audit.answers import ask
+from equipoise.audit.answers import predict_cached
 from equipoise.audit.images import Pictures
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.models.bicubic import reduced
-from equipoise.audit.superres.record import Triplets
+from equipoise.audit.superres.record import RestorationSheet
 from equipoise.classifiers.base import FAILED
-from equipoise.classifiers.panel import Panel
-from equipoise.core.attributes import UNKNOWN, Groups
-from equipoise.core.progress import Progress, silent
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.attributes import UNKNOWN, AttributeGrid
+from equipoise.core.progress import Progress, no_progress
 from equipoise.report.contact_sheets import COLUMNS, write_sheet
 
 JPEG_QUALITY = 85
@@ -64,49 +64,51 @@ def _through_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def read_levels(
-    panel: Panel,
+    panel: ClassifierPanel,
     pictures: Pictures,
     folder: Path,
     role: str,
     *,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> tuple[NDArray[np.int8], tuple[Asking, ...]]:
     """Return the panel's levels of images, shape (n, A), and what asking cost.
 
     A level is -1 where the panel abstains, and `FAILED` where it could not be asked. Answers are
     kept in the folder, and no image is asked about twice.
     """
-    levels = np.full((len(pictures.digests), len(panel.groups.names)), UNKNOWN, np.int8)
+    levels = np.full((len(pictures.digests), len(panel.grid.names)), UNKNOWN, np.int8)
     costs = []
     for classifier in panel.classifiers:
-        told = ask(classifier, pictures, folder, workers=workers, progress=progress, stage=role)
+        told = predict_cached(
+            classifier, pictures, folder, workers=workers, progress=progress, stage=role
+        )
         costs.append(Asking.of(role, classifier.name, told))
         for place, attribute in enumerate(told.attributes):
-            if attribute.name in panel.groups.names:
+            if attribute.name in panel.grid.names:
                 sure = told.confidence[:, place] >= panel.abstain_below
                 sure |= told.levels[:, place] == FAILED
                 column = np.where(sure, told.levels[:, place], UNKNOWN)
-                levels[:, panel.groups.attribute(attribute.name)] = column
+                levels[:, panel.grid.attribute(attribute.name)] = column
     return levels, tuple(costs)
 
 
 def write_triplets(
     originals: Pictures,
     restored: Pictures,
-    by: Groups,
+    by: AttributeGrid,
     before: NDArray[np.int64],
     after: NDArray[np.int64],
     factor: int,
     folder: Path,
-) -> tuple[Triplets, ...]:
+) -> tuple[RestorationSheet, ...]:
     """Write a sheet of three rows a cell: original, low, restored; flipped images come first.
 
     Parameters
     ----------
     originals, restored : Pictures
         n images each.
-    by : Groups
+    by : AttributeGrid
         The cells.
     before, after : numpy.ndarray, shape (n,), int64
         The cell of each original, and of each restored image; -1 where the panel abstains.
@@ -116,7 +118,7 @@ def write_triplets(
 
     Returns
     -------
-    tuple of Triplets
+    tuple of RestorationSheet
         The highest rate of flips first.
     """
     flipped = (after >= 0) & (after != before)
@@ -132,5 +134,5 @@ def write_triplets(
         name = f"restored-cell-{k}.png"
         write_sheet(folder / "pictures" / name, sheet, len(shown), marked.ravel())
         known = int((after[rows] >= 0).sum())
-        found.append(Triplets(by.cells[k], int(flipped[rows].sum()), known, name))
+        found.append(RestorationSheet(by.cells[k], int(flipped[rows].sum()), known, name))
     return tuple(sorted(found, key=lambda t: -t.count / max(t.n, 1)))

@@ -20,7 +20,7 @@ class SuperresSettings:
     Attributes
     ----------
     model : str
-        As `open_restorer` takes it.
+        As `open_super_resolution_model` takes it.
     attributes : tuple of str
         Balanced attributes by which flips are told.
     factor : int
@@ -74,14 +74,14 @@ class Fidelity:
 
 
 @dataclass(frozen=True)
-class Triplets:
+class RestorationSheet:
     """Some images of one cell, each as original, low and restored; flipped ones first.
 
     Attributes
     ----------
     cell : str
     count, n : int
-        Flipped, among those whose restored level is known.
+        FlippedSheet, among those whose restored level is known.
     picture : str
         A file in `pictures/`; flipped restored images are framed.
     """
@@ -114,7 +114,7 @@ class SuperresAudit:
         Between cells, then of each attribute.
     fidelity : tuple of Fidelity
         By cell.
-    triplets : tuple of Triplets
+    triplets : tuple of RestorationSheet
         The highest rate of flips first.
     caveats : tuple of str
     costs : tuple of Asking
@@ -130,7 +130,7 @@ class SuperresAudit:
     checks: tuple[Check, ...]
     flips: tuple[Flips, ...]
     fidelity: tuple[Fidelity, ...]
-    triplets: tuple[Triplets, ...]
+    triplets: tuple[RestorationSheet, ...]
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]

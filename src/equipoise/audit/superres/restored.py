@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.images import Material, Pictures
+from equipoise.audit.images import AuditImages, Pictures
 from equipoise.audit.rates import bootstrap_mean
 from equipoise.audit.superres.fidelity import diversity, inconsistency, psnr, ssim
-from equipoise.audit.superres.models.base import Restorer, restore
+from equipoise.audit.superres.models.base import SuperResolutionModel, restore
 from equipoise.audit.superres.models.bicubic import FILTER, reduced
 from equipoise.audit.superres.record import Fidelity, SuperresSettings
 from equipoise.core.files import atomic_path
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.labelling.image_files import PictureFiles, read_image
 from equipoise.samplers.export.metadata import png
 
@@ -67,20 +67,20 @@ class Restored:
 
 
 def restore_all(
-    restorer: Restorer,
+    restorer: SuperResolutionModel,
     pictures: Pictures,
     folder: Path,
     *,
     restarts: int = 1,
     seed: int = 0,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Restored:
     """Reduce images, restore them, and keep what the folder lacks.
 
     Parameters
     ----------
-    restorer : Restorer
+    restorer : SuperResolutionModel
     pictures : Pictures
         The originals.
     folder : Path
@@ -151,7 +151,7 @@ def _nearest(files: Sequence[Sequence[Path]], pictures: Pictures, factor: int) -
 
 
 def fidelity_by_cell(
-    originals: Material,
+    originals: AuditImages,
     restored: Restored,
     names: Sequence[str],
     cells: NDArray[np.int64],
@@ -161,7 +161,7 @@ def fidelity_by_cell(
 
     Parameters
     ----------
-    originals : Material
+    originals : AuditImages
         n images.
     restored : Restored
         What a model made of them.

@@ -14,23 +14,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.findings import failures_check, of_images
-from equipoise.audit.images import Material
+from equipoise.audit.checks import failures_check, of_images
+from equipoise.audit.images import AuditImages
 from equipoise.audit.record import Asking
-from equipoise.audit.superres.findings import flip_checks
+from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.flips import find_flips
 from equipoise.audit.superres.images import Reencoded, read_levels, write_triplets
-from equipoise.audit.superres.models.base import Restorer
+from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER
 from equipoise.audit.superres.record import FORMAT, SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.classifiers.base import FAILED
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError, RemoteError, check_count
 from equipoise.core.files import write_json
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.labelling.image_files import PictureFiles
@@ -55,23 +55,23 @@ _BALANCED = (
 
 
 def audit_superres(
-    restorer: Restorer,
-    material: Material,
-    panel: Panel,
+    restorer: SuperResolutionModel,
+    material: AuditImages,
+    panel: ClassifierPanel,
     folder: Path,
     settings: SuperresSettings,
     *,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> SuperresAudit:
     """Audit a super-resolution model on balanced images, and write record and report.
 
     Parameters
     ----------
-    restorer : Restorer
-    material : Material
+    restorer : SuperResolutionModel
+    material : AuditImages
         Verified images, all of one size.
-    panel : Panel
+    panel : ClassifierPanel
         Reads the balanced attributes, as it did when the images were verified.
     folder : Path
         Keeps restored images, answers, record and report; a stopped audit goes on from there.
@@ -100,12 +100,12 @@ def audit_superres(
     originals, levels = material.take(rows), levels[rows]
     costs: list[Asking] = []
 
-    def told(pictures: Material | Reencoded | PictureFiles, role: str) -> NDArray[np.int8]:
+    def told(pictures: AuditImages | Reencoded | PictureFiles, role: str) -> NDArray[np.int8]:
         found, asked = read_levels(
             panel, pictures, folder / "answers", role, workers=workers, progress=progress
         )
         costs.extend(asked)
-        places = [panel.groups.attribute(name) for name in by.names]
+        places = [panel.grid.attribute(name) for name in by.names]
         return found[:, places]
 
     _check_agreement(told(originals, "original"), levels)
@@ -194,7 +194,7 @@ def even_rows(cells: NDArray[np.int64], every: NDArray[np.int64], per_cell: int)
     return sorted(np.concatenate(taken).tolist())
 
 
-def _check_settings(restorer: Restorer, settings: SuperresSettings) -> None:
+def _check_settings(restorer: SuperResolutionModel, settings: SuperresSettings) -> None:
     check_seed(settings.seed)
     check_count("per_cell", settings.per_cell, "Pass --per-cell 40.")
     check_count("restarts", settings.restarts, "Pass --restarts 1.")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import Reading
+from equipoise.classifiers.base import Prediction
 from equipoise.classifiers.network_io import NetworkInput, OutputReading, prepare, read_output
 from equipoise.core.errors import InputError, ModelOutputError
 from equipoise.runtimes.onnx import open_session
@@ -66,7 +66,7 @@ class NetworkClassifier:
             digest.update(hashlib.sha256(part).digest())
         self.digest = digest.hexdigest()
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         """Return the answers.
 
         Raises
@@ -141,7 +141,10 @@ class OnnxNetwork:
         places = {place.name: place for place in self._session.get_inputs()}
         if input_name and input_name not in places:
             raise InputError(
-                "field input.name", f"must be one of {', '.join(places)}", input_name, "Correct it."
+                "field input.name",
+                f"must be one of {', '.join(places)}",
+                input_name,
+                "Correct it.",
             )
         self._input = places[input_name] if input_name else next(iter(places.values()))
         self.names = tuple(place.name for place in self._session.get_outputs())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from equipoise.classifiers.remote.classifier import RemoteClassifier, Tally
+from equipoise.classifiers.remote.classifier import RemoteClassifier, UsageStats
 from equipoise.classifiers.remote.description import Description
 from equipoise.classifiers.remote.toml_file import make_description, read_description
 from equipoise.core.errors import InputError
@@ -18,7 +18,7 @@ __all__ = [
     "SERVICES",
     "Description",
     "RemoteClassifier",
-    "Tally",
+    "UsageStats",
     "connect",
     "make_description",
     "open_remote",

@@ -1,6 +1,6 @@
 """From a service's JSON answer to levels: what a description's attributes ask of it.
 
-Each kind of attribute (`kinds`) is a record with `read`, which answers with a `Verdict` or raises
+Each kind of attribute (`kinds`) is a record with `read`, which gives a `Verdict` or raises
 `WrongShape`. Probabilities of a verdict sum to 1.
 
 Places in a JSON answer: `faces[0].gender`, `faces[0].expressions.*`.
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from equipoise.classifiers.base import Reading
+from equipoise.classifiers.base import Prediction
 from equipoise.core.attributes import Attribute
 
 
@@ -118,14 +118,14 @@ def abstention(attribute: Attribute, level: int) -> Verdict:
 
 def readings(
     attributes: Sequence[Attribute], rows: Sequence[tuple[Verdict, ...] | int]
-) -> tuple[Reading, ...]:
-    """Return one `Reading` an attribute from rows of verdicts, or of `UNKNOWN` or `FAILED`."""
+) -> tuple[Prediction, ...]:
+    """Return one `Prediction` an attribute from rows of verdicts, or of `UNKNOWN` or `FAILED`."""
     found = []
     for a, attribute in enumerate(attributes):
         column = [abstention(attribute, r) if isinstance(r, int) else r[a] for r in rows]
         shape = (len(rows), len(attribute.levels))
         found.append(
-            Reading(
+            Prediction(
                 np.array([v.level for v in column], np.int8),
                 np.array([v.probabilities for v in column], np.float32).reshape(shape),
                 np.array([v.score for v in column], np.float32),

@@ -16,14 +16,14 @@ from threading import Event, Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import FAILED, Reading
+from equipoise.classifiers.base import FAILED, Prediction
 from equipoise.classifiers.remote.answers import Unmapped, Verdict, WrongShape, parse_json, readings
 from equipoise.classifiers.remote.description import Description
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import RemoteError
 from equipoise.runtimes.http.answer_cache import AnswerCache
 from equipoise.runtimes.http.limiter import Limiter, back_off
-from equipoise.runtimes.http.transport import REPEATED, Transport, Trouble
+from equipoise.runtimes.http.transport import REPEATED, Transport, TransportFailure
 
 _POLL = 0.05
 
@@ -65,16 +65,16 @@ class RemoteClassifier:
         self._transport, self._cache = transport, cache
         self._limiter = Limiter(description.limits.rate, description.limits.concurrency)
         self._lock = Lock()
-        self._tally = Tally()
+        self._tally = UsageStats()
         self._unanswered = 0
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> UsageStats:
         """What asking came to so far."""
         with self._lock:
             return self._tally
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Reading, ...]:
+    def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         """Return the answers, in the order of the images; -1 is "no face", `FAILED` no answer.
 
         Raises
@@ -146,20 +146,20 @@ class RemoteClassifier:
         """Return what the cache holds; an answer of another shape is as good as none."""
         text = self._cache.get(key)
         found = None if text is None else self._read(text)
-        if not isinstance(found, Trouble):
+        if not isinstance(found, TransportFailure):
             return found
         if found.kind in REPEATED:
             return None
         self._give_up(found)
         return FAILED
 
-    def _read(self, text: str) -> Row | Trouble:
+    def _read(self, text: str) -> Row | TransportFailure:
         try:
             verdicts = self._answer.read(text)
         except Unmapped as error:
-            return Trouble("unmapped", str(error))
+            return TransportFailure("unmapped", str(error))
         except WrongShape as error:
-            return Trouble("broken", str(error))
+            return TransportFailure("broken", str(error))
         self._unanswered = 0
         return UNKNOWN if verdicts is None else verdicts
 
@@ -167,7 +167,7 @@ class RemoteClassifier:
         """Ask until there is an answer or no repeat is left; None when another asks by now."""
         picture = self.description.picture.encode(image)
         attempt = 0
-        while isinstance(outcome := self._attempt(key, owner, picture, stop), Trouble):
+        while isinstance(outcome := self._attempt(key, owner, picture, stop), TransportFailure):
             if stop.is_set():
                 return FAILED
             if outcome.kind == "denied":
@@ -183,29 +183,31 @@ class RemoteClassifier:
                 return FAILED
         return outcome
 
-    def _attempt(self, key: str, owner: str, picture: bytes, stop: Event) -> Row | Trouble | None:
+    def _attempt(
+        self, key: str, owner: str, picture: bytes, stop: Event
+    ) -> Row | TransportFailure | None:
         with self._limiter.turn(stop) as granted:
             if not granted:
-                return Trouble("refused", "the run ended")
+                return TransportFailure("refused", "the run ended")
             # The wait for a turn may outlast the claim.
             if not self._claim(key, owner):
                 return None
             self._count(requests=1)
             answer = self._transport.ask(picture)
-        if isinstance(answer, Trouble):
+        if isinstance(answer, TransportFailure):
             return answer
         return self._settled(key, answer)
 
-    def _settled(self, key: str, text: str) -> Row | Trouble:
+    def _settled(self, key: str, text: str) -> Row | TransportFailure:
         """Keep an answer, then read it."""
         try:
             parse_json(text)
         except WrongShape as error:
-            return Trouble("broken", str(error))
+            return TransportFailure("broken", str(error))
         self._cache.put(key, self.name, text)
         return self._read(text)
 
-    def _back_off(self, attempt: int, trouble: Trouble) -> float:
+    def _back_off(self, attempt: int, trouble: TransportFailure) -> float:
         """Return the seconds to wait: the service's wish, or twice as long each time, jittered."""
         if trouble.wait is not None:
             if trouble.wait > self._limits.longest_wait:
@@ -218,7 +220,7 @@ class RemoteClassifier:
                 self._limiter.pause(trouble.wait)
         return max(back_off(self._limits.back_off, attempt), trouble.wait or 0.0)
 
-    def _give_up(self, trouble: Trouble) -> None:
+    def _give_up(self, trouble: TransportFailure) -> None:
         """Count an image without an answer; too many in a row end the run."""
         with self._lock:
             self._unanswered += 1
@@ -243,7 +245,7 @@ class RemoteClassifier:
 
 
 @dataclass(frozen=True)
-class Tally:
+class UsageStats:
     """Counts since the adapter was opened; `asked` + `cached` are the images that were read.
 
     Attributes
@@ -262,7 +264,7 @@ class Tally:
     failed : int
         Images left without an answer.
     seconds : float
-        Spent in `read`, summed over calls.
+        Spent in `predict`, summed over calls.
     """
 
     asked: int = 0

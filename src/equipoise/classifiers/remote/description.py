@@ -31,7 +31,12 @@ from equipoise.core.attributes import UNKNOWN_NAME, Attribute
 from equipoise.core.errors import InputError
 from equipoise.core.toml_tables import Table
 from equipoise.runtimes.http.image_encoding import Picture
-from equipoise.runtimes.http.service import HttpRequest, Limits, RekognitionRequest, request_digest
+from equipoise.runtimes.http.service import (
+    HttpRequest,
+    RateLimits,
+    RekognitionRequest,
+    request_digest,
+)
 from equipoise.runtimes.http.transport import check_url
 
 
@@ -43,7 +48,7 @@ class Description:
     caveats: tuple[str, ...]
     request: HttpRequest | RekognitionRequest
     picture: Picture
-    limits: Limits
+    limits: RateLimits
     answer: AnswerReading
 
     @property

@@ -1,6 +1,6 @@
 """The way to Amazon Rekognition's DetectFaces, by boto3, whose own settings give keys and region.
 
-Request, answer and errors: API reference of Amazon Rekognition, "DetectFaces".
+DrawRequest, answer and errors: API reference of Amazon Rekognition, "DetectFaces".
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from equipoise.core.errors import InputError
 from equipoise.runtimes.http.service import RekognitionRequest
-from equipoise.runtimes.http.transport import Trouble
+from equipoise.runtimes.http.transport import TransportFailure
 
 _BUSY = ("ThrottlingException", "ProvisionedThroughputExceededException", "Throttling")
 _DENIED = (
@@ -37,7 +37,7 @@ class RekognitionTransport:
 
         self._client, self._exceptions = client, exceptions
 
-    def ask(self, picture: bytes) -> str | Trouble:
+    def ask(self, picture: bytes) -> str | TransportFailure:
         """Send one picture."""
         try:
             answer = self._client.detect_faces(Image={"Bytes": picture}, Attributes=["ALL"])
@@ -47,14 +47,14 @@ class RekognitionTransport:
             self._exceptions.NoCredentialsError,
             self._exceptions.PartialCredentialsError,
         ) as error:
-            return Trouble("denied", type(error).__name__)
+            return TransportFailure("denied", type(error).__name__)
         except (
             self._exceptions.ReadTimeoutError,
             self._exceptions.ConnectTimeoutError,
         ) as error:
-            return Trouble("time_out", type(error).__name__)
+            return TransportFailure("time_out", type(error).__name__)
         except self._exceptions.BotoCoreError as error:
-            return Trouble("connection", type(error).__name__)
+            return TransportFailure("connection", type(error).__name__)
         answer.pop("ResponseMetadata", None)
         return json.dumps(answer)
 
@@ -95,11 +95,11 @@ def open_client(request: RekognitionRequest, time_out: float, concurrency: int) 
         ) from None
 
 
-def _judged(response: Any) -> Trouble:
+def _judged(response: Any) -> TransportFailure:
     code = str(response.get("Error", {}).get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     if code in _BUSY or status == 429:
-        return Trouble("rate_limit", code)
+        return TransportFailure("rate_limit", code)
     if code in _DENIED or status in (401, 403):
-        return Trouble("denied", code)
-    return Trouble("server" if status >= 500 else "refused", code)
+        return TransportFailure("denied", code)
+    return TransportFailure("server" if status >= 500 else "refused", code)

@@ -14,7 +14,7 @@ from equipoise.runtimes.http.service import (
     UPLOADS,
     HttpRequest,
     ImageService,
-    Limits,
+    RateLimits,
     RekognitionRequest,
     Secret,
 )
@@ -140,8 +140,8 @@ def _picture(table: Table) -> Picture:
     return picture
 
 
-def _limits(table: Table) -> Limits:
-    limits = Limits(
+def _limits(table: Table) -> RateLimits:
+    limits = RateLimits(
         table.number("rate", 0.0, 0, 1e4),
         table.whole("concurrency", 4, 1, 64),
         table.number("time_out", 30.0, 0.01, 600),

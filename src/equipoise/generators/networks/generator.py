@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from equipoise.core.errors import ModelOutputError
 from equipoise.generators.base import check_codes
 from equipoise.generators.networks.description import RANGES, Description
-from equipoise.generators.networks.probing import Network, images_of, looked_at
+from equipoise.generators.networks.probing import Network, images_of, probe
 from equipoise.generators.priors import prior_of
 from equipoise.runtimes.devices import check_device
 
@@ -61,7 +61,7 @@ class NetworkGenerator:
     ) -> None:
         self._device, self._network = check_device(device), network
         with torch.inference_mode():
-            told = looked_at(network, description, self._device)
+            told = probe(network, description, self._device)
         self._shape = told.code_shape
         self._low, self._high = RANGES[told.range]
         self.name, self.space = f"{network.name}?{told.query}", told.space

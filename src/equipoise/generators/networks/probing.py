@@ -72,7 +72,7 @@ def images_of(given: object, n: int, name: str) -> torch.Tensor:
     return given.float().expand(-1, 3, -1, -1)
 
 
-def looked_at(network: Network, description: Description, device: torch.device) -> Description:
+def probe(network: Network, description: Description, device: torch.device) -> Description:
     """Return the description with shape and range, found where they are left out.
 
     Raises

@@ -43,7 +43,7 @@ class Features(Protocol):
     @property
     def about(self) -> str: ...  # noqa: D102
 
-    def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the vectors of images of any one size.
 
         Parameters
@@ -75,7 +75,7 @@ def read_features(features: Features, images: NDArray[np.uint8]) -> NDArray[np.f
             f"{images.dtype} of shape {images.shape}",
             "Convert them to bytes, channels first.",
         )
-    rows = features.read(images)
+    rows = features.extract(images)
     if rows.shape != (len(images), features.dim) or rows.dtype != np.float32:
         raise ModelOutputError(
             f"answer of features {features.name!r}",
@@ -111,7 +111,7 @@ class JoinedFeatures:
         described = repr([part.digest for part in parts])
         self.digest = hashlib.sha256(described.encode()).hexdigest()
 
-    def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the vectors, shape (n, dim)."""
         return np.concatenate([read_features(part, images) for part in self.parts], axis=1)
 

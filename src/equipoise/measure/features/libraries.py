@@ -65,7 +65,7 @@ class NetworkFeatures:
         self._embed, self._device = embed, device
         self.digest = network_digest(about, network)
 
-    def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the vectors of RGB images; the network keeps no gradients."""
         with torch.inference_mode():
             pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)

@@ -42,7 +42,7 @@ class AgeFeatures:
         described = (zoo.model("age").sha256, _POOLED, self.about)
         self.digest = hashlib.sha256(repr(described).encode()).hexdigest()
 
-    def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the activations, each at least 0."""
         pixels = network_input(images, _AGE_SIDE)
         rows: NDArray[np.float32] = self._session.run([_POOLED], {"images": pixels})[0]
@@ -75,7 +75,7 @@ class PixelFeatures:
         described = (self.about, self._projection.round(6).tobytes())
         self.digest = hashlib.sha256(repr(described).encode()).hexdigest()
 
-    def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the projections, shape (n, 48).
 
         Raises

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Groups
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.tables import read_rows, shown
 from equipoise.measure.correction import Correction, correct
 from equipoise.measure.error_matrix import ErrorMatrix
-from equipoise.measure.people.task import Task
+from equipoise.measure.people.task import AnnotationTask
 from equipoise.samplers.export.metadata import answer_name
 from equipoise.stats.agreement import cohen_kappa, count_votes, krippendorff_alpha
 
@@ -49,7 +49,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Judged:
+class AnnotationResult:
     """What raters' labels say of the classifier, and of the images.
 
     Attributes
@@ -67,7 +67,7 @@ class Judged:
     corrections: tuple[Correction, ...]
 
 
-def read_ratings(paths: Sequence[Path], task: Task) -> NDArray[np.int8]:
+def read_ratings(paths: Sequence[Path], task: AnnotationTask) -> NDArray[np.int8]:
     """Read the tables that raters filled, one a rater.
 
     An empty place, or "unknown", is no rating; an image that a table leaves out has none.
@@ -76,7 +76,7 @@ def read_ratings(paths: Sequence[Path], task: Task) -> NDArray[np.int8]:
     ----------
     paths : sequence of Path
         At least one.
-    task : Task
+    task : AnnotationTask
         What they were given.
 
     Returns
@@ -95,10 +95,10 @@ def read_ratings(paths: Sequence[Path], task: Task) -> NDArray[np.int8]:
     if not paths:
         raise InputError("tables", "must be at least one", "none", "Give the filled to_label.csv.")
     place = {image: i for i, image in enumerate(task.images)}
-    ratings = np.full((len(paths), len(place), len(task.groups.names)), UNKNOWN, np.int8)
+    ratings = np.full((len(paths), len(place), len(task.grid.names)), UNKNOWN, np.int8)
     for rater, path in enumerate(paths):
         seen: set[str] = set()
-        for line, row in read_rows(path, ["image", *task.groups.names]):
+        for line, row in read_rows(path, ["image", *task.grid.names]):
             image = row["image"].strip()
             if image not in place or image in seen:
                 raise FileFormatError(
@@ -108,13 +108,13 @@ def read_ratings(paths: Sequence[Path], task: Task) -> NDArray[np.int8]:
                     "Keep the column image as it was.",
                 )
             seen.add(image)
-            ratings[rater, place[image]] = _levels(row, line, path, task.groups)
+            ratings[rater, place[image]] = _levels(row, line, path, task.grid)
     return ratings
 
 
-def _levels(row: dict[str, str], line: int, path: Path, groups: Groups) -> list[int]:
+def _levels(row: dict[str, str], line: int, path: Path, grid: AttributeGrid) -> list[int]:
     found = []
-    for attribute in groups.attributes:
+    for attribute in grid.attributes:
         value = row[attribute.name].strip()
         if value in ("", UNKNOWN_NAME):
             found.append(UNKNOWN)
@@ -161,7 +161,9 @@ def majority(ratings: NDArray[np.int8], size: int) -> tuple[NDArray[np.int64], i
     return truth, int(tied.sum()), int(unrated.sum())
 
 
-def judge(task: Task, ratings: NDArray[np.int8], *, seed: int = 0) -> Judged:
+def evaluate_annotations(
+    task: AnnotationTask, ratings: NDArray[np.int8], *, seed: int = 0
+) -> AnnotationResult:
     """Tell what raters' labels say.
 
     Images without a truth are left out of the error matrix, as if they had not been chosen. That
@@ -170,17 +172,17 @@ def judge(task: Task, ratings: NDArray[np.int8], *, seed: int = 0) -> Judged:
 
     Parameters
     ----------
-    task : Task
+    task : AnnotationTask
     ratings : numpy.ndarray, shape (raters, m, A), int8
         As `read_ratings` returns them.
     seed : int
         Of the intervals' draws.
     """
-    groups = task.groups
-    names = tuple(answer_name(groups, row) for row in task.answers.tolist())
+    grid = task.grid
+    names = tuple(answer_name(grid, row) for row in task.answers.tolist())
     agreement, errors = [], []
-    truths = np.empty((len(task.images), len(groups.names)), np.int64)
-    for a, attribute in enumerate(groups.attributes):
+    truths = np.empty((len(task.images), len(grid.names)), np.int64)
+    for a, attribute in enumerate(grid.attributes):
         given = ratings[:, :, a]
         truths[:, a], ties, unrated = majority(given, len(attribute.levels))
         agreement.append(
@@ -197,11 +199,11 @@ def judge(task: Task, ratings: NDArray[np.int8], *, seed: int = 0) -> Judged:
         levels = tuple(f"{attribute.name}={level}" for level in attribute.levels)
         meant = task.answers[:, a].astype(np.int64)
         errors.append(_tabulate(levels, names, meant, truths[:, a], task))
-    if len(groups.names) > 1:
-        meant = groups.cell_of(task.answers)
-        errors.append(_tabulate(groups.cells, names, meant, groups.cell_of(truths), task))
+    if len(grid.names) > 1:
+        meant = grid.cell_of(task.answers)
+        errors.append(_tabulate(grid.cells, names, meant, grid.cell_of(truths), task))
     corrections = tuple(correct(task.counts, table, "answer", seed=seed) for table in errors)
-    return Judged(tuple(agreement), tuple(errors), corrections)
+    return AnnotationResult(tuple(agreement), tuple(errors), corrections)
 
 
 def _tabulate(
@@ -209,7 +211,7 @@ def _tabulate(
     answers: tuple[str, ...],
     meant: NDArray[np.int64],
     truth: NDArray[np.int64],
-    task: Task,
+    task: AnnotationTask,
 ) -> ErrorMatrix:
     counts = np.zeros((len(levels), len(answers)), np.int64)
     known = truth != UNKNOWN

@@ -22,15 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from equipoise.classifiers.panel import Panel
-from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, Groups
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, check_count
 from equipoise.core.files import atomic_path, storage, write_json
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.tables import read_rows, write_rows
 from equipoise.labelling.image_files import image_files, label_files, read_image
-from equipoise.samplers.export.metadata import Answered, _draws, parse_draws
+from equipoise.samplers.export.metadata import LabelledFolder, _draws, parse_draws
 
 FORMAT = 1
 TABLE, ANSWERS, PLAN = "to_label.csv", "answers.csv", "plan.json"
@@ -40,12 +40,12 @@ _LARGEST_PLAN = 16 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class AnnotationTask:
     """What was given to raters.
 
     Attributes
     ----------
-    groups : Groups
+    groups : AttributeGrid
         The attributes, A of them.
     answers : numpy.ndarray, shape (S, A), int8
         The different answers of the classifier on all attributes; -1 is an abstention.
@@ -60,7 +60,7 @@ class Task:
         tells.
     """
 
-    groups: Groups
+    grid: AttributeGrid
     answers: NDArray[np.int8]
     counts: NDArray[np.int64]
     images: tuple[str, ...]
@@ -69,7 +69,7 @@ class Task:
 
 
 def write_task(
-    answered: Answered, chosen: Chosen, out: Path, *, progress: Progress = silent
+    answered: LabelledFolder, chosen: Chosen, out: Path, *, progress: Progress = no_progress
 ) -> Path:
     """Write the folder.
 
@@ -102,8 +102,8 @@ def write_task(
     return out
 
 
-def _write(answered: Answered, chosen: Chosen, out: Path, progress: Progress) -> None:
-    groups = answered.groups
+def _write(answered: LabelledFolder, chosen: Chosen, out: Path, progress: Progress) -> None:
+    grid = answered.grid
     names = [f"images/{number:04d}.png" for number in range(1, len(chosen.rows) + 1)]
     with storage(out):
         sheets = _Sheets(out / "sheets")
@@ -115,18 +115,18 @@ def _write(answered: Answered, chosen: Chosen, out: Path, progress: Progress) ->
             sheets.add(image, Path(name).stem)
             progress("export", done, len(names))
         sheets.close()
-    empty = dict.fromkeys(groups.names, "")
-    write_rows(out / TABLE, ["image", *groups.names], ({"image": n, **empty} for n in names))
+    empty = dict.fromkeys(grid.names, "")
+    write_rows(out / TABLE, ["image", *grid.names], ({"image": n, **empty} for n in names))
     write_rows(
         out / ANSWERS,
-        ["image", "source", "stratum", *groups.names],
+        ["image", "source", "stratum", *grid.names],
         _answer_rows(answered, chosen, names),
     )
     with atomic_path(out / "how_to_label.txt") as part:
-        part.write_text(_instructions(groups), encoding="utf-8")
+        part.write_text(_instructions(grid), encoding="utf-8")
     plan = {
         "format": FORMAT,
-        "attributes": [{"name": a.name, "levels": a.levels} for a in groups.attributes],
+        "attributes": [{"name": a.name, "levels": a.levels} for a in grid.attributes],
         "answers": chosen.answers,
         "counts": chosen.counts,
         "draws": answered.draws,
@@ -134,7 +134,7 @@ def _write(answered: Answered, chosen: Chosen, out: Path, progress: Progress) ->
     write_json(out / PLAN, plan)
 
 
-def check_drawn_by(task: Task, sampler: str, attributes: Sequence[str]) -> None:
+def check_drawn_by(task: AnnotationTask, sampler: str, attributes: Sequence[str]) -> None:
     """Check that people labelled one-shot draws of a sampler, named by its digest.
 
     Raises
@@ -145,7 +145,7 @@ def check_drawn_by(task: Task, sampler: str, attributes: Sequence[str]) -> None:
     draws = parse_draws(task.draws)
     is_own = draws.get("sampler") == sampler
     one_shot = draws.get("cell") is None and not draws.get("verified")
-    if not (is_own and one_shot and set(task.groups.names) == set(attributes)):
+    if not (is_own and one_shot and set(task.grid.names) == set(attributes)):
         raise InputError(
             "run",
             "must be the run by whose sampler the labelled images were drawn one-shot, answered by "
@@ -155,11 +155,13 @@ def check_drawn_by(task: Task, sampler: str, attributes: Sequence[str]) -> None:
         )
 
 
-def _answer_rows(answered: Answered, chosen: Chosen, names: list[str]) -> Iterator[dict[str, str]]:
+def _answer_rows(
+    answered: LabelledFolder, chosen: Chosen, names: list[str]
+) -> Iterator[dict[str, str]]:
     for row, stratum, name in zip(chosen.rows, chosen.stratum, names, strict=True):
         levels = {
             a.name: a.levels[level] if level != UNKNOWN else UNKNOWN_NAME
-            for a, level in zip(answered.groups.attributes, answered.levels[row], strict=True)
+            for a, level in zip(answered.grid.attributes, answered.levels[row], strict=True)
         }
         # The leading dot keeps a spreadsheet from taking a name such as =A1.png for a formula.
         yield {
@@ -170,8 +172,8 @@ def _answer_rows(answered: Answered, chosen: Chosen, names: list[str]) -> Iterat
         }
 
 
-def _instructions(groups: Groups) -> str:
-    levels = "\n".join(f"  {a.name}: {', '.join(a.levels)}" for a in groups.attributes)
+def _instructions(grid: AttributeGrid) -> str:
+    levels = "\n".join(f"  {a.name}: {', '.join(a.levels)}" for a in grid.attributes)
     return (
         f"Fill in one of these words for each image in {TABLE}:\n{levels}\n"
         "Leave a place empty when the image does not tell. Judge alone, and do not compare with\n"
@@ -209,7 +211,7 @@ class _Sheets:
         self._waiting = []
 
 
-def read_task(folder: Path) -> Task:
+def read_task(folder: Path) -> AnnotationTask:
     """Read back what was given to raters.
 
     Raises
@@ -223,7 +225,7 @@ def read_task(folder: Path) -> Task:
         if path.stat().st_size > _LARGEST_PLAN:
             raise FileFormatError(f"plan {path}", "must be under 16 MiB", "more", remedy)
         plan = json.loads(path.read_text(encoding="utf-8"))
-        groups, answers, counts = _parse_plan(plan)
+        grid, answers, counts = _parse_plan(plan)
         rows = list(read_rows(folder / ANSWERS, ["image", "stratum"]))
         images = tuple(row["image"] for _, row in rows)
         stratum = np.array([int(row["stratum"]) for _, row in rows], np.int64)
@@ -235,19 +237,21 @@ def read_task(folder: Path) -> Task:
         raise FileFormatError(
             f"plan {path}", f"must be a whole plan of format {FORMAT}", str(error), remedy
         ) from error
-    return Task(groups, answers, counts, images, stratum, str(plan.get("draws", "")))
+    return AnnotationTask(grid, answers, counts, images, stratum, str(plan.get("draws", "")))
 
 
-def _parse_plan(plan: Any) -> tuple[Groups, NDArray[np.int8], NDArray[np.int64]]:
+def _parse_plan(plan: Any) -> tuple[AttributeGrid, NDArray[np.int8], NDArray[np.int64]]:
     if plan["format"] != FORMAT:
         raise ValueError(f"format {plan['format']!r}")
-    groups = Groups(tuple(Attribute(a["name"], tuple(a["levels"])) for a in plan["attributes"]))
+    grid = AttributeGrid(
+        tuple(Attribute(a["name"], tuple(a["levels"])) for a in plan["attributes"])
+    )
     answers, counts = np.array(plan["answers"], np.int64), np.array(plan["counts"], np.int64)
-    if answers.shape != (len(counts), len(groups.names)) or (counts < 0).any():
+    if answers.shape != (len(counts), len(grid.names)) or (counts < 0).any():
         raise ValueError("answers and counts of other shapes")
-    if ((answers < UNKNOWN) | (answers >= groups.shape)).any():
+    if ((answers < UNKNOWN) | (answers >= grid.shape)).any():
         raise ValueError("answers that are no level")
-    return groups, answers.astype(np.int8), counts
+    return grid, answers.astype(np.int8), counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +277,7 @@ class Chosen:
 
 
 def choose(
-    answered: Answered,
+    answered: LabelledFolder,
     *,
     per_answer: int | None = None,
     at_random: int | None = None,
@@ -287,7 +291,7 @@ def choose(
 
     Parameters
     ----------
-    answered : Answered
+    answered : LabelledFolder
     per_answer : int
         Images of each answer; all of an answer that has fewer.
     at_random : int
@@ -321,7 +325,9 @@ def choose(
     return Chosen(rows, stratum[rows], answers, counts)
 
 
-def read_with_panel(folder: Path, panel: Panel, *, progress: Progress = silent) -> Answered:
+def read_with_panel(
+    folder: Path, panel: ClassifierPanel, *, progress: Progress = no_progress
+) -> LabelledFolder:
     """Let a panel answer on every image below a folder.
 
     Raises
@@ -336,4 +342,4 @@ def read_with_panel(folder: Path, panel: Panel, *, progress: Progress = silent) 
     names = tuple(path.relative_to(folder).as_posix() for path in files)
     draws = _draws(folder)
     own = parse_draws(draws).get("panel") == panel.digest
-    return Answered(panel.groups, folder, names, labels.levels, draws if own else "")
+    return LabelledFolder(panel.grid, folder, names, labels.levels, draws if own else "")

@@ -20,7 +20,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.svm import LinearSVC
 
 from equipoise.core.attributes import Attribute
-from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.labels import Labels
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.settings import MULTILEVEL
@@ -62,7 +62,7 @@ def fit_directions(
 
     Raises
     ------
-    TooFewSamples
+    InsufficientLabelsError
         When a level has fewer than `LEAST_SAMPLES` codes; says how many are missing and about how
         many more codes from the prior would find them.
     InputError
@@ -82,14 +82,14 @@ def fit_directions(
     testing, choosing = part < _TESTING, (part >= _TESTING) & (part < _TESTING + _CHOOSING)
     fractions = FRACTIONS if fraction is None else (fraction,)
     found = []
-    for a, attribute in enumerate(labels.groups.attributes):
+    for a, attribute in enumerate(labels.grid.attributes):
         levels = labels.levels[:, a]
         check_samples(attribute, levels)
         ordered = len(attribute.levels) == 2 or (attribute.ordered and multilevel == "ordered")
         data = _Data(codes, levels, labels.probabilities[a], labels.scores[:, a], choosing, testing)
         fits = [_fit(attribute, ordered, data, f, seed) for f in fractions]
         found.append(max(fits, key=data.choice_accuracy))
-    return Directions(labels.groups, tuple(found))
+    return Directions(labels.grid, tuple(found))
 
 
 def check_samples(attribute: Attribute, levels: ArrayLike, least: int = LEAST_SAMPLES) -> None:
@@ -97,7 +97,7 @@ def check_samples(attribute: Attribute, levels: ArrayLike, least: int = LEAST_SA
 
     Raises
     ------
-    TooFewSamples
+    InsufficientLabelsError
         Otherwise.
     """
     found = np.asarray(levels)
@@ -114,7 +114,7 @@ def check_samples(attribute: Attribute, levels: ArrayLike, least: int = LEAST_SA
             f"{missing} are missing and the {len(found):,} codes so far show none: its share is "
             f"below {3 / max(len(found), 1):.2g} (95 %). Collect many more, or drop the level."
         )
-    raise TooFewSamples(
+    raise InsufficientLabelsError(
         f"level {level_name(attribute, level)}",
         f"needs at least {least} labelled codes",
         f"{counts[level]} of {len(found):,}",

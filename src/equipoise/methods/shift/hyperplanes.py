@@ -12,7 +12,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import atomic_path
 
@@ -108,13 +108,13 @@ class Direction:
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Directions of all attributes of `groups`, in order."""
+    """Directions of all attributes of `grid`, in order."""
 
-    groups: Groups
+    grid: AttributeGrid
     directions: tuple[Direction, ...]
 
     def __getitem__(self, attribute: str) -> Direction:
-        return self.directions[self.groups.attribute(attribute)]
+        return self.directions[self.grid.attribute(attribute)]
 
     @property
     def normals(self) -> NDArray[np.float64]:
@@ -183,7 +183,7 @@ def save_directions(directions: Directions, path: Path) -> None:
         "offsets": np.array([p.offset for d in directions.directions for p in d.planes]),
     }
     with suppress(InputError):
-        conditional = [directions.conditional(name) for name in directions.groups.names]
+        conditional = [directions.conditional(name) for name in directions.grid.names]
         tensors["conditional"] = np.concatenate(conditional)
     planes = [
         {"attribute": d.attribute.name, "positive": p.positive}

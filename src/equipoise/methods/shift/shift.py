@@ -29,7 +29,7 @@ _SPREAD_CODES = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Moved:
+class ShiftInfo:
     """A plain account of how far the codes of one cell moved.
 
     Attributes
@@ -64,11 +64,11 @@ class Shifted:
     Attributes
     ----------
     codes : numpy.ndarray, shape (per_cell, dim), float32
-    moved : Moved
+    moved : ShiftInfo
     """
 
     codes: NDArray[np.float32]
-    moved: Moved
+    shift: ShiftInfo
 
 
 def move_to(
@@ -105,17 +105,17 @@ def move_to(
     """
     rows = codes.astype(np.float64)
     inverse = np.linalg.pinv(normals, rcond=_LEAST_SINGULAR_SHARE)
-    moved = rows + (np.asarray(coordinates) - rows @ normals.T) @ inverse.T
+    shift = rows + (np.asarray(coordinates) - rows @ normals.T) @ inverse.T
     missed = 0
     if keep_norm:
-        seen = moved @ normals.T @ inverse.T
-        free = moved - seen
+        seen = shift @ normals.T @ inverse.T
+        free = shift - seen
         room = np.square(rows).sum(axis=1) - np.square(seen).sum(axis=1)
         missed = int((room < -1e-9).sum())
         lengths = np.linalg.norm(free, axis=1)
         scale = np.sqrt(np.maximum(room, 0)) / np.where(lengths > 0, lengths, 1)
-        moved = seen + scale[:, None] * free
-    return moved.astype(np.float32), missed
+        shift = seen + scale[:, None] * free
+    return shift.astype(np.float32), missed
 
 
 def shift_codes(
@@ -164,14 +164,14 @@ def shift_codes(
     placements = [
         direction.placement(int(level), distance * spread(direction.normal(int(level))))
         for direction, level in zip(
-            directions.directions, directions.groups.levels[cell], strict=True
+            directions.directions, directions.grid.levels[cell], strict=True
         )
     ]
     normals = np.stack([normal for normal, _ in placements])
     wanted = np.array([coordinate for _, coordinate in placements])
-    moved, missed = move_to(codes, normals, wanted, keep_norm=keep_norm)
-    off = float(np.abs((moved @ normals.T - wanted).mean(axis=0)).max())
-    return Shifted(moved, _account(prior, codes, moved, missed, off))
+    shift, missed = move_to(codes, normals, wanted, keep_norm=keep_norm)
+    off = float(np.abs((shift @ normals.T - wanted).mean(axis=0)).max())
+    return Shifted(shift, _account(prior, codes, shift, missed, off))
 
 
 def _spread_of(prior: Prior) -> Callable[[NDArray[np.float64]], float]:
@@ -188,11 +188,11 @@ def _account(
     after: NDArray[np.float32],
     missed: int,
     off_target: float,
-) -> Moved:
+) -> ShiftInfo:
     steps = np.linalg.norm(after.astype(np.float64) - before, axis=1)
     low, middle, high = np.quantile(steps, [0.05, 0.5, 0.95])
     likely, then = prior.log_density(before), prior.log_density(after)
-    return Moved(
+    return ShiftInfo(
         (float(low), float(middle), float(high)),
         float(np.linalg.norm(before, axis=1).mean()),
         float(np.linalg.norm(after, axis=1).mean()),

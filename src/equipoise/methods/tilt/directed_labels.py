@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.labels import LabelledCodes, Labels, concatenate
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.labelling.collect import label_codes
 from equipoise.methods.tilt.fit import fit_proposal
 from equipoise.methods.tilt.fit_latent import fit_latent
-from equipoise.samplers.sampler import Origin, Sampler
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.tilt import TiltSource
 
 ENOUGH = 20
@@ -45,7 +45,7 @@ class Round:
 
 
 @dataclass(frozen=True)
-class LabelAccount:
+class LabellingInfo:
     """Where the labels went.
 
     Attributes
@@ -71,7 +71,7 @@ class Labelled:
     """All labelled codes, with where the labels went."""
 
     codes: LabelledCodes
-    account: LabelAccount
+    account: LabellingInfo
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +88,9 @@ class _Source:
         return np.asarray(self.tilt.chances(codes)[:, asked] @ rates)
 
 
-def label_in_rounds(
+def label_adaptively(
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     prior: LabelledCodes,
     target: Target,
     n: int,
@@ -98,7 +98,7 @@ def label_in_rounds(
     seed: int,
     draws_folder: Callable[[str, str], Path],
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Labelled:
     """Label n draws directed at the cells of positive target that lack labels.
 
@@ -119,11 +119,11 @@ def label_in_rounds(
 
     Raises
     ------
-    TooFewSamples
+    InsufficientLabelsError
         When a cell accepts too few candidates.
     """
     labelled, sources, rounds = prior, list[_Source](), list[Round]()
-    cells, wanted = target.groups.size, target.shares > 0
+    cells, wanted = target.grid.size, target.shares > 0
     left = n
     while left > 0:
         have = _counts(labelled.labels)
@@ -131,9 +131,12 @@ def label_in_rounds(
         part = min(left, -(-n // _PARTS)) if starving else left
         latent = fit_latent(generator.stem, labelled, seed=seed, progress=progress)
         tilt = fit_proposal(generator, latent, labelled, target, seed)
-        weights = _wants(have, wanted, len(prior) + n)
+        weights = _request_shares(have, wanted, len(prior) + n)
         sampler = Sampler(
-            Origin.of(generator), Target(target.groups, wanted.astype(np.float64)), weights, tilt
+            GeneratorRef.of(generator),
+            Target(target.grid, wanted.astype(np.float64)),
+            weights,
+            tilt,
         )
         # Draws of one seed are alike whatever the tilt, so every round has its own.
         own = (seed + (len(rounds) + 1) * _ROUND_SEED) % 2**63
@@ -161,7 +164,7 @@ def label_in_rounds(
             codes, concatenate([labelled.labels, labels]), len(codes) / density
         )
         left -= part
-    account = LabelAccount(
+    account = LabellingInfo(
         len(prior),
         tuple(rounds),
         tuple(_counts(labelled.labels).tolist()),
@@ -171,10 +174,12 @@ def label_in_rounds(
 
 
 def _counts(labels: Labels) -> NDArray[np.int64]:
-    return np.bincount(labels.cells + 1, minlength=labels.groups.size + 1)[1:]
+    return np.bincount(labels.cells + 1, minlength=labels.grid.size + 1)[1:]
 
 
-def _wants(have: NDArray[np.int64], wanted: NDArray[np.bool_], total: int) -> NDArray[np.float64]:
+def _request_shares(
+    have: NDArray[np.int64], wanted: NDArray[np.bool_], total: int
+) -> NDArray[np.float64]:
     """Return how often to request each cell: as far as it lacks an equal part of the labels."""
     lack = np.where(wanted, np.maximum(total / wanted.sum() - have, 0), 0)
     return np.asarray(lack / lack.sum() if lack.any() else wanted / wanted.sum())

@@ -32,25 +32,25 @@ from equipoise.generators.base import Generator
 from equipoise.methods.tilt.fit_latent import LatentFit
 from equipoise.samplers.latent_classifier import FOLDS, LatentClassifier
 from equipoise.samplers.mean_matching import (
-    Axes,
-    Matched,
+    BalancingSolution,
     Shares,
+    WhitenedPCA,
     factors,
     pooled,
     principal_axes,
     read_pooled,
 )
-from equipoise.samplers.tilt import log_chances
+from equipoise.samplers.tilt import log_acceptance
 from equipoise.stats.simplex import solve_weights
 
-FARTHER = 0.005
+MAX_EXTRA_MISS = 0.005
 """Total variation that a factor may take the mix away from the target."""
 
 _PARTS = (1.0, 0.5, 0.25)
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class LabelledEvidence:
     """What n labelled codes tell of K cells, R of them wanted.
 
     Attributes
@@ -61,7 +61,7 @@ class Known:
     one_hot, log_h : numpy.ndarray, shape (n, K), float64
         Cells, and held-out log P(cell | code).
     folds : numpy.ndarray, shape (n,), int64
-    axes : Axes
+    axes : WhitenedPCA
     places : numpy.ndarray, shape (n, D), float64
     ceilings, clearances : numpy.ndarray, shape (K,), float64
     """
@@ -72,35 +72,37 @@ class Known:
     one_hot: NDArray[np.float64]
     log_h: NDArray[np.float64]
     folds: NDArray[np.int64]
-    axes: Axes
-    places: NDArray[np.float64]
-    ceilings: NDArray[np.float64]
-    clearances: NDArray[np.float64]
+    axes: WhitenedPCA
+    coordinates: NDArray[np.float64]
+    acceptance_thresholds: NDArray[np.float64]
+    avoidance_thresholds: NDArray[np.float64]
 
     def accepted(self, log_h: NDArray[np.floating], beta: float) -> NDArray[np.float64]:
         """Return how much of each code each request accepts before matching, shape (m, R)."""
-        none = np.zeros((1, len(self.ceilings)))
-        chances = log_chances(log_h, self.ceilings, self.clearances, beta, none)
+        none = np.zeros((1, len(self.acceptance_thresholds)))
+        chances = log_acceptance(
+            log_h, self.acceptance_thresholds, self.avoidance_thresholds, beta, none
+        )
         return np.exp(chances[:, self.wanted])
 
     def mixing(self, accepted: NDArray[np.float64]) -> Shares:
         """Return how one-shot requests are to be mixed to meet the target, by the labels."""
 
         def shares(
-            slope: NDArray[np.float64], full: NDArray[np.float64] | None
+            coefficients: NDArray[np.float64], log_clip: NDArray[np.float64] | None
         ) -> NDArray[np.float64]:
-            return self.mixed(self.drawn(accepted, slope, full))[1]
+            return self.mixed(self.drawn(accepted, coefficients, log_clip))[1]
 
         return shares
 
     def drawn(
         self,
         accepted: NDArray[np.float64],
-        slope: NDArray[np.float64],
-        full: NDArray[np.float64] | None,
+        coefficients: NDArray[np.float64],
+        log_clip: NDArray[np.float64] | None,
     ) -> NDArray[np.float64]:
         """Return what each request draws of the codes under a factor, shape (n, R), sums of 1."""
-        tilted = accepted * factors(self.places, slope, full)
+        tilted = accepted * factors(self.coordinates, coefficients, log_clip)
         return np.asarray(tilted / tilted.sum(axis=0))
 
     def mixed(
@@ -115,7 +117,9 @@ class Known:
         miss = float(np.abs(weights @ confusion - self.target.shares).sum() / 2)
         return confusion, weights, miss
 
-    def within_reach(self, accepted: NDArray[np.float64], matched: Matched) -> Matched:
+    def within_reach(
+        self, accepted: NDArray[np.float64], matched: BalancingSolution
+    ) -> BalancingSolution:
         """Return the factor, weakened until requests can be mixed to meet the target.
 
         A strong one may turn so many codes of a request into another cell's that no mixing makes
@@ -124,32 +128,34 @@ class Known:
         """
 
         def miss(part: float) -> float:
-            return self.mixed(self.drawn(accepted, part * matched.slope, part * matched.full))[2]
+            return self.mixed(
+                self.drawn(accepted, part * matched.coefficients, part * matched.log_clip)
+            )[2]
 
-        allowed = miss(0.0) + FARTHER
+        allowed = miss(0.0) + MAX_EXTRA_MISS
         part = next((part for part in _PARTS if miss(part) <= allowed), 0.0)
-        return Matched(part * matched.slope, part * matched.full)
+        return BalancingSolution(part * matched.coefficients, part * matched.log_clip)
 
 
-def known_of(
+def gather_evidence(
     generator: Generator, fit: LatentFit, labelled: LabelledCodes, target: Target
-) -> Known:
+) -> LabelledEvidence:
     """Read the stems of labelled codes of known cells, and gather what is known of them."""
     known, positive = labelled.known, target.shares > 0
     weights = labelled.weights[known]
     features = read_pooled(generator, labelled.codes[known])
     axes = principal_axes(features, weights)
-    return Known(
+    return LabelledEvidence(
         target,
         np.flatnonzero(positive),
         weights,
-        np.eye(target.groups.size)[labelled.labels.cells[known]],
+        np.eye(target.grid.size)[labelled.labels.cells[known]],
         fit.held_out[known].astype(np.float64),
         fit.folds[known],
         axes,
-        axes.place(features),
-        ceilings_of(fit, labelled, positive),
-        clearances_of(fit, labelled, positive),
+        axes.coordinates_of(features),
+        acceptance_thresholds_of(fit, labelled, positive),
+        avoidance_thresholds_of(fit, labelled, positive),
     )
 
 
@@ -157,7 +163,7 @@ _CHUNK = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Fresh:
+class PriorSample:
     """Codes of the prior with all that a tilt needs to know of them.
 
     Attributes
@@ -172,29 +178,32 @@ class Fresh:
     """
 
     codes: NDArray[np.float32]
-    places: NDArray[np.float64]
+    coordinates: NDArray[np.float64]
     log_h: NDArray[np.float32]
     members: NDArray[np.float32]
 
 
-def look(
-    generator: Generator, classifier: LatentClassifier, axes: Axes, codes: NDArray[np.float32]
-) -> Fresh:
+def evaluate_prior_sample(
+    generator: Generator,
+    classifier: LatentClassifier,
+    axes: WhitenedPCA,
+    codes: NDArray[np.float32],
+) -> PriorSample:
     """Read the stems of codes, a few at a time."""
-    places, members = [], []
+    coordinates, members = [], []
     for low, high in batches(0, len(codes), _CHUNK):
         stem = generator.stem(codes[low:high])
-        places.append(axes.place(pooled(stem)))
+        coordinates.append(axes.coordinates_of(pooled(stem)))
         members.append(classifier.by_member(stem))
     joined = np.concatenate(members, axis=1)
     # A constant of each code apart, members' logits are what they say.
     together = log_softmax(joined.mean(axis=0), axis=1)
-    return Fresh(codes, np.concatenate(places), together, joined)
+    return PriorSample(codes, np.concatenate(coordinates), together, joined)
 
 
-def cell_means(
-    fresh: Fresh,
-    places: NDArray[np.float64],
+def difference_estimator_means(
+    fresh: PriorSample,
+    coordinates: NDArray[np.float64],
     one_hot: NDArray[np.float64],
     held_out: NDArray[np.float64],
     weights: NDArray[np.float64],
@@ -204,7 +213,7 @@ def cell_means(
 
     Parameters
     ----------
-    fresh : Fresh
+    fresh : PriorSample
         n codes of the prior.
     places : numpy.ndarray, shape (m, D), float64
         Coordinates of labelled codes.
@@ -222,19 +231,19 @@ def cell_means(
     numpy.ndarray, shape (K, D), float64
         NaN for a cell without mass. Of a cell with hardly a label they are noise.
     """
-    cells, dimensions = one_hot.shape[1], places.shape[1]
+    cells, dimensions = one_hot.shape[1], coordinates.shape[1]
     sums, mass = np.zeros((cells, dimensions)), np.zeros(cells)
     for fold in range(FOLDS):
         h = np.exp(fresh.members[fold].astype(np.float64))
         own = folds == fold
         share = weights[own] / weights[own].sum()
         left = (one_hot[own] - held_out[own]) * share[:, None]
-        sums += h.T @ fresh.places / len(h) + left.T @ places[own]
+        sums += h.T @ fresh.coordinates / len(h) + left.T @ coordinates[own]
         mass += h.mean(axis=0) + left.sum(axis=0)
     return sums / np.where(mass > 0, mass, np.nan)[:, None]
 
 
-CEILING = 0.7
+THRESHOLD_QUANTILE = 0.7
 """Quantile of h over the cell's own codes from which on every code is accepted, c_k."""
 
 NOTHING_AVOIDED = 1e-9
@@ -244,33 +253,33 @@ LEAST_OWN = 20.0
 """Effective number of a cell's own codes below which they are too few to go by."""
 
 
-def ceilings_of(
+def acceptance_thresholds_of(
     fit: LatentFit, labelled: LabelledCodes, wanted: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the `CEILING` quantile of held-out h over each cell's own codes, shape (K,).
+    """Return the `THRESHOLD_QUANTILE` of held-out h over each cell's own codes, shape (K,).
 
     A cell with too few of its own takes all codes, each as far as it is held to be of the cell.
     Infinite for cells that are not wanted.
     """
     h = np.exp(fit.held_out.astype(np.float64))
     own = _own_weights(h, labelled)
-    ceilings = np.full(len(wanted), np.inf)
+    acceptance_thresholds = np.full(len(wanted), np.inf)
     for k in np.flatnonzero(wanted):
-        ceilings[k] = weighted_quantile(h[:, k], own[:, k], CEILING)
-    return ceilings
+        acceptance_thresholds[k] = weighted_quantile(h[:, k], own[:, k], THRESHOLD_QUANTILE)
+    return acceptance_thresholds
 
 
-def clearances_of(
+def avoidance_thresholds_of(
     fit: LatentFit, labelled: LabelledCodes, wanted: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the `CEILING` quantile, over each cell's own codes, of held-out P(no unwanted cell).
+    """Return `THRESHOLD_QUANTILE` of P(no unwanted cell), held out, over each cell's own codes.
 
     Shape (K,), above 0; 1 where every cell is wanted.
     """
     h = np.exp(fit.held_out.astype(np.float64))
     own = _own_weights(h, labelled)
     clear = 1 - h[:, ~wanted].sum(axis=1)
-    found = [weighted_quantile(clear, own[:, k], CEILING) for k in range(len(wanted))]
+    found = [weighted_quantile(clear, own[:, k], THRESHOLD_QUANTILE) for k in range(len(wanted))]
     return np.clip(found, NOTHING_AVOIDED, 1.0)
 
 

@@ -19,10 +19,10 @@ from scipy.stats import entropy
 from torch.nn import functional
 
 from equipoise.core.attributes import UNKNOWN
-from equipoise.core.errors import TooFewSamples
+from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.parallel import batches
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.samplers.latent_classifier import FOLDS, LatentClassifier, Network
 
@@ -38,7 +38,7 @@ _MOST_KEPT = 2**27
 
 
 @dataclass(frozen=True)
-class LatentQuality:
+class LatentClassifierInfo:
     """What the latent classifier knows of codes that it was not fitted to; nats, lower is better.
 
     Those codes did choose when to stop and the temperature, so the numbers are a little too good.
@@ -77,13 +77,13 @@ class LatentFit:
         it.
     folds : numpy.ndarray, shape (n,), int64
         Number of that member.
-    quality : LatentQuality
+    quality : LatentClassifierInfo
     """
 
     classifier: LatentClassifier
     held_out: NDArray[np.float32]
     folds: NDArray[np.int64]
-    quality: LatentQuality
+    quality: LatentClassifierInfo
 
 
 def fit_latent(
@@ -91,7 +91,7 @@ def fit_latent(
     labelled: LabelledCodes,
     *,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> LatentFit:
     """Fit the latent classifier to labelled codes.
 
@@ -107,14 +107,14 @@ def fit_latent(
 
     Raises
     ------
-    TooFewSamples
+    InsufficientLabelsError
         When hardly any code has a known cell.
     """
     codes, labels, known = labelled.codes, labelled.labels, labelled.known
     rng = generator_for(seed, Stream.FIT, 1)
     folds = rng.integers(FOLDS, size=len(codes))
     if len(np.unique(folds[known])) < FOLDS:
-        raise TooFewSamples(
+        raise InsufficientLabelsError(
             "codes of a known cell",
             f"must be in each of {FOLDS} folds",
             f"{known.sum()} codes",
@@ -123,7 +123,7 @@ def fit_latent(
     scores = _standardise(labels.scores)
     shape = stem(codes[:1]).shape[1:]
     read = _reader(stem, codes, shape)
-    members, held_out = [], np.zeros((len(codes), labels.groups.size), np.float32)
+    members, held_out = [], np.zeros((len(codes), labels.grid.size), np.float32)
     for fold in range(FOLDS):
         progress("learn", fold, FOLDS)
         outside, inside = np.flatnonzero(known & (folds != fold)), np.flatnonzero(folds == fold)
@@ -133,7 +133,7 @@ def fit_latent(
     progress("learn", FOLDS, FOLDS)
     weights = labelled.weights[known] / labelled.weights[known].sum()
     temperature = _temperature(held_out[known], labels.cells[known], weights)
-    classifier = LatentClassifier(labels.groups, tuple(shape), tuple(members), temperature)
+    classifier = LatentClassifier(labels.grid, tuple(shape), tuple(members), temperature)
     calibrated = log_softmax(held_out / temperature, axis=1).astype(np.float32)
     quality = _quality(calibrated[known], labels.take(known), weights, temperature)
     return LatentFit(classifier, calibrated, folds, quality)
@@ -141,23 +141,23 @@ def fit_latent(
 
 def _quality(
     log_h: NDArray[np.float32], labels: Labels, weights: NDArray[np.float64], temperature: float
-) -> LatentQuality:
+) -> LatentClassifierInfo:
     h = np.exp(log_h.astype(np.float64))
     attributes = []
-    for a, attribute in enumerate(labels.groups.attributes):
-        one_hot = np.eye(len(attribute.levels))[labels.groups.levels[:, a]]
+    for a, attribute in enumerate(labels.grid.attributes):
+        one_hot = np.eye(len(attribute.levels))[labels.grid.levels[:, a]]
         chosen = (h @ one_hot)[np.arange(len(h)), labels.levels[:, a]]
         shares = np.bincount(labels.levels[:, a], weights)
         loss = float(-weights @ np.log(chosen))
         attributes.append((attribute.name, loss, float(entropy(shares))))
     losses = -log_h[np.arange(len(h)), labels.cells].astype(np.float64)
-    mass = np.bincount(labels.cells, weights, labels.groups.size)
-    sums = np.bincount(labels.cells, weights * losses, labels.groups.size)
+    mass = np.bincount(labels.cells, weights, labels.grid.size)
+    sums = np.bincount(labels.cells, weights * losses, labels.grid.size)
     with np.errstate(divide="ignore", invalid="ignore"):
         own = np.where(mass > 0, [sums / mass, -np.log(mass)], np.nan)
     cells = tuple(
         (name, float(loss), float(base))
-        for name, (loss, base) in zip(labels.groups.cells, own.T, strict=True)
+        for name, (loss, base) in zip(labels.grid.cells, own.T, strict=True)
     )
     best = h.max(axis=1)
     right = h.argmax(axis=1) == labels.cells
@@ -172,7 +172,7 @@ def _quality(
     )
     loss = _negative_log_likelihood(log_h, labels.cells, weights)
     base = float(entropy(np.bincount(labels.cells, weights)))
-    return LatentQuality(loss, base, tuple(attributes), cells, reliability, temperature)
+    return LatentClassifierInfo(loss, base, tuple(attributes), cells, reliability, temperature)
 
 
 def _fit_member(
@@ -188,10 +188,10 @@ def _fit_member(
     cells = torch.from_numpy(labels.cells)
     targets = torch.from_numpy(scores)
     scored = torch.isfinite(targets)
-    judged = test[labels.cells[test] != UNKNOWN]
+    evaluated = test[labels.cells[test] != UNKNOWN]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = Network(shape, labels.groups)
+        network = Network(shape, labels.grid)
         _standardise_input(network, read(train[:2048]))
         optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.02)
         best, state, since = np.inf, network.state_dict(), 0
@@ -209,8 +209,8 @@ def _fit_member(
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
-            judgement = _logits(network, read, judged)
-            found = _negative_log_likelihood(judgement, labels.cells[judged])
+            judgement = _logits(network, read, evaluated)
+            found = _negative_log_likelihood(judgement, labels.cells[evaluated])
             if found < best - 1e-4:
                 best, since = found, 0
                 state = {name: value.clone() for name, value in network.state_dict().items()}

@@ -24,17 +24,17 @@ _ENOUGH = 200.0
 _LEVELS = 6
 _ELITE = 0.02
 _SIZE_OF_LEVEL = 16_384
-_PLENTY, _LAST = 1500.0, 3 / 16
+_FEW_ACCEPTED, _EXTRA_SHARE = 1500.0, 3 / 16
 
 
 @dataclass(frozen=True, eq=False)
-class Pilot:
+class ProposalSearch:
     """Judged codes.
 
     Attributes
     ----------
     codes : numpy.ndarray, shape (n, dim), float32
-    log_chances : numpy.ndarray, shape (n, K), float64
+    log_acceptance : numpy.ndarray, shape (n, K), float64
         Logarithm of the probability that each cell accepts the code.
     own : tuple of numpy.ndarray, int64
         For each cell the rows that were drawn to know it.
@@ -45,26 +45,26 @@ class Pilot:
     """
 
     codes: NDArray[np.float32]
-    log_chances: NDArray[np.float64]
+    log_acceptance: NDArray[np.float64]
     own: tuple[NDArray[np.int64], ...]
     shares: NDArray[np.float64]
     spaces: HalfSpaces
 
-    def acceptance(self, log_chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    def acceptance(self, log_acceptance: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the share of the prior that each cell accepts by these log chances, (K,)."""
-        held = np.exp(log_chances) * self.spaces.hold(self.codes)
+        held = np.exp(log_acceptance) * self.spaces.contains(self.codes)
         means = [held[rows, k].mean() for k, rows in enumerate(self.own)]
         return np.array(means) * self.shares
 
 
-def explore(
+def search_proposals(
     prior: Prior,
     codes: NDArray[np.float32],
-    log_chances: NDArray[np.float64],
+    log_acceptance: NDArray[np.float64],
     judge: Judge,
     wanted: NDArray[np.bool_],
     seed: int,
-) -> Pilot:
+) -> ProposalSearch:
     """Go on from judged codes of the prior where a wanted cell accepts few of them.
 
     Parameters
@@ -74,7 +74,7 @@ def explore(
     codes : numpy.ndarray, shape (n, dim), float32
         Codes of the prior to begin with; a level has as many, up to 16,384. A cell that accepts
         few of its last ones gets 3/16 as many from its half-space.
-    log_chances : numpy.ndarray, shape (n, K), float64
+    log_acceptance : numpy.ndarray, shape (n, K), float64
         What `judge` says of them.
     judge : callable
         From codes, shape (n, dim), to log chances, shape (n, K).
@@ -84,8 +84,8 @@ def explore(
     """
     rng = generator_for(seed, Stream.FIT, 3)
     cells, size = len(wanted), len(codes)
-    spaces = HalfSpaces.whole(cells, codes.shape[1])
-    parts, judged, own = [codes], [log_chances], [np.arange(size)] * cells
+    spaces = HalfSpaces.unrestricted(cells, codes.shape[1])
+    parts, evaluated, own = [codes], [log_acceptance], [np.arange(size)] * cells
     shares = np.ones(cells)
 
     def within(k: int, n: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -94,23 +94,25 @@ def explore(
         here = spaces.candidates(fresh, k, rng)
         have = sum(map(len, parts))
         parts.append(here)
-        judged.append(judge(here))
-        own[k], shares[k] = np.arange(have, have + len(here)), spaces.mass()[k]
-        return here, judged[-1]
+        evaluated.append(judge(here))
+        own[k], shares[k] = np.arange(have, have + len(here)), spaces.prior_mass()[k]
+        return here, evaluated[-1]
 
     if isinstance(prior, StandardNormal):
         for k in np.flatnonzero(wanted).tolist():
-            here, chances = codes, log_chances
+            here, chances = codes, log_acceptance
             for _ in range(_LEVELS):
                 if np.exp(chances[:, k]).sum() >= _ENOUGH:
                     break
                 best = np.argsort(chances[:, k])[-int(_ELITE * len(here)) :]
-                spaces = spaces.narrowed(k, *half_space_of(here[best], np.ones(len(best))))
+                spaces = spaces.with_halfspace(k, *half_space_of(here[best], np.ones(len(best))))
                 here, chances = within(k, min(size, _SIZE_OF_LEVEL))
             accepted = np.exp(chances[:, k])
             if accepted.sum() > 0:
-                spaces = spaces.narrowed(k, *half_space_of(here, accepted))
+                spaces = spaces.with_halfspace(k, *half_space_of(here, accepted))
                 # A screen that saw few accepted codes lets through many times as many.
-                if accepted.sum() < _PLENTY:
-                    within(k, int(_LAST * size))
-    return Pilot(np.concatenate(parts), np.concatenate(judged), tuple(own), shares, spaces)
+                if accepted.sum() < _FEW_ACCEPTED:
+                    within(k, int(_EXTRA_SHARE * size))
+    return ProposalSearch(
+        np.concatenate(parts), np.concatenate(evaluated), tuple(own), shares, spaces
+    )

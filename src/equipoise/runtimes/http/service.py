@@ -64,7 +64,7 @@ class RekognitionRequest:
 
 
 @dataclass(frozen=True)
-class Limits:
+class RateLimits:
     """How hard the service is asked.
 
     Attributes
@@ -102,7 +102,7 @@ class ImageService:
     caveats: tuple[str, ...]
     request: HttpRequest
     picture: Picture
-    limits: Limits
+    limits: RateLimits
 
     @property
     def digest(self) -> str:

@@ -28,11 +28,11 @@ LARGEST_ANSWER = 2**20
 """Bytes of an answer in words; a longer one counts as broken."""
 
 REPEATED = ("rate_limit", "server", "time_out", "connection", "broken")
-"""Kinds of trouble after which an image is asked about again; names of counts in `Tally`."""
+"""Kinds of trouble after which an image is asked about again; names of counts in `UsageStats`."""
 
 
 @dataclass(frozen=True)
-class Trouble:
+class TransportFailure:
     """Why there is no answer.
 
     A value, not an exception: an exception holds the request that it is about, and so its keys.
@@ -61,7 +61,7 @@ class Transport(Protocol):
         """Where its keys come from, for the remedy of an error."""
         ...
 
-    def ask(self, picture: bytes) -> str | Trouble:
+    def ask(self, picture: bytes) -> str | TransportFailure:
         """Send one encoded picture; return the JSON text of the answer, not yet checked."""
         ...
 
@@ -133,12 +133,12 @@ class HttpTransport:
         )
         weakref.finalize(self, self._client.close)
 
-    def ask(self, picture: bytes) -> str | Trouble:
+    def ask(self, picture: bytes) -> str | TransportFailure:
         """Send one picture; return the answer as text, without keys that it may echo."""
         answer = self.fetch(picture)
-        return answer if isinstance(answer, Trouble) else self._text(answer)
+        return answer if isinstance(answer, TransportFailure) else self._text(answer)
 
-    def fetch(self, picture: bytes) -> bytes | Trouble:
+    def fetch(self, picture: bytes) -> bytes | TransportFailure:
         """Send one picture; return the answer as it came."""
         started = time.monotonic()
         try:
@@ -146,13 +146,13 @@ class HttpTransport:
                 self._request.method, self._request.url, **self._body(picture)
             ) as response:
                 content = self._content(response, started)
-                if isinstance(content, Trouble):
+                if isinstance(content, TransportFailure):
                     return content
                 return self._judged(response.status_code, response.headers, content)
         except self._library.TimeoutException:
-            return Trouble("time_out", f"no answer within {self._time_out:g} s")
+            return TransportFailure("time_out", f"no answer within {self._time_out:g} s")
         except self._library.RequestError as error:
-            return Trouble("connection", type(error).__name__)
+            return TransportFailure("connection", type(error).__name__)
 
     def _body(self, picture: bytes) -> dict[str, Any]:
         if self._request.upload == "raw":
@@ -171,20 +171,20 @@ class HttpTransport:
             "files": {field: (name, picture, self._media_type)},
         }
 
-    def _content(self, response: Any, started: float) -> bytes | Trouble:
+    def _content(self, response: Any, started: float) -> bytes | TransportFailure:
         """Read at most so many bytes as were allowed, within the time for a whole answer."""
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            return Trouble("broken", "a compressed answer, which was not asked for")
+            return TransportFailure("broken", "a compressed answer, which was not asked for")
         content = b""
         for part in response.iter_raw():
             content += part
             if len(content) > self._largest:
-                return Trouble("broken", f"an answer of over {self._largest} bytes")
+                return TransportFailure("broken", f"an answer of over {self._largest} bytes")
             if time.monotonic() - started > self._time_out:
-                return Trouble("time_out", f"no whole answer within {self._time_out:g} s")
+                return TransportFailure("time_out", f"no whole answer within {self._time_out:g} s")
         return content
 
-    def _judged(self, status: int, headers: Any, content: bytes) -> bytes | Trouble:
+    def _judged(self, status: int, headers: Any, content: bytes) -> bytes | TransportFailure:
         if 200 <= status < 300 or status in self._request.answers:
             return content
         text = self._text(content)
@@ -192,12 +192,12 @@ class HttpTransport:
         detail = f"status {status} {shown}".strip()
         wait = retry_after(headers.get("Retry-After"))
         if status == 429 or any(sign in text for sign in self._request.busy):
-            return Trouble("rate_limit", detail, wait)
+            return TransportFailure("rate_limit", detail, wait)
         if status >= 500:
-            return Trouble("server", detail, wait)
+            return TransportFailure("server", detail, wait)
         if status == 408:
-            return Trouble("time_out", detail)
-        return Trouble("denied" if status in (401, 402, 403) else "refused", detail)
+            return TransportFailure("time_out", detail)
+        return TransportFailure("denied" if status in (401, 402, 403) else "refused", detail)
 
     def _text(self, content: bytes) -> str:
         """Return a text of the service without keys that it may echo."""

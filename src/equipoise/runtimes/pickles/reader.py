@@ -101,14 +101,14 @@ def read_pickle(
     try:
         for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
             if number >= MOST_INSTRUCTIONS:
-                raise foreign(
+                raise bad_checkpoint(
                     where, f"must have at most {MOST_INSTRUCTIONS:,} instructions", "more"
                 )
             reader.step(instruction.name, argument)
         return reader.value()
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = f"{type(error).__name__}: {str(error)[:200]}"
-        raise foreign(where, "must be a whole pickle", reason) from error
+        raise bad_checkpoint(where, "must be a whole pickle", reason) from error
 
 
 class _Reader:
@@ -137,7 +137,9 @@ class _Reader:
             stack.append(_MARK)
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
             if len(self._memo) >= MOST_MEMOS:
-                raise foreign(self._where, f"must remember at most {MOST_MEMOS:,} values", "more")
+                raise bad_checkpoint(
+                    self._where, f"must remember at most {MOST_MEMOS:,} values", "more"
+                )
             self._memo[len(self._memo) if name == "MEMOIZE" else argument] = stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             stack.append(self._memo[argument])
@@ -179,7 +181,9 @@ class _Reader:
         elif name in ("BINPERSID", "PERSID") and self._resolve is not None:
             stack.append(self._resolve(stack.pop() if name == "BINPERSID" else argument))
         else:
-            raise foreign(self._where, "must hold plain values and tensors", f"instruction {name}")
+            raise bad_checkpoint(
+                self._where, "must hold plain values and tensors", f"instruction {name}"
+            )
 
     def _name_or_call(self, instruction: str, argument: Any) -> None:
         stack = self._stack
@@ -192,14 +196,14 @@ class _Reader:
         elif instruction == "BUILD":
             state = stack.pop()
             if not isinstance(stack[-1], Call) or stack[-1].state is not None:
-                raise foreign(
+                raise bad_checkpoint(
                     self._where, "must give each object one state", "a state for something else"
                 )
             stack[-1].state = state
         else:
             arguments, called = stack.pop(), stack.pop()
             if not isinstance(called, Name) or not isinstance(arguments, tuple):
-                raise foreign(
+                raise bad_checkpoint(
                     self._where,
                     "must call globals by name",
                     f"a call of a {type(called).__name__}",
@@ -212,7 +216,7 @@ class _Reader:
         found = Name(module, name)
         if found not in self._allowed:
             rule = "must name no global but those of tensors"
-            raise foreign(self._where, rule, f"{str(found)[:200]!r}")
+            raise bad_checkpoint(self._where, rule, f"{str(found)[:200]!r}")
         return found
 
     def _set_items(self, target: Any, flat: list[Any]) -> None:
@@ -238,7 +242,7 @@ class _Reader:
         return tuple(values)
 
 
-def foreign(where: str, rule: str, got: object) -> FileFormatError:
+def bad_checkpoint(where: str, rule: str, got: object) -> FileFormatError:
     """Return the error of a foreign file that breaks a rule."""
     return FileFormatError(
         where,

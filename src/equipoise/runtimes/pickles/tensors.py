@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from equipoise.runtimes.pickles.reader import Call, Name, foreign, read_pickle
+from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle
 from equipoise.runtimes.tensor_views import MOST_BYTES, checked_view
 from equipoise.runtimes.torchscript import check_archive
 
@@ -69,7 +69,7 @@ class Storage:
     def fill(self, content: bytes, where: str) -> None:
         """Take the numbers from bytes of exactly their size, least significant byte first."""
         if len(content) != self.count * self.dtype.itemsize:
-            raise foreign(
+            raise bad_checkpoint(
                 where, f"must hold {self.count} numbers of {self.dtype}", f"{len(content)} bytes"
             )
         self.content = (
@@ -82,13 +82,13 @@ class Storage:
 def declared(identity: Any, where: str) -> tuple[str, Storage]:
     """Return key and empty storage for the persistent identity that torch gives a storage."""
     if not isinstance(identity, tuple) or len(identity) < 5:
-        raise foreign(where, "must have persistent identities of storages only", "another")
+        raise bad_checkpoint(where, "must have persistent identities of storages only", "another")
     word, kind, key, _, count, *view = identity
     known = isinstance(kind, Name) and kind in DTYPES
     if word != "storage" or not known or any(part is not None for part in view):
-        raise foreign(where, "must have persistent identities of storages only", "another")
+        raise bad_checkpoint(where, "must have persistent identities of storages only", "another")
     if type(key) is not str or type(count) is not int or not 0 <= count <= MOST_BYTES // 8:
-        raise foreign(where, "must have storages of less than 4 GiB", "another size")
+        raise bad_checkpoint(where, "must have storages of less than 4 GiB", "another size")
     return key, Storage(DTYPES[kind], count)
 
 
@@ -102,9 +102,11 @@ def read_legacy(stream: io.BytesIO, allowed: frozenset[Name], where: str) -> Any
     """
     head = [read_pickle(stream, (), where) for _ in range(3)]
     if head[:2] != [_MAGIC, _PROTOCOL] or not isinstance(head[2], dict):
-        raise foreign(where, "must be a torch file", "another head")
+        raise bad_checkpoint(where, "must be a torch file", "another head")
     if head[2].get("little_endian") is not True:
-        raise foreign(where, "must have its least significant bytes first", "the other order")
+        raise bad_checkpoint(
+            where, "must have its least significant bytes first", "the other order"
+        )
     storages: dict[str, Storage] = {}
 
     def resolve(identity: Any) -> Storage:
@@ -115,12 +117,12 @@ def read_legacy(stream: io.BytesIO, allowed: frozenset[Name], where: str) -> Any
     keys = read_pickle(stream, (), where)
     named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
     if not named or sorted(keys) != sorted(storages):
-        raise foreign(where, "must hold the storages that it names", "others")
+        raise bad_checkpoint(where, "must hold the storages that it names", "others")
     for key in keys:
         storage = storages[key]
         count = int.from_bytes(stream.read(8), "little")
         if count != storage.count:
-            raise foreign(where, f"must hold {storage.count} numbers in a storage", count)
+            raise bad_checkpoint(where, f"must hold {storage.count} numbers in a storage", count)
         storage.fill(stream.read(count * storage.dtype.itemsize), where)
     return value
 
@@ -140,16 +142,16 @@ def tensor_of(value: Any, where: str) -> torch.Tensor:
         "_rebuild_tensor_v2",
     )
     if not is_tensor or len(value.arguments) < 4:
-        raise foreign(where, "must hold tensors", type(value).__name__)
+        raise bad_checkpoint(where, "must hold tensors", type(value).__name__)
     storage, offset, size, stride = value.arguments[:4]
     if not isinstance(storage, Storage) or storage.content is None:
-        raise foreign(where, "must hold tensors of its own storages", type(storage).__name__)
+        raise bad_checkpoint(where, "must hold tensors of its own storages", type(storage).__name__)
     if not isinstance(size, tuple) or not isinstance(stride, tuple):
-        raise foreign(where, "must hold tensors with sizes and strides", "something else")
+        raise bad_checkpoint(where, "must hold tensors with sizes and strides", "something else")
     try:
         return checked_view(storage.content, size, stride, offset)
     except ValueError as error:
-        raise foreign(where, "must hold views within their numbers", str(error)) from error
+        raise bad_checkpoint(where, "must hold views within their numbers", str(error)) from error
 
 
 _ALLOWED = TENSOR_NAMES | {Name("argparse", "Namespace")}
@@ -170,21 +172,23 @@ def read_torch_file(path: Path) -> Any:
         with zipfile.ZipFile(path) as archive:
             return _read_archive(archive, path.stat().st_size, where)
     except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise foreign(where, "must be a whole archive", str(error)) from error
+        raise bad_checkpoint(where, "must be a whole archive", str(error)) from error
 
 
 def _read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
     try:
         check_archive(archive, size)
     except ValueError as error:
-        raise foreign(where, "must be a plain archive", str(error)) from error
+        raise bad_checkpoint(where, "must be a plain archive", str(error)) from error
     heads = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(heads) != 1:
-        raise foreign(where, "must hold one data.pkl", f"{len(heads)}")
+        raise bad_checkpoint(where, "must hold one data.pkl", f"{len(heads)}")
     folder = heads[0].removesuffix("data.pkl")
     order = f"{folder}byteorder"
     if order in archive.namelist() and archive.read(order) != b"little":
-        raise foreign(where, "must have its least significant bytes first", "the other order")
+        raise bad_checkpoint(
+            where, "must have its least significant bytes first", "the other order"
+        )
     storages: dict[str, Storage] = {}
 
     def resolve(identity: Any) -> Storage:

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from equipoise.core.attributes import Groups
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.files import storage, write_text
-from equipoise.samplers.drawing import Drawing, Kept
+from equipoise.samplers.draw import DrawJob, ResumePoint
 from equipoise.samplers.export.metadata import metadata_rows, png
 
 
-def write_folder(drawing: Drawing, out: Path) -> None:
+def write_folder(drawing: DrawJob, out: Path) -> None:
     """Write the images that the folder lacks.
 
     Raises
@@ -29,7 +29,7 @@ def write_folder(drawing: Drawing, out: Path) -> None:
     """
     sampler, request = drawing.sampler, drawing.request
     table, identity = out / "metadata.csv", out / ".draws.json"
-    cell = request.cell and sampler.groups.cells[sampler.groups.index(request.cell)]
+    cell = request.cell and sampler.grid.cells[sampler.grid.index(request.cell)]
     wanted = json.dumps(
         {
             "sampler": sampler.digest,
@@ -57,11 +57,11 @@ def write_folder(drawing: Drawing, out: Path) -> None:
         _append(drawing, out)
 
 
-def _append(drawing: Drawing, out: Path) -> None:
+def _append(drawing: DrawJob, out: Path) -> None:
     """Write the images and rows that the folder lacks."""
     sampler, request = drawing.sampler, drawing.request
     table = out / "metadata.csv"
-    kept = _kept(table, out, sampler.groups)
+    kept = _kept(table, out, sampler.grid)
     wanted = request.counts(sampler) if request.verified else np.array([request.n])
     have = kept.counts if request.verified else np.array([kept.rows])
     if (have > wanted).any():
@@ -88,18 +88,18 @@ def _append(drawing: Drawing, out: Path) -> None:
             file.flush()
 
 
-def _kept(table: Path, out: Path, groups: Groups) -> Kept:
+def _kept(table: Path, out: Path, grid: AttributeGrid) -> ResumePoint:
     """Tell what the folder holds, after cutting off what follows the last whole image."""
     rows = _whole_rows(table, out)
-    counts = np.zeros(groups.size, np.int64)
-    following = np.zeros(groups.size, np.int64)
+    counts = np.zeros(grid.size, np.int64)
+    following = np.zeros(grid.size, np.int64)
     if rows:
         with table.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                k = groups.index(row["requested"])
+                k = grid.index(row["requested"])
                 counts[k] += 1
                 following[k] = int(row["index"]) + 1
-    return Kept(rows, counts, following)
+    return ResumePoint(rows, counts, following)
 
 
 def _whole_rows(table: Path, out: Path) -> int:

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.classifiers.panel import Panel
+from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.files import atomic_path, to_json
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.generators.base import Generator
-from equipoise.samplers.drawing import Drawing, Drawn, Request
+from equipoise.samplers.draw import DrawJob, DrawRequest, ImageBatch
 from equipoise.samplers.export.folder import write_folder
 from equipoise.samplers.export.metadata import metadata_rows, png
 from equipoise.samplers.sampler import Sampler
@@ -45,13 +45,13 @@ def format_of(out: Path) -> str:
 def write_draws(
     sampler: Sampler,
     generator: Generator,
-    panel: Panel,
-    request: Request,
+    panel: ClassifierPanel,
+    request: DrawRequest,
     out: Path,
     kind: str = "folder",
     *,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Path:
     """Write drawn images with their metadata.
 
@@ -62,7 +62,7 @@ def write_draws(
     ----------
     sampler, generator, panel
         The panel reads the sampler's attributes from each image.
-    request : Request
+    request : DrawRequest
         What to draw.
     out : Path
         A folder for "folder", else a file.
@@ -95,7 +95,7 @@ def write_draws(
             "Choose another --out, or --format.",
         )
     sampler.check_models(generator, panel)
-    drawing = Drawing(sampler, generator, panel, request, workers, progress)
+    drawing = DrawJob(sampler, generator, panel, request, workers, progress)
     sampler.draw(1, request.seed, cell=request.cell)  # A bad request fails before a file is made.
     if kind == "folder":
         write_folder(drawing, out)
@@ -108,7 +108,9 @@ def write_draws(
     return out
 
 
-def _write_npz(drawn: Iterator[Drawn], generator: Generator, request: Request, part: Path) -> None:
+def _write_npz(
+    drawn: Iterator[ImageBatch], generator: Generator, request: DrawRequest, part: Path
+) -> None:
     """Write images.npy, shape (n, C, H, W), and one array for each column of metadata."""
     header = {
         "descr": "|u1",
@@ -129,7 +131,7 @@ def _write_npz(drawn: Iterator[Drawn], generator: Generator, request: Request, p
                 )
 
 
-def _write_tar(drawn: Iterator[Drawn], request: Request, part: Path) -> None:
+def _write_tar(drawn: Iterator[ImageBatch], request: DrawRequest, part: Path) -> None:
     """Write NNNNNNNNN.png and NNNNNNNNN.json for each image, as WebDataset pairs them."""
     number = 0
     with tarfile.open(part, "w") as archive:

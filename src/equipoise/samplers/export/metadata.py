@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, Groups
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.labels import to_columns
 from equipoise.core.tables import read_rows, shown
-from equipoise.samplers.drawing import Drawn
+from equipoise.samplers.draw import ImageBatch
 
 METADATA, DRAWS = "metadata.csv", ".draws.json"
 
@@ -28,12 +28,12 @@ _LARGEST_DRAWS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class LabelledFolder:
     """Images and what the classifier said of them.
 
     Attributes
     ----------
-    groups : Groups
+    groups : AttributeGrid
         The attributes, A of them.
     folder : Path
         Where the images are.
@@ -46,7 +46,7 @@ class Answered:
         empty otherwise.
     """
 
-    groups: Groups
+    grid: AttributeGrid
     folder: Path
     files: tuple[str, ...]
     levels: NDArray[np.int8]
@@ -67,17 +67,17 @@ def parse_draws(draws: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def answer_name(groups: Groups, levels: Sequence[int]) -> str:
+def answer_name(grid: AttributeGrid, levels: Sequence[int]) -> str:
     """Return the name of an answer on all attributes, shape (A,), as of a cell.
 
     Examples
     --------
-    >>> answer_name(Groups((Attribute("smiling", ("no", "yes")),)), [-1])
+    >>> answer_name(AttributeGrid((Attribute("smiling", ("no", "yes")),)), [-1])
     'smiling=unknown'
     """
     return ", ".join(
         f"{a.name}={a.levels[level] if level != UNKNOWN else UNKNOWN_NAME}"
-        for a, level in zip(groups.attributes, levels, strict=True)
+        for a, level in zip(grid.attributes, levels, strict=True)
     )
 
 
@@ -88,7 +88,7 @@ def _draws(folder: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def read_metadata(folder: Path, names: Sequence[str] | None = None) -> Answered:
+def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledFolder:
     """Take the answers from the metadata.csv that `equipoise sample --out FOLDER` wrote.
 
     Parameters
@@ -106,16 +106,16 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> Answered:
         folder.
     """
     path = folder / METADATA
-    groups: Groups | None = None
+    grid: AttributeGrid | None = None
     files: list[str] = []
     levels: list[list[int]] = []
     home = folder.resolve()
     for line, row in read_rows(path, ["file_name"]):
-        if groups is None:
-            groups = _groups(list(row), names, path)
+        if grid is None:
+            grid = _groups(list(row), names, path)
             numbers = [
                 {name: i for i, name in enumerate((*a.levels, UNKNOWN_NAME))}
-                for a in groups.attributes
+                for a in grid.attributes
             ]
         if not (home / row["file_name"]).resolve().is_relative_to(home):
             raise FileFormatError(
@@ -126,7 +126,7 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> Answered:
             )
         files.append(row["file_name"])
         levels.append([])
-        for attribute, known in zip(groups.attributes, numbers, strict=True):
+        for attribute, known in zip(grid.attributes, numbers, strict=True):
             value = row[attribute.name]
             if value not in known:
                 raise FileFormatError(
@@ -137,12 +137,12 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> Answered:
                 )
             level = known[value]
             levels[-1].append(level if level < len(attribute.levels) else UNKNOWN)
-    if groups is None:
+    if grid is None:
         raise InputError(f"metadata {path}", "must tell of images", "none", "Draw some first.")
-    return Answered(groups, folder, tuple(files), np.array(levels, np.int8), _draws(folder))
+    return LabelledFolder(grid, folder, tuple(files), np.array(levels, np.int8), _draws(folder))
 
 
-def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> Groups:
+def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> AttributeGrid:
     """Tell attributes and levels, in order, by the columns NAME.p.LEVEL."""
     found: dict[str, list[str]] = {}
     for column in columns:
@@ -158,21 +158,21 @@ def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> Grou
                 shown(name),
                 "Correct the name, or leave the metadata out so that the images are read anew.",
             )
-    return Groups(tuple(Attribute(name, tuple(found[name])) for name in wanted))
+    return AttributeGrid(tuple(Attribute(name, tuple(found[name])) for name in wanted))
 
 
-def metadata_rows(drawn: Drawn, seed: int, start: int) -> Iterator[dict[str, Any]]:
+def metadata_rows(drawn: ImageBatch, seed: int, start: int) -> Iterator[dict[str, Any]]:
     """Yield the metadata of each image of a batch, whose first image is number `start`."""
-    groups = drawn.labels.groups
+    grid = drawn.labels.grid
     columns = {name: column.to_pylist() for name, column in to_columns(drawn.labels).items()}
-    for i, requested in enumerate(drawn.draws.requested):
+    for i, requested in enumerate(drawn.latents.requested):
         cell = drawn.labels.cells[i]
         yield {
             "file_name": f"images/{start + i:09d}.png",
             "seed": seed,
-            "index": int(drawn.draws.index[i]),
-            "requested": groups.cells[requested],
-            "achieved": groups.cells[cell] if cell >= 0 else UNKNOWN_NAME,
+            "index": int(drawn.latents.index[i]),
+            "requested": grid.cells[requested],
+            "achieved": grid.cells[cell] if cell >= 0 else UNKNOWN_NAME,
             **{name: values[i] for name, values in columns.items()},
         }
 

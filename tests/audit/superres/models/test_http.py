@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.audit.superres.models import Restorer, open_restorer
+from equipoise.audit.superres.models import SuperResolutionModel, open_super_resolution_model
 from equipoise.core.errors import InputError, RemoteError
 from tests.builders.services import SECRET, Reply, serving
 
@@ -18,7 +18,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", SECRET)
 
 
-def described(folder: Path, port: int, more: str = "") -> Restorer:
+def described(folder: Path, port: int, more: str = "") -> SuperResolutionModel:
     path = folder / "service.toml"
     path.write_text(
         f"""
@@ -35,7 +35,7 @@ back_off = 0.01
 """,
         encoding="utf-8",
     )
-    return open_restorer(str(path), 2)
+    return open_super_resolution_model(str(path), 2)
 
 
 def enlarged(body: bytes, factor: int = 2) -> Reply:

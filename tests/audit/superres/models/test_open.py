@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.audit.superres.models import Restorer, open_restorer, reduced, restore
+from equipoise.audit.superres.models import (
+    SuperResolutionModel,
+    open_super_resolution_model,
+    reduced,
+    restore,
+)
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.generators.toy import ToyGenerator
 from tests.audit.superres.models.conftest import Smooth
@@ -44,18 +49,18 @@ def scripted(tmp_path: Path) -> Path:
 def test_bicubic_keeps_what_is_smooth() -> None:
     y, x = np.mgrid[0:64, 0:64]
     image = np.stack([x + y, 2 * x, 255 - 3 * y]).astype(np.uint8)[None]
-    found = restore(open_restorer("bicubic", 4), reduced(image, 4), 0, np.arange(1))
+    found = restore(open_super_resolution_model("bicubic", 4), reduced(image, 4), 0, np.arange(1))
     inner = (slice(None), slice(None), slice(12, -12), slice(12, -12))
     assert np.abs(found[inner].astype(int) - image[inner]).max() <= 1
 
 
 def test_ones_own_is_opened_and_its_factor_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("equipoise.audit.superres.models.Twice", Twice, raising=False)
-    model = open_restorer("equipoise.audit.superres.models:Twice", 2)
-    assert isinstance(model, Restorer)
+    model = open_super_resolution_model("equipoise.audit.superres.models:Twice", 2)
+    assert isinstance(model, SuperResolutionModel)
     assert restore(model, LOW, 0, np.arange(3)).shape == (3, 3, 16, 16)
     with pytest.raises(InputError, match="must be that of the model, 2, got 4"):
-        open_restorer("equipoise.audit.superres.models:Twice", 4)
+        open_super_resolution_model("equipoise.audit.superres.models:Twice", 4)
 
 
 def test_an_answer_of_another_size_or_kind_is_refused() -> None:
@@ -66,13 +71,13 @@ def test_an_answer_of_another_size_or_kind_is_refused() -> None:
 
 
 def test_torchscript_is_run_and_what_is_none_is_refused(scripted: Path, tmp_path: Path) -> None:
-    model = open_restorer(str(scripted), 2)
+    model = open_super_resolution_model(str(scripted), 2)
     assert np.array_equal(restore(model, LOW, 0, np.arange(3)), Twice().restore(LOW, 0, LOW))
     (tmp_path / "cut.pt").write_bytes(scripted.read_bytes()[:200])
     torch.save({"a": torch.zeros(2)}, tmp_path / "state.pt")
     for name in ("cut.pt", "state.pt", "none.pt", "none.onnx"):
         with pytest.raises(FileFormatError, match=name):
-            open_restorer(str(tmp_path / name), 2)
+            open_super_resolution_model(str(tmp_path / name), 2)
 
 
 def test_an_onnx_file_is_run(tmp_path: Path) -> None:
@@ -97,19 +102,23 @@ def test_an_onnx_file_is_run(tmp_path: Path) -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     (tmp_path / "enlarge.onnx").write_bytes(model.SerializeToString())
-    found = open_restorer(str(tmp_path / "enlarge.onnx"), 2)
+    found = open_super_resolution_model(str(tmp_path / "enlarge.onnx"), 2)
     assert np.array_equal(restore(found, LOW, 0, np.arange(3)), Twice().restore(LOW, 0, LOW))
     with pytest.raises(ModelOutputError, match="must be uint8 of shape"):
-        restore(open_restorer(str(tmp_path / "enlarge.onnx"), 4), LOW, 0, np.arange(3))
+        restore(
+            open_super_resolution_model(str(tmp_path / "enlarge.onnx"), 4), LOW, 0, np.arange(3)
+        )
 
 
 def test_what_is_no_model_is_named(toy: ToyGenerator, smooth: Smooth) -> None:
     with pytest.raises(InputError, match=r"bicubic, pulse, module:object.*got magic"):
-        open_restorer("magic", 4)
+        open_super_resolution_model("magic", 4)
     with pytest.raises(InputError, match="gives gradients, for pulse, got none"):
-        open_restorer("pulse", 4)
+        open_super_resolution_model("pulse", 4)
     with pytest.raises(InputError, match="gives gradients, for pulse, got toy"):
-        open_restorer("pulse", 4, toy)
+        open_super_resolution_model("pulse", 4, toy)
     with pytest.raises(InputError, match="without name, digest, factor"):
-        open_restorer("collections:OrderedDict", 4)
-    assert open_restorer("pulse", 4, smooth, steps=7).name == "pulse in smooth, 7 steps"
+        open_super_resolution_model("collections:OrderedDict", 4)
+    assert (
+        open_super_resolution_model("pulse", 4, smooth, steps=7).name == "pulse in smooth, 7 steps"
+    )

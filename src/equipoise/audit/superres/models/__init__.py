@@ -1,4 +1,6 @@
-"""Super-resolution models: low images in, high images out. `open_restorer` finds them by name.
+"""Super-resolution models: small images in, large images out.
+
+`open_super_resolution_model` finds one by its name.
 
 Any super-resolution model by a name.
 """
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from equipoise.audit.superres.models.base import Restorer, restore
+from equipoise.audit.superres.models.base import SuperResolutionModel, restore
 from equipoise.audit.superres.models.bicubic import Bicubic, reduced
 from equipoise.audit.superres.models.files import FileRestorer
 from equipoise.audit.superres.models.pulse import STEPS, Pulse
@@ -15,18 +17,18 @@ from equipoise.core.errors import InputError
 from equipoise.core.plugins import imported
 from equipoise.generators.base import Differentiable, Generator
 
-__all__ = ["NAMES", "Restorer", "open_restorer", "reduced", "restore"]
+__all__ = ["NAMES", "SuperResolutionModel", "open_super_resolution_model", "reduced", "restore"]
 
 
 NAMES = ("bicubic", "pulse")
-"""Models that `open_restorer` knows by name."""
+"""Models that `open_super_resolution_model` knows by name."""
 
 _SUFFIXES = (".onnx", ".pt")
 
 
-def open_restorer(
+def open_super_resolution_model(
     uri: str, factor: int, generator: Generator | None = None, *, steps: int = STEPS
-) -> Restorer:
+) -> SuperResolutionModel:
     """Return the super-resolution model that a name tells.
 
     Parameters
@@ -52,7 +54,7 @@ def open_restorer(
 
     Examples
     --------
-    >>> open_restorer("bicubic", 4).name
+    >>> open_super_resolution_model("bicubic", 4).name
     'bicubic'
     """
     if uri == "bicubic":
@@ -79,7 +81,7 @@ def open_restorer(
             uri,
             "Write, for example, --model pulse.",
         )
-    found = imported(uri, "super-resolution model", Restorer)  # type: ignore[type-abstract]
+    found = imported(uri, "super-resolution model", SuperResolutionModel)  # type: ignore[type-abstract]
     if found.factor != factor:
         raise InputError(
             "factor",

@@ -15,7 +15,7 @@ from equipoise.core.errors import ModelOutputError
 
 
 @runtime_checkable
-class Restorer(Protocol):
+class SuperResolutionModel(Protocol):
     """A super-resolution model.
 
     Attributes
@@ -70,7 +70,7 @@ class Restorer(Protocol):
 
 
 def restore(
-    restorer: Restorer, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
+    restorer: SuperResolutionModel, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
     """Return the restored images of one batch, checked against the protocol.
 

@@ -14,7 +14,7 @@ from PIL import Image
 from equipoise.classifiers.remote.toml_file import read_image_service
 from equipoise.core.errors import RemoteError
 from equipoise.runtimes.http.limiter import Limiter, back_off
-from equipoise.runtimes.http.transport import REPEATED, HttpTransport, Trouble
+from equipoise.runtimes.http.transport import REPEATED, HttpTransport, TransportFailure
 
 _LARGEST_PICTURE = 64 * 2**20
 _LARGEST_SIDE = 4096
@@ -80,7 +80,7 @@ class HttpRestorer:
     def _one(self, image: NDArray[np.uint8], stop: Event) -> NDArray[np.uint8]:
         """Ask until there is a picture of the right size, or no repeat is left."""
         sent, attempt = self._picture.encode(image), 0
-        while isinstance(found := self._attempt(sent, image, stop), Trouble):
+        while isinstance(found := self._attempt(sent, image, stop), TransportFailure):
             wait = found.wait or 0.0
             repeated = found.kind in REPEATED and wait <= self._limits.longest_wait
             if not repeated or attempt == self._limits.retries or stop.is_set():
@@ -98,22 +98,24 @@ class HttpRestorer:
 
     def _attempt(
         self, sent: bytes, image: NDArray[np.uint8], stop: Event
-    ) -> NDArray[np.uint8] | Trouble:
+    ) -> NDArray[np.uint8] | TransportFailure:
         with self._limiter.turn(stop) as granted:
             if not granted:
-                return Trouble("refused", "another image of the batch failed")
+                return TransportFailure("refused", "another image of the batch failed")
             answer = self._transport.fetch(sent)
-        return answer if isinstance(answer, Trouble) else self._decoded(answer, image)
+        return answer if isinstance(answer, TransportFailure) else self._decoded(answer, image)
 
-    def _decoded(self, content: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8] | Trouble:
+    def _decoded(
+        self, content: bytes, image: NDArray[np.uint8]
+    ) -> NDArray[np.uint8] | TransportFailure:
         """Return the picture, shape (3, height, width), when it has the wanted size."""
         height, width = (self.factor * side for side in image.shape[1:])
         try:
             with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as picture:
                 if max(picture.size) > _LARGEST_SIDE or picture.size != (width, height):
                     shown = f"a picture of {picture.width}x{picture.height}, not {width}x{height}"
-                    return Trouble("broken", shown)
+                    return TransportFailure("broken", shown)
                 pixels = np.asarray(picture.convert("RGB"))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return Trouble("broken", "no PNG, JPEG or WebP picture")
+            return TransportFailure("broken", "no PNG, JPEG or WebP picture")
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -14,18 +14,18 @@ from typing import Any
 import torch
 
 from equipoise.core.errors import InputError
-from equipoise.generators.stylegan.checkpoints.found import Found
+from equipoise.generators.stylegan.checkpoints.found import LoadedCheckpoint
 from equipoise.generators.stylegan.checkpoints.genforce import translate_genforce
 from equipoise.generators.stylegan.checkpoints.nvidia import read_nvidia
 from equipoise.generators.stylegan.checkpoints.rosinality import translate_rosinality
-from equipoise.runtimes.pickles.reader import Call, foreign
+from equipoise.runtimes.pickles.reader import Call, bad_checkpoint
 from equipoise.runtimes.pickles.tensors import read_torch_file, tensor_of
 from equipoise.runtimes.tensor_views import bounded
 
-__all__ = ["Found", "read_foreign"]
+__all__ = ["LoadedCheckpoint", "read_foreign"]
 
 
-def read_foreign(path: Path) -> Found:
+def read_foreign(path: Path) -> LoadedCheckpoint:
     """Read sizes and weights of a StyleGAN2: a `.pkl` as NVIDIA's, others as torch.save's.
 
     Raises
@@ -40,7 +40,7 @@ def read_foreign(path: Path) -> Found:
 _GENFORCE = ("generator_smooth", "generator")
 
 
-def read_checkpoint(path: Path) -> Found:
+def read_checkpoint(path: Path) -> LoadedCheckpoint:
     """Read the smoothed generator of a checkpoint.
 
     Raises
@@ -62,8 +62,8 @@ def read_checkpoint(path: Path) -> Found:
                 return translate_genforce(_state(models[name], where))
     except (KeyError, IndexError, ValueError, RuntimeError) as error:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        raise foreign(where, "must hold the layers of a StyleGAN2", reason[:200]) from error
-    raise foreign(
+        raise bad_checkpoint(where, "must hold the layers of a StyleGAN2", reason[:200]) from error
+    raise bad_checkpoint(
         where,
         f"must hold one of g_ema, {', '.join(_GENFORCE)}",
         str([key for key in content if isinstance(key, str)][:5])[:200],
@@ -78,5 +78,5 @@ def _state(value: Any, where: str) -> dict[str, torch.Tensor]:
 def _items(value: Any, where: str) -> dict[Any, Any]:
     items = value.items if isinstance(value, Call) else value
     if not isinstance(items, dict):
-        raise foreign(where, "must hold a state dict", type(value).__name__)
+        raise bad_checkpoint(where, "must hold a state dict", type(value).__name__)
     return items

@@ -11,7 +11,7 @@ from equipoise.generators.stylegan.network import AnyConfig
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class LoadedCheckpoint:
     """A StyleGAN from a foreign file.
 
     Attributes

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import torch
 
-from equipoise.generators.stylegan.checkpoints.found import Found
+from equipoise.generators.stylegan.checkpoints.found import LoadedCheckpoint
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 
 
-def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> Found:
+def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> LoadedCheckpoint:
     """Return sizes and weights in our terms.
 
     Their convolutions scale weights by 1 / sqrt(inputs * 9) before they demodulate, turn the
@@ -67,4 +67,4 @@ def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> Found:
         mapping_layers=depth,
         mapping_width=len(theirs["mapping.dense0.weight"]),
     )
-    return Found(config, state)
+    return LoadedCheckpoint(config, state)

@@ -20,12 +20,12 @@ from typing import Any
 import torch
 
 from equipoise.core.errors import InputError
-from equipoise.generators.stylegan.checkpoints.found import Found
+from equipoise.generators.stylegan.checkpoints.found import LoadedCheckpoint
 from equipoise.generators.stylegan.network import AnyConfig
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 from equipoise.generators.stylegan.sizes import StyleGAN3Config as AliasFreeConfig
 from equipoise.generators.stylegan.stylegan2 import blur_filter
-from equipoise.runtimes.pickles.reader import Call, Name, foreign, read_pickle
+from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle
 from equipoise.runtimes.pickles.tensors import TENSOR_NAMES, read_legacy, tensor_of
 from equipoise.runtimes.tensor_views import bounded
 
@@ -47,7 +47,7 @@ _MOST_MODULES = 2000
 _DEEPEST = 6
 
 
-def read_nvidia(path: Path) -> Found:
+def read_nvidia(path: Path) -> LoadedCheckpoint:
     """Read the smoothed generator, "G_ema", of a pickle.
 
     Raises
@@ -67,13 +67,15 @@ def read_nvidia(path: Path) -> Found:
     if read is None or "mapping.fc0" not in modules:
         kinds = {name: m["class_name"] for name, m in modules.items() if name.count(".") < 2}
         rule = "must hold a StyleGAN2, with blocks b4, b8, ..., or a StyleGAN3, with an input"
-        raise foreign(where, rule, _shown(kinds))
+        raise bad_checkpoint(where, rule, _shown(kinds))
     try:
         state = dict(bounded(_tensors(modules, where)))
-        return Found(read({name: m["state"] for name, m in modules.items()}, state), state)
+        return LoadedCheckpoint(
+            read({name: m["state"] for name, m in modules.items()}, state), state
+        )
     except (KeyError, ValueError, TypeError, IndexError) as error:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        raise foreign(where, "must hold a StyleGAN of known sizes", reason[:200]) from error
+        raise bad_checkpoint(where, "must hold a StyleGAN of known sizes", reason[:200]) from error
 
 
 def _modules(value: Any, name: str, where: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
@@ -82,11 +84,13 @@ def _modules(value: Any, name: str, where: str) -> Iterator[tuple[str, Mapping[A
     while waiting:
         name, value = waiting.pop()
         if not isinstance(value, Call) or value.name != _PERSISTENT or len(value.arguments) != 1:
-            raise foreign(where, f"must hold a persistent module at G_ema {name!r}", "another")
+            raise bad_checkpoint(
+                where, f"must hold a persistent module at G_ema {name!r}", "another"
+            )
         seen += 1
         # A module may be named by many others, so that a small file holds endless ones.
         if seen > _MOST_MODULES or name.count(".") > _DEEPEST:
-            raise foreign(where, f"must hold at most {_MOST_MODULES} modules", "more")
+            raise bad_checkpoint(where, f"must hold at most {_MOST_MODULES} modules", "more")
         record = _items(value.arguments[0], where)
         state = _items(record.get("state"), where)
         known = record.get("class_name")
@@ -110,7 +114,9 @@ def _tensors(
                 if own != "resample_filter":
                     yield f"{name}.{own}", tensor
                 elif not torch.allclose(tensor.float() * 4, blur_filter(1)[0, 0]):
-                    raise foreign(f"{name}.{own} in {where}", "must be [1, 3, 3, 1]", "another")
+                    raise bad_checkpoint(
+                        f"{name}.{own} in {where}", "must be [1, 3, 3, 1]", "another"
+                    )
 
 
 def _with_storage(value: Any, where: str) -> Any:
@@ -118,14 +124,16 @@ def _with_storage(value: Any, where: str) -> Any:
     if isinstance(value, Call) and value.name.name == "_rebuild_parameter" and value.arguments:
         value = value.arguments[0]
     if not isinstance(value, Call) or not value.arguments:
-        raise foreign(where, "must hold tensors", type(value).__name__)
+        raise bad_checkpoint(where, "must hold tensors", type(value).__name__)
     stored = value.arguments[0]
     if (
         not isinstance(stored, Call)
         or stored.name != _STORAGE
         or [type(argument) for argument in stored.arguments] != [bytes]
     ):
-        raise foreign(where, "must hold tensors with storages of their own", "another storage")
+        raise bad_checkpoint(
+            where, "must hold tensors with storages of their own", "another storage"
+        )
     storage = read_legacy(io.BytesIO(stored.arguments[0]), TENSOR_NAMES, where)
     return Call(value.name, (storage, *value.arguments[1:]), None, {})
 
@@ -134,7 +142,9 @@ def _items(value: Any, where: str) -> Mapping[Any, Any]:
     if isinstance(value, Call) and value.name in _MAPPINGS and not value.arguments:
         return value.items
     if not isinstance(value, dict):
-        raise foreign(where, "must hold a mapping where modules have one", type(value).__name__)
+        raise bad_checkpoint(
+            where, "must hold a mapping where modules have one", type(value).__name__
+        )
     return value
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
-from equipoise.generators.stylegan.checkpoints.found import Found
+from equipoise.generators.stylegan.checkpoints.found import LoadedCheckpoint
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 
 _FILTER = re.compile(r"(.*\.)?(blur|upsample)\.kernel")
@@ -15,7 +15,7 @@ _FILTER = re.compile(r"(.*\.)?(blur|upsample)\.kernel")
 
 def translate_rosinality(
     stored: Mapping[str, torch.Tensor], latent_avg: torch.Tensor | None
-) -> Found:
+) -> LoadedCheckpoint:
     """Return sizes and weights in our terms.
 
     Their convolutions scale weights by 1 / sqrt(inputs * 9) before they demodulate; ours do not,
@@ -65,7 +65,7 @@ def translate_rosinality(
         mapping_layers=depth,
         mapping_width=width,
     )
-    return Found(config, state)
+    return LoadedCheckpoint(config, state)
 
 
 def _affine(theirs: Mapping[str, torch.Tensor], layer: str, ours: str) -> dict[str, torch.Tensor]:

@@ -1,12 +1,12 @@
-"""From flips to checks, by `equipoise.audit.rule`."""
+"""From flips to checks, by `equipoise.audit.decision_rule`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from equipoise.audit.findings import gap_check
+from equipoise.audit.checks import gap_check
+from equipoise.audit.decision_rule import outcome_of, size_of
 from equipoise.audit.rates import NamedGap
-from equipoise.audit.rule import outcome_of, size_of
 from equipoise.audit.superres.flips import Change, Flips, GroupFlips
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
@@ -47,22 +47,22 @@ def flip_checks(tables: Sequence[Flips], tolerance: float, unasked: int = 0) -> 
 
 
 def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
-    code = f"flip_gap:{table.where}"
+    check_id = f"flip_gap:{table.where}"
     if table.gap is None:
         title = f"Is the flip rate equal over {len(table.groups)} groups?"
         words = "Fewer than two groups have restored images of known level."
-        return Check(code, title, "not applicable", words)
-    named = NamedGap(code, "flip rate", True, table.gap, p_value)
+        return Check(check_id, title, "not applicable", words)
+    named = NamedGap(check_id, "flip rate", True, table.gap, p_value)
     return gap_check(named, tolerance, len(table.groups))
 
 
 def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
-    code = f"flip_beyond_reencoding:{group.name}"
+    check_id = f"flip_beyond_reencoding:{group.name}"
     title = f"Are flips ({group.name}) no more frequent when restored than under JPEG?"
     found = group.beyond
     if found.value != found.value:
         words = "No image of it is known both when restored and when encoded anew."
-        return Check(code, title, "not applicable", words)
+        return Check(check_id, title, "not applicable", words)
     outcome = outcome_of(found, p_value, tolerance)
     words = (
         f"{group.flips.count} of {group.flips.n} flip when restored, {group.reencoded.count} of "
@@ -71,15 +71,15 @@ def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     if group.toward:
         most = group.toward[0]
         words += f" Most become {most.name} ({most.rate.count})."
-    return Check(code, title, outcome, words, Evidence(found, p_value))
+    return Check(check_id, title, outcome, words, Evidence(found, p_value))
 
 
 def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
-    code = f"representation:{table.where}"
+    check_id = f"representation:{table.where}"
     title = f"Does each of {len(table.names)} groups gain as much as it loses?"
     told = [c for c in table.changes if c.difference.value == c.difference.value]
     if not told:
-        return Check(code, title, "not applicable", "No restored image is of known level.")
+        return Check(check_id, title, "not applicable", "No restored image is of known level.")
     found = largest_change(told)
     up = max(told, key=lambda change: change.difference.value)
     down = min(told, key=lambda change: change.difference.value)
@@ -91,7 +91,7 @@ def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
         )
     words += f": the largest change of a share is {_numbers(found, p_value)}."
     outcome = outcome_of(found, p_value, tolerance)
-    return Check(code, title, outcome, words, Evidence(found, p_value))
+    return Check(check_id, title, outcome, words, Evidence(found, p_value))
 
 
 def largest_change(changes: Sequence[Change]) -> Estimate:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from equipoise.audit.superres.findings import flip_checks, largest_change
+from equipoise.audit.superres.checks import flip_checks, largest_change
 from equipoise.audit.superres.flips import Change, find_flips
-from equipoise.core.attributes import UNKNOWN, Attribute, Groups
+from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.estimates import Estimate
 
-GROUPS = Groups(
+GROUPS = AttributeGrid(
     (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "medium", "light")))
 )
 SEEDS = range(100)
@@ -31,7 +31,7 @@ def test_a_cell_that_becomes_another_is_found_and_its_rate_covered() -> None:
         after = BEFORE.copy()
         after[(CELLS == 5) & (rng.random(len(CELLS)) < 0.3)] = GROUPS.levels[0]
         tables = find_flips(GROUPS, BEFORE, after, BEFORE, seed=seed)
-        issues = {c.code for c in flip_checks(tables, 0.05) if c.outcome == "issue"}
+        issues = {c.check_id for c in flip_checks(tables, 0.05) if c.outcome == "issue"}
         worst = tables[0].groups[5]
         named += {"flip_gap:cells", f"flip_beyond_reencoding:{GROUPS.cells[5]}"} <= issues
         assert not issues & {f"flip_beyond_reencoding:{cell}" for cell in GROUPS.cells[:5]}
@@ -58,15 +58,15 @@ def test_no_flip_in_many_images_has_passed_and_in_few_is_a_tip() -> None:
         before = GROUPS.levels[np.repeat(np.arange(6), each)].astype(np.int8)
         checks = flip_checks(find_flips(GROUPS, before, before, before), 0.05)
         assert {check.outcome for check in checks} == outcomes
-        assert all(check.outcome == "tip" for check in checks if "smiling=no, " in check.code) == (
-            each == 20
-        )
+        assert all(
+            check.outcome == "tip" for check in checks if "smiling=no, " in check.check_id
+        ) == (each == 20)
 
 
 def test_everything_has_an_answer_when_nothing_can_be_told() -> None:
     nothing = np.full_like(BEFORE, UNKNOWN)
     checks = flip_checks(find_flips(GROUPS, BEFORE, nothing, BEFORE), 0.05)
-    outcomes = {check.code.partition(":")[0]: check.outcome for check in checks}
+    outcomes = {check.check_id.partition(":")[0]: check.outcome for check in checks}
     assert outcomes == {
         "flip_gap": "not applicable",
         "flip_beyond_reencoding": "not applicable",

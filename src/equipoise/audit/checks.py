@@ -1,4 +1,4 @@
-"""From rates to checks: groups and their gaps, by `equipoise.audit.rule`.
+"""From rates to checks: groups and their gaps, by `equipoise.audit.decision_rule`.
 
 All tests of one audit as one family: any is rejected by chance at most one time in twenty.
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.counterfactuals.effects import Effect
+from equipoise.audit.decision_rule import is_shown, outcome_of
 from equipoise.audit.label_noise import (
     PEOPLE,
     ReferenceErrors,
@@ -22,7 +23,6 @@ from equipoise.audit.label_noise import (
     true_gap,
 )
 from equipoise.audit.rates import Breakdown, NamedGap
-from equipoise.audit.rule import is_shown, outcome_of
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
 from equipoise.stats.group_gaps import holm
@@ -51,13 +51,13 @@ def gap_checks(
     """
     checks: list[Check] = []
     for part in parts:
-        if not any(named.code.startswith("error_gap:") for named in part.gaps):
+        if not any(named.check_id.startswith("error_gap:") for named in part.gaps):
             words = "There is no reference, or fewer than two groups with answers."
             title = f"Is the error rate equal over {len(part.groups)} groups?"
             checks.append(Check(f"error_gap:{part.where}", title, "skipped", words))
         for named in part.gaps:
             check = gap_check(named, tolerance, len(part.groups))
-            if named.code.startswith("error_gap:"):
+            if named.check_id.startswith("error_gap:"):
                 checks += noise_checks(part, named, check, errors, images)
             else:
                 checks.append(check)
@@ -94,7 +94,7 @@ def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
     if outcome == "tip" and shown and not named.is_fault:
         words += " Without a reference nobody knows whether the faces differ or the answers err."
     title = f"Is the {named.what} equal over {groups} groups?"
-    return Check(named.code, title, outcome, words, Evidence(found, named.p_value))
+    return Check(named.check_id, title, outcome, words, Evidence(found, named.p_value))
 
 
 def noise_checks(
@@ -123,9 +123,9 @@ def noise_checks(
         that of the noise.
     """
     gap = named.gap
-    code, title = f"label_noise:{part.where}", "Could errors of the reference explain the gap?"
+    check_id, title = f"label_noise:{part.where}", "Could errors of the reference explain the gap?"
     if check.outcome != "issue":
-        return check, Check(code, title, "not applicable", "No gap in errors needs explaining.")
+        return check, Check(check_id, title, "not applicable", "No gap in errors needs explaining.")
     if errors is None:
         point = tipping_point(gap.pair)
         words = (
@@ -133,7 +133,7 @@ def noise_checks(
             f"{point.value:.1%} of the images of both {gap.highest} and {gap.lowest} to explain "
             f"the gap away, and on {point.low:.1%} to make it unsure."
         )
-        return check, Check(code, title, "not applicable", words, Evidence(point))
+        return check, Check(check_id, title, "not applicable", words, Evidence(point))
     told = [
         error_of_group(errors, name, images, len(part.groups)) for name in (gap.highest, gap.lowest)
     ]
@@ -148,13 +148,13 @@ def noise_checks(
         f"{found.high:.1%}.{weak}"
     )
     if found.low > 0:
-        return check, Check(code, title, "passed", f"No. {words}", Evidence(found))
+        return check, Check(check_id, title, "passed", f"No. {words}", Evidence(found))
     if likely.low <= 0:
-        explained = f"{check.words} It could be explained by label noise, at worst: see {code}."
-        noise = Check(code, title, "tip", f"Yes, at worst. {words}", Evidence(found))
+        explained = f"{check.words} It could be explained by label noise, at worst: see {check_id}."
+        noise = Check(check_id, title, "tip", f"Yes, at worst. {words}", Evidence(found))
         return replace(check, outcome="tip", words=explained), noise
     words = f"Too few images were judged to tell; judge more of both groups. {words}"
-    return check, Check(code, title, "tip", words, Evidence(found))
+    return check, Check(check_id, title, "tip", words, Evidence(found))
 
 
 def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:

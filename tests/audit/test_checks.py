@@ -3,14 +3,16 @@ import gc
 import numpy as np
 import pytest
 
-from equipoise.audit.findings import adjust, gap_check, gap_checks, question_checks
+from equipoise.audit.checks import adjust, gap_check, gap_checks, question_checks
 from equipoise.audit.label_noise import ReferenceErrors
-from equipoise.audit.rates import Breakdown, Compared, NamedGap, break_down
-from equipoise.core.attributes import Attribute, Groups
+from equipoise.audit.rates import Breakdown, NamedGap, PredictionsVsReference, break_down
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.checks import Check
 from equipoise.stats.group_gaps import holm, largest_gap
 
-GROUPS = Groups((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "mid", "light"))))
+GROUPS = AttributeGrid(
+    (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "mid", "light")))
+)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +74,9 @@ def broken_down(chances: list[float], known: bool = True) -> tuple[Breakdown, ..
     truth = levels[:, 0]
     answers = np.where(rng.random(1800) < np.repeat(chances, 300), 1 - truth, truth)
     told = truth if known else np.full(1800, -1, np.int8)
-    compared = Compared(("no", "yes"), answers.astype(np.int8), told, np.ones(1800, np.float32))
+    compared = PredictionsVsReference(
+        ("no", "yes"), answers.astype(np.int8), told, np.ones(1800, np.float32)
+    )
     return adjust(break_down(compared, GROUPS, levels))[0]
 
 
@@ -83,7 +87,7 @@ IMAGES = np.full(6, 300)
 def test_codes_are_stable_and_the_holm_family_is_the_audit() -> None:
     parts = broken_down(BAD)
     assert [part.where for part in parts] == ["cells", "smiling", "tone"]
-    codes = [gap.code for part in parts for gap in part.gaps]
+    codes = [gap.check_id for part in parts for gap in part.gaps]
     assert codes == [f"{w}_gap:{p.where}" for p in parts for w in ("error", "abstention")]
     raw = [gap.gap.p_value for part in parts for gap in part.gaps]
     assert [gap.p_value for part in parts for gap in part.gaps] == holm(raw).tolist()
@@ -94,7 +98,7 @@ def test_label_noise_explains_a_gap_or_does_not() -> None:
     parts = broken_down(BAD)
 
     def outcomes(errors: ReferenceErrors | None) -> dict[str, str]:
-        return {c.code: c.outcome for c in gap_checks(parts, 0.05, errors, IMAGES)}
+        return {c.check_id: c.outcome for c in gap_checks(parts, 0.05, errors, IMAGES)}
 
     unknown = outcomes(None)
     assert unknown["error_gap:cells"] == "issue"
@@ -112,7 +116,7 @@ def test_label_noise_explains_a_gap_or_does_not() -> None:
 
 def test_without_truth_answers_are_compared_and_no_issue_is_raised() -> None:
     checks = gap_checks(broken_down(BAD, known=False), 0.05, None, IMAGES)
-    found = {check.code: check for check in checks}
+    found = {check.check_id: check for check in checks}
     assert found["error_gap:cells"].outcome == "skipped"
     assert found["answer_gap:smiling:yes"].outcome == "tip"
     assert "nobody knows" in found["answer_gap:smiling:yes"].words
@@ -122,7 +126,7 @@ def test_uneven_cells_and_failures_are_told() -> None:
     levels = np.repeat(GROUPS.levels.astype(np.int8), [10, 10, 10, 10, 10, 40], axis=0)
     answers = levels[:, 0].copy()
     answers[:9] = -2
-    compared = Compared(("no", "yes"), answers, levels[:, 0], np.ones(90, np.float32))
+    compared = PredictionsVsReference(("no", "yes"), answers, levels[:, 0], np.ones(90, np.float32))
     failures, abstentions, balance = question_checks(
         break_down(compared, GROUPS, levels)[0], GROUPS.size
     )
@@ -133,7 +137,9 @@ def test_uneven_cells_and_failures_are_told() -> None:
 
 def test_a_cell_without_an_image_is_told() -> None:
     levels = np.repeat(GROUPS.levels.astype(np.int8), [10, 10, 10, 10, 10, 0], axis=0)
-    compared = Compared(("no", "yes"), levels[:, 0], levels[:, 0], np.ones(50, np.float32))
+    compared = PredictionsVsReference(
+        ("no", "yes"), levels[:, 0], levels[:, 0], np.ones(50, np.float32)
+    )
     balance = question_checks(break_down(compared, GROUPS, levels)[0], GROUPS.size)[-1]
     assert balance.outcome == "tip"
     assert "1 of 6 cells have none" in balance.words
@@ -142,7 +148,7 @@ def test_a_cell_without_an_image_is_told() -> None:
 def test_a_model_that_never_answers_does_not_pass() -> None:
     levels = np.repeat(GROUPS.levels.astype(np.int8), 10, axis=0)
     answers = np.full(60, -1, np.int8)
-    compared = Compared(("no", "yes"), answers, levels[:, 0], np.ones(60, np.float32))
+    compared = PredictionsVsReference(("no", "yes"), answers, levels[:, 0], np.ones(60, np.float32))
     abstentions = question_checks(break_down(compared, GROUPS, levels)[0], GROUPS.size)[1]
     assert abstentions.outcome == "issue"
     assert "60 of 60" in abstentions.words

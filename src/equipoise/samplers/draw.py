@@ -17,14 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import Panel
-from equipoise.core.errors import InputError, TooFewSamples
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import ahead, ordered_map
-from equipoise.core.progress import Progress, silent
+from equipoise.core.progress import Progress, no_progress
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, generate
-from equipoise.samplers.sampler import Draws, Sampler
+from equipoise.samplers.sampler import LatentBatch, Sampler
 
 ATTEMPTS = 200
 """Generator calls per wanted image after which a verified draw gives a cell up."""
@@ -33,36 +33,38 @@ _LEAST_ATTEMPTS = 2000
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class ImageBatch:
     """A batch of images with what was asked for and what came out.
 
     Attributes
     ----------
-    draws : Draws
+    latents : LatentBatch
     images : numpy.ndarray, shape (n, channels, height, width), uint8
     labels : Labels
     calls : int
         Generator calls that the batch cost, those of refused images included.
     """
 
-    draws: Draws
+    latents: LatentBatch
     images: NDArray[np.uint8]
     labels: Labels
     calls: int
 
-    def take(self, rows: NDArray[np.int64]) -> Drawn:
+    def take(self, rows: NDArray[np.int64]) -> ImageBatch:
         """Return some images of the batch, at the cost of all."""
-        draws = Draws(self.draws.index[rows], self.draws.codes[rows], self.draws.requested[rows])
-        return Drawn(draws, self.images[rows], self.labels.take(rows), self.calls)
+        draws = LatentBatch(
+            self.latents.index[rows], self.latents.codes[rows], self.latents.requested[rows]
+        )
+        return ImageBatch(draws, self.images[rows], self.labels.take(rows), self.calls)
 
 
-Batches = GeneratorType[Drawn, None, None]
+Batches = GeneratorType[ImageBatch, None, None]
 
 
 def one_shot(
     sampler: Sampler,
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     n: int,
     seed: int = 0,
     *,
@@ -83,9 +85,9 @@ def one_shot(
     """
     sampler.check_models(generator, panel)
 
-    def make(draws: Draws) -> Drawn:
+    def make(draws: LatentBatch) -> ImageBatch:
         images = generate(generator, draws.codes)
-        return Drawn(draws, images, panel.read(images), len(images))
+        return ImageBatch(draws, images, panel.predict(images), len(images))
 
     draws = sampler.stream(n, seed, cell=cell, start=start, batch=generator.batch_size)
     with (
@@ -99,8 +101,8 @@ def gather_codes(drawn: Batches) -> tuple[NDArray[np.float32], NDArray[np.int64]
     """Return all codes, the cells that were asked for, and the calls; images are dropped."""
     codes, requested, calls = [], [], 0
     for batch in drawn:
-        codes.append(batch.draws.codes)
-        requested.append(batch.draws.requested)
+        codes.append(batch.latents.codes)
+        requested.append(batch.latents.requested)
         calls += batch.calls
     return np.concatenate(codes), np.concatenate(requested), calls
 
@@ -110,9 +112,9 @@ def exact_counts(target: Target, n: int) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> from equipoise.core.attributes import Attribute, Groups
-    >>> groups = Groups((Attribute("age", ("young", "middle", "old")),))
-    >>> exact_counts(Target.uniform(groups), 10).tolist()
+    >>> from equipoise.core.attributes import Attribute, AttributeGrid
+    >>> grid = AttributeGrid((Attribute("age", ("young", "middle", "old")),))
+    >>> exact_counts(Target.uniform(grid), 10).tolist()
     [4, 3, 3]
     """
     ideal = target.shares * n
@@ -125,14 +127,14 @@ def exact_counts(target: Target, n: int) -> NDArray[np.int64]:
 def verified(
     sampler: Sampler,
     generator: Generator,
-    panel: Panel,
+    panel: ClassifierPanel,
     counts: Sequence[int] | NDArray[np.int64],
     seed: int = 0,
     *,
     start: Sequence[int] | NDArray[np.int64] | None = None,
     attempts: int = ATTEMPTS,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Batches:
     """Yield images that came out as requested, exactly as many of each cell as wanted.
 
@@ -161,17 +163,17 @@ def verified(
     InputError
         When the counts are negative or not one a cell, or the panel reads other attributes, or in
         another order.
-    TooFewSamples
+    InsufficientLabelsError
         When a cell yields too few; the message names it with its purity. What was yielded before
         stands.
     """
-    groups, sampler = sampler.groups, sampler.for_verified
+    grid, sampler = sampler.grid, sampler.for_verified
     wanted = np.asarray(counts)
-    if wanted.shape != (groups.size,) or (wanted < 0).any() or wanted.dtype.kind not in "iu":
+    if wanted.shape != (grid.size,) or (wanted < 0).any() or wanted.dtype.kind not in "iu":
         raise InputError(
-            "counts", f"must be {groups.size} whole numbers of at least 0", counts, "One a cell."
+            "counts", f"must be {grid.size} whole numbers of at least 0", counts, "One a cell."
         )
-    first = np.zeros(groups.size, np.int64) if start is None else np.asarray(start)
+    first = np.zeros(grid.size, np.int64) if start is None else np.asarray(start)
     done, total = 0, int(wanted.sum())
     progress("draw", done, total)
     for k in np.flatnonzero(wanted).tolist():
@@ -183,7 +185,7 @@ def verified(
             panel,
             limit,
             seed,
-            cell=groups.cells[k],
+            cell=grid.cells[k],
             start=int(first[k]),
             workers=workers,
         )
@@ -197,14 +199,14 @@ def verified(
                 unspent += tried
                 if len(rows):
                     kept = drawn.take(rows)
-                    yield Drawn(kept.draws, kept.images, kept.labels, unspent)
+                    yield ImageBatch(kept.latents, kept.images, kept.labels, unspent)
                     have, done, unspent = have + len(rows), done + len(rows), 0
                     progress("draw", done, total)
                 if last:
                     break
         if have < wanted[k]:
-            raise TooFewSamples(
-                f"cell {groups.cells[k]!r}",
+            raise InsufficientLabelsError(
+                f"cell {grid.cells[k]!r}",
                 f"must give {wanted[k]} verified images within {limit:,} calls",
                 f"{have}, a purity of {have / calls:.2%}",
                 "Label more codes, ask for fewer, or leave the cell out of the target.",
@@ -212,7 +214,7 @@ def verified(
 
 
 @dataclass(frozen=True)
-class Request:
+class DrawRequest:
     """What to draw.
 
     Attributes
@@ -237,13 +239,13 @@ class Request:
         """Return the wanted images of each cell, for verified draws."""
         if self.cell is None:
             return exact_counts(sampler.target, self.n)
-        counts = np.zeros(sampler.groups.size, np.int64)
-        counts[sampler.groups.index(self.cell)] = self.n
+        counts = np.zeros(sampler.grid.size, np.int64)
+        counts[sampler.grid.index(self.cell)] = self.n
         return counts
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class ResumePoint:
     """What a folder holds already.
 
     Attributes
@@ -260,22 +262,22 @@ class Kept:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawing:
+class DrawJob:
     """A request with all that answers it."""
 
     sampler: Sampler
     generator: Generator
-    panel: Panel
-    request: Request
+    panel: ClassifierPanel
+    request: DrawRequest
     workers: int | None = None
-    progress: Progress = silent
+    progress: Progress = no_progress
 
-    def nothing(self) -> Kept:
+    def nothing(self) -> ResumePoint:
         """Return what a fresh place holds."""
-        zeros = np.zeros(self.sampler.groups.size, np.int64)
-        return Kept(0, zeros, zeros)
+        zeros = np.zeros(self.sampler.grid.size, np.int64)
+        return ResumePoint(0, zeros, zeros)
 
-    def batches(self, kept: Kept) -> Batches:
+    def batches(self, kept: ResumePoint) -> Batches:
         """Yield the batches that come after what is kept already."""
         request = self.request
         if request.verified:
