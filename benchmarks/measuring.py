@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.classifiers import open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.parallel import batches, ordered_map, worker_count
 from equipoise.core.versions import versions
 from equipoise.generators import generate, open_generator
@@ -68,7 +69,7 @@ def table_seconds(each: int) -> tuple[float, float]:
     features = open_features("age")
     began = time.perf_counter()
     sets = [
-        see_codes(generator, generator.prior.codes(seed, 0, 6 * each), panel, features)
+        see_codes(Models(generator, panel), generator.prior.codes(seed, 0, 6 * each), features)
         for seed in (1, 2)
     ]
     seen = time.perf_counter() - began

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.classifiers import open_panel
+from equipoise.classifiers.models import Models
 from equipoise.compare.baselines import Case
 from equipoise.compare.page import write_page
 from equipoise.compare.reference import Pool
@@ -67,7 +68,7 @@ def open_case(name: Name, pool: Pool, arguments: argparse.Namespace) -> Case:
     generator = pool.generator
     everything = open_panel(ATTRIBUTES, generator)
     folder = arguments.work / f"labels-{name.seed}"
-    table = collect(generator, everything, name.labels, name.seed, folder)
+    table = collect(Models(generator, everything), name.labels, name.seed, folder)
     panel = open_panel(name.attributes.split("+"), generator)
     labels = table.labels().restricted(panel.grid)
     settings = Settings(attributes=panel.grid.names, n=name.labels, seed=name.seed)
@@ -97,7 +98,7 @@ def main() -> None:
     arguments = parser.parse_args()
     generator = open_generator("digiface-dcgan")
     panel = open_panel(ATTRIBUTES, generator)
-    table = collect(generator, panel, arguments.pool, POOL_SEED, arguments.work / "pool")
+    table = collect(Models(generator, panel), arguments.pool, POOL_SEED, arguments.work / "pool")
     features = open_joined(FEATURES, generator)
     pool = Pool(generator, table.labels(), POOL_SEED, arguments.n, features)
     for name in names(arguments):

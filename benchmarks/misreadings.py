@@ -13,6 +13,7 @@ import numpy as np
 
 from equipoise import Settings, balance, load_sampler
 from equipoise.classifiers import open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.files import write_json
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.targets import Target
@@ -35,7 +36,9 @@ def pooled(folder: Path, n: int) -> Rows:
     """Balance smiling alone: its own KL, and who smiles."""
     balance(Settings(attributes=("smiling",), n=n), folder)
     sampler = load_sampler(folder / "sampler.safetensors", GENERATOR)
-    labels = concatenate([d.labels for d in one_shot(sampler, GENERATOR, PANEL, 6000, seed=11)])
+    labels = concatenate(
+        [d.labels for d in one_shot(sampler, Models(GENERATOR, PANEL), 6000, seed=11)]
+    )
     rows = {
         "KL of smiling to one half": _kl(labels.restricted(sampler.grid)),
         "KL of smiling x skin tone to uniform": _kl(labels),
@@ -54,8 +57,10 @@ def quota(folder: Path, n: int) -> Rows:
     balance(Settings(attributes=("smiling", "skin_tone"), n=n, method="shift"), folder)
     sampler = load_sampler(folder / "sampler.safetensors", GENERATOR)
     wanted = exact_counts(sampler.target, 1200)
-    exact = list(verified(sampler, GENERATOR, PANEL, wanted, seed=11))
-    free = concatenate([d.labels for d in one_shot(sampler, GENERATOR, PANEL, 6000, seed=11)])
+    exact = list(verified(sampler, Models(GENERATOR, PANEL), wanted, seed=11))
+    free = concatenate(
+        [d.labels for d in one_shot(sampler, Models(GENERATOR, PANEL), 6000, seed=11)]
+    )
     kept = concatenate([d.labels for d in exact])
     return {
         "KL of 6,000 one-shot draws": _kl(free),
@@ -70,7 +75,9 @@ def frechet(sizes: tuple[int, ...], pairs: int) -> Rows:
     rows: Rows = {}
     for n in sizes:
         sets = [
-            see_codes(GENERATOR, GENERATOR.prior.codes(seed, 0, n), PANEL, features).features
+            see_codes(
+                Models(GENERATOR, PANEL), GENERATOR.prior.codes(seed, 0, n), features
+            ).features
             for seed in range(100, 100 + 2 * pairs)
         ]
         both = list(zip(sets[::2], sets[1::2], strict=True))

@@ -57,12 +57,10 @@ def targets(folder: Path) -> dict[str, str]:
 
 def verified_row(done: BalancedRun, settings: Settings, n: int) -> tuple[list[int], float]:
     """Draw n verified images; return the counts of the cells and calls per image."""
-    generator, panel = open_models(settings)
+    models = open_models(settings)
     counts = np.zeros(done.sampler.grid.size, np.int64)
     calls = 0
-    for batch in verified(
-        done.sampler, generator, panel, exact_counts(done.sampler.target, n), seed=7
-    ):
+    for batch in verified(done.sampler, models, exact_counts(done.sampler.target, n), seed=7):
         counts += np.bincount(batch.labels.cells, minlength=len(counts))
         calls += batch.calls
     return counts.tolist(), calls / n

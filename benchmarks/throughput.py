@@ -38,7 +38,8 @@ RESULTS = Path(__file__).parent / "results"
 
 def measure_speed(n: int, rounds: int) -> dict[str, float]:
     """Return images a second of `collect` and of the bare passes, and their ratio."""
-    generator, panel = open_models(Settings(attributes=ATTRIBUTES))
+    models = open_models(Settings(attributes=ATTRIBUTES))
+    generator, panel = models.generator, models.panel
     codes = generator.prior.codes(0, 0, n)
 
     def bare(bounds: tuple[int, int]) -> None:
@@ -59,7 +60,7 @@ def measure_speed(n: int, rounds: int) -> dict[str, float]:
         best["side by side"] = min(best["side by side"], time.perf_counter() - began)
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            collect(generator, panel, n, 0, Path(folder))
+            collect(models, n, 0, Path(folder))
             best["collect"] = min(best["collect"], time.perf_counter() - began)
     bare_seconds = min(best["plain loop"], best["side by side"])
     return {name: n / seconds for name, seconds in best.items()} | {
@@ -76,9 +77,9 @@ def peak_memory(n: int) -> float:
 
 def only_collect(n: int) -> None:
     """Collect n labels in this process, and print its peak resident memory in MB."""
-    generator, panel = open_models(Settings())
+    models = open_models(Settings())
     with tempfile.TemporaryDirectory() as folder:
-        collect(generator, panel, n, 0, Path(folder))
+        collect(models, n, 0, Path(folder))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(peak / (2**20 if sys.platform == "darwin" else 2**10))
 

@@ -20,9 +20,11 @@ from equipoise.audit.superres.models import open_super_resolution_model
 from equipoise.audit.superres.record import SuperresSettings
 from equipoise.audit.superres.run import audit_superres
 from equipoise.classifiers import open_classifier, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.remote import RemoteClassifier, open_remote
 from equipoise.cli.console import bars
 from equipoise.core.errors import MissingProgramError
+from equipoise.core.progress import Execution
 from equipoise.methods.shift.hyperplanes import read_conditional
 from equipoise.samplers.sampler import Sampler
 
@@ -87,12 +89,11 @@ def audit_search(sampler: Sampler, out: Path, per_cell: int) -> None:
     with bars() as progress:
         material = draw_material(
             sampler,
-            GENERATOR,
-            PANEL,
+            Models(GENERATOR, PANEL),
             per_cell * sampler.grid.size,
             1,
             folder / "material",
-            progress=progress,
+            execution=Execution(progress=progress),
         )
         found = audit_superres(
             open_super_resolution_model("pulse", 4, GENERATOR),
@@ -117,7 +118,12 @@ def main() -> None:
     sampler = make_sampler(out, arguments.labels)
     with bars() as progress:
         material = draw_material(
-            sampler, GENERATOR, PANEL, arguments.n, 0, out / "material", progress=progress
+            sampler,
+            Models(GENERATOR, PANEL),
+            arguments.n,
+            0,
+            out / "material",
+            execution=Execution(progress=progress),
         )
     try:
         with node_server(FACE_API) as origin:

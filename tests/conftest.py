@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.labels import Labels
 from equipoise.core.settings import Settings
@@ -33,7 +34,7 @@ def toy_labels(
 ) -> Labels:
     """Exact labels of 10,000 codes of the toy, seed 0."""
     folder: Path = tmp_path_factory.mktemp("toy-labels")
-    return collect(toy, toy_panel, 10_000, 0, folder).labels()
+    return collect(Models(toy, toy_panel), 10_000, 0, folder).labels()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import chisquare
 
 from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.settings import Settings
@@ -182,7 +183,7 @@ def test_figures_of_the_same_sampler_outlast_another_run(tmp_path: Path) -> None
     toy = ToyGenerator()
     features = PixelFeatures(toy.image_shape[0])
     panel = open_panel(settings.attributes, toy)
-    found = sampler_quality(done.sampler, toy, panel, features, 60, 1)
+    found = sampler_quality(done.sampler, Models(toy, panel), features, 60, 1)
     run.write_later(run.quality, found, done.sampler.digest)
     balance(replace(settings, measure_n=600, workers=1), tmp_path)
     assert run.quality.exists()

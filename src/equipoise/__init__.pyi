@@ -4,12 +4,15 @@ from .classifiers import Prediction as Prediction
 from .classifiers import by_probability as by_probability
 from .classifiers import by_threshold as by_threshold
 from .classifiers import open_panel as open_panel
+from .classifiers.models import Models as Models
 from .core.attributes import Attribute as Attribute
 from .core.attributes import AttributeGrid as AttributeGrid
 from .core.errors import EquipoiseError as EquipoiseError
 from .core.labels import Labels as Labels
+from .core.progress import Execution as Execution
 from .core.settings import Settings as Settings
 from .core.targets import Target as Target
+from .core.targets import TargetSpec as TargetSpec
 from .core.targets import parse_target as parse_target
 from .generators import Generator as Generator
 from .generators import StandardNormal as StandardNormal

@@ -1,4 +1,4 @@
-"""The whole flow in order: label, fit, measure, tell. The only file that knows the order."""
+"""The whole flow in order: label, fit, measure, report. The only file that knows the order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.errors import InsufficientLabelsError
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.labels import Labels
+from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.settings import Settings
 from equipoise.core.targets import parse_target
 from equipoise.core.versions import versions
@@ -23,7 +25,7 @@ from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.report.card import write_card
 from equipoise.report.contact_sheets import write_pictures
 from equipoise.report.run_page import render
-from equipoise.runs import folder as store
+from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import (
     Cost,
     DirectionsInfo,
@@ -59,20 +61,20 @@ class BalancedRun:
     folder: Path
 
 
+def open_models(settings: Settings) -> Models:
+    """Open the generator and the classifiers that the settings name; fetch what the cache lacks."""
+    generator = open_named(settings)
+    return Models(generator, _open_panel(settings, generator))
+
+
 def open_named(settings: Settings) -> Generator:
-    """Return the generator that the settings name."""
+    """Open the generator that the settings name."""
     return open_generator(
         settings.generator, device=settings.device, batch_size=settings.batch_size
     )
 
 
-def open_models(settings: Settings) -> tuple[Generator, ClassifierPanel]:
-    """Return the generator and the classifiers that the settings name, fetched when need be."""
-    generator = open_named(settings)
-    return generator, _open_named_panel(settings, generator)
-
-
-def _open_named_panel(settings: Settings, generator: Generator) -> ClassifierPanel:
+def _open_panel(settings: Settings, generator: Generator) -> ClassifierPanel:
     return open_panel(
         settings.attributes,
         generator,
@@ -91,16 +93,15 @@ def balance(
 ) -> BalancedRun:
     """Balance a generator: from its name to a sampler, its measured mix and a report.
 
-    A run that was stopped goes on from what the folder holds.
+    A stopped run continues from what the folder holds.
 
     Parameters
     ----------
     settings : Settings
-        What to do.
     folder : Path
         The run folder; made when missing.
     progress : Progress
-        Told of each stage.
+        Called at each step of each stage.
     generator : Generator, optional
         Your own, in place of the one that `settings.generator` names.
     panel : ClassifierPanel, optional
@@ -111,23 +112,53 @@ def balance(
     EquipoiseError
         When a setting, a model or the disk fails; what was computed is kept.
     """
-    run = store.RunFolder(Path(folder))
-    if generator is None:
-        generator = open_named(settings)
-    else:
-        settings = replace(settings, generator=generator.name)
-    if panel is None:
-        panel = _open_named_panel(settings, generator)
-    settings = replace(settings, attributes=panel.grid.names)
-    # A bad target fails before labels are paid for.
-    parse_target(settings.target, panel.grid, np.ones(panel.grid.size))
-    workers, seed = settings.workers, settings.seed
-
-    began = time.perf_counter()
-    table = collect(
-        generator, panel, settings.prior_n, seed, run.labels, workers=workers, progress=progress
+    run, execution = RunFolder(Path(folder)), Execution(settings.workers, progress)
+    own = generator or open_named(settings)
+    models = Models(own, panel or _open_panel(settings, own))
+    settings = replace(
+        settings,
+        generator=settings.generator if generator is None else own.name,
+        attributes=models.panel.grid.names,
     )
-    labels = table.labels()
+    spec = parse_target(settings.target, models.panel.grid)
+
+    times = [time.perf_counter()]
+    table = collect(models, settings.prior_n, settings.seed, run.labels, execution=execution)
+    labels = _some_known(table.labels())
+    target = spec.resolve([share.share for share in represent(labels).cells])
+    times.append(time.perf_counter())
+
+    context = FitContext(models, labels, target, settings, run.draws, execution)
+    fitted = _fit_methods(context, run)
+    directions = _try_directions(context, run)
+    times.append(time.perf_counter())
+
+    results = [_measure(method, fit, context) for method, fit in fitted.items()]
+    times.append(time.perf_counter())
+
+    record = RunRecord(
+        settings.to_dict(),
+        GeneratorRef.of(own),
+        models_used(models),
+        models.panel.caveats,
+        models.panel.grid,
+        target,
+        represent(labels, target),
+        directions,
+        tuple(results),
+        Cost(settings.n, table.computed, *np.diff(times).tolist()),
+        versions(),
+    )
+    run.write_record(record)
+    samplers = {method: fit.sampler for method, fit in fitted.items()}
+    write_pictures(run, models, labels, settings.seed, samplers)
+    render(run)
+    write_card(run)
+    return BalancedRun(samplers[settings.method], record, run.path)
+
+
+def _some_known(labels: Labels) -> Labels:
+    """Return the labels, or refuse them when none is of a known cell."""
     if not (labels.cells >= 0).any():
         raise InsufficientLabelsError(
             "labels",
@@ -135,77 +166,41 @@ def balance(
             f"none of {len(labels):,}",
             "Lower --abstain-below.",
         )
-    shares = [share.share for share in represent(labels).cells]
-    target = parse_target(settings.target, panel.grid, shares)
+    return labels
 
-    labelled = time.perf_counter()
-    context = FitContext(generator, panel, labels, target, settings, run.draws, progress)
-    made: dict[str, FitResult] = {}
+
+def _fit_methods(context: FitContext, run: RunFolder) -> dict[str, FitResult]:
+    """Fit the chosen method and those beside it, and save their samplers."""
+    settings = context.settings
+    fitted: dict[str, FitResult] = {}
     for method in dict.fromkeys((settings.method, *settings.beside)):
-        fitted = METHODS[method](context)
-        if not made:
+        fit = METHODS[method](context)
+        if not fitted:
             # Results of another run stay until there is something in their place.
             run.clear_results()
-            run.clear_later(fitted.sampler.digest)
+            run.clear_later(fit.sampler.digest)
             run.write_settings(settings)
-        made[method] = fitted
-        save_sampler(fitted.sampler, run.sampler_of(method, settings.method))
-    quality = _try_directions(context, run)
+        fitted[method] = fit
+        save_sampler(fit.sampler, run.sampler_of(method, settings.method))
+    return fitted
 
-    fitted_at = time.perf_counter()
-    results = []
-    for method, fitted in made.items():
-        measured = measure_sampler(
-            fitted.sampler,
-            generator,
-            panel,
-            settings.measure_n,
-            (seed + _MEASURE_SEED) % 2**63,
-            run.draws(fitted.sampler.digest, "measure"),
-            workers=workers,
-            progress=progress,
-        )
-        results.append(
-            Result(
-                method,
-                measured.representation,
-                measured.confusion,
-                1.0,
-                fitted.shift,
-                fitted.tilt,
-            )
-        )
-    cost = Cost(
-        settings.n,
-        table.computed,
-        labelled - began,
-        fitted_at - labelled,
-        time.perf_counter() - fitted_at,
+
+def _measure(method: str, fit: FitResult, context: FitContext) -> Result:
+    """Measure what a method achieves, on draws of which nothing was learnt."""
+    settings = context.settings
+    measured = measure_sampler(
+        fit.sampler,
+        context.models,
+        settings.measure_n,
+        (settings.seed + _MEASURE_SEED) % 2**63,
+        context.draws_folder(fit.sampler.digest, "measure"),
+        execution=context.execution,
     )
-
-    record = RunRecord(
-        settings.to_dict(),
-        GeneratorRef.of(generator),
-        models_used(generator, panel),
-        panel.caveats,
-        panel.grid,
-        target,
-        represent(labels, target),
-        quality,
-        tuple(results),
-        cost,
-        versions(),
-    )
-    run.write_record(record)
-    samplers = {method: fitted.sampler for method, fitted in made.items()}
-    write_pictures(run, generator, panel, labels, seed, samplers)
-    render(run)
-    write_card(run)
-    return BalancedRun(samplers[settings.method], record, run.path)
+    return Result(method, measured.representation, measured.confusion, 1.0, fit.shift, fit.tilt)
 
 
-def _try_directions(context: FitContext, run: store.RunFolder) -> DirectionsInfo:
-    """Fit and save the directions for the report, or say why there are none."""
+def _try_directions(context: FitContext, run: RunFolder) -> DirectionsInfo:
+    """Fit and save the directions for the report, or record why there are none."""
     try:
         save_directions(context.directions, run.directions)
     except InsufficientLabelsError as error:
@@ -213,9 +208,9 @@ def _try_directions(context: FitContext, run: store.RunFolder) -> DirectionsInfo
     return directions_info(context.directions)
 
 
-def models_used(generator: Generator, panel: ClassifierPanel) -> tuple[ModelUsed, ...]:
+def models_used(models: Models) -> tuple[ModelUsed, ...]:
     """Name every model that took part, with licence and citation where it is pinned."""
-    found = model_used("generator", generator)
-    for classifier in panel.classifiers:
+    found = model_used("generator", models.generator)
+    for classifier in models.panel.classifiers:
         found += model_used("classifier", classifier)
     return found

@@ -9,6 +9,7 @@ import pytest
 
 from equipoise.audit.images import AuditImages, draw_material
 from equipoise.classifiers import ClassifierPanel, Prediction, by_probability
+from equipoise.classifiers.models import Models
 from equipoise.core.attributes import Attribute
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.sampler import Sampler
@@ -22,7 +23,9 @@ def material(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AuditImages:
     """240 verified faces of the toy, 40 a cell of smiling x skin tone."""
-    return draw_material(toy_sampler, toy, toy_panel, 240, 0, tmp_path_factory.mktemp("material"))
+    return draw_material(
+        toy_sampler, Models(toy, toy_panel), 240, 0, tmp_path_factory.mktemp("material")
+    )
 
 
 class Erring:

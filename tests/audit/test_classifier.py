@@ -8,6 +8,7 @@ from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.images import AuditImages, draw_material
 from equipoise.audit.record import AuditSettings
 from equipoise.classifiers import ClassifierPanel, open_classifier, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError
 from equipoise.core.targets import Target
@@ -101,7 +102,7 @@ def test_the_pinned_classifier_agrees_with_itself_on_real_draws(
     one = Mixture(np.ones(1), np.zeros((1, dcgan.dim)), np.eye(dcgan.dim)[None])
     target = Target.uniform(panel.grid)
     sampler = Sampler(GeneratorRef.of(dcgan), target, target.shares, MixtureSource((one, one)))
-    drawn = draw_material(sampler, dcgan, panel, 40, 0, folder / "material")
+    drawn = draw_material(sampler, Models(dcgan, panel), 40, 0, folder / "material")
     settings = AuditSettings("gender", ("gender",), "label")
     found = audit_classifier(open_classifier("pinned:gender"), drawn, folder, settings)
     assert [(g.n, g.error.count) for g in found.breakdowns[0].groups] == [(20, 0), (20, 0)]

@@ -7,7 +7,9 @@ from PIL import Image
 
 from equipoise.audit.images import AuditImages, draw_material, read_material
 from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.progress import Execution
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.sampler import Sampler
 
@@ -36,12 +38,17 @@ def test_nothing_is_drawn_twice(
 ) -> None:
     folder, seen = copied(material, tmp_path), []
     again = draw_material(
-        toy_sampler, toy, toy_panel, 240, 0, folder, progress=lambda *told: seen.append(told)
+        toy_sampler,
+        Models(toy, toy_panel),
+        240,
+        0,
+        folder,
+        execution=Execution(progress=lambda *told: seen.append(told)),
     )
     assert seen == [("draw", 0, 0)]
     assert again.digests == material.digests
     with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
-        draw_material(toy_sampler, toy, toy_panel, 240, 1, folder)
+        draw_material(toy_sampler, Models(toy, toy_panel), 240, 1, folder)
 
 
 def test_bad_folders_are_refused_with_a_reason(material: AuditImages, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.compare.reference import MOST, Pool
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
@@ -17,7 +18,7 @@ from equipoise.measure.features.offline import PixelFeatures
 def pool(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path_factory: pytest.TempPathFactory
 ) -> Pool:
-    labels = collect(toy, toy_panel, 8000, 5, tmp_path_factory.mktemp("pool")).labels()
+    labels = collect(Models(toy, toy_panel), 8000, 5, tmp_path_factory.mktemp("pool")).labels()
     return Pool(toy, labels, 5, 300, JoinedFeatures([PixelFeatures()]))
 
 

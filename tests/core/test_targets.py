@@ -18,19 +18,19 @@ PRIOR = [0.1, 0.3, 0.2, 0.4]
     "text", ["uniform", "marginals: gender=female:3,male:1", "conditional: gender | age"]
 )
 def test_targets_are_distributions(text: str) -> None:
-    shares = parse_target(text, GROUPS, PRIOR).shares
+    shares = parse_target(text, GROUPS).resolve(PRIOR).shares
     assert shares.min() >= 0
     assert shares.sum() == pytest.approx(1)
 
 
 def test_marginals_hold_and_the_rest_is_uniform() -> None:
-    target = parse_target("marginals: gender=female:3,male:1", GROUPS)
+    target = parse_target("marginals: gender=female:3,male:1", GROUPS).resolve(None)
     assert np.allclose(GROUPS.marginal(target.shares, "gender"), [0.75, 0.25])
     assert np.allclose(GROUPS.marginal(target.shares, "age"), [0.5, 0.5])
 
 
 def test_conditional_balances_within_and_keeps_the_other_marginal() -> None:
-    shares = parse_target("conditional: gender | age", GROUPS, PRIOR).shares.reshape(2, 2)
+    shares = parse_target("conditional: gender | age", GROUPS).resolve(PRIOR).shares.reshape(2, 2)
     assert np.allclose(shares[0], shares[1])
     assert np.allclose(shares.sum(axis=0), [0.3, 0.7])
 
@@ -38,7 +38,7 @@ def test_conditional_balances_within_and_keeps_the_other_marginal() -> None:
 def test_conditional_keeps_a_third_attribute_given_within() -> None:
     grid = AttributeGrid((*GROUPS.attributes, Attribute("hat", ("no", "yes"))))
     prior = np.random.default_rng(0).dirichlet(np.ones(8))
-    target = parse_target("conditional: gender | age", grid, prior)
+    target = parse_target("conditional: gender | age", grid).resolve(prior)
     before, after = prior.reshape(2, 2, 2), target.shares.reshape(2, 2, 2)
     assert np.allclose(after.sum(axis=0), before.sum(axis=0))
     assert np.allclose(after[0], after[1])
@@ -57,8 +57,8 @@ def test_files_and_dicts_agree(tmp_path: Path) -> None:
     )
     wanted = [0.5, 0, 0.375, 0.125]
     assert np.allclose(Target.table(GROUPS, table).shares, wanted)
-    assert np.allclose(parse_target(str(tmp_path / "t.json"), GROUPS).shares, wanted)
-    assert np.allclose(parse_target(str(tmp_path / "t.csv"), GROUPS).shares, wanted)
+    assert np.allclose(parse_target(str(tmp_path / "t.json"), GROUPS).resolve(None).shares, wanted)
+    assert np.allclose(parse_target(str(tmp_path / "t.csv"), GROUPS).resolve(None).shares, wanted)
 
 
 def full(**changes: object) -> dict[str, object]:
@@ -100,9 +100,9 @@ def test_bad_text_is_named(text: str, said: str) -> None:
 
 def test_conditional_targets_need_two_attributes_and_the_prior() -> None:
     with pytest.raises(InputError, match="two different attributes"):
-        parse_target("conditional: gender | gender", GROUPS, PRIOR)
+        parse_target("conditional: gender | gender", GROUPS)
     with pytest.raises(InputError, match="must not be conditional where"):
-        parse_target("conditional: gender | age", GROUPS)
+        parse_target("conditional: gender | age", GROUPS).resolve(None)
 
 
 def test_huge_shares_do_not_overflow() -> None:

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError, StorageError
+from equipoise.core.progress import Execution
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import SHARD_ROWS, collect, shard_path
@@ -24,7 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_labels_are_the_truth_of_each_code(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    table = collect(toy, toy_panel, 3000, 7, tmp_path)
+    table = collect(Models(toy, toy_panel), 3000, 7, tmp_path)
     truth = toy.levels(toy.prior.codes(7, 0, 3000))
     columns = [toy.grid.attribute(name) for name in toy_panel.grid.names]
     assert np.array_equal(table.labels().levels, truth[:, columns])
@@ -35,7 +37,13 @@ def test_bytes_do_not_depend_on_the_number_of_workers(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     for workers in (1, 4):
-        collect(toy, toy_panel, 5000, 0, tmp_path / str(workers), workers=workers)
+        collect(
+            Models(toy, toy_panel),
+            5000,
+            0,
+            tmp_path / str(workers),
+            execution=Execution(workers=workers),
+        )
     assert contents(tmp_path / "1") == contents(tmp_path / "4")
 
 
@@ -44,20 +52,26 @@ def test_real_labels_do_not_depend_on_the_number_of_workers(
 ) -> None:
     panel = open_panel(["gender", "age", "smiling", "skin_tone"], dcgan)
     for workers in (1, 4):
-        collect(dcgan, panel, 300, 0, tmp_path / str(workers), workers=workers)
+        collect(
+            Models(dcgan, panel),
+            300,
+            0,
+            tmp_path / str(workers),
+            execution=Execution(workers=workers),
+        )
     assert contents(tmp_path / "1") == contents(tmp_path / "4")
 
 
 def test_a_longer_run_keeps_whole_shards_and_a_shorter_one_recomputes_nothing(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    collect(toy, toy_panel, SHARD_ROWS + 10, 0, tmp_path / "a")
-    longer = collect(toy, toy_panel, 2 * SHARD_ROWS + 5, 0, tmp_path / "a")
+    collect(Models(toy, toy_panel), SHARD_ROWS + 10, 0, tmp_path / "a")
+    longer = collect(Models(toy, toy_panel), 2 * SHARD_ROWS + 5, 0, tmp_path / "a")
     assert longer.computed == SHARD_ROWS + 5
-    shorter = collect(toy, toy_panel, 50, 0, tmp_path / "a")
+    shorter = collect(Models(toy, toy_panel), 50, 0, tmp_path / "a")
     assert shorter.computed == 0
     assert len(shorter.labels()) == 50
-    collect(toy, toy_panel, 2 * SHARD_ROWS + 5, 0, tmp_path / "b")
+    collect(Models(toy, toy_panel), 2 * SHARD_ROWS + 5, 0, tmp_path / "b")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
@@ -66,15 +80,16 @@ def test_a_killed_run_resumes_to_the_same_bytes(
 ) -> None:
     shards = 40
     n = shards * SHARD_ROWS
-    collect(toy, toy_panel, n, 0, tmp_path / "whole")
+    collect(Models(toy, toy_panel), n, 0, tmp_path / "whole")
     code = (
         "import sys; from pathlib import Path\n"
         "from equipoise.classifiers import open_panel\n"
+        "from equipoise.classifiers.models import Models\n"
         "from equipoise.labelling.collect import collect\n"
         "from equipoise.generators.toy import ToyGenerator\n"
         "toy = ToyGenerator()\n"
         "panel = open_panel(['smiling', 'skin_tone'], toy)\n"
-        f"collect(toy, panel, {n}, 0, Path(sys.argv[1]))\n"
+        f"collect(Models(toy, panel), {n}, 0, Path(sys.argv[1]))\n"
     )
     rng = np.random.default_rng(0)
     broken = tmp_path / "broken"
@@ -88,7 +103,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(
         assert process.wait() == -signal.SIGKILL, "it had ended before it could be killed"
     len_before = len(contents(broken))
     assert len_before < shards
-    resumed = collect(toy, toy_panel, n, 0, broken)
+    resumed = collect(Models(toy, toy_panel), n, 0, broken)
     assert resumed.computed == n - len_before * SHARD_ROWS
     assert contents(broken) == contents(tmp_path / "whole")
 
@@ -108,10 +123,10 @@ def test_a_full_disk_keeps_the_shards_and_the_run_goes_on(
     with pytest.raises(
         StorageError, match=r"labels-00002\.parquet must be writable.*No space left"
     ):
-        collect(toy, toy_panel, 4 * SHARD_ROWS, 0, tmp_path)
+        collect(Models(toy, toy_panel), 4 * SHARD_ROWS, 0, tmp_path)
     monkeypatch.undo()
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(contents(tmp_path))
-    assert collect(toy, toy_panel, 4 * SHARD_ROWS, 0, tmp_path).computed == 2 * SHARD_ROWS
+    assert collect(Models(toy, toy_panel), 4 * SHARD_ROWS, 0, tmp_path).computed == 2 * SHARD_ROWS
 
 
 @pytest.mark.parametrize("n", [0, -1])
@@ -119,40 +134,40 @@ def test_bad_n_is_named(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path, n: int
 ) -> None:
     with pytest.raises(InputError, match=f"n must be .* got {n}"):
-        collect(toy, toy_panel, n, 0, tmp_path)
+        collect(Models(toy, toy_panel), n, 0, tmp_path)
 
 
 def test_a_folder_of_another_run_is_refused(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    collect(toy, toy_panel, 100, 0, tmp_path)
+    collect(Models(toy, toy_panel), 100, 0, tmp_path)
     with pytest.raises(InputError, match="must be empty or hold labels of this run"):
-        collect(toy, toy_panel, 100, 1, tmp_path)
+        collect(Models(toy, toy_panel), 100, 1, tmp_path)
     with pytest.raises(InputError, match="must be empty or hold labels of this run"):
-        collect(ToyGenerator(entanglement=0.5), toy_panel, 100, 0, tmp_path)
+        collect(Models(ToyGenerator(entanglement=0.5), toy_panel), 100, 0, tmp_path)
 
 
 def test_a_damaged_shard_is_named(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    collect(toy, toy_panel, 100, 0, tmp_path)
+    collect(Models(toy, toy_panel), 100, 0, tmp_path)
     shard = shard_path(tmp_path, 0)
     shard.write_bytes(shard.read_bytes()[:-20])
     with pytest.raises(FileFormatError, match=r"labels-00000\.parquet must be a whole Parquet"):
-        collect(toy, toy_panel, 100, 0, tmp_path)
+        collect(Models(toy, toy_panel), 100, 0, tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_flipped_bit_is_noticed_or_harmless(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path, seed: int
 ) -> None:
-    good = collect(toy, toy_panel, 500, 0, tmp_path).labels()
+    good = collect(Models(toy, toy_panel), 500, 0, tmp_path).labels()
     content = bytearray(shard_path(tmp_path, 0).read_bytes())
     rng = np.random.default_rng(seed)
     content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
     shard_path(tmp_path, 0).write_bytes(content)
     try:
-        found = collect(toy, toy_panel, 500, 0, tmp_path).labels()
+        found = collect(Models(toy, toy_panel), 500, 0, tmp_path).labels()
     except (FileFormatError, InputError):
         return
     assert np.array_equal(found.levels, good.levels)
@@ -162,7 +177,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(
 def test_swapped_shards_are_noticed(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    table = collect(toy, toy_panel, 2 * SHARD_ROWS, 0, tmp_path)
+    table = collect(Models(toy, toy_panel), 2 * SHARD_ROWS, 0, tmp_path)
     one, other, spare = (
         tmp_path / name for name in ("labels-00000.parquet", "labels-00001.parquet", "x")
     )
@@ -179,7 +194,7 @@ def test_a_generator_with_wrong_images_is_named(
     images = toy.images
     monkeypatch.setattr(toy, "images", lambda codes: images(codes).astype(np.float32))
     with pytest.raises(ModelOutputError, match="must have dtype uint8, got float32"):
-        collect(toy, toy_panel, 10, 0, tmp_path)
+        collect(Models(toy, toy_panel), 10, 0, tmp_path)
     monkeypatch.setattr(toy, "images", lambda codes: images(codes)[:, :, :16])
     with pytest.raises(ModelOutputError, match=r"must have shape \(10, 3, 32, 32\)"):
-        collect(toy, toy_panel, 10, 0, tmp_path)
+        collect(Models(toy, toy_panel), 10, 0, tmp_path)

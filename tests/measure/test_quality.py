@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from equipoise.classifiers import open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
@@ -123,9 +124,9 @@ def test_other_features_or_labels_are_refused() -> None:
 def toy_quality(toy: ToyGenerator) -> Quality:
     panel = open_panel(["smiling", "skin_tone", "glasses"], toy)
     grid = AttributeGrid(panel.grid.attributes[:2])
+    models = Models(toy, panel)
     one, other = (
-        see_codes(toy, reject(toy, panel, grid, [60] * 6, seed), panel, PixelFeatures())
-        for seed in (1, 2)
+        see_codes(models, reject(models, grid, [60] * 6, seed), PixelFeatures()) for seed in (1, 2)
     )
     return quality_table(one, other, grid)
 

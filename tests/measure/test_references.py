@@ -5,8 +5,10 @@ import pytest
 from PIL import Image
 
 from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError, InsufficientLabelsError
+from equipoise.core.progress import Execution
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.features.offline import PixelFeatures
 from equipoise.measure.references import reject, see_codes, see_files
@@ -31,7 +33,7 @@ def test_a_folder_of_images_is_seen_as_the_codes_that_made_it(
         files.append(tmp_path / f"{i:03d}.png")
         Image.fromarray(image.transpose(1, 2, 0)).save(files[-1])
     one, other = (
-        see_codes(toy, codes, panel, PixelFeatures()),
+        see_codes(Models(toy, panel), codes, PixelFeatures()),
         see_files(files, panel, PixelFeatures()),
     )
     assert len(one) == 150
@@ -48,7 +50,9 @@ def test_files_may_differ_in_size_and_progress_is_told(
         files.append(tmp_path / f"{i}.png")
         Image.new("RGB", (side, side), (i, i, i)).save(files[-1])
     told: list[tuple[str, int, int]] = []
-    seen = see_files(files, panel, PixelFeatures(), progress=lambda *args: told.append(args))
+    seen = see_files(
+        files, panel, PixelFeatures(), execution=Execution(progress=lambda *args: told.append(args))
+    )
     assert len(seen) == 3
     assert told == [("quality", 1, 1)]
 
@@ -63,7 +67,7 @@ def test_a_reference_has_the_first_codes_of_each_cell(
     seed: int, toy: ToyGenerator, panel: ClassifierPanel, grid: AttributeGrid
 ) -> None:
     counts = [20, 5, 4, 10, 0, 3]
-    codes = reject(toy, panel, grid, counts, seed)
+    codes = reject(Models(toy, panel), grid, counts, seed)
     columns = [toy.grid.attribute(name) for name in grid.names]
 
     def cells(of: np.ndarray) -> np.ndarray:
@@ -79,18 +83,20 @@ def test_a_reference_has_the_first_codes_of_each_cell(
 def test_a_reference_does_not_depend_on_workers(
     toy: ToyGenerator, panel: ClassifierPanel, grid: AttributeGrid
 ) -> None:
-    one, two = (reject(toy, panel, grid, [9] * 6, 1, workers=w) for w in (1, 2))
+    one, two = (
+        reject(Models(toy, panel), grid, [9] * 6, 1, execution=Execution(workers=w)) for w in (1, 2)
+    )
     assert np.array_equal(one, two)
 
 
 def test_a_cell_that_does_not_fill_keeps_what_it_has_and_an_empty_one_is_named(
     toy: ToyGenerator, panel: ClassifierPanel, grid: AttributeGrid
 ) -> None:
-    assert len(reject(toy, panel, grid, [1000, 0, 0, 0, 0, 0], 0, most=500)) < 500
+    assert len(reject(Models(toy, panel), grid, [1000, 0, 0, 0, 0, 0], 0, most=500)) < 500
     with pytest.raises(
         InsufficientLabelsError, match=r"cell 'smiling=.*' of the reference must have an image"
     ):
-        reject(toy, panel, grid, [1] * 6, 0, most=3)
+        reject(Models(toy, panel), grid, [1] * 6, 0, most=3)
 
 
 @pytest.mark.parametrize("counts", [[1] * 5, [0] * 6, [1, 1, 1, 1, 1, -1]])
@@ -98,4 +104,4 @@ def test_counts_are_checked(
     counts: list[int], toy: ToyGenerator, panel: ClassifierPanel, grid: AttributeGrid
 ) -> None:
     with pytest.raises(InputError, match="counts must be 6 whole numbers"):
-        reject(toy, panel, grid, counts, 0)
+        reject(Models(toy, panel), grid, counts, 0)

@@ -6,7 +6,14 @@ from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
 from equipoise.core.targets import Target
-from equipoise.measure.representation import confuse, divergence, make_share, noise_floor, represent
+from equipoise.labelling.draws import LabelledDraws
+from equipoise.measure.representation import (
+    divergence,
+    make_share,
+    noise_floor,
+    represent,
+    summarise_confusion,
+)
 from equipoise.stats.intervals import exact_interval, simultaneous_intervals
 
 GROUPS = AttributeGrid((Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light"))))
@@ -127,7 +134,9 @@ def test_a_target_over_other_cells_is_refused() -> None:
 
 
 def test_confusion_counts_every_draw_once() -> None:
-    confusion = confuse(GROUPS, [0, 0, 1, 3, 3], [0, 1, 1, -1, 3])
+    labels = labels_of(np.vstack([GROUPS.levels, [[-1, -1]]])[[0, 1, 1, 4, 3]])
+    drawn = LabelledDraws(labels, np.array([0, 0, 1, 3, 3]))
+    confusion = summarise_confusion(GROUPS, drawn.confusion)
     assert confusion.counts.sum() == 5
     assert confusion.counts[3].tolist() == [0, 0, 0, 1, 1]
     assert [s.share for s in confusion.purity[:2]] == [0.5, 1.0]

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
@@ -136,7 +137,9 @@ def test_draws_to_be_verified_are_purer_and_kept_with_the_sampler(
     for one, other in ((sampler, back), (sampler.for_verified, back.for_verified)):
         assert np.array_equal(one.draw(300, 9).codes, other.draw(300, 9).codes)
     wanted = np.array([5, 0, 0, 0, 0, 5])
-    kept = np.concatenate([d.latents.codes for d in verified(back, toy, toy_panel, wanted, 4)])
+    kept = np.concatenate(
+        [d.latents.codes for d in verified(back, Models(toy, toy_panel), wanted, 4)]
+    )
     first = back.for_verified.draw(50, 4, cell=back.grid.cells[0]).codes
     assert (kept[:5, None] == first).all(axis=2).any(axis=1).all()
 

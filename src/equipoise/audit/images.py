@@ -11,12 +11,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import digest_of
-from equipoise.core.progress import Progress, no_progress
-from equipoise.generators.base import Generator
+from equipoise.core.progress import Execution
 from equipoise.labelling.image_files import read_image
 from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
@@ -121,20 +120,18 @@ class AuditImages:
 
 def draw_material(
     sampler: Sampler,
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     n: int,
     seed: int,
     folder: Path,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> AuditImages:
     """Draw verified images into a folder, or those that it lacks, and read them.
 
     Parameters
     ----------
-    sampler, generator, panel
+    sampler, models
         As for `equipoise.samplers.draw.verified`.
     n : int
         Images, shared among the cells by the sampler's target.
@@ -153,7 +150,13 @@ def draw_material(
         When the disk fails.
     """
     request = DrawRequest(n, seed, verified=True)
-    write_draws(sampler, generator, panel, request, folder, workers=workers, progress=progress)
+    write_draws(
+        sampler,
+        models,
+        request,
+        folder,
+        execution=execution,
+    )
     return read_material(folder)
 
 

@@ -12,6 +12,7 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
+from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
     from equipoise.audit.counterfactuals.folder import CounterfactualFolder
@@ -173,7 +174,9 @@ def audit_material(
     if drawn is None:
         return read_material(folder)
     place = out / "material"
-    return draw_material(*drawn, n, seed, place, workers=workers, progress=progress)
+    return draw_material(
+        *drawn, n, seed, place, execution=Execution(workers=workers, progress=progress)
+    )
 
 
 def _ladders(
@@ -191,17 +194,19 @@ def _ladders(
     from equipoise.audit.counterfactuals.search import make_counterfactuals
     from equipoise.methods.shift.hyperplanes import read_conditional
 
-    sampler, generator, panel = drawn
+    sampler, models = drawn
     varied = sampler.grid.attributes[sampler.grid.attribute(attribute)]
     normals = read_conditional(directions, varied)
-    identity = repr([sampler.digest, panel.digest, attribute, n, seed, normals.tobytes().hex()])
+    identity = repr(
+        [sampler.digest, models.panel.digest, attribute, n, seed, normals.tobytes().hex()]
+    )
     return keep_counterfactuals(
         out / "pairs",
         identity,
         lambda: make_counterfactuals(
             sampler,
-            generator,
-            panel,
+            models.generator,
+            models.panel,
             attribute,
             normals,
             n,

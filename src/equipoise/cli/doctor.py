@@ -60,7 +60,8 @@ def doctor(
         "batch_size": batch_size,
     }
     settings = make_settings(given)
-    opened, panel = open_models(settings)
+    models = open_models(settings)
+    opened, panel = models.generator, models.panel
     with bars() as progress:
         found = examine(opened, panel, out, settings, n, progress)
     for part in found.parts:

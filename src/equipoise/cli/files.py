@@ -74,7 +74,8 @@ def import_gmm(
 
     given = {"generator": generator, "attributes": attributes, "method": "mixture"}
     settings = make_settings(given)
-    opened, panel = open_models(settings)
+    models = open_models(settings)
+    opened, panel = models.generator, models.panel
     sampler = import_mixtures(source, opened, panel.grid, settings.to_dict())
     save_sampler(sampler, out)
     out_console.print(sampler.describe())

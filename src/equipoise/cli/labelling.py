@@ -117,18 +117,17 @@ def directions(
 
 def _label(settings: Settings, folder: Any) -> Any:
     """Open the models, and label what the run folder lacks; return both models and the table."""
+    from equipoise.core.progress import Execution
     from equipoise.labelling.collect import collect as run
     from equipoise.pipeline import open_models
 
-    opened, panel = open_models(settings)
+    models = open_models(settings)
     with bars() as progress:
         table = run(
-            opened,
-            panel,
+            models,
             settings.prior_n,
             settings.seed,
             folder.labels,
-            workers=settings.workers,
-            progress=progress,
+            execution=Execution(settings.workers, progress),
         )
-    return opened, panel, table
+    return models.generator, models.panel, table

@@ -12,6 +12,7 @@ from equipoise.cli.console import bars, print_caveats, print_table
 from equipoise.cli.options import Attributes, Classifiers, JsonFile
 from equipoise.cli.sampling import panel_of
 from equipoise.core.attributes import UNKNOWN_NAME
+from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
 
 label_app = typer.Typer(help="Labels by people, to correct for errors.", no_args_is_help=True)
@@ -64,7 +65,7 @@ def _answered(folder: Path, attributes: str | None, classifiers: list[str] | Non
     panel = panel_of(attributes, classifiers)
     print_caveats(out_console, panel.caveats)
     with bars(resumes=False) as progress:
-        return read_with_panel(folder, panel, progress=progress)
+        return read_with_panel(folder, panel, execution=Execution(progress=progress))
 
 
 @label_app.command("import")

@@ -11,6 +11,7 @@ from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import open_saved
+from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
     from equipoise.core.estimates import Estimate
@@ -64,7 +65,7 @@ def quality(
     given, more = answering(classifiers or (), saved.grid.names)
     if watch is None:
         refuse_flags("without --watch", {"classifier of other attributes": more or None})
-    sampler, generator, panel = open_saved(saved, device, given)
+    sampler, models = open_saved(saved, device, given)
     drift_panel = None
     if watch is not None:
         further = make_settings({"attributes": watch}).attributes
@@ -72,14 +73,16 @@ def quality(
         abstain = float(sampler.settings.get("abstain_below", 0.0))
         own = (*(given or sampler.settings.get("classifiers", ())), *more)
         drift_panel = open_panel(
-            tuple(names), generator, abstain_below=abstain, classifiers=tuple(dict.fromkeys(own))
+            tuple(names),
+            models.generator,
+            abstain_below=abstain,
+            classifiers=tuple(dict.fromkeys(own)),
         )
     files = picture_files(reference) if reference else []
     with bars(resumes=False) as progress:
         found = sampler_quality(
             sampler,
-            generator,
-            panel,
+            models,
             open_features(features, device=device or "cpu"),
             n,
             seed,
@@ -87,8 +90,7 @@ def quality(
             reference=files,
             source=None if reference is None else f"{len(files):,} files of {reference}",
             most=most,
-            workers=workers,
-            progress=progress,
+            execution=Execution(workers=workers, progress=progress),
         )
     columns = ("cell", "n", "reference", "Frechet", "at infinite n", "kernel x 1,000")
     rows = [

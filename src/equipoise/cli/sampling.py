@@ -22,15 +22,16 @@ from equipoise.cli.console import (
     refuse_flags,
 )
 from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonFile, Workers
+from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
 
 if TYPE_CHECKING:
     from equipoise.classifiers import ClassifierPanel
-    from equipoise.generators import Generator
+    from equipoise.classifiers.models import Models
     from equipoise.samplers.sampler import Sampler
 
-Opened: TypeAlias = "tuple[Sampler, Generator, ClassifierPanel]"
-"""A sampler, its generator, and the panel that its labels came from."""
+Opened: TypeAlias = "tuple[Sampler, Models]"
+"""A sampler with its generator and the panel that its labels came from."""
 
 
 @app.command()
@@ -70,18 +71,16 @@ def sample(
         more = ", and more for those that are refused" if verified else ""
         out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
         return
-    loaded, opened, panel = open_sampler(sampler, device, classifiers)
+    loaded, models = open_sampler(sampler, device, classifiers)
     kind = kind or format_of(out)
     with bars(resumes=kind == "folder") as progress:
         write_draws(
             loaded,
-            opened,
-            panel,
+            models,
             DrawRequest(n, seed, cell, verified),
             out,
             kind,
-            workers=workers,
-            progress=progress,
+            execution=Execution(workers=workers, progress=progress),
         )
     out_console.print(f"images   {out}")
 
@@ -150,11 +149,11 @@ def _measure_folder(
     from equipoise.measure.representation import check_comparable, represent
 
     panel = panel_of(attributes, classifiers)
-    wanted = None if target is None else parse_target(target, panel.grid)
+    wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     check_comparable(panel.grid, wanted, tolerance)
     files = picture_files(folder)
     with bars(resumes=False) as progress:
-        labels = label_files(files, panel, workers=workers, progress=progress)
+        labels = label_files(files, panel, execution=Execution(workers=workers, progress=progress))
     print_caveats(out_console, panel.caveats)
     return represent(labels, wanted, tolerance)
 
@@ -172,21 +171,20 @@ def _measure_sampler(
     from equipoise.core.targets import parse_target
     from equipoise.measure.sampler import measure_sampler
 
-    sampler, generator, panel = open_sampler(path, device, classifiers)
-    wanted = None if target is None else parse_target(target, panel.grid)
+    sampler, models = open_sampler(path, device, classifiers)
+    panel = models.panel
+    wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     print_caveats(out_console, panel.caveats)
     with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:
         return measure_sampler(
             sampler,
-            generator,
-            panel,
+            models,
             n,
             1 if seed is None else seed,
             Path(folder),
             target=wanted,
             tolerance=tolerance,
-            workers=workers,
-            progress=progress,
+            execution=Execution(workers=workers, progress=progress),
         )
 
 
@@ -214,10 +212,10 @@ def open_saved(saved: Sampler, device: str | None, classifiers: list[str] | None
 
     given = {"device": device, "classifiers": classifiers}
     settings = make_settings({**saved.settings, **{k: v for k, v in given.items() if v}})
-    generator, panel = open_models(settings)
-    sampler = saved.bound(generator)
-    sampler.check_panel(panel)
-    return sampler, generator, panel
+    models = open_models(settings)
+    sampler = saved.bound(models.generator)
+    sampler.check_panel(models.panel)
+    return sampler, models
 
 
 @app.command()
@@ -251,30 +249,33 @@ def plan(
     Example: `equipoise plan --attributes smiling,skin_tone --half-width 0.01 --gap 0.02`
     """
     from equipoise.core.files import write_json
+    from equipoise.core.labels import concatenate
     from equipoise.core.targets import parse_target
+    from equipoise.labelling.draws import LabelledDraws
     from equipoise.measure.plan import plan as make
     from equipoise.measure.plan import verified_calls
-    from equipoise.measure.representation import confuse
+    from equipoise.measure.representation import summarise_confusion
     from equipoise.samplers.draw import one_shot
 
     calls, speed = 1.0, None
     if sampler is not None:
-        loaded, generator, panel = open_sampler(sampler, device, classifiers)
+        loaded, models = open_sampler(sampler, device, classifiers)
         loaded = loaded.for_verified.even if verified else loaded
-        wanted = loaded.target if target is None else parse_target(target, panel.grid)
+        wanted = (
+            loaded.target if target is None else parse_target(target, loaded.grid).resolve(None)
+        )
         began, tried = time.perf_counter(), 1024
-        batches = list(one_shot(loaded, generator, panel, tried))
+        batches = list(one_shot(loaded, models, tried))
         speed = tried / (time.perf_counter() - began)
         if verified:
-            confusion = confuse(
-                loaded.grid,
-                np.concatenate([b.latents.requested for b in batches]),
-                np.concatenate([b.labels.cells for b in batches]),
-            )
+            labels = concatenate([batch.labels for batch in batches])
+            requested = np.concatenate([batch.latents.requested for batch in batches])
+            counts = LabelledDraws(labels, requested).confusion
+            confusion = summarise_confusion(loaded.grid, counts)
             calls = verified_calls([s.share for s in confusion.purity], wanted.shares)
     else:
         grid = panel_of(attributes, classifiers).grid
-        wanted = parse_target(target or "uniform", grid)
+        wanted = parse_target(target or "uniform", grid).resolve(None)
     found = make(
         wanted.shares,
         half_width=half_width,

@@ -123,7 +123,7 @@ def _models(
     flags = {"generator": generator, "abstain-below": abstain_below}
     refuse_flags("for a sampler, which brings its own", flags)
     drawn = open_sampler(what, device, classifiers)
-    return drawn, *drawn[1:]
+    return drawn, drawn[1].generator, drawn[1].panel
 
 
 def _dry_run(settings: SuperresSettings, name: str, grid: AttributeGrid) -> None:

@@ -10,9 +10,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.classifiers.models import Models
 from equipoise.compare.reference import Pool
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.labels import Labels
+from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.methods import FitContext, shift_sampler, tilt_sampler
@@ -110,8 +112,14 @@ class Case:
         sampler = self.tilt[0]
         began = time.perf_counter()
         counts = exact_counts(self.target, self.n)
-        panel, workers = self.context.panel, self.context.settings.workers
-        drawn = verified(sampler, self.generator, panel, counts, self.seed, workers=workers)
+        panel, workers = self.context.models.panel, self.context.settings.workers
+        drawn = verified(
+            sampler,
+            Models(self.generator, panel),
+            counts,
+            self.seed,
+            execution=Execution(workers=workers),
+        )
         codes, cells, calls = gather_codes(drawn)
         own = [codes[cells == k] for k in range(self.grid.size)]
         return own, calls / self.n, time.perf_counter() - began

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.labels import Labels
+from equipoise.core.progress import Execution
 from equipoise.generators.base import Generator
 from equipoise.measure.features.base import JoinedFeatures
 from equipoise.measure.references import Pictures, see_codes
@@ -80,7 +82,12 @@ class Pool:
         self, panel: ClassifierPanel, codes: NDArray[np.float32], workers: int | None = None
     ) -> Pictures:
         """Generate, label and featurise codes, batch by batch on all cores."""
-        return see_codes(self.generator, codes, panel, self.features, workers=workers)
+        return see_codes(
+            Models(self.generator, panel),
+            codes,
+            self.features,
+            execution=Execution(workers=workers),
+        )
 
     def pictures(self, panel: ClassifierPanel, workers: int | None = None) -> tuple[Pictures, ...]:
         """Return all references of a panel's cells as seen; made once a panel.

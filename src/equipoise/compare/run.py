@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, check_size
 from equipoise.compare.scores import score
 from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError, check_count
 from equipoise.core.files import storage, write_json, write_text
 from equipoise.core.labels import Labels
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
@@ -63,7 +64,7 @@ def run_case(
     progress("compare", len(BASELINES) - len(left), len(BASELINES))
     if not left:
         return results
-    panel, workers = case.context.panel, case.context.settings.workers
+    panel, workers = case.context.models.panel, case.context.settings.workers
     references = case.pool.pictures(panel, workers)
     for method in left:
         try:
@@ -114,13 +115,18 @@ def compare(
     check_count("pool", pool, "Pass --pool 100000.", least=2)
     if settings.target != "uniform":
         raise InputError("target", "must be uniform to compare", settings.target, "Leave it out.")
-    generator, panel = open_models(settings)
+    models = open_models(settings)
+    generator, panel = models.generator, models.panel
     check_size(settings.measure_n, panel.grid)
     workers = settings.workers
 
     def labels(n: int, seed: int, name: str) -> Labels:
         table = collect(
-            generator, panel, n, seed, folder / name, workers=workers, progress=progress
+            models,
+            n,
+            seed,
+            folder / name,
+            execution=Execution(workers=workers, progress=progress),
         )
         return table.labels()
 
@@ -156,8 +162,7 @@ def make_case(
 ) -> Case:
     """Return a case of labels of the prior and a uniform target; labels of draws go to `folder`."""
     context = FitContext(
-        pool.generator,
-        panel,
+        Models(pool.generator, panel),
         labels,
         Target.uniform(panel.grid),
         settings,
@@ -205,7 +210,7 @@ def _check_identity(case: Case, folder: Path) -> None:
         {
             "settings": case.context.settings.to_dict(),
             "generator": case.generator.digest,
-            "panel": case.context.panel.digest,
+            "panel": case.context.models.panel.digest,
             "pool": [case.pool.seed, len(case.pool.labels), case.pool.n],
             "features": case.pool.features.digest,
             "n": case.n,

@@ -65,7 +65,7 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
     The last reference is what rejection delivers, so it serves for the floor alone.
     """
     pool, workers = case.pool, case.context.settings.workers
-    drawn = pool.picture(case.context.panel, outcome.codes, workers)
+    drawn = pool.picture(case.context.models.panel, outcome.codes, workers)
     cells, size = drawn.labels.cells, case.grid.size
     known = np.bincount(cells[cells >= 0], minlength=size)
     shares = known / known.sum()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -254,17 +254,34 @@ def _parse_marginals(text: str, written: str) -> dict[str, dict[str, float]]:
     return marginals
 
 
-def parse_target(text: str, grid: AttributeGrid, prior: ArrayLike | None = None) -> Target:
+@dataclass(frozen=True)
+class TargetSpec:
+    """A target as a user wrote it, parsed, before the generator's own shares are known.
+
+    Attributes
+    ----------
+    text : str
+    needs_prior : bool
+        Whether it depends on the generator's own shares.
+    resolve : callable
+        From those shares, shape (K,), or None, to the `Target`. Raises `InputError` where they are
+        needed and not given.
+    """
+
+    text: str
+    needs_prior: bool
+    resolve: Callable[[ArrayLike | None], Target]
+
+
+def parse_target(text: str, grid: AttributeGrid) -> TargetSpec:
     """Read a target from the text that a user wrote; the module's docstring has the grammar.
 
     Parameters
     ----------
     text : str
         The target.
-    groups : AttributeGrid
+    grid : AttributeGrid
         Its cells.
-    prior : array_like of float, shape (K,), optional
-        Shares of the generator's own output, needed by a conditional target alone.
 
     Raises
     ------
@@ -277,25 +294,41 @@ def parse_target(text: str, grid: AttributeGrid, prior: ArrayLike | None = None)
     >>> grid = AttributeGrid(
     ...     (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light")))
     ... )
-    >>> parse_target("marginals: smiling=yes:3,no:1", grid).shares.tolist()
+    >>> parse_target("marginals: smiling=yes:3,no:1", grid).resolve(None).shares.tolist()
     [0.125, 0.125, 0.375, 0.375]
     """
     kind, _, rest = (part.strip() for part in text.partition(":"))
-    if text.strip() == "uniform":
-        return Target.uniform(grid)
-    if text.strip().endswith((".csv", ".json")):
-        return Target.table(grid, _read_table(Path(text.strip()), grid), text)
-    if kind == "marginals":
-        return Target.marginals(grid, _parse_marginals(rest, text), text)
     if kind == "conditional":
-        balanced, bar, within = (part.strip() for part in rest.partition("|"))
-        if not bar:
-            raise InputError(
-                "target",
-                "must be written as 'conditional: ATTRIBUTE | ATTRIBUTE'",
-                text,
-                "Write it as in 'conditional: gender | age'.",
-            )
+        return _parse_conditional(rest, grid, text)
+    if text.strip() == "uniform":
+        target = Target.uniform(grid)
+    elif text.strip().endswith((".csv", ".json")):
+        target = Target.table(grid, _read_table(Path(text.strip()), grid), text)
+    elif kind == "marginals":
+        target = Target.marginals(grid, _parse_marginals(rest, text), text)
+    else:
+        raise InputError(
+            "target",
+            "must be 'uniform', a .csv or .json file, 'marginals: ...' or 'conditional: A | B'",
+            text,
+            "See `equipoise balance --help`.",
+        )
+    return TargetSpec(text, False, lambda prior: target)
+
+
+def _parse_conditional(rest: str, grid: AttributeGrid, text: str) -> TargetSpec:
+    balanced, bar, within = (part.strip() for part in rest.partition("|"))
+    if not bar:
+        raise InputError(
+            "target",
+            "must be written as 'conditional: ATTRIBUTE | ATTRIBUTE'",
+            text,
+            "Write it as in 'conditional: gender | age'.",
+        )
+    # Wrong names fail now, not after images were paid for.
+    Target.conditional(grid, balanced, within, np.ones(grid.size), text)
+
+    def resolve(prior: ArrayLike | None) -> Target:
         if prior is None:
             raise InputError(
                 "target",
@@ -304,9 +337,5 @@ def parse_target(text: str, grid: AttributeGrid, prior: ArrayLike | None = None)
                 "Give a table of shares instead.",
             )
         return Target.conditional(grid, balanced, within, prior, text)
-    raise InputError(
-        "target",
-        "must be 'uniform', a .csv or .json file, 'marginals: ...' or 'conditional: A | B'",
-        text,
-        "See `equipoise balance --help`.",
-    )
+
+    return TargetSpec(text, True, resolve)

@@ -19,16 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, check_count
 from equipoise.core.files import atomic_path, storage
 from equipoise.core.labels import Labels, concatenate, from_table, to_columns
 from equipoise.core.parallel import ahead, batches, ordered_map
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
-from equipoise.generators.base import Generator, generate
+from equipoise.generators.base import generate
 
 SHARD_ROWS = 2048
 _IDENTITY = b"equipoise.identity"
@@ -72,23 +72,19 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def collect(
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     n: int,
     seed: int,
     folder: Path,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> LabelTable:
     """Label codes 0..n-1 of the prior's seed, or the part of them that the folder lacks.
 
     Parameters
     ----------
-    generator : Generator
-        Makes the images, and the codes by its prior.
-    panel : ClassifierPanel
-        Labels them.
+    models : Models
+        The generator gives the codes by its prior, and makes the images; the panel labels them.
     n : int
         How many codes, at least 1.
     seed : int
@@ -96,10 +92,8 @@ def collect(
     folder : Path
         Where the shards go; made when missing. A folder of another generator, panel or seed is
         refused.
-    workers : int, optional
-        Threads; all cores by default. The bytes of the shards do not depend on it.
-    progress : Progress
-        Told of images done.
+    execution : Execution
+        The bytes of the shards do not depend on it.
 
     Raises
     ------
@@ -119,44 +113,33 @@ def collect(
     >>> from equipoise.generators import open_generator
     >>> toy = open_generator("toy")
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     table = collect(toy, open_panel(["smiling"], toy), 100, 0, Path(folder))
+    ...     table = collect(Models(toy, open_panel(["smiling"], toy)), 100, 0, Path(folder))
     ...     len(table.labels())
     100
     """
     check_seed(seed)
 
     def codes(start: int, stop: int) -> NDArray[np.float32]:
-        return generator.prior.codes(seed, start, stop)
+        return models.generator.prior.codes(seed, start, stop)
 
-    return label_codes(
-        generator,
-        panel,
-        codes,
-        n,
-        folder,
-        source=f"prior, seed {seed}",
-        workers=workers,
-        progress=progress,
-    )
+    return label_codes(models, codes, n, folder, source=f"prior, seed {seed}", execution=execution)
 
 
 def label_codes(
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     codes: Callable[[int, int], NDArray[np.float32]],
     n: int,
     folder: Path,
     *,
     source: str,
     stage: str = "label",
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> LabelTable:
     """Label n codes of any source, as `collect` does those of the prior.
 
     Parameters
     ----------
-    generator, panel, n, folder, workers, progress
+    models, n, folder, execution
         As for `collect`.
     codes : callable
         `codes(start, stop)` returns those codes, shape (stop - start, dim), float32. It is called
@@ -164,9 +147,10 @@ def label_codes(
     source : str
         Names the source of the codes; a folder of another source is refused.
     stage : str
-        What `progress` is told.
+        Name of the stage for progress.
     """
     n = check_count("n", n, "Pass --n 10000.")
+    generator, panel, progress = models.generator, models.panel, execution.progress
     # Codes are made anew when labels are used, so a library that makes them otherwise must show.
     first = np.ascontiguousarray(codes(0, 1))
     identity = json.dumps(
@@ -199,7 +183,7 @@ def label_codes(
     )
     with (
         closing(ahead(work, generator.batch_size)) as made,
-        closing(ordered_map(label, made, workers)) as results,
+        closing(ordered_map(label, made, execution.workers)) as results,
     ):
         for number, start, stop in missing:
             parts: list[Labels] = []

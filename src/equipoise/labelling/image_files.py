@@ -19,7 +19,7 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import digest_of
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
 _DECODED = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -86,8 +86,7 @@ def label_files(
     files: list[Path],
     panel: ClassifierPanel,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> Labels:
     """Return the labels of image files; pictures may differ in size.
 
@@ -103,11 +102,11 @@ def label_files(
 
     parts: list[Labels] = []
     done = 0
-    with closing(ordered_map(label, batches(0, len(files), _BATCH), workers)) as results:
+    with closing(ordered_map(label, batches(0, len(files), _BATCH), execution.workers)) as results:
         for part in results:
             parts.append(part)
             done += len(part)
-            progress("measure", done, len(files))
+            execution.progress("measure", done, len(files))
     return concatenate(parts)
 
 

@@ -11,14 +11,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.seeds import check_seed
-from equipoise.generators.base import Generator, generate
+from equipoise.generators.base import generate
 from equipoise.labelling.image_files import equal_sizes, read_image
 from equipoise.measure.features.base import Features, read_features
 
@@ -62,8 +63,7 @@ def see(
     features: Features,
     *,
     stage: str = "quality",
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> Pictures:
     """Label and featurise the images of each item, in order.
 
@@ -78,7 +78,7 @@ def see(
         Reads the balanced attributes, and others whose drift is wanted.
     features : Features
     stage : str
-        What `progress` is told, with items done.
+        Name of the stage for progress, which counts items.
     """
 
     def one(item: Item) -> list[tuple[Labels, NDArray[np.float32]]]:
@@ -88,33 +88,30 @@ def see(
         raise InputError("images", "must be at least one", "none", "Draw some.")
     labels: list[Labels] = []
     rows: list[NDArray[np.float32]] = []
-    with closing(ordered_map(one, items, workers)) as results:
+    with closing(ordered_map(one, items, execution.workers)) as results:
         for done, parts in enumerate(results, 1):
             labels.extend(part[0] for part in parts)
             rows.extend(part[1] for part in parts)
-            progress(stage, done, len(items))
+            execution.progress(stage, done, len(items))
     return Pictures(
         np.concatenate(rows), concatenate(labels), features.name, features.digest, features.about
     )
 
 
 def see_codes(
-    generator: Generator,
+    models: Models,
     codes: NDArray[np.float32],
-    panel: ClassifierPanel,
     features: Features,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> Pictures:
     """Generate, label and featurise codes, shape (n, dim)."""
     return see(
-        lambda bounds: [generate(generator, codes[slice(*bounds)])],
-        batches(0, len(codes), generator.batch_size),
-        panel,
+        lambda bounds: [generate(models.generator, codes[slice(*bounds)])],
+        batches(0, len(codes), models.generator.batch_size),
+        models.panel,
         features,
-        workers=workers,
-        progress=progress,
+        execution=execution,
     )
 
 
@@ -123,8 +120,7 @@ def see_files(
     panel: ClassifierPanel,
     features: Features,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> Pictures:
     """Decode, label and featurise image files; pictures may differ in size.
 
@@ -138,21 +134,18 @@ def see_files(
         batches(0, len(files), _BATCH),
         panel,
         features,
-        workers=workers,
-        progress=progress,
+        execution=execution,
     )
 
 
 def reject(
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     grid: AttributeGrid,
     counts: Sequence[int] | NDArray[np.int64],
     seed: int,
     *,
     most: int = 1_000_000,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> NDArray[np.float32]:
     """Return codes of the prior's seed with the wanted counts of cells: the default reference.
 
@@ -161,9 +154,8 @@ def reject(
 
     Parameters
     ----------
-    generator : Generator
-    panel : ClassifierPanel
-        Reads the attributes of `grid`, and perhaps others.
+    models : Models
+        The panel reads the attributes of `grid`, and perhaps others.
     groups : AttributeGrid
         The balanced attributes.
     counts : sequence of int, shape (K,)
@@ -190,6 +182,7 @@ def reject(
         raise InputError(
             "counts", f"must be {grid.size} whole numbers, one a cell", counts, "Correct them."
         )
+    generator, panel = models.generator, models.panel
     left = wanted.copy()
 
     def one(bounds: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -197,14 +190,16 @@ def reject(
         return codes, panel.predict(generate(generator, codes)).restricted(grid).cells
 
     kept = []
-    with closing(ordered_map(one, batches(0, most, generator.batch_size), workers)) as results:
+    with closing(
+        ordered_map(one, batches(0, most, generator.batch_size), execution.workers)
+    ) as results:
         for codes, cells in results:
             take = np.zeros(len(codes), bool)
             for k in np.flatnonzero(left):
                 take[np.flatnonzero(cells == k)[: left[k]]] = True
             left -= np.bincount(cells[take], minlength=grid.size)
             kept.append(codes[take])
-            progress("reference", int(wanted.sum() - left.sum()), int(wanted.sum()))
+            execution.progress("reference", int(wanted.sum() - left.sum()), int(wanted.sum()))
             if not left.any():
                 break
     empty = np.flatnonzero((left == wanted) & (wanted > 0))

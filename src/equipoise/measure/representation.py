@@ -243,11 +243,8 @@ class Confusion:
     purity: tuple[Share, ...]
 
 
-def confuse(grid: AttributeGrid, requested: ArrayLike, achieved: ArrayLike) -> Confusion:
-    """Tabulate requested cells, shape (n,), against achieved cells, shape (n,), -1 for unknown."""
-    rows, columns = np.asarray(requested), np.asarray(achieved)
-    counts = np.zeros((grid.size, grid.size + 1), np.int64)
-    np.add.at(counts, (rows, columns), 1)
+def summarise_confusion(grid: AttributeGrid, counts: NDArray[np.int64]) -> Confusion:
+    """Return the confusion with each cell's purity from `LabelledDraws.confusion`, (K, K + 1)."""
     purity = tuple(
         make_share(name, int(counts[k, k]), int(counts[k].sum()))
         for k, name in enumerate(grid.cells)

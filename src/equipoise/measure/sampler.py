@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import check_count
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
-from equipoise.generators.base import Generator
-from equipoise.labelling.collect import label_codes
+from equipoise.labelling.draws import label_draws
 from equipoise.measure.features import Features
 from equipoise.measure.quality import Quality, quality_table
 from equipoise.measure.references import reject, see_codes, see_files
@@ -24,8 +24,8 @@ from equipoise.measure.representation import (
     Confusion,
     Representation,
     check_comparable,
-    confuse,
     represent,
+    summarise_confusion,
 )
 from equipoise.measure.verdict import TOLERANCE
 from equipoise.samplers.draw import exact_counts
@@ -50,17 +50,14 @@ class MeasuredSampler:
 
 def measure_sampler(
     sampler: Sampler,
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     n: int,
     seed: int,
     folder: Path,
     *,
     target: Target | None = None,
     tolerance: float = TOLERANCE,
-    stage: str = "measure",
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> MeasuredSampler:
     """Label n fresh draws and set them against the target.
 
@@ -68,10 +65,8 @@ def measure_sampler(
     ----------
     sampler : Sampler
         Draws the codes.
-    generator : Generator
-        The one that the sampler was made for.
-    panel : ClassifierPanel
-        Reads the sampler's attributes, in its order.
+    models : Models
+        The generator that the sampler was made for, and a panel of its attributes in its order.
     n, seed : int
         Draws 0..n-1 of the seed.
     folder : Path
@@ -80,8 +75,6 @@ def measure_sampler(
         What to compare with; the sampler's own by default.
     tolerance : float
         Departure of a share from its target that the verdict counts as met.
-    stage : str
-        What `progress` is told.
 
     Raises
     ------
@@ -91,24 +84,12 @@ def measure_sampler(
         When the panel reads other attributes, or in another order, the target has other cells, or
         the tolerance breaks its rule.
     """
-    sampler.check_models(generator, panel)
     wanted = target or sampler.target
     check_comparable(sampler.grid, wanted, tolerance)
-    table = label_codes(
-        generator,
-        panel,
-        lambda start, stop: sampler.draw(stop - start, seed, start=start).codes,
-        n,
-        folder,
-        source=f"sampler {sampler.digest}, seed {seed}",
-        stage=stage,
-        workers=workers,
-        progress=progress,
-    )
-    labels = table.labels()
+    drawn = label_draws(sampler, models, n, seed, folder, stage="measure", execution=execution)
     return MeasuredSampler(
-        represent(labels, wanted, tolerance),
-        confuse(sampler.grid, sampler.requested(n, seed), labels.cells),
+        represent(drawn.labels, wanted, tolerance),
+        summarise_confusion(sampler.grid, drawn.confusion),
     )
 
 
@@ -118,8 +99,7 @@ _REFERENCE_SEED = 2**58
 
 def sampler_quality(
     sampler: Sampler,
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     features: Features,
     n: int,
     seed: int,
@@ -128,18 +108,15 @@ def sampler_quality(
     reference: Sequence[Path] = (),
     source: str | None = None,
     most: int = 1_000_000,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> Quality:
     """Set n draws of a sampler against a reference of as many images.
 
     Parameters
     ----------
     sampler : Sampler
-    generator : Generator
-        The one that the sampler was made for.
-    panel : ClassifierPanel
-        Reads the sampler's attributes, in its order.
+    models : Models
+        The generator that the sampler was made for, and a panel of its attributes in its order.
     features : Features
     n, seed : int
         Draws 0..n-1 of the seed, one-shot.
@@ -163,38 +140,32 @@ def sampler_quality(
     InsufficientLabelsError
         When a wanted cell has no reference image.
     """
-    sampler.check_models(generator, panel)
+    sampler.check_models(models)
     check_count("n", n, "Pass --n 6000.")
-    reader = panel if drift_panel is None else drift_panel
+    read_by = models if drift_panel is None else Models(models.generator, drift_panel)
     if reference:
         told = source or f"{len(reference):,} files"
-        reference_images = see_files(
-            reference, reader, features, workers=workers, progress=progress
-        )
+        reference_images = see_files(reference, read_by.panel, features, execution=execution)
     else:
         named = (seed + _REFERENCE_SEED) % 2**63
         told = f"the generator's own images of each cell, by rejection (seed {named})"
         wanted = exact_counts(sampler.target, n)
         codes = reject(
-            generator,
-            panel,
+            models,
             sampler.grid,
             wanted,
             named,
             most=most,
-            workers=workers,
-            progress=progress,
+            execution=execution,
         )
-        reference_images = see_codes(
-            generator, codes, reader, features, workers=workers, progress=progress
-        )
+        reference_images = see_codes(read_by, codes, features, execution=execution)
         found = reference_images.labels.restricted(sampler.grid).cells
         short = np.flatnonzero(np.bincount(found, minlength=len(wanted)) < wanted)
         if len(short):
             names = "; ".join(sampler.grid.cells[k] for k in short)
             told += f"; among {most:,} codes too few of {names}, so pooled rows compare other mixes"
     parts = [draws.codes for draws in sampler.stream(n, seed, batch=1024)]
-    drawn = see_codes(
-        generator, np.concatenate(parts), reader, features, workers=workers, progress=progress
+    drawn = see_codes(read_by, np.concatenate(parts), features, execution=execution)
+    return quality_table(
+        drawn, reference_images, sampler.grid, source=told, workers=execution.workers
     )
-    return quality_table(drawn, reference_images, sampler.grid, source=told, workers=workers)

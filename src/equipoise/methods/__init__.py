@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes, Labels
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
-from equipoise.measure.sampler import measure_sampler
+from equipoise.labelling.draws import label_draws
 from equipoise.methods.calibration import Calibration, calibrate
 from equipoise.methods.shift.directions import fit_directions
 from equipoise.methods.shift.hyperplanes import Directions
@@ -103,25 +103,27 @@ class FitContext:
 
     Attributes
     ----------
-    generator : Generator
-    panel : ClassifierPanel
+    models : Models
     labels : Labels
         Of codes 0, 1, ... of the prior under the settings' seed.
     target : Target
     settings : Settings
     draws_folder : callable
         From a sampler's digest and a stage to the folder for labels of its draws.
-    progress : Progress
-        Told of each stage.
+    execution : Execution
     """
 
-    generator: Generator
-    panel: ClassifierPanel
+    models: Models
     labels: Labels
     target: Target
     settings: Settings
     draws_folder: Callable[[str, str], Path]
-    progress: Progress = no_progress
+    execution: Execution = Execution()
+
+    @property
+    def generator(self) -> Generator:
+        """The generator to balance."""
+        return self.models.generator
 
     @cached_property
     def directions(self) -> Directions:
@@ -134,18 +136,16 @@ class FitContext:
         settings, generator = self.settings, self.generator
         codes = generator.prior.codes(settings.seed, 0, len(self.labels))
         labelled = label_adaptively(
-            generator,
-            self.panel,
+            self.models,
             LabelledCodes.of_prior(codes, self.labels),
             self.target,
             settings.directed_n,
             seed=settings.seed,
             draws_folder=self.draws_folder,
-            workers=settings.workers,
-            progress=self.progress,
+            execution=self.execution,
         )
         known, seed = labelled.codes, settings.seed
-        latent = fit_latent(generator.stem, known, seed=seed, progress=self.progress)
+        latent = fit_latent(generator.stem, known, seed=seed, progress=self.execution.progress)
         fit = fit_tilt(generator, latent, known, self.target, beta=settings.beta, seed=seed)
         return UncalibratedTilt(labelled.account, latent.quality, fit)
 
@@ -173,7 +173,7 @@ def shift_sampler(context: FitContext) -> FitResult:
     mixtures: list[Mixture | None] = []
     shift: list[ShiftInfo | None] = []
     for k, share in enumerate(target.shares):
-        context.progress("shift", k, cells)
+        context.execution.progress("shift", k, cells)
         if share == 0:
             mixtures.append(None)
             shift.append(None)
@@ -189,7 +189,7 @@ def shift_sampler(context: FitContext) -> FitResult:
         )
         mixtures.append(fit_mixture(shifted.codes, settings.components, seed=settings.seed))
         shift.append(shifted.shift)
-    context.progress("shift", cells, cells)
+    context.execution.progress("shift", cells, cells)
     source = MixtureSource(tuple(mixtures))
     sampler = Sampler(
         GeneratorRef.of(context.generator),
@@ -197,7 +197,7 @@ def shift_sampler(context: FitContext) -> FitResult:
         target.shares,
         source,
         settings.to_dict(),
-        context.panel.digest,
+        context.models.panel.digest,
     )
     return FitResult(sampler, shift=tuple(shift))
 
@@ -222,12 +222,10 @@ def mixture_sampler(context: FitContext) -> FitResult:
     codes, cells, _ = gather_codes(
         verified(
             even,
-            context.generator,
-            context.panel,
+            context.models,
             exact_counts(Target(target.grid, even.weights), settings.mixture_n),
             settings.seed,
-            workers=settings.workers,
-            progress=context.progress,
+            execution=context.execution,
         )
     )
     mixtures = tuple(
@@ -247,25 +245,23 @@ def _even(context: FitContext, source: LatentSource) -> Sampler:
 def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Calibration]:
     """Measure a source's confusion on fresh draws, and weigh its cells to meet the target."""
     settings, target, even = context.settings, context.target, _even(context, source)
-    measured = measure_sampler(
+    drawn = label_draws(
         even,
-        context.generator,
-        context.panel,
+        context.models,
         settings.calibrate_n,
         (settings.seed + _CALIBRATION_SEED) % 2**63,
         context.draws_folder(even.digest, "calibrate"),
         stage="calibrate",
-        workers=settings.workers,
-        progress=context.progress,
+        execution=context.execution,
     )
-    calibration = calibrate(measured.confusion.counts, target, settings.seed)
+    calibration = calibrate(drawn.confusion, target, settings.seed)
     sampler = Sampler(
         even.generator,
         target,
         calibration.weights,
         source,
         settings.to_dict(),
-        context.panel.digest,
+        context.models.panel.digest,
     )
     return sampler, calibration
 

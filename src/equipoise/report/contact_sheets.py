@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.files import atomic_path
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import batches
@@ -100,8 +100,7 @@ def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint
 
 def write_pictures(
     run: RunFolder,
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     labels: Labels,
     seed: int,
     samplers: Mapping[str, Sampler],
@@ -118,7 +117,7 @@ def write_pictures(
     ) -> None:
         write_sheet(run.picture(name), images, marked=marked)
 
-    count = COLUMNS * ROWS
+    generator, count = models.generator, COLUMNS * ROWS
     write("prior", _images(generator, generator.prior.codes(seed, 0, count)))
     for k in range(labels.grid.size):
         found = np.flatnonzero(labels.cells == k)[:COLUMNS]
@@ -130,4 +129,4 @@ def write_pictures(
         for k in np.flatnonzero(sampler.target.shares).tolist():
             cell = sampler.grid.cells[k]
             images = _images(generator, sampler.draw(COLUMNS, seed, cell=cell).codes)
-            write(f"{name}-cell-{k}", images, panel.predict(images).cells != k)
+            write(f"{name}-cell-{k}", images, models.panel.predict(images).cells != k)

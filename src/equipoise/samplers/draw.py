@@ -17,13 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import ahead, ordered_map
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
-from equipoise.generators.base import Generator, generate
+from equipoise.generators.base import generate
 from equipoise.samplers.sampler import LatentBatch, Sampler
 
 ATTEMPTS = 200
@@ -63,8 +63,7 @@ Batches = GeneratorType[ImageBatch, None, None]
 
 def one_shot(
     sampler: Sampler,
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     n: int,
     seed: int = 0,
     *,
@@ -83,7 +82,8 @@ def one_shot(
     InputError
         When the panel reads other attributes, or in another order.
     """
-    sampler.check_models(generator, panel)
+    sampler.check_models(models)
+    generator, panel = models.generator, models.panel
 
     def make(draws: LatentBatch) -> ImageBatch:
         images = generate(generator, draws.codes)
@@ -126,15 +126,13 @@ def exact_counts(target: Target, n: int) -> NDArray[np.int64]:
 
 def verified(
     sampler: Sampler,
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     counts: Sequence[int] | NDArray[np.int64],
     seed: int = 0,
     *,
     start: Sequence[int] | NDArray[np.int64] | None = None,
     attempts: int = ATTEMPTS,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> Batches:
     """Yield images that came out as requested, exactly as many of each cell as wanted.
 
@@ -143,7 +141,7 @@ def verified(
 
     Parameters
     ----------
-    sampler, generator, panel
+    sampler, models
         The panel reads the sampler's attributes, in its order.
     counts : sequence of int, shape (K,)
         Wanted images of each cell; `exact_counts` gives those of a target.
@@ -153,8 +151,8 @@ def verified(
         First index to try in each cell; 0 by default.
     attempts : int
         Calls per wanted image after which a cell is given up.
-    progress : Progress
-        Told of kept images.
+    execution : Execution
+        Progress counts kept images.
 
     Raises
     ------
@@ -175,19 +173,18 @@ def verified(
         )
     first = np.zeros(grid.size, np.int64) if start is None else np.asarray(start)
     done, total = 0, int(wanted.sum())
-    progress("draw", done, total)
+    execution.progress("draw", done, total)
     for k in np.flatnonzero(wanted).tolist():
         have, calls, unspent = 0, 0, 0
         limit = max(attempts * int(wanted[k]), _LEAST_ATTEMPTS)
         batches = one_shot(
             sampler,
-            generator,
-            panel,
+            models,
             limit,
             seed,
             cell=grid.cells[k],
             start=int(first[k]),
-            workers=workers,
+            workers=execution.workers,
         )
         with closing(batches):
             for drawn in batches:
@@ -201,7 +198,7 @@ def verified(
                     kept = drawn.take(rows)
                     yield ImageBatch(kept.latents, kept.images, kept.labels, unspent)
                     have, done, unspent = have + len(rows), done + len(rows), 0
-                    progress("draw", done, total)
+                    execution.progress("draw", done, total)
                 if last:
                     break
         if have < wanted[k]:
@@ -266,11 +263,9 @@ class DrawJob:
     """A request with all that answers it."""
 
     sampler: Sampler
-    generator: Generator
-    panel: ClassifierPanel
+    models: Models
     request: DrawRequest
-    workers: int | None = None
-    progress: Progress = no_progress
+    execution: Execution = Execution()
 
     def nothing(self) -> ResumePoint:
         """Return what a fresh place holds."""
@@ -283,29 +278,26 @@ class DrawJob:
         if request.verified:
             yield from verified(
                 self.sampler,
-                self.generator,
-                self.panel,
+                self.models,
                 request.counts(self.sampler) - kept.counts,
                 request.seed,
                 start=kept.next_index,
-                workers=self.workers,
-                progress=self.progress,
+                execution=self.execution,
             )
             return
         done = kept.rows
-        self.progress("draw", done, request.n)
+        self.execution.progress("draw", done, request.n)
         if done == request.n:
             return
         for drawn in one_shot(
             self.sampler,
-            self.generator,
-            self.panel,
+            self.models,
             request.n - done,
             request.seed,
             cell=request.cell,
             start=done,
-            workers=self.workers,
+            workers=self.execution.workers,
         ):
             yield drawn
             done += len(drawn.images)
-            self.progress("draw", done, request.n)
+            self.execution.progress("draw", done, request.n)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, check_count
@@ -275,7 +276,7 @@ class Sampler:
                 f"Use it with {self.generator.name!r}, or make one for this generator.",
             )
 
-    def check_models(self, generator: Generator, panel: ClassifierPanel) -> None:
+    def check_models(self, models: Models) -> None:
         """Check that the generator is the sampler's own, and that the panel reads its cells.
 
         Cells are numbers, so a panel of the same attributes in another order would mistake them.
@@ -287,7 +288,8 @@ class Sampler:
         InputError
             When the panel reads other attributes or levels, or in another order.
         """
-        self.check_generator(generator)
+        self.check_generator(models.generator)
+        panel = models.panel
         if panel.grid != self.grid:
             raise InputError(
                 "attributes",

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.generators.toy import ToyGenerator
@@ -127,7 +128,7 @@ def test_images_of_anybody_are_read_by_the_panel(
 def test_what_drew_images_is_told_of_answers_of_the_same_panel_alone(
     toy: ToyGenerator, toy_panel: ClassifierPanel, toy_sampler: Sampler, tmp_path: Path
 ) -> None:
-    write_draws(toy_sampler, toy, toy_panel, DrawRequest(8), tmp_path)
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(8), tmp_path)
     told = read_metadata(tmp_path)
     assert toy_sampler.digest in told.draws
     assert told.panel == toy_panel.digest

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
@@ -35,10 +36,9 @@ def panel(toy: ToyGenerator) -> ClassifierPanel:
 def label(
     toy: ToyGenerator, panel: ClassifierPanel, prior: int, n: int, seed: int, folder: Path
 ) -> Labelled:
-    labels = collect(toy, panel, prior, seed, folder / f"prior-{prior}").labels()
+    labels = collect(Models(toy, panel), prior, seed, folder / f"prior-{prior}").labels()
     return label_adaptively(
-        toy,
-        panel,
+        Models(toy, panel),
         LabelledCodes.of_prior(toy.prior.codes(seed, 0, prior), labels),
         Target.uniform(panel.grid),
         n,

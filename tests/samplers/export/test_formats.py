@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from equipoise.classifiers import ClassifierPanel, open_panel
+from equipoise.classifiers.models import Models
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.progress import Execution
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
@@ -27,14 +29,14 @@ def test_a_panel_of_another_order_is_refused_before_a_file_is_made(
     panel = open_panel(["skin_tone", "smiling"], toy)
     for kind in FORMATS:
         with pytest.raises(InputError, match="attributes must be those of the sampler"):
-            write_draws(toy_sampler, toy, panel, DrawRequest(5), tmp_path / "out", kind)
+            write_draws(toy_sampler, Models(toy, panel), DrawRequest(5), tmp_path / "out", kind)
     assert not (tmp_path / "out").exists()
 
 
 def test_the_folder_holds_the_images_and_the_truth_of_each(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    write_draws(toy_sampler, toy, toy_panel, DrawRequest(300, seed=4), tmp_path)
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(300, seed=4), tmp_path)
     rows = rows_of(tmp_path)
     draws = toy_sampler.draw(300, 4)
     images = toy.images(draws.codes)
@@ -55,7 +57,7 @@ def test_the_folder_holds_the_images_and_the_truth_of_each(
 def test_a_stopped_folder_goes_on(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    write_draws(toy_sampler, toy, toy_panel, DrawRequest(600), tmp_path / "whole")
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(600), tmp_path / "whole")
 
     def stop(stage: str, done: int, total: int) -> None:
         if done >= 256:
@@ -63,12 +65,16 @@ def test_a_stopped_folder_goes_on(
 
     with pytest.raises(KeyboardInterrupt):
         write_draws(
-            toy_sampler, toy, toy_panel, DrawRequest(600), tmp_path / "broken", progress=stop
+            toy_sampler,
+            Models(toy, toy_panel),
+            DrawRequest(600),
+            tmp_path / "broken",
+            execution=Execution(progress=stop),
         )
     assert len(rows_of(tmp_path / "broken")) == 256
     with (tmp_path / "broken" / "metadata.csv").open("a") as table:
         table.write("images/000000256.png,0,25")
-    write_draws(toy_sampler, toy, toy_panel, DrawRequest(600), tmp_path / "broken")
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(600), tmp_path / "broken")
     one, other = ((tmp_path / r / "metadata.csv").read_bytes() for r in ("whole", "broken"))
     assert one == other
     assert len(list((tmp_path / "broken" / "images").iterdir())) == 600
@@ -78,7 +84,7 @@ def test_verified_counts_are_exact_and_go_on(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     request = DrawRequest(60, seed=2, verified=True)
-    write_draws(toy_sampler, toy, toy_panel, request, tmp_path / "whole")
+    write_draws(toy_sampler, Models(toy, toy_panel), request, tmp_path / "whole")
     rows = rows_of(tmp_path / "whole")
     assert all(row["requested"] == row["achieved"] for row in rows)
     counts = [sum(row["requested"] == cell for row in rows) for cell in toy_sampler.grid.cells]
@@ -89,9 +95,15 @@ def test_verified_counts_are_exact_and_go_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_draws(toy_sampler, toy, toy_panel, request, tmp_path / "broken", progress=stop)
+        write_draws(
+            toy_sampler,
+            Models(toy, toy_panel),
+            request,
+            tmp_path / "broken",
+            execution=Execution(progress=stop),
+        )
     assert 0 < len(rows_of(tmp_path / "broken")) < 60
-    write_draws(toy_sampler, toy, toy_panel, request, tmp_path / "broken")
+    write_draws(toy_sampler, Models(toy, toy_panel), request, tmp_path / "broken")
     assert rows_of(tmp_path / "broken") == rows
 
 
@@ -99,14 +111,16 @@ def test_one_cell_alone(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     cell = "smiling=yes, skin_tone=dark"
-    write_draws(toy_sampler, toy, toy_panel, DrawRequest(20, cell=cell), tmp_path)
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(20, cell=cell), tmp_path)
     assert {row["requested"] for row in rows_of(tmp_path)} == {cell}
 
 
 def test_npz_holds_the_same(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    out = write_draws(toy_sampler, toy, toy_panel, DrawRequest(300), tmp_path / "d.npz", "npz")
+    out = write_draws(
+        toy_sampler, Models(toy, toy_panel), DrawRequest(300), tmp_path / "d.npz", "npz"
+    )
     with np.load(out, allow_pickle=False) as stored:
         assert np.array_equal(stored["images"], toy.images(toy_sampler.draw(300, 0).codes))
         assert stored["index"].tolist() == list(range(300))
@@ -116,7 +130,9 @@ def test_npz_holds_the_same(
 def test_tar_pairs_images_with_json(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    out = write_draws(toy_sampler, toy, toy_panel, DrawRequest(5), tmp_path / "d.tar", "tar")
+    out = write_draws(
+        toy_sampler, Models(toy, toy_panel), DrawRequest(5), tmp_path / "d.tar", "tar"
+    )
     with tarfile.open(out) as archive:
         names = archive.getnames()
         assert names[:2] == ["000000000.png", "000000000.json"]
@@ -135,35 +151,37 @@ def test_bad_requests_are_named_before_anything_is_written(
         (DrawRequest(5, cell="smiling=yes"), "folder", "cell must name each of"),
     ]:
         with pytest.raises(InputError, match=said):
-            write_draws(toy_sampler, toy, toy_panel, request, out, kind)
+            write_draws(toy_sampler, Models(toy, toy_panel), request, out, kind)
     with pytest.raises(FileFormatError, match="must be of the generator"):
-        write_draws(toy_sampler, ToyGenerator(entanglement=0.1), toy_panel, DrawRequest(5), out)
+        write_draws(
+            toy_sampler, Models(ToyGenerator(entanglement=0.1), toy_panel), DrawRequest(5), out
+        )
     assert not out.exists()
 
 
 def test_a_folder_of_other_draws_is_refused(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
-    write_draws(toy_sampler, toy, toy_panel, DrawRequest(5), tmp_path / "a")
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(5), tmp_path / "a")
     with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
-        write_draws(toy_sampler, toy, toy_panel, DrawRequest(5, seed=1), tmp_path / "a")
+        write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(5, seed=1), tmp_path / "a")
     (tmp_path / "b" / "images").mkdir(parents=True)
     (tmp_path / "b" / "images" / "mine.png").write_text("mine")
     with pytest.raises(InputError, match=r"must be empty .* got other files"):
-        write_draws(toy_sampler, toy, toy_panel, DrawRequest(5), tmp_path / "b")
+        write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(5), tmp_path / "b")
     with pytest.raises(InputError, match=r"n must be at least what .* 5 images, got 3"):
-        write_draws(toy_sampler, toy, toy_panel, DrawRequest(3), tmp_path / "a")
+        write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(3), tmp_path / "a")
 
 
 def test_a_lost_image_is_made_again(
     toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     cells = ("smiling=yes, skin_tone=dark", "skin_tone=dark, smiling=yes")
-    write_draws(toy_sampler, toy, toy_panel, DrawRequest(20, cell=cells[0]), tmp_path)
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(20, cell=cells[0]), tmp_path)
     before = (tmp_path / "metadata.csv").read_bytes()
     lost = tmp_path / "images" / "000000007.png"
     content = lost.read_bytes()
     lost.unlink()
-    write_draws(toy_sampler, toy, toy_panel, DrawRequest(20, cell=cells[1]), tmp_path)
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(20, cell=cells[1]), tmp_path)
     assert lost.read_bytes() == content
     assert (tmp_path / "metadata.csv").read_bytes() == before

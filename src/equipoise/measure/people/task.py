@@ -26,7 +26,7 @@ from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, check_count
 from equipoise.core.files import atomic_path, storage, write_json
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.tables import read_rows, write_rows
 from equipoise.labelling.image_files import image_files, label_files, read_image
@@ -326,7 +326,7 @@ def choose(
 
 
 def read_with_panel(
-    folder: Path, panel: ClassifierPanel, *, progress: Progress = no_progress
+    folder: Path, panel: ClassifierPanel, *, execution: Execution = Execution()
 ) -> LabelledFolder:
     """Let a panel answer on every image below a folder.
 
@@ -338,7 +338,7 @@ def read_with_panel(
         When a file is no picture.
     """
     files = image_files(folder)
-    labels = label_files(files, panel, progress=progress)
+    labels = label_files(files, panel, execution=execution)
     names = tuple(path.relative_to(folder).as_posix() for path in files)
     draws = _draws(folder)
     own = parse_draws(draws).get("panel") == panel.digest

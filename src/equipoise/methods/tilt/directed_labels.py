@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes, Labels, concatenate
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
-from equipoise.generators.base import Generator
 from equipoise.labelling.collect import label_codes
 from equipoise.methods.tilt.fit import fit_proposal
 from equipoise.methods.tilt.fit_latent import fit_latent
@@ -89,22 +88,20 @@ class _Source:
 
 
 def label_adaptively(
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     prior: LabelledCodes,
     target: Target,
     n: int,
     *,
     seed: int,
     draws_folder: Callable[[str, str], Path],
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> Labelled:
     """Label n draws directed at the cells of positive target that lack labels.
 
     Parameters
     ----------
-    generator, panel
+    models
         As for `collect`.
     prior : LabelledCodes
         Labelled codes of the prior.
@@ -124,12 +121,12 @@ def label_adaptively(
     """
     labelled, sources, rounds = prior, list[_Source](), list[Round]()
     cells, wanted = target.grid.size, target.shares > 0
-    left = n
+    generator, left = models.generator, n
     while left > 0:
         have = _counts(labelled.labels)
         starving = bool((have[wanted] < ENOUGH).any()) and len(rounds) + 1 < _PARTS
         part = min(left, -(-n // _PARTS)) if starving else left
-        latent = fit_latent(generator.stem, labelled, seed=seed, progress=progress)
+        latent = fit_latent(generator.stem, labelled, seed=seed, progress=execution.progress)
         tilt = fit_proposal(generator, latent, labelled, target, seed)
         weights = _request_shares(have, wanted, len(prior) + n)
         sampler = Sampler(
@@ -142,15 +139,13 @@ def label_adaptively(
         own = (seed + (len(rounds) + 1) * _ROUND_SEED) % 2**63
         draws = sampler.draw(part, own)
         table = label_codes(
-            generator,
-            panel,
+            models,
             lambda start, stop, codes=draws.codes: codes[start:stop],  # type: ignore[misc]
             part,
             draws_folder(sampler.digest, "direct"),
             source=f"sampler {sampler.digest}, seed {own}",
             stage="direct",
-            workers=workers,
-            progress=progress,
+            execution=execution,
         )
         labels = table.labels()
         requested = np.bincount(draws.requested, minlength=cells)

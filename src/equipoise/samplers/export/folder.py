@@ -33,7 +33,7 @@ def write_folder(drawing: DrawJob, out: Path) -> None:
     wanted = json.dumps(
         {
             "sampler": sampler.digest,
-            "panel": drawing.panel.digest,
+            "panel": drawing.models.panel.digest,
             "seed": request.seed,
             "cell": cell,
             "verified": request.verified,

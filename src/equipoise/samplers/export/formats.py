@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.files import atomic_path, to_json
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.generators.base import Generator
 from equipoise.samplers.draw import DrawJob, DrawRequest, ImageBatch
 from equipoise.samplers.export.folder import write_folder
@@ -44,14 +44,12 @@ def format_of(out: Path) -> str:
 
 def write_draws(
     sampler: Sampler,
-    generator: Generator,
-    panel: ClassifierPanel,
+    models: Models,
     request: DrawRequest,
     out: Path,
     kind: str = "folder",
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> Path:
     """Write drawn images with their metadata.
 
@@ -60,7 +58,7 @@ def write_draws(
 
     Parameters
     ----------
-    sampler, generator, panel
+    sampler, models
         The panel reads the sampler's attributes from each image.
     request : DrawRequest
         What to draw.
@@ -94,15 +92,15 @@ def write_draws(
             f"the format {kind}",
             "Choose another --out, or --format.",
         )
-    sampler.check_models(generator, panel)
-    drawing = DrawJob(sampler, generator, panel, request, workers, progress)
+    sampler.check_models(models)
+    drawing = DrawJob(sampler, models, request, execution)
     sampler.draw(1, request.seed, cell=request.cell)  # A bad request fails before a file is made.
     if kind == "folder":
         write_folder(drawing, out)
         return out
     with closing(drawing.batches(drawing.nothing())) as drawn, atomic_path(out) as part:
         if kind == "npz":
-            _write_npz(drawn, generator, request, part)
+            _write_npz(drawn, models.generator, request, part)
         else:
             _write_tar(drawn, request, part)
     return out
