@@ -13,6 +13,7 @@ from equipoise.classifiers.models import Models
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution, Progress, no_progress
+from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import parse_target
 from equipoise.core.versions import versions
@@ -37,9 +38,6 @@ from equipoise.runs.record import (
 )
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import GeneratorRef, Sampler
-
-_MEASURE_SEED = 2**60
-"""Added to a run's seed for the draws that measure, of which nothing was learnt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +190,7 @@ def _measure(method: str, fit: FitResult, context: FitContext) -> Result:
         fit.sampler,
         context.models,
         settings.measure_n,
-        (settings.seed + _MEASURE_SEED) % 2**63,
+        child_seed(settings.seed, Stream.MEASURED_DRAWS),
         context.draws_folder(fit.sampler.digest, "measure"),
         execution=context.execution,
     )

@@ -1,10 +1,13 @@
+import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import equipoise
 from equipoise.core.errors import InputError
-from equipoise.core.seeds import BLOCK_ROWS, Stream, blocks, generator_for, normal_rows
+from equipoise.core.seeds import BLOCK_ROWS, Stream, blocks, child_seed, generator_for, normal_rows
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 3000])
@@ -36,8 +39,8 @@ def test_of_wide_rows_one_block_is_kept() -> None:
 
 def test_seeds_and_streams_differ() -> None:
     assert not np.array_equal(normal_rows(0, 0, 5, 3), normal_rows(1, 0, 5, 3))
-    assert not np.array_equal(normal_rows(0, 0, 5, 3), normal_rows(0, 0, 5, 3, Stream.TOY))
-    a, b = (generator_for(0, Stream.FIT, k).random() for k in (0, 1))
+    assert not np.array_equal(normal_rows(0, 0, 5, 3), normal_rows(0, 0, 5, 3, Stream.TOY_AXES))
+    a, b = (generator_for(0, Stream.LATENT_FOLDS, k).random() for k in (0, 1))
     assert a != b
 
 
@@ -56,3 +59,32 @@ def test_bad_seed_is_named(seed: object) -> None:
 def test_bad_rows_are_named() -> None:
     with pytest.raises(InputError, match=r"got \(5, 3\)"):
         normal_rows(0, 5, 3, 1)
+
+
+def test_no_stream_serves_two_modules() -> None:
+    """Two purposes that share a stream would draw the same numbers."""
+    source = Path(equipoise.__file__).parent
+    used: dict[str, set[str]] = {member.name: set() for member in Stream}
+    for path in source.rglob("*.py"):
+        for name in re.findall(r"\bStream\.([A-Z_]+)", path.read_text(encoding="utf-8")):
+            if path.name != "seeds.py" or name == "PRIOR":
+                used[name].add(path.relative_to(source).as_posix())
+    assert {name: files for name, files in used.items() if len(files) != 1} == {}
+
+
+def test_seeds_are_neither_offset_nor_global() -> None:
+    """A purpose is a stream; sums of seeds meet."""
+    forbidden = re.compile(r"seed\s*\+|2\s*\*\*\s*6[01]|default_rng\(seed|np\.random\.seed")
+    source = Path(equipoise.__file__).parent
+    found = [p.name for p in source.rglob("*.py") if forbidden.search(p.read_text("utf-8"))]
+    assert found == []
+
+
+def test_a_child_seed_is_its_own(seed: int = 3) -> None:
+    found = {
+        child_seed(seed, stream, key)
+        for stream in (Stream.MEASURED_DRAWS, Stream.DIRECTED_DRAWS)
+        for key in range(50)
+    }
+    assert len(found) == 100
+    assert all(0 <= child < 2**62 for child in found)

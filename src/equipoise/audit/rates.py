@@ -21,7 +21,6 @@ from equipoise.stats.group_gaps import Gap, against_rest, audit_library, largest
 from equipoise.stats.intervals import exact_interval
 
 _RESAMPLES = 999
-_STREAM = 9
 
 Levels = NDArray[np.int8]
 
@@ -239,7 +238,7 @@ def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) ->
     if len(values) == 1:
         return Estimate(float(values[0]), note="one value has no interval")
     rows = values.astype(np.float64)
-    rng = generator_for(seed, Stream.FIT, _STREAM, key)
+    rng = generator_for(seed, Stream.RATE_BOOTSTRAP, key)
     means = [rows[rng.integers(len(rows), size=len(rows))].mean() for _ in range(_RESAMPLES)]
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float(rows.mean()), float(low), float(high))

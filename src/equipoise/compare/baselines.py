@@ -15,6 +15,7 @@ from equipoise.compare.reference import Pool
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution
+from equipoise.core.seeds import Stream, child_seed, generator_for
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.methods import FitContext, shift_sampler, tilt_sampler
@@ -22,9 +23,6 @@ from equipoise.samplers.draw import exact_counts, gather_codes, verified
 from equipoise.samplers.mixture import MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.tilt import TiltSource
-
-_PRIOR_SEED = 2**60
-"""Added to a run's seed for draws of the prior, which are not those that were labelled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +125,7 @@ class Case:
     def draw(self, sampler: Sampler, fit: float, note: str = "") -> Outcome:
         """Draw n codes one-shot."""
         began = time.perf_counter()
-        draws = sampler.draw(self.n, (self.seed + 1) % 2**63)
+        draws = sampler.draw(self.n, child_seed(self.seed, Stream.COMPARED_DRAWS))
         seconds = (time.perf_counter() - began) * 1000 / self.n
         return Outcome(draws.codes, draws.requested, 1.0, fit, seconds, note)
 
@@ -146,7 +144,7 @@ class Case:
 def prior(case: Case) -> Outcome:
     """Draw from the generator as it is."""
     began = time.perf_counter()
-    codes = case.generator.prior.codes((case.seed + _PRIOR_SEED) % 2**63, 0, case.n)
+    codes = case.generator.prior.codes(child_seed(case.seed, Stream.COMPARED_PRIOR), 0, case.n)
     seconds = (time.perf_counter() - began) * 1000 / case.n
     return Outcome(codes, None, 1.0, 0.0, seconds)
 
@@ -164,7 +162,7 @@ def importance_resampling(case: Case) -> Outcome:
     cells = case.labels.cells[known]
     weights = case.target.shares[cells] / np.bincount(cells, minlength=case.grid.size)[cells]
     weights /= weights.sum()
-    rng = np.random.default_rng(case.seed)
+    rng = generator_for(case.seed, Stream.COMPARED_RESAMPLING)
     began = time.perf_counter()
     rows = known[rng.choice(len(cells), size=case.n, p=weights)]
     seconds = (time.perf_counter() - began) * 1000 / case.n

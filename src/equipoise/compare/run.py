@@ -17,6 +17,7 @@ from equipoise.core.errors import FileFormatError, InputError, InsufficientLabel
 from equipoise.core.files import storage, write_json, write_text
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution, Progress, no_progress
+from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
@@ -36,8 +37,6 @@ FEATURES = ("pixels", "age")
 
 _LARGEST = 2**20
 _IDENTITY = "case.txt"
-_POOL_SEED = 2**59
-"""Added to a run's seed for the codes of the references, which no method may learn from."""
 
 
 def run_case(
@@ -130,7 +129,7 @@ def compare(
         )
         return table.labels()
 
-    seed = (settings.seed + _POOL_SEED) % 2**63
+    seed = child_seed(settings.seed, Stream.COMPARED_POOL)
     joined = open_joined(features, generator, settings.device)
     reference = Pool(generator, labels(pool, seed, "pool"), seed, settings.measure_n, joined)
     learnt = labels(settings.n, settings.seed, "labels")

@@ -10,7 +10,7 @@ figures store the versions that made them, and labels also what the first code w
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 from functools import lru_cache
 from numbers import Integral
 
@@ -25,19 +25,54 @@ _WIDE = 4096
 """Values in a row from which on a block, of 16 MiB or more, is kept alone."""
 
 
+@unique
 class Stream(IntEnum):
-    """Purposes of randomness; two streams of one seed are independent."""
+    """Every purpose that randomness has; two streams of one seed are independent.
 
+    A number never changes once it is given: stored labels and samplers depend on it. A member is
+    used by one module alone (`tests/core/test_seeds.py` holds this).
+    """
+
+    # Codes and images
     PRIOR = 0
-    SHIFT = 1
-    REQUEST = 2
-    SOURCE = 3
-    SPLIT = 4
-    FIT = 5
-    TOY = 6
-    SEARCH = 7
-    CLASS = 8
-    NOISE = 9
+    PRIOR_CLASS = 1
+    NOISE_MAPS = 2
+    TOY_AXES = 3
+    RESTORATION_START = 4
+    # What a sampler draws
+    REQUEST = 10
+    TILT_CANDIDATES = 11
+    MIXTURE_CODES = 12
+    # How a sampler is fitted
+    SHIFT_CODES = 20
+    HYPERPLANE_HELD_OUT = 21
+    HYPERPLANE_ROWS = 22
+    MIXTURE_FIT = 23
+    LATENT_FOLDS = 24
+    DIRECTED_DRAWS = 25
+    PILOT_CODES = 26
+    PROPOSAL_SEARCH = 27
+    PREFILTER_FIT = 28
+    CALIBRATION_DRAWS = 29
+    CALIBRATION_POSTERIOR = 30
+    # What measures a sampler
+    MEASURED_DRAWS = 40
+    REFERENCE_CODES = 41
+    ANNOTATION_SAMPLE = 42
+    # Methods side by side
+    COMPARED_POOL = 50
+    COMPARED_PRIOR = 51
+    COMPARED_DRAWS = 52
+    COMPARED_RESAMPLING = 53
+    # Statistics
+    CRITICAL_VALUE = 60
+    MULTINOMIAL_TEST = 61
+    CORRECTION = 62
+    GAP_TEST = 63
+    PAIRED_TEST = 64
+    RATE_BOOTSTRAP = 65
+    DISTANCE_SHUFFLE = 66
+    SIMILARITY_BOOTSTRAP = 67
 
 
 def check_seed(seed: int) -> int:
@@ -64,6 +99,17 @@ def generator_for(seed: int, stream: Stream, *key: int) -> np.random.Generator:
     """
     sequence = np.random.SeedSequence(check_seed(seed), spawn_key=(int(stream), *key))
     return np.random.Generator(np.random.PCG64(sequence))
+
+
+def child_seed(seed: int, stream: Stream, *key: int) -> int:
+    """Return a seed of its own for one purpose and one key of a seed, in [0, 2**62).
+
+    Examples
+    --------
+    >>> child_seed(0, Stream.MEASURED_DRAWS) == child_seed(0, Stream.CALIBRATION_DRAWS)
+    False
+    """
+    return int(generator_for(seed, stream, *key).integers(2**62))
 
 
 def blocks(start: int, stop: int) -> list[tuple[int, slice]]:

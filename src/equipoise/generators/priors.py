@@ -103,7 +103,7 @@ class ClassNormal:
         """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
         normal = StandardNormal(self.normal_dim).codes(seed, start, stop)
         places = [
-            generator_for(seed, Stream.CLASS, block).random(rows.stop)[rows]
+            generator_for(seed, Stream.PRIOR_CLASS, block).random(rows.stop)[rows]
             for block, rows in blocks(start, stop)
         ]
         edges = np.cumsum(self.shares)

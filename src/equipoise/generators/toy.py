@@ -97,7 +97,7 @@ class ToyGenerator:
         self.prior = StandardNormal(dim)
         settings = [{a: dict(levels) for a, levels in shares.items()}, entanglement, curvature, dim]
         self.digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
-        basis = np.linalg.qr(generator_for(0, Stream.TOY).standard_normal((dim, dim)))[0].T
+        basis = np.linalg.qr(generator_for(0, Stream.TOY_AXES).standard_normal((dim, dim)))[0].T
         self._basis = basis
         self._correlation = np.full((count, count), entanglement) + np.eye(count) * (
             1 - entanglement

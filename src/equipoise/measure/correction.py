@@ -157,7 +157,7 @@ def correct(
     check_count("draws", draws, "Leave it out.", least=100)
     answers = answers.astype(np.int64)
     solve = _given_answer if given == "answer" else _given_truth
-    rng = generator_for(seed, Stream.FIT, 9)
+    rng = generator_for(seed, Stream.CORRECTION)
     if not answers.sum():
         found = _nothing(len(errors.levels), "there are no images")
     elif not errors.judged[answers > 0].sum() or not errors.counts.sum():

@@ -15,6 +15,7 @@ from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import check_count
 from equipoise.core.progress import Execution
+from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.labelling.draws import label_draws
 from equipoise.measure.features import Features
@@ -93,10 +94,6 @@ def measure_sampler(
     )
 
 
-_REFERENCE_SEED = 2**58
-"""Added to a seed for the reference's codes, which nothing was learnt from."""
-
-
 def sampler_quality(
     sampler: Sampler,
     models: Models,
@@ -147,7 +144,7 @@ def sampler_quality(
         told = source or f"{len(reference):,} files"
         reference_images = see_files(reference, read_by.panel, features, execution=execution)
     else:
-        named = (seed + _REFERENCE_SEED) % 2**63
+        named = child_seed(seed, Stream.REFERENCE_CODES)
         told = f"the generator's own images of each cell, by rejection (seed {named})"
         wanted = exact_counts(sampler.target, n)
         codes = reject(

@@ -81,7 +81,7 @@ def multinomial_test(counts: ArrayLike, target: ArrayLike) -> float:
             gammaln(n + 1) + (xlogy(outcomes, shares) - gammaln(outcomes + 1)).sum(axis=1)
         )
         return float(min(chances[_deviance(outcomes, shares) >= observed].sum(), 1.0))
-    drawn = generator_for(0, Stream.FIT, 8).multinomial(n, shares, size=_SIMULATIONS)
+    drawn = generator_for(0, Stream.MULTINOMIAL_TEST).multinomial(n, shares, size=_SIMULATIONS)
     as_far = int((_deviance(drawn, shares) >= observed).sum())
     return (1 + as_far) / (1 + _SIMULATIONS)
 

@@ -12,6 +12,7 @@ import numpy as np
 from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.progress import Execution
+from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
@@ -26,9 +27,6 @@ from equipoise.methods.tilt.fit_latent import LatentClassifierInfo, fit_latent
 from equipoise.samplers.draw import exact_counts, gather_codes, verified
 from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
-
-_CALIBRATION_SEED = 2**61
-"""Added to a run's seed for the draws that calibrate, which are not those that measure."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,7 +247,7 @@ def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Cal
         even,
         context.models,
         settings.calibrate_n,
-        (settings.seed + _CALIBRATION_SEED) % 2**63,
+        child_seed(settings.seed, Stream.CALIBRATION_DRAWS),
         context.draws_folder(even.digest, "calibrate"),
         stage="calibrate",
         execution=context.execution,

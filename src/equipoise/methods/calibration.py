@@ -92,7 +92,7 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
     weights[requested] = shares / rates
     weights /= weights.sum()
     # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
-    rng = generator_for(seed, Stream.FIT, 2)
+    rng = generator_for(seed, Stream.CALIBRATION_POSTERIOR)
     draws = np.zeros((_POSTERIOR_DRAWS, grid.size))
     for k in requested:
         draws += weights[k] * rng.dirichlet(counts[k] + 1 / grid.size, _POSTERIOR_DRAWS)[:, :-1]

@@ -112,7 +112,7 @@ def fit_mixture(
             "mixture", f"needs at least {least} codes", len(codes), "Give it more codes."
         )
     rows = codes.astype(np.float64)
-    state = int(generator_for(seed, Stream.FIT).integers(2**32))
+    state = int(generator_for(seed, Stream.MIXTURE_FIT).integers(2**32))
     best, criterion = None, np.inf
     # Its matrices are so small that threads cost several times what they give.
     with threadpool_limits(1):
@@ -155,7 +155,7 @@ class MixtureSource:
             assert mixture is not None, "the sampler checks requests"
             rows = np.flatnonzero(requested == k)
             codes[rows] = mixture.sample(
-                len(rows), generator_for(seed, Stream.SOURCE, *key, int(k))
+                len(rows), generator_for(seed, Stream.MIXTURE_CODES, *key, int(k))
             )
         return codes
 

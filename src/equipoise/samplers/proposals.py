@@ -186,12 +186,13 @@ def fit_prefilter(
     seed : int
         Of initial weights and order.
     """
-    held_out = generator_for(seed, Stream.SPLIT, 1).random(len(codes)) < _HELD_OUT
+    rng = generator_for(seed, Stream.PREFILTER_FIT)
+    held_out = rng.random(len(codes)) < _HELD_OUT
     fitted = np.flatnonzero(~held_out)
     targets = torch.from_numpy(np.exp(log_acceptance[fitted]).astype(np.float32))
     rows = torch.from_numpy(codes[fitted])
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(int(rng.integers(2**31)))
         network = nn.Sequential(
             nn.Linear(codes.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, targets.shape[1])
         )

@@ -191,7 +191,7 @@ class TiltSource:
         self, generator: Generator, cell: int, count: int, seed: int, key: Sequence[int]
     ) -> NDArray[np.float32]:
         """Return the first `count` codes that the cell accepts from the candidates of this key."""
-        rng = generator_for(seed, Stream.SOURCE, *key)
+        rng = generator_for(seed, Stream.TILT_CANDIDATES, *key)
         source = int(rng.integers(2**62))
         rate = self.acceptance[cell] / self.half_spaces.prior_mass()[cell]
         wanted = int(count / max(rate, 1e-9) * 1.1) + 64

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.estimates import CONFIDENCE, Estimate, around, jackknife_error
+from equipoise.core.seeds import Stream, generator_for
 
 Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -69,7 +70,7 @@ def frechet_extrapolated(one: ArrayLike, other: ArrayLike, seed: int = 0) -> Est
     one, other : array_like, shape (n, F) and (m, F)
         Samples in any order; they are shuffled by `seed`.
     """
-    rng = np.random.default_rng(seed)
+    rng = generator_for(seed, Stream.DISTANCE_SHUFFLE)
     x, y = (rng.permutation(np.asarray(rows, np.float64)) for rows in (one, other))
     least, dim = min(len(x), len(y)), x.shape[1]
     parts = min(_PARTS, least // (dim + 1))
@@ -202,7 +203,7 @@ def self_similarity(
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units = rows / np.where(lengths > 0, lengths, 1)
     own = np.square(units).sum(axis=1)
-    rng = np.random.default_rng(seed)
+    rng = generator_for(seed, Stream.SIMILARITY_BOOTSTRAP)
     means = []
     for start in range(0, _REPEATS, _AT_ONCE):
         size = min(_AT_ONCE, _REPEATS - start)

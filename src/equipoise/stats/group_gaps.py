@@ -25,7 +25,6 @@ ERROR = 1 - CONFIDENCE
 
 _SIMULATIONS = 9999
 _FEW = 5.0
-_STREAM = 8
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int 
     expected = trials * total / trials.sum()
     if min(expected.min(), (trials - expected).min()) >= _FEW:
         return float(chi2_contingency(table, correction=False).pvalue)
-    drawn = generator_for(seed, Stream.FIT, _STREAM).multivariate_hypergeometric(
+    drawn = generator_for(seed, Stream.GAP_TEST).multivariate_hypergeometric(
         trials, total, size=_SIMULATIONS
     )
     distance = ((drawn - expected) ** 2 / trials).sum(axis=1)

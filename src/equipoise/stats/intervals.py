@@ -139,7 +139,7 @@ def critical_value(counts: tuple[int, ...]) -> float:
     shares = found[found > 0] / n
     if len(shares) == 1:
         return 0.0
-    drawn = generator_for(0, Stream.FIT, 7).multinomial(n, shares, size=_SIMULATIONS) / n
+    drawn = generator_for(0, Stream.CRITICAL_VALUE).multinomial(n, shares, size=_SIMULATIONS) / n
     deviations = np.abs(drawn - shares) / np.sqrt(shares * (1 - shares) / n)
     level = CONFIDENCE if len(shares) == cells else CONFIDENCE + _OF_EMPTY
     level += 2 * np.sqrt(level * (1 - level) / _SIMULATIONS)

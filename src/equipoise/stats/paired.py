@@ -15,7 +15,6 @@ from equipoise.stats.group_gaps import ERROR
 from equipoise.stats.intervals import score_interval
 
 _SIMULATIONS = 9999
-_STREAM = 10
 
 
 def paired_difference(
@@ -111,7 +110,7 @@ def asymmetry(counts: ArrayLike, seed: int = 0) -> float:
     there, exchanged = there[found], exchanged[found]
     if not len(there):
         return 1.0
-    rng = generator_for(seed, Stream.FIT, _STREAM)
+    rng = generator_for(seed, Stream.PAIRED_TEST)
     drawn = rng.binomial(exchanged, 0.5, size=(_SIMULATIONS, len(exchanged)))
     reached = _bowker(drawn, exchanged) >= _bowker(there[None], exchanged) * (1 - 1e-9)
     return float((1 + reached.sum()) / (1 + _SIMULATIONS))

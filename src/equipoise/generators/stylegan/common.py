@@ -110,7 +110,7 @@ class OwnNoise:
         # + 0 makes -0 and 0, which are one value, one code.
         digests = [blake2b((row + 0).tobytes(), digest_size=8).digest() for row in codes]
         seeds = [int.from_bytes(digest, "big") >> 1 for digest in digests]
-        self._sources = [generator_for(seed, Stream.NOISE) for seed in seeds]
+        self._sources = [generator_for(seed, Stream.NOISE_MAPS) for seed in seeds]
 
     def __call__(self, noise: torch.Tensor) -> torch.Tensor:
         """Return noise for one layer, shape (n, 1, size, size)."""

@@ -313,7 +313,7 @@ def choose(
         )
     answers, stratum = np.unique(answered.levels, axis=0, return_inverse=True)
     stratum = stratum.reshape(-1)
-    rng = generator_for(seed, Stream.SPLIT, 9)
+    rng = generator_for(seed, Stream.ANNOTATION_SAMPLE)
     order = rng.permutation(len(stratum))
     if per_answer is None:
         rows = order[: check_count("at_random", at_random or 0, "Pass --at-random 400.")]

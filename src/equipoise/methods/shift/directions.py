@@ -78,7 +78,7 @@ def fit_directions(
         raise InputError(
             "multilevel", f"must be one of {', '.join(MULTILEVEL)}", multilevel, "Leave it out."
         )
-    part = generator_for(seed, Stream.SPLIT).random(len(codes))
+    part = generator_for(seed, Stream.HYPERPLANE_HELD_OUT).random(len(codes))
     testing, choosing = part < _TESTING, (part >= _TESTING) & (part < _TESTING + _CHOOSING)
     fractions = FRACTIONS if fraction is None else (fraction,)
     found = []
@@ -224,7 +224,7 @@ def _fit_plane(
 ) -> Hyperplane:
     """Fit the hyperplane between `positive` and the other known rows."""
     usable = data.fitting
-    rng = generator_for(seed, Stream.SPLIT, 1)
+    rng = generator_for(seed, Stream.HYPERPLANE_ROWS)
     rows = np.concatenate(
         [
             _most_confident(confidence, usable & positive, fraction, rng),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.seeds import Stream, generator_for
+from equipoise.core.seeds import Stream, child_seed
 from equipoise.generators.base import Prior, StandardNormal
 from equipoise.methods.shift.hyperplanes import Directions
 
@@ -158,7 +158,7 @@ def shift_codes(
         raise InputError("distance", "must be above 0", distance, "Pass --distance 3.")
     check_count("per_cell", per_cell, "Pass --per-cell 5000.")
     # Codes of their own, apart from the labelled ones of the same seed.
-    source = int(generator_for(seed, Stream.SHIFT).integers(2**62))
+    source = child_seed(seed, Stream.SHIFT_CODES)
     codes = prior.codes(source, cell * per_cell, (cell + 1) * per_cell)
     spread = _spread_of(prior)
     placements = [

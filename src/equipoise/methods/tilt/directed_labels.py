@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes, Labels, concatenate
 from equipoise.core.progress import Execution
+from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.labelling.collect import label_codes
 from equipoise.methods.tilt.fit import fit_proposal
@@ -31,8 +32,6 @@ ENOUGH = 20
 """Labelled codes of a cell below which it starves, and the rest of the labels go out in parts."""
 
 _PARTS = 3
-_ROUND_SEED = 2**55
-"""Added to a run's seed once a round."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def label_adaptively(
             tilt,
         )
         # Draws of one seed are alike whatever the tilt, so every round has its own.
-        own = (seed + (len(rounds) + 1) * _ROUND_SEED) % 2**63
+        own = child_seed(seed, Stream.DIRECTED_DRAWS, len(rounds))
         draws = sampler.draw(part, own)
         table = label_codes(
             models,

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.labels import LabelledCodes
-from equipoise.core.seeds import Stream, generator_for
+from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.methods.tilt.evidence import (
@@ -206,7 +206,7 @@ def fit_proposal(
 def _pilot_codes(generator: Generator, seed: int, size: int) -> NDArray[np.float32]:
     """Return fresh codes of the prior, fewer where they are wide."""
     size = min(size, max(_LEAST_PILOT, _PILOT_VALUES // generator.dim))
-    named = int(generator_for(seed, Stream.FIT, 4).integers(2**62))
+    named = child_seed(seed, Stream.PILOT_CODES)
     return generator.prior.codes(named, 0, size)
 
 

@@ -111,7 +111,7 @@ def fit_latent(
         When hardly any code has a known cell.
     """
     codes, labels, known = labelled.codes, labelled.labels, labelled.known
-    rng = generator_for(seed, Stream.FIT, 1)
+    rng = generator_for(seed, Stream.LATENT_FOLDS)
     folds = rng.integers(FOLDS, size=len(codes))
     if len(np.unique(folds[known])) < FOLDS:
         raise InsufficientLabelsError(

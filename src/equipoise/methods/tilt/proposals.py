@@ -82,7 +82,7 @@ def search_proposals(
     seed : int
         Of further codes.
     """
-    rng = generator_for(seed, Stream.FIT, 3)
+    rng = generator_for(seed, Stream.PROPOSAL_SEARCH)
     cells, size = len(wanted), len(codes)
     spaces = HalfSpaces.unrestricted(cells, codes.shape[1])
     parts, evaluated, own = [codes], [log_acceptance], [np.arange(size)] * cells

@@ -85,7 +85,10 @@ class Pulse:
                 "Take images of that size, or another --generator.",
             )
         start = np.concatenate(
-            [normal_rows(seed, i, i + 1, self._generator.dim, Stream.SEARCH) for i in index]
+            [
+                normal_rows(seed, i, i + 1, self._generator.dim, Stream.RESTORATION_START)
+                for i in index
+            ]
         )
         device = torch.device(self._generator.device)
         codes = torch.from_numpy(start).to(device)
