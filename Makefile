@@ -53,5 +53,5 @@ bench: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	rm -rf docs/gallery docs/reference/generated docs/reference/names.rst
+	rm -rf docs/gallery docs/reference/generated docs/reference/public-names.rst
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -34,6 +34,8 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_*", "gallery/**/*.ipynb", "gallery/**/*.py", "pictures/*.py"]
 templates_path = ["_templates"]
 nitpicky = False
+# Two hyphens are those of an option.
+smartquotes = False
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -52,6 +54,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "write_computation_times": False,
     "show_signature": False,
+    "capture_repr": (),
     "remove_config_comments": True,
     "min_reported_time": 1,
     # One failing example fails the build, after all others have run.
@@ -68,6 +71,7 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": "Equipoise"},
     "navbar_align": "left",
+    "header_links_before_dropdown": 8,
     "show_prev_next": True,
     "show_toc_level": 2,
     "navigation_with_keys": False,

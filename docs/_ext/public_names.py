@@ -1,7 +1,7 @@
 """Writes the page of the public names, from the package itself.
 
 The names are those of `equipoise.__all__`, grouped by the package that defines them, and the
-protocols that users implement. The page is `reference/names.rst`; autosummary makes the rest from
+protocols that users implement. The page is `reference/public-names.rst`; autosummary makes the rest from
 the docstrings. Neither is kept in the repository.
 """
 
@@ -74,7 +74,7 @@ def page() -> str:
 
 
 def _write(app: Any, config: Any) -> None:
-    path = Path(app.srcdir) / "reference" / "names.rst"
+    path = Path(app.srcdir) / "reference" / "public-names.rst"
     text = page()
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")

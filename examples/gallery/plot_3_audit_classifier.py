@@ -12,7 +12,6 @@ faces. Nothing else is wrong with it. The audit should find the fault and the ce
 # An audit needs as many images of each cell, with attributes that were verified. Any sampler will
 # do; here it is one of the method ``shift``, which is fitted in a second or two. Verified draws
 # keep only images that came out as requested. The two commands are given as on a command line.
-import os
 import shlex
 import tempfile
 import zlib
@@ -29,10 +28,9 @@ from equipoise.cli import app
 from equipoise.report.contact_sheets import contact_sheet
 
 folder = Path(tempfile.mkdtemp())
-os.chdir(folder)
 for command in (
-    "balance --generator toy --method shift --n 2000 --per-cell 500 --measure-n 500 --out run",
-    "sample run/sampler.safetensors --verified --n 1200 --out images",
+    f"balance --generator toy --method shift --n 2000 --per-cell 500 --out {folder}/run",
+    f"sample {folder}/run/sampler.safetensors --verified --n 1200 --out {folder}/images",
 ):
     app(shlex.split(command), standalone_mode=False)
 

@@ -15,7 +15,6 @@ people are simulated, so that the corrected shares can be compared with the trut
 # files, and a ``metadata.csv`` with the classifier's answers and probabilities.
 import csv
 import json
-import os
 import shlex
 import tempfile
 from pathlib import Path
@@ -42,9 +41,9 @@ erring = ToyClassifier(
 images = generator.images(generator.prior.codes(seed=3, start=0, stop=3000))
 answers = erring.predict(images)
 
-os.chdir(tempfile.mkdtemp())
-Path("images").mkdir()
-with open("images/metadata.csv", "w", newline="") as file:
+folder = Path(tempfile.mkdtemp())
+(folder / "images").mkdir()
+with open(folder / "images" / "metadata.csv", "w", newline="") as file:
     columns = ["file_name"]
     for attribute in erring.attributes:
         columns += [attribute.name, *(f"{attribute.name}.p.{x}" for x in attribute.levels)]
@@ -52,7 +51,7 @@ with open("images/metadata.csv", "w", newline="") as file:
     table.writerow(columns)
     for i, image in enumerate(images):
         name = f"{i:04d}.png"
-        Image.fromarray(image.transpose(1, 2, 0)).save(f"images/{name}")
+        Image.fromarray(image.transpose(1, 2, 0)).save(folder / "images" / name)
         row = [name]
         for attribute, answer in zip(erring.attributes, answers, strict=True):
             row += [attribute.levels[answer.levels[i]], *answer.probabilities[i]]
@@ -63,10 +62,11 @@ with open("images/metadata.csv", "w", newline="") as file:
 # ---------------------
 # ``label export`` chooses images of each answer of the classifier, by chance, gives them new names,
 # and hides what the classifier answered.
-app(shlex.split("label export images --per-answer 60 --out to_label"), standalone_mode=False)
+command = f"label export {folder}/images --per-answer 60 --out {folder}/to_label"
+app(shlex.split(command), standalone_mode=False)
 
 _, axes = plt.subplots(figsize=(8, 6.6))
-axes.imshow(Image.open("to_label/sheets/sheet-001.png"))
+axes.imshow(Image.open(folder / "to_label" / "sheets" / "sheet-001.png"))
 axes.set_axis_off()
 
 # %%
@@ -76,11 +76,11 @@ axes.set_axis_off()
 rng = np.random.default_rng(0)
 for rater in ("anna", "ben"):
     with (
-        open("to_label/to_label.csv", newline="") as empty,
-        open(f"{rater}.csv", "w", newline="") as filled,
+        open(folder / "to_label" / "to_label.csv", newline="") as empty,
+        open(folder / f"{rater}.csv", "w", newline="") as filled,
     ):
         rows = list(csv.DictReader(empty))
-        shown = np.stack([Image.open(f"to_label/{row['image']}") for row in rows])
+        shown = np.stack([Image.open(folder / "to_label" / row["image"]) for row in rows])
         truth = exact.predict(shown.transpose(0, 3, 1, 2)).levels
         table = csv.DictWriter(filled, ["image", *attributes])
         table.writeheader()
@@ -89,19 +89,20 @@ for rater in ("anna", "ben"):
                 slip = rng.random() < 0.02
                 row[attribute.name] = attribute.levels[(level + slip) % len(attribute.levels)]
             table.writerow(row)
-print(Path("anna.csv").read_text()[:80])
+print((folder / "anna.csv").read_text()[:80])
 
 # %%
 # The corrected shares
 # --------------------
 # ``label import`` prints how far the raters agree, the error matrix of each attribute and of the
 # cells, and counted shares beside corrected ones.
-command = "label import to_label anna.csv ben.csv --json corrected.json"
+tables = f"{folder}/anna.csv {folder}/ben.csv"
+command = f"label import {folder}/to_label {tables} --json {folder}/corrected.json"
 app(shlex.split(command), standalone_mode=False)
 
 # %%
 # The last correction is that of the cells:
-shares = json.loads(Path("corrected.json").read_text())["corrections"][-1]["shares"]
+shares = json.loads((folder / "corrected.json").read_text())["corrections"][-1]["shares"]
 rows = np.arange(len(shares))
 _, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
 for offset, name, found in (
@@ -123,6 +124,6 @@ axes.xaxis.set_major_formatter("{x:.0%}")
 axes.legend(frameon=False)
 
 # %%
-# Counting with the erring classifier is wrong by several intervals: its intervals know the noise of
+# The counted shares of some cells are wrong by more than their intervals, which know the noise of
 # sampling alone. The corrected intervals are wider and hold the truth. More judged images make them
-# shorter; more counted images do not.
+# shorter; more counted images do so only a little.
