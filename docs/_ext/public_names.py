@@ -1,8 +1,8 @@
 """Writes the page of the public names, from the package itself.
 
 The names are those of `equipoise.__all__`, grouped by the package that defines them, and the
-protocols that users implement. The page is `reference/public-names.rst`; autosummary makes the rest from
-the docstrings. Neither is kept in the repository.
+protocols that users implement. The page is `reference/public-names.rst`; autosummary makes the rest
+from the docstrings. Neither is kept in the repository.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ run = balance(settings, folder)
 # %%
 # What came out
 # -------------
-# Each share has an interval that holds together with those of all other cells at 95 %. The dashed
+# Each share has an interval that holds together with those of all other cells at 95%. The dashed
 # line is the target, one sixth.
 before = run.record.prior.cells
 after = run.record.results[0].representation.cells

@@ -79,7 +79,7 @@ for check in found.checks:
 # %%
 # The gap between cells is the planted one. The gaps between levels of one attribute are its traces:
 # the faulty cell is one of the dark cells and one of the smiling cells. Error rates by cell, each
-# with its exact 95 % interval:
+# with its exact 95% interval:
 rates = {group.name: group.error.estimate for group in found.breakdowns[0].groups}
 _, axes = plt.subplots(figsize=(8, 2.8), layout="constrained")
 for row, rate in enumerate(rates.values()):
