@@ -25,7 +25,7 @@ codes = generator.prior.codes(seed=0, start=0, stop=48)
 
 def show(images):
     """Show images in rows of 16."""
-    _, axes = plt.subplots(figsize=(8, 2.2))
+    _, axes = plt.subplots(figsize=(8, 1.6), layout="constrained")
     axes.imshow(contact_sheet(images, columns=16))
     axes.set_axis_off()
 

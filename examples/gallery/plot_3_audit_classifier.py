@@ -91,9 +91,9 @@ axes.xaxis.set_major_formatter("{x:.0%}")
 axes.set_xlabel("wrong answers on smiling")
 
 # %%
-# Images of the worst cell, as the audit draws them:
+# The first images of the worst cell:
 worst = max(rates, key=lambda name: rates[name].value)
 rows = np.flatnonzero(images.cells == panel.grid.index(worst))[:16].tolist()
-_, axes = plt.subplots(figsize=(8, 0.8))
+_, axes = plt.subplots(figsize=(8, 0.6), layout="constrained")
 axes.imshow(contact_sheet(images.images(rows), columns=16))
 axes.set_axis_off()

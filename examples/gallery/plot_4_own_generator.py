@@ -103,7 +103,7 @@ print(f"KL to the target {before.kl:.3f} -> {after.kl:.4f} (floor {after.kl_floo
 # %%
 # Above as it is, below balanced:
 codes = generator.prior.codes(seed=0, start=0, stop=32)
-_, axes = plt.subplots(2, figsize=(8, 2.6))
+_, axes = plt.subplots(2, figsize=(8, 2.4), layout="constrained")
 axes[0].imshow(contact_sheet(generator.images(codes), columns=16))
 axes[1].imshow(contact_sheet(generator.images(run.sampler.draw(32, seed=1).codes), columns=16))
 for one in axes:
