@@ -1,4 +1,4 @@
-"""The guide's example of one's own generator and classifier runs as it stands."""
+"""The tutorial's example of one's own generator and classifier runs as it stands."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def test_the_example_runs(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "guide.md").read_text()
+    text = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
     code = code.replace("n=3000", "n=3000, calibrate_n=600, measure_n=300")
     code = code.replace("balance(Settings", "done = balance(Settings")
