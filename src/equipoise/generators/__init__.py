@@ -28,7 +28,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     ----------
     name : str
         One of `NAMES`; a name that an installed package offers; or an address, as
-        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.pt2", "faces.onnx#z",
+        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.onnx#z",
         "diffusers:folder", or "module:object" for one of your own. docs/generators/README.md tells
         their options.
     device : str
@@ -91,7 +91,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     raise InputError(
         "generator",
         f"must be one of {', '.join(NAMES)}, or stylegan2:, stylegan3: or torchscript: and a file, "
-        "diffusers: and a folder, an .onnx or .pt2 file, or module:object",
+        "diffusers: and a folder, an .onnx file, or module:object",
         name,
         "Correct the name.",
     )

@@ -1,7 +1,6 @@
-"""Addresses of generators: "family:file?key=value&key=value", or module:object before the mark.
+"""Addresses of generators: "family:file?key=value&key=value", or "module:object?key=value".
 
-"faces.onnx#z?key=value" is short for "onnx:faces.onnx?input=z&key=value", and "faces.pt2" for
-"torchexport:faces.pt2".
+"faces.onnx#z?key=value" is short for "onnx:faces.onnx?input=z&key=value".
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 from equipoise.core.errors import InputError
 
 _ONNX = re.compile(r"(onnx:)?(?P<file>[^?#]+\.onnx)(#(?P<input>[^?#&=]+))?(\?(?P<query>.*))?")
-_PT2 = re.compile(r"[^?#:]+\.pt2(\?.*)?")
+_PT2 = re.compile(r"[^?#]+\.pt2(\?.*)?")
 _REMEDY = 'Write it as "stylegan2:faces.pkl?space=w&truncation=1".'
 
 
@@ -37,7 +36,12 @@ class Address:
 
 
 def expand_shorthand(text: str) -> str:
-    """Return the long form of an address that names a file by its ending; others as they are.
+    """Return the long form of an address that names an ONNX file by its suffix; others unchanged.
+
+    Raises
+    ------
+    InputError
+        When the file is one of torch.export (.pt2), which Equipoise does not read.
 
     Examples
     --------
@@ -45,7 +49,14 @@ def expand_shorthand(text: str) -> str:
     'onnx:faces.onnx?input=z&stem=hidden'
     """
     if _PT2.fullmatch(text):
-        return f"torchexport:{text}"
+        raise InputError(
+            "generator",
+            "must be an ONNX or TorchScript file; torch.export files (.pt2) are not supported",
+            text,
+            "Export the network by torch.onnx.export, or save it by "
+            "torch.jit.save(torch.jit.trace(network, codes), 'faces.pt') and pass "
+            "torchscript:faces.pt.",
+        )
     found = _ONNX.fullmatch(text)
     if found is None:
         return text

@@ -43,8 +43,8 @@ class Description:
     input : str
         ONNX: the input that takes codes; empty for the only one.
     stem : str
-        The cheap first part: of ONNX and torch.export a tensor within the graph, of TorchScript and
-        modules a submodule that takes the codes; empty for none.
+        The cheap first part: of ONNX a tensor within the graph, of TorchScript and modules a
+        submodule that takes the codes; empty for none.
 
     Raises
     ------

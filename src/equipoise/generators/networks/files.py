@@ -1,4 +1,4 @@
-"""Networks in files: TorchScript, torch.export, and ONNX."""
+"""Generators that are networks in TorchScript or ONNX files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from equipoise.generators.networks.probing import Network, Run
 from equipoise.runtimes.devices import check_device
 from equipoise.runtimes.torchscript import load_torchscript, read_model
 
-FAMILIES = ("torchscript", "torchexport", "onnx")
+FAMILIES = ("torchscript", "onnx")
 
 
 def open_network_file(address: Address, *, device: str, batch_size: int | None) -> NetworkGenerator:
-    """Return the generator in a TorchScript, torch.export or ONNX file.
+    """Return the generator in a TorchScript or ONNX file.
 
     Parameters
     ----------
@@ -50,33 +50,9 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
             raise InputError("device", rule, device, "Leave --device out.")
         network, description = _onnx(name, address.file, content, description)
         return NetworkGenerator(network, description, batch_size=batch_size or 64)
-    if address.family == "torchexport":
-        network = _exported(name, address.file, content, description.stem, check_device(device))
-    else:
-        module = load_torchscript(address.file, content, check_device(device))
-        network = network_of(name, module, description.stem, content)
+    module = load_torchscript(address.file, content, check_device(device))
+    network = network_of(name, module, description.stem, content)
     return torch_generator(network, description, device=device, batch_size=batch_size)
-
-
-def _exported(name: str, path: Path, content: bytes, stem: str, device: torch.device) -> Network:
-    from equipoise.runtimes.torch_export.archive import read_exported, refused
-    from equipoise.runtimes.torch_export.program import Program
-
-    exported = read_exported(path, content)
-    try:
-        program = Program(exported, device)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise refused(path, "must hold a network of codes to pictures", error) from error
-    if stem and stem not in program.names:
-        raise InputError(
-            f"stem of {name!r}",
-            "must be a tensor of the graph",
-            stem[:80],
-            f"There are: {', '.join(program.names)[:300]}.",
-        )
-    shapes = (program.code_shape,) if program.code_shape else ()
-    first = _in_batches(program.until(stem), program.batch) if stem else None
-    return Network(name, _in_batches(program, program.batch), shapes, content, first)
 
 
 def _onnx(
