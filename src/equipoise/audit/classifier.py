@@ -135,8 +135,7 @@ def audit_classifier(
         told_by = f"departures of {second.name}"
         errors = departures(answered, judged, material.grid, material.cells, told_by)
     compared = PredictionsVsReference(levels, said, truth, asked.confidence[:, place])
-    counted = material.cells[(said >= 0) & (truth >= 0)]
-    compared_in = np.bincount(counted, minlength=material.grid.size)
+    compared_in = np.bincount(material.cells[compared.known], minlength=material.grid.size)
     paired = None
     if ladders is not None:
         told = predict_cached(

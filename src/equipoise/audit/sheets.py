@@ -123,8 +123,7 @@ def write_wrong(
     tuple of MisclassifiedSheet
         The highest error rate first.
     """
-    judged = (compared.truth >= 0) & (compared.answers >= 0)
-    wrong = judged & (compared.truth != compared.answers)
+    wrong = compared.known & (compared.truth != compared.answers)
     found = []
     for k in np.unique(cells[wrong]).tolist():
         rows = np.flatnonzero(wrong & (cells == k))
@@ -132,6 +131,8 @@ def write_wrong(
         images = material.images(rows[: COLUMNS * _ROWS].tolist())
         write_sheet(folder / "pictures" / name, images)
         found.append(
-            MisclassifiedSheet(by.cells[k], len(rows), int((judged & (cells == k)).sum()), name)
+            MisclassifiedSheet(
+                by.cells[k], len(rows), int((compared.known & (cells == k)).sum()), name
+            )
         )
     return tuple(sorted(found, key=lambda w: -w.count / w.n))

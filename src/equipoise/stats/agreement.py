@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import cohen_kappa_score
 
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import InputError
@@ -33,12 +34,10 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float | None:
     """
     a, b = np.asarray(first), np.asarray(second)
     both = (a != UNKNOWN) & (b != UNKNOWN)
-    if not both.any():
+    # Of no image, or of one level throughout, p_e is 1 and kappa is not defined.
+    if len(np.union1d(a[both], b[both])) < 2:
         return None
-    a, b = a[both], b[both]
-    size = int(max(a.max(), b.max())) + 1
-    chance = float(np.bincount(a, minlength=size) @ np.bincount(b, minlength=size)) / len(a) ** 2
-    return None if chance == 1 else float((np.mean(a == b) - chance) / (1 - chance))
+    return float(cohen_kappa_score(a[both], b[both]))
 
 
 def krippendorff_alpha(ratings: ArrayLike) -> float | None:

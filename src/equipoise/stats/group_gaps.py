@@ -1,8 +1,6 @@
-"""Gaps between groups: the largest difference and ratio of their rates, and tests.
+"""Gaps between the rates of groups: intervals of the largest difference and ratio, and tests.
 
-All are free functions of counts: of the events of each group, and of its trials.
-
-The statistics that audits take from kept libraries, which are an extra.
+Every function takes counts: the events of each group, and its trials.
 """
 
 from __future__ import annotations
@@ -10,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2_contingency, fisher_exact, norm, studentized_range
 
 from equipoise.core.estimates import CONFIDENCE, Estimate
-from equipoise.core.plugins import load_library
 from equipoise.core.seeds import Stream, generator_for
+from equipoise.stats.intervals import score_interval
 
 ERROR = 1 - CONFIDENCE
 """Chance at most that any test of a family rejects what is true."""
@@ -102,15 +99,14 @@ def largest_gap(
         pair.ravel() for pair in np.meshgrid(np.arange(len(n)), np.arange(len(n)), indexing="ij")
     )
     one, other = one[one != other], other[one != other]
-    alpha = pair_error(len(n))
+    critical = float(norm.isf(pair_error(len(n)) / 2))
     pairs = (events[one], n[one], events[other], n[other])
-    intervals = audit_library("statsmodels.stats.proportion").confint_proportions_2indep
-    low, high = intervals(*pairs, compare="diff", method="newcomb", alpha=alpha)
+    low, high = newcombe_interval(*pairs, critical)
     value = float(rates[top] - rates[bottom])
     difference = Estimate(value, max(float(low.max()), 0.0), float(high.max()))
     own = int(np.flatnonzero((one == top) & (other == bottom))[0])
     pair = Estimate(value, max(float(low[own]), 0.0), float(high[own]))
-    low, high = intervals(*pairs, compare="ratio", method="log-adjusted", alpha=alpha)
+    low, high = ratio_interval(*pairs, critical)
     if rates[top] == 0:
         ratio = Estimate.missing("no event in any group")
     else:
@@ -118,6 +114,66 @@ def largest_gap(
         ratio = Estimate(times, max(float(low.max()), 1.0), float(high.max()))
     tested = equal_rates(events, n, seed)
     return Gap(names[there[top]], names[there[bottom]], difference, pair, ratio, tested)
+
+
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def newcombe_interval(
+    counts: NDArray[np.int64],
+    trials: NDArray[np.int64],
+    other_counts: NDArray[np.int64],
+    other_trials: NDArray[np.int64],
+    critical: float,
+) -> Bounds:
+    """Return Newcombe's hybrid score interval of a difference of two rates (1998, method 10).
+
+    Parameters
+    ----------
+    counts, trials, other_counts, other_trials : numpy.ndarray, shape (P,), int64
+        Of the first and of the second group of each of P pairs.
+    critical : float
+        Quantile of the standard normal distribution: 1.96 for 95 %.
+
+    Returns
+    -------
+    low, high : numpy.ndarray, shape (P,), float64
+        Of the first rate less the second, in [-1, 1].
+    """
+    rate, other = counts / trials, other_counts / other_trials
+    low, high = score_interval(rate, trials, critical)
+    other_low, other_high = score_interval(other, other_trials, critical)
+    difference = rate - other
+    below = np.hypot(rate - low, other_high - other)
+    above = np.hypot(high - rate, other - other_low)
+    return difference - below, difference + above
+
+
+def ratio_interval(
+    counts: NDArray[np.int64],
+    trials: NDArray[np.int64],
+    other_counts: NDArray[np.int64],
+    other_trials: NDArray[np.int64],
+    critical: float,
+) -> Bounds:
+    """Return Walter's adjusted logarithmic interval of a ratio of two rates (1975).
+
+    Half an event and half a trial are added to each group, so that it exists without events.
+
+    Parameters
+    ----------
+    counts, trials, other_counts, other_trials, critical
+        As for `newcombe_interval`.
+
+    Returns
+    -------
+    low, high : numpy.ndarray, shape (P,), float64
+        Of the first rate over the second, above 0.
+    """
+    a, n, b, m = counts + 0.5, trials + 0.5, other_counts + 0.5, other_trials + 0.5
+    log_ratio = np.log(a / n) - np.log(b / m)
+    reach = critical * np.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
+    return np.exp(log_ratio - reach), np.exp(log_ratio + reach)
 
 
 @cache
@@ -203,14 +259,3 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
         p[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
         found[tested] = p
     return found
-
-
-def audit_library(module: str) -> Any:
-    """Return a module of fairlearn or statsmodels.
-
-    Raises
-    ------
-    InputError
-        When it is not installed.
-    """
-    return load_library("audits", module, 'Run `pip install "equipoise[audit]"`.')

@@ -117,9 +117,23 @@ def unseen_needed(bound: ArrayLike, cells: int) -> NDArray[np.float64]:
 
 
 def score_interval(
-    shares: NDArray[np.float64], n: int, critical: float
+    shares: NDArray[np.float64], n: int | NDArray[np.int64], critical: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the shares p with |share - p| <= critical * sqrt(p (1 - p) / n) (Wilson 1927)."""
+    """Return the shares p with |share - p| <= critical * sqrt(p (1 - p) / n) (Wilson 1927).
+
+    Parameters
+    ----------
+    shares : numpy.ndarray, shape (K,), float64
+        Observed, in [0, 1].
+    n : int or numpy.ndarray, shape (K,), int64
+        Trials, at least 1.
+    critical : float
+        Quantile of the standard normal distribution: 1.96 for 95 %.
+
+    Returns
+    -------
+    low, high : numpy.ndarray, each shape (K,), float64, in [0, 1]
+    """
     square = critical**2
     centre = (shares + square / (2 * n)) / (1 + square / n)
     reach = np.sqrt(shares * (1 - shares) / n + square / (4 * n**2)) * critical / (1 + square / n)
