@@ -69,5 +69,5 @@ def test_gaps_are_left_out_of_kappa() -> None:
 
 
 def test_a_flat_table_is_refused() -> None:
-    with pytest.raises(InputError, match="must have one row a rater"):
+    with pytest.raises(InputError, match="must have one row per rater"):
         krippendorff_alpha([0, 1])

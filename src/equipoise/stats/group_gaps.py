@@ -18,16 +18,21 @@ from equipoise.core.seeds import Stream, generator_for
 from equipoise.stats.intervals import score_interval
 
 ERROR = 1 - CONFIDENCE
-"""Chance at most that any test of a family rejects what is true."""
+"""Bound on the probability that any test of a family rejects a true hypothesis."""
 
-_SIMULATIONS = 9999
+SIMULATIONS = 9999
+"""Draws of a simulated test: with the observed table they make 10,000, so p-values are exact."""
+
 _FEW = 5.0
+"""Least expected count at which chi-square's approximation is trusted (Cochran 1954)."""
+
 _STREAM = 8
+"""Key of the simulated test within `Stream.FIT`."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """How far the rates of groups lie apart.
+    """The largest difference between the rates of several groups.
 
     Attributes
     ----------
@@ -36,13 +41,13 @@ class Gap:
     difference : Estimate
         Largest rate less smallest, in [0, 1]; fairlearn's `difference`.
     pair : Estimate
-        The same with the interval of these two groups alone, as one of all pairs; its lower end is
-        no higher.
+        The same difference with the interval of these two groups, one of the simultaneous
+        intervals of all pairs. Its lower end is at most that of `difference`.
     ratio : Estimate
         Largest rate over smallest, at least 1; infinite where the smallest is 0. fairlearn's
         `ratio` is its inverse.
     p_value : float
-        That all groups have one rate; for this test alone.
+        Of the hypothesis that all groups have one rate; not adjusted for other tests.
     """
 
     highest: str
@@ -56,25 +61,25 @@ class Gap:
 def largest_gap(
     names: Sequence[str], counts: ArrayLike, trials: ArrayLike, *, seed: int = 0
 ) -> Gap | None:
-    """Return the largest gap between groups, with intervals that know that it was chosen.
+    """Return the largest gap between groups, with intervals that allow for its selection.
 
-    Each two groups have Newcombe's hybrid score interval of the difference (1998, method 10) and
-    Walter's adjusted logarithmic one of the ratio (1975), both with the critical value of the
-    Studentized range over the square root of 2, so that all pairs hold at once (Agresti, Bini,
-    Bertaccini and Ryu 2008, "Simultaneous confidence intervals for comparing binomial parameters",
-    Biometrics 64). When all hold, the largest true difference lies between the largest lower and
-    the largest upper end of any pair: that is its interval, and likewise the ratio's. The estimate
-    itself, a maximum, is too large on average where true gaps are small; a bootstrap of it is
-    centred there, and so is not used.
+    Each pair of groups has Newcombe's hybrid score interval of the difference (1998, method 10) and
+    Walter's adjusted logarithmic interval of the ratio (1975). Both use the critical value of the
+    Studentized range over the square root of 2, so that the intervals of all pairs hold
+    simultaneously (Agresti, Bini, Bertaccini and Ryu 2008, "Simultaneous confidence intervals for
+    comparing binomial parameters", Biometrics 64). When all hold, the largest true difference lies
+    between the largest lower end and the largest upper end of any pair. That is its interval; the
+    ratio's is found likewise. The estimate is a maximum, so it is biased upwards where the true
+    gaps are small. A bootstrap would be centred on the biased value, so none is used.
 
     Parameters
     ----------
     names : sequence of str
         K groups.
     counts, trials : array_like of int, shape (K,)
-        Events, and how many there could have been; groups without trials are left out.
+        Events and trials of each group; groups without trials are left out.
     seed : int
-        Of the simulated test.
+        Of the simulated test, in [0, 2**63).
 
     Returns
     -------
@@ -88,10 +93,10 @@ def largest_gap(
     ('a', 'b', 0.2, True)
     """
     events, n = np.asarray(counts, np.int64), np.asarray(trials, np.int64)
-    there = np.flatnonzero(n > 0)
-    if len(there) < 2:
+    tried = np.flatnonzero(n > 0)
+    if len(tried) < 2:
         return None
-    events, n = events[there], n[there]
+    events, n = events[tried], n[tried]
     rates = events / n
     order = np.argsort(-rates, kind="stable")
     top, bottom = int(order[0]), int(order[-1])
@@ -110,10 +115,10 @@ def largest_gap(
     if rates[top] == 0:
         ratio = Estimate.missing("no event in any group")
     else:
-        times = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
-        ratio = Estimate(times, max(float(low.max()), 1.0), float(high.max()))
-    tested = equal_rates(events, n, seed)
-    return Gap(names[there[top]], names[there[bottom]], difference, pair, ratio, tested)
+        value = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
+        ratio = Estimate(value, max(float(low.max()), 1.0), float(high.max()))
+    p_value = equal_rates(events, n, seed)
+    return Gap(names[tried[top]], names[tried[bottom]], difference, pair, ratio, p_value)
 
 
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -178,7 +183,9 @@ def ratio_interval(
 
 @cache
 def pair_error(groups: int) -> float:
-    """Return the error of each pair's interval at which those of all pairs hold together.
+    """Return the error of one pair's interval at which all pairs' hold simultaneously.
+
+    From the distribution of the Studentized range of `groups` normal values.
 
     Examples
     --------
@@ -190,15 +197,17 @@ def pair_error(groups: int) -> float:
 
 
 def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int = 0) -> float:
-    """Return the p-value of "all groups have one rate".
+    """Return the p-value of the hypothesis that all groups have one rate.
 
-    Fisher's exact test for two groups; Pearson's chi-square for more, simulated given the margins
-    where an expected count is under 5 (Hope 1968), which is exact up to its 9,999 draws.
+    Fisher's exact test for two groups, Pearson's chi-square for more. Where an expected count is
+    under 5, the distribution of chi-square given the margins is simulated (Hope 1968).
 
     Parameters
     ----------
     counts, trials : numpy.ndarray, shape (K,), int64
         Trials at least 1.
+    seed : int
+        Of the simulation, in [0, 2**63).
 
     Examples
     --------
@@ -215,17 +224,28 @@ def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int 
     if min(expected.min(), (trials - expected).min()) >= _FEW:
         return float(chi2_contingency(table, correction=False).pvalue)
     drawn = generator_for(seed, Stream.FIT, _STREAM).multivariate_hypergeometric(
-        trials, total, size=_SIMULATIONS
+        trials, total, size=SIMULATIONS
     )
     distance = ((drawn - expected) ** 2 / trials).sum(axis=1)
     found = float(((counts - expected) ** 2 / trials).sum())
-    return float((1 + (distance >= found * (1 - 1e-9)).sum()) / (1 + _SIMULATIONS))
+    # The factor counts draws that equal the observed table but for rounding.
+    return float((1 + (distance >= found * (1 - 1e-9)).sum()) / (1 + SIMULATIONS))
 
 
 def against_rest(counts: ArrayLike, trials: ArrayLike) -> NDArray[np.float64]:
-    """Return Fisher's exact p-value of each group against all others together, by Holm, shape (K,).
+    """Return the p-value of each group's rate against that of all others pooled.
 
-    AttributeGrid without trials, or alone, have NaN.
+    Fisher's exact test, adjusted over the groups by Holm's method.
+
+    Parameters
+    ----------
+    counts, trials : array_like of int, shape (K,)
+        Events and trials of each group.
+
+    Returns
+    -------
+    numpy.ndarray, shape (K,), float64
+        NaN for a group without trials, and where no other group has any.
 
     Examples
     --------
@@ -241,9 +261,19 @@ def against_rest(counts: ArrayLike, trials: ArrayLike) -> NDArray[np.float64]:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p-values so that any is under `ERROR` by chance at most that often (Holm 1979).
+    """Adjust p-values for the number of tests by Holm's method (1979).
 
-    NaN stays NaN, and counts as no test.
+    With all hypotheses true, the smallest adjusted p-value is under `ERROR` with at most that
+    probability. NaN stays NaN and does not count as a test.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (T,)
+        In [0, 1], or NaN.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T,), float64
 
     Examples
     --------
@@ -253,7 +283,6 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     found = np.array(p_values, np.float64)
     tested = ~np.isnan(found)
     if tested.any():
-        # Not statsmodels' multipletests, which collects all garbage at every call: 0.2 s.
         p = found[tested]
         order = np.argsort(p, kind="stable")
         p[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)

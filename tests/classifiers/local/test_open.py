@@ -161,5 +161,5 @@ def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
         size_threshold=0,
         convert_attribute=False,
     )
-    with pytest.raises(FileFormatError, match=r"m.onnx must hold its weights itself"):
+    with pytest.raises(FileFormatError, match=r"m.onnx must contain its weights"):
         open_session(tmp_path / "m.onnx")
