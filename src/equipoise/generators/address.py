@@ -13,21 +13,21 @@ from equipoise.core.errors import InputError
 
 _ONNX = re.compile(r"(onnx:)?(?P<file>[^?#]+\.onnx)(#(?P<input>[^?#&=]+))?(\?(?P<query>.*))?")
 _PT2 = re.compile(r"[^?#]+\.pt2(\?.*)?")
-_REMEDY = 'Write it as "stylegan2:faces.pkl?space=w&truncation=1".'
+_REMEDY = 'Write it like "stylegan2:faces.pkl?space=w&truncation=1".'
 
 
 @dataclass(frozen=True)
 class Address:
-    """A generator in a file.
+    """The parts of a generator's address.
 
     Attributes
     ----------
     family : str
-        What kind of generator.
+        Kind of generator: "stylegan2", "onnx", ...
     file : Path
-        Its weights.
+        File or folder of its weights.
     options : tuple of (str, str)
-        How it is to be run, in the order given.
+        Keys and values, in the order given.
     """
 
     family: str
@@ -66,12 +66,12 @@ def expand_shorthand(text: str) -> str:
 
 
 def parse_address(text: str) -> Address:
-    """Read an address.
+    """Parse an address in its long form.
 
     Raises
     ------
     InputError
-        When a part is missing, or an option is given twice.
+        When a part is missing or an option is repeated.
 
     Examples
     --------

@@ -107,11 +107,11 @@ class Broken(nn.Module):
 @pytest.mark.parametrize(
     ("module", "options", "said"),
     [
-        (Noisy(), "?shape=4", "must give the same picture for the same code"),
-        (Wide(), "?shape=4", "range of .* must be told, since pictures fit none, got -"),
+        (Noisy(), "?shape=4", "must return the same image for the same code"),
+        (Wide(), "?shape=4", "range of .* must be given, because the outputs match none, got -"),
         (Broken(), "?shape=3x2x2", "must be finite"),
-        (Broken(), "?shape=7", r"must be a tensor of 16 pictures .* got \(16, 7\)"),
-        (Rows(), "?shape=13", "shape of the codes .* must be one that the network turns"),
+        (Broken(), "?shape=7", r"must be a tensor of 16 images .* got \(16, 7\)"),
+        (Rows(), "?shape=13", "shape of the codes .* must be one that the network accepts, got"),
         (Rows(), "?stem=middle", "stem of .* got middle. There are: first, last"),
         (Rows(), "?shape=0", "shape must be up to four sizes"),
         (Rows(), "?range=0..2", r"range must be one of -1\.\.1, .* got 0\.\.2"),

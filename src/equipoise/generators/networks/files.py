@@ -22,17 +22,17 @@ FAMILIES = ("torchscript", "onnx")
 
 
 def open_network_file(address: Address, *, device: str, batch_size: int | None) -> NetworkGenerator:
-    """Return the generator in a TorchScript or ONNX file.
+    """Open the generator in a TorchScript or ONNX file.
 
     Parameters
     ----------
     address : Address
-        Its options are those of `Description`; a .toml file beside the network, of the same name,
+        Its options are those of `Description`. A .toml file with the same name beside the network
         may hold them too.
     device : str
-        For ONNX "cpu": ONNX Runtime chooses where it computes by itself.
+        "cpu" for ONNX, because ONNX Runtime chooses the device itself.
     batch_size : int, optional
-        64 when not given.
+        Codes per call; 64 by default.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
     content = read_model(address.file)
     if address.family == "onnx":
         if device != "cpu":
-            rule = "must be cpu for ONNX, whose runtime uses a GPU where it has one"
+            rule = "must be cpu for ONNX, whose runtime uses a GPU where it supports one"
             raise InputError("device", rule, device, "Leave --device out.")
         network, description = _onnx(name, address.file, content, description)
         return NetworkGenerator(network, description, batch_size=batch_size or 64)
@@ -67,7 +67,7 @@ def _onnx(
             f"input of {name!r}",
             f"must be one of {', '.join(inputs)[:200]}",
             description.input or "none",
-            "Pass it, as in 'faces.onnx#z'.",
+            "Add it after #, as in 'faces.onnx#z'.",
         )
     chosen = inputs[description.input] if description.input else next(iter(inputs.values()))
     if len(inputs) > 1 or chosen.type != "tensor(float)":
@@ -75,13 +75,13 @@ def _onnx(
             f"inputs of {name!r}",
             "must be one, of float32 codes",
             ", ".join(f"{i.name}: {i.type}" for i in inputs.values())[:200],
-            "Export it so that it takes codes alone.",
+            "Export it with the codes as its only input.",
         )
     batch, *sizes = chosen.shape or [None]
     known = bool(sizes) and all(isinstance(size, int) and size > 0 for size in sizes)
     shapes = (tuple(sizes),) if known else ()
     if batch is not None and isinstance(batch, int) and batch < 1:
-        raise InputError(f"batch of {name!r}", "must be at least 1", batch, "Export it anew.")
+        raise InputError(f"batch of {name!r}", "must be at least 1", batch, "Export it again.")
     fixed = batch if isinstance(batch, int) else None
     output = session.get_outputs()[0].name
     stem = _runner(session, chosen.name, description.stem, fixed) if description.stem else None
@@ -90,11 +90,11 @@ def _onnx(
 
 
 def _runner(session: Any, source: str, output: str, fixed: int | None) -> Run:
-    """Return a call of the session."""
+    """Return a function from codes to one output of the session."""
     import onnxruntime
 
     options = onnxruntime.RunOptions()
-    # Else a stem would cost as much as the whole.
+    # Without this, computing the stem would run the whole graph.
     options.only_execute_path_to_fetches = True
 
     def run(codes: torch.Tensor) -> torch.Tensor:
@@ -105,7 +105,7 @@ def _runner(session: Any, source: str, output: str, fixed: int | None) -> Run:
 
 
 def _in_batches(run: Callable[[torch.Tensor], torch.Tensor], fixed: int | None) -> Run:
-    """Return the call; a graph of a fixed batch gets its codes in such batches."""
+    """Return a function for any number of codes, of one for a fixed batch size or for any."""
     if fixed is None:
         return run
 

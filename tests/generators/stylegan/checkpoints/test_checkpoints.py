@@ -209,11 +209,11 @@ def test_stylegan3s_pickles_give_the_network_they_came_from(
             lambda s: s._modules["L2_52_5"]._buffers.pop("up_filter"),
             r"missing .*L2_52_5\.up_filter",
         ),
-        (lambda s: s.__dict__.pop("margin_size"), "StyleGAN of known sizes, got KeyError"),
+        (lambda s: s.__dict__.pop("margin_size"), "a supported StyleGAN, got KeyError"),
         (lambda s: setattr(s, "margin_size", 3), "where the paper's bands give"),
         (lambda s: s._init_kwargs.update(first_stopband=9.0), "where the paper's bands give"),
         (lambda s: s._init_kwargs.update(first_stopband=1e-9), "must be above first_cutoff"),
-        (lambda s: s._init_kwargs.update(twist=1), "argument that is not known, twist"),
+        (lambda s: s._init_kwargs.update(twist=1), "an unknown argument, twist"),
         (lambda s: s._modules["L2_52_5"].magnitude_ema.zero_(), "magnitude_ema that is not above"),
     ],
 )
