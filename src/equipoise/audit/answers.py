@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from equipoise.audit.images import Pictures
 from equipoise.classifiers.base import FAILED, Classifier
-from equipoise.classifiers.panel import check_reading
+from equipoise.classifiers.panel import check_prediction
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, ModelOutputError
 from equipoise.core.files import atomic_path
@@ -152,7 +152,7 @@ def _ask_batch(classifier: Classifier, images: NDArray[np.uint8]) -> list[Row]:
             "Give one reading an attribute.",
         )
     for attribute, reading in zip(classifier.attributes, readings, strict=True):
-        check_reading(classifier.name, attribute, reading, len(images))
+        check_prediction(classifier.name, attribute, reading, len(images))
     levels = np.stack([reading.levels for reading in readings], axis=1)
     confidence = np.stack([reading.probabilities.max(axis=1) for reading in readings], axis=1)
     confidence = np.where(levels == FAILED, np.nan, confidence)

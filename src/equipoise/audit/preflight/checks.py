@@ -13,7 +13,7 @@ from scipy.special import entr
 from scipy.stats import wilcoxon
 
 from equipoise.classifiers.base import Classifier, Prediction
-from equipoise.classifiers.panel import check_reading
+from equipoise.classifiers.panel import check_prediction
 from equipoise.core.attributes import Attribute
 from equipoise.core.checks import Check, Evidence, Outcome
 from equipoise.core.errors import EquipoiseError, ModelOutputError
@@ -169,7 +169,7 @@ _CLASSIFIER_TITLES = {
 def _answers(name: str, attribute: Attribute, reading: Prediction, count: int) -> Check:
     check_id, title = f"answers:{attribute.name}", _CLASSIFIER_TITLES["answers"]
     try:
-        check_reading(name, attribute, reading, count)
+        check_prediction(name, attribute, reading, count)
     except ModelOutputError as error:
         return Check(
             check_id, title, "issue", f"No: {error.rule} - got {error.got}. {error.remedy}"

@@ -1,6 +1,7 @@
-"""The way to Amazon Rekognition's DetectFaces, by boto3, whose own settings give keys and region.
+"""Transport of images to Amazon Rekognition's DetectFaces, by boto3.
 
-DrawRequest, answer and errors: API reference of Amazon Rekognition, "DetectFaces".
+Keys and region come from boto3's own settings. Requests, answers and errors are those of the API
+reference of Amazon Rekognition, "DetectFaces".
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from equipoise.core.errors import InputError
 from equipoise.runtimes.http.service import RekognitionRequest
 from equipoise.runtimes.http.transport import TransportFailure
 
+# Error codes of the API reference that mean "too many requests", and "no access".
 _BUSY = ("ThrottlingException", "ProvisionedThroughputExceededException", "Throttling")
 _DENIED = (
     "AccessDeniedException",
@@ -22,7 +24,7 @@ _DENIED = (
 
 
 class RekognitionTransport:
-    """Asks DetectFaces for all attributes.
+    """Requests all attributes from DetectFaces.
 
     Parameters
     ----------
@@ -38,11 +40,11 @@ class RekognitionTransport:
         self._client, self._exceptions = client, exceptions
 
     def ask(self, picture: bytes) -> str | TransportFailure:
-        """Send one picture."""
+        """Send one image, and return the answer as JSON text."""
         try:
             answer = self._client.detect_faces(Image={"Bytes": picture}, Attributes=["ALL"])
         except self._exceptions.ClientError as error:
-            return _judged(error.response)
+            return _failure(error.response)
         except (
             self._exceptions.NoCredentialsError,
             self._exceptions.PartialCredentialsError,
@@ -60,7 +62,7 @@ class RekognitionTransport:
 
 
 def open_client(request: RekognitionRequest, time_out: float, concurrency: int) -> Any:
-    """Return a boto3 client that repeats nothing by itself.
+    """Return a boto3 client that repeats no request by itself.
 
     Raises
     ------
@@ -95,7 +97,8 @@ def open_client(request: RekognitionRequest, time_out: float, concurrency: int) 
         ) from None
 
 
-def _judged(response: Any) -> TransportFailure:
+def _failure(response: Any) -> TransportFailure:
+    """Return the failure of an error response, by its code and status."""
     code = str(response.get("Error", {}).get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     if code in _BUSY or status == 429:
