@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.audit.images import AuditImages, draw_material
+from equipoise.audit.images import AuditImages, draw_audit_images
 from equipoise.classifiers import ClassifierPanel, Prediction, by_probability
 from equipoise.core.attributes import Attribute
 from equipoise.generators.toy import ToyGenerator
@@ -22,7 +22,9 @@ def material(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AuditImages:
     """240 verified faces of the toy, 40 a cell of smiling x skin tone."""
-    return draw_material(toy_sampler, toy, toy_panel, 240, 0, tmp_path_factory.mktemp("material"))
+    return draw_audit_images(
+        toy_sampler, toy, toy_panel, 240, 0, tmp_path_factory.mktemp("material")
+    )
 
 
 class Erring:
