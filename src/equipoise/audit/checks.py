@@ -239,8 +239,8 @@ def adjust(
 
 
 _SKIN_TONE = (
-    "Skin tone is computed from pixels, which cannot separate light skin from bright light. A gap "
-    "between skin tones may be a gap between lightings."
+    "Skin tone is computed from pixels, which do not distinguish light skin from bright lighting. "
+    "A gap between skin tones may be a gap between lightings."
 )
 _SYNTHETIC = (
     "The images are synthetic. They reveal failures, but they do not certify performance on "

@@ -115,6 +115,7 @@ def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
     for place, method in enumerate(names):
         colour = COLOURS[1] if method.startswith("tilt") else COLOURS[0]
         for r in _scores(seeds, method):
+            # The logarithmic axis has no 0.
             left.plot(max(r["kl"], 1e-5), place, "o", color=colour, alpha=0.8)
             right.plot(_ratio(r, first), place, "o", color=colour, alpha=0.8)
     floors = [r["kl_floor"] for method in names for r in _scores(seeds, method)]

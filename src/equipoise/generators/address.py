@@ -6,10 +6,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from equipoise.core.errors import InputError
+
+Readers = Mapping[str, tuple[Callable[[str], Any], str]]
+"""For each key of an address a function from text to a value, and the rule of its text."""
 
 _ONNX = re.compile(r"(onnx:)?(?P<file>[^?#]+\.onnx)(#(?P<input>[^?#&=]+))?(\?(?P<query>.*))?")
 _PT2 = re.compile(r"[^?#]+\.pt2(\?.*)?")
@@ -88,3 +93,43 @@ def parse_address(text: str) -> Address:
     if len({key for key, _ in options}) < len(options):
         raise InputError("options of the generator", "must each be given once", text, _REMEDY)
     return Address(family, Path(file), options)
+
+
+def read_options(
+    pairs: tuple[tuple[str, str], ...],
+    readers: Readers,
+    what: str,
+) -> dict[str, Any]:
+    """Return the values of the options of an address.
+
+    Parameters
+    ----------
+    pairs : tuple of (str, str)
+        Keys and values.
+    readers : mapping of str to (callable, str)
+        For each allowed key a function that raises ValueError for a wrong text, and the rule in
+        words: "a whole number".
+    what : str
+        The generator, as errors name it: "a StyleGAN".
+
+    Raises
+    ------
+    InputError
+        When a key is not allowed, or a value breaks its rule.
+
+    Examples
+    --------
+    >>> read_options((("cutoff", "3"),), {"cutoff": (int, "a whole number")}, "a StyleGAN")
+    {'cutoff': 3}
+    """
+    values = {}
+    for key, text in pairs:
+        if key not in readers:
+            rule = f"must be one of {', '.join(readers)}"
+            raise InputError(f"option of {what}", rule, key[:80], "Leave it out.")
+        reader, rule = readers[key]
+        try:
+            values[key] = reader(text)
+        except ValueError as error:
+            raise InputError(key, f"must be {rule}", text[:80], "Correct it.") from error
+    return values

@@ -8,6 +8,7 @@ faces of DigiFace-1M (Bae et al. 2023, arXiv 2210.02579).
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,28 +22,19 @@ from equipoise.core.errors import FileFormatError
 from equipoise.generators.base import StandardNormal, check_codes
 from equipoise.runtimes import zoo
 from equipoise.runtimes.devices import check_device
+from equipoise.runtimes.torchscript import first_line, read_model
 
 _REMEDY = "Give the weights of a DCGAN generator as saved by torch.save, or download them again."
-_LARGEST_FILE = 2 * 2**30
-"""Largest size of a weights file in bytes; chosen by hand."""
 
 
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read the generator's tensors from a torch zip without unpickling anything else."""
+def _read_state(path: Path, content: bytes) -> dict[str, torch.Tensor]:
+    """Read the generator's tensors from a file of torch.save; nothing else is unpickled."""
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise FileFormatError(
-                f"weights file {path}", "must be under 2 GiB", path.stat().st_size, _REMEDY
-            )
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise FileFormatError(
-            f"weights file {path}",
-            "must be a whole torch file of tensors",
-            str(error).splitlines()[0] if str(error) else type(error).__name__,
-            _REMEDY,
-        ) from error
-    state = content.get("netG_state_dict", content) if isinstance(content, dict) else content
+        rule, reason = "must be a whole torch file of tensors", first_line(error)
+        raise FileFormatError(f"weights file {path}", rule, reason, _REMEDY) from error
+    state = stored.get("netG_state_dict", stored) if isinstance(stored, dict) else stored
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
     ):
@@ -132,11 +124,12 @@ class DCGAN:
         self, path: Path, *, name: str | None = None, device: str = "cpu", batch_size: int = 64
     ) -> None:
         self._device = check_device(device)
-        network = _network(path, _read_state(path))
+        content = read_model(path)
+        network = _network(path, _read_state(path, content))
         self._network = network.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name = name or path.stem
         self.pinned = tuple(m.name for m in zoo.MODELS.values() if zoo.path(m.name) == path)
-        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.digest = hashlib.sha256(content).hexdigest()
         self.device = device
         self.batch_size = batch_size
         self.dim = int(next(network.parameters()).shape[0])

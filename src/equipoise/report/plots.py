@@ -26,7 +26,7 @@ def to_svg(figure: Figure) -> str:
 
 def share_bars(
     series: Sequence[tuple[str, Sequence[dict[str, Any]]]],
-    label: str = "share of images, with 95 % intervals for all together",
+    label: str = "share of images, with simultaneous 95 % intervals",
 ) -> str:
     """Plot shares with their intervals and targets, as one group of bars per cell or level.
 

@@ -32,7 +32,10 @@ def read_model(path: Path) -> bytes:
             return path.read_bytes()
     except OSError as error:
         raise FileFormatError(
-            f"model file {path}", "must be readable", error.strerror or str(error), _REMEDY
+            f"model file {path}",
+            "must be readable",
+            error.strerror or str(error),
+            "Correct the path.",
         ) from error
     raise FileFormatError(f"model file {path}", "must be under 2 GiB", size, _REMEDY)
 

@@ -21,7 +21,7 @@ ERROR = 1 - CONFIDENCE
 """Bound on the probability that any test of a family rejects a true hypothesis."""
 
 SIMULATIONS = 9999
-"""Draws of a simulated test: with the observed table they make 10,000, so p-values are exact."""
+"""Draws of a simulated test; with the observed table they make 10,000."""
 
 _FEW = 5.0
 """Least expected count at which chi-square's approximation is trusted (Cochran 1954)."""

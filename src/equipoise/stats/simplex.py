@@ -1,4 +1,4 @@
-"""Linear systems on the simplex: shares corrected for a confusion matrix, or weights to reach some.
+"""Linear systems of shares: their correction by a confusion matrix, and weights for a target.
 
 Observed shares are the true shares times P(prediction | true level). That system is solved where
 the matrix is well conditioned, and its solutions are bounded where it is nearly singular.

@@ -22,6 +22,9 @@ from equipoise.generators.base import Generator, generate
 _IMAGES = 32
 """Images that a generator is checked on; chosen by hand."""
 
+_ALONE = 4
+"""Images that are also processed alone: each costs a call of its own."""
+
 _RANGE = 64
 """Least range of pixel values, a quarter of a byte's: outputs that were not scaled have 1 or 2."""
 
@@ -72,7 +75,7 @@ def check_generator(generator: Generator, seed: int = 0) -> tuple[Check, ...]:
         codes = generator.prior.codes(seed, 0, _IMAGES)
         images = generate(generator, codes)
         again = generate(generator, generator.prior.codes(seed, 0, _IMAGES))
-        single = np.concatenate([generate(generator, codes[i : i + 1]) for i in range(4)])
+        single = np.concatenate([generate(generator, codes[i : i + 1]) for i in range(_ALONE)])
         reversed_images = generate(generator, np.ascontiguousarray(codes[::-1]))[::-1]
     except EquipoiseError as error:
         first, *rest = _TITLES
@@ -85,7 +88,7 @@ def check_generator(generator: Generator, seed: int = 0) -> tuple[Check, ...]:
     varied = f"{different} of {_IMAGES} images are different; the standard deviation of a pixel is "
     varied += f"{spread:.1f} on average."
     repeated = _largest_change(images, again)
-    moved = max(_largest_change(images[:4], single), _largest_change(images, reversed_images))
+    moved = max(_largest_change(images[:_ALONE], single), _largest_change(images, reversed_images))
     shape = f"Yes: {height}x{width} pixels."
     if channels != 3:
         shape = f"No: they have {channels} channels. Repeat a grey channel three times."
@@ -148,7 +151,7 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
     whole = classifier.predict(images)
     again = classifier.predict(images)
     parts = [classifier.predict(batch) for batch in (images[half:][::-1], images[:half])]
-    alone = [classifier.predict(images[i : i + 1]) for i in range(min(4, len(images)))]
+    alone = [classifier.predict(images[i : i + 1]) for i in range(min(_ALONE, len(images)))]
     swapped = classifier.predict(np.ascontiguousarray(images[:, ::-1]))
     checks: list[Check] = []
     for a, attribute in enumerate(classifier.attributes):

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from equipoise.core.errors import InputError
+from equipoise.core.plugins import load_library
 from equipoise.runtimes.http.service import RekognitionRequest
 from equipoise.runtimes.http.transport import TransportFailure
 
@@ -69,18 +70,9 @@ def open_client(request: RekognitionRequest, time_out: float, concurrency: int) 
     InputError
         When boto3 is not installed, or no region is set.
     """
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError as error:
-        raise InputError(
-            "classifier 'rekognition'",
-            "must have boto3 installed",
-            str(error),
-            'Run `pip install "equipoise[rekognition]"`.',
-        ) from error
-    config = Config(
+    what, remedy = "classifier 'rekognition'", 'Run `pip install "equipoise[rekognition]"`.'
+    boto3 = load_library(what, "boto3", remedy)
+    config = load_library(what, "botocore.config", remedy).Config(
         connect_timeout=time_out,
         read_timeout=time_out,
         max_pool_connections=concurrency,
@@ -88,9 +80,9 @@ def open_client(request: RekognitionRequest, time_out: float, concurrency: int) 
     )
     try:
         return boto3.client("rekognition", region_name=request.region or None, config=config)
-    except BotoCoreError as error:
+    except load_library(what, "botocore.exceptions", remedy).BotoCoreError as error:
         raise InputError(
-            "classifier 'rekognition'",
+            what,
             "must have a region and settings that boto3 accepts",
             type(error).__name__,
             "Set AWS_DEFAULT_REGION, or `region` in the description.",

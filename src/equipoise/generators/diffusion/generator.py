@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, ModelOutputError
 from equipoise.core.parallel import batches
-from equipoise.generators.address import parse_address
+from equipoise.generators.address import Readers, parse_address, read_options
 from equipoise.generators.base import StandardNormal, check_codes
 from equipoise.generators.diffusion.pipeline import CONSISTENCY, Pipeline, open_pipeline
 from equipoise.runtimes.devices import check_device
@@ -30,8 +30,6 @@ _LARGEST_STEM = 16
 
 _MOST_STEPS = 1000
 """Limit on denoising steps, chosen by hand."""
-
-_KEYS = ("steps", "stem", "revision")
 
 
 class DiffusionGenerator:
@@ -233,19 +231,16 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     >>> options_of((("steps", "10"),), one_step=False)
     Options(steps=10, stem=2)
     """
-    given = dict(pairs)
-    for key in given:
-        if key not in _KEYS:
-            rule = f"must be one of {', '.join(_KEYS)}"
-            raise InputError("option of a diffusion model", rule, key[:80], "Leave it out.")
-    steps = _whole("steps", given.get("steps", "1" if one_step else "20"))
+    whole = (_whole, "a whole number")
+    readers: Readers = {"steps": whole, "stem": whole, "revision": (str, "text")}
+    values = read_options(pairs, readers, "a diffusion model")
+    steps = values.get("steps", 1 if one_step else Options.steps)
     if one_step and steps != 1:
         raise InputError("steps", "must be 1 for a consistency model", steps, "Leave it out.")
-    stem = _whole("stem", given.get("stem", str(steps // 5)))
-    return Options(steps, stem)
+    return Options(steps, values.get("stem", steps // 5))
 
 
-def _whole(name: str, text: str) -> int:
+def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 8):
-        raise InputError(name, "must be a whole number", text[:80], f"Pass {name}=1.")
+        raise ValueError(text)
     return int(text)

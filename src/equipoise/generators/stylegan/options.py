@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from equipoise.core.errors import InputError
+from equipoise.generators.address import Readers, read_options
 from equipoise.generators.stylegan.network import AnyConfig
 
 SPACES = ("z", "w", "w+")
@@ -117,31 +117,15 @@ def options_of(pairs: tuple[tuple[str, str], ...]) -> Options:
     >>> options_of((("space", "w"), ("class", "3"))).classes
     ((3, 1.0),)
     """
-    readers: dict[str, Callable[[str], object]] = {
-        "space": str,
-        "truncation": float,
-        "cutoff": int,
-        "noise": str,
-        "class": _classes,
+    readers: Readers = {
+        "space": (str, "text"),
+        "truncation": (float, "a number"),
+        "cutoff": (int, "a whole number"),
+        "noise": (str, "text"),
+        "class": (_classes, "a number, or class:share,class:share"),
     }
-    values: dict[str, object] = {}
-    for key, text in pairs:
-        if key not in readers:
-            raise InputError(
-                "option of a StyleGAN",
-                f"must be one of {', '.join(readers)}",
-                key,
-                "Correct the name.",
-            )
-        try:
-            values[key] = readers[key](text)
-        except ValueError as error:
-            raise InputError(
-                key, "must be a number, or class:share,class:share", text, "Correct it."
-            ) from error
-    values["classes"] = values.pop("class", None)
-    names = {field.name for field in fields(Options)}
-    return Options(**{name: values[name] for name in names & values.keys()})  # type: ignore[arg-type]
+    values = read_options(pairs, readers, "a StyleGAN")
+    return Options(classes=values.pop("class", None), **values)
 
 
 def _classes(text: str) -> tuple[tuple[int, float], ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from equipoise.core.errors import InputError, check_count
 
 REMEDY = "Give the sizes that the network was trained with."
 
-# Limits that keep a file from asking for endless memory; chosen by hand, above published networks.
+# Limits on the memory that a file may ask for; chosen by hand, above published networks.
 _WIDEST = 8192
 _DEEPEST = 64
 _MOST_LAYERS = 64
@@ -111,6 +112,8 @@ class StyleGAN2Config(MappingSizes):
 
     Attributes
     ----------
+    family : str
+        Its family in addresses.
     resolution : int
         Height and width of images, one of `RESOLUTIONS`.
     channels : tuple of int
@@ -135,6 +138,8 @@ class StyleGAN2Config(MappingSizes):
     14
     """
 
+    family: ClassVar[str] = "stylegan2"
+
     resolution: int
     channels: tuple[int, ...]
     architecture: str = "skip"
@@ -154,11 +159,6 @@ class StyleGAN2Config(MappingSizes):
             raise InputError("channels", rule, self.channels, REMEDY)
         check_widths(self.channels)
         check_positive("conv_clamp", self.conv_clamp)
-
-    @property
-    def family(self) -> str:
-        """Its family in addresses."""
-        return "stylegan2"
 
     @property
     def kind(self) -> str:
@@ -213,6 +213,8 @@ class StyleGAN3Config(MappingSizes):
 
     Attributes
     ----------
+    family : str
+        Its family in addresses.
     resolution : int
         Height and width of images, a power of 2 from 16 to 2048.
     channels : tuple of int
@@ -247,6 +249,8 @@ class StyleGAN3Config(MappingSizes):
     >>> config.styles, [band.size for band in config.bands][:4]
     (16, [36, 36, 52, 52])
     """
+
+    family: ClassVar[str] = "stylegan3"
 
     resolution: int
     channels: tuple[int, ...]
@@ -293,11 +297,6 @@ class StyleGAN3Config(MappingSizes):
             raise InputError("first_stopband", rule, self.first_stopband, REMEDY)
         if not 1 <= self.last_stopband_rel <= 4:
             raise InputError("last_stopband_rel", "must be 1 to 4", self.last_stopband_rel, REMEDY)
-
-    @property
-    def family(self) -> str:
-        """Its family in addresses."""
-        return "stylegan3"
 
     @property
     def kind(self) -> str:
