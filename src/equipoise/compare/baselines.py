@@ -228,7 +228,7 @@ PAPER = "paper, shift"
 """Prefix of the names of the paper's method."""
 
 _PAPER_SETTINGS = ((0.75, 1), (1.5, 1), (3.0, 1), (1.5, 4))
-"""Shift distances and components of the paper's method that are compared: it fixes neither."""
+"""Shift distances and numbers of components of the paper's method; chosen by hand."""
 
 BASELINES: dict[str, Callable[[Case], Outcome]] = {
     "prior": prior,
