@@ -22,7 +22,7 @@ import numpy as np
 
 from equipoise import Prediction, open_generator, open_panel
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.images import read_material
+from equipoise.audit.images import read_audit_images
 from equipoise.audit.record import AuditSettings
 from equipoise.cli import app
 from equipoise.report.contact_sheets import contact_sheet
@@ -34,7 +34,7 @@ for command in (
 ):
     app(shlex.split(command), standalone_mode=False)
 
-images = read_material(folder / "images")
+images = read_audit_images(folder / "images")
 print(f"{len(images):,} images, by cell: {np.bincount(images.cells)}")
 
 # %%

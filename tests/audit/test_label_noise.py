@@ -85,18 +85,18 @@ def test_judged_images_are_read_from_their_file(tmp_path: Path) -> None:
     }
     path.write_text(json.dumps({"errors": [entry]}))
     assert read_errors(path, "hat", GROUPS).wrong.tolist() == [2, 0, 0, 6]
-    with pytest.raises(FileFormatError, match="nothing of age"):
+    with pytest.raises(FileFormatError, match="no errors of age"):
         read_errors(path, "age", GROUPS)
     with pytest.raises(InputError, match="must name each of"):
         read_errors(path, "hat", AttributeGrid(GROUPS.attributes[:1]))
-    for content in (
-        "[]",
-        "{",
-        '{"errors": [{"levels": 3}]}',
-        '{"errors": [{"levels": ["hat=no"]}]}',
+    for content, rule in (
+        ("[]", "must be readable JSON"),
+        ("{", "must be readable JSON"),
+        ('{"errors": [{"levels": 3}]}', "must hold the errors of the audited attribute"),
+        ('{"errors": [{"levels": ["hat=no"]}]}', "must hold the errors of the audited attribute"),
     ):
         path.write_text(content)
-        with pytest.raises(FileFormatError, match="must tell errors of the audited attribute"):
+        with pytest.raises(FileFormatError, match=rule):
             read_errors(path, "hat", GROUPS)
 
 

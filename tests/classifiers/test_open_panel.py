@@ -76,7 +76,7 @@ def test_ones_own_come_first_and_the_toy_answers_on_the_rest(toy: ToyGenerator) 
 
 
 def test_one_that_is_not_wanted_is_refused(toy: ToyGenerator) -> None:
-    with pytest.raises(InputError, match="must answer on one of smiling, got bright"):
+    with pytest.raises(InputError, match="must predict one of smiling, got bright"):
         open_panel(["smiling"], toy, classifiers=[BRIGHT])
     with pytest.raises(InputError, match=r"must be one of bright, gender, .* got nose"):
         open_panel(["bright", "nose"], classifiers=[BRIGHT])
@@ -95,8 +95,8 @@ def test_a_sampler_reopens_its_classifiers_and_refuses_changed_ones(
     used = {model.name for model in done.record.models if model.role == "classifier"}
     assert used == {"bright", "toy"}
     file = RunFolder(tmp_path).sampler
-    sampler, _, panel = open_sampler(file, None)
-    assert sampler.panel == panel.digest
+    sampler, models = open_sampler(file, None)
+    assert sampler.panel == models.panel.digest
     monkeypatch.setattr(Bright, "digest", hashlib.sha256(b"another").hexdigest())
     with pytest.raises(FileFormatError, match=r"'bright' .* must be those that the sampler was"):
         open_sampler(file, None)

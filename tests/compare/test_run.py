@@ -89,9 +89,13 @@ def test_results_of_other_settings_are_refused(folder: Path, results: dict[str, 
 def test_a_damaged_result_is_named(folder: Path, results: dict[str, Result]) -> None:
     path = folder / "results" / "prior.json"
     content = path.read_text()
-    for damaged in (content[:20], "[]", '{"x": 1}'):
+    for damaged, rule in (
+        (content[:20], "must be readable JSON"),
+        ("[]", "must be readable JSON"),
+        ('{"x": 1}', "must hold a result, got"),
+    ):
         path.write_text(damaged)
-        with pytest.raises(FileFormatError, match=r"prior\.json must be readable JSON"):
+        with pytest.raises(FileFormatError, match=rf"prior\.json {rule}"):
             read_results(folder / "results")
     path.write_text(content)
 
@@ -111,7 +115,7 @@ def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Result], tmp_
     for method in BASELINES:
         assert re.search(rf"^\| {re.escape(method)} \|", text, re.M)
     assert (tmp_path / "page-0.svg").read_text() == plot([results, results])
-    assert "All cases first" not in text
+    assert "Summary of all cases" not in text
 
 
 def test_a_page_of_several_cases_begins_with_all_of_them(

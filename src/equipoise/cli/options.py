@@ -14,7 +14,7 @@ GeneratorName = Annotated[
     str | None,
     typer.Option(
         "--generator",
-        help="digiface-dcgan, toy, stylegan2:FILE, stylegan3:FILE, torchscript:FILE, FILE.pt2, "
+        help="digiface-dcgan, toy, stylegan2:FILE, stylegan3:FILE, torchscript:FILE, "
         "FILE.onnx, diffusers:FOLDER, or module:object. [digiface-dcgan]",
     ),
 ]

@@ -1,6 +1,6 @@
-"""A card of a run: machine-readable JSON, and Markdown for the page of a model or a data set.
+"""The card of a run: JSON for programs, and Markdown for the page of a model or data set.
 
-docs/card.md has the schema. A card is made from the run folder alone.
+docs/card.md describes the fields. A card is made from the run folder alone.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from equipoise.core.files import write_json, write_text
-from equipoise.report.html import estimate, layout_of_run, number, percent
+from equipoise.report.html import FILTERS, layout_of_run
 from equipoise.report.run_page import METHOD_NAMES
 from equipoise.runs.folder import RunFolder
 
 FORMAT = 1
+"""Version of the layout."""
 
 
 def write_card(run: RunFolder) -> Path:
@@ -24,7 +25,7 @@ def write_card(run: RunFolder) -> Path:
     Raises
     ------
     FileFormatError
-        When the run has no figures, or they are damaged.
+        When the record of the run is missing or damaged.
     StorageError
         When the card cannot be written.
     """
@@ -38,7 +39,15 @@ def write_card(run: RunFolder) -> Path:
 
 
 def make_card(record: dict[str, Any], later: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
-    """Return the card of stored figures and of what was measured later, by docs/card.md."""
+    """Return the card of a run, with the fields of docs/card.md.
+
+    Parameters
+    ----------
+    record : dict
+        The run's record, as stored.
+    later : dict
+        Records of later measurements, "quality" and "corrected"; None for those not made.
+    """
     settings, result = record["settings"], record["results"][0]
     corrected = later["corrected"]
     return {
@@ -70,13 +79,13 @@ def make_card(record: dict[str, Any], later: dict[str, dict[str, Any] | None]) -
 
 
 def _mix(representation: dict[str, Any]) -> dict[str, Any]:
-    """Return what a card tells of one mix."""
-    kept = ("n", "unknown", "cells", "kl", "kl_floor", "kl_corrected", "total_variation", "l2")
-    return {name: representation[name] for name in (*kept, "ratio", "verdict")}
+    """Return the fields of a representation that a card has."""
+    names = ("n", "unknown", "cells", "kl", "kl_floor", "kl_corrected", "total_variation", "l2")
+    return {name: representation[name] for name in (*names, "ratio", "verdict")}
 
 
 def to_markdown(card: dict[str, Any]) -> str:
-    """Write a card for the page of a model or a data set."""
+    """Return a card as Markdown, for the page of a model or a data set."""
     environment = Environment(
         loader=PackageLoader("equipoise.report", "."),
         undefined=StrictUndefined,
@@ -86,17 +95,17 @@ def to_markdown(card: dict[str, Any]) -> str:
         finalize=_no_markup,
         keep_trailing_newline=True,
     )
-    environment.filters.update(percent=percent, number=number, estimate=estimate, cell=_in_table)
+    environment.filters.update(FILTERS, cell=_in_table)
     return environment.get_template("card.md.jinja").render(card=card, names=METHOD_NAMES)
 
 
 def _no_markup(value: object) -> object:
-    """Keep a name from being read as HTML."""
+    """Escape characters that Markdown would interpret as HTML."""
     if not isinstance(value, str):
         return value
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _in_table(text: str) -> str:
-    """Keep a name from breaking a Markdown table."""
+    """Escape characters that would break a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""Renders a stored run to one HTML file that needs no network."""
+"""The report of a stored run as one HTML file that loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ METHOD_NAMES = {
     "mixture": "mixture fitted to tilted, verified draws",
     "shift": "shift and mixture (arXiv 2012.04842)",
 }
+"""Methods in words."""
 
 
 def render(run: RunFolder) -> Path:
-    """Write the report of a run from its stored figures and pictures, and return its path.
+    """Write the report of a run from its record and pictures, and return its path.
 
     Raises
     ------
     FileFormatError
-        When the run has no figures, or they are damaged.
+        When the record is missing or damaged.
     StorageError
         When the report cannot be written.
     """
@@ -40,7 +41,7 @@ def render(run: RunFolder) -> Path:
 def _to_html(
     record: dict[str, Any], later: dict[str, dict[str, Any] | None], run: RunFolder
 ) -> str:
-    """Fill the template with figures, plots and pictures."""
+    """Fill the template with record, plots and pictures."""
     results = record["results"]
     series = [("prior", record["prior"])] + [(r["method"], r["representation"]) for r in results]
     cells = [share["name"] for share in record["prior"]["cells"]]
@@ -75,7 +76,7 @@ def _to_html(
 
 
 def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:
-    """Say in numbers how one mix stands to the target."""
+    """Return the numbers of one representation that the report's head shows."""
     cells = representation["cells"]
     wanted = [c for c in cells if c["target"] > 0] or cells
     inside = [c for c in cells if c["n"] and c["joint"][0] <= c["target"] <= c["joint"][1]]
