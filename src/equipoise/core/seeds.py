@@ -55,6 +55,7 @@ class Stream(IntEnum):
     PREFILTER_FIT = 28
     CALIBRATION_DRAWS = 29
     CALIBRATION_POSTERIOR = 30
+    HELD_OUT_BOOTSTRAP = 31
     # What measures a sampler
     MEASURED_DRAWS = 40
     REFERENCE_CODES = 41

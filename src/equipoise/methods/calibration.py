@@ -2,7 +2,7 @@
 
 With C the confusion (rows requested, columns achieved, each row summing to 1), weights w are
 sought with w @ C = target, w at least 0 and summing to 1, by nonnegative least squares. Where no
-such weights exist, the nearest mix is taken and its distance from the target is told.
+such weights exist, the nearest mix is taken, and its distance from the target is reported.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ from equipoise.core.targets import Target
 from equipoise.stats.simplex import solve_weights
 
 _POSTERIOR_DRAWS = 4000
-_REACHED = 1e-3
+
+REACHED = 1e-3
+"""Total variation from the target up to which it counts as reached."""
+
+_RIDGE = 0.05
+"""Pull of requests towards target / purity where a target is out of reach; chosen by hand."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Calibration:
     """Weights over requested cells with what they are expected to bring.
 
@@ -31,11 +36,10 @@ class Calibration:
     weights : numpy.ndarray, shape (K,), float64
         At least 0, sum to 1.
     expected : numpy.ndarray, shape (K,), float64
-        Shares that one-shot draws are expected to show, by the measured confusion.
+        Shares that one-shot draws are expected to show, by the confusion.
     low, high : numpy.ndarray, shape (K,), float64
-        95 % interval of the true shares of one-shot draws: how far the confusion, and how often
-        each request stays unknown, may be from what was measured. Sampling noise of a finite
-        number of draws comes on top.
+        95 % interval of the true shares of one-shot draws, from the uncertainty of the confusion.
+        Sampling noise of a finite number of draws comes on top.
     distance : float
         Total variation between `expected` and the target; 0 when the target can be reached.
     reachable : bool
@@ -43,10 +47,9 @@ class Calibration:
     purity : numpy.ndarray, shape (K,), float64
         Share of requests that are achieved; NaN for a cell that was not requested.
     calls_per_verified_image : float
-        Generator calls per verified image, target / purity summed over cells; a few too many
-        where verified draws have a purer source of their own.
+        Generator calls per verified image by these draws, target / purity summed over cells.
     measured : int
-        Draws that the confusion was measured on.
+        Labelled codes that the confusion comes from.
     """
 
     weights: NDArray[np.float64]
@@ -60,18 +63,25 @@ class Calibration:
     measured: int
 
 
-def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calibration:
-    """Solve for the weights from a measured confusion.
+def calibrate(
+    confusion: NDArray[np.float64],
+    drawn: NDArray[np.float64],
+    target: Target,
+    measured: int,
+) -> Calibration:
+    """Solve for the weights from a confusion.
 
     Parameters
     ----------
-    counts : numpy.ndarray, shape (K, K + 1), int64
-        Rows requested, columns achieved, the last column unknown. Rows of cells of target 0 may
-        be 0; unknown images count in no share, and cost.
+    confusion : numpy.ndarray, shape (K, K + 1), float64
+        Rows requested, columns achieved, the last column unknown; rows sum to 1. Rows of cells
+        that were not requested are 0; unknown images count in no share, and cost.
+    drawn : numpy.ndarray, shape (B, K, K + 1), float64
+        Draws of the confusion: of its posterior, or of a bootstrap.
     target : Target
         What the known images are to follow.
-    seed : int
-        Of the draws from the posterior.
+    measured : int
+        Labelled codes that the confusion comes from.
 
     Raises
     ------
@@ -80,50 +90,91 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
     """
     grid = target.grid
     wanted = target.shares > 0
-    _check_requested(grid, wanted, counts)
-    requested = np.flatnonzero(counts.sum(axis=1))
-    known = counts[requested, :-1].astype(np.float64)
+    requested = np.flatnonzero(confusion.sum(axis=1))
+    _check_requested(grid, wanted, requested, measured)
+    known = confusion[requested, :-1]
     check_known(grid, requested, known)
-    rates = known.sum(axis=1) / counts[requested].sum(axis=1)
-    confusion = known / known.sum(axis=1, keepdims=True)
-    shares = solve_weights(confusion, target.shares)
-    expected = shares @ confusion
+    rates = known.sum(axis=1)
+    achieved = known / rates[:, None]
+    purity = np.full(grid.size, np.nan)
+    purity[requested] = known[np.arange(len(requested)), requested]
+    shares = _request(achieved, target.shares, purity[requested], requested)
+    expected = shares @ achieved
     weights = np.zeros(grid.size)
     weights[requested] = shares / rates
     weights /= weights.sum()
-    # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
-    rng = generator_for(seed, Stream.CALIBRATION_POSTERIOR)
-    draws = np.zeros((_POSTERIOR_DRAWS, grid.size))
-    for k in requested:
-        draws += weights[k] * rng.dirichlet(counts[k] + 1 / grid.size, _POSTERIOR_DRAWS)[:, :-1]
-    low, high = np.quantile(draws / draws.sum(axis=1, keepdims=True), [0.025, 0.975], axis=0)
-    purity = np.full(grid.size, np.nan)
-    purity[requested] = known[np.arange(len(requested)), requested] / counts[requested].sum(axis=1)
+    mixes = np.einsum("k,bkj->bj", weights, drawn)[:, :-1]
+    low, high = np.quantile(mixes / mixes.sum(axis=1, keepdims=True), [0.025, 0.975], axis=0)
     distance = float(np.abs(expected - target.shares).sum() / 2)
     with np.errstate(divide="ignore"):
         calls = float((target.shares[wanted] / purity[wanted]).sum())
     return Calibration(
-        weights,
-        expected,
-        low,
-        high,
-        distance,
-        distance < _REACHED,
-        purity,
-        calls,
-        int(counts.sum()),
+        weights=weights,
+        expected=expected,
+        low=low,
+        high=high,
+        distance=distance,
+        reachable=distance < REACHED,
+        purity=purity,
+        calls_per_verified_image=calls,
+        measured=measured,
     )
 
 
+def calibrate_counts(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calibration:
+    """Solve for the weights from counted draws.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray, shape (K, K + 1), int64
+        Rows requested, columns achieved, the last column unknown. Rows of cells of target 0 may
+        be 0.
+    target : Target
+    seed : int
+        Of the draws from the posterior.
+
+    Raises
+    ------
+    InsufficientLabelsError
+        As `calibrate`.
+    """
+    totals = counts.sum(axis=1)
+    confusion = counts / np.maximum(totals, 1)[:, None]
+    # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
+    rng = generator_for(seed, Stream.CALIBRATION_POSTERIOR)
+    drawn = np.zeros((_POSTERIOR_DRAWS, *counts.shape))
+    for k in np.flatnonzero(totals):
+        drawn[:, k] = rng.dirichlet(counts[k] + 1 / len(counts), _POSTERIOR_DRAWS)
+    return calibrate(confusion, drawn, target, int(counts.sum()))
+
+
+def _request(
+    achieved: NDArray[np.float64],
+    target: NDArray[np.float64],
+    purity: NDArray[np.float64],
+    requested: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return how to mix requests; where the target is out of reach, not of rare cells alone.
+
+    The nearest mix then would request rare cells only, and common cells would be made of their
+    errors. A small pull towards target / purity keeps them.
+    """
+    shares = solve_weights(achieved, target)
+    if np.abs(shares @ achieved - target).sum() / 2 < REACHED:
+        return shares
+    preferred = target[requested] / purity.clip(1e-6)
+    return solve_weights(achieved, target, ridge=_RIDGE, preferred=preferred / preferred.sum())
+
+
 def _check_requested(
-    grid: AttributeGrid, wanted: NDArray[np.bool_], counts: NDArray[np.int64]
+    grid: AttributeGrid, wanted: NDArray[np.bool_], requested: NDArray[np.int64], measured: int
 ) -> None:
-    missed = np.flatnonzero(wanted & (counts.sum(axis=1) == 0))
+    missed = np.setdiff1d(np.flatnonzero(wanted), requested)
     if len(missed):
         raise InsufficientLabelsError(
             f"cell {grid.cells[missed[0]]!r}",
             "must be requested in some of the draws that calibrate",
-            f"none of {counts.sum():,}",
+            f"none of {measured:,}",
             "Raise --calibrate-n.",
         )
 

@@ -52,9 +52,7 @@ class ImageBatch:
 
     def take(self, rows: NDArray[np.int64]) -> ImageBatch:
         """Return some images of the batch, at the cost of all."""
-        draws = LatentBatch(
-            self.latents.index[rows], self.latents.codes[rows], self.latents.requested[rows]
-        )
+        draws = self.latents.take(rows)
         return ImageBatch(draws, self.images[rows], self.labels.take(rows), self.calls)
 
 

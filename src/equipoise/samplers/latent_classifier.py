@@ -1,14 +1,24 @@
-"""The latent classifier: P(cell | code), read from the generator's stem at a fraction of its cost.
+"""The latent classifier: P(cell | code), read from the generator's first stage.
 
-A small network on stem features: a 1x1 convolution where the stem is spatial, a hidden layer, and
-three heads. The logit of a cell is the sum of the logits of its levels and one of its own, so that
-a rare cell learns from all cells that share a level with it. The third head predicts the
-classifiers' scores (an angle, a probability): they tell how far a code is from a level's border,
-which the level alone does not.
+A small network on stage features: a 1x1 convolution where the stage is spatial, a hidden layer, and
+three heads.
+
+- **Scores.** The classifiers' scores (an angle, a probability) say how far a code is from the
+  border of a level, which the level alone does not. Where the levels of an attribute are intervals
+  of its score, the network predicts the distribution of the score, a logistic one, and the
+  probability of a level is that of its interval.
+- **Levels.** Logits of the levels, added to those that follow from the scores.
+- **Cells.** The logit of a cell is the sum of those of its levels and a small one of its own, so
+  that a rare cell learns from all cells that share a level with it.
+
+The networks are fitted crosswise: those of fold f have not seen the labels of fold f. Draws take
+the folds in turn, one a block, so what the labels of a fold say about the networks of that fold
+holds for the draws (Chernozhukov et al. 2018, arXiv 1608.00060, section 3).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,53 +32,106 @@ from torch.nn import functional
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError
+from equipoise.core.files import stored_array
 
-FOLDS = 3
+UNIT_LOGISTIC = math.pi / math.sqrt(3)
+"""A logistic distribution of this rate has variance 1."""
+
 _CHANNELS, _HIDDEN = 32, 128
-_LARGEST_STEM = 2**20
+_FREE_LOGIT = 0.3
+"""Part of the free logits beside those of a score; chosen by hand, on labels of no benchmark."""
+
 _OWN_LOGIT = 0.1
+"""Part of a cell's own logit beside those of its levels; chosen by hand."""
+
+_LEAST_SCALE = 0.05
+"""Least scale of a predicted score, whose variance over the labels is 1."""
+
+_LEAST_PROBABILITY = 1e-6
+"""Of an interval of the score, so that its logarithm is bounded."""
+
+_LARGEST_STAGE = 2**20
+_MOST_NETWORKS = 64
+
+Bounds = NDArray[np.float32]
+"""Interval of the score of each level, shape (L, 2); (0, 0) where its attribute has none."""
+
+
+def output_sizes(grid: AttributeGrid) -> tuple[int, int, int]:
+    """Return the sizes of the heads: levels, cells, and two numbers a score."""
+    return sum(grid.shape), grid.size, 2 * len(grid.attributes)
+
+
+class Heads:
+    """From the outputs of the heads to log-probabilities of cells; without weights of its own."""
+
+    def __init__(self, grid: AttributeGrid, bounds: Bounds) -> None:
+        self._sizes = output_sizes(grid)
+        starts = np.cumsum([0, *grid.shape[:-1]])
+        self._levels_of_cell = torch.from_numpy(grid.levels + starts)
+        self._attribute_of_level = torch.from_numpy(
+            np.repeat(np.arange(len(grid.shape)), grid.shape)
+        )
+        self._bounds = torch.from_numpy(bounds)
+        self._has_interval = self._bounds[:, 0] < self._bounds[:, 1]
+        self._part = torch.where(self._has_interval, _FREE_LOGIT, 1.0)
+
+    def __call__(self, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return cell logits, shape (..., K), and location and scale of each score, (..., A)."""
+        free, own, scores = torch.split(outputs, self._sizes, dim=-1)
+        location, raw = scores.chunk(2, dim=-1)
+        scale = functional.softplus(raw) + _LEAST_SCALE
+        logits = self._part * free
+        if self._has_interval.any():
+            at, spread = (
+                location[..., self._attribute_of_level],
+                scale[..., self._attribute_of_level],
+            )
+            rate = UNIT_LOGISTIC / spread
+            low = torch.sigmoid(rate * (self._bounds[:, 0] - at))
+            high = torch.sigmoid(rate * (self._bounds[:, 1] - at))
+            interval = torch.log((high - low).clamp_min(_LEAST_PROBABILITY))
+            logits = logits + torch.where(self._has_interval, interval, 0.0)
+        return logits[..., self._levels_of_cell].sum(dim=-1) + _OWN_LOGIT * own, location, scale
 
 
 class Network(nn.Module):
-    """One member: stem features to cell logits and standardised scores."""
+    """One member: standardised stage features to the outputs of the heads.
 
-    level_of_cell: torch.Tensor
-    mean: torch.Tensor
-    scale: torch.Tensor
+    Features have shape (n, positions, channels) where the stage is spatial, else (n, size).
+    """
 
     def __init__(self, shape: Sequence[int], grid: AttributeGrid) -> None:
         super().__init__()
-        if len(shape) == 3:
-            self.reduce: nn.Module = nn.Conv2d(shape[0], _CHANNELS, 1)
+        self.spatial = len(shape) == 3
+        width = shape[0]
+        if self.spatial:
+            self.reduce: nn.Module = nn.Linear(shape[0], _CHANNELS)
             width = _CHANNELS * shape[1] * shape[2]
         else:
             self.reduce = nn.Identity()
-            width = int(np.prod(shape))
         self.hidden = nn.Linear(width, _HIDDEN)
-        self.levels = nn.Linear(_HIDDEN, sum(grid.shape))
-        self.cells = nn.Linear(_HIDDEN, grid.size)
-        self.scores = nn.Linear(_HIDDEN, len(grid.attributes))
-        starts = np.cumsum([0, *grid.shape[:-1]])
-        self.register_buffer("level_of_cell", torch.from_numpy(grid.levels + starts))
-        self.register_buffer("mean", torch.zeros(shape[0]))
-        self.register_buffer("scale", torch.ones(shape[0]))
+        self.heads = nn.Linear(_HIDDEN, sum(output_sizes(grid)))
 
-    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return cell logits, shape (n, K), and guessed scores, shape (n, A)."""
-        per_channel = (-1,) + (1,) * (features.ndim - 2)
-        x = (features - self.mean.view(per_channel)) * self.scale.view(per_channel)
-        x = functional.relu(self.reduce(x)).flatten(1) if x.ndim == 4 else x
-        x = functional.dropout(functional.relu(self.hidden(x)), 0.3, self.training)
-        levels = self.levels(x)[:, self.level_of_cell].sum(dim=2)
-        return levels + _OWN_LOGIT * self.cells(x), self.scores(x)
+    def forward(
+        self,
+        features: torch.Tensor,
+        channels_kept: torch.Tensor | None = None,
+        hidden_kept: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the outputs of the heads; masks of dropout are given from outside."""
+        x = features if channels_kept is None else features * channels_kept
+        if self.spatial:
+            x = functional.relu(self.reduce(x)).flatten(1)
+        x = functional.relu(self.hidden(x))
+        return self.heads(x if hidden_kept is None else x * hidden_kept)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, eq=False)
 class _Stacked:
-    """All members side by side, M of them, so that a few large products serve them all.
+    """The members of a fold side by side, M of them, so that a few large products serve them all.
 
-    The input's standardisation is folded into the first layer, and the two heads into one. Channels
-    come last, as the stem's memory has them.
+    The standardisation of the input is folded into the first layer.
     """
 
     reduce: torch.Tensor | None
@@ -78,94 +141,147 @@ class _Stacked:
     head: torch.Tensor
     head_offset: torch.Tensor
 
+    @classmethod
+    def of(cls, members: Sequence[Network], mean: torch.Tensor, scale: torch.Tensor) -> _Stacked:
+        """Stack members, whose input is standardised by mean and scale, shape (channels,)."""
+        reduce = offset = None
+        hidden = torch.stack([m.hidden.weight for m in members])
+        hidden_offset = torch.stack([m.hidden.bias for m in members])
+        if members[0].spatial:
+            kernels = torch.cat([m.reduce.weight for m in members])  # type: ignore[misc]
+            kernels = kernels * scale
+            offset = torch.cat([m.reduce.bias for m in members]) - kernels @ mean  # type: ignore[misc]
+            reduce = kernels.T.contiguous()
+        else:
+            hidden = hidden * scale
+            hidden_offset = hidden_offset - hidden @ mean
+        return cls(
+            reduce,
+            offset,
+            hidden.transpose(1, 2).contiguous(),
+            hidden_offset[:, None],
+            torch.stack([m.heads.weight.T for m in members]),
+            torch.stack([m.heads.bias[None] for m in members]),
+        )
+
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        """Return logits, shape (M, n, K)."""
+        """Return the outputs of the heads, shape (M, n, outputs)."""
         count, members = len(features), len(self.hidden)
         if self.reduce is not None and self.offset is not None:
-            rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+            rows = features.reshape(-1, features.shape[-1])
             reduced = torch.addmm(self.offset, rows, self.reduce).relu_()
             places = reduced.view(count, -1, members, _CHANNELS).permute(2, 0, 1, 3)
             x = places.reshape(members, count, -1)
         else:
-            x = features.flatten(1).expand(members, -1, -1)
+            x = features.expand(members, -1, -1)
         hidden = torch.baddbmm(self.hidden_offset, x, self.hidden).relu_()
         return torch.baddbmm(self.head_offset, hidden, self.head)
 
 
-def _stack(members: Sequence[Network], grid: AttributeGrid) -> _Stacked:
-    reduce = offset = None
-    hidden, hidden_offset, head, head_offset = [], [], [], []
-    first = [m.reduce for m in members]
-    convolutions = [layer for layer in first if isinstance(layer, nn.Conv2d)]
-    if convolutions:
-        pairs = list(zip(convolutions, members, strict=True))
-        kernels = [layer.weight[:, :, 0, 0] * m.scale for layer, m in pairs]
-        biases = [layer.bias for layer in convolutions if layer.bias is not None]
-        reduce = torch.cat(kernels).T.contiguous()
-        shifts = [kernel @ m.mean for kernel, m in zip(kernels, members, strict=True)]
-        offset = torch.cat(biases) - torch.cat(shifts)
-    for m in members:
-        weight: torch.Tensor = m.hidden.weight
-        bias: torch.Tensor = m.hidden.bias
-        if convolutions:
-            # From channel-first to channel-last order of the reduced features.
-            weight = weight.view(_HIDDEN, _CHANNELS, -1).transpose(1, 2).reshape(_HIDDEN, -1)
-        else:
-            weight, bias = weight * m.scale, bias - weight @ (m.scale * m.mean)
-        hidden.append(weight.T)
-        hidden_offset.append(bias[None])
-        levels = m.levels.weight[m.level_of_cell].sum(dim=1) + _OWN_LOGIT * m.cells.weight
-        head.append(levels.T)
-        own = m.levels.bias[m.level_of_cell].sum(dim=1) + _OWN_LOGIT * m.cells.bias
-        head_offset.append(own[None])
-    return _Stacked(reduce, offset, *map(torch.stack, (hidden, hidden_offset, head, head_offset)))
+def channels_last(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return stage features, shape (n, C, h, w) or (n, C), with channels last: (n, h * w, C)."""
+    if features.ndim == 2:
+        return features
+    return features.transpose(0, 2, 3, 1).reshape(len(features), -1, features.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
 class LatentClassifier:
-    """P(cell | code) as the mean over members fitted crosswise.
+    """P(cell | code) by networks that were fitted crosswise.
 
     Attributes
     ----------
-    groups : AttributeGrid
-        The cells.
-    stem_shape : tuple of int
-        Shape of one code's stem features.
-    members : tuple of torch.nn.Module
-        In evaluation mode.
+    grid : AttributeGrid
+        The cells, K of them.
+    stage_shape : tuple of int
+        Shape of the stage features of one code: (C, h, w) or (C,).
+    mean, scale : numpy.ndarray, shape (C,), float32
+        Features are standardised as (feature - mean) * scale.
+    bounds : numpy.ndarray, shape (L, 2), float32
+        Interval of the score of each level; (0, 0) where its attribute has none.
+    members : tuple of tuple of Network
+        For each fold its networks, in evaluation mode.
     temperature : float
         Logits are divided by it, so that probabilities are calibrated on held-out codes.
     """
 
     grid: AttributeGrid
-    stem_shape: tuple[int, ...]
-    members: tuple[Network, ...]
-    temperature: float
+    stage_shape: tuple[int, ...]
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    bounds: Bounds
+    members: tuple[tuple[Network, ...], ...]
+    temperature: float = 1.0
+
+    @property
+    def folds(self) -> int:
+        """Number of folds."""
+        return len(self.members)
 
     @cached_property
-    def _stacked(self) -> _Stacked:
-        return _stack(self.members, self.grid)
+    def _stacked(self) -> tuple[_Stacked, ...]:
+        mean, scale = torch.from_numpy(self.mean), torch.from_numpy(self.scale)
+        return tuple(_Stacked.of(of_fold, mean, scale) for of_fold in self.members)
 
-    def log_probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return log P(cell | code) from stem features, shape (n, K), float32."""
+    @cached_property
+    def _heads(self) -> Heads:
+        return Heads(self.grid, self.bounds)
+
+    def log_probabilities(
+        self, features: NDArray[np.float32], folds: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return log P(cell | code), each code by the networks of one fold.
+
+        Parameters
+        ----------
+        features : numpy.ndarray, shape (n, *stage_shape), float32
+        folds : numpy.ndarray, shape (n,), int64
+            Fold whose networks read the code, in [0, F).
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, K), float32
+        """
+        rows = channels_last(features)
+        found = np.empty((len(rows), self.grid.size), np.float32)
+        for fold in np.unique(folds):
+            chosen = folds == fold
+            found[chosen] = self._of_fold(rows[chosen], fold)
+        return found
+
+    def by_fold(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return log P(cell | code) by the networks of every fold, shape (F, n, K), float32."""
+        rows = np.ascontiguousarray(channels_last(features))
+        return np.stack([self._of_fold(rows, fold) for fold in range(self.folds)])
+
+    def _of_fold(self, rows: NDArray[np.float32], fold: int) -> NDArray[np.float32]:
         with torch.inference_mode():
-            logits = self._stacked(torch.from_numpy(features))
+            logits, _, _ = self._heads(self._stacked[fold](torch.from_numpy(rows)))
             mean = functional.log_softmax(logits, dim=2).mean(dim=0) / self.temperature
             return functional.log_softmax(mean, dim=1).numpy()
 
-    def by_member(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return log P(cell | code) by each member alone, shape (M, n, K), float32."""
-        with torch.inference_mode():
-            logits = self._stacked(torch.from_numpy(features))
-            return functional.log_softmax(logits / self.temperature, dim=2).numpy()
-
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return the arrays to store, by name."""
-        return {
-            f"member{i}.{name}": value.numpy()
-            for i, member in enumerate(self.members)
+        arrays = {
+            f"fold{fold}.member{i}.{name}": value.numpy()
+            for fold, of_fold in enumerate(self.members)
+            for i, member in enumerate(of_fold)
             for name, value in member.state_dict().items()
-            if name != "level_of_cell"
+        }
+        return {
+            **arrays,
+            "latent.mean": self.mean,
+            "latent.scale": self.scale,
+            "latent.bounds": self.bounds,
+        }
+
+    def parameters(self) -> dict[str, object]:
+        """Return the numbers to store beside the arrays, JSON values."""
+        return {
+            "temperature": self.temperature,
+            "stage_shape": list(self.stage_shape),
+            "folds": self.folds,
+            "members": len(self.members[0]),
         }
 
 
@@ -183,12 +299,16 @@ def latent_from_tensors(
         When an array is missing, of a wrong shape, or not finite.
     """
     remedy = "Make the sampler again."
-    shape = tuple(int(size) for size in parameters["stem_shape"])
-    if not (len(shape) in (1, 3) and all(0 < size <= _LARGEST_STEM for size in shape)):
-        raise FileFormatError(where, "must have a stem of 1 or 3 sizes", shape, remedy)
-    members = []
-    for i in range(FOLDS):
-        prefix = f"member{i}."
+    shape = tuple(int(size) for size in parameters["stage_shape"])
+    if not (len(shape) in (1, 3) and all(0 < size <= _LARGEST_STAGE for size in shape)):
+        raise FileFormatError(where, "must have a stage of 1 or 3 sizes", shape, remedy)
+    folds, members = int(parameters["folds"]), int(parameters["members"])
+    if not (folds > 0 and members > 0 and folds * members <= _MOST_NETWORKS):
+        rule = f"must have 1 to {_MOST_NETWORKS} networks"
+        raise FileFormatError(where, rule, f"{folds} x {members}", remedy)
+
+    def rebuilt(fold: int, member: int) -> Network:
+        prefix = f"fold{fold}.member{member}."
         state = {
             name.removeprefix(prefix): torch.from_numpy(array)
             for name, array in tensors.items()
@@ -196,15 +316,26 @@ def latent_from_tensors(
         }
         network = Network(shape, grid)
         try:
-            found = network.load_state_dict(state, strict=False)
+            network.load_state_dict(state)
         except RuntimeError as error:
             raise FileFormatError(
-                where, "must hold the latent classifier's arrays", str(error)[:200], remedy
+                where, "must hold the arrays of the latent classifier", str(error)[:200], remedy
             ) from error
-        finite = all(bool(torch.isfinite(value).all()) for value in state.values())
-        if found.unexpected_keys or found.missing_keys != ["level_of_cell"] or not finite:
+        if not all(bool(torch.isfinite(value).all()) for value in state.values()):
             raise FileFormatError(
-                where, "must hold the latent classifier's arrays", "others, or NaN", remedy
+                where, "must hold finite arrays of the latent classifier", "NaN", remedy
             )
-        members.append(network.eval().requires_grad_(False))
-    return LatentClassifier(grid, shape, tuple(members), float(parameters["temperature"]))
+        return network.eval().requires_grad_(False)
+
+    expected = {
+        "latent.mean": (shape[0],),
+        "latent.scale": (shape[0],),
+        "latent.bounds": (sum(grid.shape), 2),
+    }
+    mean, scale, bounds = (
+        np.asarray(stored_array(tensors, name, size, where), np.float32)
+        for name, size in expected.items()
+    )
+    networks = tuple(tuple(rebuilt(f, m) for m in range(members)) for f in range(folds))
+    temperature = float(parameters["temperature"])
+    return LatentClassifier(grid, shape, mean, scale, bounds, networks, temperature)

@@ -23,6 +23,7 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.generators.base import Generator
+from equipoise.samplers.sampler import Block
 
 COMPONENTS_TRIED = (1, 2, 4)
 """Numbers of components that "bic" chooses among."""
@@ -144,9 +145,7 @@ class MixtureSource:
         """Which cells can be requested, shape (K,)."""
         return np.array([mixture is not None for mixture in self.mixtures])
 
-    def block(
-        self, seed: int, key: Sequence[int], requested: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+    def block(self, seed: int, key: Sequence[int], requested: NDArray[np.int64]) -> Block:
         """Return one code for each requested cell; depends on (seed, key, requested) alone."""
         dim = next(m.means.shape[1] for m in self.mixtures if m is not None)
         codes = np.empty((len(requested), dim), np.float32)
@@ -157,7 +156,7 @@ class MixtureSource:
             codes[rows] = mixture.sample(
                 len(rows), generator_for(seed, Stream.MIXTURE_CODES, *key, int(k))
             )
-        return codes
+        return Block(codes, np.ones(len(codes)), np.zeros(len(codes), np.int64))
 
     def bound(self, generator: Generator) -> MixtureSource:
         """Return the source as it is: a mixture draws without its generator."""

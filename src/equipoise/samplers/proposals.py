@@ -1,17 +1,16 @@
-"""Candidates from the half of the prior where a cell's codes lie.
+"""Cheap refusals of candidates, before a stage of the generator runs.
 
-Along the mean direction of what a cell accepts, nearly all of it lies beyond a threshold. A
-standard normal prior can be drawn beyond a threshold directly: the part of a code along the
-direction comes from the normal distribution cut off there, the rest is as it was (Robert 1995,
-"Simulation of truncated normal variables"). So the candidates for a rare cell are codes of the
-prior still, and most of the hopeless ones are never made. Other priors are drawn whole.
+**Half-spaces.** Along the mean direction of what a cell accepts, nearly all of it lies beyond a
+threshold. A standard normal prior can be drawn beyond a threshold directly: the part of a code
+along the direction comes from the normal distribution cut off there, the rest is unchanged (Robert
+1995, "Simulation of truncated normal variables"). The candidates are codes of the prior still, and
+most of the hopeless ones are never made. Other priors are drawn whole.
 
-A quick guess of the chance of acceptance from the bare code, to drop hopeless candidates early.
-
-For a rare cell most candidates are refused. A network of one hidden layer learns the chance from
-codes that the latent classifier has read; it needs no labels and no stem, so it costs a thirtieth.
-Raised by a margin, its guess is a ceiling: a candidate whose lot lies above it is refused unread.
-The margin is set on codes that the network was not fitted to.
+**Prefilter.** A network of one hidden layer learns the probability of acceptance from the bare
+code, without labels and without the generator. Raised by a margin, its guess is an upper bound: a
+candidate is accepted with the smaller of the two probabilities, so one whose uniform number lies
+above the bound is refused unread. The margin is set on codes that the network was not fitted to.
+What both refuse of a cell is part of every statement about its draws.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from equipoise.core.estimates import weighted_quantile
 from equipoise.core.parallel import batches
 from equipoise.core.seeds import Stream, generator_for
 
-LOST_OUTSIDE = 0.01
-"""Share of a cell's acceptance that the threshold may cut off."""
+LOST_OUTSIDE = 0.0025
+"""Share of what a cell accepts that lies outside its half-space; chosen by hand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +88,7 @@ class HalfSpaces:
         return np.asarray(ndtr(-self.thresholds), np.float64)
 
     def contains(self, codes: NDArray[np.float32], cells: slice = slice(None)) -> NDArray[np.bool_]:
-        """Tell which codes lie in the half-spaces of some cells, shape (n, cells)."""
+        """Return which codes lie in the half-spaces of some cells, shape (n, cells)."""
         return np.asarray(codes @ self.normals[cells].T >= self.thresholds[cells])
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
@@ -125,8 +124,8 @@ def half_space_of(
     return total / length, weighted_quantile(places, chances, LOST_OUTSIDE)
 
 
-LOST_UNREAD = 0.03
-"""Share of a cell's acceptance that the ceilings may cut off."""
+LOST_UNREAD = 0.0025
+"""Share of what a cell accepts that the upper bounds cut off; chosen by hand."""
 
 _HIDDEN = 256
 _EPOCHS = 12
@@ -138,13 +137,13 @@ _LEAST_ACCEPTED = 5
 
 @dataclass(frozen=True, eq=False)
 class Prefilter:
-    """Ceilings of the log chance of acceptance, from bare codes.
+    """Upper bounds of the log-probability of acceptance, from bare codes.
 
     Attributes
     ----------
     weight1, bias1, weight2, bias2 : numpy.ndarray, float32
         Shapes (dim, H), (H,), (H, K), (K,).
-    margins : numpy.ndarray, shape (K,), float32
+    log_margins : numpy.ndarray, shape (K,), float32
     """
 
     weight1: NDArray[np.float32]
@@ -154,7 +153,7 @@ class Prefilter:
     log_margins: NDArray[np.float32]
 
     def log_upper_bounds(self, codes: NDArray[np.float32], cells: slice) -> NDArray[np.float32]:
-        """Return the ceilings of some cells' log chances, shape (n, cells)."""
+        """Return the upper bounds of some cells, shape (n, cells)."""
         weight, bias = torch.from_numpy(self.weight1), torch.from_numpy(self.bias1)
         columns = torch.from_numpy(np.ascontiguousarray(self.weight2[:, cells]))
         with torch.inference_mode():
@@ -174,7 +173,7 @@ def fit_prefilter(
     own: Sequence[NDArray[np.int64]],
     seed: int,
 ) -> Prefilter:
-    """Fit the screen to codes that the latent classifier has read.
+    """Fit the prefilter to codes that the latent classifier has read.
 
     Parameters
     ----------
@@ -233,7 +232,7 @@ def _margin(guesses: NDArray[np.float32], log_acceptance: NDArray[np.float64]) -
         cut = np.maximum(chances - np.exp(np.minimum(guesses + margin, 0)), 0).sum()
         return float(cut - allowed)
 
-    # Without enough accepted codes to tell, nothing is dropped.
+    # With too few accepted codes to know, nothing is dropped.
     few = chances.sum() < _LEAST_ACCEPTED
     if few or excess(-_LARGEST_MARGIN) < 0 or excess(_LARGEST_MARGIN) > 0:
         return _LARGEST_MARGIN

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,29 @@ from equipoise.generators.base import Generator
 _REMEDY = "Make the sampler again with `equipoise balance`."
 
 
+class Block(NamedTuple):
+    """Draws of one block.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray, shape (n, dim), float32
+    weights : numpy.ndarray, shape (n,), float64
+        Above 0; 1 where draws stand for themselves.
+    folds : numpy.ndarray, shape (n,), int64
+        Fold of the latent classifier that accepted the code; 0 where there is none.
+    """
+
+    codes: NDArray[np.float32]
+    weights: NDArray[np.float64]
+    folds: NDArray[np.int64]
+
+
 class LatentSource(Protocol):
     """Where the codes of a requested cell come from.
 
     Attributes
     ----------
-    kind : str
+    method : str
         Names the method in a stored file.
     cells : numpy.ndarray, shape (K,), bool
         Which cells can be requested.
@@ -47,9 +64,7 @@ class LatentSource(Protocol):
         """Another source for draws that are kept only where they came out; None for the same."""
         ...
 
-    def block(
-        self, seed: int, key: Sequence[int], requested: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+    def block(self, seed: int, key: Sequence[int], requested: NDArray[np.int64]) -> Block:
         """Return one code for each requested cell; depends on (seed, key, requested) alone."""
         ...
 
@@ -92,11 +107,22 @@ class LatentBatch:
     codes : numpy.ndarray, shape (n, dim), float32
     requested : numpy.ndarray, shape (n,), int64
         Cell numbers.
+    weights : numpy.ndarray, shape (n,), float64
+        Above 0. Under them, averages over verified draws of a cell are those over the generator's
+        own images of the cell, where the sampler is `exact`; 1 otherwise.
+    folds : numpy.ndarray, shape (n,), int64
+        Fold of the latent classifier that accepted the code; 0 where there is none.
     """
 
     index: NDArray[np.int64]
     codes: NDArray[np.float32]
     requested: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    folds: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.int64]) -> LatentBatch:
+        """Return some of the draws."""
+        return LatentBatch(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +131,7 @@ class Sampler:
 
     Parameters
     ----------
-    origin : GeneratorRef
+    generator : GeneratorRef
         The generator that it was made for.
     target : Target
         What the images are to follow.
@@ -185,13 +211,11 @@ class Sampler:
         check_seed(seed)
         number = -1 if cell is None else self._requestable(cell)
         parts = [
-            (codes[rows], requested[rows])
+            [part[rows] for part in self._block(seed, block, number)]  # type: ignore[attr-defined]
             for block, rows in blocks(start, start + n)
-            for codes, requested in [self._block(seed, block, number)]  # type: ignore[attr-defined]
         ]
-        codes, requested = zip(*parts, strict=True)
-        index = np.arange(start, start + n)
-        return LatentBatch(index, np.concatenate(codes), np.concatenate(requested))
+        codes, requested, weights, folds = map(np.concatenate, zip(*parts, strict=True))
+        return LatentBatch(np.arange(start, start + n), codes, requested, weights, folds)
 
     def stream(
         self, n: int, seed: int = 0, *, cell: str | None = None, start: int = 0, batch: int = 256
@@ -229,13 +253,12 @@ class Sampler:
         last = np.flatnonzero(self.weights)[-1]  # The sum may round to just under 1.
         return np.asarray(rng.permutation(np.minimum(cells, last)), np.int64)
 
-    def _compute_block(
-        self, seed: int, block: int, cell: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def _compute_block(self, seed: int, block: int, cell: int) -> tuple[NDArray[Any], ...]:
         # The key 0 stands for draws of all cells, 1 + k for draws of cell k.
         key = (block, cell + 1)
         requested = self._requests(seed, block) if cell < 0 else np.full(BLOCK_ROWS, cell)
-        return self.source.block(seed, key, requested), requested
+        drawn = self.source.block(seed, key, requested)
+        return drawn.codes, requested, drawn.weights, drawn.folds
 
     @property
     def even(self) -> Sampler:

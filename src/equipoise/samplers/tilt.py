@@ -1,15 +1,12 @@
-"""Stage 5, ours: draws from the prior, tilted towards a cell by the latent classifier.
+"""Tilted sampling, our method: codes of the prior, accepted as far as they may be of a cell.
 
-To draw cell k, codes come from the prior and are accepted with probability
-min(1, (h_k(code) / c_k) ** beta) * m_k(code), with h_k = P(k | code) by the latent classifier, beta
-the sharpness and m_k a factor that keeps the images' mean (`equipoise.samplers.mean_matching`).
-Every code is one of the prior's, so images keep the generator's quality by construction. The
-ceiling c_k is a quantile of h over the cell's own codes: above it all are accepted alike, which
-keeps the cell's ordinary members beside its clearest (docs/decisions/0004). beta trades purity
-against closeness to the cell's own distribution.
+To draw a cell, codes come from the prior, and the cell accepts each with a probability that depends
+on P(cell | code) alone (`equipoise.samplers.acceptance`). Every code is one of the prior, so images
+keep the quality of the generator, and the density of the draws relative to the prior is known: it
+is the probability of acceptance.
 
-Most candidates for a rare cell are hopeless: `equipoise.samplers.proposals` does not make most of
-them, and drops others before the stem runs.
+Candidates take the folds of the latent classifier in turn, so that draws are a mixture over folds
+and labelled codes, read by the networks of their own fold, stand for fresh ones.
 """
 
 from __future__ import annotations
@@ -27,12 +24,10 @@ from equipoise.core.files import stored_array
 from equipoise.core.parallel import batches, one_thread
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.generators.base import Generator
+from equipoise.samplers.acceptance import AcceptanceRule
 from equipoise.samplers.latent_classifier import LatentClassifier, latent_from_tensors
-from equipoise.samplers.mean_matching import MeanMatchingFactor
 from equipoise.samplers.proposals import HalfSpaces, Prefilter
-
-AVOIDANCE_POWER = 4.0
-"""How much sharper cells of target 0 are avoided than wanted ones are sought."""
+from equipoise.samplers.sampler import Block
 
 _VERIFIED = "verified."
 """Begins the names of stored arrays of the source for verified draws."""
@@ -47,93 +42,37 @@ _MOST_CANDIDATES = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Tilt:
-    """The rule by which each cell accepts codes.
-
-    Attributes
-    ----------
-    beta : float
-        Sharpness, above 0.
-    ceilings : numpy.ndarray, shape (K,), float64
-        c_k; infinite for a cell that cannot be requested.
-    clearances : numpy.ndarray, shape (K,), float64
-        Probability of no unwanted cell from which on codes are accepted in full, above 0.
-    matching : MeanMatchingFactor
-        The factor that keeps the images' mean.
-    """
-
-    beta: float
-    acceptance_thresholds: NDArray[np.float64]
-    avoidance_thresholds: NDArray[np.float64]
-    matching: MeanMatchingFactor
-
-    @property
-    def cells(self) -> NDArray[np.bool_]:
-        """Which cells can be requested, shape (K,)."""
-        return np.isfinite(self.acceptance_thresholds)
-
-    def log_acceptance(
-        self, log_h: NDArray[np.floating], log_factors: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the logarithm of the probability that each cell accepts each code, (n, K)."""
-        return log_acceptance(
-            log_h, self.acceptance_thresholds, self.avoidance_thresholds, self.beta, log_factors
-        )
-
-    def of_stem(
-        self, classifier: LatentClassifier, stem: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Return the log chances of codes with these stem features, shape (n, K)."""
-        return self.log_acceptance(
-            classifier.log_probabilities(stem), self.matching.log_factors(stem)
-        )
-
-    def evaluated(
-        self, generator: Generator, classifier: LatentClassifier, codes: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Return the log chances of codes, shape (n, K), reading a few stems at a time."""
-        return np.concatenate(
-            [
-                self.of_stem(classifier, generator.stem(codes[low:high]))
-                for low, high in batches(0, len(codes), _CHUNK)
-            ]
-        )
-
-    def tensors(self) -> Mapping[str, NDArray[Any]]:
-        """Return the arrays to store, by name."""
-        return {
-            "acceptance_thresholds": self.acceptance_thresholds,
-            "avoidance_thresholds": self.avoidance_thresholds,
-            **self.matching.tensors(),
-        }
-
-
-@dataclass(frozen=True, eq=False)
 class TiltSource:
     """Codes for requested cells, accepted from the prior.
 
     Attributes
     ----------
     classifier : LatentClassifier
-    tilt : Tilt
+    rule : AcceptanceRule
     half_spaces : HalfSpaces
-        Where each cell's candidates come from.
-    screen : Prefilter
+        Where the candidates of each cell come from.
+    prefilter : Prefilter
         Drops hopeless candidates.
     acceptance : numpy.ndarray, shape (K,), float64
-        Share of the prior's codes that each cell accepts.
+        Share of the codes of the prior that each cell accepts.
+    own_acceptance : numpy.ndarray, shape (K,), float64
+        Share of the cell's own codes that it accepts; 1 where that is not known.
+    weighted : bool
+        Whether draws carry the weight `own_acceptance` / (probability of acceptance), under which
+        averages over verified draws are those over the generator's own images of the cell.
     generator : Generator or None
-        Gives the prior and the stem; None in a source that was just loaded.
+        Gives the prior and the stage; None in a source that was just loaded.
     for_verified : TiltSource or None
-        Draws that are to be classified and kept where they came out, by the same classifier: each
-        refused image costs more than many candidates, and what leaks in is thrown away.
+        Draws that are to be classified and kept where they came out, by the same classifier.
     """
 
     classifier: LatentClassifier
-    tilt: Tilt
+    rule: AcceptanceRule
     half_spaces: HalfSpaces
     prefilter: Prefilter
     acceptance: NDArray[np.float64]
+    own_acceptance: NDArray[np.float64]
+    weighted: bool = False
     generator: Generator | None = None
     for_verified: TiltSource | None = None
 
@@ -142,19 +81,63 @@ class TiltSource:
     @property
     def cells(self) -> NDArray[np.bool_]:
         """Which cells can be requested, shape (K,)."""
-        return self.tilt.cells
+        return self.rule.cells
 
     def bound(self, generator: Generator) -> TiltSource:
         """Return the source with the generator that it draws from."""
         other = self.for_verified
         return replace(self, generator=generator, for_verified=other and other.bound(generator))
 
-    def chances(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the probability that each cell accepts each code, shape (n, K)."""
-        prefiltered = self.prefilter.log_upper_bounds(codes, slice(None))
-        evaluated = self.tilt.evaluated(self._generator(), self.classifier, codes)
-        chances = np.exp(np.minimum(evaluated, prefiltered))
-        return np.asarray(np.where(self.half_spaces.contains(codes), chances, 0.0))
+    def log_acceptance(
+        self, codes: NDArray[np.float32], log_h: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Return the log-probability that each cell accepts codes, half-spaces and all.
+
+        Parameters
+        ----------
+        codes : numpy.ndarray, shape (n, dim), float32
+        log_h : numpy.ndarray, shape (n, K)
+            log P(cell | code) of these codes.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, K), float64
+            -inf for what is never accepted.
+        """
+        accepted = np.minimum(self.rule.log_acceptance(log_h), self._bounds(codes, slice(None)))
+        return np.asarray(np.where(self.half_spaces.contains(codes), accepted, -np.inf))
+
+    def acceptances(
+        self, codes: NDArray[np.float32], folds: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the probability that each cell accepts codes, each read by one fold.
+
+        Parameters
+        ----------
+        codes : numpy.ndarray, shape (n, dim), float32
+        folds : numpy.ndarray, shape (n,), int64
+            The fold that reads each code; -1 for the mean over all folds.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, K), float64
+        """
+        generator, parts = self._generator(), []
+        with one_thread():
+            for low, high in batches(0, len(codes), _CHUNK):
+                rows = codes[low:high]
+                log_h = self.classifier.by_fold(generator.stem(rows))
+                by_fold = np.stack([np.exp(self.log_acceptance(rows, one)) for one in log_h])
+                own = by_fold[folds[low:high], np.arange(len(rows))]
+                unread = (folds[low:high] < 0)[:, None]
+                parts.append(np.where(unread, by_fold.mean(axis=0), own))
+        return np.concatenate(parts)
+
+    def _bounds(self, codes: NDArray[np.float32], cells: slice) -> NDArray[np.float64]:
+        """Return the upper bounds of the prefilter, nowhere below the floor of the rule."""
+        bounds = self.prefilter.log_upper_bounds(codes, cells).astype(np.float64)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.maximum(bounds, np.log(self.rule.floor[cells])))
 
     def _generator(self) -> Generator:
         if self.generator is None:
@@ -166,10 +149,10 @@ class TiltSource:
             )
         return self.generator
 
-    def block(
-        self, seed: int, key: Sequence[int], requested: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Return one code for each requested cell; depends on (seed, key, requested) alone.
+    def block(self, seed: int, key: Sequence[int], requested: NDArray[np.int64]) -> Block:
+        """Return one code for each requested cell.
+
+        They depend on (seed, key, requested) alone.
 
         Raises
         ------
@@ -180,25 +163,36 @@ class TiltSource:
         """
         generator = self._generator()
         codes = np.empty((len(requested), generator.dim), np.float32)
+        weights, folds = np.ones(len(requested)), np.zeros(len(requested), np.int64)
         # One compute thread, whose rounding is the same whoever calls.
         with one_thread():
             for k in np.unique(requested).tolist():
                 rows = np.flatnonzero(requested == k)
-                codes[rows] = self._accepted(generator, k, len(rows), seed, (*key, k))
-        return codes
+                found, log_accepted, fold_of = self._accepted(
+                    generator, k, len(rows), seed, (*key, k)
+                )
+                codes[rows], folds[rows] = found, fold_of
+                if self.weighted:
+                    weights[rows] = self.own_acceptance[k] * np.exp(-log_accepted)
+        return Block(codes, weights, folds)
 
     def _accepted(
         self, generator: Generator, cell: int, count: int, seed: int, key: Sequence[int]
-    ) -> NDArray[np.float32]:
-        """Return the first `count` codes that the cell accepts from the candidates of this key."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int64]]:
+        """Return the first `count` codes that the cell accepts of the candidates of this key.
+
+        With them come the log-probabilities of their acceptance, and the folds that read them.
+        """
         rng = generator_for(seed, Stream.TILT_CANDIDATES, *key)
         source = int(rng.integers(2**62))
         rate = self.acceptance[cell] / self.half_spaces.prior_mass()[cell]
         wanted = int(count / max(rate, 1e-9) * 1.1) + 64
         most = max(min(_LARGEST_ROUND, _LARGEST_VALUES // generator.dim), _CHUNK)
         size = min(most, -(-wanted // _CHUNK) * _CHUNK)
-        only = slice(cell, cell + 1)
+        only, folds = slice(cell, cell + 1), self.classifier.folds
         found: list[NDArray[np.float32]] = []
+        logs: list[NDArray[np.float64]] = []
+        readers: list[NDArray[np.int64]] = []
         have = evaluated = start = 0
         while have < count:
             if start >= _MOST_CANDIDATES:
@@ -206,25 +200,30 @@ class TiltSource:
                     f"cell {self.classifier.grid.cells[cell]!r}",
                     f"must accept {count} of {_MOST_CANDIDATES:,} candidates",
                     have,
-                    "Label more codes, or lower --beta.",
+                    "Label more codes, or choose a lower --faithful.",
                 )
             candidates = self.half_spaces.candidates(
                 generator.prior.codes(source, start, start + size), cell, rng
             )
+            fold_of = np.arange(start, start + size) % folds
             start += size
             log_uniforms = np.log(rng.random(size))
-            passed = np.flatnonzero(
-                log_uniforms < self.prefilter.log_upper_bounds(candidates, only)[:, 0]
-            )
+            bounds = self._bounds(candidates, only)[:, 0]
+            passed = np.flatnonzero(log_uniforms < bounds)
             while len(passed) and have < count:
                 rows, passed = np.split(passed, [_next(count - have, have, evaluated)])
-                stem = generator.stem(candidates[rows])
-                log_chance = self.tilt.of_stem(self.classifier, stem)[:, cell]
-                chosen = rows[log_uniforms[rows] < log_chance]
-                found.append(candidates[chosen])
-                have += len(chosen)
+                log_h = self.classifier.log_probabilities(
+                    generator.stem(candidates[rows]), fold_of[rows]
+                )
+                accepted = np.minimum(self.rule.log_acceptance(log_h)[:, cell], bounds[rows])
+                chosen = log_uniforms[rows] < accepted
+                found.append(candidates[rows[chosen]])
+                logs.append(accepted[chosen])
+                readers.append(fold_of[rows[chosen]])
+                have += int(chosen.sum())
                 evaluated += len(rows)
-        return np.concatenate(found)[:count]
+        joined = (np.concatenate(parts)[:count] for parts in (found, logs, readers))
+        return tuple(joined)  # type: ignore[return-value]
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
@@ -235,10 +234,11 @@ class TiltSource:
         return arrays
 
     def _own_tensors(self) -> dict[str, NDArray[Any]]:
-        """Return all arrays but the classifier's, by name."""
+        """Return all arrays but those of the classifier, by name."""
         return {
             "acceptance": self.acceptance,
-            **self.tilt.tensors(),
+            "own_acceptance": self.own_acceptance,
+            **self.rule.tensors(),
             **self.half_spaces.tensors(),
             **self.prefilter.tensors(),
         }
@@ -247,17 +247,16 @@ class TiltSource:
         """Return the numbers to store beside the arrays, JSON values."""
         other = self.for_verified
         return {
-            "beta": self.tilt.beta,
-            "verified_beta": other and other.tilt.beta,
-            "temperature": self.classifier.temperature,
-            "stem_shape": list(self.classifier.stem_shape),
+            "weighted": self.weighted,
+            "verified_weighted": None if other is None else other.weighted,
+            **self.classifier.parameters(),
         }
 
     @classmethod
     def from_stored(
         cls,
         tensors: Mapping[str, NDArray[np.float32]],
-        parameters: Mapping[str, object],
+        parameters: Mapping[str, Any],
         grid: AttributeGrid,
         dim: int,
         where: str,
@@ -270,33 +269,32 @@ class TiltSource:
             When an array is missing, of a wrong shape, or not finite.
         """
         classifier = latent_from_tensors(tensors, parameters, grid, where)
-        one_shot = _from_stored(classifier, tensors, parameters["beta"], grid, dim, where)
-        # Files of earlier versions have one tilt for all draws.
-        if parameters.get("verified_beta") is None:
+        weighted, other = bool(parameters["weighted"]), parameters["verified_weighted"]
+        one_shot = _from_stored(classifier, tensors, weighted, dim, where)
+        if other is None:
             return one_shot
         own = {n.removeprefix(_VERIFIED): a for n, a in tensors.items() if n.startswith(_VERIFIED)}
-        beta = parameters["verified_beta"]
-        for_verified = _from_stored(classifier, own, beta, grid, dim, where)
-        return replace(one_shot, for_verified=for_verified)
+        return replace(
+            one_shot, for_verified=_from_stored(classifier, own, bool(other), dim, where)
+        )
 
 
 def _from_stored(
     classifier: LatentClassifier,
     tensors: Mapping[str, NDArray[np.float32]],
-    beta: object,
-    grid: AttributeGrid,
+    weighted: bool,
     dim: int,
     where: str,
 ) -> TiltSource:
     """Rebuild a source that shares its classifier."""
-    cells = grid.size
+    cells = classifier.grid.size
     hidden = len(tensors["prefilter.bias1"]) if "prefilter.bias1" in tensors else 0
     shapes: dict[str, tuple[int, ...]] = {
-        "acceptance_thresholds": (cells,),
-        "avoidance_thresholds": (cells,),
         "acceptance": (cells,),
-        "mean_matching.coefficients": classifier.stem_shape[:1],
-        "mean_matching.offsets": (cells,),
+        "own_acceptance": (cells,),
+        "rule.full": (cells,),
+        "rule.power": (cells,),
+        "rule.floor": (cells,),
         "half_space.normals": (cells, dim),
         "half_space.thresholds": (cells,),
         "prefilter.weight1": (dim, hidden),
@@ -306,71 +304,33 @@ def _from_stored(
         "prefilter.log_margins": (cells,),
     }
     found = {name: stored_array(tensors, name, shape, where) for name, shape in shapes.items()}
-    sharpness = float(str(beta))
-    above = all(
-        (found[name] > 0).all() for name in ("acceptance_thresholds", "avoidance_thresholds")
+    full, power, floor = (
+        np.asarray(found[f"rule.{name}"], np.float64) for name in ("full", "power", "floor")
     )
-    if not (np.isfinite(sharpness) and sharpness > 0 and above):
+    if not ((full > 0).all() and (power > 0).all() and ((floor >= 0) & (floor < 1)).all()):
         raise FileFormatError(
-            where, "must have beta and ceilings above 0", sharpness, "Make the sampler again."
+            where,
+            "must have full and power above 0, and a floor in [0, 1)",
+            "others",
+            "Make the sampler again.",
         )
     prefilter = {
         n.removeprefix("prefilter."): a for n, a in found.items() if n.startswith("prefilter.")
     }
-    matching = MeanMatchingFactor(
-        found["mean_matching.coefficients"], np.asarray(found["mean_matching.offsets"], np.float64)
-    )
     return TiltSource(
         classifier,
-        Tilt(
-            sharpness,
-            np.asarray(found["acceptance_thresholds"], np.float64),
-            np.asarray(found["avoidance_thresholds"], np.float64),
-            matching,
-        ),
+        AcceptanceRule(full, power, floor),
         HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
         Prefilter(**prefilter),
         np.asarray(found["acceptance"], np.float64),
+        np.asarray(found["own_acceptance"], np.float64),
+        weighted,
     )
 
 
 def _next(missing: int, have: int, evaluated: int) -> int:
-    """Return how many candidates to judge next, when `have` of `evaluated` were accepted."""
+    """Return how many candidates to read next, when `have` of `evaluated` were accepted."""
     if not have:
         return _CHUNK
     needed = missing * evaluated / have
     return min(_CHUNK, int(1.1 * needed) + _LEAST_CHUNK)
-
-
-def log_acceptance(
-    log_h: NDArray[np.floating],
-    acceptance_thresholds: NDArray[np.float64],
-    avoidance_thresholds: NDArray[np.float64],
-    beta: float,
-    log_factors: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the logarithm of min(1, (h / ceiling) ** beta) times the factors.
-
-    Codes that may be of a cell with an infinite ceiling are avoided by all other cells: their
-    chance falls by min(1, (1 - h) / clearance) ** (`AVOIDANCE_POWER` * beta), h summed over
-    such cells.
-
-    Parameters
-    ----------
-    log_h : numpy.ndarray, shape (n, K)
-    ceilings : numpy.ndarray, shape (K,)
-        Above 0; a cell with an infinite one accepts nothing.
-    clearances : numpy.ndarray, shape (K,)
-        In (0, 1]; a tiny one avoids nothing.
-    beta : float
-    log_factors : numpy.ndarray, shape (n, K), or (1, K) where all codes share them
-
-    Returns
-    -------
-    numpy.ndarray, shape (n, K), float64
-    """
-    exact = log_h.astype(np.float64)
-    avoided = np.minimum(np.exp(exact[:, np.isinf(acceptance_thresholds)]).sum(axis=1), 1 - 1e-12)
-    clear = np.minimum(np.log1p(-avoided)[:, None] - np.log(avoidance_thresholds), 0.0)
-    sought = np.minimum(exact - np.log(acceptance_thresholds), 0.0)
-    return np.asarray(beta * (sought + AVOIDANCE_POWER * clear) + log_factors)

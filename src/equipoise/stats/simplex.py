@@ -111,7 +111,13 @@ def possible_shares(
     return found[0].clip(0, 1), found[1].clip(0, 1)
 
 
-def solve_weights(confusion: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
+def solve_weights(
+    confusion: ArrayLike,
+    target: ArrayLike,
+    *,
+    ridge: float = 0.0,
+    preferred: ArrayLike | None = None,
+) -> NDArray[np.float64]:
     """Return the weights for which weights @ confusion is nearest to a target.
 
     By nonnegative least squares (Lawson and Hanson 1974).
@@ -122,6 +128,11 @@ def solve_weights(confusion: ArrayLike, target: ArrayLike) -> NDArray[np.float64
         At least 0; rows sum to 1.
     target : array_like, shape (K,)
         At least 0; sums to 1.
+    ridge : float
+        Penalty of squared differences from `preferred`, at least 0.
+    preferred : array_like, shape (R,), optional
+        Weights that are preferred where several serve nearly alike; sums to 1. Equal ones by
+        default.
 
     Returns
     -------
@@ -138,6 +149,10 @@ def solve_weights(confusion: ArrayLike, target: ArrayLike) -> NDArray[np.float64
     # its errors are relative to an even share.
     base = np.where(wanted > 0, np.maximum(wanted, _LEAST_TARGET), 1 / len(wanted))
     scale = 1 / np.sqrt(base)
-    system = np.vstack([rows.T * scale[:, None], np.full(len(rows), _SUM_WEIGHT)])
-    weights, _ = nnls(system, np.append(wanted * scale, _SUM_WEIGHT))
+    near = np.full(len(rows), 1 / len(rows)) if preferred is None else np.asarray(preferred)
+    pull = np.sqrt(ridge)
+    system = np.vstack(
+        [rows.T * scale[:, None], pull * np.eye(len(rows)), np.full(len(rows), _SUM_WEIGHT)]
+    )
+    weights, _ = nnls(system, np.concatenate([wanted * scale, pull * near, [_SUM_WEIGHT]]))
     return np.asarray(weights / weights.sum())

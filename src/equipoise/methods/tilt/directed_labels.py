@@ -1,7 +1,7 @@
 """Directed labelling: part of the labels goes to draws tilted towards the cells that lack them.
 
 Among codes of the prior a rare cell has few labels, and the latent classifier knows it badly. A
-round fits the classifier to what is labelled, draws by a plain tilt towards the cells in want, and
+round fits a classifier to what is labelled, draws by a tilt towards the cells that lack labels, and
 labels those draws. This is adaptive importance sampling (Cappe et al. 2004, "Population Monte
 Carlo"): a code counts by the density of the prior over that of the mixture of all sources (Veach
 and Guibas 1995, section 3.3), and since the prior is one of them, no weight passes n over the
@@ -23,18 +23,19 @@ from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.labelling.collect import label_codes
-from equipoise.methods.tilt.fit import fit_proposal
+from equipoise.methods.tilt.fit import STARVING, fit_proposal
 from equipoise.methods.tilt.fit_latent import fit_latent
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.tilt import TiltSource
 
-ENOUGH = 20
-"""Labelled codes of a cell below which it starves, and the rest of the labels go out in parts."""
-
 _PARTS = 3
+"""Rounds where a cell starves of labels; else one round spends them all."""
+
+_FOLDS, _MEMBERS = 3, 1
+"""Of the latent classifier of a round, which is replaced in the end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Round:
     """What one round asked for and got, a number a cell."""
 
@@ -42,7 +43,7 @@ class Round:
     achieved: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabellingInfo:
     """Where the labels went.
 
@@ -74,16 +75,33 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """Draws of one round: how many of each cell were requested of which tilt."""
+    """Draws of one round: how many of each cell were requested of which tilt.
+
+    Attributes
+    ----------
+    tilt : TiltSource
+    requested : numpy.ndarray, shape (K,), int64
+    folds : numpy.ndarray, shape (m,), int64
+        For the codes labelled before the round, the fold that has not seen them; for its own
+        draws, the fold that accepted them.
+    """
 
     tilt: TiltSource
     requested: NDArray[np.int64]
+    folds: NDArray[np.int64]
 
     def density(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return expected draws per unit of the prior's density at each code, shape (n,)."""
+        """Return expected draws per unit of the density of the prior at each code, shape (n,).
+
+        Each code is read by the fold that `folds` says, so that no density comes from networks
+        that were fitted to the label of the code itself: these know it too well. Codes of later
+        rounds are read by all folds.
+        """
         asked = np.flatnonzero(self.requested)
         rates = self.requested[asked] / self.tilt.acceptance[asked]
-        return np.asarray(self.tilt.chances(codes)[:, asked] @ rates)
+        folds = np.full(len(codes), -1)
+        folds[: len(self.folds)] = self.folds
+        return np.asarray(self.tilt.acceptances(codes, folds)[:, asked] @ rates)
 
 
 def label_adaptively(
@@ -123,10 +141,17 @@ def label_adaptively(
     generator, left = models.generator, n
     while left > 0:
         have = _counts(labelled.labels)
-        starving = bool((have[wanted] < ENOUGH).any()) and len(rounds) + 1 < _PARTS
+        starving = bool((have[wanted] < STARVING).any()) and len(rounds) + 1 < _PARTS
         part = min(left, -(-n // _PARTS)) if starving else left
-        latent = fit_latent(generator.stem, labelled, seed=seed, progress=execution.progress)
-        tilt = fit_proposal(generator, latent, labelled, target, seed)
+        latent = fit_latent(
+            generator.stem,
+            labelled,
+            seed=seed,
+            folds=_FOLDS,
+            members=_MEMBERS,
+            execution=execution,
+        )
+        tilt = fit_proposal(generator, latent, labelled, target, seed, execution)
         weights = _request_shares(have, wanted, len(prior) + n)
         sampler = Sampler(
             GeneratorRef.of(generator),
@@ -148,8 +173,11 @@ def label_adaptively(
         )
         labels = table.labels()
         requested = np.bincount(draws.requested, minlength=cells)
-        sources.append(_Source(tilt, requested))
-        rounds.append(Round(tuple(requested.tolist()), tuple(_counts(labels).tolist())))
+        folds = np.concatenate([latent.folds, draws.folds])
+        sources.append(_Source(tilt, requested, folds))
+        rounds.append(
+            Round(requested=tuple(requested.tolist()), achieved=tuple(_counts(labels).tolist()))
+        )
         codes = np.concatenate([labelled.codes, draws.codes])
         density = np.full(len(codes), float(len(prior)))
         for source in sources:
@@ -159,10 +187,10 @@ def label_adaptively(
         )
         left -= part
     account = LabellingInfo(
-        len(prior),
-        tuple(rounds),
-        tuple(_counts(labelled.labels).tolist()),
-        tuple(labelled.effective().tolist()),
+        of_prior=len(prior),
+        rounds=tuple(rounds),
+        counts=tuple(_counts(labelled.labels).tolist()),
+        effective=tuple(labelled.effective().tolist()),
     )
     return Labelled(labelled, account)
 

@@ -1,137 +1,228 @@
-"""Fitting of the tilt: its sharpness, and its matching, half-spaces and screen.
+"""Fitting of a tilt: rules of acceptance for the wanted faithfulness, and what they will bring.
 
-What a sharpness would bring is estimated without a single new image: each labelled code stands for
-the prior, and weighting it by what the tilt would accept gives the tilted draws.
-
-MeanMatchingFactor of a tilt's draws by fresh codes of the prior (docs/decisions/0015).
+Nothing here makes an image. Rules are chosen on labelled codes, each read by networks that have not
+seen it; the stages of fresh codes of the prior give what needs no label.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from equipoise.core.errors import InputError, InsufficientLabelsError
+from equipoise.core.estimates import weighted_quantile
 from equipoise.core.labels import LabelledCodes
+from equipoise.core.parallel import batches, one_thread, ordered_map
+from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
-from equipoise.methods.tilt.evidence import (
-    LEAST_OWN,
-    MAX_EXTRA_MISS,
-    NOTHING_AVOIDED,
-    LabelledEvidence,
-    PriorSample,
-    acceptance_thresholds_of,
-    difference_estimator_means,
-    evaluate_prior_sample,
-    gather_evidence,
-)
+from equipoise.methods.calibration import REACHED, Calibration, calibrate
 from equipoise.methods.tilt.fit_latent import LatentFit
-from equipoise.methods.tilt.proposals import search_proposals
+from equipoise.methods.tilt.held_out import CellStatement, HeldOut
+from equipoise.methods.tilt.proposals import ProposalSearch, search_proposals
+from equipoise.samplers.acceptance import AcceptanceRule
 from equipoise.samplers.latent_classifier import LatentClassifier
-from equipoise.samplers.mean_matching import (
-    BalancingSolution,
-    MeanMatchingFactor,
-    entropy_balance,
-    factors,
-)
 from equipoise.samplers.proposals import fit_prefilter
-from equipoise.samplers.tilt import Tilt, TiltSource
-from equipoise.stats.distances import frechet_distance, moments
+from equipoise.samplers.tilt import TiltSource
+from equipoise.stats.simplex import solve_weights
 
-BETAS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-"""Sharpnesses that are tried when none is set."""
+FAITHFUL = 0.9
+"""Faithfulness of verified draws when none is set."""
 
-VERIFIED_BETA = 8.0
-"""Sharpness of draws that are verified, when none is set."""
+RECALLS = (0.99, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
+"""Shares of a cell's members that the thresholds of the frontier accept."""
 
-PROPOSAL_BETA = 4.0
-"""Sharpness of the draws that are labelled in directed rounds."""
+ONE_SHOT_RECALLS = (0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+"""Shares of a cell's members that one-shot draws may accept."""
 
-_SLACK = 1.25
-_PILOT = 65_536
+_SLACK = 0.005
+"""Part of the total variation that is kept for what half-space and prefilter refuse."""
+
+_EXACT_FULL = 0.9
+"""Quantile of h over members from which on `exact` accepts in full; the optimum has none."""
+
+_FLOOR = 0.05
+"""Share that the least acceptance adds to the calls of `exact`."""
+
+_TYPICAL_POWER, _TYPICAL_FULL = 4.0, 0.7
+"""Power, and quantile of h over members from which on `typical` accepts in full."""
+
+_DIRECTED_POWER, _DIRECTED_FULL = 0.5, 0.9
+"""Power, and quantile of h over likely members, of draws that are labelled."""
+
+_STARVING_POWER = 2.0
+"""Power of draws that are labelled for a cell that has hardly any label."""
+
+_PILOT = 49_152
 _PROPOSAL_PILOT = 16_384
+_ALL_FOLDS = 16_384
 _LEAST_PILOT = 4096
 _PILOT_VALUES = 2**28
 """Values of a pilot's codes, at most, unless it would be smaller than the least: 1 GiB."""
 
+_CHUNK = 512
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class FrontierPoint:
-    """What one sharpness brings, estimated on held-out labelled codes before any draw.
+    """What thresholds that accept some share of members bring, estimated before any draw.
 
     Attributes
     ----------
-    beta : float
-    purity : tuple of float
-        Per cell; NaN where the target is 0.
-    calls_per_verified_image : float
-        Generator calls per verified image.
-    distance : float
-        Squared Frechet distance, on stem features, between calibrated tilted draws and the
-        labelled codes weighted to the target; lower is closer.
-    target_distance : float
-        Total variation between the target and the nearest mix of one-shot draws.
+    recall : float
+        Share of the labelled members of each cell that are accepted.
+    cells : tuple of CellStatement
+        What verified draws would be, cell by cell; stages of refused candidates are not counted.
     """
 
-    beta: float
-    purity: tuple[float, ...]
-    calls_per_verified_image: float
-    distance: float
-    target_distance: float
+    recall: float
+    cells: tuple[CellStatement, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
+class OneShotStatement:
+    """What one-shot draws of a cell are, estimated before any draw.
+
+    Attributes
+    ----------
+    cell : str
+    recall : float
+        Share of the labelled members of the cell that its requests accept.
+    faithfulness : float
+        1 less the total variation between the images that come out as this cell, whatever was
+        requested, and the generator's own images of the cell; NaN where labels are too few.
+    """
+
+    cell: str
+    recall: float
+    faithfulness: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TiltFit:
-    """A tilt, another for draws that are verified within it, and how the sharpness was chosen."""
+    """A tilt with what it will bring.
+
+    Attributes
+    ----------
+    source : TiltSource
+        Its one-shot draws, and `for_verified` the others.
+    calibration : Calibration
+        How often to request each cell of one-shot draws.
+    statements : tuple of CellStatement
+        Of verified draws.
+    one_shot : tuple of OneShotStatement
+    frontier : tuple of FrontierPoint
+    """
 
     source: TiltSource
+    calibration: Calibration
+    statements: tuple[CellStatement, ...]
+    one_shot: tuple[OneShotStatement, ...]
     frontier: tuple[FrontierPoint, ...]
 
 
-# Many small products: a second thread of BLAS takes longer to call than it saves.
-@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
+@dataclass(frozen=True, eq=False)
+class _Pilot:
+    """Fresh codes of the prior with what the latent classifier says of them.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray, shape (n, dim), float32
+    log_h : numpy.ndarray, shape (n, K), float32
+        By the fold that draws would take for each.
+    by_fold : numpy.ndarray, shape (F, m, K), float32
+        By every fold, for the first m codes.
+    """
+
+    codes: NDArray[np.float32]
+    log_h: NDArray[np.float32]
+    by_fold: NDArray[np.float32]
+
+    def fold_gap(self, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return by how much draws of all folds together are nearer to a cell than those of one.
+
+        Total variation is convex, so that of the mixture of folds is at most the mean of theirs.
+        The labels give the mean; this gives the difference, by the classifier's own word.
+
+        Parameters
+        ----------
+        thresholds : numpy.ndarray, shape (K,), float64
+
+        Returns
+        -------
+        numpy.ndarray, shape (K,), float64
+        """
+        h = np.exp(self.by_fold.astype(np.float64))
+        accepted = h >= thresholds
+        member = h.mean(axis=0)
+        member /= member.sum(axis=0).clip(1e-300)
+        together = accepted.mean(axis=0)
+        mean = (member * together).sum(axis=0).clip(1e-300)
+        alone = np.abs(accepted / mean - 1).mean(axis=0)
+        gap = (member * (alone - np.abs(together / mean - 1))).sum(axis=0) / 2
+        return np.asarray(np.where(np.isfinite(thresholds), gap, 0.0))
+
+
+def check_faithful(faithful: float | str) -> None:
+    """Check the wanted faithfulness.
+
+    Raises
+    ------
+    InputError
+        When it is neither `exact`, `typical`, nor a number in [0.5, 0.99].
+    """
+    number = isinstance(faithful, float | int) and not isinstance(faithful, bool)
+    if not (faithful in ("exact", "typical") or (number and 0.5 <= float(faithful) <= 0.99)):
+        raise InputError(
+            "faithful",
+            "must be a number in [0.5, 0.99], exact or typical",
+            faithful,
+            "Pass --faithful 0.9.",
+        )
+
+
 def fit_tilt(
     generator: Generator,
     fit: LatentFit,
     labelled: LabelledCodes,
     target: Target,
     *,
-    beta: float | None = None,
+    faithful: float | str = FAITHFUL,
+    stage_cost: float = 0.0,
     seed: int = 0,
+    execution: Execution = Execution(),
 ) -> TiltFit:
-    """Choose the sharpness, and prepare ceilings, matching and screens.
+    """Choose the rules of acceptance, calibrate, and state what draws will be.
 
     Parameters
     ----------
     generator : Generator
     fit : LatentFit
-        The latent classifier and its held-out word on the labelled codes.
+        The latent classifier, and what it says of the labelled codes, held out.
     labelled : LabelledCodes
     target : Target
         Cells of target 0 cannot be requested.
-    beta : float, optional
-        Sharpness, above 0. By default, of `BETAS` that come as near to the target as any, the
-        sharpest whose distance on the frontier is at most `_SLACK` times the least one;
-        `VERIFIED_BETA` for draws that are verified.
+    faithful : float, "exact" or "typical"
+        Of verified draws: least faithfulness without weights; or weights that make averages those
+        of the generator's own images; or clear members of each cell.
+    stage_cost : float
+        Cost of a candidate whose stage is read, as a share of an image and its classification.
     seed : int
         Of the fresh codes.
+    execution : Execution
 
     Raises
     ------
     InputError
-        When beta is not above 0.
+        When `faithful` breaks its rule.
     InsufficientLabelsError
         When no labelled code is of a wanted cell.
     """
-    if beta is not None:
-        if not (np.isfinite(beta) and beta > 0):
-            raise InputError("beta", "must be above 0", beta, "Leave it out.")
-        beta = float(beta)
+    check_faithful(faithful)
     if not (labelled.shares() @ target.shares > 0):
         raise InsufficientLabelsError(
             "labels",
@@ -139,135 +230,248 @@ def fit_tilt(
             f"none of {len(labelled):,}",
             "Raise --n, or ask for other cells.",
         )
-    known = gather_evidence(generator, fit, labelled, target)
-    tried = BETAS if beta is None or beta in BETAS else tuple(sorted((*BETAS, beta)))
-    frontier = tuple(_trial(known, b) for b in tried)
-    verified_beta = beta or VERIFIED_BETA
-    if beta is None:
-        nearest = min(point.target_distance for point in frontier)
-        reaching = [
-            point for point in frontier if point.target_distance <= nearest + MAX_EXTRA_MISS
-        ]
-        least = min(point.distance for point in reaching)
-        beta = max(p.beta for p in reaching if p.distance <= _SLACK * least)
-    pilot = _pilot_codes(generator, seed, _PILOT)
-    fresh = evaluate_prior_sample(generator, fit.classifier, known.axes, pilot)
-    means = difference_estimator_means(
-        *(fresh, known.coordinates, known.one_hot, np.exp(known.log_h)),
-        *(known.weights, known.folds),
+    held, wanted = HeldOut.of(fit, labelled, seed), target.shares > 0
+    pilot = _read_pilot(generator, fit.classifier, seed, _PILOT, execution)
+    cap = faithful if isinstance(faithful, float | int) else FAITHFUL
+    one_shot_rule, recalls = _one_shot_rule(held, target, min(cap, ONE_SHOT_RECALLS[0]))
+    rule = _verified_rule(held, pilot, wanted, faithful)
+    one_shot, _ = _assemble(generator, fit.classifier, one_shot_rule, pilot, seed, execution)
+    verified, stages = _assemble(generator, fit.classifier, rule, pilot, seed, execution)
+    accepted = np.exp(verified.log_acceptance(held.codes, held.log_h))
+    by_rule = np.exp(rule.log_acceptance(held.log_h))
+    own = held.own_weights / held.own_weights.sum(axis=0).clip(1e-300)
+    verified = replace(
+        verified, weighted=faithful == "exact", own_acceptance=(own * accepted).sum(axis=0)
     )
-    sources = []
-    for sharpness, verified in ((beta, False), (verified_beta, True)):
-        matched = match_by_fresh(known, fresh, means, sharpness, verified)
-        log_clip = np.zeros(target.grid.size)
-        log_clip[known.wanted] = matched.log_clip
-        matching = known.axes.factors(matched.coefficients, log_clip)
-        tilt = Tilt(sharpness, known.acceptance_thresholds, known.avoidance_thresholds, matching)
-        log_factors = np.log(factors(fresh.coordinates, matched.coefficients, log_clip))
-        evaluated = tilt.log_acceptance(fresh.log_h, log_factors)
-        sources.append(_prepare(generator, fit.classifier, tilt, fresh.codes, evaluated, seed))
-    one_shot, for_verified = sources
-    return TiltFit(replace(one_shot, for_verified=for_verified), frontier)
-
-
-def _trial(known: LabelledEvidence, beta: float) -> FrontierPoint:
-    """Estimate what one sharpness brings from the labelled codes alone."""
-    target, coordinates, one_hot = known.target, known.coordinates, known.one_hot
-    own = one_hot * known.weights[:, None]
-    ideal = (own / own.sum(axis=0).clip(1e-300)) @ target.shares
-    ideal /= ideal.sum()
-    accepted = known.accepted(known.log_h, beta) * known.weights[:, None]
-    matched = entropy_balance(coordinates, accepted, known.mixing(accepted), ideal @ coordinates)
-    matched = known.within_reach(accepted, matched)
-    drawn = known.drawn(accepted, matched.coefficients, matched.log_clip)
-    confusion, weights, miss = known.mixed(drawn)
-    purity = np.full(target.grid.size, np.nan)
-    purity[known.wanted] = confusion[np.arange(len(known.wanted)), known.wanted]
-    with np.errstate(divide="ignore"):
-        calls = float((target.shares[known.wanted] / purity[known.wanted]).sum())
-    distance = frechet_distance(moments(coordinates, drawn @ weights), moments(coordinates, ideal))
-    return FrontierPoint(beta, tuple(purity.tolist()), calls, distance, miss)
+    gap = pilot.fold_gap(rule.full) if np.isinf(rule.power).all() else np.zeros(target.grid.size)
+    statements = held.statements(
+        accepted,
+        by_rule,
+        weighted=verified.weighted,
+        fold_gap=gap,
+        stage_calls=stages * stage_cost,
+        wanted=wanted,
+    )
+    requests = np.exp(one_shot.log_acceptance(held.codes, held.log_h))
+    calibration = calibrate(
+        held.confusion(requests, held.weights),
+        held.confusion(requests, held.resampled),
+        target,
+        len(labelled),
+    )
+    return TiltFit(
+        source=replace(one_shot, for_verified=verified),
+        calibration=calibration,
+        statements=statements,
+        one_shot=_one_shot_statements(
+            held, requests / one_shot.acceptance.clip(1e-300), calibration.weights, recalls, wanted
+        ),
+        frontier=_frontier(held, pilot, wanted),
+    )
 
 
 def fit_proposal(
-    generator: Generator, fit: LatentFit, labelled: LabelledCodes, target: Target, seed: int = 0
+    generator: Generator,
+    fit: LatentFit,
+    labelled: LabelledCodes,
+    target: Target,
+    seed: int = 0,
+    execution: Execution = Execution(),
 ) -> TiltSource:
-    """Prepare a tilt whose draws are to be labelled: plain, of sharpness `PROPOSAL_BETA`."""
-    acceptance_thresholds = acceptance_thresholds_of(fit, labelled, target.shares > 0)
-    matching = MeanMatchingFactor.none(fit.classifier.stem_shape[0], len(acceptance_thresholds))
-    # Labels near unwanted cells are as useful as others, so nothing is avoided.
-    avoidance_thresholds = np.full(len(acceptance_thresholds), NOTHING_AVOIDED)
-    tilt = Tilt(PROPOSAL_BETA, acceptance_thresholds, avoidance_thresholds, matching)
-    codes = _pilot_codes(generator, seed, _PROPOSAL_PILOT)
-    evaluated = tilt.evaluated(generator, fit.classifier, codes)
-    return _prepare(generator, fit.classifier, tilt, codes, evaluated, seed)
+    """Prepare a tilt whose draws are to be labelled.
+
+    Labels are worth most where h(1 - h) is large and members lie: the power 1/2, and a greater one
+    for a cell with hardly any label, whose h is a poor guess.
+    """
+    held, wanted = HeldOut.of(fit, labelled, seed), target.shares > 0
+    pilot = _read_pilot(generator, fit.classifier, seed, _PROPOSAL_PILOT, execution)
+    h = np.exp(pilot.log_h.astype(np.float64))
+    full = [weighted_quantile(h[:, k], h[:, k], _DIRECTED_FULL) for k in range(h.shape[1])]
+    starving = held.members < STARVING
+    rule = AcceptanceRule(
+        np.where(wanted, full, np.inf),
+        np.where(starving, _STARVING_POWER, _DIRECTED_POWER),
+        np.zeros(len(wanted)),
+    )
+    return _assemble(generator, fit.classifier, rule, pilot, seed, execution)[0]
 
 
-def _pilot_codes(generator: Generator, seed: int, size: int) -> NDArray[np.float32]:
-    """Return fresh codes of the prior, fewer where they are wide."""
-    size = min(size, max(_LEAST_PILOT, _PILOT_VALUES // generator.dim))
-    named = child_seed(seed, Stream.PILOT_CODES)
-    return generator.prior.codes(named, 0, size)
+STARVING = 20.0
+"""Effective labelled members of a cell below which it starves of labels."""
 
 
-def _prepare(
+def _verified_rule(
+    held: HeldOut, pilot: _Pilot, wanted: NDArray[np.bool_], faithful: float | str
+) -> AcceptanceRule:
+    """Return the rule of verified draws for the wanted faithfulness."""
+    cells = held.grid.size
+    if faithful == "typical":
+        full = np.where(wanted, held.quantiles(_TYPICAL_FULL), np.inf)
+        return AcceptanceRule(full, np.full(cells, _TYPICAL_POWER), np.zeros(cells))
+    if faithful == "exact":
+        full = np.where(wanted, held.quantiles(_EXACT_FULL), np.inf)
+        rule = AcceptanceRule(full, np.full(cells, 0.5), np.zeros(cells))
+        rates = np.exp(rule.log_acceptance(pilot.log_h)).mean(axis=0)
+        return replace(rule, floor=np.where(wanted, _FLOOR * rates, 0.0))
+    # The largest thresholds, cell by cell, that leave no more than the allowed total variation.
+    allowed = 1 - float(faithful) - _SLACK
+    found = np.where(wanted, 0.0, np.inf)
+    for recall in np.arange(float(faithful) - 0.1, 1.0, 0.005):
+        thresholds = np.where(wanted, held.quantiles(1 - recall), np.inf)
+        met = (1 - recall) - pilot.fold_gap(thresholds) <= allowed
+        found = np.where(wanted & met & (found == 0), thresholds, found)
+    return AcceptanceRule.thresholds(np.maximum(found, 1e-12))
+
+
+def _one_shot_rule(
+    held: HeldOut, target: Target, most: float
+) -> tuple[AcceptanceRule, NDArray[np.float64]]:
+    """Return thresholds of one-shot draws, with the recall of each cell.
+
+    Cells accept as many of their members as the purity allows that the target needs: thresholds
+    rise, most in cells of low purity, until requests can be mixed to meet the target.
+    """
+    wanted = np.flatnonzero(target.shares > 0)
+    recalls = np.array([recall for recall in ONE_SHOT_RECALLS if recall <= most] or [most])
+    thresholds = np.stack([held.quantiles(1 - recall) for recall in recalls])
+    purities = np.zeros(thresholds.shape)
+    for row, at in enumerate(thresholds):
+        accepted = (np.exp(held.log_h) >= at).astype(np.float64)
+        purities[row] = np.diagonal(held.confusion(accepted, held.weights))
+    best, chosen = np.inf, np.zeros(held.grid.size, np.int64)
+    for purity in np.arange(0.1, 0.96, 0.05):
+        pure = purities >= purity
+        row = np.where(pure.any(axis=0), pure.argmax(axis=0), purities.argmax(axis=0))
+        at = thresholds[row, np.arange(held.grid.size)]
+        accepted = (np.exp(held.log_h) >= at).astype(np.float64)
+        confusion = held.confusion(accepted, held.weights)[wanted, :-1]
+        confusion /= confusion.sum(axis=1, keepdims=True).clip(1e-300)
+        weights = solve_weights(confusion, target.shares)
+        miss = float(np.abs(weights @ confusion - target.shares).sum() / 2)
+        if miss < best - REACHED / 2:
+            best, chosen = miss, row
+        if miss < REACHED / 2:
+            break
+    full = np.full(held.grid.size, np.inf)
+    full[wanted] = thresholds[chosen[wanted], wanted]
+    return AcceptanceRule.thresholds(full), recalls[chosen]
+
+
+def _one_shot_statements(
+    held: HeldOut,
+    densities: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    recalls: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+) -> tuple[OneShotStatement, ...]:
+    """State what comes out of requests with these weights, whose densities are (n, K)."""
+    density, stated = densities @ weights, []
+    for k in np.flatnonzero(wanted).tolist():
+        own = held.own_weights[:, k] / held.own_weights[:, k].sum()
+        faithful = 1 - float(own @ np.abs(density / max(own @ density, 1e-300) - 1)) / 2
+        stated.append(
+            OneShotStatement(
+                cell=held.grid.cells[k], recall=float(recalls[k]), faithfulness=faithful
+            )
+        )
+    return tuple(stated)
+
+
+def _frontier(held: HeldOut, pilot: _Pilot, wanted: NDArray[np.bool_]) -> tuple[FrontierPoint, ...]:
+    """Return what thresholds of each recall would bring."""
+    points = []
+    for recall in RECALLS:
+        thresholds = np.where(wanted, held.quantiles(1 - recall), np.inf)
+        accepted = np.exp(AcceptanceRule.thresholds(thresholds).log_acceptance(held.log_h))
+        cells = held.statements(
+            accepted,
+            accepted,
+            weighted=False,
+            fold_gap=pilot.fold_gap(thresholds),
+            stage_calls=np.zeros(held.grid.size),
+            wanted=wanted,
+        )
+        points.append(FrontierPoint(recall=recall, cells=cells))
+    return tuple(points)
+
+
+def _reader(
+    generator: Generator, classifier: LatentClassifier, execution: Execution
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return what reads codes as draws would, each by the fold of its place, on all cores."""
+
+    def read_part(part: tuple[NDArray[np.float32], NDArray[np.int64]]) -> NDArray[np.float32]:
+        return classifier.log_probabilities(generator.stem(part[0]), part[1])
+
+    def read(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        folds = np.arange(len(codes)) % classifier.folds
+        parts = ((codes[i:j], folds[i:j]) for i, j in batches(0, len(codes), _CHUNK))
+        with one_thread():
+            return np.concatenate(list(ordered_map(read_part, parts, execution.workers)))
+
+    return read
+
+
+def _read_pilot(
     generator: Generator,
     classifier: LatentClassifier,
-    tilt: Tilt,
-    codes: NDArray[np.float32],
-    evaluated: NDArray[np.float64],
     seed: int,
-) -> TiltSource:
-    """Explore on from judged codes to place half-spaces, fit the screen, learn the acceptance."""
+    size: int,
+    execution: Execution,
+) -> _Pilot:
+    """Read fresh codes of the prior, fewer where they are wide."""
+    size = min(size, max(_LEAST_PILOT, _PILOT_VALUES // generator.dim))
+    codes = generator.prior.codes(child_seed(seed, Stream.PILOT_CODES), 0, size)
+    parts = (codes[i:j] for i, j in batches(0, min(size, _ALL_FOLDS), _CHUNK))
+    with one_thread():
+        by_fold = list(
+            ordered_map(
+                lambda part: classifier.by_fold(generator.stem(part)), parts, execution.workers
+            )
+        )
+    read = _reader(generator, classifier, execution)
+    return _Pilot(codes, read(codes), np.concatenate(by_fold, axis=1))
 
-    def judge(further: NDArray[np.float32]) -> NDArray[np.float64]:
-        return tilt.evaluated(generator, classifier, further)
 
-    pilot = search_proposals(generator.prior, codes, evaluated, judge, tilt.cells, seed)
-    prefilter = fit_prefilter(pilot.codes, pilot.log_acceptance, pilot.own, seed)
-    prefiltered = prefilter.log_upper_bounds(pilot.codes, slice(None))
-    accepted = pilot.acceptance(np.minimum(pilot.log_acceptance, prefiltered))
-    return TiltSource(classifier, tilt, pilot.spaces, prefilter, accepted, generator)
+def _assemble(
+    generator: Generator,
+    classifier: LatentClassifier,
+    rule: AcceptanceRule,
+    pilot: _Pilot,
+    seed: int,
+    execution: Execution,
+) -> tuple[TiltSource, NDArray[np.float64]]:
+    """Place half-spaces, fit the prefilter, and learn how often each cell accepts.
 
-
-def match_by_fresh(
-    known: LabelledEvidence,
-    fresh: PriorSample,
-    means: NDArray[np.float64],
-    beta: float,
-    verified: bool,
-) -> BalancingSolution:
-    """Match the means of one-shot draws, or of those that come out as requested.
-
-    `means` are those of `difference_estimator_means`, shape (K, D).
-
-    Each request is known by the fresh codes, or by the labelled ones where these accept more: a
-    rare cell's labels are directed, and of the prior hardly a code is its own.
+    Returns the source, and for each cell the candidates whose stage is read per accepted one.
     """
-    wanted, shares = known.wanted, known.target.shares[known.wanted]
-    one_shot = known.accepted(known.log_h, beta) * known.weights[:, None]
-    labelled, free = one_shot, known.accepted(fresh.log_h, beta)
-    if verified:
-        labelled = labelled * known.one_hot[:, wanted]
-        free = free * np.exp(fresh.log_h[:, wanted].astype(np.float64))
-    by_fresh = _effective(free) >= _effective(labelled)
-    accepted = np.vstack([np.where(by_fresh, 0.0, labelled), np.where(by_fresh, free, 0.0)])
-    coordinates = np.vstack([known.coordinates, fresh.coordinates])
-    own = known.one_hot[:, wanted] * known.weights[:, None]
-    # A cell with hardly a label is left where its requests lie.
-    as_it_is = (accepted / accepted.sum(axis=0)).T @ coordinates
-    by_labels = (own / own.sum(axis=0).clip(1e-300)).T @ known.coordinates
-    found = by_fresh & np.isfinite(means[wanted]).all(axis=1)
-    goals = np.where(found[:, None], means[wanted], by_labels)
-    goals = np.where(_effective(own)[:, None] >= LEAST_OWN, goals, as_it_is)
-    goal = shares @ goals
-    if verified:
-        return entropy_balance(coordinates, accepted, lambda coefficients, log_clip: shares, goal)
-    return known.within_reach(
-        one_shot, entropy_balance(coordinates, accepted, known.mixing(one_shot), goal)
-    )
-
-
-def _effective(masses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the effective number of codes in each column (Kish 1965)."""
-    return np.asarray(masses.sum(axis=0) ** 2 / np.square(masses).sum(axis=0).clip(1e-300))
+    with one_thread():
+        search: ProposalSearch = search_proposals(
+            generator.prior,
+            pilot.codes,
+            pilot.log_h,
+            _reader(generator, classifier, execution),
+            rule,
+            seed,
+        )
+        without_floor = replace(rule, floor=np.zeros(len(rule.floor)))
+        log_accepted = without_floor.log_acceptance(search.log_h)
+        prefilter = fit_prefilter(search.codes, log_accepted, search.own, seed)
+        source = TiltSource(
+            classifier,
+            rule,
+            search.spaces,
+            prefilter,
+            np.ones(len(rule.full)),
+            np.ones(len(rule.full)),
+            generator=generator,
+        )
+        log_total = source.log_acceptance(search.codes, search.log_h)
+        acceptance = search.prior_mean(np.exp(log_total))
+        with np.errstate(divide="ignore"):
+            bounds = np.maximum(
+                prefilter.log_upper_bounds(search.codes, slice(None)), np.log(rule.floor)
+            )
+        read = search.prior_mean(np.exp(np.minimum(bounds, 0.0)))
+    stages = np.where(rule.cells, read / acceptance.clip(1e-300), 0.0)
+    return replace(source, acceptance=acceptance), stages

@@ -1,59 +1,78 @@
-"""Fitting of the latent classifier to labelled codes.
+"""Fitting of the latent classifier to labelled codes, crosswise.
 
-Networks are fitted crosswise: each on all folds but one. What they say of the fold left out is
-nearly honest, and serves to stop early, to set the temperature, and to choose the tilt; their mean
-is the classifier.
+Every fold of the labels has networks that have not seen it, two of them: their mean is better than
+one. What they say of the labels of their fold is therefore what they will say of fresh codes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from scipy.stats import entropy
+from scipy.stats import entropy, norm, rankdata
 from torch.nn import functional
 
-from equipoise.core.attributes import UNKNOWN
+from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.labels import LabelledCodes, Labels
-from equipoise.core.parallel import batches
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.parallel import batches, one_thread, ordered_map
+from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, generator_for
-from equipoise.samplers.latent_classifier import FOLDS, LatentClassifier, Network
+from equipoise.samplers.latent_classifier import (
+    UNIT_LOGISTIC,
+    Bounds,
+    Heads,
+    LatentClassifier,
+    Network,
+    channels_last,
+)
 
-Stem = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-Reader = Callable[[NDArray[np.int64]], NDArray[np.float32]]
-"""From rows of the labelled codes to their stem features."""
+Stage = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From codes, shape (n, dim), to the features of a stage, shape (n, C, h, w) or (n, C)."""
+
+FOLDS, MEMBERS = 5, 2
+"""Folds, and networks of each; `benchmarks/latent.py` compares other numbers."""
 
 _BATCH = 256
-_MOST_EPOCHS, _PATIENCE = 40, 4
-_SCORE_WEIGHT = 1.0
+_EPOCHS = 12
+_LEAST_STEPS, _MOST_EPOCHS = 300, 60
+"""Epochs over few labels go on until this many steps are made."""
+
+_LEARNING_RATE, _WEIGHT_DECAY = 2e-3, 0.02
+_DROPPED_CHANNELS, _DROPPED_HIDDEN = 0.3, 0.3
+"""Dropout of the channels of a spatial stage, which are redundant, and of hidden values."""
+
+_FARTHEST = 30.0
+"""Stands for an infinite end of an interval of a score; scores have variance 1."""
+
+_MOST_BROKEN = 0.01
+"""Share of labels that may contradict the intervals of a score, at most."""
+
 _MOST_KEPT = 2**27
-"""Values of stem features that are kept rather than made in every epoch: 512 MiB."""
+"""Values of stage features that are kept rather than made in every epoch: 512 MiB."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatentClassifierInfo:
     """What the latent classifier knows of codes that it was not fitted to; nats, lower is better.
-
-    Those codes did choose when to stop and the temperature, so the numbers are a little too good.
 
     Attributes
     ----------
     loss, base : float
-        Negative log-likelihood of the cells, and that of the cells' shares alone.
+        Negative log-likelihood of the cells, and that of the shares of the cells alone.
     attributes : tuple of (str, float, float)
         Each attribute with the same two numbers.
     cells : tuple of (str, float, float)
         Each cell with the same two numbers over its own codes; NaN where it has none.
     reliability : tuple of (float, float, int)
-        For bins of the most probable cell's probability: its mean, how often that cell came out,
-        and the codes in the bin. Calibrated probabilities have the first two alike.
+        For bins of the probability of the most probable cell: its mean, how often that cell came
+        out, and the codes in the bin. Calibrated probabilities have the first two alike.
     temperature : float
     """
 
@@ -67,16 +86,16 @@ class LatentClassifierInfo:
 
 @dataclass(frozen=True, eq=False)
 class LatentFit:
-    """A latent classifier with what it said of codes that it was not fitted to.
+    """A latent classifier with what it says of codes that it was not fitted to.
 
     Attributes
     ----------
     classifier : LatentClassifier
     held_out : numpy.ndarray, shape (n, K), float32
-        Calibrated log P(cell | code) of each labelled code, by the member that was not fitted on
-        it.
+        Calibrated log P(cell | code) of each labelled code, by the networks of its fold, which
+        were not fitted to it.
     folds : numpy.ndarray, shape (n,), int64
-        Number of that member.
+        Fold of each labelled code.
     quality : LatentClassifierInfo
     """
 
@@ -86,57 +105,284 @@ class LatentFit:
     quality: LatentClassifierInfo
 
 
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """All that the networks are fitted to.
+
+    Attributes
+    ----------
+    features : callable
+        From rows to standardised stage features, channels last.
+    shape : tuple of int
+        Of the features of one code.
+    grid : AttributeGrid
+    cells : torch.Tensor, shape (n,), int64
+    scores : torch.Tensor, shape (n, A), float32
+        Normal scores; NaN where there is none.
+    heads : Heads
+    """
+
+    features: Callable[[NDArray[np.int64]], torch.Tensor]
+    shape: tuple[int, ...]
+    grid: AttributeGrid
+    cells: torch.Tensor
+    scores: torch.Tensor
+    heads: Heads
+
+
 def fit_latent(
-    stem: Stem,
+    stage: Stage,
     labelled: LabelledCodes,
     *,
     seed: int = 0,
-    progress: Progress = no_progress,
+    folds: int = FOLDS,
+    members: int = MEMBERS,
+    execution: Execution = Execution(),
 ) -> LatentFit:
     """Fit the latent classifier to labelled codes.
 
     Parameters
     ----------
-    stem : callable
-        `generator.stem`; asked once for each code where 512 MiB hold what it gives.
+    stage : callable
+        `generator.stem`; called once for each code where 512 MiB hold its features.
     labelled : LabelledCodes
         Codes of an unknown cell are left out of fitting. P(cell | code) is the same wherever codes
-        come from, so each counts alike in fitting, and by its weight in what is told of the prior.
+        come from, so each counts alike in fitting, and by its weight in what is said of the prior.
     seed : int
-        Of folds, initial weights and order.
+        Of folds, initial weights, order and dropout.
+    folds, members : int
+        Folds, at least 2, and networks of each.
+    execution : Execution
+        Networks are fitted side by side, each on one thread: the result is the same for any
+        number of workers.
 
     Raises
     ------
     InsufficientLabelsError
-        When hardly any code has a known cell.
+        When a fold has no code of a known cell.
     """
-    codes, labels, known = labelled.codes, labelled.labels, labelled.known
+    labels, known = labelled.labels, labelled.known
     rng = generator_for(seed, Stream.LATENT_FOLDS)
-    folds = rng.integers(FOLDS, size=len(codes))
-    if len(np.unique(folds[known])) < FOLDS:
+    fold_of = rng.integers(folds, size=len(labels))
+    if len(np.unique(fold_of[known])) < folds:
         raise InsufficientLabelsError(
             "codes of a known cell",
-            f"must be in each of {FOLDS} folds",
+            f"must be in each of {folds} folds",
             f"{known.sum()} codes",
             "Label more codes, or lower --abstain-below.",
         )
-    scores = _standardise(labels.scores)
-    shape = stem(codes[:1]).shape[1:]
-    read = _reader(stem, codes, shape)
-    members, held_out = [], np.zeros((len(codes), labels.grid.size), np.float32)
-    for fold in range(FOLDS):
-        progress("learn", fold, FOLDS)
-        outside, inside = np.flatnonzero(known & (folds != fold)), np.flatnonzero(folds == fold)
-        member = _fit_member(read, labels, scores, outside, inside, shape, int(rng.integers(2**31)))
-        members.append(member)
-        held_out[inside] = _logits(member, read, inside)
-    progress("learn", FOLDS, FOLDS)
+    with one_thread():
+        shape, mean, scale = _statistics(stage, labelled.codes[known][:2048])
+        scores = normal_scores(labels.scores)
+        bounds = score_bounds(labels, scores)
+        material = _Material(
+            _reader(stage, labelled.codes, mean, scale),
+            shape,
+            labels.grid,
+            torch.from_numpy(labels.cells),
+            torch.from_numpy(scores),
+            Heads(labels.grid, bounds),
+        )
+        seeds = rng.integers(2**31, size=(folds, members)).tolist()
+        with torch.random.fork_rng():
+            networks = [[_initial(material, named) for named in of_fold] for of_fold in seeds]
+        tasks = [(f, m) for f in range(folds) for m in range(members)]
+
+        def fit(task: tuple[int, int]) -> None:
+            fold, member = task
+            rows = np.flatnonzero(known & (fold_of != fold))
+            _train(networks[fold][member], material, rows, seeds[fold][member])
+
+        execution.progress("learn", 0, len(tasks))
+        for done, _ in enumerate(ordered_map(fit, tasks, execution.workers)):
+            execution.progress("learn", done + 1, len(tasks))
+        held_out = np.zeros((len(labels), labels.grid.size), np.float32)
+        for fold in range(folds):
+            rows = np.flatnonzero(fold_of == fold)
+            held_out[rows] = _predict(networks[fold], material, rows)
     weights = labelled.weights[known] / labelled.weights[known].sum()
     temperature = _temperature(held_out[known], labels.cells[known], weights)
-    classifier = LatentClassifier(labels.grid, tuple(shape), tuple(members), temperature)
+    classifier = LatentClassifier(
+        labels.grid,
+        shape,
+        mean,
+        scale,
+        bounds,
+        tuple(tuple(of_fold) for of_fold in networks),
+        temperature,
+    )
     calibrated = log_softmax(held_out / temperature, axis=1).astype(np.float32)
     quality = _quality(calibrated[known], labels.take(known), weights, temperature)
-    return LatentFit(classifier, calibrated, folds, quality)
+    return LatentFit(classifier, calibrated, fold_of, quality)
+
+
+def normal_scores(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return scores as normal quantiles of their ranks, attribute by attribute; NaN stays NaN.
+
+    A probability, an age and an angle so become values of one scale, without heavy tails. Equal
+    scores stay equal.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray, shape (n, A), float32
+
+    Examples
+    --------
+    >>> normal_scores(np.array([[10.0], [30.0], [20.0]], np.float32)).round(2).ravel().tolist()
+    [-0.97, 0.97, 0.0]
+    """
+    found = np.full(scores.shape, np.nan, np.float32)
+    for a, column in enumerate(scores.T):
+        finite = np.isfinite(column)
+        ranks = rankdata(column[finite])
+        found[finite, a] = norm.ppf((ranks - 0.5) / max(len(ranks), 1))
+    return found
+
+
+def score_bounds(labels: Labels, scores: NDArray[np.float32]) -> Bounds:
+    """Return the interval of the score of each level, where levels are intervals of their score.
+
+    Parameters
+    ----------
+    labels : Labels
+    scores : numpy.ndarray, shape (n, A), float32
+        In the scale of the bounds.
+
+    Returns
+    -------
+    numpy.ndarray, shape (L, 2), float32
+        For the levels of all attributes one after the other; (0, 0) where an attribute has too few
+        scores, or more than 1 % of its labels contradict every choice of intervals.
+    """
+    parts = []
+    for a, attribute in enumerate(labels.grid.attributes):
+        count = len(attribute.levels)
+        bounds = np.zeros((count, 2), np.float32)
+        usable = np.isfinite(scores[:, a]) & (labels.levels[:, a] != UNKNOWN)
+        levels, values = labels.levels[usable, a].astype(np.int64), scores[usable, a]
+        present = np.bincount(levels, minlength=count) > 0
+        if present.all():
+            medians = np.array([np.median(values[levels == level]) for level in range(count)])
+            order = np.argsort(medians, kind="stable")
+            cuts = [_cut(values, levels, low, high) for low, high in pairwise(order)]
+            edges = np.array([-_FARTHEST, *cuts, _FARTHEST])
+            if (np.diff(edges) > 0).all():
+                guessed = order[np.searchsorted(edges[1:-1], values, side="right")]
+                if (guessed != levels).mean() <= _MOST_BROKEN:
+                    bounds[order] = np.stack([edges[:-1], edges[1:]], axis=1)
+        parts.append(bounds)
+    return np.concatenate(parts)
+
+
+def _cut(values: NDArray[np.float32], levels: NDArray[np.int64], low: int, high: int) -> float:
+    """Return a border between two neighbouring levels: midway, the broken hundredth aside."""
+    below = np.quantile(values[levels == low], 1 - _MOST_BROKEN / 2)
+    above = np.quantile(values[levels == high], _MOST_BROKEN / 2)
+    exact = values[levels == low].max(), values[levels == high].min()
+    return float(np.mean(exact) if exact[0] < exact[1] else np.mean((below, above)))
+
+
+def _statistics(
+    stage: Stage, codes: NDArray[np.float32]
+) -> tuple[tuple[int, ...], NDArray[np.float32], NDArray[np.float32]]:
+    """Return the shape of the features of a code, and mean and inverse deviation by channel."""
+    features = stage(codes)
+    axes = (0, *range(2, features.ndim))
+    mean = features.mean(axis=axes, dtype=np.float64).astype(np.float32)
+    scale = (1 / np.maximum(features.std(axis=axes, dtype=np.float64), 1e-3)).astype(np.float32)
+    return tuple(features.shape[1:]), mean, scale
+
+
+def _reader(
+    stage: Stage,
+    codes: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    scale: NDArray[np.float32],
+) -> Callable[[NDArray[np.int64]], torch.Tensor]:
+    """Return what gives the standardised features of rows, made once where they can be kept.
+
+    A stage may cost nearly as much as an image, and fitting asks for each code some hundred times.
+    """
+
+    def read(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        features = channels_last(stage(codes[rows]))
+        return np.asarray((features - mean) * scale, np.float32)
+
+    first = read(np.arange(1))
+    if len(codes) * first.size > _MOST_KEPT:
+        return lambda rows: torch.from_numpy(read(rows))
+    kept = np.empty((len(codes), *first.shape[1:]), np.float32)
+    for low, high in batches(0, len(codes), 1024):
+        kept[low:high] = read(np.arange(low, high))
+    held = torch.from_numpy(kept)
+    return lambda rows: held[torch.from_numpy(rows)]
+
+
+def _initial(material: _Material, seed: int) -> Network:
+    torch.manual_seed(seed)
+    return Network(material.shape, material.grid)
+
+
+def _train(network: Network, material: _Material, train: NDArray[np.int64], seed: int) -> None:
+    """Fit one network to the rows `train`, with a step that falls to 0 by a cosine."""
+    rng = torch.Generator().manual_seed(seed)
+    per_epoch = -(-len(train) // _BATCH)
+    epochs = min(max(_EPOCHS, -(-_LEAST_STEPS // per_epoch)), _MOST_EPOCHS)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * per_epoch)
+    network.train()
+    for _ in range(epochs):
+        order = train[torch.randperm(len(train), generator=rng).numpy()]
+        for low, high in batches(0, len(order), _BATCH):
+            rows = order[low:high]
+            features = material.features(rows)
+            channels = None
+            if network.spatial:
+                channels = _mask((len(rows), 1, features.shape[2]), _DROPPED_CHANNELS, rng)
+            hidden = _mask((len(rows), network.hidden.out_features), _DROPPED_HIDDEN, rng)
+            loss = _loss(network(features, channels, hidden), material, rows)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    network.eval().requires_grad_(False)
+
+
+def _mask(shape: Sequence[int], dropped: float, rng: torch.Generator) -> torch.Tensor:
+    """Return a mask of dropout: 0 with probability `dropped`, else what keeps the mean."""
+    kept = 1 - dropped
+    return torch.empty(*shape).bernoulli_(kept, generator=rng).div_(kept)
+
+
+def _loss(outputs: torch.Tensor, material: _Material, rows: NDArray[np.int64]) -> torch.Tensor:
+    """Return the loss of a batch: that of the cells, and that of the scores where there are any."""
+    chosen = torch.from_numpy(rows)
+    logits, location, scale = material.heads(outputs)
+    loss = functional.cross_entropy(logits, material.cells[chosen])
+    scores = material.scores[chosen]
+    there = torch.isfinite(scores)
+    if there.any():
+        # Negative log-density of a logistic distribution.
+        x = UNIT_LOGISTIC * ((scores - location) / scale)[there]
+        density = scale[there].log() + 2 * functional.softplus(x) - x
+        loss = loss + density.sum() / len(rows) / scores.shape[1]
+    return loss
+
+
+def _predict(
+    members: Sequence[Network], material: _Material, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the mean log-probabilities of the cells by some members, shape (n, K)."""
+    parts = []
+    with torch.inference_mode():
+        for low, high in batches(0, len(rows), 1024):
+            features = material.features(rows[low:high])
+            outputs = torch.stack([member(features) for member in members])
+            logits, _, _ = material.heads(outputs)
+            parts.append(functional.log_softmax(logits, dim=2).mean(dim=0).numpy())
+    return np.concatenate(parts)
 
 
 def _quality(
@@ -172,89 +418,14 @@ def _quality(
     )
     loss = _negative_log_likelihood(log_h, labels.cells, weights)
     base = float(entropy(np.bincount(labels.cells, weights)))
-    return LatentClassifierInfo(loss, base, tuple(attributes), cells, reliability, temperature)
-
-
-def _fit_member(
-    read: Reader,
-    labels: Labels,
-    scores: NDArray[np.float32],
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-    shape: Sequence[int],
-    seed: int,
-) -> Network:
-    """Fit one network on the rows `train`, keeping the epoch that does best on the rows `test`."""
-    cells = torch.from_numpy(labels.cells)
-    targets = torch.from_numpy(scores)
-    scored = torch.isfinite(targets)
-    evaluated = test[labels.cells[test] != UNKNOWN]
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = Network(shape, labels.grid)
-        _standardise_input(network, read(train[:2048]))
-        optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.02)
-        best, state, since = np.inf, network.state_dict(), 0
-        for _ in range(_MOST_EPOCHS):
-            network.train()
-            order = train[torch.randperm(len(train)).numpy()]
-            for low, high in batches(0, len(order), _BATCH):
-                rows = torch.from_numpy(order[low:high])
-                logits, guesses = network(torch.from_numpy(read(order[low:high])))
-                loss = functional.cross_entropy(logits, cells[rows])
-                known = scored[rows]
-                if known.any():
-                    errors = (guesses - targets[rows])[known]
-                    loss = loss + _SCORE_WEIGHT * errors.square().mean()
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-            judgement = _logits(network, read, evaluated)
-            found = _negative_log_likelihood(judgement, labels.cells[evaluated])
-            if found < best - 1e-4:
-                best, since = found, 0
-                state = {name: value.clone() for name, value in network.state_dict().items()}
-            elif (since := since + 1) >= _PATIENCE:
-                break
-    network.load_state_dict(state)
-    return network.eval().requires_grad_(False)
-
-
-def _reader(stem: Stem, codes: NDArray[np.float32], shape: Sequence[int]) -> Reader:
-    """Return what gives the stem features of rows, made once where they can be kept.
-
-    A stem may cost nearly as much as an image, and fitting asks for each code some hundred times.
-    """
-    if len(codes) * int(np.prod(shape)) > _MOST_KEPT:
-        return lambda rows: stem(codes[rows])
-    kept = np.concatenate([stem(codes[low:high]) for low, high in batches(0, len(codes), 1024)])
-    return lambda rows: kept[rows]
-
-
-def _standardise(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return scores less their mean over their deviation, per attribute; NaN stays NaN."""
-    finite = np.isfinite(scores)
-    counts = np.maximum(finite.sum(axis=0), 1)
-    filled = np.where(finite, scores, 0)
-    mean = filled.sum(axis=0) / counts
-    deviation = np.sqrt((np.where(finite, scores - mean, 0) ** 2).sum(axis=0) / counts)
-    return np.asarray((scores - mean) / np.maximum(deviation, 1e-6), dtype=np.float32)
-
-
-def _standardise_input(network: Network, features: NDArray[np.float32]) -> None:
-    axes = (0, *range(2, features.ndim))
-    network.mean = torch.from_numpy(features.mean(axis=axes))
-    network.scale = torch.from_numpy(1 / np.maximum(features.std(axis=axes), 1e-3))
-
-
-def _logits(network: Network, read: Reader, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    network.eval()
-    with torch.inference_mode():
-        parts = [
-            network(torch.from_numpy(read(rows[low:high])))[0].numpy()
-            for low, high in batches(0, len(rows), 1024)
-        ]
-    return np.concatenate(parts)
+    return LatentClassifierInfo(
+        loss=loss,
+        base=base,
+        attributes=tuple(attributes),
+        cells=cells,
+        reliability=reliability,
+        temperature=temperature,
+    )
 
 
 def _negative_log_likelihood(

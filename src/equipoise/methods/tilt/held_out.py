@@ -1,0 +1,285 @@
+"""Labelled codes as the networks that have not seen them read them, and what follows for draws.
+
+Every labelled code stands for codes of the prior, by its weight. What a rule would accept of it is
+known before a single image is drawn, and so are, with intervals, the faithfulness, the purity and
+the cost of draws (DESIGN, "The theory that mends it").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.estimates import Estimate, weighted_quantile
+from equipoise.core.labels import LabelledCodes
+from equipoise.core.seeds import Stream, generator_for
+from equipoise.methods.tilt.fit_latent import LatentFit
+
+LEAST_MEMBERS = 20.0
+"""Effective number of labelled members of a cell below which they are too few to go by."""
+
+_RESAMPLES = 300
+_NORMAL = 1.96
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellStatement:
+    """What verified draws of a cell are, estimated before any draw.
+
+    Intervals are at 95 %, by the Bayesian bootstrap of the labelled codes (Rubin 1981).
+
+    Attributes
+    ----------
+    cell : str
+    members : float
+        Effective number of labelled codes of the cell (Kish 1965).
+    faithfulness : Estimate
+        1 less the total variation between the draws, under the weights that they carry, and the
+        generator's own images of the cell.
+    purity : Estimate
+        Share of draws that come out as requested.
+    calls : Estimate
+        Generator-and-classifier calls per verified image, stages of refused candidates counted.
+    effective : Estimate
+        Effective share of the draws under their weights; 1 where they have none.
+    calls_per_effective : Estimate
+        Calls per effective image.
+    lost : float
+        Share of the accepted members that half-space and prefilter refuse, estimated.
+    """
+
+    cell: str
+    members: float
+    faithfulness: Estimate
+    purity: Estimate
+    calls: Estimate
+    effective: Estimate
+    calls_per_effective: Estimate
+    lost: float
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Labelled codes with what networks that were not fitted to them say.
+
+    Attributes
+    ----------
+    grid : AttributeGrid
+    codes : numpy.ndarray, shape (n, dim), float32
+    cells : numpy.ndarray, shape (n,), int64
+        -1 where unknown.
+    weights : numpy.ndarray, shape (n,), float64
+        With which the codes stand for the prior; their mean is 1.
+    log_h : numpy.ndarray, shape (n, K), float64
+    seed : int
+        Of the bootstrap.
+    """
+
+    grid: AttributeGrid
+    codes: NDArray[np.float32]
+    cells: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    log_h: NDArray[np.float64]
+    seed: int
+
+    @classmethod
+    def of(cls, fit: LatentFit, labelled: LabelledCodes, seed: int) -> HeldOut:
+        """Take the labelled codes that a latent classifier was fitted to, fold by fold."""
+        return cls(
+            labelled.labels.grid,
+            labelled.codes,
+            labelled.labels.cells,
+            labelled.weights / labelled.weights.mean(),
+            fit.held_out.astype(np.float64),
+            seed,
+        )
+
+    @cached_property
+    def member(self) -> NDArray[np.float64]:
+        """1 where a code is of a cell, shape (n, K)."""
+        return (self.cells[:, None] == np.arange(self.grid.size)).astype(np.float64)
+
+    @cached_property
+    def members(self) -> NDArray[np.float64]:
+        """Effective number of labelled codes of each cell (Kish 1965), shape (K,)."""
+        own = self.member * self.weights[:, None]
+        return np.asarray(own.sum(axis=0) ** 2 / np.square(own).sum(axis=0).clip(1e-300))
+
+    @cached_property
+    def own_weights(self) -> NDArray[np.float64]:
+        """How far each code stands for each cell, shape (n, K).
+
+        A cell with too few members takes all codes, each as far as it is held to be of the cell.
+        """
+        by_label = self.members >= LEAST_MEMBERS
+        return np.asarray(
+            np.where(by_label, self.member, np.exp(self.log_h)) * self.weights[:, None]
+        )
+
+    @cached_property
+    def resampled(self) -> NDArray[np.float64]:
+        """Weights of the codes in each resample, shape (B, n)."""
+        rng = generator_for(self.seed, Stream.HELD_OUT_BOOTSTRAP)
+        return rng.exponential(size=(_RESAMPLES, len(self.cells))) * self.weights
+
+    def quantiles(self, level: float) -> NDArray[np.float64]:
+        """Return the quantile of P(cell | code) over the members of each cell, shape (K,)."""
+        found = [
+            weighted_quantile(self.log_h[:, k], self.own_weights[:, k], level)
+            for k in range(self.grid.size)
+        ]
+        return np.exp(found)
+
+    def confusion(
+        self, accepted: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return what requests bring: rows requested, columns achieved, the last unknown.
+
+        Parameters
+        ----------
+        accepted : numpy.ndarray, shape (n, K), float64
+            Probability that each cell accepts each code.
+        weights : numpy.ndarray, shape (n,) or (B, n), float64
+
+        Returns
+        -------
+        numpy.ndarray, shape (K, K + 1) or (B, K, K + 1), float64
+            Rows sum to 1, or are 0 where nothing is accepted.
+        """
+        size = self.grid.size
+        achieved = np.column_stack([self.member, self.cells < 0])
+        pairs = (accepted[:, :, None] * achieved[:, None, :]).reshape(len(accepted), -1)
+        found = (weights @ pairs).reshape(*weights.shape[:-1], size, size + 1)
+        return np.asarray(found / found.sum(axis=-1, keepdims=True).clip(1e-300))
+
+    def statements(
+        self,
+        accepted: NDArray[np.float64],
+        by_rule: NDArray[np.float64],
+        *,
+        weighted: bool,
+        fold_gap: NDArray[np.float64],
+        stage_calls: NDArray[np.float64],
+        wanted: NDArray[np.bool_],
+    ) -> tuple[CellStatement, ...]:
+        """State what verified draws of each wanted cell are.
+
+        Parameters
+        ----------
+        accepted : numpy.ndarray, shape (n, K), float64
+            Probability that each cell accepts each code.
+        by_rule : numpy.ndarray, shape (n, K), float64
+            The same without half-space and prefilter.
+        weighted : bool
+            Whether draws carry weights.
+        fold_gap : numpy.ndarray, shape (K,), float64
+            By how much draws of all folds together are nearer than those of one, in total
+            variation.
+        stage_calls : numpy.ndarray, shape (K,), float64
+            Cost of the stages of all candidates per draw, in calls.
+        wanted : numpy.ndarray, shape (K,), bool
+        """
+        stated = []
+        base, resamples = self.weights[None], self.resampled
+        for k in np.flatnonzero(wanted).tolist():
+            own = self.member[:, k] > 0
+            enough = self.members[k] >= LEAST_MEMBERS
+            if not enough:
+                stated.append(_unknown(self.grid.cells[k], float(self.members[k])))
+                continue
+            chances, of_own = accepted[:, k], accepted[own, k]
+
+            figures = partial(
+                _figures, own=own, accepted=chances, weighted=weighted, fold_gap=fold_gap[k]
+            )
+            (faithful,), (pure,), (effective,) = figures(base)
+            drawn = figures(resamples)
+            calls, calls_drawn = (1 + stage_calls[k]) / pure, (1 + stage_calls[k]) / drawn[1]
+            lost = 1 - (self.weights[own] @ of_own) / (self.weights[own] @ by_rule[own, k])
+            stated.append(
+                CellStatement(
+                    cell=self.grid.cells[k],
+                    members=float(self.members[k]),
+                    faithfulness=_share(faithful, drawn[0], self.members[k]),
+                    purity=_share(pure, drawn[1], self.members[k]),
+                    calls=_ratio(calls, calls_drawn),
+                    effective=_share(effective, drawn[2], self.members[k]),
+                    calls_per_effective=_ratio(calls / effective, calls_drawn / drawn[2]),
+                    lost=float(lost),
+                )
+            )
+        return tuple(stated)
+
+
+def _figures(
+    rows: NDArray[np.float64],
+    *,
+    own: NDArray[np.bool_],
+    accepted: NDArray[np.float64],
+    weighted: bool,
+    fold_gap: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return faithfulness, purity and effective share under weights of codes, each shape (B,).
+
+    Parameters
+    ----------
+    rows : numpy.ndarray, shape (B, n), float64
+        Weights of the codes.
+    own : numpy.ndarray, shape (n,), bool
+        Which codes are members of the cell.
+    accepted : numpy.ndarray, shape (n,), float64
+        Probability that the cell accepts each code.
+    weighted, fold_gap
+        As for `HeldOut.statements`, of this cell.
+    """
+    members, of_own = rows[:, own], accepted[own]
+    total, taken = members.sum(axis=1), members @ of_own
+    purity = taken / (rows @ accepted).clip(1e-300)
+    mean = (taken / total).clip(1e-300)
+    if weighted:
+        reached = of_own > 0
+        inverse = np.divide(1.0, of_own, out=np.zeros_like(of_own), where=reached)
+        return members @ reached / total, purity, total / (mean * (members @ inverse))
+    apart = np.abs(of_own / mean[:, None] - 1)
+    variation = (members * apart).sum(axis=1) / total / 2
+    return 1 - np.maximum(variation - fold_gap, 0.0), purity, np.ones(len(rows))
+
+
+def _share(value: float, drawn: NDArray[np.float64], members: float) -> Estimate:
+    """Return a share with a normal interval of its logit; without one where no resample differs.
+
+    The logit is taken of the share with two successes and two failures more, as Agresti and Coull
+    1998 count, so that it is finite.
+    """
+    error = float(drawn.std())
+    if error < 1e-12:
+        return Estimate(float(value))
+    inner = (value * members + 2) / (members + 4)
+    spread = _NORMAL * error / (inner * (1 - inner))
+    low, high = expit(logit(inner) - spread), expit(logit(inner) + spread)
+    return Estimate(float(value), float(min(low, value)), float(max(high, value)))
+
+
+def _ratio(value: float, drawn: NDArray[np.float64]) -> Estimate:
+    """Return a positive number with a normal interval of its logarithm."""
+    spread = _NORMAL * float(np.log(drawn).std())
+    return Estimate(float(value), float(value * np.exp(-spread)), float(value * np.exp(spread)))
+
+
+def _unknown(cell: str, members: float) -> CellStatement:
+    none = Estimate.missing(f"{members:.0f} effective labelled members, {LEAST_MEMBERS:.0f} needed")
+    return CellStatement(
+        cell=cell,
+        members=members,
+        faithfulness=none,
+        purity=none,
+        calls=none,
+        effective=none,
+        calls_per_effective=none,
+        lost=np.nan,
+    )
