@@ -89,14 +89,15 @@ def test_judged_images_are_read_from_their_file(tmp_path: Path) -> None:
         read_errors(path, "age", GROUPS)
     with pytest.raises(InputError, match="must name each of"):
         read_errors(path, "hat", AttributeGrid(GROUPS.attributes[:1]))
-    for content in (
-        "[]",
-        "{",
-        '{"errors": [{"levels": 3}]}',
-        '{"errors": [{"levels": ["hat=no"]}]}',
+    audited = "must tell errors of the audited attribute"
+    for content, said in (
+        ("[]", "must hold an object, got list"),
+        ("{", "must be readable JSON"),
+        ('{"errors": [{"levels": 3}]}', audited),
+        ('{"errors": [{"levels": ["hat=no"]}]}', audited),
     ):
         path.write_text(content)
-        with pytest.raises(FileFormatError, match="must tell errors of the audited attribute"):
+        with pytest.raises(FileFormatError, match=f"judged images .* {said}"):
             read_errors(path, "hat", GROUPS)
 
 

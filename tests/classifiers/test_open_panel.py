@@ -95,8 +95,8 @@ def test_a_sampler_reopens_its_classifiers_and_refuses_changed_ones(
     used = {model.name for model in done.record.models if model.role == "classifier"}
     assert used == {"bright", "toy"}
     file = RunFolder(tmp_path).sampler
-    sampler, _, panel = open_sampler(file, None)
-    assert sampler.panel == panel.digest
+    sampler, models = open_sampler(file, None)
+    assert sampler.panel == models.panel.digest
     monkeypatch.setattr(Bright, "digest", hashlib.sha256(b"another").hexdigest())
     with pytest.raises(FileFormatError, match=r"'bright' .* must be those that the sampler was"):
         open_sampler(file, None)

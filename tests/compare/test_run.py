@@ -89,10 +89,16 @@ def test_results_of_other_settings_are_refused(folder: Path, results: dict[str, 
 def test_a_damaged_result_is_named(folder: Path, results: dict[str, Result]) -> None:
     path = folder / "results" / "prior.json"
     content = path.read_text()
-    for damaged in (content[:20], "[]", '{"x": 1}'):
+    for damaged, said in (
+        (content[:20], "readable JSON, got"),
+        ('{"x": 1}', "readable JSON of a result, got"),
+    ):
         path.write_text(damaged)
-        with pytest.raises(FileFormatError, match=r"prior\.json must be readable JSON"):
+        with pytest.raises(FileFormatError, match=rf"prior\.json must be {said}"):
             read_results(folder / "results")
+    path.write_text("[]")
+    with pytest.raises(FileFormatError, match=r"prior\.json must hold an object, got list"):
+        read_results(folder / "results")
     path.write_text(content)
 
 

@@ -12,7 +12,6 @@ is the model's, and references that err on e_a + e_b >= d_a - d_b can explain it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.estimates import CONFIDENCE, Estimate
+from equipoise.core.files import LARGEST_RECORD, read_json
 from equipoise.core.tables import shown
 from equipoise.measure.error_matrix import ErrorMatrix
 from equipoise.stats.intervals import exact_bounds
 
 PEOPLE = "people"
 """The judge whose word is taken for the truth."""
-
-_LARGEST = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +121,7 @@ def read_errors(path: Path, attribute: str, grid: AttributeGrid) -> ReferenceErr
     """
     where, remedy = f"judged images {path}", "Make it with `equipoise label import --json`."
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("over 64 MiB")
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = read_json(path, remedy, what="judged images", limit=LARGEST_RECORD, strict=True)
         for entry in told["errors"]:
             names = [str(level) for level in entry["levels"]]
             if all(name.startswith(f"{attribute}=") and "," not in name for name in names):
@@ -137,7 +133,7 @@ def read_errors(path: Path, attribute: str, grid: AttributeGrid) -> ReferenceErr
                 )
                 return errors_of_reference(matrix, grid)
         raise ValueError(f"nothing of {attribute}")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
         raise FileFormatError(

@@ -14,7 +14,7 @@ from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, check_size
 from equipoise.compare.scores import score
 from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError, check_count
-from equipoise.core.files import storage, write_json, write_text
+from equipoise.core.files import read_json, storage, write_json, write_text
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.seeds import Stream, child_seed
@@ -35,7 +35,6 @@ Result = dict[str, Any]
 FEATURES = ("pixels", "age")
 """Distances are taken in colours, which share no blind spot with a network, and in a network."""
 
-_LARGEST = 2**20
 _IDENTITY = "case.txt"
 
 
@@ -183,16 +182,12 @@ def read_results(folder: Path) -> dict[str, Result]:
         path = _file(folder, method)
         if not path.is_file():
             continue
-        try:
-            if path.stat().st_size > _LARGEST:
-                raise ValueError("a file of over 1 MiB")
-            result = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(result, dict) or not {"kl", "refused"} & result.keys():
-                raise ValueError("no result")
-        except (OSError, ValueError, RecursionError) as error:
+        remedy = "Delete it and run again."
+        result = read_json(path, remedy, what="result", strict=True)
+        if not {"kl", "refused"} & result.keys():
             raise FileFormatError(
-                f"result {path}", "must be readable JSON", error, "Delete it and run again."
-            ) from error
+                f"result {path}", "must be readable JSON of a result", list(result)[:5], remedy
+            )
         found[method] = result
     return found
 

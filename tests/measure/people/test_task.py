@@ -177,21 +177,21 @@ def test_metadata_without_images_is_told(drawn: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new"),
+    ("name", "old", "new", "said"),
     [
-        ("plan.json", '"format": 1', '"format": 2'),
-        ("plan.json", "{", "["),
-        ("plan.json", "-1", "7"),
-        ("plan.json", '"counts"', '"other"'),
-        ("answers.csv", "images/0002.png", "images/0001.png"),
+        ("plan.json", '"format": 1', '"format": 2', "a whole plan of format 1"),
+        ("plan.json", "{", "[", "readable JSON"),
+        ("plan.json", "-1", "7", "a whole plan of format 1"),
+        ("plan.json", '"counts"', '"other"', "a whole plan of format 1"),
+        ("answers.csv", "images/0002.png", "images/0001.png", "a whole plan of format 1"),
     ],
 )
 def test_a_damaged_plan_is_refused(
-    drawn: Path, tmp_path: Path, name: str, old: str, new: str
+    drawn: Path, tmp_path: Path, name: str, old: str, new: str, said: str
 ) -> None:
     out = export(drawn, tmp_path / "out", at_random=20)
     change(out / name, old, new)
-    with pytest.raises(FileFormatError, match=r"plan .* must be a whole plan of format 1"):
+    with pytest.raises(FileFormatError, match=f"plan .* must be {said}"):
         read_task(out)
 
 

@@ -8,7 +8,6 @@ Places in a JSON answer: `faces[0].gender`, `faces[0].expressions.*`.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from equipoise.classifiers.base import Prediction
+from equipoise.core import files
 from equipoise.core.attributes import Attribute
 
 
@@ -97,13 +97,9 @@ def parse_json(text: str) -> Any:
     WrongShape
         When it is none.
     """
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not JSON")
-
     try:
-        document = json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
+        document = files.parse_json(text, strict=True)
+    except ValueError as error:
         raise WrongShape(f"not JSON: {str(error)[:80]}") from None
     if not isinstance(document, dict | list):
         raise WrongShape("neither a JSON object nor a list")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from equipoise.core.errors import InputError
+from equipoise.core.files import read_toml
 from equipoise.generators.priors import PRIORS
 
 SPACES = ("z", "w", "w+")
@@ -20,7 +20,6 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 """Ranges of a network's output, by name."""
 
-_LARGEST_FILE = 2**16
 _LARGEST_CODE = 2**22
 _SHAPE = re.compile(r"[1-9][0-9]{0,6}(x[1-9][0-9]{0,6}){0,3}")
 _REMEDY = "See docs/generators/README.md."
@@ -127,14 +126,10 @@ def describe(pairs: tuple[tuple[str, str], ...], beside: Path | None = None) -> 
 
 
 def _stored(path: Path) -> Mapping[str, str]:
-    where = f"generator settings {path}"
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(where, "must be under 64 KiB", path.stat().st_size, _REMEDY)
-        stored = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(where, "must be readable TOML", str(error), _REMEDY) from error
+    what = "generator settings"
+    stored = read_toml(path, _REMEDY, what=what)
     for key, value in stored.items():
         if type(value) is not str:
-            raise InputError(f"{key} of {where}", "must be text", repr(value)[:80], _REMEDY)
+            where = f"{key} of {what} {path}"
+            raise InputError(where, "must be text", repr(value)[:80], _REMEDY)
     return stored

@@ -11,7 +11,6 @@ Which images people are to judge: by chance within each answer of the classifier
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from PIL import Image, ImageDraw, ImageOps
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, check_count
-from equipoise.core.files import atomic_path, storage, write_json
+from equipoise.core.files import atomic_path, read_json, storage, write_json
 from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.tables import read_rows, write_rows
@@ -222,16 +221,14 @@ def read_task(folder: Path) -> AnnotationTask:
     path = folder / PLAN
     remedy = "Give the folder that `equipoise label export` wrote, whole."
     try:
-        if path.stat().st_size > _LARGEST_PLAN:
-            raise FileFormatError(f"plan {path}", "must be under 16 MiB", "more", remedy)
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = read_json(path, remedy, what="plan", limit=_LARGEST_PLAN, strict=True)
         grid, answers, counts = _parse_plan(plan)
         rows = list(read_rows(folder / ANSWERS, ["image", "stratum"]))
         images = tuple(row["image"] for _, row in rows)
         stratum = np.array([int(row["stratum"]) for _, row in rows], np.int64)
         if len(set(images)) < len(images) or ((stratum < 0) | (stratum >= len(counts))).any():
             raise ValueError(f"rows of {ANSWERS} that do not go with it")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, EquipoiseError):
             raise
         raise FileFormatError(

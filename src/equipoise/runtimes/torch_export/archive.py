@@ -6,7 +6,6 @@ Names are those of torch 2.13's `torch/_export/serde/schema.py`, version 8.
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from equipoise.core.errors import FileFormatError
+from equipoise.core.files import parse_json
 from equipoise.runtimes.tensor_views import bounded, checked_view
 from equipoise.runtimes.torchscript import check_archive
 
@@ -101,7 +101,7 @@ def _read(archive: zipfile.ZipFile) -> Exported:
 def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     if archive.getinfo(name).file_size > _LARGEST_GRAPH:
         raise ValueError(f"{name} of over 64 MiB")
-    found = json.loads(archive.read(name))
+    found = parse_json(archive.read(name))
     if not isinstance(found, dict):
         raise ValueError(f"no object in {name}")
     return found
