@@ -13,64 +13,17 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, dry_run, print_caveats, print_representation
-from equipoise.cli.options import (
-    AbstainBelow,
-    Attributes,
-    BatchSize,
-    Beside,
-    Beta,
-    CalibrateCount,
-    Classifiers,
-    Components,
-    Config,
-    Count,
-    Device,
-    Directed,
-    Distance,
-    DryRun,
-    Fraction,
-    GeneratorName,
-    JsonFile,
-    KeepNorm,
-    MeasureCount,
-    Method,
-    MixtureCount,
-    Multilevel,
-    PerCell,
-    Seed,
-    TargetText,
-    Workers,
-)
+from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
 from equipoise.core.settings import Settings, make_settings
 
 
 @app.command()
+@takes_settings
 def balance(
+    *,
     out: Annotated[Path, typer.Option(help="Run folder.")],
     config: Config = None,
-    generator: GeneratorName = None,
-    attributes: Attributes = None,
-    classifiers: Classifiers = None,
-    target: TargetText = None,
-    n: Count = None,
-    seed: Seed = None,
-    method: Method = None,
-    beside: Beside = None,
-    directed: Directed = None,
-    beta: Beta = None,
-    calibrate_n: CalibrateCount = None,
-    mixture_n: MixtureCount = None,
-    measure_n: MeasureCount = None,
-    distance: Distance = None,
-    keep_norm: KeepNorm = None,
-    per_cell: PerCell = None,
-    components: Components = None,
-    fraction: Fraction = None,
-    multilevel: Multilevel = None,
-    abstain_below: AbstainBelow = None,
-    device: Device = None,
-    batch_size: BatchSize = None,
-    workers: Workers = None,
+    given: Annotated[Given, SettingOptions()],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -78,19 +31,15 @@ def balance(
 
     Example: `equipoise balance --attributes smiling,skin_tone --out runs/faces`
     """
-    given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
-    settings = make_settings(given, config)
-    _run_balance(settings, out, json_file, dry)
+    _run_balance(make_settings(given, config), out, json_file, dry)
 
 
 @app.command()
+@takes_settings
 def demo(
+    *,
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
-    n: Count = None,
-    seed: Seed = None,
-    calibrate_n: CalibrateCount = None,
-    measure_n: MeasureCount = None,
-    workers: Workers = None,
+    given: Annotated[Given, SettingOptions("n", "seed", "calibrate_n", "measure_n", "workers")],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -98,17 +47,7 @@ def demo(
 
     Example: `equipoise demo --n 2000 --measure-n 1000 --out runs/small`
     """
-    settings = make_settings(
-        {
-            "n": n,
-            "seed": seed,
-            "beside": "shift",
-            "calibrate_n": calibrate_n,
-            "measure_n": measure_n,
-            "workers": workers,
-        }
-    )
-    _run_balance(settings, out, json_file, dry)
+    _run_balance(make_settings({**given, "beside": "shift"}), out, json_file, dry)
 
 
 def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: bool) -> None:

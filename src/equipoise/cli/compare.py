@@ -11,34 +11,20 @@ import typer
 from equipoise.cli.app import app, out_console
 from equipoise.cli.balance import compare_cost
 from equipoise.cli.console import bars, dry_run, print_table
-from equipoise.cli.options import (
-    AbstainBelow,
-    Attributes,
-    BatchSize,
-    Classifiers,
-    Config,
-    Count,
-    Device,
-    DryRun,
-    GeneratorName,
-    JsonFile,
-    MeasureCount,
-    Seed,
-    Workers,
-)
+from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
 from equipoise.core.settings import make_settings
 
 
 @app.command()
+@takes_settings
 def compare(
+    *,
     out: Annotated[Path, typer.Option(help="Folder; keeps labels and results.")],
     config: Config = None,
-    generator: GeneratorName = None,
-    attributes: Attributes = None,
-    classifiers: Classifiers = None,
-    n: Count = None,
-    seed: Seed = None,
-    measure_n: MeasureCount = None,
+    learnt: Annotated[
+        Given,
+        SettingOptions("generator", "attributes", "classifiers", "n", "seed", "measure_n"),
+    ],
     pool: Annotated[
         int, typer.Option(help="Codes of the prior to label for the balanced references.")
     ] = 100_000,
@@ -46,10 +32,7 @@ def compare(
         list[str] | None,
         typer.Option(help="Where distances are taken; may be given again. [pixels, age]"),
     ] = None,
-    abstain_below: AbstainBelow = None,
-    device: Device = None,
-    batch_size: BatchSize = None,
-    workers: Workers = None,
+    computed: Annotated[Given, SettingOptions("abstain_below", "device", "batch_size", "workers")],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -60,11 +43,7 @@ def compare(
 
     Example: `equipoise compare --attributes smiling,skin_tone --pool 100000 --out runs/compare`
     """
-    given = {
-        name: value
-        for name, value in locals().items()
-        if name not in ("out", "config", "pool", "features", "json_file", "dry")
-    }
+    given = {**learnt, **computed}
     settings = make_settings(given, config)
     dry_run(out_console, settings, compare_cost(settings, pool))
     if dry:

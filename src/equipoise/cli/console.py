@@ -24,7 +24,6 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from equipoise.core.errors import InputError
-from equipoise.runtimes import zoo
 
 if TYPE_CHECKING:
     from equipoise.core.progress import Progress
@@ -113,6 +112,8 @@ def _lines() -> Progress:
 
 def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> None:
     """Print the resolved settings and what they will cost: generator calls by purpose."""
+    from equipoise.runtimes import zoo
+
     table = Table("setting", "value", title="settings", title_justify="left")
     for name, value in settings.to_dict().items():
         shown = ", ".join(value) if isinstance(value, list) else str(value)

@@ -16,38 +16,32 @@ from equipoise.cli.console import (
     print_representation,
 )
 from equipoise.cli.options import (
-    AbstainBelow,
-    Attributes,
-    BatchSize,
-    Classifiers,
     Config,
-    Count,
-    Device,
     DryRun,
     Fraction,
-    GeneratorName,
+    Given,
     JsonFile,
     Multilevel,
-    Seed,
-    Workers,
+    SettingOptions,
+    takes_settings,
 )
 from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings, make_settings
 
 
 @app.command()
+@takes_settings
 def collect(
+    *,
     out: Annotated[Path, typer.Option(help="Run folder; labels go to OUT/labels.")],
     config: Config = None,
-    generator: GeneratorName = None,
-    attributes: Attributes = None,
-    classifiers: Classifiers = None,
-    n: Count = None,
-    seed: Seed = None,
-    abstain_below: AbstainBelow = None,
-    device: Device = None,
-    batch_size: BatchSize = None,
-    workers: Workers = None,
+    given: Annotated[
+        Given,
+        SettingOptions(
+            *("generator", "attributes", "classifiers", "n", "seed"),
+            *("abstain_below", "device", "batch_size", "workers"),
+        ),
+    ],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -55,7 +49,6 @@ def collect(
 
     Example: `equipoise collect --attributes gender,skin_tone --n 10000 --out runs/labels`
     """
-    given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
     settings = make_settings({**given, "directed": 0.0}, config)
     dry_run(out_console, settings, {"label": settings.n})
     if dry:

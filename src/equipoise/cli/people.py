@@ -11,7 +11,6 @@ from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table
 from equipoise.cli.options import Attributes, Classifiers, JsonFile
 from equipoise.cli.sampling import panel_of
-from equipoise.core.attributes import UNKNOWN_NAME
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
 
@@ -138,6 +137,8 @@ def _number(value: float | None) -> str:
 
 
 def _print_errors(errors: Any) -> None:
+    from equipoise.core.attributes import UNKNOWN_NAME
+
     names = [f"{k} {name}" for k, name in enumerate(errors.levels, 1)]
     table = errors.by_meaning().tolist()
     said = [str(k) for k in range(1, len(names) + 1)]

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-import numpy as np
 import typer
 
 from equipoise.cli.app import app, out_console
@@ -248,6 +247,8 @@ def plan(
 
     Example: `equipoise plan --attributes smiling,skin_tone --half-width 0.01 --gap 0.02`
     """
+    import numpy as np
+
     from equipoise.core.files import write_json
     from equipoise.core.labels import concatenate
     from equipoise.core.targets import parse_target

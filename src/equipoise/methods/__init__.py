@@ -13,6 +13,7 @@ from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
+from equipoise.core.settings import METHODS as NAMES
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
@@ -265,8 +266,6 @@ def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Cal
 
 
 METHODS: dict[str, Callable[[FitContext], FitResult]] = {
-    "tilt": tilt_sampler,
-    "mixture": mixture_sampler,
-    "shift": shift_sampler,
+    name: globals()[f"{name}_sampler"] for name in NAMES
 }
-"""Methods by name, those of `equipoise.core.settings.METHODS`."""
+"""Methods by name: `NAME_sampler` of this module for each of `equipoise.core.settings.METHODS`."""
