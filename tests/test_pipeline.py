@@ -184,7 +184,7 @@ def test_figures_of_the_same_sampler_outlast_another_run(tmp_path: Path) -> None
     features = PixelFeatures(toy.image_shape[0])
     panel = open_panel(settings.attributes, toy)
     found = sampler_quality(done.sampler, Models(toy, panel), features, 60, 1)
-    run.write_later(run.quality, found, done.sampler.digest)
+    run.write_quality(found, done.sampler.digest)
     balance(replace(settings, measure_n=600, workers=1), tmp_path)
     assert run.quality.exists()
     balance(replace(settings, distance=1.0), tmp_path)

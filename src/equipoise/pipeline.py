@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InsufficientLabelsError
@@ -19,7 +17,7 @@ from equipoise.core.targets import parse_target
 from equipoise.core.versions import versions
 from equipoise.generators import Generator, open_generator
 from equipoise.labelling.collect import collect
-from equipoise.measure.representation import represent
+from equipoise.measure.representation import MixShare, represent
 from equipoise.measure.sampler import measure_sampler
 from equipoise.methods import METHODS, FitContext, FitResult
 from equipoise.methods.shift.hyperplanes import save_directions
@@ -48,7 +46,7 @@ class BalancedRun:
     ----------
     sampler : Sampler
         Draws the balanced codes.
-    figures : RunRecord
+    record : RunRecord
         Every number of the run.
     folder : Path
         Holds everything, the report included.
@@ -57,6 +55,14 @@ class BalancedRun:
     sampler: Sampler
     record: RunRecord
     folder: Path
+
+    def shares(self) -> tuple[MixShare, ...]:
+        """Return the measured share of each cell in fresh draws of the sampler.
+
+        Each has `name`, `share`, and `low` and `high`, its exact interval at 95 %; and `joint`,
+        the interval that holds together with those of all other cells.
+        """
+        return self.record.results[0].representation.cells
 
 
 def open_models(settings: Settings) -> Models:
@@ -135,17 +141,23 @@ def balance(
     times.append(time.perf_counter())
 
     record = RunRecord(
-        settings.to_dict(),
-        GeneratorRef.of(own),
-        models_used(models),
-        models.panel.caveats,
-        models.panel.grid,
-        target,
-        represent(labels, target),
-        directions,
-        tuple(results),
-        Cost(settings.n, table.computed, *np.diff(times).tolist()),
-        versions(),
+        settings=settings,
+        generator=GeneratorRef.of(own),
+        models=models_used(models),
+        caveats=models.panel.caveats,
+        grid=models.panel.grid,
+        target=target,
+        prior=represent(labels, target),
+        directions=directions,
+        results=tuple(results),
+        cost=Cost(
+            labels=settings.n,
+            labels_computed=table.computed,
+            seconds_labelling=times[1] - times[0],
+            seconds_fitting=times[2] - times[1],
+            seconds_measuring=times[3] - times[2],
+        ),
+        versions=versions(),
     )
     run.write_record(record)
     samplers = {method: fit.sampler for method, fit in fitted.items()}
@@ -194,7 +206,14 @@ def _measure(method: str, fit: FitResult, context: FitContext) -> Result:
         context.draws_folder(fit.sampler.digest, "measure"),
         execution=context.execution,
     )
-    return Result(method, measured.representation, measured.confusion, 1.0, fit.shift, fit.tilt)
+    return Result(
+        method=method,
+        representation=measured.representation,
+        confusion=measured.confusion,
+        calls_per_image=1.0,
+        shift=fit.shift,
+        tilt=fit.tilt,
+    )
 
 
 def _try_directions(context: FitContext, run: RunFolder) -> DirectionsInfo:
@@ -202,7 +221,7 @@ def _try_directions(context: FitContext, run: RunFolder) -> DirectionsInfo:
     try:
         save_directions(context.directions, run.directions)
     except InsufficientLabelsError as error:
-        return DirectionsInfo((), (), (), note=str(error))
+        return DirectionsInfo(planes=(), normals=(), cosines=(), note=str(error))
     return directions_info(context.directions)
 
 

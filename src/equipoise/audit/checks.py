@@ -54,7 +54,11 @@ def gap_checks(
         if not any(named.check_id.startswith("error_gap:") for named in part.gaps):
             words = "There is no reference, or fewer than two groups with answers."
             title = f"Is the error rate equal over {len(part.groups)} groups?"
-            checks.append(Check(f"error_gap:{part.where}", title, "skipped", words))
+            checks.append(
+                Check(
+                    check_id=f"error_gap:{part.where}", title=title, outcome="skipped", words=words
+                )
+            )
         for named in part.gaps:
             check = gap_check(named, tolerance, len(part.groups))
             if named.check_id.startswith("error_gap:"):
@@ -94,7 +98,13 @@ def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
     if outcome == "tip" and shown and not named.is_fault:
         words += " Without a reference nobody knows whether the faces differ or the answers err."
     title = f"Is the {named.what} equal over {groups} groups?"
-    return Check(named.check_id, title, outcome, words, Evidence(found, named.p_value))
+    return Check(
+        check_id=named.check_id,
+        title=title,
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=found, p_value=named.p_value),
+    )
 
 
 def noise_checks(
@@ -125,7 +135,12 @@ def noise_checks(
     gap = named.gap
     check_id, title = f"label_noise:{part.where}", "Could errors of the reference explain the gap?"
     if check.outcome != "issue":
-        return check, Check(check_id, title, "not applicable", "No gap in errors needs explaining.")
+        return check, Check(
+            check_id=check_id,
+            title=title,
+            outcome="not applicable",
+            words="No gap in errors needs explaining.",
+        )
     if errors is None:
         point = tipping_point(gap.pair)
         words = (
@@ -133,7 +148,13 @@ def noise_checks(
             f"{point.value:.1%} of the images of both {gap.highest} and {gap.lowest} to explain "
             f"the gap away, and on {point.low:.1%} to make it unsure."
         )
-        return check, Check(check_id, title, "not applicable", words, Evidence(point))
+        return check, Check(
+            check_id=check_id,
+            title=title,
+            outcome="not applicable",
+            words=words,
+            evidence=Evidence(estimate=point),
+        )
     told = [
         error_of_group(errors, name, images, len(part.groups)) for name in (gap.highest, gap.lowest)
     ]
@@ -148,13 +169,31 @@ def noise_checks(
         f"{found.high:.1%}.{weak}"
     )
     if found.low > 0:
-        return check, Check(check_id, title, "passed", f"No. {words}", Evidence(found))
+        return check, Check(
+            check_id=check_id,
+            title=title,
+            outcome="passed",
+            words=f"No. {words}",
+            evidence=Evidence(estimate=found),
+        )
     if likely.low <= 0:
         explained = f"{check.words} It could be explained by label noise, at worst: see {check_id}."
-        noise = Check(check_id, title, "tip", f"Yes, at worst. {words}", Evidence(found))
+        noise = Check(
+            check_id=check_id,
+            title=title,
+            outcome="tip",
+            words=f"Yes, at worst. {words}",
+            evidence=Evidence(estimate=found),
+        )
         return replace(check, outcome="tip", words=explained), noise
     words = f"Too few images were judged to tell; judge more of both groups. {words}"
-    return check, Check(check_id, title, "tip", words, Evidence(found))
+    return check, Check(
+        check_id=check_id,
+        title=title,
+        outcome="tip",
+        words=words,
+        evidence=Evidence(estimate=found),
+    )
 
 
 def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
@@ -177,9 +216,15 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
         words += f" {empty} of {size} cells have none."
     if not even:
         words += " Rates by a level of one attribute mix the cells unevenly: read those by cell."
-    evidence = Evidence(Estimate(most.n / least.n))
+    evidence = Evidence(estimate=Estimate(most.n / least.n))
     title = "Have the cells equally many images?"
-    balance = Check("balance", title, "passed" if even else "tip", words, evidence)
+    balance = Check(
+        check_id="balance",
+        title=title,
+        outcome="passed" if even else "tip",
+        words=words,
+        evidence=evidence,
+    )
     return failures_check("the model", failed, n), _abstentions(cells), balance
 
 
@@ -190,7 +235,11 @@ def failures_check(who: str, failed: int, n: int) -> Check:
     if failed:
         words = f"{failed:,} of {n:,} failed and count nowhere; the same command asks them again."
     return Check(
-        "failures", title, "tip" if failed else "passed", words, Evidence(Estimate(failed / n))
+        check_id="failures",
+        title=title,
+        outcome="tip" if failed else "passed",
+        words=words,
+        evidence=Evidence(estimate=Estimate(failed / n)),
     )
 
 
@@ -198,14 +247,22 @@ def _abstentions(cells: Breakdown) -> Check:
     count = sum(g.abstention.count for g in cells.groups)
     n = sum(g.abstention.n for g in cells.groups)
     title, words = "Does the model answer?", f"It abstains on {count:,} of {n:,}."
-    evidence = Evidence(Estimate(count / n if n else np.nan))
+    evidence = Evidence(estimate=Estimate(count / n if n else np.nan))
     if count == n:
         words += " There is no answer that could be wrong, so nothing else tells of its errors."
-        return Check("abstentions", title, "issue", words, evidence)
+        return Check(
+            check_id="abstentions", title=title, outcome="issue", words=words, evidence=evidence
+        )
     few = count <= _FEW * n
     if not few:
         words += " Errors are counted among the rest, which may be the easy ones."
-    return Check("abstentions", title, "passed" if few else "tip", words, evidence)
+    return Check(
+        check_id="abstentions",
+        title=title,
+        outcome="passed" if few else "tip",
+        words=words,
+        evidence=evidence,
+    )
 
 
 def adjust(

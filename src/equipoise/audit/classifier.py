@@ -29,11 +29,11 @@ from equipoise.classifiers.base import Classifier
 from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
-from equipoise.core.files import write_json
 from equipoise.core.progress import Progress, no_progress
+from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
-from equipoise.report.audit_pages import render_audit
+from equipoise.audit.pages import render_audit
 from equipoise.runs.record import model_used
 
 LABEL, NONE = "label", "none"
@@ -166,21 +166,21 @@ def audit_classifier(
     if second is not None:
         models += model_used("second", second)
     found = ClassifierAudit(
-        FORMAT,
-        verdict(checks),
-        settings,
-        len(material),
-        levels,
-        models,
-        checks,
-        parts,
-        write_wrong(compared, material, by, by.cell_of(levels_by), folder),
-        paired,
-        _caveats(model, reference, second, by, settings, paired is not None),
-        tuple(costs),
-        versions(),
+        format=FORMAT,
+        verdict=verdict(checks),
+        settings=settings,
+        n=len(material),
+        levels=levels,
+        models=models,
+        checks=checks,
+        breakdowns=parts,
+        wrong=write_wrong(compared, material, by, by.cell_of(levels_by), folder),
+        counterfactuals=paired,
+        caveats=_caveats(model, reference, second, by, settings, paired is not None),
+        costs=tuple(costs),
+        versions=versions(),
     )
-    write_json(folder / "audit.json", found)
+    write_record(folder / "audit.json", found)
     render_audit(folder)
     return found
 

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
-from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.errors import FileFormatError
 from equipoise.core.estimates import CONFIDENCE, Estimate
-from equipoise.core.files import LARGEST_RECORD, read_json
-from equipoise.core.tables import shown
+from equipoise.core.records import read_record
 from equipoise.measure.error_matrix import ErrorMatrix
+from equipoise.measure.people.judgement import AnnotationResult
 from equipoise.stats.intervals import exact_bounds
 
 PEOPLE = "people"
@@ -119,26 +119,17 @@ def read_errors(path: Path, attribute: str, grid: AttributeGrid) -> ReferenceErr
     InputError
         When its answers are on other attributes than those of `grid`.
     """
-    where, remedy = f"judged images {path}", "Make it with `equipoise label import --json`."
-    try:
-        told = read_json(path, remedy, what="judged images", limit=LARGEST_RECORD, strict=True)
-        for entry in told["errors"]:
-            names = [str(level) for level in entry["levels"]]
-            if all(name.startswith(f"{attribute}=") and "," not in name for name in names):
-                matrix = ErrorMatrix(
-                    tuple(names),
-                    tuple(str(answer) for answer in entry["answers"]),
-                    np.array(entry["meant"], np.int64),
-                    np.array(entry["counts"], np.int64),
-                )
-                return errors_of_reference(matrix, grid)
-        raise ValueError(f"nothing of {attribute}")
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise FileFormatError(
-            where, "must tell errors of the audited attribute", shown(str(error)), remedy
-        ) from error
+    remedy = "Make it with `equipoise label import --json`."
+    told = read_record(path, AnnotationResult, remedy, what="judged images")
+    for matrix in told.errors:
+        if all(name.startswith(f"{attribute}=") and "," not in name for name in matrix.levels):
+            return errors_of_reference(matrix, grid)
+    raise FileFormatError(
+        f"judged images {path}",
+        "must hold errors of the audited attribute",
+        f"nothing of {attribute}",
+        remedy,
+    )
 
 
 def error_of_group(

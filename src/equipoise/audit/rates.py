@@ -18,7 +18,7 @@ from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.stats.group_gaps import Gap, against_rest, audit_library, largest_gap
-from equipoise.stats.intervals import exact_interval
+from equipoise.stats.shares import Share
 
 _RESAMPLES = 999
 
@@ -47,51 +47,28 @@ class PredictionsVsReference:
     confidence: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Events among trials.
-
-    Attributes
-    ----------
-    count, n : int
-    estimate : Estimate
-        The share, with Clopper and Pearson's interval for it alone; NaN when n is 0.
-    """
-
-    count: int
-    n: int
-    estimate: Estimate
-
-    @classmethod
-    def of(cls, count: int, n: int) -> Rate:
-        """Make a rate of counts."""
-        if n == 0:
-            return cls(0, 0, Estimate.missing("no such image"))
-        return cls(count, n, Estimate(count / n, *exact_interval(count, n)))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LevelRates:
     """Answers of one level against all others.
 
     Attributes
     ----------
     level : str
-    answered : Rate
+    answered : Share
         Answers of this level among all answers.
-    false_positive : Rate
+    false_positive : Share
         Answers of this level among answers whose truth is another.
-    false_negative : Rate
+    false_negative : Share
         Answers of other levels among answers whose truth is this one.
     """
 
     level: str
-    answered: Rate
-    false_positive: Rate
-    false_negative: Rate
+    answered: Share
+    false_positive: Share
+    false_negative: Share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupRates:
     """One group.
 
@@ -102,11 +79,11 @@ class GroupRates:
         Images.
     failed : int
         Of these the model could not be asked about.
-    error : Rate
+    error : Share
         Answers that differ from the truth, among those whose truth is known.
     error_p_value : float
         That the group errs as often as all others together, by Holm over the groups.
-    abstention : Rate
+    abstention : Share
         Abstentions among images that could be asked about.
     confidence : Estimate
         Mean over answers; percentile bootstrap.
@@ -117,9 +94,9 @@ class GroupRates:
     name: str
     n: int
     failed: int
-    error: Rate
+    error: Share
     error_p_value: float
-    abstention: Rate
+    abstention: Share
     confidence: Estimate
     levels: tuple[LevelRates, ...]
 
@@ -157,21 +134,23 @@ def group_rates(
     p_values = against_rest([row["wrong"] for _, row in rows], [row["judged"] for _, row in rows])
     return tuple(
         GroupRates(
-            names[k],
-            row["n"],
-            row["failed"],
-            Rate.of(row["wrong"], row["judged"]),
-            float(p_value),
-            Rate.of(row["abstained"], row["n"] - row["failed"]),
-            bootstrap_mean(
+            name=names[k],
+            n=row["n"],
+            failed=row["failed"],
+            error=Share.of(names[k], row["wrong"], row["judged"]),
+            error_p_value=float(p_value),
+            abstention=Share.of(names[k], row["abstained"], row["n"] - row["failed"]),
+            confidence=bootstrap_mean(
                 compared.confidence[(group == k) & (compared.answers >= 0)], seed=seed, key=k
             ),
-            tuple(
+            levels=tuple(
                 LevelRates(
-                    compared.levels[level],
-                    Rate.of(row[f"answered {level}"], row["answered"]),
-                    Rate.of(row[f"false {level}"], row["judged"] - row[f"true {level}"]),
-                    Rate.of(row[f"missed {level}"], row[f"true {level}"]),
+                    level=compared.levels[level],
+                    answered=Share.of(names[k], row[f"answered {level}"], row["answered"]),
+                    false_positive=Share.of(
+                        names[k], row[f"false {level}"], row["judged"] - row[f"true {level}"]
+                    ),
+                    false_negative=Share.of(names[k], row[f"missed {level}"], row[f"true {level}"]),
                 )
                 for level in told
             ),
@@ -247,7 +226,7 @@ def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) ->
 CELLS = "cells"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NamedGap:
     """A gap that was looked at.
 
@@ -271,7 +250,7 @@ class NamedGap:
     p_value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Breakdown:
     """Rates by cell, or by the levels of one attribute.
 
@@ -315,13 +294,13 @@ def break_down(
     found = []
     for where, names, group in parts:
         rates = group_rates(compared, names, group, seed=seed)
-        found.append(Breakdown(where, rates, _gaps(where, rates, seed)))
+        found.append(Breakdown(where=where, groups=rates, gaps=_gaps(where, rates, seed)))
     return tuple(found)
 
 
 def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap, ...]:
     """Return the gaps of one breakdown; answers are compared only where no truth is known."""
-    asked: list[tuple[str, str, bool, list[Rate]]] = [
+    asked: list[tuple[str, str, bool, list[Share]]] = [
         (f"error_gap:{where}", "error rate", True, [g.error for g in rates]),
         (f"abstention_gap:{where}", "rate of abstention", True, [g.abstention for g in rates]),
     ]
@@ -339,5 +318,7 @@ def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap,
             seed=seed,
         )
         if gap is not None:
-            found.append(NamedGap(check_id, what, is_fault, gap, np.nan))
+            found.append(
+                NamedGap(check_id=check_id, what=what, is_fault=is_fault, gap=gap, p_value=np.nan)
+            )
     return tuple(found)

@@ -13,7 +13,7 @@ from equipoise.runs.record import ModelUsed
 FORMAT = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditSettings:
     """What is audited, and how.
 
@@ -44,7 +44,7 @@ class AuditSettings:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asking:
     """What asking a classifier cost.
 
@@ -67,10 +67,17 @@ class Asking:
     @classmethod
     def of(cls, role: str, name: str, told: Predictions) -> Asking:
         """Tell what answers cost."""
-        return cls(role, name, told.asked, told.kept, told.failed, told.seconds)
+        return cls(
+            role=role,
+            name=name,
+            asked=told.asked,
+            kept=told.kept,
+            failed=told.failed,
+            seconds=told.seconds,
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MisclassifiedSheet:
     """Wrongly answered images of one cell.
 
@@ -89,7 +96,7 @@ class MisclassifiedSheet:
     picture: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchYield:
     """How many verified faces of a cell became ladders."""
 
@@ -98,7 +105,7 @@ class SearchYield:
     kept: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FlippedSheet:
     """Faces whose answer changed with the varied attribute.
 
@@ -125,7 +132,7 @@ class FlippedSheet:
     picture: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counterfactuals:
     """What one attribute does to answers on the same faces.
 
@@ -151,7 +158,7 @@ class Counterfactuals:
     flipped: tuple[FlippedSheet, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassifierAudit:
     """What was found out about a classifier.
 

@@ -50,7 +50,7 @@ def tell_counterfactuals(
     found = effects(ladders.attribute, ladders.levels, answers, confidence.reshape(shape), levels)
     kept = np.bincount(ladders.cells, minlength=grid.size)
     yields = [
-        SearchYield(cell, int(tried), int(have))
+        SearchYield(cell=cell, tried=int(tried), kept=int(have))
         for cell, tried, have in zip(grid.cells, ladders.tried, kept, strict=True)
         if tried
     ]
@@ -60,7 +60,12 @@ def tell_counterfactuals(
         for sheet in _write_flipped(effect, ladders, answers, levels, folder)
     ]
     return Counterfactuals(
-        ladders.attribute, len(ladders), tuple(yields), ladders.calls, found, tuple(sheets)
+        attribute=ladders.attribute,
+        n=len(ladders),
+        yields=tuple(yields),
+        calls=ladders.calls,
+        effects=found,
+        flipped=tuple(sheets),
     )
 
 
@@ -90,7 +95,13 @@ def _write_flipped(
         write_sheet(folder / "pictures" / name, images)
         found.append(
             FlippedSheet(
-                effect.before, effect.after, effect.level, became, len(faces), effect.n, name
+                before=effect.before,
+                after=effect.after,
+                level=effect.level,
+                became=became,
+                count=len(faces),
+                n=effect.n,
+                picture=name,
             )
         )
     return found
@@ -132,6 +143,11 @@ def write_wrong(
         images = material.images(rows[: COLUMNS * _ROWS].tolist())
         write_sheet(folder / "pictures" / name, images)
         found.append(
-            MisclassifiedSheet(by.cells[k], len(rows), int((judged & (cells == k)).sum()), name)
+            MisclassifiedSheet(
+                cell=by.cells[k],
+                count=len(rows),
+                n=int((judged & (cells == k)).sum()),
+                picture=name,
+            )
         )
     return tuple(sorted(found, key=lambda w: -w.count / w.n))

@@ -54,7 +54,7 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
     dry_run(out_console, settings, balance_cost(settings))
     if dry:
         return
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.pipeline import balance as run
     from equipoise.runs.folder import RunFolder
 
@@ -65,7 +65,7 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
         print_representation(out_console, result.method, result.representation)
     print_caveats(out_console, done.record.caveats)
     if json_file is not None:
-        write_json(json_file, done.record)
+        write_record(json_file, done.record)
     out_console.print(f"report   {RunFolder(out).report}")
     out_console.print(f"sampler  {RunFolder(out).sampler}")
     out_console.print(

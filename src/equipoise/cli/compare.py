@@ -51,7 +51,7 @@ def compare(
     from equipoise.compare.page import columns, rows, write_page
     from equipoise.compare.run import FEATURES
     from equipoise.compare.run import compare as run
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
 
     with bars() as progress:
         results = run(settings, out, pool, features or FEATURES, progress)
@@ -66,5 +66,5 @@ def compare(
     command = " ".join(["equipoise compare", *told])
     write_page(out / "compare.md", command, {title: [results]}, settings.directed)
     if json_file is not None:
-        write_json(json_file, results)
+        write_record(json_file, results)
     out_console.print(f"page     {out / 'compare.md'}")

@@ -24,6 +24,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from equipoise.core.errors import InputError
+from equipoise.core.numbers import fixed, interval, percent
 
 if TYPE_CHECKING:
     from equipoise.core.progress import Progress
@@ -155,17 +156,17 @@ def print_representation(console: Console, title: str, representation: Represent
     """Print the verdict, shares with simultaneous intervals, and distances from the target."""
     table = Table("cell", "share", "95 % together", "target", title=title, title_justify="left")
     for share in representation.cells:
-        target = "" if share.target is None else f"{share.target:.1%}"
-        if share.n and share.joint:
-            interval = f"{share.joint[0]:.1%} to {share.joint[1]:.1%}"
-            table.add_row(share.name, f"{share.share:.1%}", interval, target)
-        else:
-            table.add_row(share.name, "not applicable", "no known image", target)
+        table.add_row(
+            share.name,
+            percent(share.share),
+            interval(*share.joint, missing="no known image"),
+            percent(share.target, missing=""),
+        )
     console.print(table)
     line = f"n = {representation.n:,}, unknown {representation.unknown:,}"
     if representation.kl is not None:
         line += f", KL to target {representation.kl:.4f} (floor {representation.kl_floor:.4f})"
-        line += f", total variation {representation.total_variation:.1%}"
+        line += f", total variation {percent(representation.total_variation)}"
     console.print(line, highlight=False)
     if representation.verdict.code != "not_applicable":
         console.print(f"verdict  {representation.verdict.words}", highlight=False)
@@ -184,9 +185,9 @@ def print_directions(console: Console, quality: DirectionsInfo) -> None:
         table.add_row(
             plane.attribute,
             ", ".join(plane.positive),
-            f"{plane.accuracy:.1%}",
-            f"{plane.auc:.3f}",
-            f"{plane.fraction:.0%}",
+            percent(plane.accuracy),
+            fixed(plane.auc, 3),
+            percent(plane.fraction, 0),
             str(plane.fitted),
             str(plane.held_out),
         )

@@ -35,7 +35,7 @@ def doctor(
     """
     from equipoise.audit.preflight.doctor import examine
     from equipoise.classifiers import open_classifier
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.pipeline import open_models
 
     given = {**checked, **drawn}
@@ -68,6 +68,6 @@ def doctor(
     )
     out_console.print(f"picture  {found.picture}")
     if json_file is not None:
-        write_json(json_file, found)
+        write_record(json_file, found)
     if not found.well:
         raise typer.Exit(1)

@@ -53,7 +53,7 @@ def collect(
     dry_run(out_console, settings, {"label": settings.n})
     if dry:
         return
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.measure.representation import represent
     from equipoise.runs.folder import RunFolder
 
@@ -71,7 +71,7 @@ def collect(
     print_representation(out_console, "the generator as it is", representation)
     print_caveats(out_console, panel.caveats)
     if json_file is not None:
-        write_json(json_file, representation)
+        write_record(json_file, representation)
     out_console.print(f"labels   {folder.labels}")
 
 
@@ -86,7 +86,7 @@ def directions(
 
     Example: `equipoise directions runs/labels --multilevel one-vs-rest`
     """
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.methods import label_directions
     from equipoise.methods.shift.hyperplanes import save_directions
     from equipoise.runs.folder import RunFolder
@@ -104,7 +104,7 @@ def directions(
     quality = directions_info(found)
     print_directions(out_console, quality)
     if json_file is not None:
-        write_json(json_file, quality)
+        write_record(json_file, quality)
     out_console.print(f"directions  {folder.directions}")
 
 

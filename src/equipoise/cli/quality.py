@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,10 +11,8 @@ from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import open_saved
+from equipoise.core.numbers import estimate, number, percent
 from equipoise.core.progress import Execution
-
-if TYPE_CHECKING:
-    from equipoise.core.estimates import Estimate
 
 
 @app.command()
@@ -49,7 +47,7 @@ def quality(
     Example: `equipoise quality runs/demo --n 1200 --watch gender,age`
     """
     from equipoise.classifiers import answering, open_panel
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.core.settings import make_settings
     from equipoise.measure.features import open_features
     from equipoise.measure.sampler import sampler_quality
@@ -98,12 +96,13 @@ def quality(
             cell.name,
             f"{cell.n:,}",
             f"{cell.n_reference:,}",
-            f"{_number(cell.frechet.value)}{' *' if cell.frechet.note else ''}",
-            _told(cell.frechet_extrapolated),
-            _told(cell.kernel, 1000),
-            _told(cell.precision),
-            _told(cell.recall),
-            f"{_number(cell.coverage.value)} ({_number(cell.coverage_expected)})",
+            f"{number(cell.frechet.value, missing='-')}{' *' if cell.frechet.note else ''}",
+            estimate(cell.frechet_extrapolated, missing="-"),
+            estimate(cell.kernel, times=1000, missing="-"),
+            estimate(cell.precision, missing="-"),
+            estimate(cell.recall, missing="-"),
+            f"{number(cell.coverage.value, missing='-')} "
+            f"({number(cell.coverage_expected, missing='-')})",
         )
         for cell in (found.pooled, *found.cells)
     ]
@@ -113,7 +112,7 @@ def quality(
     out_console.print(f"compared with {found.reference}")
     out_console.print(f"features {found.about}")
     moved = [
-        f"{drift.name} in {cell.name}: {drift.difference.value:+.1%}"
+        f"{drift.name} in {cell.name}: {percent(drift.difference.value, signed=True)}"
         for cell in found.cells
         for drift in cell.drift
         if drift.difference.low > 0 or drift.difference.high < 0
@@ -126,20 +125,8 @@ def quality(
         for line in moved:
             out_console.print(f"         {line}")
     if json_file is not None:
-        write_json(json_file, found)
+        write_record(json_file, found)
     if run is not None:
-        run.write_later(run.quality, found, saved.digest)
+        run.write_quality(found, saved.digest)
         out_console.print(f"report   {render(run)}")
         out_console.print(f"card     {write_card(run)}")
-
-
-def _told(found: Estimate, times: float = 1) -> str:
-    """Write an estimate with its interval, where it has one."""
-    value = _number(times * found.value)
-    if found.low != found.low:
-        return value
-    return f"{value} ({_number(times * found.low)} to {_number(times * found.high)})"
-
-
-def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.3g}"

@@ -21,6 +21,7 @@ from equipoise.cli.console import (
     refuse_flags,
 )
 from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonFile, Workers
+from equipoise.core.numbers import percent
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
 
@@ -118,7 +119,7 @@ def measure(
 
     Example: `equipoise measure images --attributes smiling,skin_tone --target uniform`
     """
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
 
     if what.is_dir():
         refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
@@ -132,7 +133,7 @@ def measure(
         representation = record.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:
-        write_json(json_file, record)
+        write_record(json_file, record)
 
 
 def _measure_folder(
@@ -249,8 +250,8 @@ def plan(
     """
     import numpy as np
 
-    from equipoise.core.files import write_json
     from equipoise.core.labels import concatenate
+    from equipoise.core.records import write_record
     from equipoise.core.targets import parse_target
     from equipoise.labelling.draws import LabelledDraws
     from equipoise.measure.plan import plan as make
@@ -289,7 +290,9 @@ def plan(
     out_console.print(f"images   {found.n:,}, at {calls:.2f} generator calls each: {found.calls:,}")
     if speed is not None:
         out_console.print(f"time     {found.seconds:,.0f} s at {speed:,.0f} images a second")
-    out_console.print(f"gives    half-widths of at most {found.half_width:.2%}")
-    out_console.print(f"finds    gaps of {found.gap:.2%} with a chance of {found.power:.0%}")
+    out_console.print(f"gives    half-widths of at most {percent(found.half_width, 2)}")
+    out_console.print(
+        f"finds    gaps of {percent(found.gap, 2)} with a chance of {percent(found.power, 0)}"
+    )
     if json_file is not None:
-        write_json(json_file, found)
+        write_record(json_file, found)

@@ -6,17 +6,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
 from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, check_size
-from equipoise.compare.scores import score
-from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError, check_count
-from equipoise.core.files import read_json, storage, write_json, write_text
+from equipoise.compare.scores import Refused, Result, Score, score
+from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
+from equipoise.core.files import read_json, storage, write_text
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution, Progress, no_progress
+from equipoise.core.records import from_json, write_record
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
@@ -28,9 +28,6 @@ from equipoise.measure.features.offline import PixelFeatures
 from equipoise.methods import FitContext
 from equipoise.pipeline import open_models
 from equipoise.runs.folder import RunFolder
-
-Result = dict[str, Any]
-"""A stored score, or {"refused": why the method does not apply}."""
 
 FEATURES = ("pixels", "age")
 """Distances are taken in colours, which share no blind spot with a network, and in a network."""
@@ -66,9 +63,9 @@ def run_case(
     references = case.pool.pictures(panel, workers)
     for method in left:
         try:
-            write_json(_file(folder, method), score(case, BASELINES[method](case), references))
+            write_record(_file(folder, method), score(case, BASELINES[method](case), references))
         except InsufficientLabelsError as error:
-            write_json(_file(folder, method), {"refused": str(error)})
+            write_record(_file(folder, method), Refused(refused=str(error)))
         results = read_results(folder)
         on_result(method, results[method])
         progress("compare", len(results), len(BASELINES))
@@ -177,18 +174,14 @@ def read_results(folder: Path) -> dict[str, Result]:
     FileFormatError
         When a result cannot be read.
     """
-    found = {}
+    found: dict[str, Result] = {}
     for method in BASELINES:
         path = _file(folder, method)
-        if not path.is_file():
-            continue
-        remedy = "Delete it and run again."
-        result = read_json(path, remedy, what="result", strict=True)
-        if not {"kl", "refused"} & result.keys():
-            raise FileFormatError(
-                f"result {path}", "must be readable JSON of a result", list(result)[:5], remedy
-            )
-        found[method] = result
+        if path.is_file():
+            remedy = "Delete it and run again."
+            stored = read_json(path, remedy, what="result", strict=True)
+            kind: type[Result] = Refused if "refused" in stored else Score
+            found[method] = from_json(stored, kind, f"result {path}", remedy)
     return found
 
 

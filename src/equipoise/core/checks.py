@@ -25,7 +25,7 @@ was not given. ignored: the user asked to leave it; its numbers stay.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """The numbers behind an outcome.
 
@@ -40,7 +40,7 @@ class Evidence:
     p_value: float = np.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """One question to a model, and its answer.
 
@@ -75,7 +75,7 @@ def ignoring(checks: Sequence[Check], codes: Sequence[str]) -> tuple[Check, ...]
 
     Examples
     --------
-    >>> check = Check("failures", "Could all be asked?", "tip", "3 of 100 could not.")
+    >>> check = Check(check_id="failures", title="All asked?", outcome="tip", words="3 were not.")
     >>> ignoring([check], ["failures"])[0].outcome
     'ignored'
     """
@@ -101,7 +101,8 @@ def verdict(checks: Sequence[Check]) -> str:
 
     Examples
     --------
-    >>> verdict([Check("failures", "", "passed", ""), Check("error_gap:cells", "", "issue", "")])
+    >>> outcomes = {"failures": "passed", "error_gap:cells": "issue"}
+    >>> verdict([Check(check_id=k, title="", outcome=v, words="") for k, v in outcomes.items()])
     '1 issue, 1 passed: error_gap:cells.'
     """
     counts = [(outcome, [c for c in checks if c.outcome == outcome]) for outcome in OUTCOMES]

@@ -5,7 +5,6 @@ Checks of arrays that a file brought.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -239,11 +238,6 @@ def read_toml(
         raise InputError(f"{what} {path}", rule, str(cause), remedy) from cause
 
 
-def read_object(path: Path, remedy: str) -> dict[str, Any]:
-    """Return the object that a record of ours holds."""
-    return read_json(path, remedy, what="figures", limit=LARGEST_RECORD, strict=True)
-
-
 def _size(limit: int) -> str:
     """Write a number of bytes.
 
@@ -282,25 +276,3 @@ def stored_array(
             "Make the sampler again.",
         )
     return found
-
-
-def to_json(value: Any) -> Any:
-    """Turn records and arrays into JSON values: NaN becomes null, infinity the text "infinite"."""
-    import numpy as np
-
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(v) for v in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return to_json(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None if np.isnan(value) else "infinite"
-    return value
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a record as JSON, whole or not at all."""
-    write_text(path, json.dumps(to_json(value), indent=1) + "\n")

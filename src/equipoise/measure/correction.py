@@ -28,11 +28,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.estimates import CONFIDENCE
+from equipoise.core.estimates import Estimate
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.measure.error_matrix import ErrorMatrix, check_counts
-from equipoise.measure.representation import Share, make_share
-from equipoise.stats.intervals import exact_bounds, simultaneous_region
+from equipoise.stats.intervals import simultaneous_region
+from equipoise.stats.shares import Share
 from equipoise.stats.simplex import least_squares, nearly_singular, possible_shares, solve_weights
 
 Given = Literal["answer", "truth"]
@@ -44,7 +44,7 @@ _DRAWS = 4000
 _SURE = 0.999
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CorrectedShare:
     """A share of true levels, beside what the classifier counted.
 
@@ -55,21 +55,33 @@ class CorrectedShare:
     raw : Share
         What the classifier counted among the images that it answered on; its interval knows
         sampling only.
-    share : float
-        Corrected, in [0, 1]; NaN when only bounds, or nothing, can be told.
-    low, high : float
-        In [0, 1], at `CONFIDENCE` for all shares of one `Correction` together; NaN when it is not
+    estimate : Estimate
+        The corrected share, in [0, 1], NaN when only bounds, or nothing, can be said; its interval
+        is at 95 % for all shares of one `Correction` together, NaN when it is not
         applicable.
     """
 
     name: str
     raw: Share
-    share: float
-    low: float
-    high: float
+    estimate: Estimate
+
+    @property
+    def share(self) -> float:
+        """The corrected share itself."""
+        return self.estimate.value
+
+    @property
+    def low(self) -> float:
+        """Lower end of its interval."""
+        return self.estimate.low
+
+    @property
+    def high(self) -> float:
+        """Upper end of its interval."""
+        return self.estimate.high
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Correction:
     """Corrected shares.
 
@@ -165,18 +177,20 @@ def correct(
     else:
         found = solve(answers, errors, rng, draws)
     return Correction(
-        found.status,
-        found.reason,
-        given,
-        int(answers.sum()),
-        int(errors.counts.sum()),
-        tuple(
-            CorrectedShare(raw.name, raw, float(share), float(low), float(high))
+        status=found.status,
+        reason=found.reason,
+        given=given,
+        n=int(answers.sum()),
+        judged=int(errors.counts.sum()),
+        shares=tuple(
+            CorrectedShare(
+                name=raw.name, raw=raw, estimate=Estimate(float(share), float(low), float(high))
+            )
             for raw, share, low, high in zip(
                 _raw(answers, errors), found.share, found.low, found.high, strict=True
             )
         ),
-        _condition(answers, errors, given),
+        condition=_condition(answers, errors, given),
     )
 
 
@@ -200,13 +214,9 @@ def _raw(answers: NDArray[np.int64], errors: ErrorMatrix) -> list[Share]:
     found = np.zeros(len(errors.levels), np.int64)
     np.add.at(found, errors.meant[known], answers[known])
     total = int(found.sum())
-    if not total:
-        return [make_share(name, 0, 0) for name in errors.levels]
     return [
-        Share(name, int(count), total, count / total, float(low), float(high))
-        for name, count, low, high in zip(
-            errors.levels, found.tolist(), *exact_bounds(found, total, 1 - CONFIDENCE), strict=True
-        )
+        Share.of(name, count, total)
+        for name, count in zip(errors.levels, found.tolist(), strict=True)
     ]
 
 

@@ -18,7 +18,7 @@ POWER = 0.8
 _LARGE = 1_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a measurement needs.
 
@@ -105,12 +105,12 @@ def plan(
         n = max(n, _ceil(_needed(expected, gap, power).max()))
     reach = critical * np.sqrt((expected * (1 - expected)).max() / n)
     return Plan(
-        n,
-        _ceil(n * calls_per_image),
-        n * calls_per_image / images_per_second if images_per_second else float("nan"),
-        float(max(reach, unseen_bound(n, unseen) / 2 if unseen else 0.0)),
-        _detectable(expected, n, power),
-        power,
+        n=n,
+        calls=_ceil(n * calls_per_image),
+        seconds=n * calls_per_image / images_per_second if images_per_second else float("nan"),
+        half_width=float(max(reach, unseen_bound(n, unseen) / 2 if unseen else 0.0)),
+        gap=_detectable(expected, n, power),
+        power=power,
     )
 
 

@@ -37,7 +37,7 @@ POOLED = "pooled"
 """Name of the row over all images with a cell."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CellQuality:
     """Quality of one cell, or of all.
 
@@ -84,7 +84,7 @@ class CellQuality:
     drift: tuple[Drift, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quality:
     """Quality of a set of images against a reference.
 
@@ -171,14 +171,14 @@ def quality_table(
     order: list[int | None] = [None, *range(grid.size)]
     pooled, *each = ordered_map(row, order, workers)
     return Quality(
-        drawn.name,
-        drawn.digest,
-        drawn.about,
-        source,
-        int((~known[0]).sum()),
-        int((~known[1]).sum()),
-        pooled,
-        tuple(each),
+        features=drawn.name,
+        digest=drawn.digest,
+        about=drawn.about,
+        reference=source,
+        unknown=int((~known[0]).sum()),
+        unknown_reference=int((~known[1]).sum()),
+        pooled=pooled,
+        cells=tuple(each),
     )
 
 
@@ -195,20 +195,20 @@ def _compare(
     crowding, covered = _crowding(x, y)
     applies = not np.isnan(covered.value)
     return CellQuality(
-        name,
-        len(x),
-        len(y),
-        _frechet(x, y),
-        frechet_extrapolated(x, y, seed),
-        kernel_distance(x, y),
-        inside,
-        recalled,
-        crowding,
-        covered,
-        expected_coverage(len(x), len(y)) if applies else float("nan"),
-        self_similarity(x, centre, seed),
-        self_similarity(y, centre, seed),
-        drift(drawn.labels, reference.labels, others),
+        name=name,
+        n=len(x),
+        n_reference=len(y),
+        frechet=_frechet(x, y),
+        frechet_extrapolated=frechet_extrapolated(x, y, seed),
+        kernel=kernel_distance(x, y),
+        precision=inside,
+        recall=recalled,
+        density=crowding,
+        coverage=covered,
+        coverage_expected=expected_coverage(len(x), len(y)) if applies else float("nan"),
+        similarity=self_similarity(x, centre, seed),
+        similarity_reference=self_similarity(y, centre, seed),
+        drift=drift(drawn.labels, reference.labels, others),
     )
 
 
@@ -250,7 +250,7 @@ def _share(hits: NDArray[np.bool_]) -> Estimate:
     return Estimate(float(hits.mean()), *exact_interval(int(hits.sum()), len(hits)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Drift:
     """The share of one level in drawn and in reference images.
 
@@ -328,6 +328,15 @@ def drift(drawn: Labels, reference: Labels, attributes: tuple[str, ...]) -> tupl
             for labels, a in zip((drawn, reference), places, strict=True)
         )
         for level, word in enumerate(kinds[0].levels):
-            counts = int((one == level).sum()), len(one), int((other == level).sum()), len(other)
-            found.append(Drift(f"{name}={word}", *counts, share_difference(*counts)))
+            count, count_reference = int((one == level).sum()), int((other == level).sum())
+            found.append(
+                Drift(
+                    name=f"{name}={word}",
+                    count=count,
+                    n=len(one),
+                    count_reference=count_reference,
+                    n_reference=len(other),
+                    difference=share_difference(count, len(one), count_reference, len(other)),
+                )
+            )
     return tuple(found)

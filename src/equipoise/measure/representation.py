@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,40 +15,28 @@ from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
 from equipoise.core.targets import Target
 from equipoise.measure.verdict import TOLERANCE, Verdict, judge
-from equipoise.stats.intervals import exact_interval, simultaneous_intervals
+from equipoise.stats.intervals import simultaneous_intervals
+from equipoise.stats.shares import Share, exact_estimate
 
 
-@dataclass(frozen=True)
-class Share:
-    """A share with its interval.
+@dataclass(frozen=True, kw_only=True)
+class MixShare(Share):
+    """A share of a whole, beside its target.
 
     Attributes
     ----------
-    name : str
-        A cell, or a level of an attribute.
-    count, n : int
-        Images of that name among n.
-    share, low, high : float
-        In [0, 1]; the interval is exact (Clopper and Pearson 1934) at 95 %, for this share alone;
-        NaN when n is 0.
     target : float or None
         The wanted share.
-    joint : tuple of float, or None
+    joint : tuple of float
         The interval that holds together with those of all other cells, or of all other levels of
-        the attribute, at 95 %; None where the share stands alone.
+        the attribute, at 95 %; NaN where n is 0.
     """
 
-    name: str
-    count: int
-    n: int
-    share: float
-    low: float
-    high: float
-    target: float | None = None
-    joint: tuple[float, float] | None = None
+    target: float | None
+    joint: tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Representation:
     """The mix of a set of images.
 
@@ -58,9 +46,9 @@ class Representation:
         Images looked at.
     unknown : int
         Images on which a classifier abstained on some attribute; they count in no cell.
-    cells : tuple of Share
+    cells : tuple of MixShare
         One for each cell, among the known images.
-    attributes : tuple of tuple of Share
+    attributes : tuple of tuple of MixShare
         For each attribute one for each level, among the images known on that attribute.
     kl : float or None
         KL(achieved || target) in nats, at least 0, lower is better; infinite when a cell of
@@ -84,8 +72,8 @@ class Representation:
 
     n: int
     unknown: int
-    cells: tuple[Share, ...]
-    attributes: tuple[tuple[Share, ...], ...]
+    cells: tuple[MixShare, ...]
+    attributes: tuple[tuple[MixShare, ...], ...]
     kl: float | None
     kl_floor: float | None
     kl_corrected: float | None
@@ -95,21 +83,18 @@ class Representation:
     verdict: Verdict
 
 
-def make_share(name: str, count: int, n: int) -> Share:
-    """Return a share that stands alone, with its interval."""
-    low, high = exact_interval(count, n)
-    return Share(name, count, n, count / n if n else np.nan, low, high)
-
-
 def make_shares(
     names: Sequence[str], counts: NDArray[np.int64], target: NDArray[np.float64] | None
-) -> tuple[Share, ...]:
+) -> tuple[MixShare, ...]:
     """Return the shares of a whole, with their intervals alone and together."""
     n = int(counts.sum())
     lows, highs = simultaneous_intervals(counts)
     return tuple(
-        replace(
-            make_share(name, int(count), n),
+        MixShare(
+            name=name,
+            count=int(count),
+            n=n,
+            estimate=exact_estimate(int(count), n),
             target=None if target is None else float(target[k]),
             joint=(float(lows[k]), float(highs[k])),
         )
@@ -226,7 +211,7 @@ def represent(
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Confusion:
     """What came out of each request.
 
@@ -246,7 +231,6 @@ class Confusion:
 def summarise_confusion(grid: AttributeGrid, counts: NDArray[np.int64]) -> Confusion:
     """Return the confusion with each cell's purity from `LabelledDraws.confusion`, (K, K + 1)."""
     purity = tuple(
-        make_share(name, int(counts[k, k]), int(counts[k].sum()))
-        for k, name in enumerate(grid.cells)
+        Share.of(name, int(counts[k, k]), int(counts[k].sum())) for k, name in enumerate(grid.cells)
     )
-    return Confusion(counts, purity)
+    return Confusion(counts=counts, purity=purity)

@@ -33,7 +33,7 @@ from equipoise.samplers.draw import exact_counts
 from equipoise.samplers.sampler import Sampler
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MeasuredSampler:
     """What came out of a sampler.
 
@@ -89,8 +89,8 @@ def measure_sampler(
     check_comparable(sampler.grid, wanted, tolerance)
     drawn = label_draws(sampler, models, n, seed, folder, stage="measure", execution=execution)
     return MeasuredSampler(
-        represent(drawn.labels, wanted, tolerance),
-        summarise_confusion(sampler.grid, drawn.confusion),
+        representation=represent(drawn.labels, wanted, tolerance),
+        confusion=summarise_confusion(sampler.grid, drawn.confusion),
     )
 
 

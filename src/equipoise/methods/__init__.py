@@ -30,7 +30,7 @@ from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TiltInfo:
     """How a tilt came about.
 
@@ -69,12 +69,12 @@ class UncalibratedTilt:
         """Return how it came about, with a calibration of draws."""
         source = self.fit.source
         return TiltInfo(
-            self.labelling,
-            self.latent,
-            self.fit.frontier,
-            source.tilt.beta,
-            tuple(np.asarray(source.acceptance).tolist()),
-            calibration,
+            labelling=self.labelling,
+            latent=self.latent,
+            frontier=self.fit.frontier,
+            beta=source.tilt.beta,
+            acceptance=tuple(np.asarray(source.acceptance).tolist()),
+            calibration=calibration,
         )
 
 

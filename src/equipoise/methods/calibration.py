@@ -22,7 +22,7 @@ _POSTERIOR_DRAWS = 4000
 _REACHED = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Calibration:
     """Weights over requested cells with what they are expected to bring.
 
@@ -103,15 +103,15 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
     with np.errstate(divide="ignore"):
         calls = float((target.shares[wanted] / purity[wanted]).sum())
     return Calibration(
-        weights,
-        expected,
-        low,
-        high,
-        distance,
-        distance < _REACHED,
-        purity,
-        calls,
-        int(counts.sum()),
+        weights=weights,
+        expected=expected,
+        low=low,
+        high=high,
+        distance=distance,
+        reachable=distance < _REACHED,
+        purity=purity,
+        calls_per_verified_image=calls,
+        measured=int(counts.sum()),
     )
 
 

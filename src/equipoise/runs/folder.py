@@ -16,12 +16,14 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from equipoise.core.errors import FileFormatError
-from equipoise.core.files import read_object, storage, to_json, write_json, write_text
+from equipoise.core.files import LARGEST_RECORD, read_json, storage, write_text
+from equipoise.core.records import read_record, write_record
 from equipoise.core.settings import Settings, make_settings
-from equipoise.runs.record import FORMAT, RunRecord
+from equipoise.measure.people.judgement import AnnotationResult
+from equipoise.measure.quality import Quality
+from equipoise.runs.record import Later, RunRecord, SamplerAnnotation, SamplerQuality
 
 
 @dataclass(frozen=True)
@@ -104,17 +106,20 @@ class RunFolder:
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.path / "pictures", ignore_errors=True)
 
-    def write_later(self, path: Path, found: object, sampler: str) -> None:
-        """Save what was measured after the run as `quality` or `corrected`.
+    def write_quality(self, found: Quality, sampler: str) -> None:
+        """Save the quality of a sampler's images, measured after the run.
 
         Parameters
         ----------
-        path : Path
-        found : record
+        found : Quality
         sampler : str
-            Digest of the sampler that it was measured of.
+            Digest of the sampler.
         """
-        write_json(path, {"sampler": sampler, **to_json(found)})
+        write_record(self.quality, SamplerQuality(sampler=sampler, quality=found))
+
+    def write_corrected(self, found: AnnotationResult, sampler: str) -> None:
+        """Save what people's labels of a sampler's images gave, as `write_quality` does."""
+        write_record(self.corrected, SamplerAnnotation(sampler=sampler, annotation=found))
 
     def clear_later(self, sampler: str) -> None:
         """Remove what was measured of other samplers than that of this digest."""
@@ -124,28 +129,22 @@ class RunFolder:
                     path.unlink()
 
     def write_record(self, record: RunRecord) -> None:
-        """Save the figures."""
-        write_json(self.path / "record.json", record)
+        """Save the numbers of the run."""
+        write_record(self.path / "record.json", record)
 
-    def read_record(self) -> dict[str, Any]:
-        """Read the figures back.
+    def read_record(self) -> RunRecord:
+        """Read the numbers of the run back.
 
         Raises
         ------
         FileFormatError
-            When the folder holds none, or a damaged file.
+            When the folder holds none, or a damaged file; the message names the field.
         """
-        path = self.path / "record.json"
         remedy = f"Run `equipoise balance --out {self.path}` to the end."
-        record = read_object(path, remedy)
-        if record.get("format") != FORMAT:
-            raise FileFormatError(
-                f"figures {path}", f"must have format {FORMAT}", "another", remedy
-            )
-        return record
+        return read_record(self.path / "record.json", RunRecord, remedy, what="figures")
 
-    def read_later(self) -> dict[str, dict[str, Any] | None]:
-        """Read what was measured after the run, by name; None for what was not.
+    def read_later(self) -> Later:
+        """Read what was measured after the run.
 
         `clear_later` has removed what was measured of another sampler.
 
@@ -154,16 +153,17 @@ class RunFolder:
         FileFormatError
             When a file is damaged.
         """
-        parts = {"quality": self.quality, "corrected": self.corrected}
-        return {
-            name: read_object(path, "Measure it again.") if path.is_file() else None
-            for name, path in parts.items()
-        }
+        remedy, quality, annotation = "Measure it again.", None, None
+        if self.quality.is_file():
+            quality = read_record(self.quality, SamplerQuality, remedy).quality
+        if self.corrected.is_file():
+            annotation = read_record(self.corrected, SamplerAnnotation, remedy).annotation
+        return Later(quality=quality, annotation=annotation)
 
 
 def _measured_of(path: Path) -> str | None:
     """Return the digest of the sampler that a file of later figures names."""
     try:
-        return str(read_object(path, "")["sampler"])
+        return str(read_json(path, "", limit=LARGEST_RECORD)["sampler"])
     except (FileFormatError, KeyError):
         return None

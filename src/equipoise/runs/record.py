@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 from equipoise.classifiers.base import HasModelInfo
 from equipoise.core.attributes import AttributeGrid
+from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
+from equipoise.measure.people.judgement import AnnotationResult
+from equipoise.measure.quality import Quality
 from equipoise.measure.representation import Confusion, Representation
 from equipoise.methods import TiltInfo
 from equipoise.methods.shift.hyperplanes import Directions
@@ -15,10 +18,8 @@ from equipoise.methods.shift.shift import ShiftInfo
 from equipoise.runtimes import zoo
 from equipoise.samplers.sampler import GeneratorRef
 
-FORMAT = 1
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelUsed:
     """A model that took part.
 
@@ -57,14 +58,19 @@ class Model(Protocol):
 def model_used(role: str, part: Model) -> tuple[ModelUsed, ...]:
     """Name the models that a part runs: the pinned ones, else itself."""
     pinned = [zoo.model(name) for name in part.pinned]
-    found = [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
+    found = [
+        ModelUsed(role=role, name=m.name, digest=m.sha256, licence=m.licence, citation=m.citation)
+        for m in pinned
+    ]
     if found:
         return tuple(found)
-    told = (part.licence, "", part.preprocessing) if isinstance(part, HasModelInfo) else ()
-    return (ModelUsed(role, part.name, part.digest, *told),)
+    own = ModelUsed(role=role, name=part.name, digest=part.digest)
+    if isinstance(part, HasModelInfo):
+        own = replace(own, licence=part.licence, preprocessing=part.preprocessing)
+    return (own,)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
     """What a method achieved, measured on fresh draws.
 
@@ -91,7 +97,7 @@ class Result:
     tilt: TiltInfo | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What the run cost.
 
@@ -112,7 +118,7 @@ class Cost:
     seconds_measuring: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HyperplaneInfo:
     """How well one hyperplane separates held-out codes."""
 
@@ -125,7 +131,7 @@ class HyperplaneInfo:
     held_out: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class DirectionsInfo:
     """Quality of all hyperplanes, and cosines between their normals.
 
@@ -142,34 +148,38 @@ def directions_info(directions: Directions) -> DirectionsInfo:
     """Return what reports tell of directions."""
     planes = tuple(
         HyperplaneInfo(
-            direction.attribute.name,
-            plane.positive,
-            plane.accuracy,
-            plane.auc,
-            plane.fraction,
-            plane.fitted,
-            plane.held_out,
+            attribute=direction.attribute.name,
+            positive=plane.positive,
+            accuracy=plane.accuracy,
+            auc=plane.auc,
+            fraction=plane.fraction,
+            fitted=plane.fitted,
+            held_out=plane.held_out,
         )
         for direction in directions.directions
         for plane in direction.planes
     )
     return DirectionsInfo(
-        planes, directions.normal_names, tuple(map(tuple, directions.cosines.tolist()))
+        planes=planes,
+        normals=directions.normal_names,
+        cosines=tuple(map(tuple, directions.cosines.tolist())),
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RunRecord:
     """All that a report shows in numbers and words.
 
     Attributes
     ----------
-    settings : dict
-        Resolved settings, `Settings.to_dict`.
+    format : int
+        Of this layout.
+    settings : Settings
+        The resolved ones.
     generator : GeneratorRef
     models : tuple of ModelUsed
     caveats : tuple of str
-    groups : AttributeGrid
+    grid : AttributeGrid
     target : Target
     prior : Representation
         The generator's own mix against the target.
@@ -179,11 +189,10 @@ class RunRecord:
     cost : Cost
     versions : dict
         Of Python and the libraries that numbers depend on.
-    format : int
-        Of this layout.
     """
 
-    settings: dict[str, Any]
+    format: Literal[1] = 1
+    settings: Settings
     generator: GeneratorRef
     models: tuple[ModelUsed, ...]
     caveats: tuple[str, ...]
@@ -194,4 +203,47 @@ class RunRecord:
     results: tuple[Result, ...]
     cost: Cost
     versions: dict[str, str]
-    format: int = FORMAT
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerQuality:
+    """The layout of `quality.json`: quality that was measured after a run.
+
+    Attributes
+    ----------
+    sampler : str
+        Digest of the sampler that it was measured of.
+    quality : Quality
+    """
+
+    sampler: str
+    quality: Quality
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerAnnotation:
+    """The layout of `corrected.json`: what people's labels gave after a run.
+
+    Attributes
+    ----------
+    sampler : str
+        Digest of the sampler whose images they labelled.
+    annotation : AnnotationResult
+    """
+
+    sampler: str
+    annotation: AnnotationResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Later:
+    """What was measured after a run; None where it was not.
+
+    Attributes
+    ----------
+    quality : Quality or None
+    annotation : AnnotationResult or None
+    """
+
+    quality: Quality | None
+    annotation: AnnotationResult | None

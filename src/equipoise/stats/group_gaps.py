@@ -27,7 +27,7 @@ _SIMULATIONS = 9999
 _FEW = 5.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gap:
     """How far the rates of groups lie apart.
 
@@ -116,7 +116,14 @@ def largest_gap(
         times = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
         ratio = Estimate(times, max(float(low.max()), 1.0), float(high.max()))
     tested = equal_rates(events, n, seed)
-    return Gap(names[there[top]], names[there[bottom]], difference, pair, ratio, tested)
+    return Gap(
+        highest=names[there[top]],
+        lowest=names[there[bottom]],
+        difference=difference,
+        pair=pair,
+        ratio=ratio,
+        p_value=tested,
+    )
 
 
 @cache

@@ -179,11 +179,16 @@ def test_metadata_without_images_is_told(drawn: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("plan.json", '"format": 1', '"format": 2', "a whole plan of format 1"),
+        ("plan.json", '"format": 1', '"format": 2', "1, got 2"),
         ("plan.json", "{", "[", "readable JSON"),
-        ("plan.json", "-1", "7", "a whole plan of format 1"),
-        ("plan.json", '"counts"', '"other"', "a whole plan of format 1"),
-        ("answers.csv", "images/0002.png", "images/0001.png", "a whole plan of format 1"),
+        ("plan.json", "-1", "7", "a whole plan, got answers that are no level"),
+        ("plan.json", '"counts"', '"other"', "there, got none"),
+        (
+            "answers.csv",
+            "images/0002.png",
+            "images/0001.png",
+            "a whole plan, got rows of answers.csv",
+        ),
     ],
 )
 def test_a_damaged_plan_is_refused(

@@ -49,16 +49,19 @@ def check_generator(generator: Generator, n: int = 32, seed: int = 0) -> tuple[C
         turned = generate(generator, np.ascontiguousarray(codes[::-1]))[::-1]
     except EquipoiseError as error:
         skipped = [
-            Check(check_id, title, "skipped", "There are no images.")
+            Check(check_id=check_id, title=title, outcome="skipped", words="There are no images.")
             for check_id, title in _GENERATOR_TITLES.items()
         ]
-        return (Check("images", title, "issue", f"No: {error}"), *skipped)
+        return (
+            Check(check_id="images", title=title, outcome="issue", words=f"No: {error}"),
+            *skipped,
+        )
     if images.shape[1] != 3:
         words = f"No: they have {images.shape[1]} channels. Repeat a grey one three times."
-        shape = Check("images", title, "issue", words)
+        shape = Check(check_id="images", title=title, outcome="issue", words=words)
     else:
         words = f"Yes: {images.shape[2]}x{images.shape[3]} pixels."
-        shape = Check("images", title, "passed", words)
+        shape = Check(check_id="images", title=title, outcome="passed", words=words)
     low, high = int(images.min()), int(images.max())
     wide = high - low >= 64
     words = f"Pixels are from {low} to {high}."
@@ -98,7 +101,13 @@ def _check(check_id: str, passed: bool, words: str, value: float) -> Check:
     if passed and check_id in ("repeat", "batch"):
         words = f"Yes: pixels change by at most {value:g}."
     outcome: Outcome = "passed" if passed else "issue"
-    return Check(check_id, _GENERATOR_TITLES[check_id], outcome, words, Evidence(Estimate(value)))
+    return Check(
+        check_id=check_id,
+        title=_GENERATOR_TITLES[check_id],
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=Estimate(value)),
+    )
 
 
 SAME = 1e-3
@@ -141,7 +150,12 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
             codes = ("constant", "repeat", "batch", "channels")
             words = "The answers themselves are wrong."
             checks += [
-                Check(f"{c}:{attribute.name}", _CLASSIFIER_TITLES[c], "skipped", words)
+                Check(
+                    check_id=f"{c}:{attribute.name}",
+                    title=_CLASSIFIER_TITLES[c],
+                    outcome="skipped",
+                    words=words,
+                )
                 for c in codes
             ]
             continue
@@ -172,14 +186,29 @@ def _answers(name: str, attribute: Attribute, reading: Prediction, count: int) -
         check_reading(name, attribute, reading, count)
     except ModelOutputError as error:
         return Check(
-            check_id, title, "issue", f"No: {error.rule} - got {error.got}. {error.remedy}"
+            check_id=check_id,
+            title=title,
+            outcome="issue",
+            words=f"No: {error.rule} - got {error.got}. {error.remedy}",
         )
     off = float(np.abs(reading.probabilities.sum(axis=1) - 1).max(initial=0))
     if off > SAME:
         words = f"No: the probabilities of an image miss the sum 1 by up to {off:.3g}."
         words += " Check the activation: softmax for levels that exclude each other."
-        return Check(check_id, title, "issue", words, Evidence(Estimate(off)))
-    return Check(check_id, title, "passed", "Yes.", Evidence(Estimate(off)))
+        return Check(
+            check_id=check_id,
+            title=title,
+            outcome="issue",
+            words=words,
+            evidence=Evidence(estimate=Estimate(off)),
+        )
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome="passed",
+        words="Yes.",
+        evidence=Evidence(estimate=Estimate(off)),
+    )
 
 
 def _constant(attribute: Attribute, reading: Prediction) -> Check:
@@ -190,16 +219,20 @@ def _constant(attribute: Attribute, reading: Prediction) -> Check:
         spread = max(spread, float(np.ptp(scores)))
     seen = [f"{name} {int((reading.levels == k).sum())}" for k, name in enumerate(attribute.levels)]
     told = f"{', '.join(seen)} of {len(reading.levels)} images"
-    evidence = Evidence(Estimate(spread))
+    evidence = Evidence(estimate=Estimate(spread))
     if spread <= SAME:
         words = f"No: every image gets the same answer ({told}). It does not look at the image, or "
         words += "gets an empty one: check size, scale, mean and std."
-        return Check(check_id, title, "issue", words, evidence)
+        return Check(
+            check_id=check_id, title=title, outcome="issue", words=words, evidence=evidence
+        )
     if len(set(reading.levels.tolist())) == 1:
         words = f"The level is always the same ({told}), though not the probabilities. Check "
         words += "scale, mean and std, and whether the images hold other levels at all."
-        return Check(check_id, title, "tip", words, evidence)
-    return Check(check_id, title, "passed", f"Yes: {told}.", evidence)
+        return Check(check_id=check_id, title=title, outcome="tip", words=words, evidence=evidence)
+    return Check(
+        check_id=check_id, title=title, outcome="passed", words=f"Yes: {told}.", evidence=evidence
+    )
 
 
 def _repeat(name: str, one: NDArray[np.float32], other: NDArray[np.float32]) -> Check:
@@ -210,7 +243,11 @@ def _repeat(name: str, one: NDArray[np.float32], other: NDArray[np.float32]) -> 
         words += "leave training mode (dropout), or seed it by the image."
     outcome: Outcome = "issue" if off > SAME else "passed"
     return Check(
-        f"repeat:{name}", _CLASSIFIER_TITLES["repeat"], outcome, words, Evidence(Estimate(off))
+        check_id=f"repeat:{name}",
+        title=_CLASSIFIER_TITLES["repeat"],
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=Estimate(off)),
     )
 
 
@@ -231,7 +268,11 @@ def _batch(
         words += "by itself."
     outcome: Outcome = "issue" if off > SAME else "passed"
     return Check(
-        f"batch:{name}", _CLASSIFIER_TITLES["batch"], outcome, words, Evidence(Estimate(off))
+        check_id=f"batch:{name}",
+        title=_CLASSIFIER_TITLES["batch"],
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=Estimate(off)),
     )
 
 
@@ -246,17 +287,25 @@ def _channels(name: str, given: NDArray[np.float32], swapped: NDArray[np.float32
     check_id, title = f"channels:{name}", _CLASSIFIER_TITLES["channels"]
     if np.abs(swapped - given).max(initial=0) <= SAME:
         words = "Answers stay when red and blue are swapped: it sees no colour, or is always sure."
-        return Check(check_id, title, "not applicable", words)
+        return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
     rise = entr(swapped.astype(np.float64)).sum(axis=1) - entr(given.astype(np.float64)).sum(axis=1)
     p_value = float(wilcoxon(rise).pvalue) if rise.any() else 1.0
     mean = float(rise.mean())
-    evidence = Evidence(Estimate(mean), p_value)
+    evidence = Evidence(estimate=Estimate(mean), p_value=p_value)
     told = f"with red and blue swapped, the entropy of its answers moves by {mean:+.3f} nats on "
     told += f"average (signed-rank test, p = {p_value:.2g})."
     if p_value < _SURE and mean < 0:
         words = f"Perhaps not, since it gets surer: {told} Try the other channel order."
-        return Check(check_id, title, "tip", words, evidence)
+        return Check(check_id=check_id, title=title, outcome="tip", words=words, evidence=evidence)
     if p_value < _SURE:
-        return Check(check_id, title, "passed", f"Yes, since it gets less sure: {told}", evidence)
+        return Check(
+            check_id=check_id,
+            title=title,
+            outcome="passed",
+            words=f"Yes, since it gets less sure: {told}",
+            evidence=evidence,
+        )
     words = f"It cannot be told from these images: {told}"
-    return Check(check_id, title, "not applicable", words, evidence)
+    return Check(
+        check_id=check_id, title=title, outcome="not applicable", words=words, evidence=evidence
+    )

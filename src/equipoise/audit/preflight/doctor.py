@@ -31,7 +31,7 @@ _SHOWN, _COLUMNS = 16, 4
 _LEAST = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PartExamined:
     """A generator or a classifier, what was found, and how fast it is.
 
@@ -51,7 +51,7 @@ class PartExamined:
     images_per_second: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Examination:
     """What the doctor found.
 
@@ -125,18 +125,34 @@ def examine(
     speed = n / _seconds(make)
     images = np.concatenate(made)
     used = model_used("generator", generator)
-    parts = [PartExamined("generator", generator.name, used, checks, speed)]
+    parts = [
+        PartExamined(
+            role="generator",
+            name=generator.name,
+            models=used,
+            checks=checks,
+            images_per_second=speed,
+        )
+    ]
     for i, classifier in enumerate(panel.classifiers, 1):
         progress("examine", i, total)
         checks = preflight_classifier(classifier, images)
         used = model_used("classifier", classifier)
         speed = _speed(classifier, images, size)
-        parts.append(PartExamined("classifier", classifier.name, used, checks, speed))
+        parts.append(
+            PartExamined(
+                role="classifier",
+                name=classifier.name,
+                models=used,
+                checks=checks,
+                images_per_second=speed,
+            )
+        )
     progress("examine", total, total)
     _write_picture(picture, images[:_SHOWN], panel)
     calls = settings.n + settings.calibrate_n + settings.measure_n
     seconds = calls * sum(1 / part.images_per_second for part in parts)
-    return Examination(tuple(parts), calls, seconds, str(picture))
+    return Examination(parts=tuple(parts), calls=calls, seconds=seconds, picture=str(picture))
 
 
 def _speed(classifier: Classifier, images: NDArray[np.uint8], size: int) -> float:

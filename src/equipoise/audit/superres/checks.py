@@ -51,8 +51,10 @@ def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
     if table.gap is None:
         title = f"Is the flip rate equal over {len(table.groups)} groups?"
         words = "Fewer than two groups have restored images of known level."
-        return Check(check_id, title, "not applicable", words)
-    named = NamedGap(check_id, "flip rate", True, table.gap, p_value)
+        return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
+    named = NamedGap(
+        check_id=check_id, what="flip rate", is_fault=True, gap=table.gap, p_value=p_value
+    )
     return gap_check(named, tolerance, len(table.groups))
 
 
@@ -62,7 +64,7 @@ def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     found = group.beyond
     if found.value != found.value:
         words = "No image of it is known both when restored and when encoded anew."
-        return Check(check_id, title, "not applicable", words)
+        return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
     outcome = outcome_of(found, p_value, tolerance)
     words = (
         f"{group.flips.count} of {group.flips.n} flip when restored, {group.reencoded.count} of "
@@ -70,8 +72,14 @@ def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     )
     if group.toward:
         most = group.toward[0]
-        words += f" Most become {most.name} ({most.rate.count})."
-    return Check(check_id, title, outcome, words, Evidence(found, p_value))
+        words += f" Most become {most.name} ({most.count})."
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=found, p_value=p_value),
+    )
 
 
 def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
@@ -79,7 +87,12 @@ def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
     title = f"Does each of {len(table.names)} groups gain as much as it loses?"
     told = [c for c in table.changes if c.difference.value == c.difference.value]
     if not told:
-        return Check(check_id, title, "not applicable", "No restored image is of known level.")
+        return Check(
+            check_id=check_id,
+            title=title,
+            outcome="not applicable",
+            words="No restored image is of known level.",
+        )
     found = largest_change(told)
     up = max(told, key=lambda change: change.difference.value)
     down = min(told, key=lambda change: change.difference.value)
@@ -91,7 +104,13 @@ def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
         )
     words += f": the largest change of a share is {_numbers(found, p_value)}."
     outcome = outcome_of(found, p_value, tolerance)
-    return Check(check_id, title, outcome, words, Evidence(found, p_value))
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=found, p_value=p_value),
+    )
 
 
 def largest_change(changes: Sequence[Change]) -> Estimate:
@@ -115,11 +134,11 @@ def _abstentions(cells: Sequence[GroupFlips], unasked: int) -> Check:
     if unknown:
         words += " They are no flips, and count nowhere else."
     return Check(
-        "abstentions",
-        "Can the panel tell every restored image?",
-        "tip" if unknown else "passed",
-        words,
-        Evidence(Estimate(unknown / n)),
+        check_id="abstentions",
+        title="Can the panel tell every restored image?",
+        outcome="tip" if unknown else "passed",
+        words=words,
+        evidence=Evidence(estimate=Estimate(unknown / n)),
     )
 
 

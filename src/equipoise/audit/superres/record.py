@@ -13,7 +13,7 @@ from equipoise.runs.record import ModelUsed
 FORMAT = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuperresSettings:
     """What is audited, and how.
 
@@ -47,7 +47,7 @@ class SuperresSettings:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fidelity:
     """How near the restored images of one cell are to their originals: means over images.
 
@@ -73,7 +73,7 @@ class Fidelity:
     diversity: Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RestorationSheet:
     """Some images of one cell, each as original, low and restored; flipped ones first.
 
@@ -92,7 +92,7 @@ class RestorationSheet:
     picture: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuperresAudit:
     """What was found out about a super-resolution model.
 

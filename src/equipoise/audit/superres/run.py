@@ -29,12 +29,12 @@ from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError, RemoteError, check_count
-from equipoise.core.files import write_json
 from equipoise.core.progress import Progress, no_progress
+from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.labelling.image_files import PictureFiles
-from equipoise.report.audit_pages import render_superres
+from equipoise.audit.pages import render_superres
 from equipoise.runs.record import model_used
 
 RESTORING = "restore"
@@ -119,7 +119,14 @@ def audit_superres(
         progress=progress,
     )
     costs.append(
-        Asking(RESTORING, restorer.name, restored.made, restored.kept, 0, restored.seconds)
+        Asking(
+            role=RESTORING,
+            name=restorer.name,
+            asked=restored.made,
+            kept=restored.kept,
+            failed=0,
+            seconds=restored.seconds,
+        )
     )
     read = told(restored.pictures(), "restored")
     unasked = int((read == FAILED).any(axis=1).sum())
@@ -138,16 +145,16 @@ def audit_superres(
     models = [model_used("model", restorer), *(model_used("panel", c) for c in panel.classifiers)]
     cells = by.cell_of(levels)
     found = SuperresAudit(
-        FORMAT,
-        verdict(checks),
-        settings,
-        len(originals),
-        FILTER,
-        tuple(model for used in models for model in used),
-        checks,
-        flips,
-        fidelity_by_cell(originals, restored, by.cells, cells, settings),
-        write_triplets(
+        format=FORMAT,
+        verdict=verdict(checks),
+        settings=settings,
+        n=len(originals),
+        filter=FILTER,
+        models=tuple(model for used in models for model in used),
+        checks=checks,
+        flips=flips,
+        fidelity=fidelity_by_cell(originals, restored, by.cells, cells, settings),
+        triplets=write_triplets(
             originals,
             restored.pictures(),
             by,
@@ -156,15 +163,15 @@ def audit_superres(
             settings.factor,
             folder,
         ),
-        tuple(
+        caveats=tuple(
             dict.fromkeys(
                 [_PANEL, *other, *of_images(by.names), _BALANCED, *restorer.caveats, *panel.caveats]
             )
         ),
-        tuple(costs),
-        versions(),
+        costs=tuple(costs),
+        versions=versions(),
     )
-    write_json(folder / "superres.json", found)
+    write_record(folder / "superres.json", found)
     render_superres(folder)
     return found
 

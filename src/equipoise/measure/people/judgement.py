@@ -19,7 +19,7 @@ from equipoise.samplers.export.metadata import answer_name
 from equipoise.stats.agreement import cohen_kappa, count_votes, krippendorff_alpha
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
     """How far raters agree on one attribute.
 
@@ -48,7 +48,7 @@ class Agreement:
     unrated: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AnnotationResult:
     """What raters' labels say of the classifier, and of the images.
 
@@ -187,13 +187,13 @@ def evaluate_annotations(
         truths[:, a], ties, unrated = majority(given, len(attribute.levels))
         agreement.append(
             Agreement(
-                attribute.name,
-                len(given),
-                int(((given != UNKNOWN).sum(axis=0) >= 2).sum()),
-                cohen_kappa(given[0], given[1]) if len(given) == 2 else None,
-                krippendorff_alpha(given),
-                ties,
-                unrated,
+                attribute=attribute.name,
+                raters=len(given),
+                rated_twice=int(((given != UNKNOWN).sum(axis=0) >= 2).sum()),
+                kappa=cohen_kappa(given[0], given[1]) if len(given) == 2 else None,
+                alpha=krippendorff_alpha(given),
+                ties=ties,
+                unrated=unrated,
             )
         )
         levels = tuple(f"{attribute.name}={level}" for level in attribute.levels)
@@ -203,7 +203,9 @@ def evaluate_annotations(
         meant = grid.cell_of(task.answers)
         errors.append(_tabulate(grid.cells, names, meant, grid.cell_of(truths), task))
     corrections = tuple(correct(task.counts, table, "answer", seed=seed) for table in errors)
-    return AnnotationResult(tuple(agreement), tuple(errors), corrections)
+    return AnnotationResult(
+        agreement=tuple(agreement), errors=tuple(errors), corrections=corrections
+    )
 
 
 def _tabulate(
@@ -216,4 +218,4 @@ def _tabulate(
     counts = np.zeros((len(levels), len(answers)), np.int64)
     known = truth != UNKNOWN
     np.add.at(counts, (truth[known], task.stratum[known]), 1)
-    return ErrorMatrix(levels, answers, meant, counts)
+    return ErrorMatrix(levels=levels, answers=answers, meant=meant, counts=counts)

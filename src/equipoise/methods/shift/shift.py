@@ -28,7 +28,7 @@ are dependent in this sense when their cosine exceeds 0.98."""
 _SPREAD_CODES = 4096
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ShiftInfo:
     """A plain account of how far the codes of one cell moved.
 
@@ -193,10 +193,10 @@ def _account(
     low, middle, high = np.quantile(steps, [0.05, 0.5, 0.95])
     likely, then = prior.log_density(before), prior.log_density(after)
     return ShiftInfo(
-        (float(low), float(middle), float(high)),
-        float(np.linalg.norm(before, axis=1).mean()),
-        float(np.linalg.norm(after, axis=1).mean()),
-        None if likely is None or then is None else float((likely - then).mean()),
-        missed,
-        off_target,
+        distance=(float(low), float(middle), float(high)),
+        norm_before=float(np.linalg.norm(before, axis=1).mean()),
+        norm_after=float(np.linalg.norm(after, axis=1).mean()),
+        log_density_lost=None if likely is None or then is None else float((likely - then).mean()),
+        norm_missed=missed,
+        off_target=off_target,
     )
