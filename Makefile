@@ -38,9 +38,13 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-## A page of the public names, made from docstrings, under site/.
-docs: $(VENV)/.dev
-	$(BIN)/python docs/build.py
+$(VENV)/.docs: $(VENV)/.run
+	$(PIP) install -c constraints.txt -e ".[docs]"
+	touch $@
+
+## The documentation site under site/; warnings are errors. Runs the examples of examples/gallery.
+docs: $(VENV)/.docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -b html -d $(VENV)/doctrees docs site
 
 ## Speed and memory of the pipeline, then methods side by side (hours; resumes); benchmarks/results.
 bench: $(VENV)/.dev
@@ -49,4 +53,5 @@ bench: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf docs/gallery docs/reference/generated docs/reference/public-names.rst
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

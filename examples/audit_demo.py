@@ -14,7 +14,7 @@ from equipoise import Settings, balance, load_sampler, open_generator
 from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.counterfactuals.folder import keep_counterfactuals
 from equipoise.audit.counterfactuals.search import make_counterfactuals
-from equipoise.audit.images import AuditImages, draw_material
+from equipoise.audit.images import AuditImages, draw_audit_images
 from equipoise.audit.record import AuditSettings
 from equipoise.audit.superres.models import open_super_resolution_model
 from equipoise.audit.superres.record import SuperresSettings
@@ -62,7 +62,7 @@ def audit_gender(
             material,
             out / "gender",
             AuditSettings(attribute="gender", by=BY, reference="label"),
-            ladders=ladders,
+            counterfactuals=ladders,
             progress=progress,
         )
     print(f"gender: {found.verdict}\n  {out / 'gender' / 'audit.html'}")
@@ -87,7 +87,7 @@ def audit_search(sampler: Sampler, out: Path, per_cell: int) -> None:
     """Restore 16x16 to 64x64 by a search in the generator."""
     folder = out / "superres"
     with bars() as progress:
-        material = draw_material(
+        material = draw_audit_images(
             sampler,
             Models(GENERATOR, PANEL),
             per_cell * sampler.grid.size,
@@ -117,7 +117,7 @@ def main() -> None:
     out: Path = arguments.out
     sampler = make_sampler(out, arguments.labels)
     with bars() as progress:
-        material = draw_material(
+        material = draw_audit_images(
             sampler,
             Models(GENERATOR, PANEL),
             arguments.n,

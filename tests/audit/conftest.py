@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise.audit.images import AuditImages, draw_material
+from equipoise.audit.images import AuditImages, draw_audit_images
 from equipoise.classifiers import ClassifierPanel, Prediction, by_probability
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import Attribute
@@ -23,7 +23,7 @@ def material(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AuditImages:
     """240 verified faces of the toy, 40 a cell of smiling x skin tone."""
-    return draw_material(
+    return draw_audit_images(
         toy_sampler, Models(toy, toy_panel), 240, 0, tmp_path_factory.mktemp("material")
     )
 

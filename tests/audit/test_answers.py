@@ -107,5 +107,7 @@ def test_damaged_answers_and_wrong_ones_are_named(
         predict_cached(model, material, folder)
     other = Erring(toy_panel, [0.0] * 6, ("a", "b"))
     other.predict = lambda images: model.predict(images) * 2  # type: ignore[method-assign]
-    with pytest.raises(ModelOutputError, match="must be on 1 attributes, got 2"):
+    with pytest.raises(
+        ModelOutputError, match="must have one prediction for each of 1 attributes, got 2"
+    ):
         predict_cached(other, material, folder / "other")

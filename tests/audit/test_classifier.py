@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.images import AuditImages, draw_material
+from equipoise.audit.images import AuditImages, draw_audit_images
 from equipoise.audit.record import AuditSettings, ClassifierAudit
 from equipoise.classifiers import ClassifierPanel, open_classifier, open_panel
 from equipoise.classifiers.models import Models
@@ -48,7 +48,7 @@ def test_the_bad_cell_is_an_issue_with_the_errors_that_were_made(
     report = (folder / "audit.html").read_text()
     assert found.verdict in report
     assert f"wrong on {wrong.count} of 40" in report
-    assert "no certificate" in report
+    assert "do not certify" in report
 
 
 def test_an_audit_goes_on_and_says_the_same(
@@ -106,7 +106,7 @@ def test_the_pinned_classifier_agrees_with_itself_on_real_draws(
     one = Mixture(np.ones(1), np.zeros((1, dcgan.dim)), np.eye(dcgan.dim)[None])
     target = Target.uniform(panel.grid)
     sampler = Sampler(GeneratorRef.of(dcgan), target, target.shares, MixtureSource((one, one)))
-    drawn = draw_material(sampler, Models(dcgan, panel), 40, 0, folder / "material")
+    drawn = draw_audit_images(sampler, Models(dcgan, panel), 40, 0, folder / "material")
     settings = AuditSettings(attribute="gender", by=("gender",), reference="label")
     found = audit_classifier(open_classifier("pinned:gender"), drawn, folder, settings)
     assert [(g.n, g.error.count) for g in found.breakdowns[0].groups] == [(20, 0), (20, 0)]
@@ -145,8 +145,8 @@ def test_a_second_opinion_that_departs_as_often_explains_the_gap(
     found = [{c.check_id: c.outcome for c in audit.checks} for audit in (agreeing, departing)]
     assert [f["error_gap:cells"] for f in found] == ["issue", "tip"]
     noise = next(c for c in departing.checks if c.check_id == "label_noise:cells")
-    assert "By departures of erring the reference errs" in noise.words
-    assert any("both make alike" in caveat for caveat in departing.caveats)
-    with pytest.raises(InputError, match="second opinion must judge a reference"):
+    assert "According to disagreement with erring, the reference errs on" in noise.words
+    assert any("both share are not counted" in caveat for caveat in departing.caveats)
+    with pytest.raises(InputError, match="second opinion must be the only judge of a reference"):
         none = AuditSettings(attribute="smiling", by=("smiling", "skin_tone"), reference="none")
         audit_classifier(model, material, folder, none, second=model)

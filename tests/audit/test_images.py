@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.audit.images import AuditImages, draw_material, read_material
+from equipoise.audit.images import AuditImages, draw_audit_images, read_audit_images
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import FileFormatError, InputError
@@ -37,7 +37,7 @@ def test_nothing_is_drawn_twice(
     tmp_path: Path,
 ) -> None:
     folder, seen = copied(material, tmp_path), []
-    again = draw_material(
+    again = draw_audit_images(
         toy_sampler,
         Models(toy, toy_panel),
         240,
@@ -48,27 +48,27 @@ def test_nothing_is_drawn_twice(
     assert seen == [("draw", 0, 0)]
     assert again.digests == material.digests
     with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
-        draw_material(toy_sampler, Models(toy, toy_panel), 240, 1, folder)
+        draw_audit_images(toy_sampler, Models(toy, toy_panel), 240, 1, folder)
 
 
 def test_bad_folders_are_refused_with_a_reason(material: AuditImages, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must be a file"):
-        read_material(tmp_path)
+        read_audit_images(tmp_path)
     folder = copied(material, tmp_path)
     table = (folder / "metadata.csv").read_text()
     (folder / "metadata.csv").write_text(table.replace(",no,", ",unknown,", 1))
     with pytest.raises(FileFormatError, match="none of unknown level, got 1 unknown"):
-        read_material(folder)
+        read_audit_images(folder)
     (folder / "metadata.csv").write_text(table.replace("images/000000003", "../../etc/passwd", 1))
     with pytest.raises(FileFormatError, match="must lie in the folder"):
-        read_material(folder)
+        read_audit_images(folder)
     (folder / "metadata.csv").write_text(table)
     (folder / material.files[3]).unlink()
-    with pytest.raises(FileFormatError, match=r"000000003.png must be there"):
-        read_material(folder)
+    with pytest.raises(FileFormatError, match=r"000000003.png must exist"):
+        read_audit_images(folder)
     (folder / material.files[3]).write_bytes(b"no picture")
     with pytest.raises(FileFormatError, match="must be a whole, opaque 8-bit picture"):
-        read_material(folder).images([2, 3])
+        read_audit_images(folder).images([2, 3])
     Image.new("RGB", (8, 8)).save(folder / material.files[3])
     with pytest.raises(FileFormatError, match=r"must have the size of the others, \(32, 32\)"):
-        read_material(folder).images([2, 3])
+        read_audit_images(folder).images([2, 3])

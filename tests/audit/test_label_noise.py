@@ -80,21 +80,21 @@ def test_the_bounds_of_all_groups_hold_together() -> None:
 
 def test_judged_images_are_read_from_their_file(tmp_path: Path) -> None:
     path, given = tmp_path / "corrected.json", matrix()
-    told = AnnotationResult(agreement=(), errors=(given,), corrections=())
-    write_record(path, told)
+    annotated = AnnotationResult(agreement=(), errors=(given,), corrections=())
+    write_record(path, annotated)
     assert read_errors(path, "hat", GROUPS).wrong.tolist() == [2, 0, 0, 6]
-    with pytest.raises(FileFormatError, match="nothing of age"):
+    with pytest.raises(FileFormatError, match="no errors of age"):
         read_errors(path, "age", GROUPS)
     with pytest.raises(InputError, match="must name each of"):
         read_errors(path, "hat", AttributeGrid(GROUPS.attributes[:1]))
-    for content, said in (
+    for content, rule in (
         ("[]", "must hold an object, got list"),
         ("{", "must be readable JSON"),
         ('{"agreement": [], "errors": [{"levels": 3}]}', "must be a list, got 3"),
         ('{"agreement": [], "errors": [{"levels": ["hat=no"]}]}', "must be there, got none"),
     ):
         path.write_text(content)
-        with pytest.raises(FileFormatError, match=f"judged images .*{said}"):
+        with pytest.raises(FileFormatError, match=f"judged images .*{rule}"):
             read_errors(path, "hat", GROUPS)
 
 

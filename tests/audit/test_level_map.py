@@ -23,9 +23,9 @@ def test_a_map_may_abstain_and_the_star_takes_the_rest() -> None:
     ("text", "said"),
     [
         ("happy", "must be pairs .* got happy"),
-        ("happy=yes,happy=no", "each word once"),
+        ("happy=yes,happy=no", "each level once"),
         ("glad=yes,*=no", "must be one of happy, sad, neutral, or .* got glad"),
-        ("happy=yes", "must mean one of no, yes, or unknown, got sad"),
+        ("happy=yes", "must be mapped to one of no, yes, or unknown, got sad"),
         ("happy=perhaps,*=no", "got perhaps"),
     ],
 )

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from fairlearn.metrics import MetricFrame, count, false_negative_rate, selection_rate
 from sklearn.metrics import confusion_matrix
 
 from equipoise.audit.rates import PredictionsVsReference, bootstrap_mean, group_rates
@@ -55,6 +56,34 @@ def test_rates_are_those_of_the_confusion_matrix(levels: int, seed: int) -> None
         mean = given.confidence[here & (given.answers >= 0)].mean()
         assert row.confidence.value == pytest.approx(mean, rel=1e-5)
         assert row.confidence.low < mean < row.confidence.high
+
+
+def test_rates_are_those_of_fairlearn() -> None:
+    given, group = compared(2, 4)
+    known = (given.truth >= 0) & (given.answers >= 0)
+    frame = MetricFrame(
+        metrics={"n": count, "missed": false_negative_rate, "chosen": selection_rate},
+        y_true=given.truth[known].astype(int),
+        y_pred=given.answers[known].astype(int),
+        sensitive_features=group[known],
+    )
+    rows = group_rates(given.take(known), ("x", "y", "z"), group[known])
+    for k, row in enumerate(rows):
+        theirs = frame.by_group.loc[k]
+        assert row.error.n == theirs["n"]
+        assert row.levels[0].false_negative.estimate.value == pytest.approx(theirs["missed"])
+        assert row.levels[0].answered.estimate.value == pytest.approx(theirs["chosen"])
+
+
+def test_the_mean_has_the_percentile_bootstraps_interval() -> None:
+    """As resampled by hand: 999 means, their quantiles at 2.5 and 97.5 %."""
+    values = np.random.default_rng(0).random(400).astype(np.float32)
+    found = bootstrap_mean(values, seed=3, key=1)
+    rng = np.random.default_rng(9)
+    means = [rng.choice(values, 400).mean(dtype=float) for _ in range(9999)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.003)
+    assert found == bootstrap_mean(values, seed=3, key=1)
 
 
 def test_groups_without_images_and_truth_are_left_out() -> None:

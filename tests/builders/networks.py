@@ -14,8 +14,6 @@ from torch import nn
 ADDRESSES = {
     "torchscript": "torchscript:{folder}/rows.pt?stem=first",
     "torchscript-map": "torchscript:{folder}/map.pt?prior=spherical",
-    "torchexport": "torchexport:{folder}/rows.pt2?stem=linear",
-    "torchexport-fixed": "torchexport:{folder}/fixed.pt2?stem=relu",
     "onnx": "onnx:{folder}/rows.onnx?stem=hidden",
     "onnx-fixed": "onnx:{folder}/fixed.onnx?prior=uniform",
     "module": f"{__name__}:rows?prior=uniform&stem=first",
@@ -88,13 +86,6 @@ def write_torchscript(module: nn.Module, file: Path) -> None:
         torch.jit.save(torch.jit.script(module.eval()), str(file))
 
 
-def write_exported(module: nn.Module, file: Path, dim: int, fixed: bool = False) -> None:
-    """Write what torch.export.save writes, for any batch, or for one of 5 codes."""
-    batch = None if fixed else ({0: torch.export.Dim.DYNAMIC},)
-    exported = torch.export.export(module.eval(), (torch.zeros(5, dim),), dynamic_shapes=batch)
-    torch.export.save(exported, file)
-
-
 def write_onnx(file: Path, batch: int | str = "n", extra_input: bool = False) -> None:
     """Write the network of `Rows`."""
     network = Rows()
@@ -125,8 +116,6 @@ def write_network(kind: str, folder: Path) -> str:
     """Write what an address of `ADDRESSES` needs, and return the address."""
     write_torchscript(Rows(), folder / "rows.pt")
     write_torchscript(Map(), folder / "map.pt")
-    write_exported(Rows(), folder / "rows.pt2", 12)
-    write_exported(Rows(), folder / "fixed.pt2", 12, fixed=True)
     write_onnx(folder / "rows.onnx")
     write_onnx(folder / "fixed.onnx", batch=5)
     return ADDRESSES[kind].format(folder=folder)

@@ -116,5 +116,5 @@ def test_resizing_is_pillows_but_for_its_rounding(
     "change", [{"resample": 1}, {"size": {"height": 32, "width": 48}}, {"image_mean": None}]
 )
 def test_what_is_not_known_here_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(FileFormatError, match="must tell size, resample"):
+    with pytest.raises(FileFormatError, match="must have size, resample"):
         read_processor(PROCESSOR | change)

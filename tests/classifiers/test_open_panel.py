@@ -76,7 +76,7 @@ def test_ones_own_come_first_and_the_toy_answers_on_the_rest(toy: ToyGenerator) 
 
 
 def test_one_that_is_not_wanted_is_refused(toy: ToyGenerator) -> None:
-    with pytest.raises(InputError, match="must answer on one of smiling, got bright"):
+    with pytest.raises(InputError, match="must predict one of smiling, got bright"):
         open_panel(["smiling"], toy, classifiers=[BRIGHT])
     with pytest.raises(InputError, match=r"must be one of bright, gender, .* got nose"):
         open_panel(["bright", "nose"], classifiers=[BRIGHT])

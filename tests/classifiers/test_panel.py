@@ -77,7 +77,7 @@ def test_wrong_images_are_named(images: np.ndarray) -> None:
 def test_unknown_and_doubled_attributes_are_named() -> None:
     with pytest.raises(InputError, match="attribute must be one of hat, got scarf"):
         ClassifierPanel([Fixed(GOOD)], ["scarf"])
-    with pytest.raises(InputError, match="must answer on different attributes"):
+    with pytest.raises(InputError, match="must predict different attributes"):
         ClassifierPanel([Fixed(GOOD), Fixed(GOOD)], ["hat"])
     with pytest.raises(InputError, match=r"abstain_below must be in \[0, 1\], got 1.5"):
         ClassifierPanel([Fixed(GOOD)], ["hat"], abstain_below=1.5)

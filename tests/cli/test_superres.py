@@ -60,7 +60,7 @@ def test_a_dry_run_restores_nothing_and_bad_names_are_told(
     assert "at most 240 images restored by bicubic, and 720 read by the panel" in done.stdout
     assert not (home / "dry").exists()
     done = run("sampler.safetensors", "--model", "pulse")
-    assert "must be one that gives gradients, for pulse, got toy" in str(done.exception)
+    assert "must be differentiable, for pulse, got toy" in str(done.exception)
     done = run("sampler.safetensors", "--model", "bicubic", "--generator", "toy")
     assert "--generator must not be given for a sampler" in str(done.exception)
     assert "Example:" in run("--help").stdout

@@ -39,7 +39,7 @@ def test_every_method_has_a_score(results: dict[str, Score]) -> None:
 def test_scores_tell_the_methods_apart(results: dict[str, Score]) -> None:
     assert results["prior"].kl > 0.3
     for method in ("rejection", "tilt, verified"):
-        assert results[method]["kl"] < 1e-9, "exact by construction"
+        assert results[method].kl < 1e-9, "exact by construction"
     assert results["tilt, one-shot"].kl < 0.02
     assert results["tilt, one-shot"].frechet["pixels"] < results["prior"].frechet["pixels"] / 5
     far = results[f"{PAPER} 3, 1 component"]
@@ -88,14 +88,14 @@ def test_results_of_other_settings_are_refused(folder: Path, results: dict[str, 
 def test_a_damaged_result_is_named(folder: Path, results: dict[str, Score]) -> None:
     path = folder / "results" / "prior.json"
     content = path.read_text()
-    for damaged, said in (
+    for damaged, rule in (
         (content[:20], "readable JSON, got"),
         ('{"x": 1}', "there, got none"),
         ('{"refused": 1}', "a text, got 1"),
         (content.replace('"kl":', '"KL":'), "there, got none"),
     ):
         path.write_text(damaged)
-        with pytest.raises(FileFormatError, match=rf"prior\.json must be {said}"):
+        with pytest.raises(FileFormatError, match=rf"prior\.json must be {rule}"):
             read_results(folder / "results")
     path.write_text("[]")
     with pytest.raises(FileFormatError, match=r"prior\.json must hold an object, got list"):
@@ -118,7 +118,7 @@ def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Score], tmp_p
     for method in BASELINES:
         assert re.search(rf"^\| {re.escape(method)} \|", text, re.M)
     assert (tmp_path / "page-0.svg").read_text() == plot([results, results])
-    assert "All cases first" not in text
+    assert "Summary of all cases" not in text
 
 
 def test_a_page_of_several_cases_begins_with_all_of_them(

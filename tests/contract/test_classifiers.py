@@ -11,7 +11,7 @@ import pytest
 from equipoise.classifiers import Classifier, open_classifier
 from equipoise.classifiers.age_gender import AgeGender
 from equipoise.classifiers.expression import Expression
-from equipoise.classifiers.panel import check_reading
+from equipoise.classifiers.panel import check_prediction
 from equipoise.classifiers.remote.classifier import RemoteClassifier
 from equipoise.classifiers.remote.toml_file import make_description
 from equipoise.classifiers.skin_tone import SkinTone
@@ -123,7 +123,7 @@ def test_answers_have_their_shapes_and_ranges(classifier: Classifier, images: np
 
 def test_the_panel_accepts_the_answers(classifier: Classifier, images: np.ndarray) -> None:
     for attribute, reading in zip(classifier.attributes, classifier.predict(images), strict=True):
-        check_reading(classifier.name, attribute, reading, len(images))
+        check_prediction(classifier.name, attribute, reading, len(images))
 
 
 def test_answers_are_the_same_when_asked_again(classifier: Classifier, images: np.ndarray) -> None:

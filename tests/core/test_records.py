@@ -1,6 +1,6 @@
 """Records are read back as what was written, or refused with the field's name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +33,7 @@ class Outer:
     rows: NDArray[np.int64]
     shares: NDArray[np.float64]
     anything: Any = None
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
 
 
 MADE = Outer(

@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 from fairlearn.metrics import MetricFrame
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, norm
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from equipoise.stats.group_gaps import against_rest, equal_rates, holm, largest_gap
+from equipoise.stats.group_gaps import (
+    against_rest,
+    equal_rates,
+    holm,
+    largest_gap,
+    newcombe_interval,
+    ratio_interval,
+)
 
 NAMES = tuple("abcdefghijkl")
 
@@ -24,6 +32,21 @@ def test_difference_and_ratio_are_those_of_fairlearn() -> None:
     assert gap.difference.value == pytest.approx(frame.difference())
     assert 1 / gap.ratio.value == pytest.approx(frame.ratio())
     assert (gap.highest, gap.lowest) == ("d", "a")
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.0044])
+def test_intervals_of_pairs_are_those_of_statsmodels(alpha: float) -> None:
+    """Also where a group has no event, or only events."""
+    rng = np.random.default_rng(3)
+    trials, others = rng.integers(1, 300, (2, 60))
+    counts, other_counts = rng.binomial(trials, rng.random(60)), rng.binomial(others, 0.2)
+    counts[:5], counts[5:10], other_counts[3:7] = 0, trials[5:10], 0
+    pairs = (counts, trials, other_counts, others)
+    critical = float(norm.isf(alpha / 2))
+    theirs = confint_proportions_2indep(*pairs, compare="diff", method="newcomb", alpha=alpha)
+    assert np.allclose(newcombe_interval(*pairs, critical), theirs, rtol=0, atol=1e-12)
+    theirs = confint_proportions_2indep(*pairs, compare="ratio", method="log-adjusted", alpha=alpha)
+    assert np.allclose(ratio_interval(*pairs, critical), theirs, rtol=1e-12)
 
 
 def test_two_groups_have_newcombes_own_interval() -> None:
@@ -89,6 +112,5 @@ def test_the_bad_group_is_named_by_the_test_against_the_rest() -> None:
 
 
 def test_holm_is_that_of_a_kept_library() -> None:
-    adjust = pytest.importorskip("statsmodels.stats.multitest").multipletests
     p_values = np.random.default_rng(0).random(12) ** 3
-    assert np.allclose(holm(p_values), adjust(p_values, method="holm")[1])
+    assert np.allclose(holm(p_values), multipletests(p_values, method="holm")[1])

@@ -1,1 +1,1 @@
-"""Audits of other models with balanced images: what was checked, and what came of it."""
+"""Audits of other models on balanced images: classifiers and super-resolution."""

@@ -1,7 +1,7 @@
-"""A classifier's answers on the images of an audit, kept on disk so that none is asked twice.
+"""A classifier's predictions on the images of an audit, cached on disk.
 
-ANSWERS/<model>/<batch>.parquet: one row an image, named by its digest. A batch is written by the
-thread that asked it, whole, as soon as it is answered.
+ANSWERS/<model>/<batch>.parquet holds one row per image, identified by its digest. The thread that
+classified a batch writes it in one step, so an interrupted audit resumes from complete batches.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from equipoise.audit.images import Pictures
 from equipoise.classifiers.base import FAILED, Classifier
-from equipoise.classifiers.panel import check_reading
+from equipoise.classifiers.panel import check_prediction
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, ModelOutputError
 from equipoise.core.files import atomic_path
@@ -28,28 +28,30 @@ from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Progress, no_progress
 
 BATCH = 64
+"""Images per call of a classifier, and per file; chosen by hand."""
+
 _IDENTITY = b"equipoise.identity"
 
 Row = tuple[list[int], list[float]]
-"""Of one image: the level and the confidence on each attribute."""
+"""The level and the confidence of each attribute, for one image."""
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a classifier said of n images.
+    """A classifier's predictions of A attributes for n images.
 
     Attributes
     ----------
     attributes : tuple of Attribute
-        What it answers on, A of them.
+        The attributes that it predicts.
     levels : numpy.ndarray, shape (n, A), int8
-        -1 where it abstained, `FAILED` where it could not be asked.
+        -1 where it abstained, `FAILED` where it failed.
     confidence : numpy.ndarray, shape (n, A), float32
-        The highest probability, in [0, 1]; NaN where it could not be asked.
+        The highest probability, in [0, 1]; NaN where it failed.
     asked, kept, failed : int
-        Images that this call asked about, that were answered before, and that failed.
+        Images classified by this call, images found in the cache, and images that failed.
     seconds : float
-        Wall time of asking.
+        Wall time of the call.
     """
 
     attributes: tuple[Attribute, ...]
@@ -69,36 +71,36 @@ def predict_cached(
     batch: int = BATCH,
     workers: int | None = None,
     progress: Progress = no_progress,
-    stage: str = "ask",
+    stage: str = "predict",
 ) -> Predictions:
-    """Ask a classifier about every image whose answer the folder lacks.
+    """Classify every image that the cache lacks, and return the predictions of all images.
 
-    Failures are not kept: the next call asks about them again. Equal images are asked about once.
+    Failures are not cached, so the next call repeats them. Equal images are classified once.
 
     Parameters
     ----------
     classifier : Classifier
-        Asked from several threads.
+        Called from several threads.
     pictures : Pictures
     folder : Path
-        Keeps the answers of any number of classifiers; made when missing.
+        Caches the predictions of any number of classifiers; created when missing.
     batch : int
-        Images in one call.
+        Images per call.
     workers : int, optional
-        Threads; all cores by default. Answers do not depend on it.
+        Threads; all cores by default. Predictions do not depend on it.
     progress : Progress
-        Told of images answered.
+        Reports classified images.
     stage : str
-        What `progress` is told.
+        Name of the stage in `progress`.
 
     Raises
     ------
     ModelOutputError
-        When an answer has a wrong shape, level or range.
+        When a prediction has a wrong shape, level or range.
     FileFormatError
-        When kept answers are damaged, or an image is no picture.
+        When the cache is damaged, or an image cannot be decoded.
     StorageError
-        When the disk fails; answers written so far are kept.
+        When a file cannot be written; predictions written so far stay.
     """
     began = time.perf_counter()
     words = [(attribute.name, attribute.levels) for attribute in classifier.attributes]
@@ -113,22 +115,22 @@ def predict_cached(
     kept = done
     progress(stage, done, total)
 
-    def answer(bounds: tuple[int, int]) -> dict[str, Row]:
+    def predict(bounds: tuple[int, int]) -> dict[str, Row]:
         part = missing[slice(*bounds)]
-        found = _ask_batch(classifier, pictures.images([row for _, row in part]))
+        found = _predict_batch(classifier, pictures.images([row for _, row in part]))
         rows = dict(zip([digest for digest, _ in part], found, strict=True))
         _write(home, {d: r for d, r in rows.items() if FAILED not in r[0]}, identity)
         return rows
 
-    with closing(ordered_map(answer, batches(0, len(missing), batch), workers)) as results:
+    with closing(ordered_map(predict, batches(0, len(missing), batch), workers)) as results:
         for rows in results:
             known.update(rows)
             done += len(rows)
             progress(stage, done, total)
-    answered = [known[digest] for digest in pictures.digests]
-    shape = (len(answered), len(classifier.attributes))
-    levels = np.array([row[0] for row in answered], np.int8).reshape(shape)
-    confidence = np.array([row[1] for row in answered], np.float32).reshape(shape)
+    all_rows = [known[digest] for digest in pictures.digests]
+    shape = (len(all_rows), len(classifier.attributes))
+    levels = np.array([row[0] for row in all_rows], np.int8).reshape(shape)
+    confidence = np.array([row[1] for row in all_rows], np.float32).reshape(shape)
     failed = sum(FAILED in known[digest][0] for digest in places)
     return Predictions(
         tuple(classifier.attributes),
@@ -141,26 +143,26 @@ def predict_cached(
     )
 
 
-def _ask_batch(classifier: Classifier, images: NDArray[np.uint8]) -> list[Row]:
-    """Ask about one batch and check every answer."""
-    readings = classifier.predict(images)
-    if len(readings) != len(classifier.attributes):
+def _predict_batch(classifier: Classifier, images: NDArray[np.uint8]) -> list[Row]:
+    """Classify one batch and check every prediction."""
+    predictions = classifier.predict(images)
+    if len(predictions) != len(classifier.attributes):
         raise ModelOutputError(
-            f"answer of classifier {classifier.name!r}",
-            f"must be on {len(classifier.attributes)} attributes",
-            len(readings),
-            "Give one reading an attribute.",
+            f"output of classifier {classifier.name!r}",
+            f"must have one prediction for each of {len(classifier.attributes)} attributes",
+            len(predictions),
+            "Return one prediction per attribute.",
         )
-    for attribute, reading in zip(classifier.attributes, readings, strict=True):
-        check_reading(classifier.name, attribute, reading, len(images))
-    levels = np.stack([reading.levels for reading in readings], axis=1)
-    confidence = np.stack([reading.probabilities.max(axis=1) for reading in readings], axis=1)
+    for attribute, prediction in zip(classifier.attributes, predictions, strict=True):
+        check_prediction(classifier.name, attribute, prediction, len(images))
+    levels = np.stack([prediction.levels for prediction in predictions], axis=1)
+    confidence = np.stack([p.probabilities.max(axis=1) for p in predictions], axis=1)
     confidence = np.where(levels == FAILED, np.nan, confidence)
     return list(zip(levels.tolist(), confidence.tolist(), strict=True))
 
 
 def _write(home: Path, rows: dict[str, Row], identity: bytes) -> None:
-    """Write answered rows as one file, named by its images."""
+    """Write rows as one file, named by the digest of its images."""
     if not rows:
         return
     table = pa.table(
@@ -176,13 +178,13 @@ def _write(home: Path, rows: dict[str, Row], identity: bytes) -> None:
 
 
 def _read(home: Path, identity: bytes, attributes: int) -> dict[str, Row]:
-    """Read the answers that a folder keeps of this classifier."""
+    """Read the cached predictions of this classifier."""
     known: dict[str, Row] = {}
     for path in sorted(home.glob("*.parquet")):
         try:
             table = pq.read_table(path, page_checksum_verification=True)
             if (table.schema.metadata or {}).get(_IDENTITY) != identity:
-                raise ValueError("answers of another classifier")
+                raise ValueError("predictions of another classifier")
             columns = [table[name].to_pylist() for name in ("image", "levels", "confidence")]
             for image, levels, confidence in zip(*columns, strict=True):
                 if len(levels) != attributes or len(confidence) != attributes:
@@ -190,7 +192,7 @@ def _read(home: Path, identity: bytes, attributes: int) -> dict[str, Row]:
                 known[image] = (levels, confidence)
         except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
             raise FileFormatError(
-                f"answers {path}",
+                f"predictions {path}",
                 "must be a whole Parquet file of this classifier",
                 (str(error).splitlines() or [type(error).__name__])[0],
                 "Delete it and run the same command again.",

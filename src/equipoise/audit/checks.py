@@ -1,8 +1,7 @@
-"""From rates to checks: groups and their gaps, by `equipoise.audit.decision_rule`.
+"""Checks of an audit: gaps between groups, label noise, failures, abstentions, and balance.
 
-All tests of one audit as one family: any is rejected by chance at most one time in twenty.
-
-What a reader of any audit with balanced images must know.
+Gaps are judged by `equipoise.audit.decision_rule`. All tests of one audit are one family, adjusted
+by Holm's method. The caveats of audits on balanced images are here too.
 """
 
 from __future__ import annotations
@@ -25,10 +24,14 @@ from equipoise.audit.label_noise import (
 from equipoise.audit.rates import Breakdown, NamedGap
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
+from equipoise.core.numbers import estimate, percent
 from equipoise.stats.group_gaps import holm
 
 _FEW = 0.05
-"""Share of abstentions up to which they are not worth a word."""
+"""Share of abstentions up to which the check passes; chosen by hand."""
+
+_EVEN = 1.1
+"""Ratio of the largest to the smallest cell up to which cells count as balanced; by hand."""
 
 
 def gap_checks(
@@ -37,22 +40,22 @@ def gap_checks(
     errors: ReferenceErrors | None,
     images: NDArray[np.int64],
 ) -> tuple[Check, ...]:
-    """Return the check of every gap, and of the label noise behind each gap in errors.
+    """Return the check of every gap, and of label noise for each gap in errors.
 
     Parameters
     ----------
     parts : sequence of Breakdown
     tolerance : float
-        In [0, 1).
+        Largest gap that is tolerated, in [0, 1).
     errors : ReferenceErrors or None
-        Of the K cells of all balanced attributes; None where they are not known.
+        Errors of the reference in the K cells of all balanced attributes; None where not known.
     images : numpy.ndarray, shape (K,), int64
-        Images of those cells of which answer and truth are known.
+        Images of those cells with a prediction and a truth.
     """
     checks: list[Check] = []
     for part in parts:
         if not any(named.check_id.startswith("error_gap:") for named in part.gaps):
-            words = "There is no reference, or fewer than two groups with answers."
+            words = "There is no reference, or fewer than two groups have predictions."
             title = f"Is the error rate equal over {len(part.groups)} groups?"
             checks.append(
                 Check(
@@ -69,34 +72,36 @@ def gap_checks(
 
 
 def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
-    """Judge a gap; one that is no fault is a tip where it would be an issue.
+    """Return the check of a gap. A gap that is no fault of the model is a tip and never an issue.
 
     Parameters
     ----------
     named : NamedGap
     tolerance : float
-        In [0, 1).
+        Largest gap that is tolerated, in [0, 1).
     groups : int
-        How many groups were compared.
+        Number of groups that were compared.
     """
     gap, found = named.gap, named.gap.difference
     shown = is_shown(found, named.p_value)
     outcome = outcome_of(found, named.p_value, tolerance)
     if outcome == "passed":
-        said = f"Any gap is within {tolerance:.1%}"
+        summary = f"Any gap is within {tolerance:.1%}"
     elif outcome == "issue":
-        said = f"It is highest in {gap.highest} and lowest in {gap.lowest}"
+        summary = f"It is highest in {gap.highest} and lowest in {gap.lowest}"
         outcome = "issue" if named.is_fault else "tip"
     elif shown:
-        said = f"There is a gap, but its estimate is within {tolerance:.1%}"
+        summary = f"There is a gap, but its estimate is within {tolerance:.1%}"
     else:
-        said = f"No gap is shown, nor excluded over {tolerance:.1%}; take more images"
+        summary = f"No gap is significant, but gaps over {tolerance:.1%} are not excluded; use more"
+        summary += " images"
     words = (
-        f"{said}: the largest gap is {found.value:.1%} ({found.low:.1%} to {found.high:.1%}), "
+        f"{summary}: the largest gap is "
+        f"{estimate(found, percent)}, "
         f"p = {named.p_value:.2g} corrected."
     )
     if outcome == "tip" and shown and not named.is_fault:
-        words += " Without a reference nobody knows whether the faces differ or the answers err."
+        words += " Without a reference it is not known whether faces differ or predictions err."
     title = f"Is the {named.what} equal over {groups} groups?"
     return Check(
         check_id=named.check_id,
@@ -114,7 +119,7 @@ def noise_checks(
     errors: ReferenceErrors | None,
     images: NDArray[np.int64],
 ) -> tuple[Check, Check]:
-    """Ask whether the reference's own errors explain a gap in errors.
+    """Check whether errors of the reference could explain a gap in errors.
 
     Parameters
     ----------
@@ -122,31 +127,27 @@ def noise_checks(
     named : NamedGap
         Its gap in errors.
     check : Check
-        Of that gap.
+        The check of that gap.
     errors, images
         As for `gap_checks`.
 
     Returns
     -------
     gap, noise : Check
-        The check of the gap, a tip now where the reference errs often enough to explain it, and
-        that of the noise.
+        The check of the gap, reduced to a tip if errors of the reference could explain it, and the
+        check of label noise.
     """
     gap = named.gap
     check_id, title = f"label_noise:{part.where}", "Could errors of the reference explain the gap?"
     if check.outcome != "issue":
-        return check, Check(
-            check_id=check_id,
-            title=title,
-            outcome="not applicable",
-            words="No gap in errors needs explaining.",
-        )
+        words = "There is no gap in errors to explain."
+        return check, Check(check_id=check_id, title=title, outcome="not applicable", words=words)
     if errors is None:
         point = tipping_point(gap.pair)
         words = (
-            "The reference's errors are not known. It would have to err on "
-            f"{point.value:.1%} of the images of both {gap.highest} and {gap.lowest} to explain "
-            f"the gap away, and on {point.low:.1%} to make it unsure."
+            "The error rate of the reference is not known. It would have to be "
+            f"{point.value:.1%} in both {gap.highest} and {gap.lowest} to explain the whole gap, "
+            f"and {point.low:.1%} to make the gap insignificant."
         )
         return check, Check(
             check_id=check_id,
@@ -155,18 +156,18 @@ def noise_checks(
             words=words,
             evidence=Evidence(estimate=point),
         )
-    told = [
+    of_both = [
         error_of_group(errors, name, images, len(part.groups)) for name in (gap.highest, gap.lowest)
     ]
-    likely = true_gap(gap.pair, [rate for rate, _ in told])
-    found = true_gap(gap.pair, [bound for _, bound in told])
-    weak = ""
+    bounds = [bound for _, bound in of_both]
+    likely, found = true_gap(gap.pair, [rate for rate, _ in of_both]), true_gap(gap.pair, bounds)
+    caution = ""
     if errors.judge != PEOPLE:
-        weak = f" Where {errors.judge} errs as well, this is too much."
+        caution = " The second opinion may err too, so these rates may be too high."
     words = (
-        f"By {errors.judge} the reference errs on up to {told[0][1]:.1%} in {gap.highest} and "
-        f"{told[1][1]:.1%} in {gap.lowest}; the true gap between these is from {found.low:.1%} to "
-        f"{found.high:.1%}.{weak}"
+        f"According to {errors.judge}, the reference errs on up to {bounds[0]:.1%} in "
+        f"{gap.highest} and {bounds[1]:.1%} in {gap.lowest}; the true gap between these groups is "
+        f"{found.low:.1%} to {found.high:.1%}.{caution}"
     )
     if found.low > 0:
         return check, Check(
@@ -177,16 +178,16 @@ def noise_checks(
             evidence=Evidence(estimate=found),
         )
     if likely.low <= 0:
-        explained = f"{check.words} It could be explained by label noise, at worst: see {check_id}."
+        explained = f"{check.words} In the worst case label noise explains it: see {check_id}."
         noise = Check(
             check_id=check_id,
             title=title,
             outcome="tip",
-            words=f"Yes, at worst. {words}",
+            words=f"In the worst case, yes. {words}",
             evidence=Evidence(estimate=found),
         )
         return replace(check, outcome="tip", words=explained), noise
-    words = f"Too few images were judged to tell; judge more of both groups. {words}"
+    words = f"Too few images were judged to decide; judge more of both groups. {words}"
     return check, Check(
         check_id=check_id,
         title=title,
@@ -197,27 +198,29 @@ def noise_checks(
 
 
 def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
-    """Ask whether all images could be asked about, are answered, and whether the cells are even.
+    """Check for failures, for abstentions, and whether the cells are balanced.
 
     Parameters
     ----------
     cells : Breakdown
-        By cell, of those that have images.
+        By cell, for cells with images.
     size : int
-        How many cells there are.
+        Number of cells, including empty ones.
     """
     n, failed = sum(g.n for g in cells.groups), sum(g.failed for g in cells.groups)
     least = min(cells.groups, key=lambda g: g.n)
     most = max(cells.groups, key=lambda g: g.n)
     empty = size - len(cells.groups)
-    even = not empty and most.n <= 1.1 * least.n + 1
-    words = f"From {least.n:,} to {most.n:,} images a cell; fewest in {least.name}."
+    even = not empty and most.n <= _EVEN * least.n + 1
+    words = f"{least.n:,} to {most.n:,} images per cell, fewest in {least.name}."
     if empty:
         words += f" {empty} of {size} cells have none."
     if not even:
-        words += " Rates by a level of one attribute mix the cells unevenly: read those by cell."
+        words += (
+            " Rates of one attribute's levels are means over unbalanced cells: use those by cell."
+        )
     evidence = Evidence(estimate=Estimate(most.n / least.n))
-    title = "Have the cells equally many images?"
+    title = "Do all cells have about the same number of images?"
     balance = Check(
         check_id="balance",
         title=title,
@@ -229,11 +232,19 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
 
 
 def failures_check(who: str, failed: int, n: int) -> Check:
-    """Ask whether all of n images could be asked about."""
-    title = f"Could {who} be asked about all images?"
-    words = f"All {n:,} were."
+    """Check whether `who` could process all of n images.
+
+    Parameters
+    ----------
+    who : str
+        The model or panel, as the check's title names it.
+    failed, n : int
+        Images that failed, and all images.
+    """
+    title = f"Could {who} process all images?"
+    words = f"Yes, all {n:,}."
     if failed:
-        words = f"{failed:,} of {n:,} failed and count nowhere; the same command asks them again."
+        words = f"{failed:,} of {n:,} failed and are left out; the same command repeats them."
     return Check(
         check_id="failures",
         title=title,
@@ -246,16 +257,16 @@ def failures_check(who: str, failed: int, n: int) -> Check:
 def _abstentions(cells: Breakdown) -> Check:
     count = sum(g.abstention.count for g in cells.groups)
     n = sum(g.abstention.n for g in cells.groups)
-    title, words = "Does the model answer?", f"It abstains on {count:,} of {n:,}."
+    title, words = "Does the model make predictions?", f"It abstains on {count:,} of {n:,}."
     evidence = Evidence(estimate=Estimate(count / n if n else np.nan))
     if count == n:
-        words += " There is no answer that could be wrong, so nothing else tells of its errors."
+        words += " Without predictions, no other check can find errors."
         return Check(
             check_id="abstentions", title=title, outcome="issue", words=words, evidence=evidence
         )
     few = count <= _FEW * n
     if not few:
-        words += " Errors are counted among the rest, which may be the easy ones."
+        words += " Errors are counted among the other images, which may be easier."
     return Check(
         check_id="abstentions",
         title=title,
@@ -268,7 +279,7 @@ def _abstentions(cells: Breakdown) -> Check:
 def adjust(
     parts: Sequence[Breakdown], effects: Sequence[Effect] = ()
 ) -> tuple[tuple[Breakdown, ...], tuple[Effect, ...]]:
-    """Return gaps and effects with p-values by Holm over all of them."""
+    """Return breakdowns and effects with p-values adjusted by Holm's method over all of them."""
     alone = [named.gap.p_value for part in parts for named in part.gaps]
     alone += [effect.p_value for effect in effects]
     found = iter(holm(alone).tolist())
@@ -280,15 +291,16 @@ def adjust(
 
 
 _SKIN_TONE = (
-    "Skin tone is computed from pixels: a lit face and a light face look alike to it, so a gap "
-    "between skin tones may be one between lightings."
+    "Skin tone is computed from pixels, which do not distinguish light skin from bright lighting. "
+    "A gap between skin tones may be a gap between lightings."
 )
 _SYNTHETIC = (
-    "The images are synthetic. They reveal failures; they are no certificate for photographs."
+    "The images are synthetic. They reveal failures, but they do not certify performance on "
+    "photographs."
 )
 
 
-def of_images(attributes: Sequence[str]) -> list[str]:
-    """Return the caveats of verified images that are grouped by some attributes."""
-    lit = any(name.startswith("skin_tone") for name in attributes)
-    return [*([_SKIN_TONE] if lit else []), _SYNTHETIC]
+def image_caveats(attributes: Sequence[str]) -> list[str]:
+    """Return the caveats of an audit on generated images, grouped by some attributes."""
+    by_skin_tone = any(name.startswith("skin_tone") for name in attributes)
+    return [*([_SKIN_TONE] if by_skin_tone else []), _SYNTHETIC]

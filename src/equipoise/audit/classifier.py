@@ -1,9 +1,9 @@
-"""The audit of a classifier: ask it about balanced images, compare, check, tell.
+"""The audit of a classifier: predict on balanced images, compare by group, check, and report.
 
-AUDIT/material/    the images, where they were drawn for this audit
-AUDIT/answers/     what classifiers said of them
-AUDIT/pairs/       the same faces at every level of one attribute, where one was varied
-AUDIT/pictures/    wrongly answered images, a contact sheet a cell; faces whose answer flipped
+AUDIT/material/    the images, if they were drawn for this audit
+AUDIT/answers/     cached predictions
+AUDIT/pairs/       the same faces at every level of one attribute, if one was varied
+AUDIT/pictures/    contact sheets: misclassified images by cell, faces whose prediction changed
 AUDIT/audit.json   the record; AUDIT/audit.html the report
 """
 
@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.answers import predict_cached
-from equipoise.audit.checks import adjust, gap_checks, of_images, question_checks
+from equipoise.audit.checks import adjust, gap_checks, image_caveats, question_checks
 from equipoise.audit.counterfactuals.effects import effect_check
 from equipoise.audit.counterfactuals.folder import CounterfactualFolder
 from equipoise.audit.images import AuditImages
 from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.level_map import LevelMap, choose_attribute, translate
+from equipoise.audit.pages import render_audit
 from equipoise.audit.rates import PredictionsVsReference, break_down
-from equipoise.audit.record import FORMAT, Asking, AuditSettings, ClassifierAudit
-from equipoise.audit.sheets import tell_counterfactuals, write_wrong
+from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
+from equipoise.audit.sheets import summarise_counterfactuals, write_misclassified
 from equipoise.classifiers.base import Classifier
 from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.checks import ignoring, verdict, worst_first
@@ -33,35 +34,36 @@ from equipoise.core.progress import Progress, no_progress
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
-from equipoise.audit.pages import render_audit
 from equipoise.runs.record import model_used
 
 LABEL, NONE = "label", "none"
+"""References besides a classifier: the verified label, and none."""
+
 _PAIRED = (
-    "Faces that were varied are those that the generator could move; more than the varied "
-    "attribute may have moved with it, as far as no classifier looks at it."
+    "Counterfactual faces are those that the generator could change. Properties that no classifier "
+    "of the panel predicts may have changed together with the attribute."
 )
-_OTHER = "An error is a departure from the reference, a classifier that errs as well."
+_OTHER = "An error is a difference from the reference, a classifier that makes errors too."
 _SECOND = (
-    "Where the second opinion departs from the reference, the reference is taken to err; errors "
-    "that both make alike are not seen."
+    "Where the second opinion differs from the reference, the reference counts as wrong. Errors "
+    "that both share are not counted."
 )
 _REFERENCES = {
-    LABEL: "An error is a departure from the verified label, which is itself a classifier's.",
-    NONE: "There is no reference: answers are compared, and no error is known.",
+    LABEL: "An error is a difference from the verified label, which is a classifier's prediction.",
+    NONE: "Without a reference, predictions are compared between groups, and errors are not known.",
 }
 
 
 def audit_classifier(
     model: Classifier,
-    material: AuditImages,
+    images: AuditImages,
     folder: Path,
     settings: AuditSettings,
     *,
     reference: Classifier | None = None,
     second: Classifier | None = None,
     errors: ReferenceErrors | None = None,
-    ladders: CounterfactualFolder | None = None,
+    counterfactuals: CounterfactualFolder | None = None,
     workers: int | None = None,
     progress: Progress = no_progress,
 ) -> ClassifierAudit:
@@ -70,81 +72,87 @@ def audit_classifier(
     Parameters
     ----------
     model : Classifier
-        The audited one.
-    material : AuditImages
+        The audited classifier.
+    images : AuditImages
         Verified images.
     folder : Path
-        Keeps answers, record and report; a stopped audit goes on from what it holds.
+        Folder of predictions, record and report; an interrupted audit is resumed from it.
     settings : AuditSettings
-        Where `reference` is neither "label" nor "none", it is the name of the classifier below.
+        Where its `reference` is neither "label" nor "none", it names `reference` below.
     reference : Classifier, optional
-        Its answers are the truth.
+        A classifier whose predictions count as the truth.
     second : Classifier, optional
-        A second opinion on the truth: where it departs from the reference, the reference may err.
+        A second opinion on the truth: where it differs from the reference, the reference may err.
     errors : ReferenceErrors, optional
-        Of the verified labels, cell by cell, where people judged them.
-    ladders : CounterfactualFolder, optional
-        The same faces at every level of one attribute, to measure what that does to answers.
+        Errors of the verified labels by cell, if people judged them.
+    counterfactuals : CounterfactualFolder, optional
+        The same faces at every level of one attribute, to measure its effect on predictions.
     workers : int, optional
         Threads; all cores by default.
     progress : Progress
-        Told of images answered.
+        Reports classified images.
+
+    Returns
+    -------
+    ClassifierAudit
+        The record, as written to `audit.json`.
 
     Raises
     ------
     InputError
         When a setting breaks its rule, or levels do not match.
     ModelOutputError
-        When a classifier answers wrongly.
+        When a classifier returns invalid predictions.
     FileFormatError
-        When an image or kept answers are damaged.
+        When an image or the cache is damaged.
     StorageError
-        When the disk fails; answers are kept.
+        When a file cannot be written; predictions so far stay.
     """
     _check_settings(settings, reference, second, errors)
-    by, levels_by = material.restricted(settings.by)
+    by, levels_by = images.restricted(settings.by)
     words = LevelMap.parse(settings.map) if settings.map else LevelMap()
-    levels = _levels(model, reference, material.grid, settings, words)
-    own = model.attributes[choose_attribute(model.attributes, settings.attribute, model.name)]
-    numbers = words.numbers(own, levels)
-    answers = folder / "answers"
-    asked = predict_cached(model, material, answers, workers=workers, progress=progress)
-    costs = [Asking.of("model", model.name, asked)]
+    levels = _levels(model, reference, images.grid, settings, words)
+    place = choose_attribute(model.attributes, settings.attribute, model.name)
+    numbers = words.numbers(model.attributes[place], levels)
+    cache = folder / "answers"
+    predictions = predict_cached(model, images, cache, workers=workers, progress=progress)
+    costs = [Asking.of("model", model.name, predictions)]
 
     def opinion(judge: Classifier, role: str) -> NDArray[np.int8]:
-        told = predict_cached(
-            judge, material, answers, workers=workers, progress=progress, stage=role
-        )
-        costs.append(Asking.of(role, judge.name, told))
-        place = choose_attribute(told.attributes, settings.attribute, judge.name)
-        own = told.attributes[place]
-        return np.maximum(
-            translate(told.levels[:, place], _numbers(own, levels, words)), np.int8(UNKNOWN)
-        )
+        found = predict_cached(judge, images, cache, workers=workers, progress=progress, stage=role)
+        costs.append(Asking.of(role, judge.name, found))
+        place = choose_attribute(found.attributes, settings.attribute, judge.name)
+        numbers = _numbers(found.attributes[place], levels, words)
+        return np.maximum(translate(found.levels[:, place], numbers), np.int8(UNKNOWN))
 
-    truth = np.full(len(material), UNKNOWN, np.int8)
+    truth = np.full(len(images), UNKNOWN, np.int8)
     if reference is not None:
         truth = opinion(reference, "reference")
     elif settings.reference == LABEL:
-        truth = material.levels[:, material.grid.attribute(settings.attribute)]
-    place = choose_attribute(asked.attributes, settings.attribute, model.name)
-    said = translate(asked.levels[:, place], numbers)
+        truth = images.levels[:, images.grid.attribute(settings.attribute)]
+    predicted = translate(predictions.levels[:, place], numbers)
     if second is not None:
-        answered = np.where(said >= 0, truth, np.int8(UNKNOWN))
-        judged = opinion(second, "second")
-        told_by = f"departures of {second.name}"
-        errors = departures(answered, judged, material.grid, material.cells, told_by)
-    compared = PredictionsVsReference(levels, said, truth, asked.confidence[:, place])
-    counted = material.cells[(said >= 0) & (truth >= 0)]
-    compared_in = np.bincount(counted, minlength=material.grid.size)
+        first = np.where(predicted >= 0, truth, np.int8(UNKNOWN))
+        by_second = opinion(second, "second")
+        judge = f"disagreement with {second.name}"
+        errors = departures(first, by_second, images.grid, images.cells, judge)
+    compared = PredictionsVsReference(levels, predicted, truth, predictions.confidence[:, place])
+    compared_in = np.bincount(images.cells[compared.known], minlength=images.grid.size)
     paired = None
-    if ladders is not None:
-        told = predict_cached(
-            model, ladders, answers, workers=workers, progress=progress, stage="ask pairs"
+    if counterfactuals is not None:
+        found = predict_cached(
+            model,
+            counterfactuals.pictures,
+            cache,
+            workers=workers,
+            progress=progress,
+            stage="predict pairs",
         )
-        costs.append(Asking.of("model, on pairs", model.name, told))
-        moved, sure = translate(told.levels[:, place], numbers), told.confidence[:, place]
-        paired = tell_counterfactuals(ladders, material.grid, moved, sure, levels, folder)
+        costs.append(Asking.of("model, on pairs", model.name, found))
+        changed = translate(found.levels[:, place], numbers)
+        paired = summarise_counterfactuals(
+            counterfactuals, images.grid, changed, found.confidence[:, place], levels, folder
+        )
 
     parts, effects = adjust(
         break_down(compared, by, levels_by, seed=settings.seed), paired.effects if paired else ()
@@ -165,24 +173,23 @@ def audit_classifier(
         models += model_used("reference", reference)
     if second is not None:
         models += model_used("second", second)
-    found = ClassifierAudit(
-        format=FORMAT,
+    audit = ClassifierAudit(
         verdict=verdict(checks),
         settings=settings,
-        n=len(material),
+        n=len(images),
         levels=levels,
         models=models,
         checks=checks,
         breakdowns=parts,
-        wrong=write_wrong(compared, material, by, by.cell_of(levels_by), folder),
+        wrong=write_misclassified(compared, images, by, by.cell_of(levels_by), folder),
         counterfactuals=paired,
         caveats=_caveats(model, reference, second, by, settings, paired is not None),
         costs=tuple(costs),
         versions=versions(),
     )
-    write_record(folder / "audit.json", found)
+    write_record(folder / "audit.json", audit)
     render_audit(folder)
-    return found
+    return audit
 
 
 def _check_settings(
@@ -204,9 +211,9 @@ def _check_settings(
     if second is not None and (errors is not None or settings.reference == NONE):
         raise InputError(
             "second opinion",
-            "must judge a reference that nobody else judged",
+            "must be the only judge of a reference",
             second.name,
-            "Leave it out, or the judged images; or name a reference.",
+            "Leave it out, or leave out the judged images, or name a reference.",
         )
     if errors is not None and settings.reference != LABEL:
         raise InputError(
@@ -224,7 +231,7 @@ def _levels(
     settings: AuditSettings,
     words: LevelMap,
 ) -> tuple[str, ...]:
-    """Return the audited levels: the reference's, or what the model's mean where there is none."""
+    """Return the audited levels: the reference's, or those that the model's are mapped to."""
     if reference is not None:
         place = choose_attribute(reference.attributes, settings.attribute, reference.name)
         return reference.attributes[place].levels
@@ -235,7 +242,7 @@ def _levels(
 
 
 def _numbers(own: Attribute, levels: tuple[str, ...], words: LevelMap) -> NDArray[np.int8]:
-    """Return the audited level of each of a judge's, mapped only where its words differ."""
+    """Return the audited level of each of a judge's levels, mapped only where names differ."""
     same = set(own.levels) <= set(levels)
     return (LevelMap() if same else words).numbers(own, levels)
 
@@ -248,10 +255,11 @@ def _caveats(
     settings: AuditSettings,
     varied: bool,
 ) -> tuple[str, ...]:
-    told = [_REFERENCES.get(settings.reference, _OTHER)]
+    caveats = [_REFERENCES.get(settings.reference, _OTHER)]
     if second is not None:
-        told.append(_SECOND)
+        caveats.append(_SECOND)
     if varied:
-        told.append(_PAIRED)
-    told += [*of_images(by.names), *model.caveats, *(reference.caveats if reference else ())]
-    return tuple(dict.fromkeys(told))
+        caveats.append(_PAIRED)
+    caveats += [*image_caveats(by.names), *model.caveats]
+    caveats += reference.caveats if reference else ()
+    return tuple(dict.fromkeys(caveats))

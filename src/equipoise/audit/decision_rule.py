@@ -1,10 +1,10 @@
-"""The rule that tells an issue from a tip, for every check of an audit that has an interval.
+"""The decision rule for all checks of an audit that have an interval: issue, tip or passed.
 
-A gap, or the size of a change, is an issue when three things hold: its test rejects after Holm's
-correction over all tests of the audit; the estimate is over the tolerance; and its simultaneous
-interval lies above 0. It passes when that interval lies wholly within the tolerance. All else is a
-tip: seen but small or unsure, or not excluded by so few images. Where nothing is wrong, an audit
-raises an issue with a chance of at most 5 %.
+A gap, or the size of a change, is an issue when three conditions hold: its test rejects after
+Holm's correction over all tests of the audit, its estimate exceeds the tolerance, and its
+simultaneous interval lies above 0. It has passed when that interval lies within the tolerance.
+Everything else is a tip: the gap is significant but small, or too few images were used to exclude
+it. If there is no gap at all, the probability that an audit reports an issue is at most 5 %.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def outcome_of(found: Estimate, p_value: float, tolerance: float) -> Outcome:
     Parameters
     ----------
     found : Estimate
-        Of a gap or a size, at least 0.
+        A gap or the size of a change, at least 0.
     p_value : float
-        By Holm.
+        Adjusted by Holm's method.
     tolerance : float
-        In [0, 1).
+        Largest gap that is tolerated, in [0, 1).
 
     Examples
     --------
@@ -38,12 +38,12 @@ def outcome_of(found: Estimate, p_value: float, tolerance: float) -> Outcome:
 
 
 def is_shown(found: Estimate, p_value: float) -> bool:
-    """Return whether there is a gap at all, whatever is tolerated."""
+    """Return whether a gap is significant, by its test and its interval, at any size."""
     return p_value < ERROR and found.low > 0
 
 
 def size_of(change: Estimate) -> Estimate:
-    """Return how far a change is from 0, either way.
+    """Return the absolute value of a change, with its interval.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The images of an audit: verified, their cells known, read from disk batch by batch."""
+"""The images of an audit: verified images of known cells, read from disk in batches."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import METADATA, read_metadata
 from equipoise.samplers.sampler import Sampler
 
-_REMEDY = "Draw them anew with `equipoise sample --verified`."
+_REMEDY = "Draw them again with `equipoise sample --verified`."
 
 
 class Pictures(Protocol):
-    """Images that a classifier can be asked about, whatever they come from.
+    """A sequence of images from any source.
 
     Attributes
     ----------
     digests : tuple of str
-        One an image; equal only for equal images. Answers are kept by it.
+        One per image, equal only for equal images. Predictions are cached by it.
     """
 
     @property
@@ -44,21 +44,21 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AuditImages:
-    """Verified images in a folder, with the level of every attribute of each.
+    """n verified images in a folder, with their levels of A attributes.
 
     Attributes
     ----------
     folder : Path
-    groups : AttributeGrid
-        The balanced attributes, A of them.
+    grid : AttributeGrid
+        The balanced attributes.
     files : tuple of str
-        The n images, relative to `folder`.
+        Paths of the images, relative to `folder`.
     levels : numpy.ndarray, shape (n, A), int8
         Verified levels, none unknown.
     digests : tuple of str
         SHA-256 of each file.
     panel : str
-        Digest of the panel that verified them; empty where it is not told.
+        Digest of the panel that verified them; empty where it is not known.
     """
 
     folder: Path
@@ -77,13 +77,13 @@ class AuditImages:
         Raises
         ------
         InputError
-            When one is unknown, named twice, or none is named.
+            When one is unknown or repeated, or none is named.
         """
         places = [self.grid.attribute(name) for name in names]
         return AttributeGrid(tuple(self.grid.attributes[a] for a in places)), self.levels[:, places]
 
     def take(self, rows: Sequence[int]) -> AuditImages:
-        """Return some of the images."""
+        """Return the images of some rows."""
         return AuditImages(
             self.folder,
             self.grid,
@@ -104,7 +104,7 @@ class AuditImages:
         Raises
         ------
         FileFormatError
-            When a file is no picture, or of another size than the first of `rows`.
+            When a file cannot be decoded, or has another size than the first of `rows`.
         """
         found = [read_image(self.folder / self.files[row]) for row in rows]
         for row, image in zip(rows, found, strict=True):
@@ -118,7 +118,7 @@ class AuditImages:
         return np.stack(found)
 
 
-def draw_material(
+def draw_audit_images(
     sampler: Sampler,
     models: Models,
     n: int,
@@ -127,27 +127,27 @@ def draw_material(
     *,
     execution: Execution = Execution(),
 ) -> AuditImages:
-    """Draw verified images into a folder, or those that it lacks, and read them.
+    """Draw verified images into a folder, except those that it already holds, and read them.
 
     Parameters
     ----------
     sampler, models
         As for `equipoise.samplers.draw.verified`.
     n : int
-        Images, shared among the cells by the sampler's target.
+        Number of images, divided between the cells by the sampler's target.
     seed : int
-        Names the draws.
+        Seed of the draws, in [0, 2**63).
     folder : Path
-        Made when missing; goes on where a stopped drawing left it.
+        Created when missing; an interrupted run is resumed.
 
     Raises
     ------
     InputError
         When n or seed breaks its rule, or the folder holds other draws.
     InsufficientLabelsError
-        When a cell yields too few verified images.
+        When too few draws of a cell are verified.
     StorageError
-        When the disk fails.
+        When a file cannot be written.
     """
     request = DrawRequest(n, seed, verified=True)
     write_draws(
@@ -157,13 +157,14 @@ def draw_material(
         folder,
         execution=execution,
     )
-    return read_material(folder)
+    return read_audit_images(folder)
 
 
-def read_material(folder: Path) -> AuditImages:
-    """Read what a folder of `equipoise sample --verified` holds; images stay on disk.
+def read_audit_images(folder: Path) -> AuditImages:
+    """Read a folder that `equipoise sample --verified` wrote; the images stay on disk.
 
-    One-shot images do as well, for the levels are those that came out; their cells are less even.
+    One-shot images can be used too, because their levels are the achieved ones. Their cells are
+    less balanced.
 
     Raises
     ------
@@ -172,22 +173,22 @@ def read_material(folder: Path) -> AuditImages:
     FileFormatError
         When it is damaged, an image is missing, or one has an unknown level.
     """
-    answered = read_metadata(folder)
-    unknown = np.flatnonzero((answered.levels == UNKNOWN).any(axis=1))
+    labelled = read_metadata(folder)
+    unknown = np.flatnonzero((labelled.levels == UNKNOWN).any(axis=1))
     if len(unknown):
         raise FileFormatError(
             f"metadata {folder / METADATA}",
-            "must tell verified images, none of unknown level",
-            f"{len(unknown)} unknown, first {answered.files[unknown[0]]}",
+            "must list verified images, none of unknown level",
+            f"{len(unknown)} unknown, first {labelled.files[unknown[0]]}",
             _REMEDY,
         )
     return AuditImages(
         folder,
-        answered.grid,
-        answered.files,
-        answered.levels,
-        tuple(_digest(folder / name) for name in answered.files),
-        answered.panel,
+        labelled.grid,
+        labelled.files,
+        labelled.levels,
+        tuple(_digest(folder / name) for name in labelled.files),
+        labelled.panel,
     )
 
 
@@ -196,5 +197,5 @@ def _digest(path: Path) -> str:
         return digest_of(path)
     except OSError as error:
         raise FileFormatError(
-            f"image {path}", "must be there", error.strerror or str(error), _REMEDY
+            f"image {path}", "must exist", error.strerror or str(error), _REMEDY
         ) from error

@@ -1,13 +1,13 @@
-"""How much of a gap in errors could be the reference's own: bounds, and a tipping point.
+"""Label noise: how much of a gap in errors may be caused by errors of the reference.
 
-A model M is set against a reference R, which itself errs against the truth T. With
-d = P(M != R) and e = P(R != T), the model's true error t = P(M != T) lies in
+A model M is compared with a reference R, which itself differs from the truth T. With d = P(M != R)
+and e = P(R != T), the model's true error t = P(M != T) lies in
 
     |d - e| <= t <= min(1, d + e)
 
-by the triangle inequality, whatever M and R have in common; without knowing more, both ends can
-be reached for two levels while d + e <= 1. So of a gap d_a - d_b at least d_a - d_b - (e_a + e_b)
-is the model's, and references that err on e_a + e_b >= d_a - d_b can explain it all.
+by the triangle inequality, for any dependence between M and R. For two levels and d + e <= 1 both
+ends can be reached. So at least d_a - d_b - (e_a + e_b) of a gap d_a - d_b is due to the model.
+When e_a + e_b >= d_a - d_b, errors of the reference can explain the whole gap.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ from equipoise.measure.people.judgement import AnnotationResult
 from equipoise.stats.intervals import exact_bounds
 
 PEOPLE = "people"
-"""The judge whose word is taken for the truth."""
+"""The judge whose labels count as the truth."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceErrors:
-    """How often the reference was wrong on judged images of each cell.
+    """Errors of the reference among judged images, cell by cell.
 
     Attributes
     ----------
-    groups : AttributeGrid
-        The attributes that make the K cells.
+    grid : AttributeGrid
+        The attributes of the K cells.
     wrong, judged : numpy.ndarray, shape (K,), int64
+        Errors of the reference, and judged images.
     judge : str
-        Who judged, as reports call it.
+        What judged the reference, as reports name it.
     """
 
     grid: AttributeGrid
@@ -51,20 +52,19 @@ class ReferenceErrors:
 
 
 def errors_of_reference(matrix: ErrorMatrix, grid: AttributeGrid) -> ReferenceErrors:
-    """Count the reference's errors in each cell that it answered.
+    """Count the reference's errors in each cell that it predicted.
 
     Parameters
     ----------
     matrix : ErrorMatrix
-        Of the audited attribute, its answers on all attributes of `grid` at once, as
-        `equipoise.measure.people.judgement.judge` makes them. An answer with an abstention is left
-        out.
-    groups : AttributeGrid
+        Errors on the audited attribute. Its predictions are cells of `grid`, as in the results of
+        `equipoise.measure.people.judgement`; those with an abstention are left out.
+    grid : AttributeGrid
 
     Raises
     ------
     InputError
-        When an answer names other attributes or levels.
+        When a prediction has other attributes or levels.
     """
     wrong, judged = np.zeros(grid.size, np.int64), np.zeros(grid.size, np.int64)
     for column, answer in enumerate(matrix.answers):
@@ -85,20 +85,20 @@ def departures(
     cells: NDArray[np.int64],
     judge: str,
 ) -> ReferenceErrors:
-    """Count where a second reference departs from the first, in each cell.
+    """Count the images on which a second reference differs from the first, cell by cell.
 
-    At each such image one of the two errs, so these are the first one's errors where the second
-    makes none, and more than those where it does. Errors that both make alike are not seen: that
-    is where this misleads.
+    On each such image one of the two is wrong. The counts equal the first one's errors if the
+    second is always right, and overestimate them otherwise. They miss errors that both share, which
+    is where they mislead.
 
     Parameters
     ----------
     truth, second : numpy.ndarray, shape (n,), int8
-        Levels by the two; negative where one has none, which counts nowhere.
-    groups : AttributeGrid
+        Levels by the first and the second reference; images with a negative level are left out.
+    grid : AttributeGrid
     cells : numpy.ndarray, shape (n,), int64
     judge : str
-        The second one's name.
+        Name of the comparison in reports.
     """
     both = (truth >= 0) & (second >= 0)
     return ReferenceErrors(
@@ -110,24 +110,24 @@ def departures(
 
 
 def read_errors(path: Path, attribute: str, grid: AttributeGrid) -> ReferenceErrors:
-    """Read what `equipoise label import --json FILE` says of an attribute's errors.
+    """Read the errors of an attribute from a file of `equipoise label import --json FILE`.
 
     Raises
     ------
     FileFormatError
-        When the file is missing, too large, damaged, or tells nothing of the attribute.
+        When the file is missing, too large, damaged, or lacks the attribute.
     InputError
-        When its answers are on other attributes than those of `grid`.
+        When its predictions have other attributes than those of `grid`.
     """
     remedy = "Make it with `equipoise label import --json`."
-    told = read_record(path, AnnotationResult, remedy, what="judged images")
-    for matrix in told.errors:
+    annotated = read_record(path, AnnotationResult, remedy, what="judged images")
+    for matrix in annotated.errors:
         if all(name.startswith(f"{attribute}=") and "," not in name for name in matrix.levels):
             return errors_of_reference(matrix, grid)
     raise FileFormatError(
         f"judged images {path}",
-        "must hold errors of the audited attribute",
-        f"nothing of {attribute}",
+        "must hold the errors of the audited attribute",
+        f"no errors of {attribute}",
         remedy,
     )
 
@@ -135,21 +135,21 @@ def read_errors(path: Path, attribute: str, grid: AttributeGrid) -> ReferenceErr
 def error_of_group(
     errors: ReferenceErrors, name: str, images: ArrayLike, compared: int
 ) -> tuple[float, float]:
-    """Return the reference's error rate in a group of cells, and its upper bound.
+    """Return the reference's error rate in a group of cells, and an upper bound of it.
 
-    Both are means over the group's cells, weighted by images. The bound is made of Clopper and
-    Pearson's upper bounds of the cells, which hold together over all groups compared (Bonferroni);
-    that of a cell without judged images is 1.
+    Both are means over the group's cells, weighted by images. The bound uses Clopper and Pearson's
+    upper bounds of the cells, simultaneous over all groups compared (Bonferroni). The bound of a
+    cell without judged images is 1.
 
     Parameters
     ----------
     errors : ReferenceErrors
     name : str
-        The group, as "skin_tone=dark" or a cell: all cells with these levels.
+        The group, such as "skin_tone=dark" or a cell: all cells with these levels.
     images : array_like of int, shape (K,)
-        Images of each cell; some in the group.
+        Images of each cell; at least one in the group.
     compared : int
-        How many groups are compared.
+        Number of groups that are compared.
 
     Returns
     -------
@@ -172,32 +172,32 @@ def error_of_group(
         attribute, _, level = item.partition("=")
         a = errors.grid.attribute(attribute)
         inside &= errors.grid.levels[:, a] == errors.grid.attributes[a].level(level)
-    there = np.flatnonzero(inside & (counts > 0))
-    shares = counts[there] / counts[there].sum()
-    wrong, judged = errors.wrong[there], errors.judged[there]
-    bounds, seen = np.ones(len(there)), judged > 0
-    # Twice the error, for only the upper of two bounds is used.
-    error = 2 * (1 - CONFIDENCE) / (compared * len(there))
+    cells = np.flatnonzero(inside & (counts > 0))
+    shares = counts[cells] / counts[cells].sum()
+    wrong, judged = errors.wrong[cells], errors.judged[cells]
+    bounds, seen = np.ones(len(cells)), judged > 0
+    # Twice the error, because only the upper of the two bounds is used.
+    error = 2 * (1 - CONFIDENCE) / (compared * len(cells))
     bounds[seen] = exact_bounds(wrong[seen], judged[seen], error)[1]
     rate = float((shares * wrong / judged).sum()) if seen.all() else np.nan
     return rate, float((shares * bounds).sum())
 
 
 def true_gap(difference: Estimate, errors: Sequence[float]) -> Estimate:
-    """Return the bounds of a gap between two groups' true errors.
+    """Return the bounds of the gap between two groups' true error rates.
 
     Parameters
     ----------
     difference : Estimate
-        Of their disagreements with the reference, with its interval.
+        Difference of their rates of disagreement with the reference.
     errors : sequence of float
-        The reference's error rate in both groups, or upper bounds of them.
+        The reference's error rate in both groups, or upper bounds of it.
 
     Returns
     -------
     Estimate
-        The value is the gap of disagreements; low and high are its interval, wider by the
-        reference's errors; in [-1, 1].
+        The value is that of `difference`. The interval is wider by the reference's errors, within
+        [-1, 1].
 
     Examples
     --------
@@ -212,9 +212,9 @@ def true_gap(difference: Estimate, errors: Sequence[float]) -> Estimate:
 
 
 def tipping_point(difference: Estimate) -> Estimate:
-    """Return the reference's error rate in each of two groups that would explain their gap away.
+    """Return the reference's error rate in both of two groups that would explain their whole gap.
 
-    Half of the gap; half of its lower end already leaves room for 0.
+    It is half of the gap. Half of the gap's lower end would bring the true gap's interval to 0.
 
     Examples
     --------

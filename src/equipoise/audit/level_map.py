@@ -1,4 +1,4 @@
-"""A model's words for the levels that are audited."""
+"""The mapping from a model's levels to the audited levels."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _REST = "*"
 
 @dataclass(frozen=True)
 class LevelMap:
-    """What a model's words mean.
+    """A mapping from a model's levels to audited levels.
 
     Attributes
     ----------
     pairs : tuple of (str, str)
-        A model's level and the audited one, or "unknown", for an abstention. The word "*" stands
-        for all that are not named, neither here nor among the audited levels.
+        A model's level, and the audited level or "unknown" for an abstention. "*" stands for all
+        levels that are neither in a pair nor among the audited levels.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> LevelMap:
-        """Read "happy=yes, *=no".
+        """Parse a text such as "happy=yes, *=no".
 
         Raises
         ------
         InputError
-            When a part is no pair, or a word comes twice.
+            When a part is not a pair, or a level is repeated.
 
         Examples
         --------
@@ -45,14 +45,14 @@ class LevelMap:
         if any(len(pair) != 2 or not all(pair) for pair in pairs) or len(set(words)) < len(words):
             raise InputError(
                 "map",
-                "must be pairs MODEL'S=AUDITED between commas, each word once",
+                "must be pairs MODEL=AUDITED separated by commas, each level once",
                 text,
                 "Write, for example, --map happy=yes,*=no.",
             )
         return cls(tuple((pair[0], pair[1]) for pair in pairs))
 
     def meant(self, model: Attribute) -> tuple[str, ...]:
-        """Return what the model's levels mean by themselves, each word once, in their order.
+        """Return the levels that the model's levels are mapped to, each once, in their order.
 
         Examples
         --------
@@ -60,17 +60,29 @@ class LevelMap:
         >>> LevelMap.parse("happy=yes, *=no").meant(words), LevelMap().meant(words)
         (('yes', 'no'), ('happy', 'sad', 'neutral'))
         """
-        words = dict(self.pairs)
-        told = (words.get(word, words.get(_REST, word)) for word in model.levels)
-        return tuple(dict.fromkeys(word for word in told if word != UNKNOWN_NAME))
+        meant = dict(self.pairs)
+        levels = (meant.get(level, meant.get(_REST, level)) for level in model.levels)
+        return tuple(dict.fromkeys(level for level in levels if level != UNKNOWN_NAME))
 
     def numbers(self, model: Attribute, levels: tuple[str, ...]) -> NDArray[np.int8]:
-        """Return the audited level of each of the model's, shape (L,); -1 for an abstention.
+        """Return the audited level of each of the model's L levels.
+
+        Parameters
+        ----------
+        model : Attribute
+            The attribute that the model predicts.
+        levels : tuple of str
+            The audited levels.
+
+        Returns
+        -------
+        numpy.ndarray, shape (L,), int8
+            -1 for an abstention.
 
         Raises
         ------
         InputError
-            When a word is none of the model's, or means no audited level.
+            When the mapping names a level that the model lacks, or maps one to no audited level.
 
         Examples
         --------
@@ -79,47 +91,63 @@ class LevelMap:
         [1, 0, 0]
         """
         meant = dict(self.pairs)
-        for word in meant:
-            if word != _REST and word not in model.levels:
+        for level in meant:
+            if level != _REST and level not in model.levels:
                 raise InputError(
-                    f"word to map of {model.name!r}",
+                    f"level to map of {model.name!r}",
                     f"must be one of {', '.join(model.levels)}, or *",
-                    word,
+                    level,
                     "Correct --map.",
                 )
         found = []
-        for word in model.levels:
-            told = meant.get(word, word if word in levels else meant.get(_REST, word))
-            if told not in (*levels, UNKNOWN_NAME):
+        for level in model.levels:
+            audited = meant.get(level, level if level in levels else meant.get(_REST, level))
+            if audited not in (*levels, UNKNOWN_NAME):
                 raise InputError(
                     f"level of {model.name!r}",
-                    f"must mean one of {', '.join(levels)}, or {UNKNOWN_NAME}",
-                    told,
-                    f"Map it, for example --map {word}={levels[0]}.",
+                    f"must be mapped to one of {', '.join(levels)}, or {UNKNOWN_NAME}",
+                    audited,
+                    f"Map it, for example --map {level}={levels[0]}.",
                 )
-            found.append(levels.index(told) if told in levels else UNKNOWN)
+            found.append(levels.index(audited) if audited in levels else UNKNOWN)
         return np.array(found, np.int8)
 
 
 def translate(levels: NDArray[np.int8], numbers: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Turn a model's levels, shape (n,), to audited ones; abstentions and failures stay.
+    """Return audited levels for a model's levels; abstentions and failures are unchanged.
+
+    Parameters
+    ----------
+    levels : numpy.ndarray, shape (n,), int8
+        The model's levels; -1 for an abstention, `FAILED` for a failure.
+    numbers : numpy.ndarray, shape (L,), int8
+        As `LevelMap.numbers` returns them.
 
     Examples
     --------
     >>> translate(np.array([0, 2, -1, -2], np.int8), np.array([1, 0, 0], np.int8)).tolist()
     [1, 0, -1, -2]
     """
-    answered = levels >= 0
-    return np.where(answered, numbers[np.where(answered, levels, 0)], levels).astype(np.int8)
+    predicted = levels >= 0
+    return np.where(predicted, numbers[np.where(predicted, levels, 0)], levels).astype(np.int8)
 
 
 def choose_attribute(attributes: tuple[Attribute, ...], name: str, model: str) -> int:
-    """Return which of a model's attributes is audited: that of the name, or its only one.
+    """Return the index of a model's audited attribute: the one with the name, or the only one.
+
+    Parameters
+    ----------
+    attributes : tuple of Attribute
+        Those of the model.
+    name : str
+        The audited attribute.
+    model : str
+        Name of the model in errors.
 
     Raises
     ------
     InputError
-        When it has several and none is called so.
+        When it has several, and none of that name.
     """
     names = [attribute.name for attribute in attributes]
     if name in names:

@@ -1,6 +1,6 @@
-"""Renders a stored audit of a classifier to one HTML file that needs no network.
+"""Reports of stored audits, of a classifier or of super-resolution, as one HTML file each.
 
-Renders a stored audit of super-resolution to one HTML file that needs no network.
+The files load nothing from a network.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from equipoise.core.records import read_record
 from equipoise.report.html import consistent, environment, sheets, worst_first
 from equipoise.report.plots import confusion_map, share_bars
 
-_ERROR_AXIS = "rate, with an exact 95 % interval for each alone"
+_ERROR_AXIS = "rate, with the exact 95 % interval of each"
+_FLIP_AXIS = "rate of flips, with the exact 95 % interval of each"
 
 
 def render_audit(folder: Path) -> Path:
-    """Write the report of an audit from its record and pictures, and return its path.
+    """Write the report of a classifier's audit from its record and pictures, and return its path.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path) -> str:
         .get_template("audit.html.jinja")
         .render(
             audit=audit,
-            judged=any(group.error.n for group in audit.breakdowns[0].groups),
+            has_truth=any(group.error.n for group in audit.breakdowns[0].groups),
             rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
             bars=[Markup(_audit_bars(part.groups)) for part in audit.breakdowns],
             pictures=sheets(folder, audit.wrong),
@@ -54,24 +55,21 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path) -> str:
 
 
 def _audit_bars(groups: Sequence[GroupRates]) -> str:
-    """Draw the error rates, or the answers where no truth is known, and the abstentions."""
+    """Plot error rates, or shares of predictions without a truth, and abstentions."""
     ordered = worst_first(groups, "error")
     series = [("errors", [group.error for group in ordered])]
     if not any(group.error.n for group in groups):
         series = [
-            (f"answers {told.level}", [group.levels[i].answered for group in ordered])
-            for i, told in enumerate(ordered[0].levels)
+            (f"predicted {of.level}", [group.levels[i].answered for group in ordered])
+            for i, of in enumerate(ordered[0].levels)
         ]
     if any(group.abstention.count for group in groups):
         series.append(("abstentions", [group.abstention for group in ordered]))
     return share_bars(series, _ERROR_AXIS)
 
 
-_FLIP_AXIS = "rate of flips, with an exact 95 % interval for each alone"
-
-
 def render_superres(folder: Path) -> Path:
-    """Write the report of an audit from its record and pictures, and return its path.
+    """Write the report of a super-resolution audit, and return its path.
 
     Raises
     ------
@@ -122,11 +120,11 @@ def _superres_to_html(audit: SuperresAudit, folder: Path) -> str:
 
 
 def _superres_bars(table: Flips) -> str:
-    """Draw the flips of each group when restored and when encoded anew."""
+    """Plot the flips of each group after restoration and after JPEG."""
     ordered = worst_first(table.groups, "flips")
     return share_bars(
         [
-            ("encoded anew", [group.reencoded for group in ordered]),
+            ("JPEG", [group.reencoded for group in ordered]),
             ("restored", [group.flips for group in ordered]),
         ],
         _FLIP_AXIS,

@@ -1,44 +1,48 @@
-"""Rates of a model's answers, group by group, with intervals.
+"""Rates of a model's predictions by group, with intervals, and gaps between the groups.
 
-Rates and gaps by cell, and by the levels of each attribute.
+Groups are the cells, and the levels of each attribute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 from equipoise.classifiers.base import FAILED
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
-from equipoise.stats.group_gaps import Gap, against_rest, audit_library, largest_gap
+from equipoise.stats.group_gaps import Gap, against_rest, largest_gap
 from equipoise.stats.shares import Share
 
 _RESAMPLES = 999
+"""Resamples of the bootstrap: 25 lie beyond each end of a 95 % interval."""
+
+_BATCH = 100
+"""Resamples held in memory at once: with 10,000 images, 8 MB of them."""
 
 Levels = NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionsVsReference:
-    """Answers beside the truth, as far as it is known, in one numbering of the levels.
+    """Predictions on n images beside the truth, with one numbering of the levels.
 
     Attributes
     ----------
     levels : tuple of str
         The L audited levels.
     answers : numpy.ndarray, shape (n,), int8
-        -1 for an abstention, `FAILED` where the model could not be asked.
+        Predicted levels; -1 for an abstention, `FAILED` where the model failed.
     truth : numpy.ndarray, shape (n,), int8
-        By the reference; -1 where it tells none.
+        Levels by the reference; -1 where it has none.
     confidence : numpy.ndarray, shape (n,), float32
-        In [0, 1]; NaN where the model could not be asked.
+        In [0, 1]; NaN where the model failed.
     """
 
     levels: tuple[str, ...]
@@ -46,20 +50,31 @@ class PredictionsVsReference:
     truth: Levels
     confidence: NDArray[np.float32]
 
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Mask of the images with a prediction and a truth, shape (n,)."""
+        return np.asarray((self.truth >= 0) & (self.answers >= 0))
+
+    def take(self, rows: NDArray[np.bool_]) -> PredictionsVsReference:
+        """Return the images of a mask, shape (n,)."""
+        return PredictionsVsReference(
+            self.levels, self.answers[rows], self.truth[rows], self.confidence[rows]
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class LevelRates:
-    """Answers of one level against all others.
+    """Rates of one predicted level against all others.
 
     Attributes
     ----------
     level : str
     answered : Share
-        Answers of this level among all answers.
+        Predictions of this level among all predictions.
     false_positive : Share
-        Answers of this level among answers whose truth is another.
+        Predictions of this level among images whose true level is another.
     false_negative : Share
-        Answers of other levels among answers whose truth is this one.
+        Predictions of other levels among images whose true level is this one.
     """
 
     level: str
@@ -70,7 +85,7 @@ class LevelRates:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupRates:
-    """One group.
+    """The rates of one group.
 
     Attributes
     ----------
@@ -78,17 +93,18 @@ class GroupRates:
     n : int
         Images.
     failed : int
-        Of these the model could not be asked about.
+        Images on which the model failed.
     error : Share
-        Answers that differ from the truth, among those whose truth is known.
+        Predictions that differ from the truth, among images with a prediction and a truth.
     error_p_value : float
-        That the group errs as often as all others together, by Holm over the groups.
+        Of the hypothesis that the group and all others pooled have one error rate; adjusted by
+        Holm's method over the groups.
     abstention : Share
-        Abstentions among images that could be asked about.
+        Abstentions among images on which the model did not fail.
     confidence : Estimate
-        Mean over answers; percentile bootstrap.
+        Mean over predictions, with the interval of the percentile bootstrap.
     levels : tuple of LevelRates
-        The last of two levels, or each of more.
+        Of the last of two levels, or of each of more.
     """
 
     name: str
@@ -110,102 +126,65 @@ def group_rates(
 ) -> tuple[GroupRates, ...]:
     """Return the rates of each group that has images, in the order of `names`.
 
-    Counting is fairlearn's `MetricFrame.by_group`.
-
     Parameters
     ----------
     compared : PredictionsVsReference
         On n images.
     names : sequence of str
-        K groups.
+        The K groups.
     group : numpy.ndarray, shape (n,), int64
         The group of each image, in [0, K).
     seed : int
-        Of the bootstrap.
+        Of the bootstrap, in [0, 2**63).
     """
-    told = _told_levels(compared.levels)
-    frame = audit_library("fairlearn.metrics").MetricFrame(
-        metrics=_counters(told),
-        y_true=compared.truth.astype(np.int64),
-        y_pred=compared.answers.astype(np.int64),
-        sensitive_features=group,
-    )
-    rows = [(int(k), frame.by_group.loc[k].astype(int).to_dict()) for k in frame.by_group.index]
-    p_values = against_rest([row["wrong"] for _, row in rows], [row["judged"] for _, row in rows])
+    groups = np.unique(group).tolist()
+    parts = [compared.take(group == k) for k in groups]
+    wrong = [int((part.known & (part.truth != part.answers)).sum()) for part in parts]
+    p_values = against_rest(wrong, [int(part.known.sum()) for part in parts])
     return tuple(
-        GroupRates(
-            name=names[k],
-            n=row["n"],
-            failed=row["failed"],
-            error=Share.of(names[k], row["wrong"], row["judged"]),
-            error_p_value=float(p_value),
-            abstention=Share.of(names[k], row["abstained"], row["n"] - row["failed"]),
-            confidence=bootstrap_mean(
-                compared.confidence[(group == k) & (compared.answers >= 0)], seed=seed, key=k
-            ),
-            levels=tuple(
-                LevelRates(
-                    level=compared.levels[level],
-                    answered=Share.of(names[k], row[f"answered {level}"], row["answered"]),
-                    false_positive=Share.of(
-                        names[k], row[f"false {level}"], row["judged"] - row[f"true {level}"]
-                    ),
-                    false_negative=Share.of(names[k], row[f"missed {level}"], row[f"true {level}"]),
-                )
-                for level in told
-            ),
-        )
-        for (k, row), p_value in zip(rows, p_values, strict=True)
+        _rates_of(names[k], part, float(p_value), seed, k)
+        for k, part, p_value in zip(groups, parts, p_values, strict=True)
     )
 
 
-def _told_levels(levels: tuple[str, ...]) -> list[int]:
-    """Return which levels are told: of two the last, whose rates mirror the first's."""
-    return [1] if len(levels) == 2 else list(range(len(levels)))
-
-
-def _counters(told: Sequence[int]) -> dict[str, Callable[[Levels, Levels], int]]:
-    """Return what is counted in a group, functions of (truth, answers)."""
-    counters: dict[str, Callable[[Levels, Levels], int]] = {
-        "n": lambda truth, answers: len(answers),
-        "failed": lambda truth, answers: int((answers == FAILED).sum()),
-        "abstained": lambda truth, answers: int((answers == UNKNOWN).sum()),
-        "answered": lambda truth, answers: int((answers >= 0).sum()),
-        "judged": lambda truth, answers: int(_judged(truth, answers).sum()),
-        "wrong": lambda truth, answers: int((_judged(truth, answers) & (truth != answers)).sum()),
-    }
-    for level in told:
-        counters[f"answered {level}"] = partial(_count, level, None, True)
-        counters[f"true {level}"] = partial(_count, level, True, None)
-        counters[f"false {level}"] = partial(_count, level, False, True)
-        counters[f"missed {level}"] = partial(_count, level, True, False)
-    return counters
-
-
-def _judged(truth: Levels, answers: Levels) -> NDArray[np.bool_]:
-    return np.asarray((truth >= 0) & (answers >= 0))
-
-
-def _count(
-    level: int, is_true: bool | None, is_answer: bool | None, truth: Levels, answers: Levels
-) -> int:
-    """Count answers by whether the truth, and the answer, are a level; None asks for neither."""
-    chosen = answers >= 0
-    if is_true is not None:
-        chosen &= (truth >= 0) & ((truth == level) == is_true)
-    if is_answer is not None:
-        chosen &= (answers == level) == is_answer
-    return int(chosen.sum())
+def _rates_of(
+    name: str, part: PredictionsVsReference, p_value: float, seed: int, key: int
+) -> GroupRates:
+    """Return the rates of one group's images; of two levels only the last has rates of its own."""
+    truth, answers, known = part.truth, part.answers, part.known
+    valid, predicted = answers != FAILED, answers >= 0
+    first = 1 if len(part.levels) == 2 else 0
+    return GroupRates(
+        name=name,
+        n=len(answers),
+        failed=int((~valid).sum()),
+        error=Share.among(name, truth != answers, known),
+        error_p_value=p_value,
+        abstention=Share.among(name, answers == UNKNOWN, valid),
+        confidence=bootstrap_mean(part.confidence[predicted], seed=seed, key=key),
+        levels=tuple(
+            LevelRates(
+                level=part.levels[level],
+                answered=Share.among(name, answers == level, predicted),
+                false_positive=Share.among(name, answers == level, known & (truth != level)),
+                false_negative=Share.among(name, answers != level, known & (truth == level)),
+            )
+            for level in range(first, len(part.levels))
+        ),
+    )
 
 
 def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) -> Estimate:
-    """Return the mean with the percentile bootstrap's interval (Efron 1979).
+    """Return a mean with the interval of the percentile bootstrap (Efron 1979).
+
+    Computed by `scipy.stats.bootstrap`.
 
     Parameters
     ----------
     values : numpy.ndarray, shape (n,)
+        Without values the estimate is missing; one value has no interval.
     seed, key : int
-        Name the draws.
+        The random stream of the resamples.
 
     Examples
     --------
@@ -217,30 +196,37 @@ def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) ->
     if len(values) == 1:
         return Estimate(float(values[0]), note="one value has no interval")
     rows = values.astype(np.float64)
-    rng = generator_for(seed, Stream.RATE_BOOTSTRAP, key)
-    means = [rows[rng.integers(len(rows), size=len(rows))].mean() for _ in range(_RESAMPLES)]
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(float(rows.mean()), float(low), float(high))
+    interval = bootstrap(
+        (rows,),
+        np.mean,
+        n_resamples=_RESAMPLES,
+        batch=_BATCH,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        random_state=generator_for(seed, Stream.RATE_BOOTSTRAP, key),
+    ).confidence_interval
+    return Estimate(float(rows.mean()), float(interval.low), float(interval.high))
 
 
 CELLS = "cells"
+"""Name of the breakdown by cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedGap:
-    """A gap that was looked at.
+    """A gap of one rate between groups, and its check.
 
     Attributes
     ----------
-    code : str
+    check_id : str
         Of its check.
     what : str
-        The rate: "error rate", "rate of abstention", "share of answers yes".
+        The rate: "error rate", "rate of abstention", "share of predictions 'yes'".
     is_fault : bool
-        Whether a gap can be an issue; shares of answers may differ because the faces do.
+        Whether the gap may be an issue. Shares of predictions may differ because the faces do.
     gap : Gap
     p_value : float
-        By Holm over all tests of the audit, where `family.adjust` made it so; NaN before.
+        Adjusted by Holm's method over the audit in `equipoise.audit.checks.adjust`; NaN before.
     """
 
     check_id: str
@@ -252,7 +238,7 @@ class NamedGap:
 
 @dataclass(frozen=True, kw_only=True)
 class Breakdown:
-    """Rates by cell, or by the levels of one attribute.
+    """Rates and gaps by cell, or by the levels of one attribute.
 
     Attributes
     ----------
@@ -270,18 +256,18 @@ class Breakdown:
 def break_down(
     compared: PredictionsVsReference, by: AttributeGrid, levels: NDArray[np.int8], *, seed: int = 0
 ) -> tuple[Breakdown, ...]:
-    """Return the rates and gaps by cell, and by each attribute where there are several.
+    """Return rates and gaps by cell and, if there are several attributes, by each of them.
 
     Parameters
     ----------
     compared : PredictionsVsReference
         On n images.
     by : AttributeGrid
-        Attributes to group by, A of them.
+        The A attributes to group by.
     levels : numpy.ndarray, shape (n, A), int8
-        Verified levels of them.
+        Verified levels of these attributes.
     seed : int
-        Of bootstrap and simulated tests.
+        Of the bootstrap and the simulated tests, in [0, 2**63).
     """
     parts: list[tuple[str, Sequence[str], NDArray[np.int64]]] = [
         (CELLS, by.cells, by.cell_of(levels))
@@ -299,22 +285,22 @@ def break_down(
 
 
 def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap, ...]:
-    """Return the gaps of one breakdown; answers are compared only where no truth is known."""
-    asked: list[tuple[str, str, bool, list[Share]]] = [
+    """Return the gaps of one breakdown; predictions are compared only without any truth."""
+    every: list[tuple[str, str, bool, list[Share]]] = [
         (f"error_gap:{where}", "error rate", True, [g.error for g in rates]),
         (f"abstention_gap:{where}", "rate of abstention", True, [g.abstention for g in rates]),
     ]
     if not sum(g.error.n for g in rates):
-        for i, told in enumerate(rates[0].levels):
+        for i, of_level in enumerate(rates[0].levels):
             shares = [g.levels[i].answered for g in rates]
-            check_id = f"answer_gap:{where}:{told.level}"
-            asked.append((check_id, f"share of answers {told.level!r}", False, shares))
+            check_id = f"answer_gap:{where}:{of_level.level}"
+            every.append((check_id, f"share of predictions {of_level.level!r}", False, shares))
     found = []
-    for check_id, what, is_fault, told_rates in asked:
+    for check_id, what, is_fault, own in every:
         gap = largest_gap(
             [g.name for g in rates],
-            [rate.count for rate in told_rates],
-            [rate.n for rate in told_rates],
+            [rate.count for rate in own],
+            [rate.n for rate in own],
             seed=seed,
         )
         if gap is not None:

@@ -1,8 +1,9 @@
-"""The record of an audit of a classifier, which is also the layout of its `audit.json`."""
+"""The record of a classifier's audit; its fields are those of `audit.json`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
@@ -10,29 +11,28 @@ from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check
 from equipoise.runs.record import ModelUsed
 
-FORMAT = 1
-
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings:
-    """What is audited, and how.
+    """Settings of a classifier's audit.
 
     Attributes
     ----------
     attribute : str
-        The audited one.
+        The audited attribute.
     by : tuple of str
         Balanced attributes to group by.
     reference : str
-        "label" (the verified level), "none", or the name of the classifier that is one.
+        "label" (the verified level), "none", or the name of a classifier.
     map : str
-        The model's words for the levels: "happy=yes, *=no"; empty where they are the same.
+        Mapping from the model's levels to audited levels, such as "happy=yes, *=no"; empty where
+        they are the same.
     tolerance : float
-        Gap that is tolerated, in [0, 1).
+        Largest gap that is tolerated, in [0, 1).
     ignore : tuple of str
-        Codes of checks to ignore.
+        `check_id`s of checks to ignore.
     seed : int
-        Of the images' draws, the bootstrap and the simulated tests.
+        Of the draws of images, the bootstrap and the simulated tests, in [0, 2**63).
     """
 
     attribute: str
@@ -46,15 +46,16 @@ class AuditSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """What asking a classifier cost.
+    """Cost of the predictions of one classifier.
 
     Attributes
     ----------
     role, name : str
+        Its role in the audit, and its name.
     asked, kept, failed : int
-        Images asked about now, answered before, and that could not be asked about.
+        Images classified now, images found in the cache, and images that failed.
     seconds : float
-        Wall time of asking.
+        Wall time.
     """
 
     role: str
@@ -65,29 +66,29 @@ class Asking:
     seconds: float
 
     @classmethod
-    def of(cls, role: str, name: str, told: Predictions) -> Asking:
-        """Tell what answers cost."""
+    def of(cls, role: str, name: str, found: Predictions) -> Asking:
+        """Return the cost of some predictions."""
         return cls(
             role=role,
             name=name,
-            asked=told.asked,
-            kept=told.kept,
-            failed=told.failed,
-            seconds=told.seconds,
+            asked=found.asked,
+            kept=found.kept,
+            failed=found.failed,
+            seconds=found.seconds,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MisclassifiedSheet:
-    """Wrongly answered images of one cell.
+    """Misclassified images of one cell.
 
     Attributes
     ----------
     cell : str
     count, n : int
-        Wrong answers among those whose truth is known.
+        Misclassified images, among those with a prediction and a truth.
     picture : str
-        Contact sheet of the first of them, a file in `pictures/`.
+        File in `pictures/`: a contact sheet of the first of them.
     """
 
     cell: str
@@ -98,7 +99,7 @@ class MisclassifiedSheet:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchYield:
-    """How many verified faces of a cell became ladders."""
+    """How many verified faces of a cell were tried, and how many gave a counterfactual set."""
 
     cell: str
     tried: int
@@ -107,20 +108,20 @@ class SearchYield:
 
 @dataclass(frozen=True, kw_only=True)
 class FlippedSheet:
-    """Faces whose answer changed with the varied attribute.
+    """Faces whose prediction changed with the varied attribute.
 
     Attributes
     ----------
     before, after : str
         Levels of the varied attribute.
     level : str
-        The answer.
+        The predicted level.
     became : bool
-        Whether the answer became this level, or ceased to be it.
+        True where the prediction became this level, False where it ceased to be it.
     count, n : int
-        Such faces, among those answered at both levels.
+        Such faces, among those with a prediction at both levels.
     picture : str
-        File in `pictures/`: before and after in turn.
+        File in `pictures/`: images before and after, in pairs.
     """
 
     before: str
@@ -134,18 +135,18 @@ class FlippedSheet:
 
 @dataclass(frozen=True, kw_only=True)
 class Counterfactuals:
-    """What one attribute does to answers on the same faces.
+    """Effects of one attribute on predictions for the same faces.
 
     Attributes
     ----------
     attribute : str
-        The one that varies.
+        The varied attribute.
     n : int
-        Faces that have an image at every level.
+        Faces with an image at every level.
     yields : tuple of SearchYield
-        By the cell in which faces began.
+        By the cell of the faces at their start.
     calls : int
-        Generator calls that the search cost.
+        Generator calls of the search.
     effects : tuple of Effect
     flipped : tuple of FlippedSheet
     """
@@ -160,22 +161,23 @@ class Counterfactuals:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierAudit:
-    """What was found out about a classifier.
+    """The result of a classifier's audit.
 
     Attributes
     ----------
     format : int
+        Version of the layout.
     verdict : str
-        What came of all checks, as a sentence.
+        The outcomes of all checks, in a sentence.
     settings : AuditSettings
     n : int
         Images.
     levels : tuple of str
         Levels of the audited attribute.
     models : tuple of ModelUsed
-        The audited model, and the reference where it is one.
+        The audited model, and the reference and second opinion if they are classifiers.
     checks : tuple of Check
-        The one to read first in front.
+        The most severe outcome first.
     breakdowns : tuple of Breakdown
         By cell, then by each attribute.
     wrong : tuple of MisclassifiedSheet
@@ -183,12 +185,13 @@ class ClassifierAudit:
     counterfactuals : Counterfactuals or None
         None where no attribute was varied.
     caveats : tuple of str
-        What a reader of the numbers must know.
+        Limitations of the numbers, as full sentences.
     costs : tuple of Asking
     versions : dict of str to str
+        Of Python and the libraries that determine numbers.
     """
 
-    format: int
+    format: Literal[1] = 1
     verdict: str
     settings: AuditSettings
     n: int

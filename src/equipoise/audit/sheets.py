@@ -1,6 +1,7 @@
-"""From a model's answers on ladders to effects, yields and pictures of what flipped.
+"""Contact sheets of an audit: misclassified images, and faces whose prediction changed.
 
-Contact sheets of wrongly answered images.
+The summary of predictions on counterfactual sets is here too, because each of its effects has
+sheets.
 """
 
 from __future__ import annotations
@@ -19,51 +20,49 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.report.contact_sheets import COLUMNS, write_sheet
 
 _ROWS = 2
+"""Rows of a contact sheet."""
 
 
-def tell_counterfactuals(
-    ladders: CounterfactualFolder,
+def summarise_counterfactuals(
+    sets: CounterfactualFolder,
     grid: AttributeGrid,
-    said: NDArray[np.int8],
+    predicted: NDArray[np.int8],
     confidence: NDArray[np.float32],
     levels: tuple[str, ...],
     folder: Path,
 ) -> Counterfactuals:
-    """Return what answers on ladders say, and write sheets of flipped faces, before and after.
+    """Return effects and yields of counterfactual sets, and write sheets of changed predictions.
 
     Parameters
     ----------
-    ladders : CounterfactualFolder
-        m faces over L levels.
-    groups : AttributeGrid
-        Of the cells in which faces began.
-    said : numpy.ndarray, shape (m * L,), int8
+    sets : CounterfactualFolder
+        m faces at L levels.
+    grid : AttributeGrid
+        The cells of the faces at their start.
+    predicted : numpy.ndarray, shape (m * L,), int8
         Audited levels, face by face; negative where there is none.
     confidence : numpy.ndarray, shape (m * L,), float32
     levels : tuple of str
         The audited levels.
     folder : Path
-        Of the audit; sheets go to `pictures/` there.
+        Of the audit; sheets are written to `pictures/` in it.
     """
-    shape = (len(ladders), ladders.count)
-    answers = said.reshape(shape)
-    found = effects(ladders.attribute, ladders.levels, answers, confidence.reshape(shape), levels)
-    kept = np.bincount(ladders.cells, minlength=grid.size)
+    rows = predicted.reshape(len(sets), len(sets.levels))
+    found = effects(sets.attribute, sets.levels, rows, confidence.reshape(rows.shape), levels)
+    complete = np.bincount(sets.cells, minlength=grid.size)
     yields = [
-        SearchYield(cell=cell, tried=int(tried), kept=int(have))
-        for cell, tried, have in zip(grid.cells, ladders.tried, kept, strict=True)
+        SearchYield(cell=cell, tried=int(tried), kept=int(count))
+        for cell, tried, count in zip(grid.cells, sets.tried, complete, strict=True)
         if tried
     ]
     sheets = [
-        sheet
-        for effect in found
-        for sheet in _write_flipped(effect, ladders, answers, levels, folder)
+        sheet for effect in found for sheet in _write_flipped(effect, sets, rows, levels, folder)
     ]
     return Counterfactuals(
-        attribute=ladders.attribute,
-        n=len(ladders),
+        attribute=sets.attribute,
+        n=len(sets),
         yields=tuple(yields),
-        calls=ladders.calls,
+        calls=sets.calls,
         effects=found,
         flipped=tuple(sheets),
     )
@@ -71,27 +70,27 @@ def tell_counterfactuals(
 
 def _write_flipped(
     effect: Effect,
-    ladders: CounterfactualFolder,
-    answers: NDArray[np.int8],
+    sets: CounterfactualFolder,
+    predicted: NDArray[np.int8],
     levels: tuple[str, ...],
     folder: Path,
 ) -> list[FlippedSheet]:
-    """Write one sheet of the faces that became the level, and one of those that ceased to be."""
-    before, after = (ladders.levels.index(word) for word in (effect.before, effect.after))
-    both = (answers[:, [before, after]] >= 0).all(axis=1)
+    """Write a sheet of faces whose prediction became the level, and one of those that ceased."""
+    before, after = sets.levels.index(effect.before), sets.levels.index(effect.after)
+    both = (predicted[:, [before, after]] >= 0).all(axis=1)
     level = levels.index(effect.level)
-    was, is_now = answers[:, before] == level, answers[:, after] == level
+    was, is_now = predicted[:, before] == level, predicted[:, after] == level
     found = []
     for became, rows in ((True, ~was & is_now & both), (False, was & ~is_now & both)):
         faces = np.flatnonzero(rows)
         if not len(faces):
             continue
         shown = faces[: COLUMNS * _ROWS // 2]
-        images = ladders.images(
-            [int(face) * ladders.count + k for face in shown for k in (before, after)]
+        images = sets.pictures.images(
+            [int(face) * len(sets.levels) + k for face in shown for k in (before, after)]
         )
         way = "to" if became else "away"
-        name = f"flipped-{ladders.attribute}-{before}-{after}-{level}-{way}.png"
+        name = f"flipped-{sets.attribute}-{before}-{after}-{level}-{way}.png"
         write_sheet(folder / "pictures" / name, images)
         found.append(
             FlippedSheet(
@@ -107,46 +106,44 @@ def _write_flipped(
     return found
 
 
-def write_wrong(
+def write_misclassified(
     compared: PredictionsVsReference,
-    material: AuditImages,
+    images: AuditImages,
     by: AttributeGrid,
     cells: NDArray[np.int64],
     folder: Path,
 ) -> tuple[MisclassifiedSheet, ...]:
-    """Write a sheet of the first wrongly answered images of each cell that has some.
+    """Write a sheet of the first misclassified images of each cell that has some.
 
     Parameters
     ----------
     compared : PredictionsVsReference
         On n images.
-    material : AuditImages
+    images : AuditImages
         Those images.
     by : AttributeGrid
         The cells.
     cells : numpy.ndarray, shape (n,), int64
         The cell of each image.
     folder : Path
-        Of the audit; sheets go to `pictures/` there.
+        Of the audit; sheets are written to `pictures/` in it.
 
     Returns
     -------
     tuple of MisclassifiedSheet
         The highest error rate first.
     """
-    judged = (compared.truth >= 0) & (compared.answers >= 0)
-    wrong = judged & (compared.truth != compared.answers)
+    wrong = compared.known & (compared.truth != compared.answers)
     found = []
     for k in np.unique(cells[wrong]).tolist():
         rows = np.flatnonzero(wrong & (cells == k))
         name = f"wrong-cell-{k}.png"
-        images = material.images(rows[: COLUMNS * _ROWS].tolist())
-        write_sheet(folder / "pictures" / name, images)
+        write_sheet(folder / "pictures" / name, images.images(rows[: COLUMNS * _ROWS].tolist()))
         found.append(
             MisclassifiedSheet(
                 cell=by.cells[k],
                 count=len(rows),
-                n=int((judged & (cells == k)).sum()),
+                n=int((compared.known & (cells == k)).sum()),
                 picture=name,
             )
         )

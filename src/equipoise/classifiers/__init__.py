@@ -1,11 +1,12 @@
-"""Classifiers: images in, answers on attributes out. `open_panel` finds them by attribute.
+"""Classifiers predict attributes of images.
 
-Any classifier by a name: a pinned one, or one's own.
+`open_panel` opens the classifiers of some attributes; `open_classifier` opens one by its name: a
+pinned model, a model file, a service, or your own adapter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from equipoise.classifiers.base import Classifier, Prediction, by_probability, by_threshold
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 ATTRIBUTES = ("gender", "age", "smiling", "expression", "skin_tone", "skin_tone_six")
-"""Attributes that the pinned classifiers answer on."""
+"""Attributes that the pinned classifiers predict."""
 
 
 def open_panel(
@@ -36,50 +37,52 @@ def open_panel(
     abstain_below: float = 0.0,
     classifiers: Sequence[str] = (),
 ) -> ClassifierPanel:
-    """Return the classifiers that answer on `attributes`; attributes that share a model share it.
+    """Open the classifiers of some attributes; attributes of one model share a classifier.
 
     Parameters
     ----------
     attributes : sequence of str
-        Those of `classifiers`, and of `ATTRIBUTES` or, when `generator` is the toy, of the toy.
+        Attributes of `classifiers`, and of `ATTRIBUTES` or, when `generator` is the toy, of the
+        toy.
     generator : Generator, optional
-        Whose images are read; the toy brings its own exact classifier.
+        The generator whose images are classified; the toy has its own exact classifier.
     abstain_below : float
-        An answer less sure than this counts as unknown.
+        In [0, 1]: a prediction whose highest probability is lower counts as unknown.
     classifiers : sequence of str
-        Your own, as `open_classifier` names them. An attribute is looked up in them first.
+        Your own classifiers, by names as for `open_classifier`. They take precedence over the
+        pinned ones.
 
     Raises
     ------
     InputError
-        When an attribute is unknown or none is named, or one of `classifiers` cannot be opened, or
-        answers on none of the attributes.
+        When an attribute is unknown or none is named, or one of `classifiers` cannot be opened or
+        predicts none of the attributes.
     FileFormatError
         When a file of `classifiers` is damaged or holds something else.
     FetchError, StorageError
-        When pinned weights cannot be fetched, or kept.
+        When pinned weights cannot be downloaded or stored.
     """
     own = [open_classifier(uri) for uri in classifiers]
-    answered = {attribute.name for classifier in own for attribute in classifier.attributes}
+    predicted = {attribute.name for classifier in own for attribute in classifier.attributes}
     for uri, classifier in zip(classifiers, own, strict=True):
         names = [attribute.name for attribute in classifier.attributes]
         if not set(names) & set(attributes):
             raise InputError(
                 f"classifier {uri!r}",
-                f"must answer on one of {', '.join(attributes)}",
+                f"must predict one of {', '.join(attributes)}",
                 ", ".join(names),
                 "Name its attribute in --attributes, or leave the classifier out.",
             )
-    left = [name for name in attributes if name not in answered]
+    left = [name for name in attributes if name not in predicted]
     if left or not own:
-        own += _ready_made(left, generator, [*answered])
+        own += _ready_made(left, generator, [*predicted])
     return ClassifierPanel(own, attributes, abstain_below=abstain_below)
 
 
 def _ready_made(
-    attributes: Sequence[str], generator: Generator | None, answered: Sequence[str]
+    attributes: Sequence[str], generator: Generator | None, predicted: Sequence[str]
 ) -> list[Classifier]:
-    """Return the toy's classifier, or the pinned ones that answer on `attributes`."""
+    """Return the toy's classifier, or the pinned classifiers of some attributes."""
     from equipoise.classifiers.toy import ToyClassifier
     from equipoise.generators.toy import ToyGenerator
 
@@ -88,13 +91,13 @@ def _ready_made(
 
     for name in attributes:
         if name not in ATTRIBUTES:
-            known = ", ".join(dict.fromkeys((*answered, *ATTRIBUTES)))
+            known = ", ".join(dict.fromkeys((*predicted, *ATTRIBUTES)))
             raise InputError("attribute", f"must be one of {known}", name, "Correct the name.")
     from equipoise.classifiers.age_gender import AgeGender
     from equipoise.classifiers.expression import Expression
     from equipoise.classifiers.skin_tone import SkinTone
 
-    families = {
+    families: dict[Callable[[list[str]], Classifier], tuple[str, ...]] = {
         AgeGender: ("gender", "age"),
         Expression: ("smiling", "expression"),
         SkinTone: ("skin_tone", "skin_tone_six"),
@@ -107,27 +110,30 @@ def _ready_made(
 
 
 PINNED, HUGGING_FACE, CLIP = "pinned:", "hf:", "clip:"
+"""Prefixes of the names that `open_classifier` takes."""
 
 
 def open_classifier(uri: str) -> Classifier:
-    """Return the classifier that a name tells.
+    """Open the classifier of a name.
 
     Parameters
     ----------
     uri : str
-        "pinned:ATTRIBUTE" for one of `equipoise.classifiers.ATTRIBUTES`; a .toml file of a model
-        file or a service, or the model file itself (.onnx, .pt, .tflite) with its .toml beside it;
-        "hf:FOLDER"; "clip:ATTRIBUTE=PROMPT|PROMPT"; one of
-        `equipoise.classifiers.remote.SERVICES`; or "module:object": an importable classifier, or a
-        function (a class will do) without arguments that returns one.
+        "pinned:ATTRIBUTE" for one of `ATTRIBUTES`; a .toml file that describes a model file or a
+        service; a model file (.onnx, .pt, .tflite) with its .toml file beside it; "hf:FOLDER";
+        "clip:ATTRIBUTE=PROMPT|PROMPT"; one of `equipoise.classifiers.remote.SERVICES`; or
+        "module:object": an importable classifier, or a class or function without arguments that
+        returns one.
 
     Raises
     ------
     InputError
-        When the name is of no such kind, cannot be imported, or is no classifier, or the file
+        When the name has none of these forms, cannot be imported or is not a classifier, or a file
         breaks a rule.
+    FileFormatError
+        When a model file is damaged or holds something else.
     FetchError
-        When a pinned model cannot be had.
+        When a pinned model cannot be downloaded.
 
     Examples
     --------
@@ -167,7 +173,7 @@ def open_classifier(uri: str) -> Classifier:
 
 
 def answering(uris: Sequence[str], attributes: Collection[str]) -> tuple[list[str], list[str]]:
-    """Return the classifiers that answer on one of the attributes, and the others.
+    """Divide classifiers, by name, into those that predict one of some attributes and the others.
 
     Raises
     ------
@@ -177,6 +183,6 @@ def answering(uris: Sequence[str], attributes: Collection[str]) -> tuple[list[st
     own: list[str] = []
     others: list[str] = []
     for uri in uris:
-        answers = {attribute.name for attribute in open_classifier(uri).attributes}
-        (own if answers & set(attributes) else others).append(uri)
+        predicted = {attribute.name for attribute in open_classifier(uri).attributes}
+        (own if predicted & set(attributes) else others).append(uri)
     return own, others

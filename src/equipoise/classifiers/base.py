@@ -1,7 +1,7 @@
-"""What every classifier offers: images in, answers on one or more attributes out.
+"""The protocol of classifiers: images in, predictions of one or more attributes out.
 
-An adapter is any class with these members. Attributes that share a model belong to one
-classifier, so that one forward pass serves them all. Calls may come from several threads.
+An adapter is any class with these members. Attributes of one model belong to one classifier, so
+that one forward pass serves them all. Several threads may call it at once.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.core.attributes import Attribute
 
 FAILED = -2
-"""Level of an image on which a remote classifier could not be asked: no answer, not an abstention.
-Audits count it apart; to a `ClassifierPanel` it is unknown."""
+"""Level of an image that a remote classifier failed to process, which is not an abstention.
+
+Audits count it separately; a `ClassifierPanel` counts it as unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Answers on one attribute of n images.
+    """Predictions of one attribute, with L levels, for n images.
 
     Attributes
     ----------
     levels : numpy.ndarray, shape (n,), int8
-        Level numbers; -1 where the classifier abstains, `FAILED` where it could not be asked.
+        Level numbers; -1 where the classifier abstains, `FAILED` where it failed.
     probabilities : numpy.ndarray, shape (n, L), float32
-        In [0, 1]; one-hot where the classifier gives none.
+        In [0, 1]; one-hot where the classifier has none.
     scores : numpy.ndarray, shape (n,), float32
-        A number that grows with the level; NaN where the levels have no order.
+        A number that increases with the level; NaN where the levels have no order.
     """
 
     levels: NDArray[np.int8]
@@ -45,15 +46,15 @@ class Classifier(Protocol):
     Attributes
     ----------
     name : str
-        What reports call it.
+        Its name in reports.
     digest : str
-        SHA-256 of all that decides its answers: weights and settings.
+        SHA-256 of all that determines its predictions: weights and settings.
     attributes : tuple of Attribute
-        What it answers on, in the order of `predict`.
+        The attributes that it predicts, in the order of `predict`.
     caveats : tuple of str
-        What a reader of its numbers must know, as full sentences.
+        Limitations that reports show beside its numbers, as full sentences.
     pinned : tuple of str
-        Names of the pinned models (`equipoise.runtimes.zoo`) that it runs; empty for others.
+        Names of the pinned models (`equipoise.runtimes.zoo`) that it uses; empty for others.
     """
 
     @property
@@ -68,7 +69,7 @@ class Classifier(Protocol):
     def pinned(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
-        """Return the answers on each attribute.
+        """Return one prediction per attribute.
 
         Parameters
         ----------
@@ -80,14 +81,14 @@ class Classifier(Protocol):
 
 @runtime_checkable
 class HasModelInfo(Protocol):
-    """What a classifier may tell besides; reports show it.
+    """Optional members of a classifier, which reports show.
 
     Attributes
     ----------
     licence : str
-        Of its weights; empty where it is not known.
+        Licence of its weights; empty where it is not known.
     preprocessing : str
-        What is done to an image before the network sees it.
+        How images become the network's input.
     """
 
     @property
@@ -99,10 +100,13 @@ class HasModelInfo(Protocol):
 def by_probability(
     probabilities: NDArray[np.float32], scores: ArrayLike | None = None
 ) -> Prediction:
-    """Let the most probable level win; of two levels the last wins above 0.5.
+    """Predict the most probable level; of two levels the last if its probability exceeds 0.5.
 
-    The score is the last level's probability where there are two levels, else NaN, unless
-    `scores` gives it. `probabilities` is (n, L), `scores` (n,), for n images and L levels.
+    Parameters
+    ----------
+    probabilities : numpy.ndarray, shape (n, L), float32
+    scores : array_like, shape (n,), optional
+        By default the probability of the last of two levels, and NaN for more levels.
     """
     levels = probabilities.argmax(axis=1).astype(np.int8)
     if scores is None:
@@ -116,9 +120,15 @@ def by_threshold(
     thresholds: ArrayLike,
     probabilities: NDArray[np.float32] | None = None,
 ) -> Prediction:
-    """Cut a score at increasing thresholds; a score at a threshold belongs to the upper level.
+    """Predict levels from a score and thresholds; a score at a threshold has the upper level.
 
-    `scores` is (n,), `thresholds` (L - 1,), and `probabilities` (n, L): certainty when not given.
+    Parameters
+    ----------
+    scores : numpy.ndarray, shape (n,), float32
+    thresholds : array_like, shape (L - 1,)
+        In increasing order.
+    probabilities : numpy.ndarray, shape (n, L), float32, optional
+        One-hot by default.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """Zero-shot classification by prompts (Radford et al. 2021, arXiv 2103.00020), through open_clip.
 
-Levels are described in words; the answer is a softmax over the similarities of the image and each
-prompt, times the network's logit scale. Such answers are weak on fine attributes: measure them.
+Prompts describe the levels. Probabilities are the softmax of the similarities between the image and
+each prompt, times the network's logit scale. Such predictions are weak on fine attributes: measure
+them.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ from equipoise.runtimes.torch_weights import CLIP_MODEL, OPENAI, network_digest,
 _NAMED = re.compile(r"\s*(\w+)\s*:\s*(\S.*)")
 _REMEDIES = (
     'Run `pip install "equipoise[clip]"`.',
-    "Check the network; open_clip fetches them once.",
+    "Check the network; open_clip downloads them once.",
 )
 
 
 def open_clip_prompts(text: str) -> NetworkClassifier:
-    """Return the classifier of prompts.
+    """Open the classifier of some prompts.
 
     Parameters
     ----------
     text : str
         "smiling=a face that does not smile|a smiling face": the attribute, and a prompt for each
-        level, in order. A level is called by its prompt, or by a word before it:
+        level, in order. The name of a level is its prompt, or a word before it:
         "smiling=no:a face that does not smile|yes:a smiling face".
 
     Raises
     ------
     InputError
-        When the text is no such thing, or open_clip is not installed.
+        When the text has another form, or open_clip is not installed.
     FetchError
-        When the weights cannot be had.
+        When the weights cannot be loaded.
     """
     attribute, prompts = parse_prompts(text)
     library, network = open_clip(f"classifier 'clip:{text}'", CLIP_MODEL, "openai", _REMEDIES)
@@ -47,7 +48,7 @@ def open_clip_prompts(text: str) -> NetworkClassifier:
 
 
 def parse_prompts(text: str) -> tuple[Attribute, tuple[str, ...]]:
-    """Return the attribute and the prompts.
+    """Return the attribute and the prompts in a text; see `open_clip_prompts`.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def parse_prompts(text: str) -> tuple[Attribute, tuple[str, ...]]:
     if not name or len(prompts) < 2 or not all(prompts):
         raise InputError(
             "clip prompts",
-            "must be ATTRIBUTE=PROMPT|PROMPT, one prompt a level",
+            "must be ATTRIBUTE=PROMPT|PROMPT, one prompt per level",
             text,
             "Write, for example, clip:smiling=no:a stern face|yes:a smiling face.",
         )
@@ -78,7 +79,16 @@ def parse_prompts(text: str) -> tuple[Attribute, tuple[str, ...]]:
 def clip_classifier(
     attribute: Attribute, prompts: tuple[str, ...], network: Any, tokenizer: Any
 ) -> NetworkClassifier:
-    """Return the classifier of an open_clip network, its tokenizer and a prompt a level."""
+    """Return the classifier of an attribute, with one prompt per level.
+
+    Parameters
+    ----------
+    attribute : Attribute
+    prompts : tuple of str
+        One for each level, in order.
+    network, tokenizer : object
+        Of open_clip.
+    """
     network.requires_grad_(False).eval()
     size = network.visual.image_size
     side = int(size[0] if isinstance(size, tuple | list) else size)
@@ -86,7 +96,7 @@ def clip_classifier(
         tuple(getattr(network.visual, f"image_{part}", None) or given)
         for part, given in zip(("mean", "std"), OPENAI, strict=True)
     )
-    fed = NetworkInput(side, "bicubic", mean=mean, std=std)
+    network_input = NetworkInput(side, "bicubic", mean=mean, std=std)
     with torch.inference_mode():
         words = _unit(network.encode_text(tokenizer(list(prompts))))
         scale = network.logit_scale.exp()
@@ -97,17 +107,18 @@ def clip_classifier(
 
     levels = tuple(range(len(prompts)))
     output = OutputReading(attribute, activation="softmax", levels=levels)
-    about = network_digest(repr((attribute, prompts, fed)), network)
-    told = "; ".join(f"{n}: {p!r}" for n, p in zip(attribute.levels, prompts, strict=True))
+    about = network_digest(repr((attribute, prompts, network_input)), network)
+    described = "; ".join(f"{n}: {p!r}" for n, p in zip(attribute.levels, prompts, strict=True))
     return NetworkClassifier(
         f"clip {attribute.name}",
         TorchNetwork(logits),
-        fed,
+        network_input,
         (output,),
         (about.encode(),),
         caveats=(
-            f"{attribute.name} is what CLIP finds nearest to a prompt ({told}); such answers are "
-            "weak on fine attributes, and move with the wording.",
+            f"{attribute.name} is the level whose prompt is nearest to the image by CLIP "
+            f"({described}). Such predictions are weak on fine attributes, and depend on the "
+            "wording.",
         ),
     )
 

@@ -1,7 +1,7 @@
-"""Expression from the pinned quantised TFLite model of the package fer.
+"""Expression by the pinned quantised TFLite model of the package fer.
 
-Input is the grey picture of 64x64 pixels scaled to [-1, 1]; the answer is one probability for each
-of seven expressions. A face smiles when P(happy) > 0.5.
+The input is a grey image of 64x64 pixels scaled to [-1, 1]; the output is one probability for each
+of seven expressions. A face counts as smiling when P(happy) > 0.5.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _INPUT = NetworkInput(64, "box", scale=127.5, mean=(1.0,), channels="grey", layo
 
 
 class Expression:
-    """Smiling (no, yes) and expression (seven levels) of faces, from one forward pass.
+    """Predicts smiling (no, yes) and expression (seven levels) of faces in one forward pass.
 
     Parameters
     ----------
     attributes : sequence of str
-        Which of "smiling" and "expression" to answer on.
+        Which of "smiling" and "expression" to predict.
     """
 
     name = "fer"
@@ -44,19 +44,16 @@ class Expression:
             repr((zoo.model("expression").sha256, list(attributes))).encode()
         ).hexdigest()
         self.caveats = (
-            "Smiling means that the classifier's P(happy) exceeds 0.5 on a grey 64x64 picture.",
+            "Smiling means that the classifier's P(happy) exceeds 0.5 on a grey 64x64 image.",
         )
         self._network = TfliteNetwork(zoo.fetch("expression").read_bytes(), "expression")
 
-    def _answers(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._network.run(prepare(images, _INPUT))[0]
-
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
-        """Return the answers; the score of smiling is P(happy)."""
-        answers = self._answers(images)
-        happy = answers[:, EXPRESSIONS.index("happy")]
-        readings = {
+        """Return the predictions; the score of smiling is P(happy)."""
+        probabilities = self._network.run(prepare(images, _INPUT))[0]
+        happy = probabilities[:, EXPRESSIONS.index("happy")]
+        predictions = {
             "smiling": by_probability(np.stack([1 - happy, happy], axis=1)),
-            "expression": by_probability(answers),
+            "expression": by_probability(probabilities),
         }
-        return tuple(readings[a.name] for a in self.attributes)
+        return tuple(predictions[a.name] for a in self.attributes)

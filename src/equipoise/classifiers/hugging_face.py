@@ -1,6 +1,6 @@
-"""Image classification models of `transformers`: safetensors weights, no code of theirs.
+"""Image classification models of `transformers`, with safetensors weights and without their code.
 
-Preprocessing is read from preprocessor_config.json and done here, so that it can be shown.
+Preprocessing is read from preprocessor_config.json and applied here, so that reports can show it.
 """
 
 from __future__ import annotations
@@ -21,29 +21,33 @@ from equipoise.core.files import read_json
 from equipoise.core.plugins import load_library
 from equipoise.runtimes.torch_weights import load_weights, network_digest
 
-# Numbers of Pillow's filters, as configurations name them.
 _FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic", 4: "box"}
+"""Filters by Pillow's numbers, which configurations contain."""
+
+_SMALL_CROP = 384
+"""Edge below which ConvNeXT's image processor resizes by `crop_pct` and crops (transformers)."""
+
 _OPTIONS = ("attribute", "levels", "revision")
 
 
 def open_hugging_face(text: str) -> NetworkClassifier:
-    """Return the classifier of a model's folder, or of its name on the hub.
+    """Open the classifier in a model's folder, or of its name on the Hugging Face hub.
 
     Parameters
     ----------
     text : str
         "FOLDER-OR-NAME", or with options "FOLDER-OR-NAME?attribute=smiling&levels=no,yes". Levels
-        are the labels of the model's config, in its order, unless they are given; `revision` names
-        a commit on the hub.
+        are by default the labels of the model's configuration, in its order. `revision` is a commit
+        on the hub.
 
     Raises
     ------
     InputError
         When transformers is not installed, or an option breaks its rule.
     FetchError
-        When the model cannot be had, or has no safetensors weights.
+        When the model cannot be loaded, or has no safetensors weights.
     FileFormatError
-        When the configuration of its preprocessing is missing or says what is not known here.
+        When the configuration of its preprocessing is missing or not supported.
     """
     name, options = parse_name(text)
     what = f"classifier 'hf:{name}'"
@@ -68,10 +72,12 @@ def open_hugging_face(text: str) -> NetworkClassifier:
     hint = "Check the name and the network; weights must be model.safetensors."
     network = load_weights(what, "transformers", load, hint)
     config = load_weights(what, "transformers", locate, "Save the image processor beside it.")
-    fed = read_processor(read_json(Path(config), "Save the model's image processor again."))
+    network_input = read_processor(
+        read_json(Path(config), "Save the model's image processor again.")
+    )
     labels = [str(label) for _, label in sorted(network.config.id2label.items())]
     attribute = _attribute(options, labels)
-    # Weights may be kept as bfloat16, which NumPy lacks.
+    # Weights may be stored as bfloat16, which NumPy lacks.
     network.float().requires_grad_(False).eval()
 
     def logits(pixels: torch.Tensor) -> torch.Tensor:
@@ -83,14 +89,14 @@ def open_hugging_face(text: str) -> NetworkClassifier:
     return NetworkClassifier(
         Path(name).name,
         TorchNetwork(logits),
-        fed,
+        network_input,
         (output,),
-        (network_digest(repr((attribute, fed)), network).encode(),),
+        (network_digest(repr((attribute, network_input)), network).encode(),),
     )
 
 
 def parse_name(text: str) -> tuple[str, dict[str, str]]:
-    """Return the folder or name, and the options after it.
+    """Return the folder or name in a text, and the options after it.
 
     Examples
     --------
@@ -111,12 +117,17 @@ def parse_name(text: str) -> tuple[str, dict[str, str]]:
 
 
 def read_processor(config: Mapping[str, Any]) -> NetworkInput:
-    """Return what an image processor's configuration asks for.
+    """Return the preprocessing that an image processor's configuration describes.
+
+    Parameters
+    ----------
+    config : mapping
+        The content of preprocessor_config.json.
 
     Raises
     ------
     FileFormatError
-        When a field is missing or says what is not known here.
+        When a field is missing or its value is not supported.
     """
     try:
         size = config["size"]
@@ -127,7 +138,7 @@ def read_processor(config: Mapping[str, Any]) -> NetworkInput:
         ):
             raise ValueError(f"size {size}")
         side, crop = edge, 0.0 if squeezed else 1.0
-        if not squeezed and edge < 384 and "crop_pct" in config:
+        if not squeezed and edge < _SMALL_CROP and "crop_pct" in config:
             crop = float(config["crop_pct"] or 224 / 256)
         elif config.get("do_center_crop"):
             cut = config["crop_size"]
@@ -149,14 +160,14 @@ def read_processor(config: Mapping[str, Any]) -> NetworkInput:
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise FileFormatError(
             "preprocessor_config.json",
-            "must tell size, resample (0, 2, 3 or 4), image_mean and image_std of a square input",
+            "must have size, resample (0, 2, 3 or 4), image_mean and image_std of a square input",
             f"{type(error).__name__}: {error}",
             "Export the model to ONNX and describe it in TOML (docs/classifiers.md).",
         ) from error
 
 
 def _attribute(options: Mapping[str, str], labels: list[str]) -> Attribute:
-    """Name the attribute and its levels; labels lose what names may not hold."""
+    """Return the attribute; characters that level names may not contain are replaced in labels."""
     levels = [re.sub(r"[=,;:|@\s]+", "_", label).strip("_") for label in labels]
     if "levels" in options:
         levels = [level.strip() for level in re.split(r"[,|]", options["levels"])]

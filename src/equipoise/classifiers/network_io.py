@@ -1,6 +1,7 @@
-"""What is done to an image before a network sees it, as a record that can be shown.
+"""Preprocessing of a network's input and interpretation of its outputs, as records.
 
-From a network's output to answers on an attribute.
+Reports show the preprocessing. An output becomes a prediction by columns, activation, and levels or
+thresholds.
 """
 
 from __future__ import annotations
@@ -19,29 +20,38 @@ from equipoise.core.errors import ModelOutputError
 from equipoise.runtimes.resize import resize
 
 CHANNELS = ("rgb", "bgr", "grey")
-LAYOUTS = ("nchw", "nhwc")
-TYPES = ("float32", "uint8")
+"""Orders of a network's input channels."""
 
-# ITU-R BT.601 weights of red, green and blue in luma.
+LAYOUTS = ("nchw", "nhwc")
+"""Orders of the axes: n images, c channels, height and width."""
+
+TYPES = ("float32", "uint8")
+"""Types of a network's input."""
+
+ACTIVATIONS = ("softmax", "sigmoid", "none")
+"""Functions that turn a network's output into probabilities."""
+
 _LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+"""Weights of red, green and blue in luma (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """How images become a network's input: cut, resize, order channels, scale.
+    """How images become a network's input: crop, resize, channel order, scale.
 
     Attributes
     ----------
     size : int
-        Pixels of a side.
+        Pixels per side.
     filter : str
         One of `equipoise.runtimes.resize.FILTERS`.
     crop : float
-        Share of the shorter side that the middle square has, in (0, 1]; 0 squeezes the whole image.
+        Side of the central square, as a share of the shorter side, in (0, 1]; 0 uses the whole
+        image and may change its aspect ratio.
     scale : float
-        By which values in [0, 255] are divided first.
+        Divisor of values in [0, 255].
     mean, std : tuple of float
-        One, or one a channel in the network's order: (value / scale - mean) / std.
+        One, or one per channel in the network's order: (value / scale - mean) / std.
     channels : str
         One of `CHANNELS`.
     layout : str
@@ -61,8 +71,8 @@ class NetworkInput:
     dtype: str = "float32"
 
     def __str__(self) -> str:
-        """Tell it in a sentence."""
-        part = f"the middle square, {self.crop:.4g} of the shorter side, " if self.crop else ""
+        """Describe it in a sentence."""
+        part = f"the central square, {self.crop:.4g} of the shorter side, " if self.crop else ""
         text = f"{part}{self.size}x{self.size} pixels by the {self.filter} filter, {self.channels}"
         if self.dtype == "uint8":
             return f"{text}, {self.layout}, bytes."
@@ -71,12 +81,13 @@ class NetworkInput:
 
 
 def prepare(images: NDArray[np.uint8], wanted: NetworkInput) -> NDArray[Any]:
-    """Return images as a network wants them.
+    """Return the input of a network for images.
 
     Parameters
     ----------
     images : numpy.ndarray, shape (n, 3, height, width), uint8
         RGB in [0, 255].
+    wanted : NetworkInput
 
     Returns
     -------
@@ -108,12 +119,9 @@ def prepare(images: NDArray[np.uint8], wanted: NetworkInput) -> NDArray[Any]:
     return pixels.contiguous().numpy()
 
 
-ACTIVATIONS = ("softmax", "sigmoid", "none")
-
-
 @dataclass(frozen=True)
 class OutputReading:
-    """How one attribute is read from an output of shape (n, columns).
+    """How an output of shape (n, columns) becomes the prediction of one attribute.
 
     Attributes
     ----------
@@ -121,14 +129,14 @@ class OutputReading:
     output : int or str
         Number or name of the output.
     columns : tuple of int
-        Those that count, in order; all where it is empty.
+        Columns that are used, in order; empty for all.
     activation : str
-        One of `ACTIVATIONS`; taken over the columns that count.
+        One of `ACTIVATIONS`; applied to the columns that are used.
     levels : tuple of int
-        The level of each column that counts, `UNKNOWN` for one that means abstention. Columns of
-        one level add up. One column for two levels is the probability of the last.
+        The level of each column that is used; `UNKNOWN` for a column that means abstention.
+        Columns of one level are summed. One column for two levels is the probability of the last.
     thresholds : tuple of float
-        That cut the one column into levels; empty where columns are levels.
+        Thresholds that divide a single column into levels; empty where columns are levels.
     """
 
     attribute: Attribute
@@ -140,21 +148,22 @@ class OutputReading:
 
     @property
     def single(self) -> bool:
-        """Whether one column tells the level."""
+        """Whether a single column determines the level."""
         return bool(self.thresholds) or len(self.levels) == 1
 
 
 def read_output(output: NDArray[Any], wanted: OutputReading) -> Prediction:
-    """Return the answers on one attribute.
+    """Return the prediction of one attribute.
 
     Parameters
     ----------
     output : numpy.ndarray, shape (n, columns)
+    wanted : OutputReading
 
     Raises
     ------
     ModelOutputError
-        When there are fewer columns than the description counts, or more where it names none.
+        When there are fewer columns than described, or more where the description names none.
 
     Examples
     --------
@@ -163,7 +172,7 @@ def read_output(output: NDArray[Any], wanted: OutputReading) -> Prediction:
     >>> read_output(np.array([[3.0, 0.0], [0.0, 1.0]]), smiling).levels.tolist()
     [0, 1]
     """
-    values = _activated(_counted(output, wanted), wanted.activation)
+    values = _activated(_used_columns(output, wanted), wanted.activation)
     if wanted.thresholds:
         return by_threshold(values[:, 0].astype(np.float32), wanted.thresholds)
     if wanted.single:
@@ -188,8 +197,8 @@ def read_output(output: NDArray[Any], wanted: OutputReading) -> Prediction:
     return Prediction(levels, found.probabilities, found.scores)
 
 
-def _counted(output: NDArray[Any], wanted: OutputReading) -> NDArray[np.float64]:
-    """Return the columns that count, shape (n, columns), float64."""
+def _used_columns(output: NDArray[Any], wanted: OutputReading) -> NDArray[np.float64]:
+    """Return the columns that are used, shape (n, columns), float64."""
     values = np.asarray(output, np.float64).reshape(len(output), -1)
     needed = 1 if wanted.single else len(wanted.levels)
     given = values.shape[1]
@@ -201,7 +210,7 @@ def _counted(output: NDArray[Any], wanted: OutputReading) -> NDArray[np.float64]
             f"output {wanted.output!r} for {wanted.attribute.name!r}",
             f"must have {rule}, one for each label",
             given,
-            "Correct levels, labels or columns; docs/classifiers.md tells how.",
+            "Correct levels, labels or columns, see docs/classifiers.md.",
         )
     return values
 

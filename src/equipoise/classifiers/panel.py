@@ -1,4 +1,4 @@
-"""Several classifiers as one: the attributes that a user asked for, in that order."""
+"""Several classifiers as one, for given attributes in a given order."""
 
 from __future__ import annotations
 
@@ -15,24 +15,33 @@ from equipoise.core.labels import Labels
 
 
 class ClassifierPanel:
-    """Reads the wanted attributes from images and checks every answer.
+    """Labels images with given attributes, and checks every prediction.
 
-    An image on which a classifier could not be asked is unknown, as one on which it abstains.
+    An image on which a classifier failed is unknown, like one on which it abstains.
 
     Parameters
     ----------
     classifiers : sequence of Classifier
-        Between them they answer on every wanted attribute.
+        Together they predict every given attribute.
     attributes : sequence of str
-        The wanted attributes, in order.
+        The attributes, in order.
     abstain_below : float
-        An answer whose highest probability is under this counts as unknown; in [0, 1].
+        In [0, 1]: a prediction whose highest probability is lower counts as unknown.
+
+    Attributes
+    ----------
+    grid : AttributeGrid
+        The attributes and their cells.
+    digest : str
+        SHA-256 of all that determines the labels.
+    caveats : tuple of str
+        Those of all classifiers.
 
     Raises
     ------
     InputError
-        When no classifier, or more than one, answers on an attribute, or `abstain_below` lies
-        outside [0, 1].
+        When no classifier, or more than one, predicts an attribute, or `abstain_below` lies outside
+        [0, 1].
     """
 
     def __init__(
@@ -53,7 +62,7 @@ class ClassifierPanel:
         }
         if len(places) < sum(len(c.attributes) for c in self.classifiers):
             raise InputError(
-                "classifiers", "must answer on different attributes", list(places), "Drop one."
+                "classifiers", "must predict different attributes", list(places), "Remove one."
             )
         for name in attributes:
             if name not in places:
@@ -82,7 +91,7 @@ class ClassifierPanel:
         InputError
             When the images have another shape or dtype.
         ModelOutputError
-            When a classifier answers with NaN, or with a wrong shape, level or range.
+            When a prediction holds NaN, or has a wrong shape, level or range.
         """
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise InputError(
@@ -91,56 +100,62 @@ class ClassifierPanel:
                 f"{images.dtype} of shape {images.shape}",
                 "Convert them to RGB bytes, channels first.",
             )
-        answers = [classifier.predict(images) for classifier in self.classifiers]
-        readings = [answers[c][i] for c, i in self._places]
-        levels = np.empty((len(images), len(readings)), np.int8)
-        for a, (reading, (c, _)) in enumerate(zip(readings, self._places, strict=True)):
+        every = [classifier.predict(images) for classifier in self.classifiers]
+        predictions = [every[c][i] for c, i in self._places]
+        levels = np.empty((len(images), len(predictions)), np.int8)
+        for a, (prediction, (c, _)) in enumerate(zip(predictions, self._places, strict=True)):
             name, attribute = self.classifiers[c].name, self.grid.attributes[a]
-            check_reading(name, attribute, reading, len(images))
-            unsure = reading.probabilities.max(axis=1) < self.abstain_below
-            unsure |= reading.levels == FAILED
-            levels[:, a] = np.where(unsure, np.int8(UNKNOWN), reading.levels)
+            check_prediction(name, attribute, prediction, len(images))
+            unsure = prediction.probabilities.max(axis=1) < self.abstain_below
+            unsure |= prediction.levels == FAILED
+            levels[:, a] = np.where(unsure, np.int8(UNKNOWN), prediction.levels)
         return Labels(
             self.grid,
             levels,
-            tuple(reading.probabilities for reading in readings),
-            np.stack([reading.scores for reading in readings], axis=1),
+            tuple(prediction.probabilities for prediction in predictions),
+            np.stack([prediction.scores for prediction in predictions], axis=1),
         )
 
 
-def check_reading(classifier: str, attribute: Attribute, reading: Prediction, count: int) -> None:
-    """Check a classifier's answers on one attribute.
+_ROUNDING = 1e-4
+"""How far probabilities may lie outside [0, 1]: float32 rounding stays well below it."""
+
+
+def check_prediction(
+    classifier: str, attribute: Attribute, prediction: Prediction, count: int
+) -> None:
+    """Check a classifier's prediction of one attribute.
 
     Parameters
     ----------
     classifier : str
         Its name, for errors.
     attribute : Attribute
-    reading : Prediction
+    prediction : Prediction
     count : int
-        Images that were asked about.
+        Number of images.
 
     Raises
     ------
     ModelOutputError
-        When the answers have NaN, or a wrong shape, level or range.
+        When it holds NaN, or has a wrong shape, level or range.
     """
-    what = f"answer of classifier {classifier!r} on {attribute.name!r}"
+    what = f"prediction of classifier {classifier!r} on {attribute.name!r}"
+    levels, probabilities, scores = prediction.levels, prediction.probabilities, prediction.scores
     expected = (count, len(attribute.levels))
-    shapes = (reading.probabilities.shape, reading.levels.shape, reading.scores.shape)
-    if shapes != (expected, (count,), (count,)) or reading.levels.dtype.kind not in "iu":
+    shapes = (probabilities.shape, levels.shape, scores.shape)
+    if shapes != (expected, (count,), (count,)) or levels.dtype.kind not in "iu":
         raise ModelOutputError(
             what,
             f"must have probabilities of shape {expected}, whole levels and scores of shape "
             f"{(count,)}",
-            f"{shapes}, levels of {reading.levels.dtype}",
-            "Give one row for each image and one column for each level.",
+            f"{shapes}, levels of {levels.dtype}",
+            "Return one row for each image and one column for each level.",
         )
-    bad = ~np.isfinite(reading.probabilities).all(axis=1) | np.isinf(reading.scores)
+    bad = ~np.isfinite(probabilities).all(axis=1) | np.isinf(scores)
     if attribute.ordered or len(attribute.levels) == 2:
-        bad |= np.isnan(reading.scores) & (reading.levels != UNKNOWN)
-    asked = reading.levels != FAILED
-    bad &= asked
+        bad |= np.isnan(scores) & (levels != UNKNOWN)
+    bad &= levels != FAILED
     if bad.any():
         raise ModelOutputError(
             what,
@@ -149,16 +164,16 @@ def check_reading(classifier: str, attribute: Attribute, reading: Prediction, co
             f"first at row {int(np.flatnonzero(bad)[0])} of the batch",
             "Check the model and its preprocessing; abstain with level -1 instead.",
         )
-    given = reading.probabilities[asked]
+    given = probabilities[levels != FAILED]
     low, high = given.min(initial=0), given.max(initial=0)
-    if low < -1e-4 or high > 1 + 1e-4:
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
         raise ModelOutputError(
             what, "must be in [0, 1]", f"{low:g} to {high:g}", "Apply softmax or sigmoid."
         )
-    if ((reading.levels < FAILED) | (reading.levels >= len(attribute.levels))).any():
+    if ((levels < FAILED) | (levels >= len(attribute.levels))).any():
         raise ModelOutputError(
             what,
             f"must have levels in {UNKNOWN}..{len(attribute.levels) - 1}",
-            f"{reading.levels.min()} to {reading.levels.max()}",
+            f"{levels.min()} to {levels.max()}",
             "Number the levels from 0; -1 is unknown.",
         )

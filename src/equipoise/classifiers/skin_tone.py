@@ -1,13 +1,13 @@
-"""Skin tone from the individual typology angle (ITA), computed from pixels without any network.
+"""Skin tone by the individual typology angle (ITA), computed from pixels without a network.
 
-ITA = atan2(L* - 50, b*) in degrees (Chardon, Cretois and Hourseau, Int. J. Cosmet. Sci. 13, 1991),
-here the median over the middle quarter of each side of the picture, in CIE L*a*b* for the sRGB
-primaries and the D65 white. The six levels are those of Del Bino and Bernerd, Br. J. Dermatol.
-169 (2013): very light > 55 > light > 41 > intermediate > 28 > tan > 10 > brown > -30 > dark. The
-three levels are dark < 10 <= medium < 41 <= light.
+ITA = atan2(L* - 50, b*) in degrees (Chardon, Cretois and Hourseau, Int. J. Cosmet. Sci. 13, 1991).
+Here it is the median over the central quarter of each side of the image, in CIE L*a*b* for the sRGB
+primaries and the D65 white. The six levels are those of Del Bino and Bernerd, Br. J. Dermatol. 169
+(2013): very light > 55 > light > 41 > intermediate > 28 > tan > 10 > brown > -30 > dark. The three
+levels are dark < 10 <= medium < 41 <= light.
 
-Lightness is confounded with lighting: a badly lit light face measures as dark. The angle says what
-the picture shows, not what the skin is.
+Lightness is confounded with lighting: a badly lit light face is measured as dark. The angle
+describes the image, not the skin.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from equipoise.classifiers.base import Prediction, by_threshold
 from equipoise.core.attributes import Attribute
 
 THREE = {"dark": -np.inf, "medium": 10.0, "light": 41.0}
+"""Three levels with the lowest angle of each, in degrees."""
+
 SIX = {
     "dark": -np.inf,
     "brown": -30.0,
@@ -30,7 +32,7 @@ SIX = {
     "light": 41.0,
     "very_light": 55.0,
 }
-"""Levels with the least angle of each, in degrees."""
+"""Six levels with the lowest angle of each, in degrees."""
 
 # IEC 61966-2-1 (sRGB): linear RGB to CIE XYZ, and the D65 white.
 _XYZ = np.array(
@@ -51,12 +53,12 @@ _EPSILON, _KAPPA = 216 / 24389, 24389 / 27
 
 
 def typology_angle(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the median ITA of the picture's middle.
+    """Return the median ITA of each image's central part.
 
     Parameters
     ----------
     images : numpy.ndarray, shape (n, 3, height, width), uint8
-        sRGB in [0, 255], the face centred.
+        sRGB in [0, 255], with a centred face.
 
     Returns
     -------
@@ -82,12 +84,12 @@ def typology_angle(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 class SkinTone:
-    """Skin tone of faces by ITA, in three levels ("skin_tone") or six ("skin_tone_six").
+    """Predicts skin tone of faces by ITA, in three levels ("skin_tone") or six ("skin_tone_six").
 
     Parameters
     ----------
     attributes : sequence of str
-        Which of the two to answer on; both come from one computation.
+        Which of the two to predict; both use one computation.
     """
 
     name = "typology-angle"
@@ -108,6 +110,6 @@ class SkinTone:
         )
 
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
-        """Return the answers; the score is the angle in degrees."""
+        """Return the predictions; the score is the angle in degrees."""
         angles = typology_angle(images)
         return tuple(by_threshold(angles, list(table.values())[1:]) for table in self._tables)

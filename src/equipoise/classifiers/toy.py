@@ -1,4 +1,4 @@
-"""A classifier that reads the toy generator's faces exactly, or with a chosen error."""
+"""A classifier of the toy generator's faces that is exact, or errs with given probabilities."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from equipoise.generators.toy import PATCH, ToyGenerator
 
 
 class ToyClassifier:
-    """Reads the grey patches at the bottom of the toy's faces.
+    """Predicts the attributes of the toy's faces from the grey patches at their bottom edge.
 
     Parameters
     ----------
     generator : ToyGenerator
-        Tells attributes and thresholds.
+        Defines attributes and thresholds.
     attributes : sequence of str, optional
-        Which to answer on; all by default.
+        Which to predict; all by default.
     confusion : mapping of str to array_like, shape (L, L), optional
-        Per attribute: rows true levels, columns answered levels, rows summing to 1. Exact for
-        an attribute that is not named.
+        For each attribute P(predicted level | true level): rows are true levels and sum to 1.
+        Predictions of other attributes are exact.
     abstain : float
         Probability of "unknown", in [0, 1].
     seed : int
-        Of the errors. An error depends on the image and the seed alone, so the same image
-        always gets the same answer.
+        Of the errors, in [0, 2**63). An error depends on the image and the seed alone, so the same
+        image always has the same prediction.
+
+    Raises
+    ------
+    InputError
+        When a probability breaks its rule, or an attribute is unknown.
     """
 
     name = "toy"
@@ -64,12 +69,12 @@ class ToyClassifier:
         self.caveats = () if not tables and not abstain else ("This classifier errs on purpose.",)
 
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
-        """Return the answers; the score is the pictured value divided by 255."""
+        """Return the predictions; the score is the value of the patch divided by 255."""
         height, width = PATCH
-        # The patch's middle, so that a mildly re-encoded picture still reads right.
+        # The centre of the patch, where a re-encoded image has changed least.
         row = -height // 2
-        chance = self._chance(images)
-        readings = []
+        uniforms = self._uniforms(images)
+        predictions = []
         for i, (attribute, cuts) in enumerate(zip(self.attributes, self._thresholds, strict=True)):
             column = self._columns[i] * width + width // 2
             values = images[:, :, row, column].mean(axis=1)
@@ -79,17 +84,17 @@ class ToyClassifier:
             if attribute.name in self._confusion:
                 rows = self._confusion[attribute.name][levels]
                 probabilities = rows.astype(np.float32)
-                answered = (chance[:, 2 * i, None] > rows.cumsum(axis=1)[:, :-1]).sum(axis=1)
+                drawn = (uniforms[:, 2 * i, None] > rows.cumsum(axis=1)[:, :-1]).sum(axis=1)
                 edges = np.concatenate([[0], cuts, [255]]) / 255
-                low, high = edges[answered], edges[answered + 1]
-                wrong = answered != levels
-                scores = np.where(wrong, low + chance[:, 2 * i + 1] * (high - low), scores)
-                levels = answered.astype(np.int8)
-            levels = np.where(chance[:, -1] < self._abstain, np.int8(UNKNOWN), levels)
-            readings.append(Prediction(levels, probabilities, scores.astype(np.float32)))
-        return tuple(readings)
+                low, high = edges[drawn], edges[drawn + 1]
+                wrong = drawn != levels
+                scores = np.where(wrong, low + uniforms[:, 2 * i + 1] * (high - low), scores)
+                levels = drawn.astype(np.int8)
+            levels = np.where(uniforms[:, -1] < self._abstain, np.int8(UNKNOWN), levels)
+            predictions.append(Prediction(levels, probabilities, scores.astype(np.float32)))
+        return tuple(predictions)
 
-    def _chance(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def _uniforms(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return uniform numbers in [0, 1) that depend on (image, seed) alone."""
         count = 2 * len(self.attributes) + 1
         if not self._confusion and not self._abstain:
@@ -113,6 +118,6 @@ def _check_confusion(name: str, table: ArrayLike, levels: int) -> NDArray[np.flo
             f"confusion of attribute {name!r}",
             f"must be {levels} x {levels}, at least 0, with rows that sum to 1",
             matrix.tolist(),
-            "Correct it: rows are true levels, columns answered levels.",
+            "Correct it: rows are true levels, columns predicted levels.",
         )
     return matrix

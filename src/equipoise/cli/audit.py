@@ -143,7 +143,7 @@ def classifier(
             reference=other,
             second=judge,
             errors=errors,
-            ladders=ladders,
+            counterfactuals=ladders,
             workers=workers,
             progress=progress,
         )
@@ -176,12 +176,12 @@ def audit_material(
     progress: Progress,
 ) -> AuditImages:
     """Draw images with an opened sampler, or read those of a folder where there is none."""
-    from equipoise.audit.images import draw_material, read_material
+    from equipoise.audit.images import draw_audit_images, read_audit_images
 
     if drawn is None:
-        return read_material(folder)
+        return read_audit_images(folder)
     place = out / "material"
-    return draw_material(
+    return draw_audit_images(
         *drawn, n, seed, place, execution=Execution(workers=workers, progress=progress)
     )
 

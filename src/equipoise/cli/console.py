@@ -24,7 +24,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from equipoise.core.errors import InputError
-from equipoise.core.numbers import fixed, interval, percent
+from equipoise.core.numbers import decimals, interval, percent
 
 if TYPE_CHECKING:
     from equipoise.core.progress import Progress
@@ -186,7 +186,7 @@ def print_directions(console: Console, quality: DirectionsInfo) -> None:
             plane.attribute,
             ", ".join(plane.positive),
             percent(plane.accuracy),
-            fixed(plane.auc, 3),
+            decimals(plane.auc, 3),
             percent(plane.fraction, 0),
             str(plane.fitted),
             str(plane.held_out),

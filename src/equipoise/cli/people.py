@@ -11,7 +11,7 @@ from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table
 from equipoise.cli.options import Attributes, Classifiers, JsonFile
 from equipoise.cli.sampling import panel_of
-from equipoise.core.numbers import fixed, interval, percent
+from equipoise.core.numbers import decimals, interval, percent
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
 
@@ -118,8 +118,8 @@ def label_import(
                 a.attribute,
                 str(a.raters),
                 str(a.rated_twice),
-                fixed(a.kappa, 3),
-                fixed(a.alpha, 3),
+                decimals(a.kappa, 3),
+                decimals(a.alpha, 3),
                 str(a.ties),
                 str(a.unrated),
             )

@@ -1,1 +1,1 @@
-"""Methods of balancing side by side, from as many labels, against balanced references."""
+"""Comparison of balancing methods with equal numbers of labels, against balanced references."""

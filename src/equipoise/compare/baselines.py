@@ -1,4 +1,4 @@
-"""Every method behind one interface: a case in, codes and what they cost out."""
+"""All methods of a comparison behind one interface: from a case to codes and their cost."""
 
 from __future__ import annotations
 
@@ -24,20 +24,28 @@ from equipoise.samplers.mixture import MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.tilt import TiltSource
 
+_RIDGE = 0.1
+"""Variance added to the Gaussian of a cell, which may have few labels; chosen by hand."""
+
+_PAPER_RIDGE = 1e-4
+"""Variance added to the paper's mixture, against singular covariances; chosen by hand."""
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a method delivers.
+    """The codes that a method delivers, and their cost.
 
     Attributes
     ----------
     codes : numpy.ndarray, shape (n, dim), float32
-    requested : numpy.ndarray, shape (n,), int64, or None where nothing is requested
+    requested : numpy.ndarray, shape (n,), int64, or None
+        Requested cells; None where the method requests none.
     calls : float
         Generator calls per delivered image.
     fit, draw : float
-        Seconds to fit, and per 1,000 draws: of codes, or of images where each is verified.
+        Seconds to fit, and seconds per 1,000 draws: of codes, or of images if each is verified.
     note : str
+        Remark for the results; empty for none.
     """
 
     codes: NDArray[np.float32]
@@ -50,14 +58,14 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One set of attributes at one number of labels and one seed, with a uniform target.
+    """One set of attributes, one number of labels and one seed, with a uniform target.
 
     Attributes
     ----------
-    ground : FitContext
-        Its labels are all of the prior.
+    context : FitContext
+        Generator, panel, settings and target; its labels are those of codes of the prior.
     pool : Pool
-        Gives the references.
+        Source of the references.
     n : int
         Draws of each method.
     """
@@ -68,7 +76,7 @@ class Case:
 
     @property
     def generator(self) -> Generator:
-        """The generator under test."""
+        """The generator."""
         return self.context.generator
 
     @property
@@ -78,17 +86,17 @@ class Case:
 
     @property
     def labels(self) -> Labels:
-        """The labels that methods may learn from."""
+        """The labels that methods are fitted to."""
         return self.context.labels
 
     @property
     def seed(self) -> int:
-        """Names all draws."""
+        """Seed of all draws."""
         return self.context.settings.seed
 
     @property
     def target(self) -> Target:
-        """Uniform."""
+        """The uniform target."""
         return self.context.target
 
     @cached_property
@@ -98,15 +106,15 @@ class Case:
 
     @cached_property
     def tilt(self) -> tuple[Sampler, float]:
-        """The tilted sampler and the seconds that it took; a part of its labels is directed."""
+        """The tilted sampler, with a part of its labels directed, and the seconds of its fit."""
         began = time.perf_counter()
         of_prior = self.labels.take(slice(0, self.context.settings.prior_n))
-        made = tilt_sampler(replace(self.context, labels=of_prior))
-        return made.sampler, time.perf_counter() - began
+        fitted = tilt_sampler(replace(self.context, labels=of_prior))
+        return fitted.sampler, time.perf_counter() - began
 
     @cached_property
     def verified_codes(self) -> tuple[list[NDArray[np.float32]], float, float]:
-        """Codes of each cell that came out as requested, calls per image, seconds of drawing."""
+        """Verified codes of each cell, calls per image, and seconds of drawing."""
         sampler = self.tilt[0]
         began = time.perf_counter()
         counts = exact_counts(self.target, self.n)
@@ -132,7 +140,7 @@ class Case:
     def mixtures(
         self, codes: list[NDArray[np.float32]], components: int | str, regularisation: float
     ) -> Sampler:
-        """Fit a mixture to the codes of each cell."""
+        """Fit a mixture to the codes of each cell, and return a sampler of them."""
         fitted = [
             fit_mixture(own, components, regularisation=regularisation, seed=self.seed)
             for own in codes
@@ -142,7 +150,7 @@ class Case:
 
 
 def prior(case: Case) -> Outcome:
-    """Draw from the generator as it is."""
+    """Draw from the prior."""
     began = time.perf_counter()
     codes = case.generator.prior.codes(child_seed(case.seed, Stream.COMPARED_PRIOR), 0, case.n)
     seconds = (time.perf_counter() - began) * 1000 / case.n
@@ -150,14 +158,14 @@ def prior(case: Case) -> Outcome:
 
 
 def rejection(case: Case) -> Outcome:
-    """Wait in the prior's draws until every cell is full: the last balanced reference."""
+    """Draw from the prior until every cell is full; these are the codes of the last reference."""
     last = case.pool.references(case.grid) - 1
     codes = case.pool.codes(case.pool.balanced(case.grid, last))
     return Outcome(codes, None, case.pool.calls(case.grid), 0.0, np.nan)
 
 
 def importance_resampling(case: Case) -> Outcome:
-    """Draw labelled codes again with the weights of the target over the cells' shares."""
+    """Resample labelled codes with weights: the target's shares over the observed ones."""
     known = np.flatnonzero(case.labels.cells >= 0)
     cells = case.labels.cells[known]
     weights = case.target.shares[cells] / np.bincount(cells, minlength=case.grid.size)[cells]
@@ -177,44 +185,44 @@ def paper(distance: float, components: int) -> Callable[[Case], Outcome]:
     def run(case: Case) -> Outcome:
         settings = replace(case.context.settings, distance=distance, components=components)
         began = time.perf_counter()
-        made = shift_sampler(replace(case.context, settings=settings))
-        return case.draw(made.sampler, time.perf_counter() - began)
+        fitted = shift_sampler(replace(case.context, settings=settings))
+        return case.draw(fitted.sampler, time.perf_counter() - began)
 
     return run
 
 
 def gaussian_per_cell(case: Case) -> Outcome:
-    """Fit one Gaussian to the labelled codes of each cell, a tenth of variance added."""
+    """Fit one Gaussian to the labelled codes of each cell; its variances are raised by 0.1."""
     began = time.perf_counter()
     own = [case.codes[case.labels.cells == k] for k in range(case.grid.size)]
-    return case.draw(case.mixtures(own, 1, 0.1), time.perf_counter() - began)
+    return case.draw(case.mixtures(own, 1, _RIDGE), time.perf_counter() - began)
 
 
 def mixture_on_verified(case: Case) -> Outcome:
-    """Fit the paper's mixture to verified tilted codes."""
+    """Fit the paper's mixture to verified codes of the tilt."""
     codes, _, seconds = case.verified_codes
     began = time.perf_counter()
-    sampler = case.mixtures(codes, "bic", 1e-4)
+    sampler = case.mixtures(codes, "bic", _PAPER_RIDGE)
     return case.draw(sampler, case.tilt[1] + seconds + time.perf_counter() - began)
 
 
 def tilt_of_prior(case: Case) -> Outcome:
-    """Tilt by what as many labels of the prior alone teach."""
+    """Tilt with all labels of the prior and none directed."""
     settings = replace(case.context.settings, directed=0.0)
     began = time.perf_counter()
-    made = tilt_sampler(replace(case.context, settings=settings))
-    return case.draw(made.sampler, time.perf_counter() - began)
+    fitted = tilt_sampler(replace(case.context, settings=settings))
+    return case.draw(fitted.sampler, time.perf_counter() - began)
 
 
 def tilt_one_shot(case: Case) -> Outcome:
-    """Tilt, calibrate, draw once."""
+    """Tilt, calibrate, and deliver every draw."""
     sampler, fit = case.tilt
     assert isinstance(sampler.source, TiltSource)
     return case.draw(sampler, fit, f"beta {sampler.source.tilt.beta:g}")
 
 
 def tilt_verified(case: Case) -> Outcome:
-    """Tilt, classify each image, keep those of the requested cell."""
+    """Tilt, classify each image, and deliver those of the requested cell."""
     codes, calls, seconds = case.verified_codes
     requested = np.repeat(np.arange(case.grid.size), [len(own) for own in codes])
     per_thousand = seconds * 1000 / case.n
@@ -222,7 +230,10 @@ def tilt_verified(case: Case) -> Outcome:
 
 
 PAPER = "paper, shift"
-"""How the names of the paper's rows begin."""
+"""Prefix of the names of the paper's method."""
+
+_PAPER_SETTINGS = ((0.75, 1), (1.5, 1), (3.0, 1), (1.5, 4))
+"""Shift distances and numbers of components of the paper's method; chosen by hand."""
 
 BASELINES: dict[str, Callable[[Case], Outcome]] = {
     "prior": prior,
@@ -232,7 +243,7 @@ BASELINES: dict[str, Callable[[Case], Outcome]] = {
         f"{PAPER} {distance:g}, {components} component{'s' * (components > 1)}": paper(
             distance, components
         )
-        for distance, components in ((0.75, 1), (1.5, 1), (3.0, 1), (1.5, 4))
+        for distance, components in _PAPER_SETTINGS
     },
     "Gaussian per labelled cell": gaussian_per_cell,
     "mixture on verified codes": mixture_on_verified,

@@ -1,8 +1,9 @@
-"""Results of comparisons as tables and plots."""
+"""Results of comparisons as a Markdown page with tables and plots."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,36 +12,41 @@ from matplotlib.figure import Figure
 from equipoise.compare.baselines import BASELINES, PAPER
 from equipoise.compare.scores import Result, Score
 from equipoise.core.files import write_text
-from equipoise.core.numbers import fixed
-from equipoise.report.plots import COLOURS, to_svg
+from equipoise.core.numbers import decimals
+from equipoise.report.plots import COLOURS, INK, to_svg
 
 EXPLANATION = """\
-Means over the seeds. KL is to the uniform target, in nats; its floor is what exact sampling shows
-on average. Frechet is a ratio to the distance between two balanced references made by rejection, so
-a perfect method comes near 1; in pixels it sees a fixed projection of 12x12 pixels to 48
-dimensions, in age the last features of a network that guesses ages. Of each method as many images
-are compared as a reference has. Coverage (nearest neighbours, mean over cells) is better when
-higher. Calls are generator calls per image that came out as requested where cells are requested,
-else per delivered image. Importance resampling repeats labelled codes: it has no more images than
-its effective sample size. Each method learns from as many labels; of the tilt's, {directed:.0%} are
-directed, the others of the prior. To fit a tilt takes directed labelling, fitting and calibrating;
-where labels were there from a stopped run, it took less time.
+Values are means over the seeds. KL is the divergence from the uniform target, in nats; its floor is
+the mean for exact sampling. Frechet is the ratio to the distance between two balanced references
+obtained by rejection, so a perfect method has about 1. Its features in "pixels" are a fixed
+projection of 12x12 pixels to 48 dimensions, and in "age" the last features of a network that
+estimates age. Every method is compared with as many images as a reference has. Coverage (nearest
+neighbours, mean over cells) is better when higher. Calls are generator calls per image whose
+achieved cell is the requested one, or per delivered image where no cell is requested. Importance
+resampling repeats labelled codes, so it has no more distinct images than its effective sample size.
+All methods use the same number of labels; of the tilt's labels, {directed:.0%} are directed and the
+others are of the prior. The time to fit a tilt includes directed labelling, fitting and
+calibration; it is shorter where an interrupted run had stored labels.
 """
 
 _SUMMARISED = """\
-All cases first: the tilt one-shot beside the paper at the distance that meets the target best, and
-the cost of images that come out as requested.
+Summary of all cases: the one-shot tilt, the paper's method at the distance that meets the target
+best, and the cost per image whose achieved cell is the requested one.
 """
 
 
+_decimals = partial(decimals, missing="-")
+"""Format of numbers in the tables; "-" stands for a cell that is never achieved."""
+
+
 def columns(seeds: Sequence[Mapping[str, Result]]) -> tuple[str, ...]:
-    """Return the headings of a table."""
+    """Return the headings of a case's table."""
     distances = [f"Frechet, {name}" for name in _features(seeds)]
     return ("method", "KL (floor)", *distances, "coverage", "calls", "fit, s", "draw, s / 1,000")
 
 
 def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
-    """Return a row of text a method, the values under `columns`, as means over seeds."""
+    """Return one row of text per method, with means over seeds under the headings of `columns`."""
     names = _features(seeds)
     lines: list[tuple[str, ...]] = []
     for method in BASELINES:
@@ -52,12 +58,12 @@ def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
         lines.append(
             (
                 method,
-                f"{_mean(found, 'kl'):.4f} ({_mean(found, 'kl_floor'):.4f})",
-                *(f"{ratio:.1f}" for ratio in ratios),
-                f"{np.mean(covered):.2f}" if covered else "-",
-                _shown(_mean(found, "calls_verified")),
-                _shown(_mean(found, "fit_seconds"), 0),
-                _shown(_mean(found, "draw_seconds")),
+                f"{_decimals(_mean(found, 'kl'), 4)} ({_decimals(_mean(found, 'kl_floor'), 4)})",
+                *(_decimals(ratio, 1) for ratio in ratios),
+                _decimals(float(np.mean(covered)) if covered else None),
+                _decimals(_mean(found, "calls_verified")),
+                _decimals(_mean(found, "fit_seconds"), 0),
+                _decimals(_mean(found, "draw_seconds")),
             )
         )
     return lines
@@ -71,9 +77,9 @@ SUMMARY = (
 
 
 def summary(cases: Mapping[str, Sequence[Mapping[str, Result]]]) -> list[tuple[str, ...]]:
-    """Return a row of text a case, the values under `SUMMARY`, as means over seeds.
+    """Return one row of text per case, with means over seeds under the headings of `SUMMARY`.
 
-    The paper's best is that of its rows with the least KL. Distances are ratios in the first
+    Of the paper's rows the one with the least KL is used. Distances are ratios in the first
     features.
     """
     lines = []
@@ -87,17 +93,17 @@ def summary(cases: Mapping[str, Sequence[Mapping[str, Result]]]) -> list[tuple[s
         lines.append(
             (
                 f"[{title}](#{_anchor(_heading(title, seeds))})",
-                f"{_shown(_mean(tilt, 'kl'), 4)} ({_shown(_mean(tilt, 'kl_floor'), 4)})",
-                _shown(_mean(best, "kl"), 4),
-                *(_shown(_mean_ratio(found, first), 1) for found in (tilt, best)),
-                *(_shown(_mean(found, "calls_verified")) for found in (verified, rejection)),
+                f"{_decimals(_mean(tilt, 'kl'), 4)} ({_decimals(_mean(tilt, 'kl_floor'), 4)})",
+                _decimals(_mean(best, "kl"), 4),
+                *(_decimals(_mean_ratio(found, first), 1) for found in (tilt, best)),
+                *(_decimals(_mean(found, "calls_verified")) for found in (verified, rejection)),
             )
         )
     return lines
 
 
 def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
-    """Draw KL and the ratio of Frechet distances of each method, a dot a seed, as SVG.
+    """Plot KL and the ratio of Frechet distances of each method, one dot per seed, as SVG.
 
     Distances are those in the first features.
     """
@@ -108,11 +114,12 @@ def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
     for place, method in enumerate(names):
         colour = COLOURS[1] if method.startswith("tilt") else COLOURS[0]
         for r in _scores(seeds, method):
+            # The logarithmic axis has no 0.
             left.plot(max(r.kl, 1e-5), place, "o", color=colour, alpha=0.8)
             right.plot(_ratio(r, first), place, "o", color=colour, alpha=0.8)
     floors = [r.kl_floor for method in names for r in _scores(seeds, method)]
-    left.axvline(float(np.median(floors)), color="#202124", linestyle="dashed", linewidth=1)
-    right.axvline(1, color="#202124", linestyle="dashed", linewidth=1)
+    left.axvline(float(np.median(floors)), color=INK, linestyle="dashed", linewidth=1)
+    right.axvline(1, color=INK, linestyle="dashed", linewidth=1)
     left.set_yticks(range(len(names)), names)
     left.invert_yaxis()
     for axes, label in (
@@ -132,18 +139,18 @@ def write_page(
     cases: Mapping[str, Sequence[Mapping[str, Result]]],
     directed: float,
 ) -> None:
-    """Write a Markdown page with a table and a plot a case; plots lie beside it as SVG files.
+    """Write a Markdown page with a table and a plot per case; plots are SVG files beside it.
 
     Parameters
     ----------
     path : Path
         Of the page.
     command : str
-        What made the results.
+        The command that made the results.
     cases : mapping of str to sequence of mapping
         For each case the results of its seeds, by method.
     directed : float
-        Share of the tilt's labels that was directed, in [0, 1).
+        Share of the tilt's labels that were directed, in [0, 1).
     """
     explained = EXPLANATION.format(directed=directed)
     lines = ["# Methods side by side", "", f"`{command}`", "", explained]
@@ -158,9 +165,9 @@ def write_page(
 
 
 def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    """Write a table as Markdown."""
-    told = [f"| {' | '.join(line)} |" for line in lines]
-    return [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|", *told]
+    """Return the lines of a Markdown table."""
+    body = [f"| {' | '.join(line)} |" for line in lines]
+    return [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|", *body]
 
 
 def _heading(title: str, seeds: Sequence[Mapping[str, Result]]) -> str:
@@ -168,13 +175,13 @@ def _heading(title: str, seeds: Sequence[Mapping[str, Result]]) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """Return what Markdown calls a heading in links: lower case, no punctuation, hyphens."""
-    kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
-    return kept.replace(" ", "-")
+    """Return the anchor of a heading in Markdown: lower case, hyphens, no punctuation."""
+    plain = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
+    return plain.replace(" ", "-")
 
 
 def _features(seeds: Sequence[Mapping[str, Result]]) -> list[str]:
-    """Return the names of the features in which distances were taken."""
+    """Return the names of the features whose distances the results hold."""
     return list(next(r.frechet for s in seeds for r in s.values() if isinstance(r, Score)))
 
 
@@ -192,10 +199,6 @@ def _scores(seeds: Sequence[Mapping[str, Result]], method: str) -> list[Score]:
 
 
 def _mean(found: Sequence[Score], name: str) -> float:
-    """Return a mean; NaN where a value is missing or infinite, as for a cell that never shows."""
+    """Return a mean; NaN where a value is missing or infinite."""
     values = [getattr(result, name) for result in found]
     return float(np.mean(values)) if values and np.isfinite(values).all() else np.nan
-
-
-def _shown(value: float, digits: int = 2) -> str:
-    return fixed(value, digits, missing="-")

@@ -1,4 +1,4 @@
-"""Balanced references by rejection, and what is measured of images."""
+"""Balanced references: images of labelled codes of the prior, selected by rejection."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ from equipoise.measure.features.base import JoinedFeatures
 from equipoise.measure.references import Pictures, see_codes
 
 MOST = 4
-"""Disjoint references, at most; the distance between two is a noisy number, their mean less so."""
+"""Largest number of disjoint references: the mean distance between them is less noisy than one."""
 
 
 def check_size(n: int, grid: AttributeGrid) -> None:
-    """Refuse a reference of fewer images than cells."""
+    """Check that a reference has at least one image per cell.
+
+    Raises
+    ------
+    InsufficientLabelsError
+        When n is smaller than the number of cells.
+    """
     if n < grid.size:
         raise InsufficientLabelsError(
             "measure_n",
@@ -34,7 +40,7 @@ def check_size(n: int, grid: AttributeGrid) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Many labelled codes of the prior, from which balanced references are taken by rejection.
+    """A large set of labelled codes of the prior, from which balanced references are selected.
 
     Attributes
     ----------
@@ -43,9 +49,9 @@ class Pool:
         Of codes 0, 1, ... of the seed.
     seed : int
     n : int
-        Images wanted in a reference.
+        Requested images per reference.
     features : JoinedFeatures
-        In which distances are taken; coverage in the first.
+        Features for distances; coverage uses the first.
     """
 
     generator: Generator
@@ -56,23 +62,23 @@ class Pool:
     _seen: dict[str, tuple[Pictures, ...]] = field(default_factory=dict, repr=False)
 
     def references(self, grid: AttributeGrid) -> int:
-        """Return how many disjoint references there are, at least 2 and at most `MOST`.
+        """Return the number of disjoint references, at least 2 and at most `MOST`.
 
         Raises
         ------
         InsufficientLabelsError
-            When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
+            When a cell has fewer than two codes in the pool, or `n` is less than one per cell.
         """
         own = self._own(grid)
         return min(MOST, min(map(len, own)) // self._each(grid, own))
 
     def balanced(self, grid: AttributeGrid, number: int) -> NDArray[np.int64]:
-        """Return the indices of reference `number`, equally many of each cell.
+        """Return the indices of the codes of reference `number`, equally many of each cell.
 
         Raises
         ------
         InsufficientLabelsError
-            When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
+            When a cell has fewer than two codes in the pool, or `n` is less than one per cell.
         """
         own = self._own(grid)
         each = self._each(grid, own)
@@ -90,12 +96,12 @@ class Pool:
         )
 
     def pictures(self, panel: ClassifierPanel, workers: int | None = None) -> tuple[Pictures, ...]:
-        """Return all references of a panel's cells as seen; made once a panel.
+        """Return all references for a panel's cells; computed once per panel.
 
         Raises
         ------
         InsufficientLabelsError
-            When a cell has fewer than two codes in the pool, or `n` is less than one a cell.
+            When a cell has fewer than two codes in the pool, or `n` is less than one per cell.
         """
         if panel.digest not in self._seen:
             grid = panel.grid
@@ -106,16 +112,16 @@ class Pool:
         return self._seen[panel.digest]
 
     def calls(self, grid: AttributeGrid) -> float:
-        """Return generator calls per image of a reference."""
+        """Return the generator calls per image of a reference, by rejection."""
         return len(self.labels) / min(map(len, self._own(grid))) / grid.size
 
     def codes(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Make codes of the pool again, in rising order."""
+        """Return codes of the pool by index, in increasing order, shape (n, dim), float32."""
         rows = [self.generator.prior.codes(self.seed, int(i), int(i) + 1) for i in np.sort(index)]
         return np.concatenate(rows)
 
     def _each(self, grid: AttributeGrid, own: list[NDArray[np.int64]]) -> int:
-        """Return a reference's images of one cell; two references fit into the pool."""
+        """Return the images per cell of a reference, such that the pool has two references."""
         check_size(self.n, grid)
         rarest = int(np.argmin([len(rows) for rows in own]))
         if len(own[rarest]) < 2:

@@ -1,4 +1,4 @@
-"""The comparison of one case: each method without a result is measured, and its score kept."""
+"""The comparison of all methods on one case; results are stored, and stored ones are reused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from equipoise.pipeline import open_models
 from equipoise.runs.folder import RunFolder
 
 FEATURES = ("pixels", "age")
-"""Distances are taken in colours, which share no blind spot with a network, and in a network."""
+"""Default features for distances: colours, without the blind spots of a network, and a network."""
 
 _IDENTITY = "case.txt"
 
@@ -47,11 +47,16 @@ def run_case(
     ----------
     case : Case
     folder : Path
-        Keeps a result a method; those that it holds are not measured again.
+        Stores one result per method; methods with a stored result are not measured again.
     progress : Progress
-        Told of methods done, as stage "compare".
+        Reports completed methods, as stage "compare".
     on_result : callable
-        Given each new result.
+        Called with each new method and its result.
+
+    Raises
+    ------
+    InputError
+        When the folder holds results of another case.
     """
     _check_identity(case, folder)
     results = read_results(folder)
@@ -85,27 +90,26 @@ def compare(
     Parameters
     ----------
     settings : Settings
-        `n` labels for every method to learn from, `measure_n` draws of each.
+        `n` is the number of labels of every method, `measure_n` the number of its draws.
     folder : Path
-        Keeps labels and results; a stopped comparison goes on there.
+        Stores labels and results; an interrupted comparison is resumed from it.
     pool : int
-        Codes of the prior to label for the references; a cell of share s gives s * pool / 2
-        images to each of the two.
+        Number of codes of the prior that are labelled for the references. A cell of share s has
+        s * pool / 2 images in each of two references.
     features : sequence of str
-        Names of features in which distances are taken, see `open_features`;
-        coverage in the first.
+        Names of features for distances, see `open_features`; coverage uses the first.
     progress : Progress
     on_result : callable
-        Given each new result.
+        Called with each new method and its result.
 
     Raises
     ------
     InputError
         When the pool breaks its rule, or the settings have a target that is not uniform.
     InsufficientLabelsError
-        When a cell has fewer than two codes in the pool, or `measure_n` is less than one a cell.
+        When a cell has fewer than two codes in the pool, or `measure_n` is less than one per cell.
     """
-    # The tilt's part of the labels is directed, whatever method the settings name.
+    # A part of the tilt's labels is directed, for any method that the settings name.
     settings = replace(settings, method="tilt", beside=())
     check_count("pool", pool, "Pass --pool 100000.", least=2)
     if settings.target != "uniform":
@@ -128,13 +132,20 @@ def compare(
     seed = child_seed(settings.seed, Stream.COMPARED_POOL)
     joined = open_joined(features, generator, settings.device)
     reference = Pool(generator, labels(pool, seed, "pool"), seed, settings.measure_n, joined)
-    learnt = labels(settings.n, settings.seed, "labels")
-    case = make_case(reference, panel, learnt, settings, folder)
+    own = labels(settings.n, settings.seed, "labels")
+    case = make_case(reference, panel, own, settings, folder)
     return run_case(case, folder / "results", progress, on_result)
 
 
 def open_joined(names: Sequence[str], generator: Generator, device: str = "cpu") -> JoinedFeatures:
-    """Return features of a generator's images by name, to be read in one pass.
+    """Open features of a generator's images by name, to be computed in one pass.
+
+    Parameters
+    ----------
+    names : sequence of str
+        "pixels", or a name as for `open_features`.
+    generator : Generator
+    device : str
 
     Raises
     ------
@@ -142,7 +153,7 @@ def open_joined(names: Sequence[str], generator: Generator, device: str = "cpu")
         When none is named, or one is unknown.
     """
     if not names or len(set(names)) < len(names):
-        raise InputError("features", "must be at least one, each once", names, "Pass pixels.")
+        raise InputError("features", "must be one or more, each once", names, "Pass pixels.")
     channels = generator.image_shape[0]
     return JoinedFeatures(
         [
@@ -155,7 +166,7 @@ def open_joined(names: Sequence[str], generator: Generator, device: str = "cpu")
 def make_case(
     pool: Pool, panel: ClassifierPanel, labels: Labels, settings: Settings, folder: Path
 ) -> Case:
-    """Return a case of labels of the prior and a uniform target; labels of draws go to `folder`."""
+    """Return a case with labels of the prior and a uniform target; its draws go to `folder`."""
     context = FitContext(
         Models(pool.generator, panel),
         labels,
@@ -167,7 +178,7 @@ def make_case(
 
 
 def read_results(folder: Path) -> dict[str, Result]:
-    """Return the results that a folder holds, in the order of `BASELINES`.
+    """Return the results in a folder, in the order of `BASELINES`.
 
     Raises
     ------
@@ -178,7 +189,7 @@ def read_results(folder: Path) -> dict[str, Result]:
     for method in BASELINES:
         path = _file(folder, method)
         if path.is_file():
-            remedy = "Delete it and run again."
+            remedy = "Delete it and run the same command again."
             stored = read_json(path, remedy, what="result", strict=True)
             kind: type[Result] = Refused if "refused" in stored else Score
             found[method] = from_json(stored, kind, f"result {path}", remedy)
@@ -186,7 +197,7 @@ def read_results(folder: Path) -> dict[str, Result]:
 
 
 def _check_identity(case: Case, folder: Path) -> None:
-    """Refuse a folder with results of another case, or mark it as this one's.
+    """Check that a folder holds no results of another case, and write this case's identity.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a method's images are worth, against balanced references."""
+"""Scores of a method's images against balanced references."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from equipoise.stats.precision_recall import coverage
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How one method did.
+    """The scores of one method.
 
     Attributes
     ----------
     n : int
         Images.
     kl, kl_floor : float
-        KL(shares || uniform) in nats, and what exact sampling shows on average.
+        KL(shares || uniform) in nats, and its mean for exact sampling.
     shares : tuple of float
-        Of the cells, in the eye of the classifiers.
+        Shares of the cells, as predicted by the classifiers.
     purity : tuple of float, or None
-        Share of requests that came out, a cell; None where nothing is requested.
+        For each cell the share of its requests that were achieved; None where none is requested.
     frechet, frechet_floor : dict of str to float
-        Squared Frechet distance to a balanced reference, and that between two references, by the
-        name of features; means over the references, and over their pairs. Both depend on the number
-        of images, so no more are compared than a reference has.
+        Squared Frechet distance to a balanced reference, and between two references, by the name of
+        features; means over the references, and over their pairs. Both depend on the number of
+        images, so only as many images are compared as a reference has.
     coverage : tuple of float
-        Nearest-neighbour coverage of the first reference in the first features, a cell, by the same
-        images; in [0, 1], higher is better.
+        For each cell the nearest-neighbour coverage of the first reference in the first features,
+        by the same images; in [0, 1], higher is better.
     calls, calls_verified : float
-        Generator calls per delivered image, and per image that came out as requested.
+        Generator calls per delivered image, and per image whose achieved cell is the requested one.
     fit_seconds, draw_seconds : float
-        To fit, and per 1,000 draws.
+        Seconds to fit, and seconds per 1,000 draws.
     note : str
     """
 
@@ -76,9 +76,14 @@ Result = Score | Refused
 
 
 def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score:
-    """Measure what a method delivered against balanced references.
+    """Measure the codes of a method against balanced references.
 
-    The last reference is what rejection delivers, so it serves for the floor alone.
+    Parameters
+    ----------
+    case : Case
+    outcome : Outcome
+    references : sequence of Pictures
+        The last one is the outcome of rejection, so it is used for the floor only.
     """
     pool, workers = case.pool, case.context.settings.workers
     drawn = pool.picture(case.context.models.panel, outcome.codes, workers)
@@ -93,9 +98,9 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
         own, others = moments(rows), [moments(reference[name]) for reference in wanted]
         frechet[name] = float(np.mean([frechet_distance(own, one) for one in others[:-1]]))
         floor[name] = float(np.mean([frechet_distance(*pair) for pair in combinations(others, 2)]))
-    first, gold = next(iter(found)), references[0].labels.cells
+    first, reference_cells = next(iter(found)), references[0].labels.cells
     covered = [
-        coverage(found[first][cells[compared] == k], wanted[0][first][gold == k])
+        coverage(found[first][cells[compared] == k], wanted[0][first][reference_cells == k])
         for k in range(size)
     ]
     purity: tuple[float, ...] | None = None
@@ -126,6 +131,6 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
 
 
 def spread(n: int, most: int) -> NDArray[np.int64]:
-    """Return at most `most` of n rows, spread evenly over them."""
-    kept = min(n, most)
-    return np.arange(kept) * n // max(kept, 1)
+    """Return at most `most` of n row numbers, evenly spaced, shape (min(n, most),), int64."""
+    count = min(n, most)
+    return np.arange(count) * n // max(count, 1)

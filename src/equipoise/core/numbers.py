@@ -1,4 +1,7 @@
-"""How numbers are written for people: shares, estimates with their intervals, p-values."""
+"""Numbers as text: one format for reports, tables, messages and the command line.
+
+A missing number is None or NaN.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-MISSING = "not applicable"
-"""What stands for a number that there is not."""
+NOT_APPLICABLE = "not applicable"
+"""Text of a missing number."""
 
 
 class HasInterval(Protocol):
-    """A value with the ends of its interval, NaN where there is none."""
+    """A value and the ends of its interval, NaN where it has none."""
 
     @property
     def value(self) -> float: ...  # noqa: D102
@@ -22,14 +25,14 @@ class HasInterval(Protocol):
 
 
 def is_missing(value: float | None) -> bool:
-    """Return whether there is no number: None or NaN."""
+    """Return whether a number is missing: None or NaN."""
     return value is None or math.isnan(value)
 
 
 def percent(
-    value: float | None, digits: int = 1, *, signed: bool = False, missing: str = MISSING
+    value: float | None, digits: int = 1, *, signed: bool = False, missing: str = NOT_APPLICABLE
 ) -> str:
-    """Write a share.
+    """Return a share as a percentage.
 
     Examples
     --------
@@ -41,8 +44,8 @@ def percent(
     return f"{value:{'+' if signed else ''}.{digits}%}"
 
 
-def number(value: float | None, digits: int = 3, *, missing: str = MISSING) -> str:
-    """Write a number to some significant digits.
+def number(value: float | None, digits: int = 3, *, missing: str = NOT_APPLICABLE) -> str:
+    """Return a number with some significant digits.
 
     Examples
     --------
@@ -54,19 +57,19 @@ def number(value: float | None, digits: int = 3, *, missing: str = MISSING) -> s
     return f"{value:.{digits}g}" if math.isfinite(value) else "infinite"
 
 
-def fixed(value: float | None, digits: int = 2, *, missing: str = MISSING) -> str:
-    """Write a number to some decimals; an infinite one is missing.
+def decimals(value: float | None, digits: int = 2, *, missing: str = NOT_APPLICABLE) -> str:
+    """Return a number with a fixed number of decimals; infinity counts as missing.
 
     Examples
     --------
-    >>> fixed(1.005, 1), fixed(float("inf"), missing="-")
+    >>> decimals(1.005, 1), decimals(float("inf"), missing="-")
     ('1.0', '-')
     """
     return missing if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def p_value(value: float | None, *, missing: str = MISSING) -> str:
-    """Write a p-value to two significant digits.
+def p_value(value: float | None, *, missing: str = NOT_APPLICABLE) -> str:
+    """Return a p-value with two significant digits.
 
     Examples
     --------
@@ -81,9 +84,9 @@ def interval(
     high: float | None,
     write: Callable[[float | None], str] = percent,
     *,
-    missing: str = MISSING,
+    missing: str = NOT_APPLICABLE,
 ) -> str:
-    """Write the ends of an interval.
+    """Return the ends of an interval.
 
     Examples
     --------
@@ -98,19 +101,19 @@ def estimate(
     write: Callable[[float | None], str] = number,
     *,
     times: float = 1,
-    missing: str = MISSING,
+    missing: str = NOT_APPLICABLE,
 ) -> str:
-    """Write an estimate, with its interval where it has one.
+    """Return an estimate, with its interval where it has one.
 
     Parameters
     ----------
     found : Estimate
     write : callable
-        Writes each number: `number` or `percent`.
+        Text of each number: `number` or `percent`.
     times : float
-        What each number is multiplied by first.
+        Factor of each number.
     missing : str
-        What stands for a value that there is not.
+        Text of a missing value.
 
     Examples
     --------

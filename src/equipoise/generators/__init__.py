@@ -1,4 +1,4 @@
-"""Generators: codes in, images out. `open_generator` finds one by name."""
+"""Generators map latent codes to images. `open_generator` opens one by name or address."""
 
 from __future__ import annotations
 
@@ -18,34 +18,33 @@ __all__ = [
 ]
 
 NAMES = ("digiface-dcgan", "toy")
-"""Generators that `open_generator` knows by name."""
+"""Names of the generators that come with Equipoise."""
 
 
 def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = None) -> Generator:
-    """Return the generator called `name`; its weights are fetched when the cache lacks them.
+    """Open a generator by its name or address; pinned weights are downloaded when needed.
 
     Parameters
     ----------
     name : str
-        One of `NAMES`; a name that an installed package offers; or an address, as
-        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.pt2", "faces.onnx#z",
-        "diffusers:folder", or "module:object" for one of your own. docs/generators/README.md tells
-        their options.
+        One of `NAMES`; a name that an installed package provides; or an address, such as
+        "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.onnx#z", "diffusers:folder",
+        or "module:object" for your own. docs/generators/README.md lists the options.
     device : str
         Where to compute: "cpu", "cuda", "mps".
     batch_size : int, optional
-        Codes in one call; the generator's own default when not given.
+        Codes per call; each generator has its own default.
 
     Raises
     ------
     InputError
-        When the name, an option or the device is unknown.
+        When the name, an option or the device is unknown, or the file is one of torch.export.
     FileFormatError
-        When the file is damaged, foreign, or holds something else.
+        When the file is damaged, of another format, or holds something else.
     ModelOutputError
-        When a network fails, gives no pictures, or other ones for the same code.
+        When a network fails, returns no images, or returns different images for the same code.
     FetchError, StorageError
-        When pinned weights cannot be fetched, or kept.
+        When pinned weights cannot be downloaded or stored.
 
     Examples
     --------
@@ -91,7 +90,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     raise InputError(
         "generator",
         f"must be one of {', '.join(NAMES)}, or stylegan2:, stylegan3: or torchscript: and a file, "
-        "diffusers: and a folder, an .onnx or .pt2 file, or module:object",
+        "diffusers: and a folder, an .onnx file, or module:object",
         name,
         "Correct the name.",
     )

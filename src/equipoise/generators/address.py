@@ -1,34 +1,38 @@
-"""Addresses of generators: "family:file?key=value&key=value", or module:object before the mark.
+"""Addresses of generators: "family:file?key=value&key=value", or "module:object?key=value".
 
-"faces.onnx#z?key=value" is short for "onnx:faces.onnx?input=z&key=value", and "faces.pt2" for
-"torchexport:faces.pt2".
+"faces.onnx#z?key=value" is short for "onnx:faces.onnx?input=z&key=value".
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from equipoise.core.errors import InputError
 
+Readers = Mapping[str, tuple[Callable[[str], Any], str]]
+"""For each key of an address a function from text to a value, and the rule of its text."""
+
 _ONNX = re.compile(r"(onnx:)?(?P<file>[^?#]+\.onnx)(#(?P<input>[^?#&=]+))?(\?(?P<query>.*))?")
-_PT2 = re.compile(r"[^?#:]+\.pt2(\?.*)?")
-_REMEDY = 'Write it as "stylegan2:faces.pkl?space=w&truncation=1".'
+_PT2 = re.compile(r"[^?#]+\.pt2(\?.*)?")
+_REMEDY = 'Write it like "stylegan2:faces.pkl?space=w&truncation=1".'
 
 
 @dataclass(frozen=True)
 class Address:
-    """A generator in a file.
+    """The parts of a generator's address.
 
     Attributes
     ----------
     family : str
-        What kind of generator.
+        Kind of generator: "stylegan2", "onnx", ...
     file : Path
-        Its weights.
+        File or folder of its weights.
     options : tuple of (str, str)
-        How it is to be run, in the order given.
+        Keys and values, in the order given.
     """
 
     family: str
@@ -37,7 +41,12 @@ class Address:
 
 
 def expand_shorthand(text: str) -> str:
-    """Return the long form of an address that names a file by its ending; others as they are.
+    """Return the long form of an address that names an ONNX file by its suffix; others unchanged.
+
+    Raises
+    ------
+    InputError
+        When the file is one of torch.export (.pt2), which Equipoise does not read.
 
     Examples
     --------
@@ -45,7 +54,14 @@ def expand_shorthand(text: str) -> str:
     'onnx:faces.onnx?input=z&stem=hidden'
     """
     if _PT2.fullmatch(text):
-        return f"torchexport:{text}"
+        raise InputError(
+            "generator",
+            "must be an ONNX or TorchScript file; torch.export files (.pt2) are not supported",
+            text,
+            "Export the network by torch.onnx.export, or save it by "
+            "torch.jit.save(torch.jit.trace(network, codes), 'faces.pt') and pass "
+            "torchscript:faces.pt.",
+        )
     found = _ONNX.fullmatch(text)
     if found is None:
         return text
@@ -55,12 +71,12 @@ def expand_shorthand(text: str) -> str:
 
 
 def parse_address(text: str) -> Address:
-    """Read an address.
+    """Parse an address in its long form.
 
     Raises
     ------
     InputError
-        When a part is missing, or an option is given twice.
+        When a part is missing or an option is repeated.
 
     Examples
     --------
@@ -77,3 +93,43 @@ def parse_address(text: str) -> Address:
     if len({key for key, _ in options}) < len(options):
         raise InputError("options of the generator", "must each be given once", text, _REMEDY)
     return Address(family, Path(file), options)
+
+
+def read_options(
+    pairs: tuple[tuple[str, str], ...],
+    readers: Readers,
+    what: str,
+) -> dict[str, Any]:
+    """Return the values of the options of an address.
+
+    Parameters
+    ----------
+    pairs : tuple of (str, str)
+        Keys and values.
+    readers : mapping of str to (callable, str)
+        For each allowed key a function that raises ValueError for a wrong text, and the rule in
+        words: "a whole number".
+    what : str
+        The generator, as errors name it: "a StyleGAN".
+
+    Raises
+    ------
+    InputError
+        When a key is not allowed, or a value breaks its rule.
+
+    Examples
+    --------
+    >>> read_options((("cutoff", "3"),), {"cutoff": (int, "a whole number")}, "a StyleGAN")
+    {'cutoff': 3}
+    """
+    values = {}
+    for key, text in pairs:
+        if key not in readers:
+            rule = f"must be one of {', '.join(readers)}"
+            raise InputError(f"option of {what}", rule, key[:80], "Leave it out.")
+        reader, rule = readers[key]
+        try:
+            values[key] = reader(text)
+        except ValueError as error:
+            raise InputError(key, f"must be {rule}", text[:80], "Correct it.") from error
+    return values

@@ -1,7 +1,7 @@
-"""What every generator offers: codes in, images out.
+"""The protocol of generators: latent codes in, images out.
 
-An adapter is any class with these members; it need not inherit from anything. Calls may come
-from several threads at once, so `images` and `stem` must not change the object.
+An adapter is any class with these members; it need not inherit from anything. Several threads may
+call it at once, so `images` and `stem` must not change the object.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Prior(Protocol):
-    """The distribution that a generator was trained to be fed."""
+    """The distribution of a generator's codes during its training."""
 
     def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
-        """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
+        """Return codes [start, stop) of the seed, shape (stop - start, dim), float32.
+
+        Code i depends on (seed, i) alone.
+        """
         ...
 
     def log_density(self, codes: NDArray[np.float32]) -> NDArray[np.float64] | None:
-        """Return the natural logarithm of the density at each code, shape (n,).
+        """Return the natural logarithm of the density at each code, shape (n,), float64.
 
-        None where it has no closed form, as for codes that a network mapped.
+        None where it has no closed form, as for the outputs of a mapping network.
         """
         ...
 
@@ -64,23 +67,23 @@ class Generator(Protocol):
     Attributes
     ----------
     name : str
-        What reports call it.
+        Its name in reports.
     digest : str
-        SHA-256 (hexadecimal) of all that decides its output: weights and settings.
+        SHA-256 (hexadecimal) of all that determines its output: weights and settings.
     space : str
-        Which space its codes live in: "z", "w" or "w+".
+        The latent space of its codes: "z", "w" or "w+".
     dim : int
         Values in a code.
     prior : Prior
-        What it was trained to be fed.
+        The distribution of codes in its training.
     image_shape : tuple of int
         (channels, height, width).
     device : str
         Where it computes: "cpu", "cuda", ...
     batch_size : int
-        Codes in one call; results do not depend on it beyond float rounding.
+        Codes per call; results do not depend on it beyond float rounding.
     pinned : tuple of str
-        Names of the pinned models (`equipoise.runtimes.zoo`) that it runs; empty for others.
+        Names of the pinned models (`equipoise.runtimes.zoo`) that it uses; empty for others.
     """
 
     @property
@@ -103,7 +106,7 @@ class Generator(Protocol):
     def pinned(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return features of the cheap first part of the generator.
+        """Return features of the stem: the first part of the generator, at a fraction of the cost.
 
         Parameters
         ----------
@@ -112,7 +115,7 @@ class Generator(Protocol):
         Returns
         -------
         numpy.ndarray, shape (n, features) or (n, channels, height, width), float32
-            The codes themselves where a generator has no cheap first part.
+            The codes themselves where a generator has no such part.
         """
         ...
 
@@ -133,28 +136,34 @@ class Generator(Protocol):
 
 @runtime_checkable
 class Differentiable(Generator, Protocol):
-    """A generator through which gradients can be followed, as a search for codes does.
+    """A differentiable generator, as a search for codes by gradient descent needs it.
 
-    Attributes
-    ----------
-    layers : int
-        Equal parts of a code, each of which was drawn from its own sphere: 1 for z and w, the
-        number of styles for w+.
+    Its codes lie on or near the sphere of radius sqrt(dim).
     """
 
-    @property
-    def layers(self) -> int: ...  # noqa: D102
-
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return images in [0, 1], shape (n, channels, height, width), of codes (n, dim), float32.
+        """Return differentiable images of codes; the weights take no gradient.
 
-        Rounded to [0, 255] they are those of `images`. Weights take no gradient.
+        Parameters
+        ----------
+        codes : torch.Tensor, shape (n, dim), float32
+
+        Returns
+        -------
+        torch.Tensor, shape (n, channels, height, width), float32, in [0, 1]
+            Scaled to [0, 255] and rounded, they are those of `images`.
         """
         ...
 
 
 def check_codes(codes: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
-    """Return finite codes of shape (n, dim) as contiguous float32.
+    """Return codes as a contiguous float32 array after checking them.
+
+    Parameters
+    ----------
+    codes : numpy.ndarray, shape (n, dim)
+    dim : int
+        Values in a code.
 
     Raises
     ------
@@ -175,12 +184,21 @@ def check_codes(codes: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
 
 
 def generate(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the images of one batch of codes, checked against the protocol.
+    """Return the images of one batch of codes after checking them against the protocol.
+
+    Parameters
+    ----------
+    generator : Generator
+    codes : numpy.ndarray, shape (n, dim), float32
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, *image_shape), uint8
 
     Raises
     ------
     ModelOutputError
-        When the generator answers with a wrong shape or dtype.
+        When the generator returns a wrong shape or dtype.
     """
     images = generator.images(codes)
     expected = (len(codes), *generator.image_shape)

@@ -1,13 +1,14 @@
-"""DCGAN generators (Radford et al. 2015, arXiv 1511.06434) with the layout of the PyTorch tutorial.
+"""DCGAN generators (Radford et al. 2015, arXiv 1511.06434) with the layers of the PyTorch tutorial.
 
-Transposed convolutions, each but the last followed by batch norm and ReLU, then tanh. Widths and
-depth are read from the weights. The pinned `digiface-dcgan` was trained on the synthetic faces of
-DigiFace-1M (Bae et al. 2023, arXiv 2210.02579).
+Transposed convolutions, each but the last followed by batch norm and ReLU, and a final tanh.
+Widths and depth are read from the weights. The pinned `digiface-dcgan` was trained on the synthetic
+faces of DigiFace-1M (Bae et al. 2023, arXiv 2210.02579).
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,27 +22,19 @@ from equipoise.core.errors import FileFormatError
 from equipoise.generators.base import StandardNormal, check_codes
 from equipoise.runtimes import zoo
 from equipoise.runtimes.devices import check_device
+from equipoise.runtimes.torchscript import first_line, read_model
 
-_REMEDY = "Give the weights of a DCGAN generator as saved by torch.save, or fetch the file anew."
-_LARGEST_FILE = 2 * 2**30
+_REMEDY = "Give the weights of a DCGAN generator as saved by torch.save, or download them again."
 
 
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read the generator's tensors from a torch zip without unpickling anything else."""
+def _read_state(path: Path, content: bytes) -> dict[str, torch.Tensor]:
+    """Read the generator's tensors from a file of torch.save; nothing else is unpickled."""
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise FileFormatError(
-                f"weights file {path}", "must be under 2 GiB", path.stat().st_size, _REMEDY
-            )
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise FileFormatError(
-            f"weights file {path}",
-            "must be a whole torch file of tensors",
-            str(error).splitlines()[0] if str(error) else type(error).__name__,
-            _REMEDY,
-        ) from error
-    state = content.get("netG_state_dict", content) if isinstance(content, dict) else content
+        rule, reason = "must be a whole torch file of tensors", first_line(error)
+        raise FileFormatError(f"weights file {path}", rule, reason, _REMEDY) from error
+    state = stored.get("netG_state_dict", stored) if isinstance(stored, dict) else stored
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
     ):
@@ -55,15 +48,15 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _network(path: Path, state: dict[str, torch.Tensor]) -> nn.Sequential:
-    """Build the layers whose shapes the state dict tells, and load it."""
+    """Build the network with the layer shapes of the state dict, and load it."""
     kernels = [state[k] for k in sorted((k for k in state if state[k].ndim == 4), key=_position)]
     layers: list[nn.Module] = []
     for i, kernel in enumerate(kernels):
-        wide, out, size, _ = kernel.shape
+        inputs, outputs, size, _ = kernel.shape
         stride, padding = (1, 0) if i == 0 else (2, 1)
-        layers.append(nn.ConvTranspose2d(wide, out, size, stride, padding, bias=False))
+        layers.append(nn.ConvTranspose2d(inputs, outputs, size, stride, padding, bias=False))
         if i < len(kernels) - 1:
-            layers += [nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+            layers += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     network = nn.Sequential(*layers, nn.Tanh())
     try:
         network.load_state_dict(state)
@@ -84,7 +77,11 @@ def _network(path: Path, state: dict[str, torch.Tensor]) -> nn.Sequential:
 def _fold_stem(
     network: nn.Sequential,
 ) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, int]]:
-    """Return the first block as a matrix (dim, height * width * channels) and an offset."""
+    """Return the first block as a linear map: its matrix, offset, and the shape of its output.
+
+    On an input of one pixel a transposed convolution is a matrix product, and batch norm can be
+    merged into it.
+    """
     kernel, norm = network[0].weight, network[1]
     assert isinstance(kernel, torch.Tensor) and isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None and norm.running_var is not None
@@ -96,6 +93,7 @@ def _fold_stem(
 
 
 def _position(key: str) -> int:
+    """Return the position of a key's layer in the network; -1 for keys without a number."""
     head = key.partition(".")[0]
     return int(head) if head.isdigit() else -1
 
@@ -106,32 +104,32 @@ class DCGAN:
     Parameters
     ----------
     path : Path
-        A torch zip with the state dict, bare or under the key "netG_state_dict".
+        A file of torch.save with the state dict, bare or under the key "netG_state_dict".
     name : str, optional
-        What reports call it; the file's name by default.
+        Its name in reports; the file's name by default.
     device : str
         "cpu", "cuda", "mps".
     batch_size : int
-        Codes in one call.
+        Codes per call.
 
     Raises
     ------
     FileFormatError
-        When the file is damaged, cut, or holds something else.
+        When the file is damaged, truncated, or holds something else.
     """
 
     space = "z"
-    layers = 1
 
     def __init__(
         self, path: Path, *, name: str | None = None, device: str = "cpu", batch_size: int = 64
     ) -> None:
         self._device = check_device(device)
-        network = _network(path, _read_state(path))
+        content = read_model(path)
+        network = _network(path, _read_state(path, content))
         self._network = network.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name = name or path.stem
         self.pinned = tuple(m.name for m in zoo.MODELS.values() if zoo.path(m.name) == path)
-        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.digest = hashlib.sha256(content).hexdigest()
         self.device = device
         self.batch_size = batch_size
         self.dim = int(next(network.parameters()).shape[0])
@@ -142,8 +140,7 @@ class DCGAN:
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the first block's features after its ReLU, shape (n, channels, 4, 4), float32.
 
-        On one pixel of input a transposed convolution is a matrix product, and batch norm folds
-        into it. The array's memory has channels last.
+        Channels are last in memory.
         """
         rows = torch.from_numpy(check_codes(codes, self.dim)).to(self._device)
         with torch.inference_mode():
@@ -153,7 +150,7 @@ class DCGAN:
         return features.reshape(len(rows), height, width, channels).transpose(0, 3, 1, 2)
 
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return images, shape (n, 3, size, size), uint8 RGB; tanh's [-1, 1] becomes [0, 255]."""
+        """Return images, shape (n, 3, size, size), uint8 RGB; [-1, 1] is scaled to [0, 255]."""
         rows = torch.from_numpy(check_codes(codes, self.dim)).to(self._device)
         with torch.inference_mode():
             out = self._network(rows[:, :, None, None])
@@ -162,13 +159,13 @@ class DCGAN:
         return images
 
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return images in [0, 1] through which gradients can be followed."""
+        """Return differentiable images in [0, 1]; see `Differentiable`."""
         out: torch.Tensor = self._network(codes[:, :, None, None])
         return (out + 1) / 2
 
 
 def digiface_dcgan(device: str = "cpu", batch_size: int = 64) -> DCGAN:
-    """Return the pinned 64x64 face generator, fetched to the cache when it is not there."""
+    """Return the pinned generator of 64x64 faces; its weights are downloaded when needed."""
     return DCGAN(
         zoo.fetch("digiface-dcgan"), name="digiface-dcgan", device=device, batch_size=batch_size
     )

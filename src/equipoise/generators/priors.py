@@ -1,6 +1,7 @@
-"""Priors other than the standard normal: the cube, and the sphere.
+"""Priors other than the standard normal: of networks in files, and of StyleGANs.
 
-What a StyleGAN2 was trained to be fed: normal codes with a class each, mapped or not.
+Networks in files may have codes that are uniform in a cube or on a sphere. A StyleGAN may have
+normal codes with a class each, and codes of w that its mapping network makes of those.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from equipoise.core.seeds import Stream, blocks, generator_for, normal_rows
 from equipoise.generators.base import Prior, StandardNormal
 
 PRIORS = ("normal", "uniform", "spherical")
+"""Names of priors that a network's options may give."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Uniform:
     def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
         """Return codes [start, stop) of the seed, shape (stop - start, dim), float32.
 
-        They are 2 Phi(x) - 1 of the standard normal values x of the same seed.
+        They are 2 Phi(x) - 1, where x are the standard normal values of the same seed.
         """
         return np.asarray(2 * ndtr(normal_rows(seed, start, stop, self.dim)) - 1, np.float32)
 
@@ -47,9 +49,9 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Spherical:
-    """Directions, uniform on the sphere of radius sqrt(dim).
+    """Codes uniform on the sphere of radius sqrt(dim).
 
-    That is where the "pixel norm" of progressive GANs puts codes (Karras et al. 2018, arXiv
+    The "pixel norm" of progressive GANs projects codes onto it (Karras et al. 2018, arXiv
     1710.10196, section 4.2).
     """
 
@@ -62,11 +64,11 @@ class Spherical:
         return np.asarray(rows * (np.sqrt(self.dim) / norms), np.float32)
 
     def log_density(self, codes: NDArray[np.float32]) -> None:
-        """Return None: a sphere has no volume."""
+        """Return None: a distribution on a sphere has no density."""
 
 
 def prior_of(name: str, dim: int) -> Prior:
-    """Return the prior, of `PRIORS`, over codes of `dim` values."""
+    """Return the prior of a name in `PRIORS`, for codes of `dim` values."""
     kinds: dict[str, type[StandardNormal] | type[Uniform] | type[Spherical]] = {
         "normal": StandardNormal,
         "uniform": Uniform,
@@ -76,19 +78,22 @@ def prior_of(name: str, dim: int) -> Prior:
 
 
 _CHUNK = 128
-_KEPT = 64
+"""Codes that are mapped in one call. It is fixed, because results round by the number of rows."""
+
+_CACHED = 64
+"""Chunks in the cache: with codes of 512 values, 16 MiB. Chosen by hand."""
 
 
 @dataclass(frozen=True)
 class ClassNormal:
-    """Standard normal values and, after them, a class as a one-hot block.
+    """Standard normal values followed by a class as a one-hot block.
 
     Attributes
     ----------
     normal_dim : int
         Normal values in a code.
     shares : tuple of float
-        Of each class; sum to 1.
+        Probability of each class; they sum to 1.
 
     Examples
     --------
@@ -102,13 +107,13 @@ class ClassNormal:
     def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
         """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
         normal = StandardNormal(self.normal_dim).codes(seed, start, stop)
-        places = [
+        uniforms = [
             generator_for(seed, Stream.PRIOR_CLASS, block).random(rows.stop)[rows]
             for block, rows in blocks(start, stop)
         ]
         edges = np.cumsum(self.shares)
         last = np.flatnonzero(self.shares)[-1]  # The sum may round to just under 1.
-        drawn = np.searchsorted(edges, np.concatenate([*places, np.empty(0)]), side="right")
+        drawn = np.searchsorted(edges, np.concatenate([*uniforms, np.empty(0)]), side="right")
         one_hot = np.eye(len(self.shares), dtype=np.float32)[np.minimum(drawn, last)]
         return np.concatenate([normal, one_hot], axis=1)
 
@@ -122,14 +127,14 @@ class ClassNormal:
 
 
 class Mapped:
-    """Codes of another prior, mapped. Their density is not known.
+    """Codes of another prior after a mapping, whose density is not known.
 
     Parameters
     ----------
     source : StandardNormal or ClassNormal
     mapping : callable
-        Codes, shape (128, source dim), to codes, shape (128, dim), float32. It must compute on
-        the processor, so that the same codes come whatever the generator's device.
+        From codes, shape (128, source dim), to codes, shape (128, dim), float32. It must compute on
+        the CPU, so that codes do not depend on the generator's device.
     """
 
     def __init__(
@@ -138,7 +143,7 @@ class Mapped:
         mapping: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     ) -> None:
         self._source, self._mapping = source, mapping
-        self._chunk = lru_cache(maxsize=_KEPT)(self._compute_chunk)
+        self._chunk = lru_cache(maxsize=_CACHED)(self._compute_chunk)
 
     def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
         """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
@@ -150,7 +155,7 @@ class Mapped:
         return rows[start - first * _CHUNK : stop - first * _CHUNK]
 
     def _compute_chunk(self, seed: int, number: int) -> NDArray[np.float32]:
-        # Whole chunks on one thread: matrix products round by the number of rows and threads.
+        # One thread, because matrix products also round by the number of threads.
         with one_thread():
             rows = self._mapping(self._source.codes(seed, number * _CHUNK, (number + 1) * _CHUNK))
         rows.setflags(write=False)

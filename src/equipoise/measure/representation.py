@@ -59,7 +59,8 @@ class Representation:
     kl_corrected : float or None
         `kl` less its floor, at least 0: without the bias of finite n (Miller 1955).
     total_variation : float or None
-        Half the sum of |share - target|, in [0, 1]: the part of images in a wrong cell.
+        Half the sum of the absolute differences from the target, in [0, 1]: the part of images in a
+        wrong cell.
     l2 : float or None
         Euclidean distance of the shares from the target, cells without images counted (the
         fairness discrepancy of Choi et al. 2020, arXiv 1910.12008, section 4, on hard labels).

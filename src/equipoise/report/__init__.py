@@ -1,1 +1,1 @@
-"""A stored run as one HTML file with pictures and plots."""
+"""Reports: a stored run or audit as one HTML file, and cards as JSON and Markdown."""

@@ -1,6 +1,6 @@
-"""A card of a run: machine-readable JSON, and Markdown for the page of a model or a data set.
+"""The card of a run: JSON for programs, and Markdown for the page of a model or data set.
 
-docs/card.md has the schema. A card is made from the run folder alone.
+docs/card.md describes the fields. A card is made from the run folder alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from equipoise.measure.error_matrix import ErrorMatrix
 from equipoise.measure.quality import Quality
 from equipoise.measure.representation import MixShare, Representation
 from equipoise.measure.verdict import Verdict
-from equipoise.report.html import consistent, environment, figures_of
+from equipoise.report.html import consistent, environment, record_of
 from equipoise.report.run_page import METHOD_NAMES
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import Cost, Later, ModelUsed, RunRecord
@@ -34,7 +34,8 @@ class CardClassifier(ModelUsed):
     Attributes
     ----------
     known_errors : tuple of ErrorMatrix, or None
-        By people's labels, each attribute's and then the cells'; None where none were measured.
+        Measured with people's labels, of each attribute and then of the cells; None where not
+        measured.
     """
 
     known_errors: tuple[ErrorMatrix, ...] | None
@@ -60,7 +61,7 @@ class CardMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """What a card says of one mix; the fields are those of `Representation`."""
+    """The fields of a `Representation` that a card has."""
 
     n: int
     unknown: int
@@ -75,7 +76,7 @@ class Mix:
 
     @classmethod
     def of(cls, representation: Representation) -> Mix:
-        """Take what a card says of a representation."""
+        """Return the fields of a representation that a card has."""
         return cls(**{field.name: getattr(representation, field.name) for field in fields(cls)})
 
 
@@ -86,7 +87,7 @@ class Card:
     Attributes
     ----------
     format : int
-        Of this layout.
+        Version of the layout.
     generator : GeneratorRef
     classifiers : tuple of CardClassifier
     attributes : tuple of Attribute
@@ -130,12 +131,12 @@ def write_card(run: RunFolder) -> Path:
     Raises
     ------
     FileFormatError
-        When the run has no figures, or they are damaged.
+        When the record of the run is missing or damaged.
     StorageError
         When the card cannot be written.
     """
     record, later = run.read_record(), run.read_later()
-    with consistent(*figures_of(run)):
+    with consistent(*record_of(run)):
         card = make_card(record, later)
         text = to_markdown(card)
     write_record(run.path / "card.json", card)
@@ -144,7 +145,14 @@ def write_card(run: RunFolder) -> Path:
 
 
 def make_card(record: RunRecord, later: Later) -> Card:
-    """Return the card of stored figures and of what was measured later."""
+    """Return the card of a run.
+
+    Parameters
+    ----------
+    record : RunRecord
+    later : Later
+        Records of later measurements.
+    """
     result, people = record.results[0], later.annotation
     return Card(
         generator=record.generator,
@@ -174,7 +182,7 @@ def make_card(record: RunRecord, later: Later) -> Card:
 
 
 def to_markdown(card: Card) -> str:
-    """Write a card for the page of a model or a data set."""
+    """Return a card as Markdown, for the page of a model or a data set."""
     found = environment(
         trim_blocks=True,
         lstrip_blocks=True,
@@ -187,12 +195,12 @@ def to_markdown(card: Card) -> str:
 
 
 def _no_markup(value: object) -> object:
-    """Keep a name from being read as HTML."""
+    """Escape characters that Markdown would interpret as HTML."""
     if not isinstance(value, str):
         return value
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _in_table(text: str) -> str:
-    """Keep a name from breaking a Markdown table."""
+    """Escape characters that would break a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")

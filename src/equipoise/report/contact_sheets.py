@@ -1,4 +1,4 @@
-"""Contact sheets: what the generator shows before and after, at a glance and by cell."""
+"""Contact sheets: images of the generator and of samplers, in grids, overall and by cell."""
 
 from __future__ import annotations
 
@@ -18,23 +18,33 @@ from equipoise.runs.folder import RunFolder
 from equipoise.samplers.sampler import Sampler
 
 COLUMNS = 12
+"""Images in a row of a contact sheet."""
+
 ROWS = 4
+"""Rows of a sheet of draws."""
+
 _GAP = 2
+"""Pixels around each image."""
+
 _RED = (200, 30, 40)
+"""Colour of the frame around marked images."""
+
+_SIDE = 192
+"""Pixels of the longer side of an image above a caption."""
 
 
 def contact_sheet(
     images: NDArray[np.uint8], columns: int, marked: NDArray[np.bool_] | None = None
 ) -> Image.Image:
-    """Lay images out in rows.
+    """Return images in a grid, row by row.
 
     Parameters
     ----------
     images : numpy.ndarray, shape (n, 3, height, width), uint8
     columns : int
-        Images in a row.
+        Images per row.
     marked : numpy.ndarray, shape (n,), bool, optional
-        Images to frame in red.
+        Images that have a red frame.
     """
     count, _, height, width = images.shape
     rows = -(-count // columns) if count else 1
@@ -51,32 +61,31 @@ def contact_sheet(
 
 
 def captioned_sheet(
-    images: NDArray[np.uint8], captions: Sequence[str], columns: int, side: int = 192
+    images: NDArray[np.uint8], captions: Sequence[str], columns: int
 ) -> Image.Image:
-    """Lay images out in rows, each enlarged and above its caption.
+    """Return images in a grid, each enlarged to 192 pixels and above its caption.
 
     Parameters
     ----------
     images : numpy.ndarray, shape (n, 3, height, width), uint8
     captions : sequence of str
-        One an image; may have several lines.
+        One per image, of one or more lines.
     columns : int
-    side : int
-        Pixels of the longer side of an image.
+        Images per row.
     """
     font = ImageFont.load_default(12)
     lines = max((text.count("\n") + 1 for text in captions), default=1)
-    width, height = side + 2 * _GAP, side + 2 * _GAP + 16 * lines
+    width, height = _SIDE + 2 * _GAP, _SIDE + 2 * _GAP + 16 * lines
     rows = -(-len(images) // columns)
     sheet = Image.new("RGB", (columns * width, rows * height), (255, 255, 255))
     pen = ImageDraw.Draw(sheet)
     for i, (image, text) in enumerate(zip(images, captions, strict=True)):
         x, y = i % columns * width + _GAP, i // columns * height + _GAP
         shown = Image.fromarray(image.transpose(1, 2, 0))
-        scale = side / max(shown.size)
+        scale = _SIDE / max(shown.size)
         size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale)))
         sheet.paste(shown.resize(size), (x, y))
-        pen.text((x, y + side + _GAP), text, (20, 20, 20), font, spacing=2)
+        pen.text((x, y + _SIDE + _GAP), text, (20, 20, 20), font, spacing=2)
     return sheet
 
 
@@ -86,7 +95,7 @@ def write_sheet(
     columns: int = COLUMNS,
     marked: NDArray[np.bool_] | None = None,
 ) -> None:
-    """Write a contact sheet as PNG, whole or not at all."""
+    """Write a contact sheet as PNG, whole or not at all; see `contact_sheet`."""
     with atomic_path(path) as part:
         contact_sheet(images, columns, marked).save(part, format="PNG")
 
@@ -107,9 +116,21 @@ def write_pictures(
 ) -> None:
     """Write the contact sheets of a run.
 
-    "prior" and the name of each method show draws as they come; "NAME-cell-K" shows a row of
-    one cell: labelled so, for the prior; asked for, for a method, with images that came out as
-    another cell framed in red.
+    "prior" and the name of each method show the first draws. "NAME-cell-K" shows one row of a cell:
+    images labelled with it for the prior, and images requested from it for a method. Images of a
+    method with another achieved cell have a red frame.
+
+    Parameters
+    ----------
+    run : RunFolder
+    generator : Generator
+    panel : ClassifierPanel
+    labels : Labels
+        Of codes 0, 1, ... of the prior.
+    seed : int
+        Of these codes and of the draws.
+    samplers : mapping of str to Sampler
+        By the name of the method.
     """
 
     def write(

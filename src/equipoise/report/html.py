@@ -1,9 +1,9 @@
-"""What all HTML pages share: templates, how numbers read, pictures inside the file."""
+"""Parts of all HTML reports: the templates, embedded pictures, and errors of damaged records."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -11,38 +11,47 @@ from typing import Any, Protocol, TypeVar
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 
 from equipoise.core.errors import FileFormatError
-from equipoise.core.numbers import estimate, is_missing, number, percent
+from equipoise.core.numbers import decimals, estimate, is_missing, number, percent
 from equipoise.runs.folder import RunFolder
 from equipoise.stats.shares import Share
 
+FILTERS: dict[str, Callable[..., str]] = {
+    "decimals": decimals,
+    "estimate": estimate,
+    "number": number,
+    "percent": percent,
+    "thousands": "{:,}".format,
+}
+"""Filters for numbers, which all templates use."""
+
 
 def environment(**settings: Any) -> Environment:
-    """Return where the templates are, with the filters and tests that they use."""
+    """Return the environment of the templates, with the filters and tests that they use."""
     found = Environment(
         loader=PackageLoader("equipoise.report", "."),
         undefined=StrictUndefined,
         **{"autoescape": True, **settings},
     )
-    found.filters.update(percent=percent, number=number, estimate=estimate, sentence=_sentence)
+    found.filters.update(FILTERS, sentence=_sentence)
     found.tests["missing"] = is_missing
     return found
 
 
 def data_uri(path: Path) -> str | None:
-    """Return the picture as a data URI, or None where there is no such file."""
+    """Return a PNG file as a data URI, or None where there is no such file."""
     if not path.is_file():
         return None
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def _sentence(text: str) -> str:
-    """Begin with a capital, and leave the rest as it is."""
+    """Return a text with its first letter capitalised."""
     return text[:1].upper() + text[1:]
 
 
 @contextmanager
 def consistent(what: str, remedy: str) -> Iterator[None]:
-    """Turn what parts of a record that do not go together raise into an error that names it.
+    """Turn exceptions caused by parts that do not match into one error that names the record.
 
     Parameters
     ----------
@@ -53,7 +62,7 @@ def consistent(what: str, remedy: str) -> Iterator[None]:
     Raises
     ------
     FileFormatError
-        When a part is missing, or lists are of other lengths.
+        When a part is missing, or the lengths of lists differ.
     """
     try:
         yield
@@ -63,20 +72,20 @@ def consistent(what: str, remedy: str) -> Iterator[None]:
         ) from error
 
 
-def figures_of(run: RunFolder) -> tuple[str, str]:
-    """Return how errors name the figures of a run, and the remedy."""
-    return f"figures of run {run.path}", f"Run `equipoise balance --out {run.path}` again."
+def record_of(run: RunFolder) -> tuple[str, str]:
+    """Return the name of a run's record for errors, and the remedy."""
+    return f"record of run {run.path}", f"Run `equipoise balance --out {run.path}` again."
 
 
 class HasPicture(Protocol):
-    """A part of a record with a picture of its own."""
+    """A part of a record with a contact sheet."""
 
     @property
     def picture(self) -> str: ...  # noqa: D102
 
 
 def sheets(folder: Path, shown: Sequence[HasPicture]) -> list[str | None]:
-    """Return the picture of each part of a record as a data URI."""
+    """Return the contact sheet of each part of a record as a data URI; None where missing."""
     return [data_uri(folder / "pictures" / part.picture) for part in shown]
 
 
@@ -84,7 +93,7 @@ Group = TypeVar("Group")
 
 
 def worst_first(groups: Sequence[Group], rate: str) -> list[Group]:
-    """Order groups by one of their rates, the highest first; one without images counts as 0."""
+    """Return groups by one of their rates, the highest first; a missing rate counts as 0."""
 
     def key(group: Group) -> float:
         found: Share = getattr(group, rate)

@@ -1,4 +1,4 @@
-"""Plots of a report, as SVG text."""
+"""Plots of reports, as SVG."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from equipoise.methods.tilt.fit import FrontierPoint
 from equipoise.stats.shares import Share
 
 COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")
+"""Colours of series, the prior's grey first."""
+
+INK = "#202124"
+"""Colour of intervals, targets and text."""
 
 
 def to_svg(figure: Figure) -> str:
-    """Return the figure as an <svg> element, the same for the same figure."""
+    """Return a figure as an <svg> element; equal figures give equal text."""
     text = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "equipoise"}):
         figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
@@ -26,16 +30,16 @@ def to_svg(figure: Figure) -> str:
 
 def share_bars(
     series: Sequence[tuple[str, Sequence[Share]]],
-    label: str = "share of images, with 95 % intervals for all together",
+    label: str = "share of images, with simultaneous 95 % intervals",
 ) -> str:
-    """Draw shares with their intervals, one group of bars a cell or level, and the target's mark.
+    """Plot shares with their intervals and targets, as one group of bars per cell or level.
 
     Parameters
     ----------
     series : sequence of (str, sequence of Share)
-        A legend and its shares; all of the same names.
+        A legend and its shares, with the same names in all.
     label : str
-        Of the axis.
+        Label of the axis.
 
     Returns
     -------
@@ -56,14 +60,14 @@ def share_bars(
         ]
         colour = COLOURS[i % len(COLOURS)]
         axes.barh(places, values, height * 0.92, color=colour, label=legend)
-        axes.errorbar(values, places, xerr=reach, fmt="none", ecolor="#202124", elinewidth=1)
+        axes.errorbar(values, places, xerr=reach, fmt="none", ecolor=INK, elinewidth=1)
     wanted = [share.target for share in series[0][1] if isinstance(share, MixShare)]
     if targets := [target for target in wanted if target is not None]:
         axes.vlines(
             targets,
             [k - 0.46 for k in range(len(names))],
             [k + 0.46 for k in range(len(names))],
-            colors="#202124",
+            colors=INK,
             linestyles="dashed",
             label="target",
         )
@@ -78,14 +82,21 @@ def share_bars(
 
 
 def _bounds(share: Share) -> tuple[float, float]:
-    """Return the interval to draw: that of all cells together, where there is one."""
+    """Return the interval to plot: the simultaneous one where there is one."""
     if not share.n:
         return 0.0, 0.0
     return share.joint if isinstance(share, MixShare) else (share.low, share.high)
 
 
 def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Draw requested (rows) against achieved (columns, the last unknown) as shares of each row."""
+    """Plot requested (rows) against achieved cells (columns, the last unknown), as shares of rows.
+
+    Parameters
+    ----------
+    names : sequence of str
+        K cells.
+    counts : sequence of sequence of int, shape (K, K + 1)
+    """
     rows = [[value / max(sum(row), 1) for value in row] for row in counts]
     size = 1.6 + 0.5 * len(names)
     figure = Figure(figsize=(size + 2.2, size))
@@ -93,7 +104,7 @@ def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     axes.imshow(rows, cmap="Blues", vmin=0, vmax=1)
     for y, row in enumerate(rows):
         for x, value in enumerate(row):
-            colour = "white" if value > 0.6 else "#202124"
+            colour = "white" if value > 0.6 else INK
             if value >= 0.005:
                 axes.text(x, y, f"{value:.0%}", ha="center", va="center", color=colour, fontsize=8)
     axes.set_yticks(range(len(names)), names)
@@ -104,9 +115,15 @@ def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
 
 
 def frontier_plot(points: Sequence[FrontierPoint], beta: float) -> str:
-    """Draw closeness against calls for each sharpness, the chosen one ringed.
+    """Plot the distance to the target against calls for each sharpness; a ring marks the choice.
 
-    A sharpness at which some cell never comes out has no finite number of calls, and no point.
+    A sharpness at which some cell is never achieved has infinitely many calls and no point.
+
+    Parameters
+    ----------
+    points : sequence of FrontierPoint
+    beta : float
+        The chosen sharpness.
     """
     figure = Figure(figsize=(6.0, 3.4))
     axes = figure.subplots()

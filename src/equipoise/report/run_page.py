@@ -1,4 +1,4 @@
-"""Renders a stored run to one HTML file that needs no network."""
+"""The report of a stored run as one HTML file that loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from equipoise.core.files import write_text
 from equipoise.measure.representation import Representation
-from equipoise.report.html import consistent, data_uri, environment, figures_of
+from equipoise.report.html import consistent, data_uri, environment, record_of
 from equipoise.report.plots import confusion_map, frontier_plot, share_bars
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import Later, RunRecord
@@ -20,27 +20,28 @@ METHOD_NAMES = {
     "mixture": "mixture fitted to tilted, verified draws",
     "shift": "shift and mixture (arXiv 2012.04842)",
 }
+"""Methods in words."""
 
 
 def render(run: RunFolder) -> Path:
-    """Write the report of a run from its stored figures and pictures, and return its path.
+    """Write the report of a run from its record and pictures, and return its path.
 
     Raises
     ------
     FileFormatError
-        When the run has no figures, or they are damaged.
+        When the record is missing or damaged.
     StorageError
         When the report cannot be written.
     """
     record, later = run.read_record(), run.read_later()
-    with consistent(*figures_of(run)):
+    with consistent(*record_of(run)):
         html = _to_html(record, later, run)
     write_text(run.report, html)
     return run.report
 
 
 def _to_html(record: RunRecord, later: Later, run: RunFolder) -> str:
-    """Fill the template with figures, plots and pictures."""
+    """Fill the template with record, plots and pictures."""
     results = record.results
     series = [("prior", record.prior)] + [(r.method, r.representation) for r in results]
     cells = [share.name for share in record.prior.cells]
@@ -75,7 +76,7 @@ def _to_html(record: RunRecord, later: Later, run: RunFolder) -> str:
 
 
 def _verdict(name: str, representation: Representation) -> dict[str, Any]:
-    """Say in numbers how one mix stands to the target."""
+    """Return the numbers of one representation that the report's head shows."""
     cells = representation.cells
     wanted = [c for c in cells if c.target] or cells
     inside = [c for c in cells if c.n and c.joint[0] <= (c.target or 0.0) <= c.joint[1]]

@@ -1,1 +1,1 @@
-"""What reads and runs foreign files and services: ONNX, TFLite, TorchScript, pickles, HTTP."""
+"""Readers and runtimes of foreign files and services: ONNX, TFLite, TorchScript, pickles, HTTP."""

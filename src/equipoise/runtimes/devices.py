@@ -1,4 +1,4 @@
-"""Which devices this machine has."""
+"""Devices that PyTorch can compute on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from equipoise.core.errors import InputError
 
 
 def check_device(device: str) -> torch.device:
-    """Return the torch device when this machine has it.
+    """Return a torch device after checking that this machine has it.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:1", "mps", ...
 
     Raises
     ------
     InputError
-        Otherwise.
+        When it is not there.
     """
     try:
         found = torch.device(device)

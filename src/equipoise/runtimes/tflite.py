@@ -1,4 +1,4 @@
-"""TFLite networks: one interpreter a thread, whatever the batch."""
+"""TFLite networks, by LiteRT: one interpreter per thread, for any batch size."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ from equipoise.runtimes.torchscript import first_line
 
 
 class TfliteNetwork:
-    """A network of one input.
+    """A network with one input.
 
     Parameters
     ----------
     content : bytes
-        Of the file.
+        The file's content.
     where : str
-        How errors name it.
+        Name of the file in errors.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the outputs.
 
     Raises
     ------
     FileFormatError
-        When it is no whole TFLite file.
+        When the content is not a whole TFLite file.
     """
 
     def __init__(self, content: bytes, where: str) -> None:
@@ -51,19 +56,19 @@ class TfliteNetwork:
         return self._local.interpreter
 
     def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return all outputs; quantised ones as the numbers that they stand for."""
+        """Return all outputs for an input batch; quantised outputs are converted to float32."""
         interpreter = self._interpreter()
-        place = interpreter.get_input_details()[0]["index"]
+        index = interpreter.get_input_details()[0]["index"]
         if self._local.shape != pixels.shape:
-            interpreter.resize_tensor_input(place, pixels.shape)
+            interpreter.resize_tensor_input(index, pixels.shape)
             interpreter.allocate_tensors()
             self._local.shape = pixels.shape
-        interpreter.set_tensor(place, pixels)
+        interpreter.set_tensor(index, pixels)
         interpreter.invoke()
-        found = []
-        for told in interpreter.get_output_details():
-            values = interpreter.get_tensor(told["index"])
-            scale, zero = told["quantization"]
+        outputs = []
+        for details in interpreter.get_output_details():
+            values = interpreter.get_tensor(details["index"])
+            scale, zero = details["quantization"]
             quantised = scale and values.dtype.kind in "iu"
-            found.append((values.astype(np.float32) - zero) * scale if quantised else values)
-        return found
+            outputs.append((values.astype(np.float32) - zero) * scale if quantised else values)
+        return outputs

@@ -1,4 +1,7 @@
-"""TODO."""
+"""Weights of torch networks that libraries load: errors of loading, digests, open_clip's networks.
+
+Features and classifiers both use them, so they lie below both.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,38 @@ from equipoise.core.errors import FetchError
 from equipoise.core.plugins import load_library
 
 OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-
+"""Mean and standard deviation of each channel in OpenAI's CLIP, of colours in [0, 1]."""
 
 CLIP_MODEL = "ViT-B-32-quickgelu"
-"""The network of open_clip that OpenAI's weights fit."""
+"""The network of open_clip that OpenAI's weights belong to."""
 
 
 def load_weights(what: str, library: str, load: Callable[[], Any], remedy: str) -> Any:
-    """Return what `load` gives, whatever it may raise told as one error."""
+    """Return the result of `load`, and turn any exception in it into one error.
+
+    Parameters
+    ----------
+    what : str
+        Whose weights they are, as errors name it.
+    library : str
+        The library that loads them.
+    load : callable
+    remedy : str
+
+    Raises
+    ------
+    FetchError
+        When `load` fails in any way.
+    """
     try:
         return load()
-    # A library fetches by clients of its own, whose errors have no common base.
+    # Each library downloads by its own clients, whose errors have no common base class.
     except Exception as error:
         lines = [line.strip(" .") for line in str(error).splitlines() if line.strip()]
         reason = f"{type(error).__name__}: {lines[0] if lines else 'no reason'}"
         raise FetchError(
             f"weights of {what}",
-            f"must be in the cache of {library} or reachable for it",
+            f"must be in the cache of {library} or available for download",
             reason,
             remedy,
         ) from error
@@ -40,18 +58,18 @@ def open_clip(what: str, model: str, pretrained: str, remedies: tuple[str, str])
     Parameters
     ----------
     what : str
-        How errors name what it is for.
+        What the network is for, as errors name it.
     model, pretrained : str
-        Names of the library's.
+        The library's names of a network and of its weights.
     remedies : tuple of str
-        What to do where the library, and where the weights are missing.
+        The remedy where the library is missing, and the one where the weights are.
 
     Raises
     ------
     InputError
         When open_clip is not installed.
     FetchError
-        When the weights cannot be had.
+        When the weights cannot be loaded.
     """
     library = load_library(what, "open_clip", remedies[0])
 
@@ -62,7 +80,7 @@ def open_clip(what: str, model: str, pretrained: str, remedies: tuple[str, str])
 
 
 def network_digest(about: str, network: torch.nn.Module) -> str:
-    """SHA-256 of a text and of all weights."""
+    """Return the SHA-256 of a text and of all weights of a network."""
     digest = hashlib.sha256(about.encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())

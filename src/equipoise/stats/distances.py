@@ -1,6 +1,8 @@
-"""Distances between distributions, from plain arrays, in float64.
+"""Distances between two sets of feature vectors, and the diversity within one, in float64.
 
-How alike the images of one set are.
+The distances are those in use for generative models (Frechet, kernel), each with an interval. The
+diversity of a set is its mean cosine similarity. Features in, numbers out: what the features are,
+`equipoise.measure.features` decides.
 """
 
 from __future__ import annotations
@@ -15,15 +17,31 @@ from equipoise.core.seeds import Stream, generator_for
 
 Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-_PARTS, _GROUPS = 3, 10
+_PARTS = 3
+"""Largest number of parts in the extrapolation. Chosen by hand: more parts hold too few images."""
+
+_GROUPS = 10
+"""Groups of the jackknife: chosen by hand, 9 degrees of freedom at the cost of 10 more fits."""
+
 _BLOCK = 1024
+"""Rows of one block: against 10,000 others, a table of 80 MB."""
 
 
 def moments(features: ArrayLike, weights: ArrayLike | None = None, *, ddof: int = 0) -> Moments:
-    """Return mean, shape (F,), and covariance, shape (F, F), of features, shape (n, F).
+    """Return the mean and the covariance of features.
 
-    Weights, shape (n,), are nonnegative and need not sum to 1. The covariance is divided by
-    n - ddof, so `ddof=1` makes it what libraries of FID use.
+    Parameters
+    ----------
+    features : array_like, shape (n, F)
+    weights : array_like, shape (n,), optional
+        At least 0; they need not sum to 1. Equal by default.
+    ddof : int
+        The covariance is divided by n - ddof; libraries for FID use 1.
+
+    Returns
+    -------
+    mean : numpy.ndarray, shape (F,), float64
+    covariance : numpy.ndarray, shape (F, F), float64
     """
     rows = np.asarray(features, dtype=np.float64)
     share = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -38,8 +56,8 @@ def frechet_distance(one: Moments, other: Moments) -> float:
     """Return the squared Frechet distance between two Gaussians (Dowson and Landau 1982).
 
     |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), at least 0, in squared units of the features; 0
-    when the moments agree. The trace of the root is that of (R S2 R)^(1/2) with R = S1^(1/2),
-    whose eigenvalues are real. Estimates from few samples are too large.
+    when the moments are equal. The trace of the root is that of (R S2 R)^(1/2) with R = S1^(1/2),
+    whose eigenvalues are real. Estimates from few samples are biased upwards.
 
     Examples
     --------
@@ -57,18 +75,21 @@ def frechet_distance(one: Moments, other: Moments) -> float:
 def frechet_extrapolated(one: ArrayLike, other: ArrayLike, seed: int = 0) -> Estimate:
     """Return the squared Frechet distance between two populations, extrapolated from samples.
 
-    The distance of samples is too large by about a / n + b / m (Chong and Forsyth 2020, arXiv
-    1911.07023, section 3). Where they draw subsamples of one set, both sets are cut here into k
-    disjoint parts; the mean distance of the parts grows linearly with k, and the line's value at
-    k = 0 is the distance at infinite n and m. k runs to 3, or to 2 where parts would have fewer
-    images than features; below that there is no answer. May come out under 0 where the truth is 0.
+    The distance of two samples is biased by about a / n + b / m (Chong and Forsyth 2020, arXiv
+    1911.07023, section 3). They draw subsamples of one set; here both sets are divided into k
+    disjoint parts. The mean distance of the parts grows linearly with k, and the line's value at
+    k = 0 is the distance at infinite n and m. k runs to 3, or to 2 where a third would have fewer
+    images than features. With still fewer images the estimate is missing. It may be below 0 where
+    the true distance is 0.
 
-    The interval is that of a jackknife over 10 groups of images, which leaves out a tenth of both.
+    The interval is that of a jackknife over 10 groups of images, each a tenth of both samples.
 
     Parameters
     ----------
     one, other : array_like, shape (n, F) and (m, F)
         Samples in any order; they are shuffled by `seed`.
+    seed : int
+        In [0, 2**63).
     """
     rng = generator_for(seed, Stream.DISTANCE_SHUFFLE)
     x, y = (rng.permutation(np.asarray(rows, np.float64)) for rows in (one, other))
@@ -88,10 +109,10 @@ def _at_no_parts(
     parts: int,
     leave_out: int | None = None,
 ) -> float:
-    """Fit a line to the mean distance of k parts, k = 1 .. parts, and return its value at 0.
+    """Fit a line to the mean distance of k parts, k = 1 .. parts, and return its value at k = 0.
 
-    An image is in the same part whichever group is left out, or the jackknife would measure the
-    chance of the cut as well.
+    An image is in the same part whichever group is left out. Otherwise the jackknife would include
+    the variance of the division into parts.
     """
 
     def cut(rows: NDArray[np.float64], count: int) -> list[Moments]:
@@ -112,16 +133,17 @@ def kernel_distance(one: ArrayLike, other: ArrayLike) -> Estimate:
 
     Binkowski et al. 2018, arXiv 1801.01401, section 3 and appendix C: k(x, y) = (x.y / F + 1)^3,
     and the mean of k over pairs of different images of each set, less twice its mean over pairs
-    across. Its expectation is the distance between the populations at any n, so it can come out
-    under 0 where that is 0.
+    of one image from each. It is unbiased for any n, so it may be below 0 where the true distance
+    is 0.
 
-    All pairs are used, not random subsets of them, so there is nothing random in it. The interval
-    is that of the jackknife over images of both sets. Where the populations are equal, the
-    variance by the jackknife is about twice the true one, so the interval is then wide.
+    All pairs are used, not random subsets of them, so the value is deterministic. The interval is
+    that of the jackknife over the images of both sets. Where the populations are equal, the
+    jackknife's variance is about twice the true one, so the interval is then too wide.
 
     Parameters
     ----------
     one, other : array_like, shape (n, F) and (m, F)
+        At least 3 rows each; with fewer the estimate is missing.
 
     Examples
     --------
@@ -150,7 +172,10 @@ def kernel_distance(one: ArrayLike, other: ArrayLike) -> Estimate:
 def _kernel_sums(
     x: NDArray[np.float64], y: NDArray[np.float64], own: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum the kernel over the other set, a row of x and a row of y; `own` leaves x = y out."""
+    """Return the kernel's sums over y for each row of x, and over x for each row of y.
+
+    With `own`, x and y are one set, and the first sums leave out each row's kernel with itself.
+    """
     rows, columns = np.zeros(len(x)), np.zeros(len(y))
     for block in blocks(len(x)):
         kernel = x[block] @ y.T
@@ -165,12 +190,19 @@ def _kernel_sums(
 
 
 def blocks(n: int) -> Iterator[slice]:
-    """Yield slices that cover n rows, small enough for a table against many others."""
+    """Yield slices of at most 1,024 rows that cover n rows, to bound the memory of tables."""
     for start in range(0, n, _BLOCK):
         yield slice(start, min(start + _BLOCK, n))
 
 
-_LEAST, _REPEATS, _AT_ONCE = 10, 1000, 100
+_FEWEST = 10
+"""Images below which the bootstrap's interval is not given: chosen by hand."""
+
+_REPEATS = 1000
+"""Resamples of the bootstrap: 25 lie beyond each end of a 95 % interval."""
+
+_BATCH = 100
+"""Resamples held in memory at once."""
 
 
 def self_similarity(
@@ -178,18 +210,19 @@ def self_similarity(
 ) -> Estimate:
     """Return the mean cosine between two different images of a set.
 
-    In [-1, 1]; lower is more diverse, 1 where all images point the same way. Compare it with that
-    of a reference about the same centre: a cell is alike by nature. The interval is the percentile
-    interval of a bootstrap over images (Efron 1979) of 1,000 repeats; pairs of an image with
-    itself do not count.
+    In [-1, 1]; lower is more diverse, and 1 means that all features have one direction. Compare it
+    with the value of a reference about the same centre: the images of one cell are similar in any
+    case. The interval is the percentile interval of a bootstrap over images (Efron 1979) with 1,000
+    resamples; pairs of an image with itself are left out.
 
     Parameters
     ----------
     features : array_like, shape (n, F)
-    centre : array_like, shape (F,)
-        Taken off first. About 0, features that are never negative are all alike.
+        At least 10 rows; with fewer the estimate is missing.
+    centre : array_like, shape (F,), or float
+        Subtracted first. About 0, features that are never negative all look similar.
     seed : int
-        Of the bootstrap.
+        Of the bootstrap, in [0, 2**63).
 
     Examples
     --------
@@ -198,16 +231,15 @@ def self_similarity(
     """
     rows = np.asarray(features, np.float64) - np.asarray(centre, np.float64)
     n = len(rows)
-    if n < _LEAST:
-        return Estimate.missing(f"{n} images, at least {_LEAST} are needed")
+    if n < _FEWEST:
+        return Estimate.missing(f"{n} images, at least {_FEWEST} are needed")
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units = rows / np.where(lengths > 0, lengths, 1)
     own = np.square(units).sum(axis=1)
     rng = generator_for(seed, Stream.SIMILARITY_BOOTSTRAP)
     means = []
-    for start in range(0, _REPEATS, _AT_ONCE):
-        size = min(_AT_ONCE, _REPEATS - start)
-        times = rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)
+    for _ in range(0, _REPEATS, _BATCH):
+        times = rng.multinomial(n, np.full(n, 1 / n), size=_BATCH).astype(np.float64)
         squares = np.square(times)
         pairs = np.square(times @ units).sum(axis=1) - squares @ own
         means.append(pairs / (n**2 - squares.sum(axis=1)))

@@ -1,8 +1,6 @@
-"""Gaps between groups: the largest difference and ratio of their rates, and tests.
+"""Gaps between the rates of groups: intervals of the largest difference and ratio, and tests.
 
-All are free functions of counts: of the events of each group, and of its trials.
-
-The statistics that audits take from kept libraries, which are an extra.
+Every function takes counts: the events of each group, and its trials.
 """
 
 from __future__ import annotations
@@ -10,26 +8,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2_contingency, fisher_exact, norm, studentized_range
 
 from equipoise.core.estimates import CONFIDENCE, Estimate
-from equipoise.core.plugins import load_library
 from equipoise.core.seeds import Stream, generator_for
+from equipoise.stats.intervals import score_interval
 
 ERROR = 1 - CONFIDENCE
-"""Chance at most that any test of a family rejects what is true."""
+"""Bound on the probability that any test of a family rejects a true hypothesis."""
 
-_SIMULATIONS = 9999
+SIMULATIONS = 9999
+"""Draws of a simulated test; with the observed table they make 10,000."""
+
 _FEW = 5.0
+"""Least expected count at which chi-square's approximation is trusted (Cochran 1954)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """How far the rates of groups lie apart.
+    """The largest difference between the rates of several groups.
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class Gap:
     difference : Estimate
         Largest rate less smallest, in [0, 1]; fairlearn's `difference`.
     pair : Estimate
-        The same with the interval of these two groups alone, as one of all pairs; its lower end is
-        no higher.
+        The same difference with the interval of these two groups, one of the simultaneous
+        intervals of all pairs. Its lower end is at most that of `difference`.
     ratio : Estimate
         Largest rate over smallest, at least 1; infinite where the smallest is 0. fairlearn's
         `ratio` is its inverse.
     p_value : float
-        That all groups have one rate; for this test alone.
+        Of the hypothesis that all groups have one rate; not adjusted for other tests.
     """
 
     highest: str
@@ -58,25 +58,25 @@ class Gap:
 def largest_gap(
     names: Sequence[str], counts: ArrayLike, trials: ArrayLike, *, seed: int = 0
 ) -> Gap | None:
-    """Return the largest gap between groups, with intervals that know that it was chosen.
+    """Return the largest gap between groups, with intervals that allow for its selection.
 
-    Each two groups have Newcombe's hybrid score interval of the difference (1998, method 10) and
-    Walter's adjusted logarithmic one of the ratio (1975), both with the critical value of the
-    Studentized range over the square root of 2, so that all pairs hold at once (Agresti, Bini,
-    Bertaccini and Ryu 2008, "Simultaneous confidence intervals for comparing binomial parameters",
-    Biometrics 64). When all hold, the largest true difference lies between the largest lower and
-    the largest upper end of any pair: that is its interval, and likewise the ratio's. The estimate
-    itself, a maximum, is too large on average where true gaps are small; a bootstrap of it is
-    centred there, and so is not used.
+    Each pair of groups has Newcombe's hybrid score interval of the difference (1998, method 10) and
+    Walter's adjusted logarithmic interval of the ratio (1975). Both use the critical value of the
+    Studentized range over the square root of 2, so that the intervals of all pairs hold
+    simultaneously (Agresti, Bini, Bertaccini and Ryu 2008, "Simultaneous confidence intervals for
+    comparing binomial parameters", Biometrics 64). When all hold, the largest true difference lies
+    between the largest lower end and the largest upper end of any pair. That is its interval; the
+    ratio's is found likewise. The estimate is a maximum, so it is biased upwards where the true
+    gaps are small. A bootstrap would be centred on the biased value, so none is used.
 
     Parameters
     ----------
     names : sequence of str
         K groups.
     counts, trials : array_like of int, shape (K,)
-        Events, and how many there could have been; groups without trials are left out.
+        Events and trials of each group; groups without trials are left out.
     seed : int
-        Of the simulated test.
+        Of the simulated test, in [0, 2**63).
 
     Returns
     -------
@@ -90,10 +90,10 @@ def largest_gap(
     ('a', 'b', 0.2, True)
     """
     events, n = np.asarray(counts, np.int64), np.asarray(trials, np.int64)
-    there = np.flatnonzero(n > 0)
-    if len(there) < 2:
+    tried = np.flatnonzero(n > 0)
+    if len(tried) < 2:
         return None
-    events, n = events[there], n[there]
+    events, n = events[tried], n[tried]
     rates = events / n
     order = np.argsort(-rates, kind="stable")
     top, bottom = int(order[0]), int(order[-1])
@@ -101,34 +101,95 @@ def largest_gap(
         pair.ravel() for pair in np.meshgrid(np.arange(len(n)), np.arange(len(n)), indexing="ij")
     )
     one, other = one[one != other], other[one != other]
-    alpha = pair_error(len(n))
+    critical = float(norm.isf(pair_error(len(n)) / 2))
     pairs = (events[one], n[one], events[other], n[other])
-    intervals = audit_library("statsmodels.stats.proportion").confint_proportions_2indep
-    low, high = intervals(*pairs, compare="diff", method="newcomb", alpha=alpha)
+    low, high = newcombe_interval(*pairs, critical)
     value = float(rates[top] - rates[bottom])
     difference = Estimate(value, max(float(low.max()), 0.0), float(high.max()))
     own = int(np.flatnonzero((one == top) & (other == bottom))[0])
     pair = Estimate(value, max(float(low[own]), 0.0), float(high[own]))
-    low, high = intervals(*pairs, compare="ratio", method="log-adjusted", alpha=alpha)
+    low, high = ratio_interval(*pairs, critical)
     if rates[top] == 0:
         ratio = Estimate.missing("no event in any group")
     else:
-        times = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
-        ratio = Estimate(times, max(float(low.max()), 1.0), float(high.max()))
-    tested = equal_rates(events, n, seed)
+        value = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
+        ratio = Estimate(value, max(float(low.max()), 1.0), float(high.max()))
+    p_value = equal_rates(events, n, seed)
     return Gap(
-        highest=names[there[top]],
-        lowest=names[there[bottom]],
+        highest=names[tried[top]],
+        lowest=names[tried[bottom]],
         difference=difference,
         pair=pair,
         ratio=ratio,
-        p_value=tested,
+        p_value=p_value,
     )
+
+
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def newcombe_interval(
+    counts: NDArray[np.int64],
+    trials: NDArray[np.int64],
+    other_counts: NDArray[np.int64],
+    other_trials: NDArray[np.int64],
+    critical: float,
+) -> Bounds:
+    """Return Newcombe's hybrid score interval of a difference of two rates (1998, method 10).
+
+    Parameters
+    ----------
+    counts, trials, other_counts, other_trials : numpy.ndarray, shape (P,), int64
+        Of the first and of the second group of each of P pairs.
+    critical : float
+        Quantile of the standard normal distribution: 1.96 for 95 %.
+
+    Returns
+    -------
+    low, high : numpy.ndarray, shape (P,), float64
+        Of the first rate less the second, in [-1, 1].
+    """
+    rate, other = counts / trials, other_counts / other_trials
+    low, high = score_interval(rate, trials, critical)
+    other_low, other_high = score_interval(other, other_trials, critical)
+    difference = rate - other
+    below = np.hypot(rate - low, other_high - other)
+    above = np.hypot(high - rate, other - other_low)
+    return difference - below, difference + above
+
+
+def ratio_interval(
+    counts: NDArray[np.int64],
+    trials: NDArray[np.int64],
+    other_counts: NDArray[np.int64],
+    other_trials: NDArray[np.int64],
+    critical: float,
+) -> Bounds:
+    """Return Walter's adjusted logarithmic interval of a ratio of two rates (1975).
+
+    Half an event and half a trial are added to each group, so that it exists without events.
+
+    Parameters
+    ----------
+    counts, trials, other_counts, other_trials, critical
+        As for `newcombe_interval`.
+
+    Returns
+    -------
+    low, high : numpy.ndarray, shape (P,), float64
+        Of the first rate over the second, above 0.
+    """
+    a, n, b, m = counts + 0.5, trials + 0.5, other_counts + 0.5, other_trials + 0.5
+    log_ratio = np.log(a / n) - np.log(b / m)
+    reach = critical * np.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
+    return np.exp(log_ratio - reach), np.exp(log_ratio + reach)
 
 
 @cache
 def pair_error(groups: int) -> float:
-    """Return the error of each pair's interval at which those of all pairs hold together.
+    """Return the error of one pair's interval at which all pairs' hold simultaneously.
+
+    From the distribution of the Studentized range of `groups` normal values.
 
     Examples
     --------
@@ -140,15 +201,17 @@ def pair_error(groups: int) -> float:
 
 
 def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int = 0) -> float:
-    """Return the p-value of "all groups have one rate".
+    """Return the p-value of the hypothesis that all groups have one rate.
 
-    Fisher's exact test for two groups; Pearson's chi-square for more, simulated given the margins
-    where an expected count is under 5 (Hope 1968), which is exact up to its 9,999 draws.
+    Fisher's exact test for two groups, Pearson's chi-square for more. Where an expected count is
+    under 5, the distribution of chi-square given the margins is simulated (Hope 1968).
 
     Parameters
     ----------
     counts, trials : numpy.ndarray, shape (K,), int64
         Trials at least 1.
+    seed : int
+        Of the simulation, in [0, 2**63).
 
     Examples
     --------
@@ -165,17 +228,28 @@ def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int 
     if min(expected.min(), (trials - expected).min()) >= _FEW:
         return float(chi2_contingency(table, correction=False).pvalue)
     drawn = generator_for(seed, Stream.GAP_TEST).multivariate_hypergeometric(
-        trials, total, size=_SIMULATIONS
+        trials, total, size=SIMULATIONS
     )
     distance = ((drawn - expected) ** 2 / trials).sum(axis=1)
     found = float(((counts - expected) ** 2 / trials).sum())
-    return float((1 + (distance >= found * (1 - 1e-9)).sum()) / (1 + _SIMULATIONS))
+    # The factor counts draws that equal the observed table but for rounding.
+    return float((1 + (distance >= found * (1 - 1e-9)).sum()) / (1 + SIMULATIONS))
 
 
 def against_rest(counts: ArrayLike, trials: ArrayLike) -> NDArray[np.float64]:
-    """Return Fisher's exact p-value of each group against all others together, by Holm, shape (K,).
+    """Return the p-value of each group's rate against that of all others pooled.
 
-    AttributeGrid without trials, or alone, have NaN.
+    Fisher's exact test, adjusted over the groups by Holm's method.
+
+    Parameters
+    ----------
+    counts, trials : array_like of int, shape (K,)
+        Events and trials of each group.
+
+    Returns
+    -------
+    numpy.ndarray, shape (K,), float64
+        NaN for a group without trials, and where no other group has any.
 
     Examples
     --------
@@ -191,9 +265,19 @@ def against_rest(counts: ArrayLike, trials: ArrayLike) -> NDArray[np.float64]:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p-values so that any is under `ERROR` by chance at most that often (Holm 1979).
+    """Adjust p-values for the number of tests by Holm's method (1979).
 
-    NaN stays NaN, and counts as no test.
+    With all hypotheses true, the smallest adjusted p-value is under `ERROR` with at most that
+    probability. NaN stays NaN and does not count as a test.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (T,)
+        In [0, 1], or NaN.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T,), float64
 
     Examples
     --------
@@ -203,20 +287,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     found = np.array(p_values, np.float64)
     tested = ~np.isnan(found)
     if tested.any():
-        # Not statsmodels' multipletests, which collects all garbage at every call: 0.2 s.
         p = found[tested]
         order = np.argsort(p, kind="stable")
         p[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
         found[tested] = p
     return found
-
-
-def audit_library(module: str) -> Any:
-    """Return a module of fairlearn or statsmodels.
-
-    Raises
-    ------
-    InputError
-        When it is not installed.
-    """
-    return load_library("audits", module, 'Run `pip install "equipoise[audit]"`.')

@@ -1,6 +1,7 @@
-"""Intervals of shares: one at a time, and for all cells together.
+"""Confidence intervals of shares: of one alone, and simultaneous ones of several.
 
-Intervals for several quantities that hold all at once.
+A single share has the exact interval. The shares of all cells have intervals that hold together,
+and so have several quantities of which joint draws are at hand.
 """
 
 from __future__ import annotations
@@ -15,17 +16,31 @@ from equipoise.core.estimates import CONFIDENCE
 from equipoise.core.seeds import Stream, generator_for
 
 _SIMULATIONS = 10_000
+"""Draws that give the critical value; their own error is added to its level."""
+
 _SMALL = 5
+"""Counts up to which the score interval is too short. Chosen by hand; coverage is tested."""
+
 _OF_EMPTY = 0.2 * (1 - CONFIDENCE)
-"""What empty cells take of the error, where there are any."""
+"""Part of the error that empty cells take, where there are any; the fifth is chosen by hand."""
 
 
 def exact_interval(count: int, n: int) -> tuple[float, float]:
-    """Return the exact interval of a share (Clopper and Pearson 1934); NaN when n is 0.
+    """Return the exact interval of a share (Clopper and Pearson 1934).
 
-    It covers the true share at least as often as `CONFIDENCE` says, for every share and every n.
-    Wilson's shorter interval falls below its level where n times the share is small, which is
-    where rare cells are (docs/decisions/0002).
+    It covers the true share with a probability of at least `CONFIDENCE`, for every share and every
+    n. Wilson's shorter interval covers less often where n times the share is small, as it is in
+    rare cells (docs/decisions/0002).
+
+    Parameters
+    ----------
+    count, n : int
+        Events and trials.
+
+    Returns
+    -------
+    low, high : float
+        In [0, 1]; NaN when n is 0.
 
     Examples
     --------
@@ -42,16 +57,21 @@ def exact_interval(count: int, n: int) -> tuple[float, float]:
 def exact_bounds(
     counts: ArrayLike, n: ArrayLike, error: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Clopper and Pearson's bounds of many shares, each missed with chance `error` at most.
+    """Return Clopper and Pearson's bounds of many shares.
 
     Parameters
     ----------
     counts : array_like of int
-        Of any shape.
+        Events, of any shape.
     n : array_like of int
-        Trials, at least 1; of a shape that goes with `counts`.
+        Trials, at least 1; of a shape that broadcasts with `counts`.
     error : float
-        In (0, 1), both sides together.
+        In (0, 1): bound on the probability that one pair of bounds misses its share, both sides
+        together.
+
+    Returns
+    -------
+    low, high : numpy.ndarray, the shape of `counts`, float64, in [0, 1]
     """
     found, trials = np.asarray(counts, np.int64), np.asarray(n, np.int64)
     low = betaincinv(found, trials - found + 1, error / 2)
@@ -60,16 +80,16 @@ def exact_bounds(
 
 
 def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return intervals that hold all true shares at once, at `CONFIDENCE`.
+    """Return simultaneous intervals of the shares of K cells, at `CONFIDENCE`.
 
     Each is a score interval as in Goodman 1965 ("On simultaneous confidence intervals for
     multinomial proportions", Technometrics 7), with a common critical value: the quantile of the
     largest standardised deviation over cells, simulated at the observed shares (max-T, Westfall
     and Young 1993, section 2.3). Bonferroni's value ignores that shares sum to 1 and gives
-    intervals that are too long, most so for two cells. Empty cells share a fifth of the error
-    among them, by exact bounds. Cells of up to 5 images, or of all but so few, have at least the
-    exact interval at 1 / K of the error, for there the score interval is too short. Read: in 95
-    of 100 such samples all K intervals cover.
+    intervals that are too long, most of all for two cells. Empty cells take a fifth of the error
+    between them, by exact bounds. Cells of at most 5 images, or of all but at most 5, have at least
+    the exact interval at 1 / K of the error, because the score interval is too short there. How to
+    read them: in 95 of 100 samples all K intervals cover their true shares.
 
     Parameters
     ----------
@@ -79,7 +99,7 @@ def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDAr
     Returns
     -------
     low, high : numpy.ndarray, shape (K,), float64
-        In [0, 1]; NaN when there are no images.
+        In [0, 1]; NaN when all counts are 0.
 
     Examples
     --------
@@ -101,25 +121,64 @@ def simultaneous_intervals(counts: ArrayLike) -> tuple[NDArray[np.float64], NDAr
     if empty.any():
         high[empty] = unseen_bound(n, int(empty.sum()))
         if empty.sum() == len(found) - 1:
-            # One cell has all: its share falls short of 1 by what the others may have.
+            # One cell has all images: its share is 1 less what the others may have.
             low[~empty] = 1 - unseen_bound(n, 1)
     return low, high
 
 
 def unseen_bound(n: float, cells: int) -> float:
-    """Return the share that a cell may have of which n images show none, as one of so many."""
+    """Return the upper bound of the share of a cell without images.
+
+    Parameters
+    ----------
+    n : float
+        Images, above 0.
+    cells : int
+        Number of empty cells, which share their part of the error.
+
+    Returns
+    -------
+    float
+        In (0, 1): 1 - (error / cells)^(1 / n).
+    """
     return float(-np.expm1(np.log(_OF_EMPTY / cells) / n))
 
 
 def unseen_needed(bound: ArrayLike, cells: int) -> NDArray[np.float64]:
-    """Return the n at which `unseen_bound` is a bound, in (0, 1); any shape."""
+    """Return the number of images n at which `unseen_bound` equals a bound.
+
+    Parameters
+    ----------
+    bound : array_like
+        In (0, 1), of any shape.
+    cells : int
+        Number of empty cells.
+
+    Returns
+    -------
+    numpy.ndarray, the shape of `bound`, float64
+    """
     return np.asarray(np.log(_OF_EMPTY / cells) / np.log1p(-np.asarray(bound, np.float64)))
 
 
 def score_interval(
-    shares: NDArray[np.float64], n: int, critical: float
+    shares: NDArray[np.float64], n: int | NDArray[np.int64], critical: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the shares p with |share - p| <= critical * sqrt(p (1 - p) / n) (Wilson 1927)."""
+    """Return the shares p with |share - p| <= critical * sqrt(p (1 - p) / n) (Wilson 1927).
+
+    Parameters
+    ----------
+    shares : numpy.ndarray, shape (K,), float64
+        Observed, in [0, 1].
+    n : int or numpy.ndarray, shape (K,), int64
+        Trials, at least 1.
+    critical : float
+        Quantile of the standard normal distribution: 1.96 for 95 %.
+
+    Returns
+    -------
+    low, high : numpy.ndarray, each shape (K,), float64, in [0, 1]
+    """
     square = critical**2
     centre = (shares + square / (2 * n)) / (1 + square / n)
     reach = np.sqrt(shares * (1 - shares) / n + square / (4 * n**2)) * critical / (1 + square / n)
@@ -128,11 +187,22 @@ def score_interval(
 
 @lru_cache(maxsize=64)
 def critical_value(counts: tuple[int, ...]) -> float:
-    """Return the quantile of the largest standardised deviation of any cell that is not empty.
+    """Return the critical value of `simultaneous_intervals`.
 
-    Simulated at the observed shares. The level is `CONFIDENCE`, more where empty cells take a part
-    of the error, and raised by two standard errors of the simulation, which so cannot undercut it.
-    0 where one cell has all.
+    The quantile of the largest standardised deviation of any non-empty cell, simulated at the
+    observed shares. Its level is `CONFIDENCE`, or more where empty cells take a part of the error.
+    It is raised by two standard errors of the simulation, so that noise of the simulation does not
+    lower it.
+
+    Parameters
+    ----------
+    counts : tuple of int
+        Images of each cell.
+
+    Returns
+    -------
+    float
+        At least 0; 0 where one cell has all images.
     """
     found = np.array(counts, dtype=np.float64)
     n, cells = int(found.sum()), len(found)
@@ -149,11 +219,11 @@ def critical_value(counts: tuple[int, ...]) -> float:
 def simultaneous_region(
     draws: NDArray[np.float64], level: float = CONFIDENCE
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the box, of equal tails in every quantity, that holds a share `level` of the draws.
+    """Return the box with equal tails in every quantity that holds a share `level` of the draws.
 
-    The extremity of a draw is its most extreme rank, from either end, over the quantities; the
-    box reaches as far as the `level` quantile of it (Besag, Green, Higdon and Mengersen 1995,
-    section 6.3). Unlike Bonferroni's, it uses how the quantities move together: for two shares
+    The extremity of a draw is its most extreme rank, from either end, over the quantities. The box
+    extends to the `level` quantile of the extremities (Besag, Green, Higdon and Mengersen 1995,
+    section 6.3). Unlike Bonferroni's, it uses the dependence between the quantities: for two shares
     that sum to 1 it is the ordinary interval.
 
     Parameters

@@ -1,6 +1,6 @@
-"""Differences of two shares of the same images, and tests that need only their pairs.
+"""Matched pairs: the difference of two shares of the same images, and exact tests of symmetry.
 
-All are free functions of counts.
+Every function takes counts.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from scipy.stats import binomtest, norm
 
 from equipoise.core.estimates import Estimate
 from equipoise.core.seeds import Stream, generator_for
-from equipoise.stats.group_gaps import ERROR
+from equipoise.stats.group_gaps import ERROR, SIMULATIONS
 from equipoise.stats.intervals import score_interval
-
-_SIMULATIONS = 9999
 
 
 def paired_difference(
     both: int, first: int, second: int, neither: int, *, error: float = ERROR
 ) -> Estimate:
-    """Return a share less another of the same images (Newcombe 1998, "... based on paired data").
+    """Return the difference of two shares of the same images, with Newcombe's paired interval.
 
-    Method 10 of that paper (Statistics in Medicine 17:2635): Wilson's intervals of the two shares,
-    joined as sides of a triangle whose angle is their correlation phi, towards 0 by half an image.
+    Method 10 of Newcombe 1998, "Improved confidence intervals for the difference between binomial
+    proportions based on paired data" (Statistics in Medicine 17:2635). It combines Wilson's
+    intervals of the two shares by the law of cosines; the cosine is their correlation phi, with a
+    continuity correction towards 0.
 
     Parameters
     ----------
     both, first, second, neither : int
-        Images with both events, with the first alone, with the second alone, and with none.
+        Images with both events, with the first alone, with the second alone, and with neither.
     error : float
-        Chance of a miss.
+        1 less the confidence level, in (0, 1).
 
     Returns
     -------
     Estimate
-        Of the first share less the second, in [-1, 1]; NaN where there are no images.
+        The first share less the second, in [-1, 1]; NaN where there are no images.
 
     Examples
     --------
@@ -61,17 +61,24 @@ def paired_difference(
 
 
 def _third_side(one: float, other: float, cosine: float) -> float:
-    """Return the side of a triangle opposite to an angle (law of cosines)."""
+    """Return the side of a triangle opposite to the angle between two sides (law of cosines)."""
     return float(np.sqrt(max(one**2 - 2 * cosine * one * other + other**2, 0.0)))
 
 
 def discordance(first: int, second: int) -> float:
-    """Return the exact p-value of "both events are as likely" (McNemar 1947, by the binomial).
+    """Return the exact p-value of the hypothesis that two events are equally likely.
+
+    McNemar's test (1947) by the binomial distribution.
 
     Parameters
     ----------
     first, second : int
         Images with the first event alone, and with the second alone.
+
+    Returns
+    -------
+    float
+        In (0, 1]; 1 where there are no such images.
 
     Examples
     --------
@@ -84,18 +91,23 @@ def discordance(first: int, second: int) -> float:
 
 
 def asymmetry(counts: ArrayLike, seed: int = 0) -> float:
-    """Return the p-value of "as many go from a group to another as come from it".
+    """Return the p-value of the hypothesis that every two groups exchange equally many images.
 
-    Bowker's statistic (1948, "A test for symmetry in contingency tables", JASA 43), simulated:
-    given how many images two groups exchange, each went either way with chance 1/2, which is
-    exact up to its 9,999 draws.
+    Bowker's statistic (1948, "A test for symmetry in contingency tables", JASA 43). Its
+    distribution is simulated: given the number of images that two groups exchange, each goes
+    either way with probability 1/2.
 
     Parameters
     ----------
     counts : array_like of int, shape (K, K)
-        Rows where images were, columns where they are.
+        Images by their group before (rows) and after (columns).
     seed : int
-        Of the draws.
+        Of the simulation, in [0, 2**63).
+
+    Returns
+    -------
+    float
+        In (0, 1].
 
     Examples
     --------
@@ -104,18 +116,17 @@ def asymmetry(counts: ArrayLike, seed: int = 0) -> float:
     """
     table = np.asarray(counts, np.int64)
     one, other = np.triu_indices(len(table), 1)
-    there, back = table[one, other], table[other, one]
-    exchanged = there + back
-    found = exchanged > 0
-    there, exchanged = there[found], exchanged[found]
-    if not len(there):
+    away, back = table[one, other], table[other, one]
+    some = away + back > 0
+    away, exchanged = away[some], (away + back)[some]
+    if not len(away):
         return 1.0
     rng = generator_for(seed, Stream.PAIRED_TEST)
-    drawn = rng.binomial(exchanged, 0.5, size=(_SIMULATIONS, len(exchanged)))
-    reached = _bowker(drawn, exchanged) >= _bowker(there[None], exchanged) * (1 - 1e-9)
-    return float((1 + reached.sum()) / (1 + _SIMULATIONS))
+    drawn = rng.binomial(exchanged, 0.5, size=(SIMULATIONS, len(exchanged)))
+    reached = _bowker(drawn, exchanged) >= _bowker(away[None], exchanged) * (1 - 1e-9)
+    return float((1 + reached.sum()) / (1 + SIMULATIONS))
 
 
-def _bowker(there: NDArray[np.int64], exchanged: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the statistic of each row of counts."""
-    return np.asarray(((2 * there - exchanged) ** 2 / exchanged).sum(axis=1))
+def _bowker(away: NDArray[np.int64], exchanged: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return Bowker's statistic of each row of counts."""
+    return np.asarray(((2 * away - exchanged) ** 2 / exchanged).sum(axis=1))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from equipoise.core.estimates import Estimate
 from equipoise.stats.intervals import exact_interval
 
@@ -39,6 +42,17 @@ class Share:
         (0.5, 0.398, 0.602)
         """
         return Share(name=name, count=count, n=n, estimate=exact_estimate(count, n))
+
+    @staticmethod
+    def among(name: str, events: NDArray[np.bool_], trials: NDArray[np.bool_]) -> Share:
+        """Return the share of events among trials; both are masks of images, shape (n,).
+
+        Examples
+        --------
+        >>> Share.among("young", np.array([True, True]), np.array([True, False])).count
+        1
+        """
+        return Share.of(name, int((events & trials).sum()), int(trials.sum()))
 
     @property
     def share(self) -> float:

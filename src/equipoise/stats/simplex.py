@@ -1,4 +1,8 @@
-"""Shares from answers and P(answer | true level): solved, or bounded where that is singular."""
+"""Linear systems of shares: their correction by a confusion matrix, and weights for a target.
+
+Observed shares are the true shares times P(prediction | true level). That system is solved where
+the matrix is well conditioned, and its solutions are bounded where it is nearly singular.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,36 @@ from equipoise.core.estimates import CONFIDENCE
 from equipoise.stats.intervals import exact_bounds
 
 _DISTANCE_DRAWS = 200
+"""Draws that estimate the uncertainty of the matrix, chosen by hand: norms of all cost more."""
+
+_LEAST_TARGET = 1e-3
+"""Target share below which errors are no longer weighted more, chosen by hand."""
+
+_SUM_WEIGHT = 1e3
+"""Weight of the equation that the weights sum to 1: by hand, far above those of the shares."""
 
 
 def least_squares(
     weights: NDArray[np.float64], rates: NDArray[np.float64], seen: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Solve each draw without the bounds of the simplex, errors weighted by their variance.
+    """Solve shares @ rates = weights for each of B draws by weighted least squares.
 
-    Clipping draws to the simplex would pile them up on its edge and cut the intervals there.
+    Errors are weighted by the inverse of their variance. Solutions are not clipped to the simplex:
+    clipping would pile draws up on its boundary and cut the intervals there.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (B, A), float64
+        Shares of the A predictions.
+    rates : numpy.ndarray, shape (B, K, A), float64
+        P(prediction | true level).
+    seen : numpy.ndarray, shape (A,), int64
+        Images with each prediction, which give the variances.
+
+    Returns
+    -------
+    numpy.ndarray, shape (B, K), float64
+        Shares of the true levels; they may lie outside [0, 1].
     """
     scale = (seen.sum() + 1) / (seen + 1 / len(seen))
     scaled = rates * scale
@@ -26,37 +52,46 @@ def least_squares(
 
 
 def nearly_singular(rates: NDArray[np.float64], drawn: NDArray[np.float64]) -> bool:
-    """Tell whether a singular matrix lies as near as the estimate is unsure.
+    """Return whether a singular matrix lies within the uncertainty of the estimate.
 
     The least singular value is the distance to the nearest singular matrix (Eckart and Young 1936).
+    It is compared with the 95 % quantile of the distance between the draws and the estimate.
+
+    Parameters
+    ----------
+    rates : numpy.ndarray, shape (K, A), float64
+        Estimate of P(prediction | true level).
+    drawn : numpy.ndarray, shape (B, K, A), float64
+        Draws of it.
     """
     if rates.shape[0] > rates.shape[1]:
         return True
-    unsure = np.quantile(np.linalg.norm(drawn[:_DISTANCE_DRAWS] - rates, ord=2, axis=(1, 2)), 0.95)
-    return bool(np.linalg.svd(rates, compute_uv=False)[-1] <= unsure)
+    apart = np.linalg.norm(drawn[:_DISTANCE_DRAWS] - rates, ord=2, axis=(1, 2))
+    return bool(np.linalg.svd(rates, compute_uv=False)[-1] <= np.quantile(apart, CONFIDENCE))
 
 
 def possible_shares(
     answers: NDArray[np.int64], table: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return bounds of the true shares that hold together at `CONFIDENCE`, or None when none fit.
+    """Return simultaneous bounds of the true shares at `CONFIDENCE`, valid for any matrix.
 
-    Every share of an answer, and every rate of an answer on a true level, has its exact bounds,
-    `1 - LEVEL` shared out over all of them. Shares s are possible when s @ (lowest rates) and
-    s @ (highest rates) do not pass the answers' shares; each bound is a linear program over them.
-    The bounds are right for any matrix, a singular one included, and wide.
+    Every share of a prediction, and every rate of a prediction given a true level, has exact
+    bounds; the error `1 - CONFIDENCE` is divided between them. Shares s are possible when
+    s @ (lowest rates) is at most the upper bounds of the predictions' shares, and
+    s @ (highest rates) at least the lower bounds. Each bound of s is a linear program under these
+    constraints. The bounds hold for singular matrices too, and are wide.
 
     Parameters
     ----------
     answers : numpy.ndarray, shape (A,), int64
-        Images by answer, at least one in all.
+        Images with each prediction, at least one in all.
     table : numpy.ndarray, shape (K, A), int64
-        Judged images by true level and answer, at least one a row.
+        Images labelled by people, by true level and prediction; at least one in each row.
 
     Returns
     -------
     (low, high), each shape (K,), float64, in [0, 1]; or None
-        None: no shares can give these answers with such rates.
+        None when no shares are possible.
     """
     size, count = table.shape
     error = (1 - CONFIDENCE) / (count + table.size)
@@ -77,14 +112,21 @@ def possible_shares(
 
 
 def solve_weights(confusion: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
-    """Return weights, shape (R,), with weights @ confusion nearest to target, shape (K,).
+    """Return the weights for which weights @ confusion is nearest to a target.
+
+    By nonnegative least squares (Lawson and Hanson 1974).
 
     Parameters
     ----------
     confusion : array_like, shape (R, K)
-        Rows sum to 1.
+        At least 0; rows sum to 1.
     target : array_like, shape (K,)
-        Sums to 1.
+        At least 0; sums to 1.
+
+    Returns
+    -------
+    numpy.ndarray, shape (R,), float64
+        At least 0; sums to 1.
 
     Examples
     --------
@@ -92,10 +134,10 @@ def solve_weights(confusion: ArrayLike, target: ArrayLike) -> NDArray[np.float64
     [0.4286, 0.5714]
     """
     rows, wanted = np.asarray(confusion, np.float64), np.asarray(target, np.float64)
-    # Errors count relative to the target, as they do in KL, and in a cell of target 0, where that
-    # would be beyond all measure, as in an even one. A heavy row holds the sum at 1.
-    scale = 1 / np.sqrt(np.where(wanted > 0, np.maximum(wanted, 1e-3), 1 / len(wanted)))
-    heavy = 1e3
-    system = np.vstack([rows.T * scale[:, None], np.full(len(rows), heavy)])
-    weights, _ = nnls(system, np.append(wanted * scale, heavy))
+    # Errors are relative to the target, as in KL. In a cell of target 0 that would be infinite, so
+    # its errors are relative to an even share.
+    base = np.where(wanted > 0, np.maximum(wanted, _LEAST_TARGET), 1 / len(wanted))
+    scale = 1 / np.sqrt(base)
+    system = np.vstack([rows.T * scale[:, None], np.full(len(rows), _SUM_WEIGHT)])
+    weights, _ = nnls(system, np.append(wanted * scale, _SUM_WEIGHT))
     return np.asarray(weights / weights.sum())

@@ -124,12 +124,12 @@ def test_kept_ladders_are_not_searched_again(ladders: CounterfactualSets, tmp_pa
     first = keep_counterfactuals(tmp_path / "pairs", "one", search)
     again = keep_counterfactuals(tmp_path / "pairs", "one", search)
     assert len(searches) == 1
-    assert again.digests == first.digests
-    assert np.array_equal(again.images([4]), ladders.images[1, 1][None])
+    assert again.pictures.digests == first.pictures.digests
+    assert np.array_equal(again.pictures.images([4]), ladders.images[1, 1][None])
     keep_counterfactuals(tmp_path / "pairs", "another", search)
     assert len(searches) == 2
     (tmp_path / "pairs" / "ladders.safetensors").write_bytes(b"cut")
-    with pytest.raises(FileFormatError, match=r"ladders .* must be whole"):
+    with pytest.raises(FileFormatError, match=r"counterfactual sets .* must be whole"):
         keep_counterfactuals(tmp_path / "pairs", "another", search)
 
 
@@ -145,7 +145,7 @@ def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
     settings = AuditSettings(attribute="smiling", by=("smiling", TONE), reference="label")
     light = [0.0, 0.0, 0.4, 0.0, 0.0, 0.0]
     model = Erring(toy_panel, light)
-    found = audit_classifier(model, material, folder, settings, ladders=kept)
+    found = audit_classifier(model, material, folder, settings, counterfactuals=kept)
     outcomes = {check.check_id: check.outcome for check in found.checks}
     assert outcomes["counterfactual:skin_tone:dark->light:yes"] == "issue"
     assert outcomes["counterfactual:skin_tone:dark->medium:yes"] != "issue"
@@ -156,7 +156,7 @@ def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
     page = (folder / "audit.html").read_text()
     assert "The same faces with another skin_tone" in page
     assert all((folder / "pictures" / f.picture).is_file() for f in found.counterfactuals.flipped)
-    exact = audit_classifier(ToyClassifier(toy), material, folder, settings, ladders=kept)
+    exact = audit_classifier(ToyClassifier(toy), material, folder, settings, counterfactuals=kept)
     codes = {c.check_id: c.outcome for c in exact.checks if c.check_id.startswith("counterfactual")}
     assert set(codes.values()) <= {"passed", "tip"}
     assert all(e.difference.value == 0 for e in exact.counterfactuals.effects)  # type: ignore[union-attr]

@@ -53,8 +53,8 @@ def test_the_bad_cell_is_an_issue_with_the_flips_that_were_made(
     assert to_json(stored) == to_json(found)
     report = (folder / "superres.html").read_text()
     assert found.verdict in report
-    assert f"{made} of 40 flip, framed and first" in report
-    assert "no certificate" in report
+    assert f"{made} of 40 flip; flips come first" in report
+    assert "do not certify" in report
     assert "It knows the originals." in report
 
 
@@ -120,7 +120,7 @@ def test_failures_are_neither_abstentions_nor_another_panel(
     assert told["abstentions"].words == "It abstains on 0 of 240."
     assert sum(group.unknown for group in found.flips[0].groups) == 12
     classifier.answered = frozenset()
-    with pytest.raises(RemoteError, match="no answer on any of 240"):
+    with pytest.raises(RemoteError, match="no prediction for any of 240"):
         audit_superres(Oracle(material, {}, 0), material, panel, folder / "other", SETTINGS)
 
 

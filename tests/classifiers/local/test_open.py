@@ -114,7 +114,7 @@ def test_a_model_file_alone_shows_a_description_to_start_from(tmp_path: Path) ->
         ),
         ('"torchscript"', '"pickle"', "field kind must be one of onnx, torchscript, tflite"),
         ("scale = 1", "std = [0]", r"field input\.std must be above 0"),
-        ("columns = [1]", "columns = [1, 2]", "must be as many as labels, and one for thresholds"),
+        ("columns = [1]", "columns = [1, 2]", "must be one per label, and one for thresholds"),
         ('"softmax"', '"tanh"', r"field attribute\[1\]\.activation must be one of"),
         ("output = 1", 'output = "logits"', "must be a number, or one of no names, got logits"),
         ('"smile.pt"', '"none.pt"', "must be readable, got No such file"),
@@ -161,5 +161,5 @@ def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
         size_threshold=0,
         convert_attribute=False,
     )
-    with pytest.raises(FileFormatError, match=r"m.onnx must hold its weights itself"):
+    with pytest.raises(FileFormatError, match=r"m.onnx must contain its weights"):
         open_session(tmp_path / "m.onnx")

@@ -121,7 +121,10 @@ def test_what_decides_the_images_is_in_the_digest(tmp_path: Path) -> None:
     [
         ("steps=0", "steps must be 1 to 1000"),
         ("steps=-1", "steps must be a whole number"),
-        ("steps=101", "steps must be at most 100, for which the model was trained, got 101"),
+        (
+            "steps=101",
+            "steps must be at most 100, those of the model's training, got 101",
+        ),
         ("steps=4&stem=4", "stem must be 0 to 3"),
         ("eta=1", "option of a diffusion model must be one of steps, stem, revision, got eta"),
     ],

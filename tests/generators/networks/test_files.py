@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "file", ["torchscript:{}/rows.pt", "{}/rows.pt2", "{}/fixed.pt2", "onnx:{}/rows.onnx"]
+    "file", ["torchscript:{}/rows.pt", "onnx:{}/rows.onnx", "onnx:{}/fixed.onnx"]
 )
 def test_images_are_those_of_the_network(folder: Path, file: str) -> None:
     generator = open_generator(file.format(folder))
@@ -51,18 +51,17 @@ def test_an_onnx_file_is_its_own_address(folder: Path) -> None:
 
 
 def test_the_stem_is_the_named_part(folder: Path) -> None:
-    onnx, script, export, fixed = (
+    onnx, script, fixed = (
         open_generator(a.format(folder))
         for a in (
             "{}/rows.onnx?stem=linear",
             "torchscript:{}/rows.pt?stem=first",
-            "{}/rows.pt2?stem=linear",
-            "{}/fixed.pt2?stem=linear",
+            "{}/fixed.onnx?stem=linear",
         )
     )
     codes = onnx.prior.codes(0, 0, 9)
     assert onnx.stem(codes).shape == (9, 20)
-    for other in (script, export, fixed):
+    for other in (script, fixed):
         assert np.allclose(onnx.stem(codes), other.stem(codes), atol=1e-5)
 
 
@@ -108,11 +107,11 @@ class Broken(nn.Module):
 @pytest.mark.parametrize(
     ("module", "options", "said"),
     [
-        (Noisy(), "?shape=4", "must give the same picture for the same code"),
-        (Wide(), "?shape=4", "range of .* must be told, since pictures fit none, got -"),
+        (Noisy(), "?shape=4", "must return the same image for the same code"),
+        (Wide(), "?shape=4", "range of .* must be given, because the outputs match none, got -"),
         (Broken(), "?shape=3x2x2", "must be finite"),
-        (Broken(), "?shape=7", r"must be a tensor of 16 pictures .* got \(16, 7\)"),
-        (Rows(), "?shape=13", "shape of the codes .* must be one that the network turns"),
+        (Broken(), "?shape=7", r"must be a tensor of 16 images .* got \(16, 7\)"),
+        (Rows(), "?shape=13", "shape of the codes .* must be one that the network accepts, got"),
         (Rows(), "?stem=middle", "stem of .* got middle. There are: first, last"),
         (Rows(), "?shape=0", "shape must be up to four sizes"),
         (Rows(), "?range=0..2", r"range must be one of -1\.\.1, .* got 0\.\.2"),
@@ -131,7 +130,6 @@ def test_what_is_no_generator_is_named(
 def test_damaged_foreign_and_unsafe_files_are_refused(folder: Path, tmp_path: Path) -> None:
     for family, name in (
         ("torchscript", "rows.pt"),
-        ("torchexport", "rows.pt2"),
         ("onnx", "rows.onnx"),
     ):
         content = (folder / name).read_bytes()
@@ -140,6 +138,23 @@ def test_damaged_foreign_and_unsafe_files_are_refused(folder: Path, tmp_path: Pa
             open_generator(f"{family}:{tmp_path}/{name}")
         with pytest.raises(FileFormatError, match="must be readable, got No such file"):
             open_generator(f"{family}:{tmp_path}/none{name}")
+
+
+@pytest.mark.parametrize(
+    "address", ["{}/faces.pt2", "torchexport:faces.pt2", "torchscript:{}/faces.pt2?shape=12"]
+)
+def test_a_file_of_torch_export_is_refused_with_the_formats_that_work(
+    tmp_path: Path, address: str
+) -> None:
+    given = address.format(tmp_path)
+    with pytest.raises(InputError) as caught:
+        open_generator(given)
+    error = caught.value
+    assert error.argument == "generator"
+    assert error.rule.startswith("must be an ONNX or TorchScript file;")
+    assert "torch.export files (.pt2)" in error.rule
+    assert error.got == given
+    assert "torch.onnx.export" in error.remedy and "torch.jit.save" in error.remedy
 
 
 def test_inputs_of_onnx_are_checked(folder: Path, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_the_digest_tells_weights_and_options_apart() -> None:
         ("truncation=high", "truncation must be a number"),
         ("cutoff=-1", "cutoff must be at least 0"),
         ("cutoff=9", "cutoff must be at most 8"),
-        ("seed=3", "option of a StyleGAN2 must be one of space, truncation, cutoff, noise, class"),
+        ("seed=3", "option of a StyleGAN must be one of space, truncation, cutoff, noise, class"),
         ("class=1", "class must be left out for a network without classes"),
         ("space=w&space=z", "options of the generator must each be given once"),
         ("space", "generator must be family:file"),

@@ -1,1 +1,1 @@
-"""The same faces at every level of an attribute."""
+"""Counterfactuals: the same faces at every level of one attribute."""

@@ -1,4 +1,4 @@
-"""What one attribute of a face does to a model's answer, on faces matched but for it."""
+"""Effects of one attribute on a model's predictions, on faces that differ in it alone."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ from equipoise.stats.shares import Share
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """How answers of one level change from one level of the varied attribute to another.
+    """How predictions of one level change between two levels of the varied attribute.
 
     Attributes
     ----------
-    code : str
+    check_id : str
         Of its check: "counterfactual:skin_tone:dark->light:male".
     varied, before, after : str
-        The attribute, and the two levels.
+        The varied attribute and its two levels.
     level : str
-        The answer, against all others.
+        The predicted level, compared with all others.
     n : int
-        Faces of which both images were answered.
+        Faces with a prediction on both images.
     to, away : Share
-        Faces whose answer became `level`, among those answered otherwise before; and those whose
-        answer ceased to be it, among those answered so.
+        Faces whose prediction became `level`, among those with another prediction before; and faces
+        whose prediction ceased to be `level`, among those that had it before.
     odds_ratio : Estimate
         Became over ceased: the conditional odds ratio of matched pairs (Breslow and Day 1980,
-        section 5.2), with the interval of the exact binomial of its two counts; 1 is no effect.
+        section 5.2), with the exact binomial interval of its two counts; 1 is no effect.
     difference : Estimate
-        Share of answers of `level` after less before, in [-1, 1]; Newcombe's interval of paired
-        shares, together with those of all other effects of the audit (Bonferroni).
+        Share of `level` among predictions after less before, in [-1, 1]. Newcombe's interval of
+        paired shares, simultaneous over all effects of the audit (Bonferroni).
     confidence : Estimate
-        Mean change of confidence; Student's interval.
+        Mean change of the confidence, with Student's interval.
     p_value : float
-        McNemar's exact test that as many become as cease; first alone, then by Holm over the audit.
+        Of McNemar's exact test that as many become as cease; adjusted by Holm's method over the
+        audit in `equipoise.audit.checks.adjust`, unadjusted before.
     """
 
     check_id: str
@@ -63,13 +64,13 @@ class Effect:
 def effects(
     varied: str,
     names: tuple[str, ...],
-    answers: NDArray[np.int8],
+    predicted: NDArray[np.int8],
     confidence: NDArray[np.float32],
     levels: tuple[str, ...],
 ) -> tuple[Effect, ...]:
-    """Return the effect of each two levels of the varied attribute on each answer.
+    """Return the effect of every two levels of the varied attribute on each predicted level.
 
-    Of two audited levels the last is told; the other is its mirror.
+    Of two audited levels only the last has effects of its own; those of the other mirror them.
 
     Parameters
     ----------
@@ -77,18 +78,18 @@ def effects(
         The attribute that varies.
     names : tuple of str
         Its L levels.
-    answers : numpy.ndarray, shape (m, L), int8
-        On each face at each level; negative where there is none.
+    predicted : numpy.ndarray, shape (m, L), int8
+        Audited level predicted on each of m faces at each level; negative where there is none.
     confidence : numpy.ndarray, shape (m, L), float32
     levels : tuple of str
         The audited levels.
     """
-    told = range(1, 2) if len(levels) == 2 else range(len(levels))
-    asked = [(pair, level) for pair in combinations(range(len(names)), 2) for level in told]
+    compared = range(1, 2) if len(levels) == 2 else range(len(levels))
+    pairs = [(pair, level) for pair in combinations(range(len(names)), 2) for level in compared]
     found = []
-    for (before, after), level in asked:
-        both = (answers[:, [before, after]] >= 0).all(axis=1)
-        was, is_now = (answers[both, k] == level for k in (before, after))
+    for (before, after), level in pairs:
+        both = (predicted[:, [before, after]] >= 0).all(axis=1)
+        was, is_now = (predicted[both, k] == level for k in (before, after))
         became, ceased = int((~was & is_now).sum()), int((was & ~is_now).sum())
         stayed, never = int((was & is_now).sum()), int((~was & ~is_now).sum())
         change = (confidence[both, after] - confidence[both, before]).astype(np.float64)
@@ -104,7 +105,7 @@ def effects(
                 away=Share.of(levels[level], ceased, ceased + stayed),
                 odds_ratio=_odds_ratio(became, ceased),
                 difference=paired_difference(
-                    stayed, became, ceased, never, error=ERROR / len(asked)
+                    stayed, became, ceased, never, error=ERROR / len(pairs)
                 ),
                 confidence=_mean(change),
                 p_value=discordance(became, ceased) if both.any() else np.nan,
@@ -115,7 +116,7 @@ def effects(
 
 def _odds_ratio(became: int, ceased: int) -> Estimate:
     if became + ceased == 0:
-        return Estimate.missing("no answer changed")
+        return Estimate.missing("no prediction changed")
     low, high = (p / (1 - p) if p < 1 else np.inf for p in exact_interval(became, became + ceased))
     return Estimate(became / ceased if ceased else np.inf, low, high)
 
@@ -129,26 +130,34 @@ def _mean(change: NDArray[np.float64]) -> Estimate:
 
 
 def effect_check(effect: Effect, tolerance: float) -> Check:
-    """Judge the size of an effect, by `equipoise.audit.decision_rule`."""
+    """Return the check of an effect's size, by `equipoise.audit.decision_rule`.
+
+    Parameters
+    ----------
+    effect : Effect
+    tolerance : float
+        Largest size that is tolerated, in [0, 1).
+    """
     title = (
-        f"Does {effect.varied} {effect.before} to {effect.after} change the answer "
-        f"{effect.level!r} on the same face?"
+        f"Does a change of {effect.varied} from {effect.before} to {effect.after} change the "
+        f"prediction {effect.level!r} on the same face?"
     )
     if not effect.n:
-        words = "There is no face with an answer at both levels."
+        words = "No face has a prediction at both levels."
         return Check(check_id=effect.check_id, title=title, outcome="not applicable", words=words)
     found, size = effect.difference, size_of(effect.difference)
     outcome = outcome_of(size, effect.p_value, tolerance)
     if outcome == "passed":
-        said = f"Any effect is within {tolerance:.1%}"
+        summary = f"Any effect is within {tolerance:.1%}"
     elif outcome == "issue":
-        said = "It does"
+        summary = "It does"
     elif is_shown(size, effect.p_value):
-        said = f"It does, but the estimate is within {tolerance:.1%}"
+        summary = f"It does, but the estimate is within {tolerance:.1%}"
     else:
-        said = f"No effect is shown, nor excluded over {tolerance:.1%}; take more faces"
+        summary = f"No effect is significant, but effects over {tolerance:.1%} are not excluded; "
+        summary += "use more faces"
     words = (
-        f"{said}: {found.value:+.1%} ({found.low:+.1%} to {found.high:+.1%}) of {effect.n:,} "
+        f"{summary}: {found.value:+.1%} ({found.low:+.1%} to {found.high:+.1%}) of {effect.n:,} "
         f"faces, {effect.to.count} became {effect.level!r} and {effect.away.count} ceased to be, "
         f"p = {effect.p_value:.2g} corrected."
     )

@@ -1,13 +1,13 @@
-"""CounterfactualSets on disk: found once, asked about many times.
+"""Counterfactual sets on disk, so that one search serves many audits.
 
-FOLDER/ladders.safetensors   codes, cells and moves, with what they were searched by
+FOLDER/ladders.safetensors   codes, cells and step lengths, with the identity of the search
 FOLDER/images/FACE-LEVEL.png
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,21 +24,19 @@ from equipoise.labelling.image_files import PictureFiles
 from equipoise.samplers.export.metadata import png
 
 _LARGEST = 2**30
+"""Largest size of the file in bytes; chosen by hand."""
 
 
 @dataclass(frozen=True, eq=False)
 class CounterfactualFolder:
-    """Kept ladders, m faces over L levels; images m * L, face by face.
+    """Stored counterfactual sets of m faces at the L levels of one attribute.
 
     Attributes
     ----------
-    attribute : str
-    levels : tuple of str
-    cells : numpy.ndarray, shape (m,), int64
-    moves : numpy.ndarray, shape (m, L), float32
-    tried : numpy.ndarray, shape (K,), int64
-    calls : int
+    attribute, levels, cells, step_lengths, tried, calls
+        As of `CounterfactualSets`.
     pictures : PictureFiles
+        The m * L images, face by face.
     """
 
     attribute: str
@@ -52,81 +50,67 @@ class CounterfactualFolder:
     def __len__(self) -> int:
         return len(self.cells)
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """SHA-256 of each file."""
-        return self.pictures.digests
-
-    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
-        """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
-        return self.pictures.images(rows)
-
-    @property
-    def count(self) -> int:
-        """Levels of the varied attribute."""
-        return len(self.levels)
-
 
 def keep_counterfactuals(
     folder: Path, identity: str, search: Callable[[], CounterfactualSets]
 ) -> CounterfactualFolder:
-    """Return the ladders that a folder keeps, or search for them and keep them.
+    """Return the counterfactual sets in a folder; search for them first if it holds none.
 
     Parameters
     ----------
     folder : Path
     identity : str
-        All that decides what is found; kept ladders of another one are searched anew.
+        All that determines the result. Stored sets of another identity are replaced.
     search : callable
 
     Raises
     ------
     FileFormatError
-        When what is kept is damaged.
+        When stored sets are damaged.
     StorageError
-        When the disk fails.
+        When a file cannot be written.
     """
     path = folder / "ladders.safetensors"
     if path.is_file():
         found = _read(folder, path, identity)
         if found is not None:
             return found
-    ladders = search()
+    sets = search()
     with storage(folder):
-        # Its pictures go now, so it must not be taken for whole if this is stopped.
+        # The old file goes first: with new images it would look complete after an interruption.
         path.unlink(missing_ok=True)
         (folder / "images").mkdir(parents=True, exist_ok=True)
-        for face, row in enumerate(ladders.images):
+        for face, row in enumerate(sets.images):
             for level, image in enumerate(row):
                 _file(folder, face, level).write_bytes(png(image))
     tensors: dict[str, NDArray[Any]] = {
-        "codes": ladders.codes,
-        "cells": ladders.cells,
-        "moves": ladders.step_lengths,
-        "tried": ladders.tried,
-        "calls": np.array([ladders.calls]),
+        "codes": sets.codes,
+        "cells": sets.cells,
+        "moves": sets.step_lengths,
+        "tried": sets.tried,
+        "calls": np.array([sets.calls]),
     }
-    told = {"attribute": ladders.attribute, "levels": ladders.levels, "identity": identity}
+    metadata = {"attribute": sets.attribute, "levels": sets.levels, "identity": identity}
     with atomic_path(path) as part:
-        safetensors.numpy.save_file(tensors, part, {"equipoise": json.dumps(told)})
-    kept = _read(folder, path, identity)
-    assert kept is not None
-    return kept
+        safetensors.numpy.save_file(tensors, part, {"equipoise": json.dumps(metadata)})
+    stored = _read(folder, path, identity)
+    assert stored is not None
+    return stored
 
 
 def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | None:
-    """Return what is kept, or None where it is of another search."""
+    """Return the stored sets, or None where they are of another search."""
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError("a file of over 1 GiB")
         with safetensors.safe_open(path, framework="numpy") as stored:
-            told = parse_json((stored.metadata() or {})["equipoise"])
-            if told["identity"] != identity:
+            metadata = parse_json((stored.metadata() or {})["equipoise"])
+            if metadata["identity"] != identity:
                 return None
             cells, step_lengths, tried, calls = (
                 stored.get_tensor(name) for name in ("cells", "moves", "tried", "calls")
             )
-        levels = tuple(str(level) for level in told["levels"])
+        levels = tuple(str(level) for level in metadata["levels"])
         if cells.ndim != 1 or step_lengths.shape != (len(cells), len(levels)):
             raise ValueError("arrays of other shapes")
         pictures = PictureFiles.of(
@@ -136,7 +120,7 @@ def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | Non
                 for level in range(len(levels))
             ]
         )
-        attribute = str(told["attribute"])
+        attribute = str(metadata["attribute"])
         return CounterfactualFolder(
             attribute, levels, cells, step_lengths, tried, int(calls[0]), pictures
         )
@@ -145,7 +129,7 @@ def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | Non
         safetensors.SafetensorError,
     ) as error:
         raise FileFormatError(
-            f"ladders {path}",
+            f"counterfactual sets {path}",
             "must be whole",
             f"{type(error).__name__}: {error}",
             f"Delete {folder} and run the same command again.",

@@ -1,11 +1,11 @@
-"""Images of one face at every level of one attribute, all other attributes kept.
+"""Search for counterfactual sets: one face at every level of one attribute, all others unchanged.
 
-A verified code moves along the conditional direction of the varied attribute, step by step, both
-ways. A ladder is kept when the panel sees every level somewhere on the way while the other
-balanced attributes stay as they were; of each level the image nearest to the start is taken.
+A verified code moves along the conditional direction of the varied attribute, step by step, in both
+directions. A set is complete when the panel has seen every level on the path while the other
+balanced attributes were unchanged. For each level the image nearest to the start is taken.
 
-Kept faces are those that can be moved: what is measured on them holds for them, and the yield by
-cell tells how many they are.
+Only some faces give a complete set. Measurements hold for these faces, and the yield by cell shows
+their share.
 """
 
 from __future__ import annotations
@@ -25,33 +25,35 @@ from equipoise.generators.base import Generator, generate
 from equipoise.samplers.sampler import LatentBatch, Sampler
 
 STEP, REACH = 0.5, 8.0
-"""Length of a step and of the whole way to either side, in units of code space."""
+"""Length of a step and of the path in each direction, in units of latent space; by hand."""
 
 ATTEMPTS = 20
-"""Starts per wanted ladder after which the search ends."""
+"""Starts per requested set after which the search ends; chosen by hand."""
 
 _STARTS = 16
+"""Largest number of starts of one cell in a batch; chosen by hand."""
 
 
 @dataclass(frozen=True, eq=False)
 class CounterfactualSets:
-    """CounterfactualSets of m faces over the L levels of one attribute.
+    """Images of m faces at each of the L levels of one attribute.
 
     Attributes
     ----------
     attribute : str
+        The varied attribute.
     levels : tuple of str
+        Its levels.
     codes : numpy.ndarray, shape (m, L, dim), float32
     images : numpy.ndarray, shape (m, L, 3, height, width), uint8
     cells : numpy.ndarray, shape (m,), int64
-        The cell in which each face began.
-    moves : numpy.ndarray, shape (m, L), float32
-        How far each image is from the start, in units of code space; 0 at the start's own level.
+        The cell of each face at its start.
+    step_lengths : numpy.ndarray, shape (m, L), float32
+        Distance of each code from its start, in units of latent space; 0 at the start's level.
     tried : numpy.ndarray, shape (K,), int64
-        Verified starts in each cell, up to the last one that became a ladder of these; those that
-        did are in `cells`.
+        Verified starts in each cell, up to the last one that gave a set.
     calls : int
-        Generator calls that the search cost.
+        Generator calls of the search.
     """
 
     attribute: str
@@ -69,7 +71,7 @@ class CounterfactualSets:
 
 @dataclass(frozen=True, eq=False)
 class _Sweep:
-    """What became of one batch of verified starts, and the ladders of the complete ones."""
+    """The complete sets of one batch of verified starts."""
 
     codes: NDArray[np.float32]
     images: NDArray[np.uint8]
@@ -80,7 +82,7 @@ class _Sweep:
 
     @property
     def cells(self) -> NDArray[np.int64]:
-        """The cell in which each ladder began."""
+        """The cell of each complete set at its start."""
         return self.starts[self.whole]
 
 
@@ -96,25 +98,27 @@ def make_counterfactuals(
     workers: int | None = None,
     progress: Progress = no_progress,
 ) -> CounterfactualSets:
-    """Search for ladders; those of a seed are the same for any number of workers.
+    """Search for counterfactual sets; the result does not depend on the number of workers.
 
     Parameters
     ----------
     sampler : Sampler
-        Gives the starts, equally many in each cell of positive target.
+        Draws the starts, equally many in each cell of positive target.
     generator : Generator
     panel : ClassifierPanel
-        Confirms every image; reads the sampler's attributes.
+        Verifies every image; predicts the sampler's attributes.
     attribute : str
-        The one that varies.
+        The attribute that varies.
     normals : numpy.ndarray, shape (P, dim), float64
-        Its conditional unit normals: one that grows with the level, or one a level.
+        Its conditional unit normals: one that increases with the level, or one per level.
     n : int
-        Wanted ladders. The search ends at `ATTEMPTS` starts for each, with what it has.
+        Requested sets. After `ATTEMPTS` * n starts the search returns the sets found so far.
     seed : int
-        Names the starts.
+        Seed of the starts, in [0, 2**63).
+    workers : int, optional
+        Threads; all cores by default.
     progress : Progress
-        Told of ladders found.
+        Reports sets found.
 
     Raises
     ------
@@ -132,20 +136,20 @@ def make_counterfactuals(
             "Read them with `equipoise.methods.shift.hyperplanes.read_conditional`.",
         )
 
-    def sweep_attribute(starts: LatentBatch) -> _Sweep:
-        return _climb(starts, generator, panel, varied, len(levels), normals)
+    def sweep(starts: LatentBatch) -> _Sweep:
+        return _sweep_attribute(starts, generator, panel, varied, len(levels), normals)
 
     found: list[_Sweep] = []
     tried, have, calls = np.zeros(sampler.grid.size, np.int64), 0, 0
     progress("pairs", 0, n)
-    with closing(ordered_map(sweep_attribute, _starts(sampler, n, seed), workers)) as results:
-        for climbed in results:
-            found.append(climbed)
-            last = np.flatnonzero(climbed.whole)[n - have - 1 : n - have]
-            counted = climbed.starts[: last[0] + 1] if len(last) else climbed.starts
+    with closing(ordered_map(sweep, _starts(sampler, n, seed), workers)) as results:
+        for part in results:
+            found.append(part)
+            last = np.flatnonzero(part.whole)[n - have - 1 : n - have]
+            counted = part.starts[: last[0] + 1] if len(last) else part.starts
             tried += np.bincount(counted, minlength=len(tried))
-            calls += climbed.calls
-            have += len(climbed.cells)
+            calls += part.calls
+            have += len(part.cells)
             progress("pairs", min(have, n), n)
             if have >= n:
                 break
@@ -163,7 +167,7 @@ def make_counterfactuals(
 
 
 def _starts(sampler: Sampler, n: int, seed: int) -> Iterator[LatentBatch]:
-    """Yield `ATTEMPTS` draws or so for each of n, a few of each cell in turn."""
+    """Yield about `ATTEMPTS` * n draws, in batches of one cell, the cells in rotation."""
     cells = [sampler.grid.cells[k] for k in np.flatnonzero(sampler.target.shares)]
     few = min(_STARTS, -(-n // len(cells)))
     for low, high in batches(0, -(-n * ATTEMPTS // len(cells)), few):
@@ -171,7 +175,7 @@ def _starts(sampler: Sampler, n: int, seed: int) -> Iterator[LatentBatch]:
             yield sampler.draw(high - low, seed, cell=cell, start=low)
 
 
-def _climb(
+def _sweep_attribute(
     starts: LatentBatch,
     generator: Generator,
     panel: ClassifierPanel,
@@ -179,26 +183,26 @@ def _climb(
     count: int,
     normals: NDArray[np.float64],
 ) -> _Sweep:
-    """Move verified starts both ways, and keep those that reach every level."""
+    """Move verified starts along the directions, and return those that reach every level."""
     first = generate(generator, starts.codes)
     verified = panel.predict(first).cells == starts.requested
     codes, home = starts.codes[verified], starts.requested[verified]
-    ladder = np.zeros((len(codes), count, generator.dim), np.float32)
+    path = np.zeros((len(codes), count, generator.dim), np.float32)
     pictures = np.zeros((len(codes), count, *generator.image_shape), np.uint8)
     step_lengths = np.full((len(codes), count), np.inf, np.float32)
     own = panel.grid.levels[home]
     rows = np.arange(len(codes))
-    ladder[rows, own[:, varied]] = codes
+    path[rows, own[:, varied]] = codes
     pictures[rows, own[:, varied]] = first[verified]
     step_lengths[rows, own[:, varied]] = 0
     calls = len(first)
-    for way in _ways(normals):
+    for direction in _directions(normals):
         for length in np.arange(STEP, REACH + STEP / 2, STEP, dtype=np.float32):
-            # A face that has all levels, or all nearer ones, climbs no further.
+            # Faces that have all levels move no further.
             going = np.flatnonzero(np.isinf(step_lengths).any(axis=1))
             if not len(going):
                 break
-            moved = codes[going] + length * way.astype(np.float32)
+            moved = codes[going] + length * direction.astype(np.float32)
             images = generate(generator, moved)
             calls += len(images)
             seen = panel.predict(images).levels.astype(np.int64)
@@ -207,13 +211,13 @@ def _climb(
             better = (level >= 0) & others.all(axis=1)
             better &= length < step_lengths[going, np.maximum(level, 0)]
             rows, reached = going[better], level[better]
-            ladder[rows, reached] = moved[better]
+            path[rows, reached] = moved[better]
             pictures[rows, reached] = images[better]
             step_lengths[rows, reached] = length
     whole = np.asarray(np.isfinite(step_lengths).all(axis=1))
-    return _Sweep(ladder[whole], pictures[whole], step_lengths[whole], home, whole, calls)
+    return _Sweep(path[whole], pictures[whole], step_lengths[whole], home, whole, calls)
 
 
-def _ways(normals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return unit directions to try: both ways of one normal, or towards each level."""
+def _directions(normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the unit directions: both signs of one normal, or one towards each level."""
     return np.concatenate([normals, -normals]) if len(normals) == 1 else normals

@@ -1,1 +1,1 @@
-"""Checks of a generator and of classifiers before anything is spent on them."""
+"""Checks of a generator and of classifiers before a run."""

@@ -1,4 +1,4 @@
-"""Is all well before a run: checks of the generator and the classifiers, their speed, a picture."""
+"""The examination before a run: checks, speeds, and a picture of images with predictions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ from equipoise.report.contact_sheets import captioned_sheet
 from equipoise.runs.record import ModelUsed, model_used
 
 _SHOWN, _COLUMNS = 16, 4
+"""Images in the picture, and in a row of it."""
+
 _LEAST = 16
+"""Fewest images that the checks of a classifier need."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartExamined:
-    """A generator or a classifier, what was found, and how fast it is.
+    """A generator or a classifier with its checks and its speed.
 
     Attributes
     ----------
@@ -41,7 +44,7 @@ class PartExamined:
     models : tuple of ModelUsed
     checks : tuple of Check
     images_per_second : float
-        On one thread; of a service as it came to, NaN where all its answers were kept ones.
+        On one thread; of a service over all its requests. NaN where all its answers were cached.
     """
 
     role: str
@@ -53,18 +56,18 @@ class PartExamined:
 
 @dataclass(frozen=True, kw_only=True)
 class Examination:
-    """What the doctor found.
+    """The result of an examination.
 
     Attributes
     ----------
     parts : tuple of PartExamined
         The generator, then each classifier.
     calls : int
-        Images that `balance` makes and reads with its settings.
+        Images that `balance` generates and classifies with the given settings.
     seconds : float
-        What they take on one thread, fitting not counted; NaN where a speed is not known.
+        Expected time for them on one thread, without fitting; NaN where a speed is not known.
     picture : str
-        File of 16 images with their answers.
+        File of 16 images with their predictions.
     """
 
     parts: tuple[PartExamined, ...]
@@ -86,7 +89,7 @@ def examine(
     n: int = 256,
     progress: Progress = no_progress,
 ) -> Examination:
-    """Check and time a generator and a panel, and write a picture of 16 images with their answers.
+    """Check and time a generator and a panel, and write a picture of 16 images with predictions.
 
     Parameters
     ----------
@@ -95,19 +98,19 @@ def examine(
     picture : Path
         A .png file.
     settings : Settings
-        Of the run whose time is expected.
+        Of the run whose time is estimated.
     n : int
-        Images that classifiers are checked on, at least 16. Each is read six times, once with red
-        and blue swapped.
+        Images that classifiers are checked on, at least 16. Each is classified six times, once with
+        red and blue swapped.
     progress : Progress
-        Told of each part.
+        Reports each part.
 
     Raises
     ------
     InputError
         When n breaks its rule.
     ModelOutputError
-        When the generator gives no images, or a classifier cannot read them.
+        When the generator returns no images, or a classifier fails on them.
     StorageError
         When the picture cannot be written.
     """
@@ -117,13 +120,13 @@ def examine(
     checks = preflight_generator(generator, seed=settings.seed)
     codes = generator.prior.codes(settings.seed, 0, n)
     size = generator.batch_size
-    made: list[NDArray[np.uint8]] = []
+    chunks: list[NDArray[np.uint8]] = []
 
     def make() -> None:
-        made[:] = [generate(generator, codes[low:high]) for low, high in batches(0, n, size)]
+        chunks[:] = [generate(generator, codes[low:high]) for low, high in batches(0, n, size)]
 
     speed = n / _seconds(make)
-    images = np.concatenate(made)
+    images = np.concatenate(chunks)
     used = model_used("generator", generator)
     parts = [
         PartExamined(
@@ -156,20 +159,24 @@ def examine(
 
 
 def _speed(classifier: Classifier, images: NDArray[np.uint8], size: int) -> float:
-    """Return images read a second; a service, which answers a second time from its cache, tells."""
-    if isinstance(classifier, RemoteClassifier):
-        told = classifier.tally
-        return told.asked / told.seconds if told.asked else np.nan
+    """Return images classified per second.
 
-    def read() -> None:
+    A service is not timed here, because a second call would be answered from its cache; its own
+    counts are used.
+    """
+    if isinstance(classifier, RemoteClassifier):
+        tally = classifier.tally
+        return tally.asked / tally.seconds if tally.asked else np.nan
+
+    def predict() -> None:
         for low, high in batches(0, len(images), size):
             classifier.predict(images[low:high])
 
-    return len(images) / _seconds(read)
+    return len(images) / _seconds(predict)
 
 
 def _seconds(work: Callable[[], None]) -> float:
-    """Time the second of two runs over all images: the first warms up."""
+    """Return the seconds of the second of two runs; the first one warms up."""
     work()
     began = time.perf_counter()
     work()
@@ -177,7 +184,7 @@ def _seconds(work: Callable[[], None]) -> float:
 
 
 def _captions(labels: Labels) -> list[str]:
-    """Return each image's levels with their probabilities, a line an attribute."""
+    """Return each image's levels with their probabilities, one line per attribute."""
     captions = []
     for i in range(len(labels)):
         lines = []
@@ -193,6 +200,6 @@ def _write_picture(path: Path, images: NDArray[np.uint8], panel: ClassifierPanel
     try:
         captions = _captions(panel.predict(images))
     except ModelOutputError:
-        captions = ["no valid answers"] * len(images)
+        captions = ["no valid predictions"] * len(images)
     with atomic_path(path) as part:
         captioned_sheet(images, captions, _COLUMNS).save(part, format="PNG")

@@ -1,1 +1,1 @@
-"""The audit of super-resolution: whom it turns into whom, and how true it stays."""
+"""The audit of super-resolution: changes of attributes and groups, and fidelity of images."""

@@ -1,4 +1,4 @@
-"""From flips to checks, by `equipoise.audit.decision_rule`."""
+"""Checks of flips between groups, by `equipoise.audit.decision_rule`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from equipoise.audit.rates import NamedGap
 from equipoise.audit.superres.flips import Change, Flips, GroupFlips
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
+from equipoise.core.numbers import estimate, percent
 from equipoise.stats.group_gaps import holm
 
 
 def flip_checks(tables: Sequence[Flips], tolerance: float, unasked: int = 0) -> tuple[Check, ...]:
-    """Return the checks of all tables: flips beyond re-encoding, also by cell, gaps, exchanges.
+    """Return the checks of all tables: gaps, flips beyond re-encoding, changes of shares.
 
     Parameters
     ----------
     tables : sequence of Flips
-        Between cells first.
+        Those between cells first.
     tolerance : float
-        In [0, 1).
+        Largest gap or change that is tolerated, in [0, 1).
     unasked : int
-        Restored images on which the panel could not be asked; the tables count them as unknown.
+        Restored images on which the panel failed; the tables count them as unknown.
     """
     cells = tables[0].groups
-    asked = [*(table.overall for table in tables), *cells]
+    every = [*(table.overall for table in tables), *cells]
     gaps = [table.gap.p_value if table.gap else float("nan") for table in tables]
-    beyond = [group.p_value for group in asked]
+    beyond = [group.p_value for group in every]
     adjusted = holm([*gaps, *beyond, *(table.asymmetry for table in tables)]).tolist()
     end = len(gaps) + len(beyond)
     checks = [
@@ -37,7 +38,7 @@ def flip_checks(tables: Sequence[Flips], tolerance: float, unasked: int = 0) -> 
     ]
     checks += [
         _beyond_check(group, p, tolerance)
-        for group, p in zip(asked, adjusted[len(gaps) : end], strict=True)
+        for group, p in zip(every, adjusted[len(gaps) : end], strict=True)
     ]
     checks += [
         _exchange_check(table, p, tolerance)
@@ -60,15 +61,15 @@ def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
 
 def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     check_id = f"flip_beyond_reencoding:{group.name}"
-    title = f"Are flips ({group.name}) no more frequent when restored than under JPEG?"
+    title = f"Are flips ({group.name}) no more frequent after restoration than after JPEG?"
     found = group.beyond
     if found.value != found.value:
-        words = "No image of it is known both when restored and when encoded anew."
+        words = "No image has a known level both after restoration and after JPEG."
         return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
     outcome = outcome_of(found, p_value, tolerance)
     words = (
-        f"{group.flips.count} of {group.flips.n} flip when restored, {group.reencoded.count} of "
-        f"{group.reencoded.n} when encoded anew: {_numbers(found, p_value)}."
+        f"{group.flips.count} of {group.flips.n} flip after restoration, {group.reencoded.count} "
+        f"of {group.reencoded.n} after JPEG: the difference is {_numbers(found, p_value)}."
     )
     if group.toward:
         most = group.toward[0]
@@ -84,18 +85,18 @@ def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
 
 def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
     check_id = f"representation:{table.where}"
-    title = f"Does each of {len(table.names)} groups gain as much as it loses?"
-    told = [c for c in table.changes if c.difference.value == c.difference.value]
-    if not told:
+    title = f"Does each of {len(table.names)} groups gain as many images as it loses?"
+    known = [c for c in table.changes if c.difference.value == c.difference.value]
+    if not known:
         return Check(
             check_id=check_id,
             title=title,
             outcome="not applicable",
-            words="No restored image is of known level.",
+            words="No restored image has a known level.",
         )
-    found = largest_change(told)
-    up = max(told, key=lambda change: change.difference.value)
-    down = min(told, key=lambda change: change.difference.value)
+    found = largest_change(known)
+    up = max(known, key=lambda change: change.difference.value)
+    down = min(known, key=lambda change: change.difference.value)
     words = "No share changes"
     if found.value > 0:
         words = (
@@ -114,10 +115,10 @@ def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
 
 
 def largest_change(changes: Sequence[Change]) -> Estimate:
-    """Return the largest change of a share, either way, with an interval that knows of the choice.
+    """Return the largest change of a share in size, with an interval that allows for its selection.
 
-    When all intervals hold, it is between the largest lower and the largest upper end of any
-    change's size.
+    When all intervals hold, it lies between the largest lower end and the largest upper end of the
+    sizes of all changes.
     """
     sizes = [size_of(change.difference) for change in changes]
     return Estimate(
@@ -132,10 +133,10 @@ def _abstentions(cells: Sequence[GroupFlips], unasked: int) -> Check:
     unknown -= unasked
     words = f"It abstains on {unknown:,} of {n:,}."
     if unknown:
-        words += " They are no flips, and count nowhere else."
+        words += " They do not count as flips, and are left out of all rates."
     return Check(
         check_id="abstentions",
-        title="Can the panel tell every restored image?",
+        title="Does the panel predict a level for every restored image?",
         outcome="tip" if unknown else "passed",
         words=words,
         evidence=Evidence(estimate=Estimate(unknown / n)),
@@ -143,4 +144,5 @@ def _abstentions(cells: Sequence[GroupFlips], unasked: int) -> Check:
 
 
 def _numbers(found: Estimate, p_value: float) -> str:
-    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%}), p = {p_value:.2g} corrected"
+    interval = estimate(found, percent)
+    return f"{interval}, p = {p_value:.2g} corrected"

@@ -1,6 +1,6 @@
-"""How near restored images are to their originals: PSNR, SSIM, and agreement with the low image.
+"""Fidelity of restored images: PSNR, SSIM, consistency with the low-resolution image, diversity.
 
-All are float64, one number an image.
+Every measure is one float64 number per image.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ Images = NDArray[np.uint8]
 Values = NDArray[np.float64]
 
 BEST_PSNR = float(10 * np.log10(255**2 * 12))
-"""Of an image that differs by rounding alone, whose mean square is 1/12; equal images count so."""
+"""PSNR of an image that differs by rounding alone, with mean square 1/12. It bounds the measure, so
+that equal images have a finite value."""
 
+# Window, standard deviation and stabilising constants of Wang et al. 2004.
 _WINDOW, _WIDTH = 11, 1.5
 _STABLE = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 
@@ -34,7 +36,7 @@ def root_mean_square(images: Images, others: Images) -> Values:
 
 
 def psnr(images: Images, others: Images) -> Values:
-    """Return the peak signal-to-noise ratio in decibels, shape (n,); more is nearer.
+    """Return the peak signal-to-noise ratio in decibels, shape (n,); higher is closer.
 
     10 log10(255^2 / mean squared difference of pixels), at most `BEST_PSNR`.
     """
@@ -47,8 +49,8 @@ def ssim(images: Images, others: Images) -> Values:
     """Return the mean structural similarity, shape (n,), in [-1, 1]; 1 is equal.
 
     Wang, Bovik, Sheikh and Simoncelli 2004, "Image quality assessment", equation 13, with their
-    Gaussian window of 11 x 11 and standard deviation 1.5, K1 = 0.01, K2 = 0.03; the mean over
-    windows that lie wholly within the image, and over the three colours. NaN under 11 pixels.
+    Gaussian window of 11 x 11 and standard deviation 1.5, K1 = 0.01, K2 = 0.03. It is the mean over
+    windows that lie within the image, and over the three colours. NaN below 11 pixels.
     """
     if min(images.shape[2:]) < _WINDOW:
         return np.full(len(images), np.nan)
@@ -65,29 +67,30 @@ def ssim(images: Images, others: Images) -> Values:
 
 
 def _local_mean(pixels: torch.Tensor) -> torch.Tensor:
-    """Return the Gaussian mean of every whole window."""
-    place = torch.arange(_WINDOW, dtype=torch.float64) - _WINDOW // 2
-    weights = torch.exp(-place.square() / (2 * _WIDTH**2))
+    """Return the Gaussian mean of every window within the image."""
+    offset = torch.arange(_WINDOW, dtype=torch.float64) - _WINDOW // 2
+    weights = torch.exp(-offset.square() / (2 * _WIDTH**2))
     weights = (weights / weights.sum()).expand(3, 1, 1, -1)
     across = torch.nn.functional.conv2d(pixels, weights, groups=3)
     return torch.nn.functional.conv2d(across, weights.transpose(2, 3), groups=3)
 
 
 def inconsistency(restored: Images, low: Images, factor: int) -> Values:
-    """Return how far restored images, reduced again, are from the low ones, shape (n,), 0 to 255.
+    """Return the distance of restored images, reduced again, from the low-resolution images.
 
-    The root mean square over pixels. A model that has seen the low image can reach about 0.
+    The root mean square over pixels, shape (n,), in [0, 255]. A model can reach about 0, because it
+    has the low-resolution image.
     """
     return root_mean_square(reduced(restored, factor), low)
 
 
 def diversity(tries: NDArray[np.uint8]) -> Values:
-    """Return the mean distance between two tries at one image, shape (n,), in [0, 255].
+    """Return the mean distance between two restorations of an image, shape (n,), in [0, 255].
 
     Parameters
     ----------
     tries : numpy.ndarray, shape (n, R, 3, height, width), uint8
-        NaN where R is 1.
+        R restorations per image; the result is NaN where R is 1.
     """
     one, other = np.triu_indices(tries.shape[1], 1)
     if not len(one):

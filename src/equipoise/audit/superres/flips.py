@@ -1,9 +1,7 @@
-"""Who becomes whom: the levels of the originals against those of the restored images.
+"""Flips: restored images that the reference panel assigns to another group than their originals.
 
-A flip is a restored image that the reference panel puts into another group than its original.
-Images on which it abstains after restoration are told apart, and are no flips.
-
-Flips of the originals of one group, beside those of re-encoding, and where they went.
+Flips are counted between cells and between the levels of each attribute, and compared with flips
+after JPEG. Images on which the panel abstains after restoration are counted apart and are no flips.
 """
 
 from __future__ import annotations
@@ -21,18 +19,20 @@ from equipoise.stats.group_gaps import ERROR, Gap, largest_gap
 from equipoise.stats.paired import asymmetry, discordance, paired_difference
 from equipoise.stats.shares import Share
 
+Numbers = NDArray[np.int64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The share of a group among restored images less that among their originals.
+    """The share of a group among restored images less its share among their originals.
 
     Attributes
     ----------
     name : str
     before, after : int
-        Images, of n whose restored level is known.
+        Images of the group, among those whose restored level is known.
     difference : Estimate
-        In [-1, 1]; the intervals of all groups hold together.
+        In [-1, 1]; the intervals of all groups are simultaneous.
     """
 
     name: str
@@ -52,20 +52,20 @@ class Flips:
     names : tuple of str
         K groups.
     counts : tuple of tuple of int, shape (K, K + 1)
-        Rows originals, columns restored images, the last unknown.
+        Originals by group (rows) and group of the restored image (columns); the last is unknown.
     overall : GroupFlips
-        Of all originals as one group, named as the table.
+        All originals as one group, with the name of the table.
     groups : tuple of GroupFlips
-        Those of them that have originals.
+        The groups that have originals.
     by_cell : tuple of GroupFlips
-        Of an attribute where there are several: flips of its levels in each cell.
+        Flips between the levels of one of several attributes, in each cell.
     gap : Gap or None
         Between the flip rates of `groups`: departure from Representation Demographic Parity.
     changes : tuple of Change
         Of each group: departure from Proportional Representation.
     asymmetry : float
-        p-value that groups exchange images evenly, which Conditional Proportional Representation
-        implies; for this table alone.
+        p-value of the hypothesis that every two groups exchange equally many images, which
+        Conditional Proportional Representation implies; not adjusted.
     """
 
     where: str
@@ -87,24 +87,25 @@ def find_flips(
     *,
     seed: int = 0,
 ) -> tuple[Flips, ...]:
-    """Return the flips between cells, then those of each attribute where there are several.
+    """Return the flips between cells and, if there are several attributes, those of each.
 
-    The notions of fairness are those of Jalal et al. 2021 (arXiv 2106.12182, its definitions), with
-    x an original and x' its restored image. Representation Demographic Parity: P(x' in c | x in c)
-    is the same for all groups c, so all flip equally often. Proportional Representation:
+    The fairness definitions are those of Jalal et al. 2021 (arXiv 2106.12182), where x is an
+    original and x' its restored image. Representation Demographic Parity: P(x' in c | x in c) is
+    the same for all groups c, so all groups flip equally often. Proportional Representation:
     P(x' in c) = P(x in c). Conditional Proportional Representation: P(x' in c | low) =
-    P(x in c | low) for every low image. No low image comes twice, so the last is not seen itself;
-    but it makes x and x' change places freely when they are independent given the low image, hence
-    P(x in c, x' in d) = P(x in d, x' in c), which is tested.
+    P(x in c | low) for every low-resolution image. Each such image occurs once, so the last cannot
+    be observed directly. But if it holds, and x and x' are independent given the low-resolution
+    image, they are exchangeable: P(x in c, x' in d) = P(x in d, x' in c). This is tested.
 
     Parameters
     ----------
     by : AttributeGrid
-        A attributes.
+        The A attributes.
     original, restored, reencoded : numpy.ndarray, shape (n, A), int8
-        Levels by the panel; those of the originals are known.
+        Levels by the panel: of originals, all known, of restored images, and of originals after
+        JPEG.
     seed : int
-        Of simulated tests.
+        Of the simulated tests, in [0, 2**63).
     """
     cells = by.cell_of(original)
     tables = [
@@ -131,7 +132,10 @@ def _table(
     cells: tuple[Sequence[str], Numbers] | None,
     seed: int,
 ) -> Flips:
-    """Return the flips of one grouping, shape (n,) each; and by cell where cells are given."""
+    """Return the flips between some groups, and by cell where cells are given.
+
+    Groups of images are arrays of shape (n,), with -1 where the panel abstains.
+    """
     counts = np.zeros((len(names), len(names) + 1), np.int64)
     np.add.at(counts, (before, after), 1)
     groups = group_flips(names, names, before, before, after, reencoded)
@@ -158,7 +162,7 @@ def _table(
 
 
 def _changes(names: Sequence[str], counts: Numbers) -> tuple[Change, ...]:
-    """Return the change of each group's share, of a table (K, K) of known images."""
+    """Return the change of each group's share, from a table (K, K) of images of known level."""
     n, found = int(counts.sum()), []
     for k, name in enumerate(names):
         stayed, came, left = (
@@ -175,9 +179,6 @@ def _changes(names: Sequence[str], counts: Numbers) -> tuple[Change, ...]:
     return tuple(found)
 
 
-Numbers = NDArray[np.int64]
-
-
 @dataclass(frozen=True, kw_only=True)
 class GroupFlips:
     """Flips of the originals of one group.
@@ -186,19 +187,19 @@ class GroupFlips:
     ----------
     name : str
     n, unknown : int
-        Originals, and those on whose restored image the panel abstains.
+        Originals, and originals on whose restored image the panel abstains.
     flips : Share
         Among restored images of known level.
     reencoded : Share
-        Flips of the originals when they are only encoded anew, among those of known level.
+        Flips after JPEG without restoration, among images of known level.
     beyond : Estimate
-        Rate of flips less that of re-encoding, over images known on both; its intervals hold
-        all groups of a table together.
+        Rate of flips less that after JPEG, over images of known level in both; the intervals of all
+        groups of a table are simultaneous.
     p_value : float
-        That both flip as often; for this group alone.
+        Of the hypothesis that both rates are equal; not adjusted.
     toward : tuple of Share
-        Of the group's images whose restored level is known, those that became another; named by
-        what they became, most first.
+        Flips to each other group, named by it, among the group's images of known restored level;
+        the most frequent first.
     """
 
     name: str
@@ -224,17 +225,18 @@ def group_flips(
     Parameters
     ----------
     groups : sequence of str
-        G of them.
+        Names of the G groups.
     names : sequence of str
-        The K levels, or cells, that images flip between.
+        The K levels or cells between which images flip.
     group : numpy.ndarray, shape (n,), int64
-        In [0, G).
+        The group of each original, in [0, G).
     before, after, reencoded : numpy.ndarray, shape (n,), int64
-        In [0, K); -1 where the panel abstains.
+        Level or cell of the original, the restored image and the original after JPEG, in [0, K); -1
+        where the panel abstains.
     """
-    there = np.unique(group).tolist()
+    present = np.unique(group).tolist()
     found = []
-    for g in there:
+    for g in present:
         one, other, own = before[group == g], after[group == g], reencoded[group == g]
         flipped, moved = (other >= 0) & (other != one), (own >= 0) & (own != one)
         known, both = int((other >= 0).sum()), (other >= 0) & (own >= 0)
@@ -250,7 +252,7 @@ def group_flips(
                 unknown=len(one) - known,
                 flips=Share.of(groups[g], int(flipped.sum()), known),
                 reencoded=Share.of(groups[g], int(moved.sum()), int((own >= 0).sum())),
-                beyond=paired_difference(*table, error=ERROR / len(there)),
+                beyond=paired_difference(*table, error=ERROR / len(present)),
                 p_value=discordance(table[1], table[2]),
                 toward=tuple(
                     Share.of(names[k], int(became[k]), known)

@@ -1,7 +1,4 @@
-"""The images of an audit of super-resolution besides the originals: restored, and encoded anew.
-
-Pictures of each cell: originals, what was left of them, and what became of them.
-"""
+"""Derived images of a super-resolution audit: after JPEG, their levels, and contact sheets."""
 
 from __future__ import annotations
 
@@ -27,23 +24,24 @@ from equipoise.core.progress import Progress, no_progress
 from equipoise.report.contact_sheets import COLUMNS, write_sheet
 
 JPEG_QUALITY = 85
+"""Quality of re-encoding, chosen by hand: the change is barely visible."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reencoded:
-    """Images as they are after JPEG of quality 85: what a classifier ought not to notice.
+    """Images after JPEG compression of quality 85, which should not change a prediction.
 
     Attributes
     ----------
     pictures : Pictures
-        As they were.
+        The images before.
     """
 
     pictures: Pictures
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """Of the image before, and of what was done to it."""
+        """SHA-256 of each image's digest before and of the compression."""
         return tuple(
             hashlib.sha256(f"jpeg {JPEG_QUALITY} {digest}".encode()).hexdigest()
             for digest in self.pictures.digests
@@ -72,28 +70,44 @@ def read_levels(
     workers: int | None = None,
     progress: Progress = no_progress,
 ) -> tuple[NDArray[np.int8], tuple[Asking, ...]]:
-    """Return the panel's levels of images, shape (n, A), and what asking cost.
+    """Return the panel's levels of images, and the costs of its classifiers.
 
-    A level is -1 where the panel abstains, and `FAILED` where it could not be asked. Answers are
-    kept in the folder, and no image is asked about twice.
+    Parameters
+    ----------
+    panel : ClassifierPanel
+    pictures : Pictures
+        n images.
+    folder : Path
+        Caches predictions; no image is classified twice.
+    role : str
+        Role of the images among the costs, and stage of `progress`.
+    workers : int, optional
+        Threads; all cores by default.
+    progress : Progress
+
+    Returns
+    -------
+    levels : numpy.ndarray, shape (n, A), int8
+        -1 where the panel abstains, `FAILED` where it failed.
+    costs : tuple of Asking
     """
     levels = np.full((len(pictures.digests), len(panel.grid.names)), UNKNOWN, np.int8)
     costs = []
     for classifier in panel.classifiers:
-        told = predict_cached(
+        found = predict_cached(
             classifier, pictures, folder, workers=workers, progress=progress, stage=role
         )
-        costs.append(Asking.of(role, classifier.name, told))
-        for place, attribute in enumerate(told.attributes):
+        costs.append(Asking.of(role, classifier.name, found))
+        for place, attribute in enumerate(found.attributes):
             if attribute.name in panel.grid.names:
-                sure = told.confidence[:, place] >= panel.abstain_below
-                sure |= told.levels[:, place] == FAILED
-                column = np.where(sure, told.levels[:, place], UNKNOWN)
+                valid = found.confidence[:, place] >= panel.abstain_below
+                valid |= found.levels[:, place] == FAILED
+                column = np.where(valid, found.levels[:, place], UNKNOWN)
                 levels[:, panel.grid.attribute(attribute.name)] = column
     return levels, tuple(costs)
 
 
-def write_triplets(
+def write_restorations(
     originals: Pictures,
     restored: Pictures,
     by: AttributeGrid,
@@ -102,7 +116,7 @@ def write_triplets(
     factor: int,
     folder: Path,
 ) -> tuple[RestorationSheet, ...]:
-    """Write a sheet of three rows a cell: original, low, restored; flipped images come first.
+    """Write a sheet per cell with three rows: original, low-resolution, restored; flips first.
 
     Parameters
     ----------
@@ -113,8 +127,9 @@ def write_triplets(
     before, after : numpy.ndarray, shape (n,), int64
         The cell of each original, and of each restored image; -1 where the panel abstains.
     factor : int
+        By which the originals are reduced.
     folder : Path
-        Of the audit; sheets go to `pictures/` there.
+        Of the audit; sheets are written to `pictures/` in it.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""The record of an audit of super-resolution, which is also the layout of its `superres.json`."""
+"""The record of a super-resolution audit; its fields are those of `superres.json`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.flips import Flips
@@ -10,31 +11,29 @@ from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 
-FORMAT = 1
-
 
 @dataclass(frozen=True, kw_only=True)
 class SuperresSettings:
-    """What is audited, and how.
+    """Settings of a super-resolution audit.
 
     Attributes
     ----------
     model : str
-        As `open_super_resolution_model` takes it.
+        A name as for `open_super_resolution_model`.
     attributes : tuple of str
-        Balanced attributes by which flips are told.
+        Balanced attributes whose flips are counted.
     factor : int
-        By which the originals are reduced, and restored.
+        Factor by which the originals are reduced and restored.
     per_cell : int
-        Images of each cell at most, at least 1.
+        Largest number of images per cell, at least 1.
     restarts : int
-        Tries an image; the one that agrees best with the low image counts.
+        Restorations per image; the one most consistent with the low-resolution image is used.
     tolerance : float
-        Gap, flips beyond re-encoding, or change of a share that is tolerated, in [0, 1).
+        Largest gap, rate of flips beyond JPEG's, or change of a share that is tolerated, in [0, 1).
     ignore : tuple of str
-        Codes of checks to ignore.
+        `check_id`s of checks to ignore.
     seed : int
-        Of the images' draws, the model's chance, the bootstrap and the simulated tests.
+        Of the draws of images, the model, the bootstrap and the simulated tests, in [0, 2**63).
     """
 
     model: str
@@ -49,20 +48,20 @@ class SuperresSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
-    """How near the restored images of one cell are to their originals: means over images.
+    """Fidelity of the restored images of one cell: means over images.
 
     Attributes
     ----------
     name : str
     n : int
     psnr : Estimate
-        Decibels; more is nearer.
+        In decibels; higher is closer.
     ssim : Estimate
         In [-1, 1]; 1 is equal.
     inconsistency : Estimate
-        Root mean square difference from the low image after reduction, in [0, 255].
+        Root mean square difference from the low-resolution image after reduction, in [0, 255].
     diversity : Estimate
-        Mean root mean square difference between two tries, in [0, 255]; NaN of one try.
+        Mean root mean square difference between two restorations, in [0, 255]; NaN for one.
     """
 
     name: str
@@ -75,15 +74,15 @@ class Fidelity:
 
 @dataclass(frozen=True, kw_only=True)
 class RestorationSheet:
-    """Some images of one cell, each as original, low and restored; flipped ones first.
+    """Images of one cell, each as original, low-resolution and restored; flipped ones first.
 
     Attributes
     ----------
     cell : str
     count, n : int
-        FlippedSheet, among those whose restored level is known.
+        Flipped images, among those whose restored level is known.
     picture : str
-        A file in `pictures/`; flipped restored images are framed.
+        File in `pictures/`; flipped restored images have a frame.
     """
 
     cell: str
@@ -94,22 +93,23 @@ class RestorationSheet:
 
 @dataclass(frozen=True, kw_only=True)
 class SuperresAudit:
-    """What was found out about a super-resolution model.
+    """The result of a super-resolution audit.
 
     Attributes
     ----------
     format : int
+        Version of the layout.
     verdict : str
-        What came of all checks, as a sentence.
+        The outcomes of all checks, in a sentence.
     settings : SuperresSettings
     n : int
         Images.
     filter : str
-        By which they were reduced.
+        The filter by which they were reduced.
     models : tuple of ModelUsed
         The audited model, and those of the reference panel.
     checks : tuple of Check
-        The one to read first in front.
+        The most severe outcome first.
     flips : tuple of Flips
         Between cells, then of each attribute.
     fidelity : tuple of Fidelity
@@ -117,11 +117,13 @@ class SuperresAudit:
     triplets : tuple of RestorationSheet
         The highest rate of flips first.
     caveats : tuple of str
+        Limitations of the numbers, as full sentences.
     costs : tuple of Asking
     versions : dict of str to str
+        Of Python and the libraries that determine numbers.
     """
 
-    format: int
+    format: Literal[1] = 1
     verdict: str
     settings: SuperresSettings
     n: int

@@ -1,9 +1,8 @@
-"""Restored images on disk, made batch by batch, so that a stopped audit goes on.
+"""Restored images on disk, and their fidelity by cell.
 
-RESTORED/<model and images>/<row>-<try>.png. Rows are restored in batches of fixed bounds, and a
-batch that lacks an image is restored whole, so that a stop changes nothing.
-
-Fidelity and diversity of restored images, cell by cell.
+RESTORED/<model and images>/<row>-<try>.png. Rows are restored in batches of fixed bounds. A batch
+that lacks an image is restored again as a whole, so that an interrupted audit gives the same
+images.
 """
 
 from __future__ import annotations
@@ -31,23 +30,26 @@ from equipoise.labelling.image_files import PictureFiles, read_image
 from equipoise.samplers.export.metadata import png
 
 BATCH = 20
+"""Images per call of a model; chosen by hand."""
+
 _NEXT_TRY = 2**32
+"""Offset of the index between two restorations of an image: more than the rows of any audit."""
 
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """What a model made of n low images.
+    """Restored images of n originals.
 
     Attributes
     ----------
     files : tuple of tuple of Path
-        Of each image, its R tries.
+        The R restorations of each image.
     chosen : numpy.ndarray, shape (n,), int64
-        The try that counts: nearest to the low image when reduced again; of equals the first.
+        The restoration that is used: the one most consistent with the low-resolution image.
     made, kept : int
-        Images that this call restored, and that were there.
+        Images restored by this call, and images that were stored.
     seconds : float
-        Wall time of restoring.
+        Wall time of the call.
     """
 
     files: tuple[tuple[Path, ...], ...]
@@ -57,12 +59,12 @@ class Restored:
     seconds: float
 
     def pictures(self) -> PictureFiles:
-        """Return the tries that count."""
+        """Return the restorations that are used."""
         pairs = zip(self.files, self.chosen.tolist(), strict=True)
         return PictureFiles.of([tries[k] for tries, k in pairs])
 
     def tries(self, row: int) -> NDArray[np.uint8]:
-        """Return all tries at an image, shape (R, 3, height, width)."""
+        """Return all restorations of an image, shape (R, 3, height, width), uint8."""
         return np.stack([read_image(path) for path in self.files[row]])
 
 
@@ -76,7 +78,7 @@ def restore_all(
     workers: int | None = None,
     progress: Progress = no_progress,
 ) -> Restored:
-    """Reduce images, restore them, and keep what the folder lacks.
+    """Reduce and restore images, except those that the folder already holds.
 
     Parameters
     ----------
@@ -84,26 +86,26 @@ def restore_all(
     pictures : Pictures
         The originals.
     folder : Path
-        Keeps the images of any number of models.
+        Stores the images of any number of models.
     restarts : int
-        Tries an image; 1 for a deterministic model.
+        Restorations per image; 1 for a deterministic model.
     seed : int
-        With an image's row and the try, names the chance in an answer.
+        In [0, 2**63). Seed, row and number of the restoration determine the model's randomness.
     workers : int, optional
         Threads; all cores by default.
     progress : Progress
-        Told of images restored.
+        Reports restored images.
 
     Raises
     ------
     InputError
-        When the factor does not divide the images' sides.
+        When the factor does not divide the sides of the images.
     ModelOutputError
-        When the model answers with a wrong shape or dtype.
+        When the model returns a wrong shape or dtype.
     FileFormatError
         When an image is damaged.
     StorageError
-        When the disk fails; restored batches are kept.
+        When a file cannot be written; complete batches stay.
     """
     began = time.perf_counter()
     described = repr((restorer.digest, FILTER, restorer.factor, seed, pictures.digests))
@@ -141,7 +143,7 @@ def restore_all(
 
 
 def _nearest(files: Sequence[Sequence[Path]], pictures: Pictures, factor: int) -> NDArray[np.int64]:
-    """Return which try at each image is nearest to its low image."""
+    """Return the most consistent restoration of each image; of equal ones the first."""
     found = []
     for row, tries in enumerate(files):
         images = np.stack([read_image(path) for path in tries])
@@ -157,14 +159,14 @@ def fidelity_by_cell(
     cells: NDArray[np.int64],
     settings: SuperresSettings,
 ) -> tuple[Fidelity, ...]:
-    """Return the means of each cell that has images, with the bootstrap's intervals.
+    """Return the mean fidelity of each cell that has images, with bootstrap intervals.
 
     Parameters
     ----------
     originals : AuditImages
         n images.
     restored : Restored
-        What a model made of them.
+        Of these images.
     names : sequence of str
         The K cells.
     cells : numpy.ndarray, shape (n,), int64

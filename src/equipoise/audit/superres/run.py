@@ -1,9 +1,9 @@
-"""The audit of super-resolution: reduce balanced images, restore them, read them again, tell.
+"""The audit of super-resolution: reduce balanced images, restore and classify them, and report.
 
-AUDIT/material/    the originals, where they were drawn for this audit
-AUDIT/restored/    what models made of them
-AUDIT/answers/     what the panel said of all of them
-AUDIT/pictures/    original, low and restored images, a sheet a cell
+AUDIT/material/    the originals, if they were drawn for this audit
+AUDIT/restored/    restored images
+AUDIT/answers/     cached predictions of the panel
+AUDIT/pictures/    original, low-resolution and restored images, one sheet per cell
 AUDIT/superres.json  the record; AUDIT/superres.html the report
 """
 
@@ -14,15 +14,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.checks import failures_check, of_images
+from equipoise.audit.checks import failures_check, image_caveats
 from equipoise.audit.images import AuditImages
+from equipoise.audit.pages import render_superres
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.flips import find_flips
-from equipoise.audit.superres.images import Reencoded, read_levels, write_triplets
+from equipoise.audit.superres.images import Reencoded, read_levels, write_restorations
 from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER
-from equipoise.audit.superres.record import FORMAT, SuperresAudit, SuperresSettings
+from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.panel import ClassifierPanel
@@ -34,29 +35,31 @@ from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.labelling.image_files import PictureFiles
-from equipoise.audit.pages import render_superres
 from equipoise.runs.record import model_used
 
 RESTORING = "restore"
-"""The role of the audited model among the costs."""
+"""Role of the audited model among the costs."""
 
 _AGREE = 0.99
+"""Least share of originals on which the panel must confirm the verified levels, chosen by hand: a
+prediction close to a threshold may change by rounding."""
+
 _PANEL = (
-    "A flip is what the reference panel calls one. It errs as well: its flips under JPEG stand "
-    "beside those of the model, and on blurred images it may err more."
+    "Flips are determined by the reference panel, which makes errors too. Flips after JPEG are "
+    "shown for comparison; on blurred images the panel may make more errors."
 )
 _OTHER_PANEL = (
-    "The panel is not the one that verified the originals, or abstains at another sureness."
+    "The panel is not the one that verified the originals, or it abstains at another probability."
 )
 _BALANCED = (
-    "The originals are balanced. A model that samples faithfully from an unbalanced world changes "
-    "shares on them, and is told so."
+    "The originals are balanced. A model that samples faithfully from an unbalanced population "
+    "changes the shares of groups, and the audit reports that."
 )
 
 
 def audit_superres(
     restorer: SuperResolutionModel,
-    material: AuditImages,
+    images: AuditImages,
     panel: ClassifierPanel,
     folder: Path,
     settings: SuperresSettings,
@@ -69,46 +72,50 @@ def audit_superres(
     Parameters
     ----------
     restorer : SuperResolutionModel
-    material : AuditImages
+    images : AuditImages
         Verified images, all of one size.
     panel : ClassifierPanel
-        Reads the balanced attributes, as it did when the images were verified.
+        Predicts the balanced attributes, as when the images were verified.
     folder : Path
-        Keeps restored images, answers, record and report; a stopped audit goes on from there.
+        Folder of restored images, predictions, record and report; an interrupted audit is resumed
+        from it.
     settings : SuperresSettings
     workers : int, optional
         Threads; all cores by default.
     progress : Progress
 
+    Returns
+    -------
+    SuperresAudit
+        The record, as written to `superres.json`.
+
     Raises
     ------
     InputError
-        When a setting breaks its rule, or the panel reads the originals otherwise than they were
-        verified.
+        When a setting breaks its rule, or the panel does not confirm the levels of the originals.
     ModelOutputError
-        When the model or a classifier answers wrongly.
+        When the model or a classifier returns invalid output.
     RemoteError
-        When the panel could be asked about no original.
+        When the panel failed on all originals.
     FileFormatError
-        When an image or kept answers are damaged.
+        When an image or the cache is damaged.
     StorageError
-        When the disk fails; what is done is kept.
+        When a file cannot be written; results so far stay.
     """
     _check_settings(restorer, settings)
-    by, levels = material.restricted(settings.attributes)
-    rows = even_rows(by.cell_of(levels), material.cells, settings.per_cell)
-    originals, levels = material.take(rows), levels[rows]
+    by, levels = images.restricted(settings.attributes)
+    rows = even_rows(by.cell_of(levels), images.cells, settings.per_cell)
+    originals, levels = images.take(rows), levels[rows]
     costs: list[Asking] = []
 
-    def told(pictures: AuditImages | Reencoded | PictureFiles, role: str) -> NDArray[np.int8]:
-        found, asked = read_levels(
+    def predict(pictures: AuditImages | Reencoded | PictureFiles, role: str) -> NDArray[np.int8]:
+        found, own_costs = read_levels(
             panel, pictures, folder / "answers", role, workers=workers, progress=progress
         )
-        costs.extend(asked)
-        places = [panel.grid.attribute(name) for name in by.names]
-        return found[:, places]
+        costs.extend(own_costs)
+        return found[:, [panel.grid.attribute(name) for name in by.names]]
 
-    _check_agreement(told(originals, "original"), levels)
+    _check_agreement(predict(originals, "original"), levels)
     restored = restore_all(
         restorer,
         originals,
@@ -128,24 +135,22 @@ def audit_superres(
             seconds=restored.seconds,
         )
     )
-    read = told(restored.pictures(), "restored")
-    unasked = int((read == FAILED).any(axis=1).sum())
-    after, again = (
-        np.maximum(part, UNKNOWN) for part in (read, told(Reencoded(originals), "JPEG"))
-    )
-    flips = find_flips(by, levels, after, again, seed=settings.seed)
-    asked = [cost for cost in costs if cost.role != RESTORING]
-    failed, n = sum(c.failed for c in asked), sum(c.asked + c.kept for c in asked)
+    of_restored = predict(restored.pictures(), "restored")
+    unasked = int((of_restored == FAILED).any(axis=1).sum())
+    after = np.maximum(of_restored, UNKNOWN)
+    reencoded = np.maximum(predict(Reencoded(originals), "JPEG"), UNKNOWN)
+    flips = find_flips(by, levels, after, reencoded, seed=settings.seed)
+    of_panel = [cost for cost in costs if cost.role != RESTORING]
+    failed, n = sum(c.failed for c in of_panel), sum(c.asked + c.kept for c in of_panel)
     every = (
         *flip_checks(flips, settings.tolerance, unasked),
         failures_check("the panel", failed, n),
     )
-    other = (_OTHER_PANEL,) if material.panel not in ("", panel.digest) else ()
+    other = (_OTHER_PANEL,) if images.panel not in ("", panel.digest) else ()
     checks = worst_first(ignoring(every, settings.ignore))
     models = [model_used("model", restorer), *(model_used("panel", c) for c in panel.classifiers)]
     cells = by.cell_of(levels)
-    found = SuperresAudit(
-        format=FORMAT,
+    audit = SuperresAudit(
         verdict=verdict(checks),
         settings=settings,
         n=len(originals),
@@ -154,7 +159,7 @@ def audit_superres(
         checks=checks,
         flips=flips,
         fidelity=fidelity_by_cell(originals, restored, by.cells, cells, settings),
-        triplets=write_triplets(
+        triplets=write_restorations(
             originals,
             restored.pictures(),
             by,
@@ -165,27 +170,35 @@ def audit_superres(
         ),
         caveats=tuple(
             dict.fromkeys(
-                [_PANEL, *other, *of_images(by.names), _BALANCED, *restorer.caveats, *panel.caveats]
+                [
+                    _PANEL,
+                    *other,
+                    *image_caveats(by.names),
+                    _BALANCED,
+                    *restorer.caveats,
+                    *panel.caveats,
+                ]
             )
         ),
         costs=tuple(costs),
         versions=versions(),
     )
-    write_record(folder / "superres.json", found)
+    write_record(folder / "superres.json", audit)
     render_superres(folder)
-    return found
+    return audit
 
 
 def even_rows(cells: NDArray[np.int64], every: NDArray[np.int64], per_cell: int) -> list[int]:
-    """Return at most `per_cell` rows of each cell, in their order, the first ones of each.
+    """Return the first `per_cell` rows of each cell at most, in increasing order.
 
-    Cells may be those of a part of the attributes. They are filled from the cells of all
-    attributes in turn, so that the others are as even among them as the images allow.
+    The cells may be those of some attributes only. Each is filled from the cells of all attributes
+    in rotation, so that the other attributes are as balanced in it as the images allow.
 
     Parameters
     ----------
     cells, every : numpy.ndarray, shape (n,), int64
-        Cells of the audited attributes, and of all.
+        Cells of the audited attributes, and of all attributes.
+    per_cell : int
 
     Examples
     --------
@@ -210,7 +223,7 @@ def _check_settings(restorer: SuperResolutionModel, settings: SuperresSettings) 
     if restorer.deterministic and settings.restarts > 1:
         raise InputError(
             "restarts",
-            f"must be 1 for {restorer.name}, whose answers do not vary",
+            f"must be 1 for {restorer.name}, which is deterministic",
             settings.restarts,
             "Leave --restarts out.",
         )
@@ -223,17 +236,17 @@ def _check_settings(restorer: SuperResolutionModel, settings: SuperresSettings) 
         )
 
 
-def _check_agreement(read: NDArray[np.int8], verified: NDArray[np.int8]) -> None:
-    """Refuse a panel that reads the originals otherwise, beyond a rounding at a threshold."""
-    asked = (read != FAILED).all(axis=1)
-    if not asked.any():
+def _check_agreement(predicted: NDArray[np.int8], verified: NDArray[np.int8]) -> None:
+    """Refuse a panel that does not confirm the verified levels of nearly all originals."""
+    valid = (predicted != FAILED).all(axis=1)
+    if not valid.any():
         raise RemoteError(
             "panel",
-            "must answer on some of the originals",
-            f"no answer on any of {len(read):,}",
+            "must classify some of the originals",
+            f"no prediction for any of {len(predicted):,}",
             "Run the same command again.",
         )
-    agree = float((read == verified)[asked].all(axis=1).mean())
+    agree = float((predicted == verified)[valid].all(axis=1).mean())
     if agree < _AGREE:
         raise InputError(
             "images",

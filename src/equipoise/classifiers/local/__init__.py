@@ -1,4 +1,4 @@
-"""Networks in files on this machine, described in TOML. `open_local` opens one."""
+"""Classifiers in model files that a TOML file describes. `open_local` opens one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["SUFFIXES", "NetworkClassifier", "open_local"]
 
 
 def open_local(path: Path) -> NetworkClassifier:
-    """Return the classifier of a TOML file, or of a model file with a TOML file beside it.
+    """Open the classifier of a TOML file, or of a model file with a TOML file beside it.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def open_local(path: Path) -> NetworkClassifier:
             f"model file {path}",
             f"must have a description beside it, {described.name}",
             "none",
-            f"Correct this start, by {GUIDE}:\n\n{template(path)}",
+            f"Start from this one, see {GUIDE}:\n\n{template(path)}",
         )
     description = read_description(described)
     file = described.parent / description.file

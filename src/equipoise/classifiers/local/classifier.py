@@ -1,6 +1,6 @@
-"""A classifier made of a network, what it is fed, and what its outputs mean.
+"""A classifier that consists of a network, its preprocessing, and the meaning of its outputs.
 
-The kinds of network file, each behind `run`: pixels in, all outputs out.
+Networks of every file format have one method, `run`: pixels in, all outputs out.
 """
 
 from __future__ import annotations
@@ -23,24 +23,26 @@ from equipoise.runtimes.torchscript import first_line, load_torchscript
 
 
 class NetworkClassifier:
-    """Runs a network once for all its attributes.
+    """Predicts all attributes of a network in one forward pass.
 
     Parameters
     ----------
     name : str
     network : Network
-    fed : NetworkInput
+    network_input : NetworkInput
+        How images become the network's input.
     outputs : tuple of OutputReading
+        How outputs become predictions, one for each attribute.
     identity : iterable of bytes
-        All that decides the answers; goes into the digest.
+        All that determines the predictions; the digest is made of it.
     caveats : tuple of str
     licence : str
-        Of the weights; empty where it is not known.
+        Licence of the weights; empty where it is not known.
 
     Raises
     ------
     InputError
-        When an output is named that the network lacks.
+        When the network has no output of a given name.
     """
 
     pinned = ()
@@ -49,7 +51,7 @@ class NetworkClassifier:
         self,
         name: str,
         network: Network,
-        fed: NetworkInput,
+        network_input: NetworkInput,
         outputs: tuple[OutputReading, ...],
         identity: Iterable[bytes],
         *,
@@ -57,8 +59,8 @@ class NetworkClassifier:
         licence: str = "",
     ) -> None:
         self.name, self.caveats, self.licence = name, caveats, licence
-        self.preprocessing = str(fed)
-        self._network, self._fed, self._outputs = network, fed, outputs
+        self.preprocessing = str(network_input)
+        self._network, self._input, self._outputs = network, network_input, outputs
         self.attributes = tuple(output.attribute for output in outputs)
         self._places = [_place(network, output) for output in outputs]
         digest = hashlib.sha256()
@@ -67,15 +69,14 @@ class NetworkClassifier:
         self.digest = digest.hexdigest()
 
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
-        """Return the answers.
+        """Return the predictions.
 
         Raises
         ------
         ModelOutputError
-            When the network fails on such an input, or gives fewer outputs or columns than the
-            description counts.
+            When the network fails on this input, or has fewer outputs or columns than described.
         """
-        pixels = prepare(images, self._fed)
+        pixels = prepare(images, self._input)
         try:
             outputs: list[NDArray[Any]] = self._network.run(pixels)
         except Exception as error:
@@ -83,15 +84,15 @@ class NetworkClassifier:
                 f"classifier {self.name!r}",
                 f"must take {pixels.dtype} of shape {pixels.shape}",
                 first_line(error),
-                "Correct the input part of its description, or export it with a free batch size.",
+                "Correct [input] in its description, or export it for any batch size.",
             ) from error
         for place in self._places:
             if place >= len(outputs) or len(outputs[place]) != len(images):
                 raise ModelOutputError(
                     f"output {place} of classifier {self.name!r}",
-                    f"must have {len(images)} rows, one an image",
+                    f"must have {len(images)} rows, one per image",
                     [output.shape for output in outputs],
-                    "Correct the output's number, or export the model with a free batch size.",
+                    "Correct the number of the output, or export the model for any batch size.",
                 )
         return tuple(
             read_output(outputs[place], output)
@@ -100,7 +101,7 @@ class NetworkClassifier:
 
 
 def _place(network: Network, output: OutputReading) -> int:
-    """Return the number of an output."""
+    """Return the number of an output that is given by number or name."""
     if isinstance(output.output, int):
         return output.output
     if output.output not in network.names:
@@ -114,15 +115,16 @@ def _place(network: Network, output: OutputReading) -> int:
 
 
 KINDS = ("onnx", "torchscript", "tflite")
+"""Formats of model files."""
 
 
 class Network(Protocol):
-    """A network of one input; calls may come from several threads.
+    """A network with one input; several threads may call it at once.
 
     Attributes
     ----------
     names : tuple of str
-        Of the outputs; empty where a file has no names.
+        Names of the outputs; empty where the format has none.
     """
 
     @property
@@ -134,7 +136,7 @@ class Network(Protocol):
 
 
 class OnnxNetwork:
-    """A network that ONNX Runtime runs; one that takes a single image is called once an image."""
+    """A network run by ONNX Runtime; with a fixed batch size of 1 it is called once per image."""
 
     def __init__(self, path: Path, input_name: str) -> None:
         self._session = open_session(path)
@@ -160,7 +162,7 @@ class OnnxNetwork:
 
 
 class TorchNetwork:
-    """A function of one tensor that answers with a tensor, or with several in a row or a dict."""
+    """A function of one tensor that returns a tensor, or several in a list, tuple or dict."""
 
     def __init__(self, network: Callable[[torch.Tensor], Any]) -> None:
         self._network = network
@@ -177,7 +179,7 @@ class TorchNetwork:
 
 
 def open_network(kind: str, path: Path, content: bytes, input_name: str) -> Network:
-    """Return the network in a file.
+    """Open the network in a model file.
 
     Parameters
     ----------
@@ -185,14 +187,14 @@ def open_network(kind: str, path: Path, content: bytes, input_name: str) -> Netw
         One of `KINDS`.
     path : Path
     content : bytes
-        Of the file.
+        The file's content.
     input_name : str
-        ONNX: the input that takes the image; empty for the first.
+        ONNX: name of the input for images; empty for the first.
 
     Raises
     ------
     FileFormatError
-        When the file is damaged or of another kind.
+        When the file is damaged or of another format.
     """
     if kind == "onnx":
         return OnnxNetwork(path, input_name)

@@ -1,4 +1,4 @@
-"""The description of a model file, in TOML: each bad field is named."""
+"""The description of a model file in TOML. Errors name the field that breaks a rule."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ from equipoise.core.toml_tables import Table
 from equipoise.runtimes.resize import FILTERS
 
 GUIDE = "docs/classifiers.md"
+"""The page that shows descriptions."""
+
 SUFFIXES = {".onnx": "onnx", ".pt": "torchscript", ".pth": "torchscript", ".tflite": "tflite"}
-"""Endings of model files, each with its kind."""
+"""Suffixes of model files, each with its format."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """A model file, and how to ask it.
+    """A model file, its preprocessing, and the meaning of its outputs.
 
     Attributes
     ----------
     name, kind, file : str
-        `file` is relative to the description; `kind` is one of `networks.KINDS`.
+        `file` is relative to the description; `kind` is one of `classifier.KINDS`.
     licence : str
-        Empty where it is not told.
+        Empty where it is not given.
     caveats : tuple of str
         Full sentences.
     input : NetworkInput
@@ -63,15 +65,15 @@ def read_description(path: Path) -> Description:
     """
     file = Table(read_toml(path, f"{GUIDE} shows one."), guide=GUIDE)
     caveats = file.sentences("caveats")
-    fed = file.table("input")
-    input_name = fed.text("name") if "name" in fed else ""
+    table = file.table("input")
+    input_name = table.text("name") if "name" in table else ""
     description = Description(
         file.text("name", path.stem),
         file.text("kind", choices=KINDS),
         file.text("file"),
         file.text("licence") if "licence" in file else "",
         caveats,
-        _input(fed),
+        _input(table),
         input_name,
         tuple(_attribute(table) for table in file.tables("attribute")),
     )
@@ -84,7 +86,7 @@ def read_description(path: Path) -> Description:
 
 def _input(table: Table) -> NetworkInput:
     channels = table.text("channels", "rgb", CHANNELS)
-    fed = NetworkInput(
+    found = NetworkInput(
         table.whole("size", None, 1, 4096),
         table.text("filter", "bilinear", FILTERS),
         table.number("crop", 0.0, 0, 1),
@@ -95,10 +97,10 @@ def _input(table: Table) -> NetworkInput:
         table.text("layout", "nchw", LAYOUTS),
         table.text("dtype", "float32", TYPES),
     )
-    if min(fed.std) <= 0:
-        raise table.error("std", "must be above 0", fed.std)
+    if min(found.std) <= 0:
+        raise table.error("std", "must be above 0", found.std)
     table.done()
-    return fed
+    return found
 
 
 def _by_channel(
@@ -107,7 +109,7 @@ def _by_channel(
     found = table.numbers(field, default)
     most = 1 if channels == "grey" else 3
     if len(found) not in (1, most):
-        raise table.error(field, "must be one number, or one a channel", found)
+        raise table.error(field, "must be one number, or one per channel", found)
     return found
 
 
@@ -134,12 +136,12 @@ def _attribute(table: Table) -> OutputReading:
         for label in labels:
             if names.get(label, label) not in known:
                 raise table.error("labels", "must be levels, or mapped to them", label)
-        told = [names.get(label, label) for label in labels]
-        levels = tuple(UNKNOWN if name == UNKNOWN_NAME else attribute.level(name) for name in told)
+        meant = [names.get(label, label) for label in labels]
+        levels = tuple(UNKNOWN if name == UNKNOWN_NAME else attribute.level(name) for name in meant)
         if len(levels) == 1 and (len(attribute.levels) != 2 or levels != (1,)):
-            raise table.error("labels", "must be the last of two levels where it is one", labels)
+            raise table.error("labels", "must be the last of two levels if only one", labels)
     if columns and len(columns) != (1 if score else len(levels)):
-        raise table.error("columns", "must be as many as labels, and one for thresholds", columns)
+        raise table.error("columns", "must be one per label, and one for thresholds", columns)
     if activation == "softmax" and (score or len(levels) == 1):
         raise table.error("activation", "must be sigmoid or none for one column", activation)
     table.done()
@@ -147,7 +149,7 @@ def _attribute(table: Table) -> OutputReading:
 
 
 def template(path: Path) -> str:
-    """Return a description to start from, for a model file."""
+    """Return the text of a description that fits most models, as a start for a model file."""
     kind = SUFFIXES.get(path.suffix, KINDS[0])
     layout = "nhwc" if kind == "tflite" else "nchw"
     return f"""name = "{path.stem}"

@@ -1,4 +1,4 @@
-"""Classifiers behind HTTP and paid services, described in TOML. `open_remote` finds them."""
+"""Classifiers behind HTTP services, described in TOML. `open_remote` opens one."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ __all__ = [
 ]
 
 SERVICES = ("facepp", "rekognition")
-"""Services whose descriptions ship with the package."""
+"""Services whose descriptions come with the package."""
 
 
 def open_remote(
     name: str | Path, *, folder: Path | None = None, origin: str | None = None
 ) -> RemoteClassifier:
-    """Return the classifier behind a service.
+    """Open the classifier behind a service.
 
     Parameters
     ----------
     name : str or Path
-        A `.toml` file, or one of `SERVICES`.
+        A .toml file, or one of `SERVICES`.
     folder : Path, optional
-        Of the answers kept; the folder "remote" of the cache by default.
+        Folder of the answer cache; by default "remote" in the cache folder of the zoo.
     origin : str, optional
-        Scheme, host and port in place of those of the file: "http://127.0.0.1:8700".
+        Scheme, host and port that replace those of the file: "http://127.0.0.1:8700".
 
     Raises
     ------
@@ -66,7 +66,7 @@ def open_remote(
 
 
 def connect(description: Description, folder: Path | None = None) -> RemoteClassifier:
-    """Return the classifier of a description; see `open_remote`."""
+    """Open the classifier of a description; see `open_remote`."""
     limits = description.limits
     if isinstance(description.request, HttpRequest):
         from equipoise.runtimes.http.transport import HttpTransport

@@ -1,9 +1,7 @@
-"""From a service's JSON answer to levels: what a description's attributes ask of it.
+"""Interpretation of a service's JSON answers: paths into them, and predictions from them.
 
-Each kind of attribute (`kinds`) is a record with `read`, which gives a `Verdict` or raises
-`WrongShape`. Probabilities of a verdict sum to 1.
-
-Places in a JSON answer: `faces[0].gender`, `faces[0].expressions.*`.
+Each kind of attribute (`kinds`) is a record with a method `read`, which returns a `Verdict` or
+raises `WrongShape`. A path is written like `faces[0].gender` or `faces[0].expressions.*`.
 """
 
 from __future__ import annotations
@@ -22,16 +20,16 @@ from equipoise.core.attributes import Attribute
 
 
 class WrongShape(Exception):
-    """An answer without what the description looks for."""
+    """The answer lacks what the description refers to."""
 
 
 class Unmapped(WrongShape):
-    """A label that the description maps to no level: the service would only say it again."""
+    """A label that the description maps to no level. Repeating the request would not help."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer on one attribute of one image."""
+    """The prediction of one attribute of one image; its probabilities sum to 1."""
 
     level: int
     probabilities: tuple[float, ...]
@@ -39,26 +37,26 @@ class Verdict:
 
 
 class AttributeReading(Protocol):
-    """How one attribute is read."""
+    """How one attribute is read from an answer."""
 
     @property
     def attribute(self) -> Attribute: ...  # noqa: D102
 
     def read(self, document: Any) -> Verdict:
-        """Return what the answer says on the attribute, or raise `WrongShape`."""
+        """Return the prediction of the attribute, or raise `WrongShape`."""
         ...
 
 
 @dataclass(frozen=True)
 class NoFace:
-    """What means that the service saw no face: `rule` is "empty", "missing" or "equal"."""
+    """The condition for "no face" on a value: `rule` is "empty", "missing" or "equal"."""
 
     path: AnswerPath
     rule: str
     value: object = None
 
     def holds(self, document: Any) -> bool:
-        """Tell whether the answer says so."""
+        """Return whether the condition holds for an answer."""
         found = self.path.find(document)
         if self.rule == "missing":
             return found is MISSING
@@ -69,19 +67,19 @@ class NoFace:
 
 @dataclass(frozen=True)
 class AnswerReading:
-    """All that a description reads from an answer."""
+    """How a description reads an answer: the condition for "no face", and the attributes."""
 
     no_face: NoFace | None
     attributes: tuple[AttributeReading, ...]
 
     def read(self, text: str) -> tuple[Verdict, ...] | None:
-        """Return one verdict an attribute, or None for "no face".
+        """Return one verdict per attribute, or None for "no face".
 
         Raises
         ------
         WrongShape
-            When the text is not JSON, or lacks what is looked for; `Unmapped` for a label that
-            is no level.
+            When the text is not JSON, or lacks what the description refers to; `Unmapped` for a
+            label without a level.
         """
         document = parse_json(text)
         if self.no_face is not None and self.no_face.holds(document):
@@ -90,12 +88,12 @@ class AnswerReading:
 
 
 def parse_json(text: str) -> Any:
-    """Return the JSON object or list of a text; NaN and infinity are refused.
+    """Return the JSON object or list in a text; NaN and infinity are refused.
 
     Raises
     ------
     WrongShape
-        When it is none.
+        When the text holds neither.
     """
     try:
         document = files.parse_json(text, strict=True)
@@ -107,15 +105,22 @@ def parse_json(text: str) -> Any:
 
 
 def abstention(attribute: Attribute, level: int) -> Verdict:
-    """Return the verdict of an image without an answer: `UNKNOWN` or `FAILED`, uniform."""
+    """Return the verdict of an image with level `UNKNOWN` or `FAILED`: equal probabilities."""
     count = len(attribute.levels)
     return Verdict(level, (1 / count,) * count, math.nan)
 
 
-def readings(
+def predictions(
     attributes: Sequence[Attribute], rows: Sequence[tuple[Verdict, ...] | int]
 ) -> tuple[Prediction, ...]:
-    """Return one `Prediction` an attribute from rows of verdicts, or of `UNKNOWN` or `FAILED`."""
+    """Return one `Prediction` per attribute.
+
+    Parameters
+    ----------
+    attributes : sequence of Attribute
+    rows : sequence of tuple of Verdict, or of int
+        For each image one verdict per attribute, or `UNKNOWN` or `FAILED` for all of them.
+    """
     found = []
     for a, attribute in enumerate(attributes):
         column = [abstention(attribute, r) if isinstance(r, int) else r[a] for r in rows]
@@ -133,17 +138,17 @@ def readings(
 _STEP = re.compile(r"\[(\d{1,4})\]|(?:^|\.)([A-Za-z0-9_$@-]+)")
 
 MISSING = object()
-"""What `AnswerPath.find` gives where the answer has no such place, or null there."""
+"""Result of `AnswerPath.find` where the answer has no value at the path, or null."""
 
 
 @dataclass(frozen=True)
 class AnswerPath:
-    """A place in a JSON document.
+    """A path to a value in a JSON document.
 
     Attributes
     ----------
     text : str
-        As written.
+        The path as written.
     steps : tuple of str or int
         Keys of objects and positions in lists.
     """
@@ -152,7 +157,7 @@ class AnswerPath:
     steps: tuple[str | int, ...]
 
     def find(self, document: Any) -> Any:
-        """Return the value at this place, or `MISSING`.
+        """Return the value at the path, or `MISSING`.
 
         Examples
         --------
@@ -172,12 +177,12 @@ class AnswerPath:
 
 
 def parse_path(text: str) -> AnswerPath:
-    """Return a place from its text.
+    """Parse a path.
 
     Raises
     ------
     ValueError
-        When the text is not keys joined by dots, with positions in brackets.
+        When the text does not consist of keys joined by dots, with positions in brackets.
     """
     steps: list[str | int] = []
     end = 0

@@ -1,6 +1,7 @@
-"""A remote service as a classifier: asked at once about many images, about none of them twice.
+"""A remote service as a classifier, with concurrent requests, retries, and a cache of answers.
 
-What asking a remote classifier came to.
+No image is sent twice: answers are cached before they are read, and claims keep threads and
+processes from sending the same image at the same time. `UsageStats` counts requests and failures.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import FAILED, Prediction
-from equipoise.classifiers.remote.answers import Unmapped, Verdict, WrongShape, parse_json, readings
+from equipoise.classifiers.remote.answers import (
+    Unmapped,
+    Verdict,
+    WrongShape,
+    parse_json,
+    predictions,
+)
 from equipoise.classifiers.remote.description import Description
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import RemoteError
@@ -26,26 +33,30 @@ from equipoise.runtimes.http.limiter import Limiter, back_off
 from equipoise.runtimes.http.transport import REPEATED, Transport, TransportFailure
 
 _POLL = 0.05
+"""Seconds between two looks for an answer that another one has requested; chosen by hand."""
+
+_CLAIM_MARGIN = 30.0
+"""Seconds that a claim lasts beyond the time-outs of a request; chosen by hand."""
 
 Row = tuple[Verdict, ...] | int
-"""An image's verdicts, or `UNKNOWN` (no face) or `FAILED` on all attributes."""
+"""The verdicts of an image, or `UNKNOWN` (no face) or `FAILED` for all attributes."""
 
 
 class RemoteClassifier:
-    """Asks a service through its description.
+    """Predicts attributes by requests to a service, as its description says.
 
     Parameters
     ----------
     description : Description
     transport : Transport
-        The way to the service.
+        The connection to the service.
     cache : AnswerCache
-        Each answer is written to it before it is read.
+        Each answer is stored here before it is read.
 
     Attributes
     ----------
     description : Description
-        As given; it names no key, only where each is found.
+        As given; it holds no key, only the names of their environment variables.
     """
 
     pinned = ()
@@ -56,8 +67,8 @@ class RemoteClassifier:
         self.attributes = tuple(r.attribute for r in description.answer.attributes)
         self.caveats = (
             *description.caveats,
-            f"Answers of {description.name} are those of the day on which it was asked; a service "
-            "may change its model.",
+            f"Predictions of {description.name} are those of the day of the request; a service may "
+            "change its model.",
         )
         self.description = description
         self._request_digest = description.request_digest
@@ -70,18 +81,18 @@ class RemoteClassifier:
 
     @property
     def tally(self) -> UsageStats:
-        """What asking came to so far."""
+        """Counts of requests and images so far."""
         with self._lock:
             return self._tally
 
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
-        """Return the answers, in the order of the images; -1 is "no face", `FAILED` no answer.
+        """Return the predictions; level -1 means "no face", and `FAILED` means no answer.
 
         Raises
         ------
         RemoteError
-            When the service denies access, asks for a long wait, or left many images in a row
-            without an answer. What it has answered stays in the cache.
+            When the service denies access, asks for too long a wait, or has left many images in
+            succession without an answer. Earlier answers stay in the cache.
         StorageError
             When the cache cannot be written.
         """
@@ -107,7 +118,7 @@ class RemoteClassifier:
             no_face=sum(row == UNKNOWN for row in rows),
             failed=sum(row == FAILED for row in rows),
         )
-        return readings(self.attributes, rows)
+        return predictions(self.attributes, rows)
 
     def _key(self, image: NDArray[np.uint8]) -> str:
         content = hashlib.sha256(f"{self._request_digest} {image.shape} ".encode())
@@ -115,35 +126,36 @@ class RemoteClassifier:
         return content.hexdigest()
 
     def _row(self, key: str, image: NDArray[np.uint8], stop: Event) -> Row:
-        """Return an image's row from the cache, from whoever asks about it now, or by asking."""
+        """Return an image's row: from the cache, from another's request, or by a request."""
         owner = uuid.uuid4().hex
         try:
             while not stop.is_set():
-                if (row := self._kept(key)) is not None:
+                if (row := self._cached(key)) is not None:
                     self._count(cached=1)
                     return row
                 if not self._claim(key, owner):
                     stop.wait(_POLL)
-                # Another may have answered between the look and the claim.
-                elif self._kept(key) is None:
-                    row = self._asked(key, owner, image, stop)
+                # Another may have stored an answer since the cache was read.
+                elif self._cached(key) is None:
+                    row = self._request(key, owner, image, stop)
                     if row is not None:
                         self._count(asked=1)
                         return row
             return FAILED
         except BaseException:
-            # Ends the images that wait, whose answers nobody will see.
+            # Ends the requests that wait, because nobody will use their answers.
             stop.set()
             raise
         finally:
             self._cache.release(key, owner)
 
     def _claim(self, key: str, owner: str, wait: float = 0.0) -> bool:
-        # Connecting, sending and reading may take a time-out each.
-        return self._cache.claim(key, owner, wait + 4 * self._limits.time_out + 30)
+        # Connecting, waiting for the pool, sending and reading may take one time-out each.
+        seconds = wait + 4 * self._limits.time_out + _CLAIM_MARGIN
+        return self._cache.claim(key, owner, seconds)
 
-    def _kept(self, key: str) -> Row | None:
-        """Return what the cache holds; an answer of another shape is as good as none."""
+    def _cached(self, key: str) -> Row | None:
+        """Return the cached row; an answer that cannot be read counts as missing."""
         text = self._cache.get(key)
         found = None if text is None else self._read(text)
         if not isinstance(found, TransportFailure):
@@ -163,8 +175,8 @@ class RemoteClassifier:
         self._unanswered = 0
         return UNKNOWN if verdicts is None else verdicts
 
-    def _asked(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row | None:
-        """Ask until there is an answer or no repeat is left; None when another asks by now."""
+    def _request(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row | None:
+        """Send an image until there is an answer; None when another has claimed it meanwhile."""
         picture = self.description.picture.encode(image)
         attempt = 0
         while isinstance(outcome := self._attempt(key, owner, picture, stop), TransportFailure):
@@ -189,17 +201,17 @@ class RemoteClassifier:
         with self._limiter.turn(stop) as granted:
             if not granted:
                 return TransportFailure("refused", "the run ended")
-            # The wait for a turn may outlast the claim.
+            # The claim may have expired while this thread waited for its turn.
             if not self._claim(key, owner):
                 return None
             self._count(requests=1)
             answer = self._transport.ask(picture)
         if isinstance(answer, TransportFailure):
             return answer
-        return self._settled(key, answer)
+        return self._store(key, answer)
 
-    def _settled(self, key: str, text: str) -> Row | TransportFailure:
-        """Keep an answer, then read it."""
+    def _store(self, key: str, text: str) -> Row | TransportFailure:
+        """Store an answer, then read it."""
         try:
             parse_json(text)
         except WrongShape as error:
@@ -207,21 +219,21 @@ class RemoteClassifier:
         self._cache.put(key, self.name, text)
         return self._read(text)
 
-    def _back_off(self, attempt: int, trouble: TransportFailure) -> float:
-        """Return the seconds to wait: the service's wish, or twice as long each time, jittered."""
-        if trouble.wait is not None:
-            if trouble.wait > self._limits.longest_wait:
+    def _back_off(self, attempt: int, failure: TransportFailure) -> float:
+        """Return the seconds to wait: at least what the service asks for."""
+        if failure.wait is not None:
+            if failure.wait > self._limits.longest_wait:
                 raise self._error(
                     f"must be ready within {self._limits.longest_wait:g} s",
-                    f"a wait of {trouble.wait:g} s",
-                    "Run the same command later; answers so far are kept.",
+                    f"a wait of {failure.wait:g} s",
+                    "Run the same command later; answers so far are cached.",
                 )
-            if trouble.kind == "rate_limit":
-                self._limiter.pause(trouble.wait)
-        return max(back_off(self._limits.back_off, attempt), trouble.wait or 0.0)
+            if failure.kind == "rate_limit":
+                self._limiter.pause(failure.wait)
+        return max(back_off(self._limits.back_off, attempt), failure.wait or 0.0)
 
-    def _give_up(self, trouble: TransportFailure) -> None:
-        """Count an image without an answer; too many in a row end the run."""
+    def _give_up(self, failure: TransportFailure) -> None:
+        """Count an image without an answer; too many in succession end the run."""
         with self._lock:
             self._unanswered += 1
             unanswered = self._unanswered
@@ -230,9 +242,9 @@ class RemoteClassifier:
         if unanswered >= self._limits.stop_after:
             raise self._error(
                 f"must answer on at least one of {unanswered} images in a row",
-                f"{trouble.kind}: {trouble.detail}",
+                f"{failure.kind}: {failure.detail}",
                 "Check the service and the description, then run the same command again; answers "
-                "so far are kept.",
+                "so far are cached.",
             )
 
     def _error(self, rule: str, got: str, remedy: str) -> RemoteError:
@@ -246,25 +258,25 @@ class RemoteClassifier:
 
 @dataclass(frozen=True)
 class UsageStats:
-    """Counts since the adapter was opened; `asked` + `cached` are the images that were read.
+    """Counts since the classifier was opened; `asked` + `cached` is the number of images.
 
     Attributes
     ----------
     asked : int
-        Images that the service was asked about.
+        Images that were sent and answered.
     cached : int
         Images answered from the cache, or by the same image earlier in the batch.
     requests : int
-        Requests sent, repeats included: the most that the service can charge for.
+        Requests sent, including repeats: an upper bound of what the service can charge for.
     rate_limit, server, time_out, connection, broken : int
-        Repeated requests by reason: 429, 5xx, no answer in time, no connection, an answer that
-        is not what the description looks for.
+        Repeats by reason: status 429, status 5xx, no answer in time, no connection, an answer that
+        the description does not match.
     no_face : int
-        Images on which the service found no face, cached ones included.
+        Images without a face according to the service, including cached answers.
     failed : int
-        Images left without an answer.
+        Images without an answer.
     seconds : float
-        Spent in `predict`, summed over calls.
+        Time spent in `predict`, summed over calls.
     """
 
     asked: int = 0

@@ -1,9 +1,8 @@
-"""The description of a remote classifier as frozen records; `toml_file` reads them.
+"""The description of a remote classifier, and the part of it that interprets answers.
 
-The request part says what is sent where, the answer part what its answers mean. Answers are kept
-by the request part alone (`request_digest`), so a new reading of old answers asks nothing anew.
-
-The answer part of a description: `[no_face]` and each `[[attribute]]`.
+A description states which request is sent, and what its answer means: `[no_face]` and each
+`[[attribute]]`. Answers are cached by the request alone (`request_digest`), so a new interpretation
+of old answers sends no request. `toml_file` reads whole descriptions.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from equipoise.runtimes.http.transport import check_url
 
 @dataclass(frozen=True)
 class Description:
-    """A remote classifier."""
+    """A remote classifier: its request, limits, and the interpretation of its answers."""
 
     name: str
     caveats: tuple[str, ...]
@@ -53,22 +52,22 @@ class Description:
 
     @property
     def request_digest(self) -> str:
-        """SHA-256 of all that decides the service's answer, without secrets and their names."""
+        """SHA-256 of all that determines the service's answer, without secrets and their names."""
         return request_digest(self.request, self.picture)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the request and of what its answers mean."""
+        """SHA-256 of the request and of the interpretation of its answers."""
         meaning = f"{self.request_digest} {self.answer!r}"
         return hashlib.sha256(meaning.encode()).hexdigest()
 
     def at(self, origin: str) -> Description:
-        """Return this description with another scheme, host and port: "http://127.0.0.1:8700".
+        """Return this description with another origin, such as "http://127.0.0.1:8700".
 
         Raises
         ------
         InputError
-            When it is no such address, or the service has none.
+            When it is not scheme, host and port, or the service has no URL.
         """
         check_url(origin, "origin")
         given = urlsplit(origin)
@@ -80,10 +79,11 @@ class Description:
 
 
 KINDS = ("label", "probabilities", "probability", "score")
+"""Kinds of attributes, each the name of the field with its path."""
 
 
 def answer_reading(file: Table) -> AnswerReading:
-    """Take `[no_face]` and the attributes out of a description.
+    """Read `[no_face]` and the attributes of a description.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _attribute(table: Table) -> AttributeReading:
     kinds = [kind for kind in KINDS if kind in table]
     if len(kinds) != 1:
         raise table.error(
-            "label", f"must be there, or one of {', '.join(KINDS[1:])}", kinds or "none"
+            "label", f"must be given, or one of {', '.join(KINDS[1:])}", kinds or "none"
         )
     kind = kinds[0]
     attribute = named_attribute(table, kind == "score")
@@ -137,7 +137,7 @@ def _attribute(table: Table) -> AttributeReading:
 
 
 def named_attribute(table: Table, ordered: bool) -> Attribute:
-    """Take `name`, `levels` and `ordered`, which may also follow from the kind."""
+    """Read `name`, `levels` and `ordered`; `ordered` may also follow from the kind."""
     name, levels = table.text("name"), table.texts("levels")
     try:
         return Attribute(name, levels, ordered=table.flag("ordered") or ordered)
@@ -146,10 +146,10 @@ def named_attribute(table: Table, ordered: bool) -> Attribute:
 
 
 def cuts(table: Table, attribute: Attribute) -> tuple[float, ...]:
-    """Take `thresholds`, one fewer than levels, rising."""
+    """Read `thresholds`: in increasing order, one fewer than levels."""
     thresholds = table.numbers("thresholds")
     if len(thresholds) != len(attribute.levels) - 1 or any(a >= b for a, b in pairwise(thresholds)):
-        raise table.error("thresholds", "must rise, one fewer than levels", thresholds)
+        raise table.error("thresholds", "must increase, one fewer than levels", thresholds)
     return thresholds
 
 
@@ -170,7 +170,7 @@ def _table(table: Table, attribute: Attribute) -> TableReading:
 
 
 def level_names(table: Table, attribute: Attribute) -> dict[str, str]:
-    """Take `map`: from a model's labels to levels, or to "unknown"."""
+    """Read `map`: from a model's labels to levels, or to "unknown"."""
     names = table.table("map")
     found = {}
     for label in names.fields():

@@ -1,4 +1,4 @@
-"""The kinds of attribute that a description may read from an answer."""
+"""The kinds of attributes that a description can read from an answer."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute
 class LabelReading:
     """A label, with its confidence where `confidence` is given.
 
-    The other levels share what the confidence leaves. A confidence under 1/L, which would
-    contradict the label, counts as 1/L.
+    The other levels share the remaining probability equally. A confidence below 1/L would
+    contradict the label, so it counts as 1/L.
     """
 
     attribute: Attribute
@@ -49,8 +49,8 @@ class LabelReading:
 class TableReading:
     """A number for each label: an object, or a list of objects with a label at `key`.
 
-    Numbers are divided by their sum; labels of one level add up. Where "unknown" outweighs each
-    level, the service abstains.
+    Numbers are divided by their sum; those of one level are added. When "unknown" has more than
+    every level, the prediction is an abstention.
     """
 
     attribute: Attribute
@@ -83,7 +83,7 @@ class TableReading:
             rows = [row if isinstance(row, dict) else {} for row in found]
             pairs = [(row.get(self.key), row.get(self.value)) for row in rows]
         else:
-            raise WrongShape(f"{self.path.text} is missing or of another kind")
+            raise WrongShape(f"{self.path.text} is missing or of another type")
         items = []
         for label, weight in pairs:
             number = _number(weight, self.path)
@@ -95,7 +95,7 @@ class TableReading:
 
 @dataclass(frozen=True)
 class ProbabilityReading:
-    """The probability of the last of two levels, which wins above 0.5."""
+    """The probability of the last of two levels, which is predicted above 0.5."""
 
     attribute: Attribute
     path: AnswerPath
@@ -108,10 +108,10 @@ class ProbabilityReading:
 
 @dataclass(frozen=True)
 class ScoreReading:
-    """A number cut at rising thresholds; one at a threshold belongs to the upper level.
+    """A score that thresholds divide into levels; a score at a threshold has the upper level.
 
-    Where `less` is given, the number there is subtracted first: some services answer with a
-    threshold of their own.
+    Where `less` is given, the number at that path is subtracted first: some services answer with
+    their own threshold.
     """
 
     attribute: Attribute
@@ -129,7 +129,7 @@ class ScoreReading:
 
 
 def _verdict(attribute: Attribute, level: int, shares: Sequence[float]) -> Verdict:
-    """Score as `by_probability` does; levels in order score as their number."""
+    """Return a verdict with the score of `by_probability`, or the level's number if ordered."""
     score = math.nan
     if len(shares) == 2:
         score = shares[1]
@@ -144,7 +144,7 @@ def _label(path: AnswerPath, document: Any) -> str:
         return "true" if found else "false"
     if isinstance(found, int | str):
         return str(found)
-    raise WrongShape(f"{path.text} is missing or no label")
+    raise WrongShape(f"{path.text} is missing or not a label")
 
 
 def _level(attribute: Attribute, names: Mapping[str, str], label: str, path: AnswerPath) -> int:
@@ -158,7 +158,7 @@ def _level(attribute: Attribute, names: Mapping[str, str], label: str, path: Ans
 
 def _number(found: Any, path: AnswerPath) -> float:
     if not isinstance(found, int | float) or isinstance(found, bool):
-        raise WrongShape(f"{path.text} is missing or no number")
+        raise WrongShape(f"{path.text} is missing or not a number")
     try:
         number = float(found)
     except OverflowError:
@@ -168,8 +168,12 @@ def _number(found: Any, path: AnswerPath) -> float:
     return number
 
 
+_ROUNDING = 1e-6
+"""How far a probability may lie outside [0, 1], for services that round."""
+
+
 def _probability(path: AnswerPath, document: Any, scale: float) -> float:
     found = _number(path.find(document), path) / scale
-    if not -1e-6 <= found <= 1 + 1e-6:
+    if not -_ROUNDING <= found <= 1 + _ROUNDING:
         raise WrongShape(f"{path.text} is not in [0, {scale:g}]")
     return min(max(found, 0.0), 1.0)

@@ -1,6 +1,7 @@
-"""The way to Amazon Rekognition's DetectFaces, by boto3, whose own settings give keys and region.
+"""Transport of images to Amazon Rekognition's DetectFaces, by boto3.
 
-DrawRequest, answer and errors: API reference of Amazon Rekognition, "DetectFaces".
+Keys and region come from boto3's own settings. Requests, answers and errors are those of the API
+reference of Amazon Rekognition, "DetectFaces".
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import json
 from typing import Any
 
 from equipoise.core.errors import InputError
+from equipoise.core.plugins import load_library
 from equipoise.runtimes.http.service import RekognitionRequest
 from equipoise.runtimes.http.transport import TransportFailure
 
+# Error codes of the API reference that mean "too many requests", and "no access".
 _BUSY = ("ThrottlingException", "ProvisionedThroughputExceededException", "Throttling")
 _DENIED = (
     "AccessDeniedException",
@@ -22,7 +25,7 @@ _DENIED = (
 
 
 class RekognitionTransport:
-    """Asks DetectFaces for all attributes.
+    """Requests all attributes from DetectFaces.
 
     Parameters
     ----------
@@ -38,11 +41,11 @@ class RekognitionTransport:
         self._client, self._exceptions = client, exceptions
 
     def ask(self, picture: bytes) -> str | TransportFailure:
-        """Send one picture."""
+        """Send one image, and return the answer as JSON text."""
         try:
             answer = self._client.detect_faces(Image={"Bytes": picture}, Attributes=["ALL"])
         except self._exceptions.ClientError as error:
-            return _judged(error.response)
+            return _failure(error.response)
         except (
             self._exceptions.NoCredentialsError,
             self._exceptions.PartialCredentialsError,
@@ -60,25 +63,16 @@ class RekognitionTransport:
 
 
 def open_client(request: RekognitionRequest, time_out: float, concurrency: int) -> Any:
-    """Return a boto3 client that repeats nothing by itself.
+    """Return a boto3 client that repeats no request by itself.
 
     Raises
     ------
     InputError
         When boto3 is not installed, or no region is set.
     """
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError as error:
-        raise InputError(
-            "classifier 'rekognition'",
-            "must have boto3 installed",
-            str(error),
-            'Run `pip install "equipoise[rekognition]"`.',
-        ) from error
-    config = Config(
+    what, remedy = "classifier 'rekognition'", 'Run `pip install "equipoise[rekognition]"`.'
+    boto3 = load_library(what, "boto3", remedy)
+    config = load_library(what, "botocore.config", remedy).Config(
         connect_timeout=time_out,
         read_timeout=time_out,
         max_pool_connections=concurrency,
@@ -86,16 +80,17 @@ def open_client(request: RekognitionRequest, time_out: float, concurrency: int) 
     )
     try:
         return boto3.client("rekognition", region_name=request.region or None, config=config)
-    except BotoCoreError as error:
+    except load_library(what, "botocore.exceptions", remedy).BotoCoreError as error:
         raise InputError(
-            "classifier 'rekognition'",
+            what,
             "must have a region and settings that boto3 accepts",
             type(error).__name__,
             "Set AWS_DEFAULT_REGION, or `region` in the description.",
         ) from None
 
 
-def _judged(response: Any) -> TransportFailure:
+def _failure(response: Any) -> TransportFailure:
+    """Return the failure of an error response, by its code and status."""
     code = str(response.get("Error", {}).get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     if code in _BUSY or status == 429:

@@ -1,4 +1,4 @@
-"""Reading a description from TOML: each bad field is named."""
+"""Descriptions of remote classifiers and image services in TOML. Errors name the field."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _GUIDE = "docs/remote-classifiers.md"
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _FIXED_HEADERS = ("host", "content-length", "transfer-encoding", "accept-encoding")
+"""Headers that the client sets itself."""
 
 
 def read_description(path: Path) -> Description:
-    """Return the description in a TOML file.
+    """Read the description in a TOML file.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def read_description(path: Path) -> Description:
 
 
 def read_image_service(path: Path) -> ImageService:
-    """Return the image service in a TOML file: the same fields, without attributes.
+    """Read the description of an image service in a TOML file: the same fields, no attributes.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def read_image_service(path: Path) -> ImageService:
 
 
 def make_description(values: dict[str, Any]) -> Description:
-    """Return the description of a TOML file's values.
+    """Return the description in the parsed content of a TOML file.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def _values(table: Table, *, header: bool) -> tuple[tuple[str, str | Secret], ..
         rule = 'must be a text or {env = "NAME", prefix = "..."}'
         value = table.value(name, rule)
         if header and (not _HEADER.fullmatch(name) or name.lower() in _FIXED_HEADERS):
-            raise table.error(name, "must be a header that may be set", name)
+            raise table.error(name, "must be a header that can be set", name)
         if isinstance(value, dict):
             secret = Table(value, table.name(name).removeprefix("field "))
             env = secret.text("env")

@@ -1,4 +1,4 @@
-"""Unconditional diffusion models, as the library `diffusers` saves them.
+"""Unconditional diffusion models that the library `diffusers` saved.
 
-`options.py` says how one is run, `folder.py` reads it as data, `generator.py` makes images.
+`pipeline.py` reads a saved pipeline as data; `generator.py` holds its options and generates images.
 """

@@ -1,10 +1,8 @@
-"""Diffusion models as generators: the code is the noise from which denoising begins.
+"""Diffusion models as generators: the latent code is the initial noise.
 
-Denoising draws no further noise (DDIM with eta 0, Song et al. 2021, arXiv 2010.02502, equation 12;
-one step of a consistency model, Song et al. 2023, arXiv 2303.01469, algorithm 1), so that a code
-names one image, as with a GAN.
-
-How a diffusion model is run: the options of its address.
+Denoising is deterministic: DDIM with eta 0 (Song et al. 2021, arXiv 2010.02502, equation 12), or
+one step of a consistency model (Song et al. 2023, arXiv 2303.01469, algorithm 1). So a code
+determines its image, as with a GAN. The options of an address set the number of steps and the stem.
 """
 
 from __future__ import annotations
@@ -19,40 +17,45 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, ModelOutputError
 from equipoise.core.parallel import batches
-from equipoise.generators.address import parse_address
+from equipoise.generators.address import Readers, parse_address, read_options
 from equipoise.generators.base import StandardNormal, check_codes
 from equipoise.generators.diffusion.pipeline import CONSISTENCY, Pipeline, open_pipeline
 from equipoise.runtimes.devices import check_device
 
 _BATCH_PIXELS = 2**18
+"""Pixels of the network's input in one default batch: four images of 256x256. Chosen by hand."""
+
 _LARGEST_STEM = 16
+"""Largest side of the stem's features, chosen by hand."""
+
+_MOST_STEPS = 1000
+"""Limit on denoising steps, chosen by hand."""
 
 
 class DiffusionGenerator:
-    """A diffusion model over its initial noise. A `Differentiable`.
+    """A diffusion model as a function of its initial noise. A `Differentiable`.
 
     Parameters
     ----------
     pipeline : Pipeline
     options : Options
     name : str
-        What reports call it.
+        Its name in reports.
     device : str
     batch_size : int, optional
-        Codes in one call.
+        Codes per call; by default as many as have the pixels of four images of 256x256, at most 64.
 
     Raises
     ------
     InputError
-        When there are more steps than it was trained for.
+        When there are more steps than the model was trained for.
     FileFormatError
-        When its parts do not fit each other.
+        When the pipeline's parts do not match.
     ModelOutputError
-        When it gives no finite pictures of 1 or 3 channels.
+        When the output is not finite, or has neither 1 nor 3 channels.
     """
 
     space = "z"
-    layers = 1
     pinned = ()
 
     def __init__(
@@ -67,7 +70,7 @@ class DiffusionGenerator:
         self._device, self._pipeline, self._options = check_device(device), pipeline, options
         trained = pipeline.schedule["num_train_timesteps"]
         if options.steps > trained:
-            rule = f"must be at most {trained}, for which the model was trained"
+            rule = f"must be at most {trained}, those of the model's training"
             raise InputError("steps", rule, options.steps, "Pass steps=20.")
         for network in (pipeline.unet, pipeline.decoder):
             if network is not None:
@@ -75,34 +78,34 @@ class DiffusionGenerator:
         config = pipeline.unet.config
         self._shape = (config.in_channels, config.sample_size, config.sample_size)
         self.name, self.device = name, device
-        told = f"{pipeline.digest} {options.steps} {options.stem}"
-        self.digest = hashlib.sha256(told.encode()).hexdigest()
+        described = f"{pipeline.digest} {options.steps} {options.stem}"
+        self.digest = hashlib.sha256(described.encode()).hexdigest()
         self.dim = int(np.prod(self._shape))
         self.prior = StandardNormal(self.dim)
         self.batch_size = batch_size or min(max(_BATCH_PIXELS // config.sample_size**2, 1), 64)
-        self.image_shape = self._tried()
+        self.image_shape = self._probed_shape()
 
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the guess at the image after the first steps, averaged to 16x16 at most.
+        """Return the image predicted after the first steps, averaged to at most 16x16.
 
-        The guess tells what the image will show, which the still noisy state hides. Codes
-        themselves where there are no such steps.
+        Shape (n, channels, side, side), float32. The prediction shows the content of the image,
+        which the noisy state hides. With no such steps, the codes themselves.
         """
         codes = check_codes(codes, self.dim)
         if not self._options.stem:
             return codes
         side = min(self._shape[-1], _LARGEST_STEM)
         parts = [np.empty((0, self._shape[0], side, side), np.float32)]
-        # Callers ask for thousands at once, since other stems cost little memory.
+        # Callers pass thousands of codes at once, because other stems need little memory.
         for low, high in batches(0, len(codes), self.batch_size):
             with torch.inference_mode():
-                guess = self._denoised(self._noise(codes[low:high]), self._options.stem)
-                pooled = torch.nn.functional.adaptive_avg_pool2d(guess, side)
+                predicted = self._denoised(self._noise(codes[low:high]), self._options.stem)
+                pooled = torch.nn.functional.adaptive_avg_pool2d(predicted, side)
             parts.append(pooled.cpu().numpy())
         return np.concatenate(parts)
 
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return images, shape (n, 3, height, width), uint8 RGB; [-1, 1] becomes [0, 255]."""
+        """Return images, shape (n, 3, height, width), uint8 RGB; [-1, 1] is scaled to [0, 255]."""
         with torch.inference_mode():
             out = self._pixels(self._noise(check_codes(codes, self.dim)))
             if out.shape[1] not in (1, 3) or not bool(torch.isfinite(out).all()):
@@ -110,27 +113,27 @@ class DiffusionGenerator:
                     f"images of generator {self.name!r}",
                     "must have 1 or 3 channels and be finite",
                     f"{out.shape[1]} channels, or NaN",
-                    "Take a model of images.",
+                    "Use a model of images.",
                 )
             pixels = out.mul(255).round_().to(torch.uint8).expand(-1, 3, -1, -1)
         images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
         return images
 
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return images in [0, 1] through which gradients can be followed, all steps of them."""
+        """Return differentiable images in [0, 1]; the gradient passes through all steps."""
         return self._pixels(codes.reshape(-1, *self._shape)).expand(-1, 3, -1, -1)
 
-    def _tried(self) -> tuple[int, int, int]:
-        """Return the shape of an image, made once to see that the parts fit each other."""
+    def _probed_shape(self) -> tuple[int, int, int]:
+        """Generate one image, which checks that the parts match, and return its shape."""
         try:
             _, channels, height, width = self.images(self.prior.codes(0, 0, 1)).shape
         except EquipoiseError:
             raise
-        # Schedules and networks that do not fit fail in ways of their own.
+        # The errors of schedules and networks that do not match have no common base class.
         except Exception as error:
             raise FileFormatError(
                 f"generator {self.name!r}",
-                "must have a schedule, a network and a decoder that fit each other",
+                "must have a schedule, a network and a decoder that match",
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
                 "Save the pipeline again with save_pretrained(folder).",
             ) from error
@@ -147,21 +150,21 @@ class DiffusionGenerator:
         return (out / 2 + 0.5).clamp(0, 1)
 
     def _denoised(self, noise: torch.Tensor, steps: int) -> torch.Tensor:
-        """Return the sample after all steps, the guess at it after fewer."""
+        """Return the sample after all steps, or the predicted sample after fewer."""
         scheduler: Any = self._pipeline.scheduler.from_config(self._pipeline.schedule)
         scheduler.set_timesteps(self._options.steps, device=self._device)
         sample: torch.Tensor = noise * scheduler.init_noise_sigma
-        guess = sample
+        predicted = sample
         for time in scheduler.timesteps[:steps]:
             out = self._pipeline.unet(scheduler.scale_model_input(sample, time), time).sample
             step = scheduler.step(out, time, sample)
             sample = step.prev_sample
-            guess = getattr(step, "pred_original_sample", sample)
-        return sample if steps == self._options.steps else guess
+            predicted = getattr(step, "pred_original_sample", sample)
+        return sample if steps == self._options.steps else predicted
 
 
 def open_diffusion(text: str, *, device: str, batch_size: int | None) -> DiffusionGenerator:
-    """Return the generator that "diffusers:FOLDER?steps=20&stem=4" names.
+    """Open the generator at an address such as "diffusers:FOLDER?steps=20&stem=4".
 
     Raises
     ------
@@ -177,20 +180,18 @@ def open_diffusion(text: str, *, device: str, batch_size: int | None) -> Diffusi
     return DiffusionGenerator(pipeline, options, name=text, device=device, batch_size=batch_size)
 
 
-_MOST_STEPS = 1000
-_KEYS = ("steps", "stem", "revision")
-
-
 @dataclass(frozen=True)
 class Options:
-    """How a diffusion model is run.
+    """Options of a diffusion model.
+
+    The defaults are chosen by hand; without a given stem it is a fifth of the steps.
 
     Attributes
     ----------
     steps : int
-        Of denoising, each a pass of the network; 1 for consistency models.
+        Denoising steps, each one pass through the network; 1 for consistency models.
     stem : int
-        The first steps, after which the guess at the image is the stem; 0 for none.
+        Number of first steps after which the predicted image is the stem; 0 for none.
 
     Raises
     ------
@@ -206,18 +207,19 @@ class Options:
             raise InputError("steps", f"must be 1 to {_MOST_STEPS}", self.steps, "Pass steps=20.")
         if not 0 <= self.stem < self.steps:
             raise InputError(
-                "stem", f"must be 0 to {self.steps - 1}, less than all steps", self.stem, "Pass 0."
+                "stem", f"must be 0 to {self.steps - 1}, fewer than all steps", self.stem, "Pass 0."
             )
 
 
 def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
-    """Return the options that an address gives.
+    """Return the options in an address.
 
     Parameters
     ----------
     pairs : tuple of (str, str)
+        Keys and values.
     one_step : bool
-        Whether the model makes an image in one pass, so that it has no stem.
+        Whether the model generates an image in one pass, and so has no stem.
 
     Raises
     ------
@@ -229,19 +231,16 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     >>> options_of((("steps", "10"),), one_step=False)
     Options(steps=10, stem=2)
     """
-    given = dict(pairs)
-    for key in given:
-        if key not in _KEYS:
-            rule = f"must be one of {', '.join(_KEYS)}"
-            raise InputError("option of a diffusion model", rule, key[:80], "Leave it out.")
-    steps = _whole("steps", given.get("steps", "1" if one_step else "20"))
+    whole = (_whole, "a whole number")
+    readers: Readers = {"steps": whole, "stem": whole, "revision": (str, "text")}
+    values = read_options(pairs, readers, "a diffusion model")
+    steps = values.get("steps", 1 if one_step else Options.steps)
     if one_step and steps != 1:
         raise InputError("steps", "must be 1 for a consistency model", steps, "Leave it out.")
-    stem = _whole("stem", given.get("stem", str(steps // 5)))
-    return Options(steps, stem)
+    return Options(steps, values.get("stem", steps // 5))
 
 
-def _whole(name: str, text: str) -> int:
+def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 8):
-        raise InputError(name, "must be a whole number", text[:80], f"Pass {name}=1.")
+        raise ValueError(text)
     return int(text)

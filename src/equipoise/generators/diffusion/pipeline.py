@@ -1,6 +1,6 @@
-"""Folders of diffusers' pipelines, read as data: no class is imported because a file names it.
+"""Saved pipelines of diffusers, read as data: no class is imported because a file names it.
 
-Only safetensors weights are loaded, and networks are sized on no memory before they are made.
+Only safetensors weights are loaded. A network's size is checked before memory is allocated for it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ PIPELINES = {
     "LDMPipeline": ("unet", "scheduler", "vqvae"),
     "ConsistencyModelPipeline": ("unet", "scheduler"),
 }
-"""Kinds of pipelines with their parts."""
+"""Supported classes of pipelines, each with its parts."""
 
 CONSISTENCY = "ConsistencyModelPipeline"
+"""The class of pipelines that generate an image in one step."""
 
 _CLASSES = {
     "unet": ("UNet2DModel",),
@@ -37,31 +38,34 @@ _CLASSES = {
 }
 _ONE_STEP_SCHEDULER = "CMStochasticIterativeScheduler"
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
+# Limits on what a configuration may ask for, chosen by hand: larger than published models.
 _MOST_WEIGHTS = 2**32
 _MOST_LAYERS = 16
 _MOST_TRAINED_STEPS = 100_000
+_MOST_PIXELS, _MOST_CHANNELS = 2048, 64
+
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _REMEDY = "Save an unconditional pipeline with save_pretrained(folder), in safetensors."
 
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """A diffusion model as it was found.
+    """The parts of a diffusion model.
 
     Attributes
     ----------
     kind : str
         One of `PIPELINES`.
     unet : torch.nn.Module
-        Noisy images, or latents, and a time to what the scheduler expects.
+        From noisy images or latents, and a time step, to the scheduler's input.
     decoder : torch.nn.Module or None
-        Latents to images.
+        From latents to images; None where the network works on pixels.
     scheduler : type
-        Of diffusers; made anew for each batch, since it counts its steps.
+        A class of diffusers. Each batch has its own instance, because instances count steps.
     schedule : dict
-        What the scheduler is made from.
+        Arguments of the scheduler.
     digest : str
-        SHA-256 of all that the folder decides.
+        SHA-256 of weights and configuration.
     """
 
     kind: str
@@ -73,17 +77,24 @@ class Pipeline:
 
 
 def open_pipeline(name: str, revision: str) -> Pipeline:
-    """Read the pipeline of a folder, or of a name on the hub.
+    """Read a pipeline from a folder, or download it from the Hugging Face hub.
+
+    Parameters
+    ----------
+    name : str
+        A folder, or owner/model on the hub.
+    revision : str
+        Branch, tag or commit on the hub.
 
     Raises
     ------
     InputError
         When diffusers is not installed.
     FetchError
-        When a name is no folder and cannot be had from the hub.
+        When the download from the hub fails.
     FileFormatError
-        When there is no such folder, it is of another kind, or a part is missing, damaged, too
-        large, or no safetensors.
+        When there is no such folder, the pipeline is of another class, or a part is missing,
+        damaged, too large, or not in safetensors.
     """
     what = f"generator 'diffusers:{name}'"
     remedy = 'Run `pip install "equipoise[diffusers]"`.'
@@ -91,7 +102,7 @@ def open_pipeline(name: str, revision: str) -> Pipeline:
     folder = Path(name)
     if not folder.is_dir():
         if not _HUB_NAME.fullmatch(name):
-            rule = "must be a folder, or a name on the hub, as owner/model"
+            rule = "must be a folder, or a name on the hub such as owner/model"
             raise FileFormatError(what, rule, "no such folder", "Correct the path.")
         hub = load_library(what, "huggingface_hub", remedy)
         patterns = ["*.json", "*.safetensors"]
@@ -122,19 +133,19 @@ def open_pipeline(name: str, revision: str) -> Pipeline:
             )
     scheduler = getattr(library, _ONE_STEP_SCHEDULER if kind == CONSISTENCY else "DDIMScheduler")
     schedule = _schedule(folder, scheduler)
-    unet, told = _network(library.UNet2DModel, folder / "unet")
+    unet, digests = _network(library.UNet2DModel, folder / "unet")
     _check_unconditional(unet, folder)
     decoder = None
     if "vqvae" in PIPELINES[kind]:
-        decoder, told_too = _network(getattr(library, index["vqvae"][1]), folder / "vqvae")
-        told += told_too
+        decoder, decoder_digest = _network(getattr(library, index["vqvae"][1]), folder / "vqvae")
+        digests += decoder_digest
     settings = json.dumps([kind, schedule], sort_keys=True)
-    digest = hashlib.sha256((settings + told).encode()).hexdigest()
+    digest = hashlib.sha256((settings + digests).encode()).hexdigest()
     return Pipeline(kind, unet, decoder, scheduler, schedule, digest)
 
 
 def _schedule(folder: Path, scheduler: Any) -> dict[str, Any]:
-    """Return what the scheduler knows; of the rest it would warn for each batch of images."""
+    """Return the scheduler's arguments; unknown ones would raise a warning for every batch."""
     path = folder / "scheduler" / "scheduler_config.json"
     found = read_json(path, _REMEDY)
     steps = found.get("num_train_timesteps")
@@ -146,28 +157,28 @@ def _schedule(folder: Path, scheduler: Any) -> dict[str, Any]:
 
 
 def _network(kind: Any, folder: Path) -> tuple[Any, str]:
-    """Return a network with its weights, in evaluation mode, float32; and its digest."""
+    """Return a network in evaluation mode, float32, and the digest of weights and settings."""
     config = read_json(folder / "config.json", _REMEDY)
     known = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
-        # Else the library looks for a further one that the file names.
+        # With this entry the library would import what the file names.
         if "quantization_config" in config:
             raise ValueError("quantised weights")
         _check_size(kind, known)
-        # An index may name files of any kind, pickled ones too.
+        # An index may refer to files of any format, including pickles.
         if not (folder / _WEIGHTS).is_file() or (folder / f"{_WEIGHTS}.index.json").exists():
-            raise ValueError(f"no {_WEIGHTS} that holds all")
-        network, told = kind.from_pretrained(
+            raise ValueError(f"no {_WEIGHTS} with all weights")
+        network, loading = kind.from_pretrained(
             folder,
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=False,
             output_loading_info=True,
         )
-        # The library fills what is missing with random weights.
-        if odd := [name for names in told.values() for name in names]:
+        # The library sets missing weights to random values.
+        if odd := [name for names in loading.values() for name in names]:
             raise ValueError(f"{len(odd)} weights missing or left over, first {odd[0]}")
-    # The library's errors on a foreign configuration or file have no common base.
+    # The library's errors about a configuration or file have no common base class.
     except Exception as error:
         raise FileFormatError(
             f"network in {folder}",
@@ -179,12 +190,12 @@ def _network(kind: Any, folder: Path) -> tuple[Any, str]:
     for name, weight in network.state_dict().items():
         if not bool(torch.isfinite(weight).all()):
             raise FileFormatError(f"{name} in {folder}", "must be finite", "NaN", _REMEDY)
-    # Of the file, since the library adds the folder's path, and defaults in no fixed order.
+    # The file's settings, because the library adds the folder's path and defaults in varying order.
     return network, network_digest(json.dumps(known, sort_keys=True), network)
 
 
 def _check_size(kind: Any, config: dict[str, Any]) -> None:
-    """Count layers before they are made, and weights before they take memory."""
+    """Check the number of layers before they are created, and of weights before they use memory."""
     layers, widths = config.get("layers_per_block", 1), config.get("block_out_channels", [1])
     if not 1 <= layers <= _MOST_LAYERS or not 1 <= len(widths) <= _MOST_LAYERS:
         raise ValueError(f"{layers} layers in each of {len(widths)} blocks")
@@ -199,19 +210,20 @@ def _check_unconditional(unet: Any, folder: Path) -> None:
     side = config.sample_size
     if config.class_embed_type or config.num_class_embeds:
         raise FileFormatError(
-            f"unet in {folder}", "must be unconditional", "classes", "Take a model without classes."
+            f"unet in {folder}", "must be unconditional", "classes", "Use a model without classes."
         )
-    if not (isinstance(side, int) and 1 <= side <= 2048) or not 1 <= config.in_channels <= 64:
+    sized = isinstance(side, int) and 1 <= side <= _MOST_PIXELS
+    if not sized or not 1 <= config.in_channels <= _MOST_CHANNELS:
         raise FileFormatError(
             f"unet in {folder}",
-            "must tell a sample_size of 1 to 2048, and 1 to 64 channels",
+            f"must have a sample_size of 1 to {_MOST_PIXELS}, and 1 to {_MOST_CHANNELS} channels",
             f"{side}, {config.in_channels}",
             _REMEDY,
         )
     if config.out_channels != config.in_channels:
         raise FileFormatError(
             f"unet in {folder}",
-            "must give as many channels as it takes; learned variances are not known here",
+            "must have as many output as input channels; learned variances are not supported",
             f"{config.out_channels} of {config.in_channels}",
-            "Take a model that predicts noise alone.",
+            "Use a model that predicts the noise alone.",
         )

@@ -1,5 +1,5 @@
-"""Generators that are any network: in a TorchScript or ONNX file, or a module of one's own.
+"""Generators made of any network: in a TorchScript or ONNX file, or a torch module of your own.
 
-`description.py` holds how one is fed, `probing.py` finds out what was not given, `generator.py`
-runs it; `files.py` and `modules.py` are where they come from.
+`description.py` holds the options, `probing.py` finds those that are not given, and `generator.py`
+runs the network. `files.py` and `modules.py` open networks.
 """

@@ -1,49 +1,54 @@
-"""How a network is fed and read: the options of its address, and of the TOML file beside it."""
+"""The options of a network: code shape, output range, prior; from its address or a TOML file."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from equipoise.core.errors import InputError
 from equipoise.core.files import read_toml
+from equipoise.core.toml_tables import Table
 from equipoise.generators.priors import PRIORS
 
 SPACES = ("z", "w", "w+")
+"""Names of latent spaces."""
+
 RANGES: dict[str, tuple[float, float]] = {
     "-1..1": (-1.0, 1.0),
     "0..1": (0.0, 1.0),
     "0..255": (0.0, 255.0),
 }
-"""Ranges of a network's output, by name."""
+"""Ranges of a network's output, lowest and highest value, by name."""
 
 _LARGEST_CODE = 2**22
+"""Limit on the values in a code, chosen by hand: as many as in a 1024x1024 map of 4 channels."""
+
 _SHAPE = re.compile(r"[1-9][0-9]{0,6}(x[1-9][0-9]{0,6}){0,3}")
-_REMEDY = "See docs/generators/README.md."
+_GUIDE = "docs/generators/README.md"
+_REMEDY = f"See {_GUIDE}."
 
 
 @dataclass(frozen=True)
 class Description:
-    """How a network is fed and read.
+    """The options of a network.
 
     Attributes
     ----------
     shape : str
-        Of one code as the network takes it: "512", "100x1x1"; empty when it is to be found.
+        Shape of one code as the network takes it: "512", "100x1x1"; empty to find it by probing.
     range : str
-        Of its output: one of `RANGES`; empty when it is to be found.
+        Range of its output, one of `RANGES`; empty to find it by probing.
     prior : str
         One of `PRIORS`.
     space : str
-        What its codes are called: "z", "w" or "w+".
+        Name of its latent space: "z", "w" or "w+".
     input : str
-        ONNX: the input that takes codes; empty for the only one.
+        ONNX: name of the input for codes; empty for the only input.
     stem : str
-        The cheap first part: of ONNX and torch.export a tensor within the graph, of TorchScript and
-        modules a submodule that takes the codes; empty for none.
+        The cheap first part: a tensor in the graph of an ONNX file, or a submodule of a torch
+        module that takes the codes; empty for none.
 
     Raises
     ------
@@ -81,25 +86,25 @@ class Description:
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """The shape as numbers."""
+        """The shape as a tuple."""
         return tuple(map(int, self.shape.split("x")))
 
     @property
     def query(self) -> str:
-        """All that is set, as options of an address."""
+        """All options that are set, as those of an address."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return "&".join(f"{name}={value}" for name, value in values.items() if value)
 
 
 def describe(pairs: tuple[tuple[str, str], ...], beside: Path | None = None) -> Description:
-    """Return the description that options give; what they leave out is taken from a TOML file.
+    """Return the options of an address, completed by those of a TOML file.
 
     Parameters
     ----------
     pairs : tuple of (str, str)
-        Options of an address. "settings" names another TOML file.
+        Options of an address; they take precedence. "settings" names a TOML file.
     beside : Path, optional
-        A TOML file that is read when it is there and no other is named.
+        A TOML file that is read if it exists and "settings" names none.
 
     Raises
     ------
@@ -114,22 +119,13 @@ def describe(pairs: tuple[tuple[str, str], ...], beside: Path | None = None) -> 
     options = dict(pairs)
     named = options.pop("settings", None)
     path = beside if named is None else Path(named)
-    stored = _stored(path) if path is not None and (named or path.is_file()) else {}
-    found = {**stored, **options}
+    if path is not None and (named or path.is_file()):
+        file = Table(read_toml(path, _REMEDY, what="generator settings"), str(path), _GUIDE)
+        options = {key: file.text(key) for key in file.fields()} | options
     known = [f.name for f in fields(Description)]
-    for key in found:
+    for key in options:
         if key not in known:
             raise InputError(
                 "option of a network", f"must be one of {', '.join(known)}", key[:80], _REMEDY
             )
-    return Description(**found)
-
-
-def _stored(path: Path) -> Mapping[str, str]:
-    what = "generator settings"
-    stored = read_toml(path, _REMEDY, what=what)
-    for key, value in stored.items():
-        if type(value) is not str:
-            where = f"{key} of {what} {path}"
-            raise InputError(where, "must be text", repr(value)[:80], _REMEDY)
-    return stored
+    return Description(**options)

@@ -1,4 +1,4 @@
-"""Networks in files: TorchScript, torch.export, and ONNX."""
+"""Generators that are networks in TorchScript or ONNX files."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from equipoise.generators.networks.probing import Network, Run
 from equipoise.runtimes.devices import check_device
 from equipoise.runtimes.torchscript import load_torchscript, read_model
 
-FAMILIES = ("torchscript", "torchexport", "onnx")
+FAMILIES = ("torchscript", "onnx")
 
 
 def open_network_file(address: Address, *, device: str, batch_size: int | None) -> NetworkGenerator:
-    """Return the generator in a TorchScript, torch.export or ONNX file.
+    """Open the generator in a TorchScript or ONNX file.
 
     Parameters
     ----------
     address : Address
-        Its options are those of `Description`; a .toml file beside the network, of the same name,
+        Its options are those of `Description`. A .toml file with the same name beside the network
         may hold them too.
     device : str
-        For ONNX "cpu": ONNX Runtime chooses where it computes by itself.
+        "cpu" for ONNX, because ONNX Runtime chooses the device itself.
     batch_size : int, optional
-        64 when not given.
+        Codes per call; 64 by default.
 
     Raises
     ------
@@ -46,37 +46,13 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
     content = read_model(address.file)
     if address.family == "onnx":
         if device != "cpu":
-            rule = "must be cpu for ONNX, whose runtime uses a GPU where it has one"
+            rule = "must be cpu for ONNX, whose runtime uses a GPU where it supports one"
             raise InputError("device", rule, device, "Leave --device out.")
         network, description = _onnx(name, address.file, content, description)
         return NetworkGenerator(network, description, batch_size=batch_size or 64)
-    if address.family == "torchexport":
-        network = _exported(name, address.file, content, description.stem, check_device(device))
-    else:
-        module = load_torchscript(address.file, content, check_device(device))
-        network = network_of(name, module, description.stem, content)
+    module = load_torchscript(address.file, content, check_device(device))
+    network = network_of(name, module, description.stem, content)
     return torch_generator(network, description, device=device, batch_size=batch_size)
-
-
-def _exported(name: str, path: Path, content: bytes, stem: str, device: torch.device) -> Network:
-    from equipoise.runtimes.torch_export.archive import read_exported, refused
-    from equipoise.runtimes.torch_export.program import Program
-
-    exported = read_exported(path, content)
-    try:
-        program = Program(exported, device)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise refused(path, "must hold a network of codes to pictures", error) from error
-    if stem and stem not in program.names:
-        raise InputError(
-            f"stem of {name!r}",
-            "must be a tensor of the graph",
-            stem[:80],
-            f"There are: {', '.join(program.names)[:300]}.",
-        )
-    shapes = (program.code_shape,) if program.code_shape else ()
-    first = _in_batches(program.until(stem), program.batch) if stem else None
-    return Network(name, _in_batches(program, program.batch), shapes, content, first)
 
 
 def _onnx(
@@ -91,7 +67,7 @@ def _onnx(
             f"input of {name!r}",
             f"must be one of {', '.join(inputs)[:200]}",
             description.input or "none",
-            "Pass it, as in 'faces.onnx#z'.",
+            "Add it after #, as in 'faces.onnx#z'.",
         )
     chosen = inputs[description.input] if description.input else next(iter(inputs.values()))
     if len(inputs) > 1 or chosen.type != "tensor(float)":
@@ -99,13 +75,13 @@ def _onnx(
             f"inputs of {name!r}",
             "must be one, of float32 codes",
             ", ".join(f"{i.name}: {i.type}" for i in inputs.values())[:200],
-            "Export it so that it takes codes alone.",
+            "Export it with the codes as its only input.",
         )
     batch, *sizes = chosen.shape or [None]
     known = bool(sizes) and all(isinstance(size, int) and size > 0 for size in sizes)
     shapes = (tuple(sizes),) if known else ()
     if batch is not None and isinstance(batch, int) and batch < 1:
-        raise InputError(f"batch of {name!r}", "must be at least 1", batch, "Export it anew.")
+        raise InputError(f"batch of {name!r}", "must be at least 1", batch, "Export it again.")
     fixed = batch if isinstance(batch, int) else None
     output = session.get_outputs()[0].name
     stem = _runner(session, chosen.name, description.stem, fixed) if description.stem else None
@@ -114,11 +90,11 @@ def _onnx(
 
 
 def _runner(session: Any, source: str, output: str, fixed: int | None) -> Run:
-    """Return a call of the session."""
+    """Return a function from codes to one output of the session."""
     import onnxruntime
 
     options = onnxruntime.RunOptions()
-    # Else a stem would cost as much as the whole.
+    # Without this, computing the stem would run the whole graph.
     options.only_execute_path_to_fetches = True
 
     def run(codes: torch.Tensor) -> torch.Tensor:
@@ -129,7 +105,7 @@ def _runner(session: Any, source: str, output: str, fixed: int | None) -> Run:
 
 
 def _in_batches(run: Callable[[torch.Tensor], torch.Tensor], fixed: int | None) -> Run:
-    """Return the call; a graph of a fixed batch gets its codes in such batches."""
+    """Return a function for any number of codes, of one for a fixed batch size or for any."""
     if fixed is None:
         return run
 

@@ -1,7 +1,4 @@
-"""A network as a generator: codes in, pictures out.
-
-Torch networks through which gradients can be followed, so that a search for codes can.
-"""
+"""Networks as generators: the adapter, and its differentiable variant for torch networks."""
 
 from __future__ import annotations
 
@@ -20,26 +17,26 @@ from equipoise.runtimes.devices import check_device
 
 
 class NetworkGenerator:
-    """A generator that is a network of any kind.
+    """A network of any kind as a generator.
 
-    Its name is its address with all options, those that were found included.
+    Its name is its address with all options, including those found by probing.
 
     Parameters
     ----------
     network : Network
     description : Description
-        What it leaves out is found by trial calls.
+        Options that it leaves out are found by probing.
     device : str
-        Where the network takes its codes.
+        The device of the network's input.
     batch_size : int
-        Codes in one call.
+        Codes per call.
 
     Raises
     ------
     InputError
         When the shape of the codes or the range of the output is neither given nor found.
     ModelOutputError
-        When the network fails, gives no pictures, or other ones for the same code.
+        When the network fails, returns no images, or returns different images for the same code.
 
     Examples
     --------
@@ -61,48 +58,46 @@ class NetworkGenerator:
     ) -> None:
         self._device, self._network = check_device(device), network
         with torch.inference_mode():
-            told = probe(network, description, self._device)
-        self._shape = told.code_shape
-        self._low, self._high = RANGES[told.range]
-        self.name, self.space = f"{network.name}?{told.query}", told.space
+            options = probe(network, description, self._device)
+        self._shape = options.code_shape
+        self._low, self._high = RANGES[options.range]
+        self.name, self.space = f"{network.name}?{options.query}", options.space
         self.device, self.batch_size = device, batch_size
-        self.digest = hashlib.sha256(told.query.encode() + b"\0" + network.content).hexdigest()
+        self.digest = hashlib.sha256(options.query.encode() + b"\0" + network.content).hexdigest()
         self.dim = int(np.prod(self._shape))
-        self.prior = prior_of(told.prior, self.dim)
+        self.prior = prior_of(options.prior, self.dim)
         _, channels, height, width = self.images(self.prior.codes(0, 0, 1)).shape
         self.image_shape = (channels, height, width)
         self.stem(self.prior.codes(0, 0, 2))
 
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return features of the named first part, with channels first; else the codes.
+        """Return features of the stem, float32; the codes themselves where none is named.
+
+        Shape (n, features) or (n, channels, height, width).
 
         Raises
         ------
         ModelOutputError
-            When they are not a row or a map of numbers for each code.
+            When the features have another shape.
         """
         codes = check_codes(codes, self.dim)
         if self._network.stem is None:
             return codes
         with torch.inference_mode():
-            given = self._network.stem(self._rows(codes))
-        if (
-            not isinstance(given, torch.Tensor)
-            or given.ndim not in (2, 4)
-            or len(given) != len(codes)
-        ):
+            out = self._network.stem(self._rows(codes))
+        if not isinstance(out, torch.Tensor) or out.ndim not in (2, 4) or len(out) != len(codes):
             raise ModelOutputError(
                 f"stem of generator {self.name!r}",
-                "must give (n, features) or (n, channels, height, width)",
-                tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__,
+                "must return (n, features) or (n, channels, height, width)",
+                tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__,
                 "Name another part, or none.",
             )
-        return np.asarray(given.float().cpu().numpy(), np.float32)
+        return np.asarray(out.float().cpu().numpy(), np.float32)
 
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return images, shape (n, 3, height, width), uint8 RGB.
 
-        The range of the network's output becomes [0, 255]; what lies outside is cut.
+        The range of the network's output is scaled to [0, 255]; values outside are clipped.
         """
         rows = self._rows(check_codes(codes, self.dim))
         with torch.inference_mode():
@@ -113,21 +108,19 @@ class NetworkGenerator:
         return images
 
     def _rows(self, codes: NDArray[np.float32]) -> torch.Tensor:
-        # A copy, since a network may write to its input.
+        # A copy, because a network may write to its input.
         return torch.from_numpy(codes.copy()).to(self._device).reshape(-1, *self._shape)
 
 
 _ON_A_SPHERE = ("normal", "spherical")
-"""Priors whose codes lie near a sphere of radius sqrt(dim), on which searches keep."""
+"""Priors whose codes lie near the sphere of radius sqrt(dim), which searches do not leave."""
 
 
 class DifferentiableNetwork(NetworkGenerator):
     """A torch network over codes of z. A `Differentiable`."""
 
-    layers = 1
-
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return images in [0, 1], through which gradients can be followed."""
+        """Return differentiable images in [0, 1]; see `Differentiable`."""
         out = self._network.run(codes.reshape(-1, *self._shape))
         images = images_of(out, len(codes), self.name)
         return ((images - self._low) / (self._high - self._low)).clamp(0, 1)
@@ -140,13 +133,13 @@ def torch_generator(
     device: str,
     batch_size: int | None,
 ) -> NetworkGenerator:
-    """Return a torch network as a generator, a `Differentiable` where its codes lie on a sphere.
+    """Return a torch network as a generator; a `Differentiable` where its codes lie on a sphere.
 
     Parameters
     ----------
     network : Network
     description, device, batch_size
-        As `NetworkGenerator`; 64 codes in one call when not given.
+        As for `NetworkGenerator`; 64 codes per call by default.
     """
     searchable = description.space == "z" and description.prior in _ON_A_SPHERE
     kind = DifferentiableNetwork if searchable else NetworkGenerator

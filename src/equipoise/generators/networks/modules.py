@@ -1,6 +1,7 @@
-"""One's own generators: module:object, and the entry points of installed packages.
+"""Your own generators: an importable object, or an entry point of an installed package.
 
-Torch modules as networks: what their weights tell of the codes that they take.
+The object is a complete generator, or a torch module. The shapes of a module's weights suggest the
+shape of its codes.
 """
 
 from __future__ import annotations
@@ -22,32 +23,38 @@ from equipoise.generators.networks.probing import Network
 from equipoise.runtimes.devices import check_device
 
 ENTRY_POINTS = "equipoise.generators"
-"""Group of entry points by which a package offers generators under names of its own."""
+"""Group of entry points by which an installed package provides generators by name."""
+
+_FIRST_LAYERS = 8
+"""Weights that are searched for the size of a code: it is near the network's input."""
+
+_USUAL = (512, 128, 100, 256, 64)
+"""Sizes of codes that are common among published GANs."""
 
 
 def entry_point(name: str) -> str | None:
-    """Return the `module:object` that an installed package offers under a name; None for none."""
+    """Return the `module:object` that an installed package provides under a name, or None."""
     return next((point.value for point in entry_points(group=ENTRY_POINTS, name=name)), None)
 
 
 def open_own(uri: str, *, device: str, batch_size: int | None) -> Generator:
-    """Return the generator that `module:object?key=value` names.
+    """Open the generator at an address "module:object?key=value".
 
     Parameters
     ----------
     uri : str
         The object is a generator, a torch module, or a function without arguments that returns one
-        of these. Options are those of `Description`, and for torch modules alone;
+        of these. Options are those of `Description` and apply to torch modules only;
         "settings=FILE.toml" names a file of them.
     device : str
-        A torch module is moved there; a generator must be there.
+        A torch module is moved there; a generator must already be there.
     batch_size : int, optional
-        Codes in one call of a torch module, 64 when not given; a generator has its own.
+        Codes per call of a torch module, 64 by default; a generator has its own batch size.
 
     Raises
     ------
     InputError
-        When it cannot be imported, is neither, or an option does not fit.
+        When it cannot be imported, is of another kind, or an option does not apply.
     ModelOutputError
         As `NetworkGenerator`.
     """
@@ -76,18 +83,15 @@ def open_own(uri: str, *, device: str, batch_size: int | None) -> Generator:
     return found
 
 
-_FIRST_LAYERS = 8
-_USUAL = (512, 128, 100, 256, 64)
-
-
 def network_of(name: str, module: Any, stem: str, content: bytes) -> Network:
-    """Return a module, or a TorchScript module, as a network.
+    """Return a torch or TorchScript module as a network.
 
     Parameters
     ----------
     name : str
+        See `Network`.
     module : torch.nn.Module or torch.jit.ScriptModule
-        On its device, in evaluation mode; its weights take no gradient from here on.
+        On its device, in evaluation mode. Gradients of its weights are switched off.
     stem : str
         Dotted name of a submodule that takes the codes; empty for none.
     content : bytes
@@ -113,7 +117,7 @@ def network_of(name: str, module: Any, stem: str, content: bytes) -> Network:
 
 
 def weights_of(module: torch.nn.Module) -> bytes:
-    """Return the class's name, and each parameter and buffer by its name, as bytes."""
+    """Return a module's class name, parameters and buffers as bytes, for its digest."""
     stream = io.BytesIO(f"{type(module).__module__}.{type(module).__qualname__}".encode())
     stream.seek(0, io.SEEK_END)
     for name, tensor in sorted(module.state_dict().items()):
@@ -124,11 +128,13 @@ def weights_of(module: torch.nn.Module) -> bytes:
 
 
 def _shapes(parameters: Iterable[torch.Tensor]) -> tuple[tuple[int, ...], ...]:
-    """Return shapes that codes may have: the sizes of the first weights, then usual ones.
+    """Return shapes that codes may have: the sizes of the first weights, then common ones.
 
-    A linear layer takes its weight's second size, a transposed convolution its first.
+    The input size of a linear layer is its weight's second, that of a transposed convolution its
+    first.
     """
     first = [p for p in parameters if p.ndim in (2, 4)][:_FIRST_LAYERS]
     sizes = [size for p in first for size in (p.shape[1], p.shape[0])]
-    linear_first = [(size,) for size in dict.fromkeys((*sizes, *_USUAL))]
-    return tuple(shape for (size,) in linear_first for shape in ((size,), (size, 1, 1)))
+    return tuple(
+        shape for size in dict.fromkeys((*sizes, *_USUAL)) for shape in ((size,), (size, 1, 1))
+    )

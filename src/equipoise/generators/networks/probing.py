@@ -1,4 +1,4 @@
-"""What a network's description leaves out, found by trial calls."""
+"""Probing: the code shape and output range of a network, found by trial calls."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from equipoise.generators.networks.description import Description
 from equipoise.generators.priors import prior_of
 
 Run = Callable[[torch.Tensor], object]
-"""Codes, float32, shape (n, ...), to whatever the network gives."""
+"""A function from codes, float32, shape (n, ...), to the network's output."""
 
-_TRIED = 16
+_PROBES = 16
+"""Codes of a trial call: enough for outputs at both ends of the range. Chosen by hand."""
+
 _SLACK = 0.1
-"""How far over a range a network's output may go, as a share of the range's upper end."""
+"""Overshoot allowed beyond a range, as a share of its upper end; chosen by hand."""
+
+_REPEATABLE = 1e-2
+"""Difference between two calls that counts as rounding, as a share of the largest output: noise is
+larger. Chosen by hand."""
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network as it was found.
+    """A network of any format.
 
     Attributes
     ----------
@@ -31,11 +37,11 @@ class Network:
     run : callable
         See `Run`.
     shapes : tuple of tuple of int
-        Shapes that a code may have, the likeliest first.
+        Shapes that a code may have, the most likely first.
     content : bytes
-        All that decides its output: the file, or its weights.
+        All that determines its output: the file, or the weights.
     stem : callable or None
-        Codes to features of the cheap first part.
+        From codes to the features of the cheap first part.
     """
 
     name: str
@@ -46,52 +52,70 @@ class Network:
 
 
 def images_of(given: object, n: int, name: str) -> torch.Tensor:
-    """Return what a network gave as RGB, shape (n, 3, height, width), float32, in its own range.
+    """Return the output of a network as RGB images, in the network's own range.
 
-    Grey is repeated; channels may come last.
+    Parameters
+    ----------
+    given : object
+        The output. Grey images are repeated; channels may be first or last.
+    n : int
+        Number of codes.
+    name : str
+        Name of the generator in errors.
+
+    Returns
+    -------
+    torch.Tensor, shape (n, 3, height, width), float32
 
     Raises
     ------
     ModelOutputError
-        When it is no tensor of n finite pictures.
+        When it is not a tensor of n finite images.
     """
-    good = isinstance(given, torch.Tensor) and given.ndim == 4 and len(given) == n
-    if good and given.shape[1] not in (1, 3) and given.shape[3] in (1, 3):  # type: ignore[attr-defined]
+    valid = isinstance(given, torch.Tensor) and given.ndim == 4 and len(given) == n
+    if valid and given.shape[1] not in (1, 3) and given.shape[3] in (1, 3):  # type: ignore[attr-defined]
         given = given.permute(0, 3, 1, 2)  # type: ignore[attr-defined]
-    if not isinstance(given, torch.Tensor) or not good or given.shape[1] not in (1, 3):
+    if not isinstance(given, torch.Tensor) or not valid or given.shape[1] not in (1, 3):
         raise ModelOutputError(
-            f"answer of generator {name!r}",
-            f"must be a tensor of {n} pictures with 1 or 3 channels",
+            f"output of generator {name!r}",
+            f"must be a tensor of {n} images with 1 or 3 channels",
             tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__,
-            "Export it so that it takes codes alone and gives pictures alone.",
+            "Export it with codes as its only input and images as its only output.",
         )
     if not bool(torch.isfinite(given).all()):
         raise ModelOutputError(
-            f"answer of generator {name!r}", "must be finite", "NaN or infinity", "Check its range."
+            f"output of generator {name!r}", "must be finite", "NaN or infinity", "Check its range."
         )
     return given.float().expand(-1, 3, -1, -1)
 
 
 def probe(network: Network, description: Description, device: torch.device) -> Description:
-    """Return the description with shape and range, found where they are left out.
+    """Return the options with shape and range; those that are not given are found by trial calls.
+
+    Parameters
+    ----------
+    network : Network
+    description : Description
+    device : torch.device
+        The device of the network's input.
 
     Raises
     ------
     InputError
-        When no shape is found to work, or the output fits no range.
+        When no shape works, or the output matches no range.
     ModelOutputError
-        When the network fails, gives no pictures, or other ones for the same code.
+        When the network fails, returns no images, or returns different images for the same code.
     """
     shapes: Sequence[tuple[int, ...]] = network.shapes
     if description.shape:
         shapes = (description.code_shape,)
     shape, pixels = _first_that_works(network, shapes, description, device)
-    again = images_of(network.run(_codes(shape, description, device)), _TRIED, network.name)
-    if not torch.allclose(pixels, again, atol=1e-2 * float(pixels.abs().max())):
+    again = images_of(network.run(_codes(shape, description, device)), _PROBES, network.name)
+    if not torch.allclose(pixels, again, atol=_REPEATABLE * float(pixels.abs().max())):
         raise ModelOutputError(
             f"generator {network.name!r}",
-            "must give the same picture for the same code",
-            "another at the second call",
+            "must return the same image for the same code",
+            "another image at the second call",
             "Export it with its noise fixed, and in evaluation mode.",
         )
     found = description.range or _range(float(pixels.min()), float(pixels.max()), network.name)
@@ -104,30 +128,31 @@ def _first_that_works(
     description: Description,
     device: torch.device,
 ) -> tuple[tuple[int, ...], torch.Tensor]:
-    reason = "none that its weights suggest"
+    reason = "none suggested by its weights"
     for shape in shapes:
         try:
             codes = _codes(shape, description, device)
-            return shape, images_of(network.run(codes), _TRIED, network.name)
-        # A network fails in ways of its own when the shape is not the one that it takes.
+            return shape, images_of(network.run(codes), _PROBES, network.name)
+        # With a wrong shape, a network may fail with any exception.
         except Exception as error:
             if isinstance(error, EquipoiseError) and len(shapes) == 1:
                 raise
             reason = f"{'x'.join(map(str, shape))}: {(str(error).splitlines() or [''])[-1][:200]}"
     raise InputError(
         f"shape of the codes of {network.name!r}",
-        "must be one that the network turns into pictures",
+        "must be one that the network accepts",
         reason,
-        "Pass it, as in '?shape=512' or '?shape=100x1x1'.",
+        "Add it to the address, as in '?shape=512' or '?shape=100x1x1'.",
     )
 
 
 def _codes(shape: tuple[int, ...], description: Description, device: torch.device) -> torch.Tensor:
-    rows = prior_of(description.prior, math.prod(shape)).codes(0, 0, _TRIED)
+    rows = prior_of(description.prior, math.prod(shape)).codes(0, 0, _PROBES)
     return torch.from_numpy(rows.copy()).to(device).reshape(-1, *shape)
 
 
 def _range(low: float, high: float, name: str) -> str:
+    """Return the name of the range that holds the lowest and the highest output."""
     if low < -_SLACK and max(-low, high) <= 1 + _SLACK:
         return "-1..1"
     if low >= -_SLACK and high <= 1 + _SLACK:
@@ -136,7 +161,7 @@ def _range(low: float, high: float, name: str) -> str:
         return "0..255"
     raise InputError(
         f"range of {name!r}",
-        "must be told, since pictures fit none",
+        "must be given, because the outputs match none",
         f"{low:.3g} to {high:.3g}",
-        "Pass '?range=-1..1', 0..1 or 0..255; what lies outside is cut.",
+        "Add '?range=-1..1', 0..1 or 0..255 to the address; values outside are clipped.",
     )

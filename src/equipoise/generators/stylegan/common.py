@@ -1,8 +1,7 @@
-"""What all layers build on: scaled linear maps, and the gain of the activation.
+"""Parts that StyleGAN2 and StyleGAN3 share: linear maps, the mapping network, and noise.
 
-The mapping network: codes of z, and classes, to codes of w.
-
-The noise that StyleGAN2's layers add: what is stored, or a code's own.
+The mapping network takes codes of z, and classes, to codes of w. Noise is an input of the layers of
+StyleGAN2: the stored one, or noise that each code draws for itself.
 """
 
 from __future__ import annotations
@@ -20,10 +19,13 @@ from equipoise.core.seeds import Stream, generator_for
 from equipoise.generators.stylegan.sizes import MappingSizes
 
 SLOPE = 0.2
+"""Slope of leaky ReLU below 0."""
+
 GAIN = 2**0.5
-"""Leaky ReLU halves the mean square, near enough; the gain restores it."""
+"""Factor that restores the mean square, which leaky ReLU about halves."""
 
 EPSILON = 1e-8
+"""Added before a square root, as in the authors' code."""
 
 
 def unit_square(rows: torch.Tensor) -> torch.Tensor:
@@ -41,13 +43,13 @@ class Linear(nn.Module):
         self._weight_gain, self._bias_gain = rate / inputs**0.5, rate
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Map rows, shape (n, inputs) to (n, outputs)."""
+        """Map rows of shape (n, inputs) to (n, outputs)."""
         beta, alpha = self._bias_gain, self._weight_gain
         return torch.addmm(self.bias, rows, self.weight.T, beta=beta, alpha=alpha)
 
 
 class Mapping(nn.Module):
-    """Fully connected layers on the scaled code, and on the scaled embedding of its class.
+    """The mapping network: fully connected layers on the normalised code and class embedding.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ class Mapping(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: torch.Tensor, classes: torch.Tensor | None) -> torch.Tensor:
-        """Return codes of w, shape (n, w_dim).
+        """Return codes of w, shape (n, w_dim), float32.
 
         Parameters
         ----------
@@ -88,18 +90,20 @@ class Mapping(nn.Module):
 
 
 Noise = Callable[[torch.Tensor], torch.Tensor]
-"""A layer's stored noise, shape (size, size), to what it adds: alike, or (n, 1, size, size)."""
+"""From a layer's stored noise, shape (size, size), to the noise that it adds.
+
+The result has the same shape, or (n, 1, size, size)."""
 
 
 def stored(noise: torch.Tensor) -> torch.Tensor:
-    """Return the stored noise itself."""
+    """Return the stored noise unchanged."""
     return noise
 
 
 class OwnNoise:
-    """Standard normal noise that each code draws for itself, so that a code names one image.
+    """Standard normal noise seeded by each code's values, so that a code determines its image.
 
-    Layers are to ask once each, in their order.
+    Each layer must call it once, in the order of the layers.
 
     Parameters
     ----------
@@ -107,7 +111,7 @@ class OwnNoise:
     """
 
     def __init__(self, codes: NDArray[np.float32]) -> None:
-        # + 0 makes -0 and 0, which are one value, one code.
+        # Adding 0 turns -0 into 0, so that equal codes have equal bytes.
         digests = [blake2b((row + 0).tobytes(), digest_size=8).digest() for row in codes]
         seeds = [int.from_bytes(digest, "big") >> 1 for digest in digests]
         self._sources = [generator_for(seed, Stream.NOISE_MAPS) for seed in seeds]

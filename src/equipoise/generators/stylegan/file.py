@@ -1,6 +1,7 @@
-"""StyleGANs in a file of ours: safetensors, with the sizes as JSON beside the weights.
+"""Files of StyleGANs, and networks built from sizes and a state.
 
-Networks from their sizes and a state.
+Our own format is safetensors, with the sizes as JSON in the metadata. Files of other projects are
+read by `equipoise.generators.stylegan.checkpoints`.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 from equipoise.generators.stylegan.sizes import StyleGAN3Config as AliasFreeConfig
 
 LARGEST_FILE = 4 * 2**30
+"""Largest size of a file in bytes; chosen by hand."""
 
 _KEYS = {"equipoise.stylegan2": Config, "equipoise.stylegan3": AliasFreeConfig}
-"""Keys of the metadata, and what the sizes under them are."""
+"""Keys in the metadata of a file, each with the class of the sizes stored under it."""
 
-_REMEDY = "Make it again with `equipoise convert`."
+_REMEDY = "Convert the checkpoint again with `equipoise convert`."
 
 
 def save_network(network: Network, path: Path) -> None:
@@ -44,7 +46,7 @@ def save_network(network: Network, path: Path) -> None:
 
 
 def load_network(path: Path) -> Network:
-    """Read a network from a file of ours, or of another project; no code from it is run.
+    """Read a network from a file of `save_network` or of another project; no code of it is run.
 
     Raises
     ------
@@ -57,8 +59,8 @@ def load_network(path: Path) -> Network:
     if path.stat().st_size > LARGEST_FILE:
         raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
     if path.suffix != ".safetensors":
-        found = read_foreign(path)
-        return build(found.config, found.state, where)
+        checkpoint = read_foreign(path)
+        return build(checkpoint.config, checkpoint.state, where)
     try:
         with safetensors.safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
@@ -75,15 +77,15 @@ def load_network(path: Path) -> Network:
 
 
 def build(config: AnyConfig, state: Mapping[str, torch.Tensor], where: str) -> Network:
-    """Return the network of these sizes with these weights, frozen.
+    """Return the network of some sizes and weights, in evaluation mode and without gradients.
 
     Parameters
     ----------
     config : AnyConfig
     state : mapping of str to torch.Tensor
-        Named as the network names them; cast to float32.
+        Weights by the network's names; converted to float32.
     where : str
-        What errors call the state's source.
+        Name of the file in errors.
 
     Raises
     ------
@@ -92,12 +94,12 @@ def build(config: AnyConfig, state: Mapping[str, torch.Tensor], where: str) -> N
     """
     with torch.device("meta"):
         wanted = {name: tuple(t.shape) for name, t in Network(config).state_dict().items()}
-    remedy = "Give the file of a StyleGAN generator, or fetch it anew."
+    remedy = "Give the file of a StyleGAN generator, or download it again."
     missing, over = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or over:
         raise FileFormatError(
             where,
-            "must hold the weights of these sizes, all and no others",
+            "must hold exactly the weights of its sizes",
             f"missing {missing[:3] or 'none'}, left over {over[:3] or 'none'}",
             remedy,
         )

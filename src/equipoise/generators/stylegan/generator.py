@@ -1,4 +1,4 @@
-"""StyleGAN2 and StyleGAN3 as generators: codes of z, w or w+ in, images out."""
+"""StyleGAN2 and StyleGAN3 as generators, with codes of z, w or w+."""
 
 from __future__ import annotations
 
@@ -21,31 +21,32 @@ from equipoise.runtimes.devices import check_device
 from equipoise.runtimes.torch_weights import network_digest
 
 _BATCH_PIXELS = 2**18
+"""Pixels in one default batch: four images of 256x256. Chosen by hand, to bound memory."""
 
 
 class StyleGAN:
-    """A StyleGAN2 or 3 with codes of the space that its options name.
+    """A StyleGAN2 or 3, with codes of the space that its options name.
 
-    Codes of z are standard normal values. Where classes are drawn, a one-hot block follows them;
-    a code that was moved off its class is refused. Codes of w are mapped codes of z. A code of w+
-    is one of w for each style, the coarsest first, in one row.
+    Codes of z are standard normal values. Where classes are drawn, a one-hot block follows them; a
+    code whose block is not one-hot is refused. Codes of w are mapped codes of z. A code of w+
+    consists of one code of w for each style, from coarse to fine, in one row.
 
     Parameters
     ----------
     network : Network
-        Of StyleGAN2 or of StyleGAN3.
+        Of StyleGAN2 or StyleGAN3.
     options : Options
     name : str
-        What reports call it.
+        Its name in reports.
     device : str
         "cpu", "cuda", "mps".
     batch_size : int, optional
-        Codes in one call; by default what keeps memory near that of four images of 256x256.
+        Codes per call; by default as many as have the pixels of four images of 256x256, at most 64.
 
     Raises
     ------
     InputError
-        When the options do not fit the network.
+        When the options do not apply to the network.
 
     Examples
     --------
@@ -76,14 +77,14 @@ class StyleGAN:
         self._fixed = shares.index(1.0) if 1.0 in shares else None
         self._mapping = network.mapping.eval().requires_grad_(False)
         self._synthesis = network.synthesis.eval().requires_grad_(False).to(self._device)
-        # Filters with channels last spare a conversion at each call.
+        # Filters with channels last avoid a conversion at each call.
         self._synthesis.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._w_avg = self._mapping.w_avg.to(self._device)
         self.name, self.space, self.device = name, options.space, device
         self.batch_size = batch_size or min(max(_BATCH_PIXELS // config.resolution**2, 1), 64)
         self.image_shape = (3, config.resolution, config.resolution)
-        told = json.dumps([asdict(network.config), asdict(options)], sort_keys=True)
-        self.digest = network_digest(told, network)
+        settings = json.dumps([asdict(network.config), asdict(options)], sort_keys=True)
+        self.digest = network_digest(settings, network)
         drawn = bool(shares) and self._fixed is None
         normal = StandardNormal(config.z_dim)
         z_prior = ClassNormal(config.z_dim, shares) if drawn else normal
@@ -96,14 +97,14 @@ class StyleGAN:
         self.prior: Prior = z_prior if self.space == "z" else Mapped(z_prior, self._codes_of)
 
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the code of w for codes of z, shape (n, w_dim); other codes as they are."""
+        """Return codes of w for codes of z, shape (n, w_dim), float32; other codes unchanged."""
         codes = check_codes(codes, self.dim)
         return self._mapped(codes) if self.space == "z" else codes
 
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return images, shape (n, 3, size, size), uint8 RGB.
 
-        [-1, 1] becomes floor(127.5 x + 128) in [0, 255], as the authors' code has it.
+        An output x in [-1, 1] becomes floor(127.5 x + 128), as in the authors' code.
         """
         rows = torch.from_numpy(self.stem(codes)).to(self._device)
         with torch.inference_mode():
@@ -151,18 +152,16 @@ class StyleGAN:
                 "codes",
                 "must end in a class as a one-hot block",
                 f"a blend of classes in row {row}",
-                "Shift and mixture move codes: fix the class by class=3, or work in space=w.",
+                "Shift and mixture move codes: fix the class by class=3, or use space=w.",
             )
         return found
 
 
 class DifferentiableStyleGAN(StyleGAN):
-    """A StyleGAN without classes or random noise over codes of z. A `Differentiable`."""
-
-    layers = 1
+    """A StyleGAN over codes of z, without classes and random noise. A `Differentiable`."""
 
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return images in [0, 1] through which gradients can be followed."""
+        """Return differentiable images in [0, 1]; see `Differentiable`."""
         ws = self._truncated(self._mapping(codes.cpu(), None).to(self._device))
         noise = stored if self._options.noise == "const" else None
         out: torch.Tensor = self._synthesis(ws, noise)
@@ -172,16 +171,32 @@ class DifferentiableStyleGAN(StyleGAN):
 def open_stylegan(
     file: Path, options: Options, *, name: str, device: str, batch_size: int | None
 ) -> StyleGAN:
-    """Return the generator in a file, a `Differentiable` over z without classes and leaps.
+    """Open the generator in a file; a `Differentiable` over z without classes and random noise.
 
-    `equipoise.generators.stylegan.checkpoints` tells the kinds of files.
+    Parameters
+    ----------
+    file : Path
+        See `load_network`.
+    options : Options
+    name : str
+        The address, which names the family and appears in reports.
+    device : str
+    batch_size : int or None
+        As for `StyleGAN`.
+
+    Raises
+    ------
+    InputError
+        When the file holds the other family, or the options do not apply.
+    FileFormatError
+        As `load_network`.
     """
     network = load_network(file)
     family = network.config.family
     if not name.startswith(f"{family}:"):
         raise InputError("generator", f"must be {family}: for {file}", name, "Correct the address.")
-    # Searches keep on the sphere of a normal prior, which codes of w do not come from.
-    # Noise of a code's own leaps with the code.
+    # Searches stay on the sphere of a normal prior, where codes of w do not lie. Random noise is a
+    # discontinuous function of the code.
     smooth = options.space == "z" and options.noise != "random"
     searchable = smooth and not network.config.c_dim
     kind = DifferentiableStyleGAN if searchable else StyleGAN

@@ -1,7 +1,11 @@
-"""Mapping and synthesis in one."""
+"""Whole networks: mapping and synthesis, as modules or as what a checkpoint holds of them."""
 
 from __future__ import annotations
 
+import collections.abc
+from dataclasses import dataclass
+
+import torch
 from torch import nn
 
 from equipoise.generators.stylegan.common import Mapping
@@ -11,11 +15,11 @@ from equipoise.generators.stylegan.stylegan2 import Synthesis
 from equipoise.generators.stylegan.stylegan3 import Synthesis as AliasFreeSynthesis
 
 AnyConfig = Config | AliasFreeConfig
-"""Sizes of a StyleGAN2, or of a StyleGAN3."""
+"""Sizes of a StyleGAN2 or a StyleGAN3."""
 
 
 class Network(nn.Module):
-    """A StyleGAN2 or 3, as its sizes say, in float32.
+    """A StyleGAN2 or 3 of given sizes, in float32, with random weights.
 
     Parameters
     ----------
@@ -31,3 +35,19 @@ class Network(nn.Module):
             self.synthesis = AliasFreeSynthesis(config)
         else:
             self.synthesis = Synthesis(config)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedCheckpoint:
+    """A StyleGAN from a file of another project.
+
+    Attributes
+    ----------
+    config : AnyConfig
+        Its sizes.
+    state : mapping of str to torch.Tensor
+        Its weights, by the names that `Network` gives them.
+    """
+
+    config: AnyConfig
+    state: collections.abc.Mapping[str, torch.Tensor]

@@ -1,43 +1,40 @@
-"""How a StyleGAN2 is fed: the space of its codes, truncation, noise and classes."""
+"""The options of a StyleGAN: latent space, truncation, noise and classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from equipoise.core.errors import InputError
+from equipoise.generators.address import Readers, read_options
 from equipoise.generators.stylegan.network import AnyConfig
 
 SPACES = ("z", "w", "w+")
+"""Latent spaces: input of the mapping network, its output, and one output for each style."""
 
-_NOISES = {
-    "const": "the stored noise",
-    "none": "no noise",
-    "random": "noise of each code's own, drawn from the code",
-}
+NOISES = ("const", "none", "random")
+"""Noise of the layers: the stored one, none, or one drawn for each code by its own values."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a StyleGAN2 is fed.
+    """The options of a StyleGAN.
 
     Attributes
     ----------
     space : str
-        "z"; "w", the mapped code; or "w+", one code of w for each style, side by side.
+        One of `SPACES`.
     truncation : float
-        psi in [0, 1] of w_avg + psi * (w - w_avg), applied when images are made: codes are never
-        truncated themselves. 1 leaves codes alone; less makes rare attributes rarer.
+        psi in [0, 1] of w_avg + psi * (w - w_avg). It is applied when images are generated; codes
+        themselves are not truncated. 1 is no truncation; lower values make rare attributes rarer.
     cutoff : int or None
-        Styles that are truncated, the coarsest first; None for all.
+        Number of styles that are truncated, from the coarsest on; None for all.
     noise : str
-        "const" (the stored noise), "none", or "random": drawn for each code by its own values, so
-        that a code still names one image.
+        One of `NOISES`. With "random" a code still determines its image.
     classes : tuple of (int, float), or None
-        Classes with their shares, of a network that has classes. One class is fixed; of several,
-        each code draws its own. None draws all alike.
+        Classes with their shares, for a network with classes. A single class is fixed; of several,
+        each code draws one. None gives all classes equal shares.
 
     Raises
     ------
@@ -62,21 +59,21 @@ class Options:
             )
         if self.cutoff is not None and self.cutoff < 0:
             raise InputError("cutoff", "must be at least 0", self.cutoff, "Leave it out.")
-        if self.noise not in _NOISES:
+        if self.noise not in NOISES:
             raise InputError(
                 "noise",
-                f"must be one of {', '.join(_NOISES)}",
+                f"must be one of {', '.join(NOISES)}",
                 self.noise,
                 "Pass noise=const.",
             )
 
     def shares(self, config: AnyConfig) -> tuple[float, ...]:
-        """Return the share of each class of a network; empty for one without classes.
+        """Return the share of each class of a network; empty for a network without classes.
 
         Raises
         ------
         InputError
-            When the classes are not those of the network.
+            When the network has no such classes.
         """
         if not config.c_dim:
             if self.classes is not None:
@@ -108,7 +105,7 @@ class Options:
 
 
 def options_of(pairs: tuple[tuple[str, str], ...]) -> Options:
-    """Read the options of an address.
+    """Parse the options of an address.
 
     Raises
     ------
@@ -120,31 +117,15 @@ def options_of(pairs: tuple[tuple[str, str], ...]) -> Options:
     >>> options_of((("space", "w"), ("class", "3"))).classes
     ((3, 1.0),)
     """
-    readers: dict[str, Callable[[str], object]] = {
-        "space": str,
-        "truncation": float,
-        "cutoff": int,
-        "noise": str,
-        "class": _classes,
+    readers: Readers = {
+        "space": (str, "text"),
+        "truncation": (float, "a number"),
+        "cutoff": (int, "a whole number"),
+        "noise": (str, "text"),
+        "class": (_classes, "a number, or class:share,class:share"),
     }
-    values: dict[str, object] = {}
-    for key, text in pairs:
-        if key not in readers:
-            raise InputError(
-                "option of a StyleGAN2",
-                f"must be one of {', '.join(readers)}",
-                key,
-                "Correct the name.",
-            )
-        try:
-            values[key] = readers[key](text)
-        except ValueError as error:
-            raise InputError(
-                key, "must be a number, or class:share,class:share", text, "Correct it."
-            ) from error
-    values["classes"] = values.pop("class", None)
-    names = {field.name for field in fields(Options)}
-    return Options(**{name: values[name] for name in names & values.keys()})  # type: ignore[arg-type]
+    values = read_options(pairs, readers, "a StyleGAN")
+    return Options(classes=values.pop("class", None), **values)
 
 
 def _classes(text: str) -> tuple[tuple[int, float], ...]:

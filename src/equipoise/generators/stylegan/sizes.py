@@ -1,14 +1,14 @@
-"""The sizes of a mapping network, and checks that the sizes of a whole network share.
+"""Sizes of StyleGAN2 and StyleGAN3 as checked records.
 
-The sizes of a StyleGAN2.
-
-The sizes of a StyleGAN3, and the bands of frequencies of its layers.
+Both extend the sizes of the mapping network. Those of StyleGAN3 include the frequency bands of its
+layers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,26 +16,29 @@ from equipoise.core.errors import InputError, check_count
 
 REMEDY = "Give the sizes that the network was trained with."
 
+# Limits on the memory that a file may ask for; chosen by hand, above published networks.
 _WIDEST = 8192
 _DEEPEST = 64
+_MOST_LAYERS = 64
+_LARGEST = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
 class MappingSizes:
-    """All that decides the shapes and the arithmetic of a mapping network, its weights apart.
+    """The sizes of a mapping network.
 
     Attributes
     ----------
     z_dim, w_dim : int
-        Values in a code of z, and in one of w.
+        Values in a code of z, and in a code of w.
     c_dim : int
-        Classes; 0 for a network without.
+        Number of classes; 0 for a network without classes.
     mapping_layers : int
-        Depth of the mapping network.
+        Number of layers of the mapping network.
     mapping_width, embed_width : int
         Values between its layers, and in the embedding of a class.
     mapping_rate : float
-        Factor of its weights and biases, the paper's learning rate multiplier.
+        Factor of its weights and biases: the paper's learning rate multiplier.
 
     Raises
     ------
@@ -65,7 +68,7 @@ def check_widths(channels: tuple[int, ...]) -> None:
     Raises
     ------
     InputError
-        Otherwise, naming it.
+        When one is not; the error names it.
     """
     for number, width in enumerate(channels):
         check_between(f"channels[{number}]", width, 1, _WIDEST)
@@ -77,46 +80,50 @@ def check_between(name: str, value: int, least: int, most: int) -> None:
     Raises
     ------
     InputError
-        Otherwise, naming it.
+        When it is not; the error names it.
     """
     if check_count(name, value, REMEDY, least=least) > most:
         raise InputError(name, f"must be at most {most}", value, REMEDY)
 
 
 def check_positive(name: str, value: float | None) -> None:
-    """Check that a number is finite and above 0, or None.
+    """Check that a number is None, or finite and above 0.
 
     Raises
     ------
     InputError
-        Otherwise, naming it.
+        When it is not; the error names it.
     """
     if value is not None and not 0 < value < np.inf:
         raise InputError(name, "must be above 0", value, REMEDY)
 
 
 ARCHITECTURES = ("skip", "resnet", "orig")
-"""How blocks give images: each adds to one (skip), blocks are residual, or only the last paints."""
+"""How images arise: every block adds to one (skip), or only the last block makes it, with residual
+connections between blocks (resnet) or without (orig)."""
 
 RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
+"""Sides of images that a StyleGAN2 may have, in pixels."""
 
 
 @dataclass(frozen=True)
 class StyleGAN2Config(MappingSizes):
-    """All that decides the shapes and the arithmetic of a StyleGAN2, its weights apart.
+    """The sizes of a StyleGAN2.
 
     Attributes
     ----------
+    family : str
+        Its family in addresses.
     resolution : int
         Height and width of images, one of `RESOLUTIONS`.
     channels : tuple of int
-        Width of the block of 4, 8, ... resolution pixels; `channels_of` gives the usual ones.
+        Channels of the blocks of 4, 8, ... resolution pixels; `channels_of` returns the usual ones.
     architecture : str
         One of `ARCHITECTURES`.
     noise : bool
-        Whether layers have noise.
+        Whether layers add noise.
     conv_clamp : float or None
-        Largest magnitude of activations; None leaves them.
+        Bound on the magnitude of activations; None for none.
     z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
         As of `MappingSizes`.
 
@@ -130,6 +137,8 @@ class StyleGAN2Config(MappingSizes):
     >>> StyleGAN2Config(256, channels_of(256)).styles
     14
     """
+
+    family: ClassVar[str] = "stylegan2"
 
     resolution: int
     channels: tuple[int, ...]
@@ -152,13 +161,8 @@ class StyleGAN2Config(MappingSizes):
         check_positive("conv_clamp", self.conv_clamp)
 
     @property
-    def family(self) -> str:
-        """How addresses call it."""
-        return "stylegan2"
-
-    @property
     def kind(self) -> str:
-        """What it is, in words."""
+        """Its architecture in words."""
         return f"StyleGAN2 ({self.architecture})"
 
     @property
@@ -168,14 +172,12 @@ class StyleGAN2Config(MappingSizes):
 
     @property
     def styles(self) -> int:
-        """Codes of w that an image takes: two for each block."""
+        """Number of codes of w per image: two for each block."""
         return 2 * len(self.sizes)
 
 
-def channels_of(
-    resolution: int, channel_base: int = 32768, channel_max: int = 512
-) -> tuple[int, ...]:
-    """Return min(channel_base / size, channel_max) for each block, as configuration F has them.
+def channels_of(resolution: int) -> tuple[int, ...]:
+    """Return the channels of each block in configuration F: min(32768 / size, 512).
 
     Examples
     --------
@@ -183,24 +185,21 @@ def channels_of(
     (512, 512, 512, 512, 512, 256, 128)
     """
     sizes = [2**k for k in range(2, resolution.bit_length())]
-    return tuple(min(channel_base // size, channel_max) for size in sizes)
-
-
-_MOST_LAYERS, _LARGEST = 64, 2048
+    return tuple(min(32768 // size, 512) for size in sizes)
 
 
 @dataclass(frozen=True)
 class Band:
-    """What one layer's signal holds.
+    """The frequency band and sampling of one layer's output.
 
     Attributes
     ----------
     cutoff : float
-        Highest frequency that is to pass, in cycles per image.
+        Highest frequency that passes, in cycles per image width.
     rate : int
         Samples per image width.
     size : int
-        Samples with the margin around the image.
+        Samples per side, including the margin around the image.
     """
 
     cutoff: float
@@ -210,29 +209,32 @@ class Band:
 
 @dataclass(frozen=True)
 class StyleGAN3Config(MappingSizes):
-    """All that decides the shapes and the arithmetic of a StyleGAN3, its weights apart.
+    """The sizes of a StyleGAN3.
 
     Attributes
     ----------
+    family : str
+        Its family in addresses.
     resolution : int
         Height and width of images, a power of 2 from 16 to 2048.
     channels : tuple of int
-        Width of each layer, the last of 3 colours; the input is as wide as the first.
+        Channels of each layer; 3 in the last. The input has as many as the first layer.
     kernel : int
-        Of convolutions: 3 in configuration T, 1 in R.
+        Size of the convolutions: 3 in configuration T, 1 in R.
     radial : bool
-        Whether layers that are not critically sampled reduce by radial filters, as in R.
+        Whether layers that are not critically sampled use radial downsampling filters, as in R.
     critical : int
-        Last layers before the colours that are critically sampled.
+        Number of critically sampled layers before the last one.
     margin : int
         Samples around the image on each side.
     output_scale : float
+        Factor of the output.
     first_cutoff, first_stopband, last_stopband_rel : float
-        Of the geometric progression of bands (section 3.2 and appendix C of the paper).
+        Parameters of the geometric progression of bands (section 3.2 and appendix C of the paper).
     filter_size, upsampling : int
-        Taps a sample of filters, and by how much layers are sampled up around the activation.
+        Taps of the filters per sample, and the upsampling factor around the activation.
     conv_clamp : float or None
-        Largest magnitude of activations.
+        Bound on the magnitude of activations; None for none.
     z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
         As of `MappingSizes`.
 
@@ -247,6 +249,8 @@ class StyleGAN3Config(MappingSizes):
     >>> config.styles, [band.size for band in config.bands][:4]
     (16, [36, 36, 52, 52])
     """
+
+    family: ClassVar[str] = "stylegan3"
 
     resolution: int
     channels: tuple[int, ...]
@@ -295,23 +299,18 @@ class StyleGAN3Config(MappingSizes):
             raise InputError("last_stopband_rel", "must be 1 to 4", self.last_stopband_rel, REMEDY)
 
     @property
-    def family(self) -> str:
-        """How addresses call it."""
-        return "stylegan3"
-
-    @property
     def kind(self) -> str:
-        """What it is, in words."""
+        """Its architecture in words."""
         return f"StyleGAN3 (convolutions of {self.kernel}x{self.kernel})"
 
     @property
     def styles(self) -> int:
-        """Codes of w that an image takes: one for the input and one for each layer."""
+        """Number of codes of w per image: one for the input and one for each layer."""
         return len(self.channels) + 1
 
     @cached_property
     def bands(self) -> tuple[Band, ...]:
-        """The band of each layer's output; the input has the first one's (appendix C)."""
+        """The band of each layer's output (appendix C); the input has that of the first layer."""
         layers = len(self.channels) - 1
         place = np.minimum(np.arange(layers + 1) / (layers - self.critical), 1)
         last = self.resolution / 2

@@ -1,7 +1,4 @@
-"""The layers of StyleGAN2: convolutions that a style modulates.
-
-The synthesis network: codes of w to images.
-"""
+"""The synthesis network of StyleGAN2: from codes of w to images, by modulated convolutions."""
 
 from __future__ import annotations
 
@@ -14,27 +11,29 @@ from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 
 
 def blur_filter(channels: int) -> torch.Tensor:
-    """Return [1, 3, 3, 1] on both axes, of sum 4, for each channel, shape (channels, 1, 4, 4)."""
+    """Return the filter [1, 3, 3, 1] on both axes, with sum 4, shape (channels, 1, 4, 4)."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
     return torch.outer(taps, taps).expand(channels, 1, 4, 4).contiguous()
 
 
 class StyledConv(nn.Module):
-    """A 3x3 convolution of modulated input, its output demodulated, with noise and activation.
+    """A modulated and demodulated 3x3 convolution, with noise and activation.
 
-    To scale input and output is the same as to scale weights for each image (section 2.2 of the
-    paper), and lets one convolution serve the whole batch.
+    Scaling the input and output of a convolution equals scaling its weights for each image (section
+    2.2 of the paper), and allows one convolution for the whole batch.
 
     Parameters
     ----------
     inputs, outputs, styles : int
-        Channels in and out, and values of w.
+        Channels of input and output, and values of w.
     size : int
         Height and width of the output.
     up : bool
-        Double the size: transposed convolution, then blur.
+        Whether the size is doubled, by a transposed convolution and a blur.
     noise : bool
+        Whether noise is added.
     clamp : float or None
+        Bound on the magnitude of the output; None for none.
     """
 
     noise_const: torch.Tensor
@@ -70,17 +69,17 @@ class StyledConv(nn.Module):
         )
 
     def _weigh(self) -> None:
-        """Keep the squares of the kernels' weights, summed over space: demodulation needs them."""
+        """Store the squared weights, summed over the kernel's positions, for demodulation."""
         with torch.no_grad():
             self.energy.copy_(self.weight.square().sum(dim=(2, 3)))
 
     def forward(
         self, x: torch.Tensor, w: torch.Tensor, noise: Noise | None, gain: float = 1.0
     ) -> torch.Tensor:
-        """Convolve x, shape (n, inputs, height, width), in the styles of w, shape (n, styles).
+        """Convolve x, shape (n, inputs, height, width), with the styles of w, shape (n, styles).
 
-        x is overwritten, save where gradients need it: pages of new memory cost more than the
-        arithmetic on them.
+        x is overwritten unless gradients need it, because allocating memory costs more than the
+        arithmetic.
         """
         style = self.affine(w)
         factor = style[:, :, None, None]
@@ -90,7 +89,7 @@ class StyledConv(nn.Module):
             x = functional.conv2d(x, self.blur, padding=1, groups=x.shape[1])
         else:
             x = functional.conv2d(x, self.weight, padding=1)
-        # Leaky ReLU passes a positive factor through, so its gain goes where x is scaled anyway.
+        # Leaky ReLU commutes with a positive factor, so its gain is merged into the scale of x.
         gain *= GAIN
         energy = style.square() @ self.energy.T
         scale = gain * torch.rsqrt(energy + EPSILON)[:, :, None, None]
@@ -101,7 +100,7 @@ class StyledConv(nn.Module):
         return x.clamp(-limit, limit) if x.requires_grad else x.clamp_(-limit, limit)
 
     def _offset(self, noise: Noise | None, gain: float) -> torch.Tensor:
-        """Return bias and noise, times the gain; sizes of 1 where all share them."""
+        """Return bias plus noise, times the gain, in a shape that broadcasts with x."""
         offset = self.bias[None, :, None, None] * gain
         if noise is not None and self.noise_strength is not None:
             offset = offset + noise(self.noise_const) * (self.noise_strength * gain)
@@ -109,7 +108,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """A 1x1 convolution of modulated input to colours; nothing is demodulated."""
+    """A modulated 1x1 convolution to colours, without demodulation."""
 
     def __init__(self, inputs: int, styles: int, clamp: float | None) -> None:
         super().__init__()
@@ -123,13 +122,13 @@ class ToRGB(nn.Module):
         """Return colours, shape (n, 3, height, width)."""
         style = self.affine(w) * self._weight_gain
         kernels = style[:, None, :] * self.weight[:, :, 0, 0]
-        # A product for each image reads x once, where scaling it would write it anew.
+        # One product per image reads x once; scaling x first would also write it.
         colours = torch.einsum("nchw,noc->nohw", x, kernels).add_(self.bias[:, None, None])
         return colours if self._clamp is None else colours.clamp_(-self._clamp, self._clamp)
 
 
 class Upsample(nn.Module):
-    """Doubles height and width: zeros in between, then the blur."""
+    """Doubles height and width: inserts zeros and blurs."""
 
     blur: torch.Tensor
 
@@ -143,7 +142,7 @@ class Upsample(nn.Module):
 
 
 class Skip(nn.Module):
-    """The shortcut of a residual block: a 1x1 convolution, then twice the size."""
+    """The shortcut of a residual block: a 1x1 convolution and upsampling by 2."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -159,7 +158,7 @@ class Skip(nn.Module):
 
 
 class Block(nn.Module):
-    """The layers of one size.
+    """The layers of one resolution.
 
     Parameters
     ----------
@@ -199,15 +198,16 @@ class Block(nn.Module):
     def forward(
         self, x: torch.Tensor | None, ws: torch.Tensor, noise: Noise | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return features, shape (n, channels, size, size), and the style that is next.
+        """Return features, shape (n, channels, size, size), and the style of the colours.
 
         Parameters
         ----------
         x : torch.Tensor or None
             Features of half the size; None in the first block.
         ws : torch.Tensor, shape (n, 2 or 3, w_dim)
-            The block's styles: of its convolutions, then of its colours.
+            The styles of its convolutions, and that of its colours.
         noise : Noise or None
+            None adds no noise.
         """
         if self.conv0 is None or x is None:
             x = self.const.expand(len(ws), -1, -1, -1)
@@ -215,13 +215,13 @@ class Block(nn.Module):
                 ws[:, 1]
             )
         gain = 1.0 if self.skip is None else 0.5**0.5
-        beside = None if self.skip is None else self.skip(x, gain)
+        shortcut = None if self.skip is None else self.skip(x, gain)
         x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise, gain)
-        return x if beside is None else beside.add_(x), ws[:, 2]
+        return x if shortcut is None else shortcut.add_(x), ws[:, 2]
 
 
 class Synthesis(nn.Module):
-    """Blocks of 4, 8, ... resolution pixels.
+    """The blocks of 4, 8, ... resolution pixels.
 
     Parameters
     ----------
@@ -235,14 +235,14 @@ class Synthesis(nn.Module):
             self.add_module(name, Block(config, number))
 
     def forward(self, ws: torch.Tensor, noise: Noise | None) -> torch.Tensor:
-        """Return images, shape (n, 3, resolution, resolution), about [-1, 1].
+        """Return images, shape (n, 3, resolution, resolution), roughly in [-1, 1].
 
         Parameters
         ----------
         ws : torch.Tensor, shape (n, styles, w_dim), float32
             A block's colours share their style with the next block's first convolution.
         noise : Noise or None
-            What layers add.
+            The noise that layers add; None for none.
         """
         x: torch.Tensor | None = None
         image: torch.Tensor | None = None

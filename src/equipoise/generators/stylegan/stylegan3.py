@@ -1,9 +1,7 @@
-"""The layers of StyleGAN3: Fourier features, and convolutions whose activation does not alias.
+"""The synthesis network of StyleGAN3: Fourier features, and alias-free convolutions.
 
-Filters are stored with the weights, and read from there; nothing is designed anew. Numbers of
-sections are those of arXiv 2106.12423.
-
-The synthesis of StyleGAN3.
+Filters are stored with the weights and read from there; none is computed here. Numbers of sections
+refer to arXiv 2106.12423.
 """
 
 from __future__ import annotations
@@ -19,12 +17,12 @@ from equipoise.generators.stylegan.sizes import StyleGAN3Config as Config
 
 
 class FourierInput(nn.Module):
-    """Waves of fixed frequencies, turned and moved as w says, mixed by a matrix (section 3.2).
+    """Waves of fixed frequencies, rotated and translated by w, then mixed (section 3.2).
 
     Parameters
     ----------
     channels, styles : int
-        Waves, and values of w.
+        Number of waves, and values of w.
     band : Band
     """
 
@@ -40,44 +38,44 @@ class FourierInput(nn.Module):
         self.register_buffer("freqs", band.cutoff * torch.rand(channels, 2) / 2**0.5)
         self.register_buffer("phases", torch.rand(channels) - 0.5)
         self.register_buffer("transform", torch.eye(3))
-        # Of samples' centres, the image from -1/2 to 1/2.
+        # Centres of the samples; the image extends from -1/2 to 1/2.
         places = (torch.arange(band.size) + 0.5 - band.size / 2) / band.rate
         self.register_buffer("places", places, persistent=False)
         self._band = band
 
     def forward(self, w: torch.Tensor) -> torch.Tensor:
         """Return features, shape (n, channels, size, size)."""
-        turned = self.affine(w)
-        turned = turned / turned[:, :2].norm(dim=1, keepdim=True)
-        cos, sin, right, down = turned.unbind(1)
+        pose = self.affine(w)
+        pose = pose / pose[:, :2].norm(dim=1, keepdim=True)
+        cos, sin, right, down = pose.unbind(1)
         zero, one = torch.zeros_like(cos), torch.ones_like(cos)
-        turn = _matrices((cos, -sin, zero), (sin, cos, zero), (zero, zero, one))
-        move = _matrices((one, zero, -right), (zero, one, -down), (zero, zero, one))
-        whole = turn @ move @ self.transform
+        rotation = _matrices((cos, -sin, zero), (sin, cos, zero), (zero, zero, one))
+        translation = _matrices((one, zero, -right), (zero, one, -down), (zero, zero, one))
+        whole = rotation @ translation @ self.transform
         phases = self.phases + (self.freqs @ whole[:, :2, 2:]).squeeze(2)
         freqs = self.freqs @ whole[:, :2, :2]
-        # Waves that were turned beyond the band fade out before they could alias.
+        # Waves that the transform moves beyond the band are faded out, so that they do not alias.
         room = self._band.rate / 2 - self._band.cutoff
-        kept = (1 - (freqs.norm(dim=2) - self._band.cutoff) / room).clamp(0, 1)
+        amplitudes = (1 - (freqs.norm(dim=2) - self._band.cutoff) / room).clamp(0, 1)
         across, along = freqs[:, :, 0], freqs[:, :, 1]
         angles = (
             across[:, :, None, None] * self.places
             + along[:, :, None, None] * self.places[:, None]
             + phases[:, :, None, None]
         )
-        waves = torch.sin(2 * np.pi * angles) * kept[:, :, None, None]
+        waves = torch.sin(2 * np.pi * angles) * amplitudes[:, :, None, None]
         mixed = torch.einsum("nchw,oc->nohw", waves, self.weight / len(self.weight) ** 0.5)
         return mixed.contiguous(memory_format=torch.channels_last)
 
 
 class FilteredConv(nn.Module):
-    """A modulated convolution; its activation is sampled up, applied, filtered and sampled down.
+    """A modulated convolution whose activation is applied at a higher sampling rate.
 
     Parameters
     ----------
     config : Config
     number : int
-        Of the layer; the last one gives colours, without demodulation or activation.
+        Number of the layer. The last one returns colours, without demodulation and activation.
     """
 
     magnitude_ema: torch.Tensor
@@ -106,7 +104,7 @@ class FilteredConv(nn.Module):
         for name, shape in zip(("up_filter", "down_filter"), shapes, strict=True):
             stored = torch.full(shape, 1 / float(np.prod(shape))) if shape[0] > 1 else None
             self.register_buffer(name, stored)
-        # The size that is left after sampling down, and what the filters take off, decide the rest.
+        # The padding makes up for what downsampling and filters remove from the output's size.
         missing = (band.size - 1) * self._down + 1
         missing -= (before.size + self._kernel - 1) * self._up
         missing += sum(taps) - 2
@@ -115,7 +113,7 @@ class FilteredConv(nn.Module):
         self._clamp = config.conv_clamp
 
     def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        """Convolve x in the styles of w, shape (n, styles)."""
+        """Convolve x with the styles of w, shape (n, styles)."""
         style: torch.Tensor = self.affine(w)
         weight: torch.Tensor = self.weight
         if self._colours:
@@ -138,11 +136,12 @@ class FilteredConv(nn.Module):
 
 
 def _matrices(*rows: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Return matrices, shape (n, rows, columns), from rows of entries of shape (n,)."""
     return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
 
 def _kernels(taps: torch.Tensor, channels: int) -> list[torch.Tensor]:
-    """Return a filter as kernels of one channel each: both of a separable one, or the whole."""
+    """Return a filter as depthwise kernels: two for a separable filter, one for a radial one."""
     parts = [taps[:, None], taps[None]] if taps.ndim == 1 else [taps]
     return [part.expand(channels, 1, *part.shape) for part in parts]
 
@@ -150,18 +149,19 @@ def _kernels(taps: torch.Tensor, channels: int) -> list[torch.Tensor]:
 def _sampled_up(
     x: torch.Tensor, taps: torch.Tensor | None, factor: int, padding: tuple[int, int]
 ) -> torch.Tensor:
-    """Put zeros between samples and filter; padding counts on the signal with its zeros."""
+    """Upsample: insert zeros between samples and filter. Padding counts samples of the result."""
     low, high = padding
     if taps is not None:
         for kernel in _kernels(taps * factor, x.shape[1]):
             stride = [factor if size > 1 else 1 for size in kernel.shape[2:]]
             x = functional.conv_transpose2d(x, kernel, stride=stride, groups=x.shape[1])
-        # A transposed convolution gives all that the filter touches, and no zeros behind the last.
+        # A transposed convolution returns the filter's whole extent, without zeros at its end.
         low, high = low - (len(taps) - 1), high - (len(taps) - 1) + factor - 1
     return functional.pad(x, (low, high, low, high))
 
 
 def _sampled_down(x: torch.Tensor, taps: torch.Tensor | None, factor: int) -> torch.Tensor:
+    """Downsample: filter, and take every `factor`-th sample."""
     if taps is None:
         return x[:, :, ::factor, ::factor]
     for kernel in _kernels(taps, x.shape[1]):
@@ -171,7 +171,7 @@ def _sampled_down(x: torch.Tensor, taps: torch.Tensor | None, factor: int) -> to
 
 
 class Synthesis(nn.Module):
-    """Fourier features, then layers named by number, size and width.
+    """Fourier features, then layers named by number, size and channels.
 
     Parameters
     ----------
@@ -187,13 +187,13 @@ class Synthesis(nn.Module):
             self.add_module(self._names[-1], FilteredConv(config, number))
 
     def forward(self, ws: torch.Tensor, noise: Noise | None) -> torch.Tensor:
-        """Return images, shape (n, 3, resolution, resolution), about [-1, 1].
+        """Return images, shape (n, 3, resolution, resolution), roughly in [-1, 1].
 
         Parameters
         ----------
         ws : torch.Tensor, shape (n, styles, w_dim), float32
         noise : Noise or None
-            Without meaning: these layers have none.
+            Not used: these layers have no noise.
         """
         x: torch.Tensor = self.input(ws[:, 0])
         for name, w in zip(self._names, ws.unbind(1)[1:], strict=True):

@@ -1,1 +1,1 @@
-"""Requests to services: limits, retries, and a cache that never pays twice."""
+"""Requests to services over HTTP: transport, rate limits, retries, and a cache of their answers."""

@@ -1,8 +1,8 @@
-"""Answers on disk, so that none is paid for twice.
+"""Answers of a service, cached on disk so that no request is paid for twice.
 
-An SQLite file in WAL mode, which several processes may use at once. A claim keeps two of them, or
-two threads, from asking about the same image at the same time; it runs out, so one who dies
-blocks nobody for long.
+The cache is an SQLite file in WAL mode, which several processes may use at once. A claim prevents
+two processes or threads from sending the same image at the same time. Claims expire, so that a
+process that dies does not block the others for long.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE
 
 
 class AnswerCache:
-    """Raw answers by key.
+    """Raw answers of services, by key.
 
     Parameters
     ----------
     folder : Path
-        Made where it is missing; holds `answers.sqlite3`.
+        Created when missing; holds `answers.sqlite3`.
 
     Raises
     ------
     StorageError
-        When the folder cannot be written, or the file is not such a cache.
+        When the folder cannot be written, or the file is not such a cache. Every method raises it
+        too, when the file cannot be read or written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,18 +64,18 @@ class AnswerCache:
             raise self._error(error) from error
 
     def get(self, key: str) -> str | None:
-        """Return the answer kept under `key`."""
+        """Return the answer stored under `key`, or None."""
         rows, _ = self._run("SELECT answer FROM answers WHERE key = ?", key)
         return str(rows[0][0]) if rows else None
 
     def put(self, key: str, service: str, answer: str) -> None:
-        """Keep an answer, in place of an earlier one."""
+        """Store an answer, in place of an earlier one."""
         self._run(
             "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", key, service, answer, time.time()
         )
 
     def claim(self, key: str, owner: str, seconds: float) -> bool:
-        """Take or renew the right to ask for `key`; false while another owner has it."""
+        """Claim `key` for some seconds, or renew a claim; False while another owner holds it."""
         now = time.time()
         _, changed = self._run(_CLAIM, key, owner, now + seconds, now)
         return changed == 1
@@ -84,10 +85,10 @@ class AnswerCache:
         self._run("DELETE FROM claims WHERE key = ? AND owner = ?", key, owner)
 
     def _run(self, statement: str, *values: str | float) -> tuple[list[Any], int]:
-        """Return the rows and the number of changed ones.
+        """Run a statement, and return its rows and the number of changed rows.
 
-        Rows are fetched under the lock: a statement that is left open holds its view of the file,
-        and a write through the same connection then fails at once, whatever the time-out.
+        Rows are fetched under the lock. A statement that is left open keeps its snapshot of the
+        file, and a write through the same connection then fails at once, whatever the time-out.
         """
         try:
             with self._lock:
@@ -99,7 +100,7 @@ class AnswerCache:
     def _error(self, error: Any) -> StorageError:
         return StorageError(
             f"answer cache {self.path}",
-            "must be a cache of answers that can be written",
+            "must be a writable cache of answers",
             str(error),
-            "Free space, or move the file away; without it all images are asked about anew.",
+            "Free space, or move the file away; all images are then sent again.",
         )

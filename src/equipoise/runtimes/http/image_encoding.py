@@ -1,4 +1,4 @@
-"""Images as a service wants them: enlarged, with a margin, PNG or JPEG."""
+"""Images encoded for a service: enlarged, with a margin, as PNG or JPEG."""
 
 from __future__ import annotations
 
@@ -10,32 +10,37 @@ from numpy.typing import NDArray
 from PIL import Image
 
 FORMATS = ("png", "jpeg")
+"""File formats in which images can be sent."""
+
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+"""Filters that resize images, by name."""
+
 _GREY = (128, 128, 128)
+"""Colour of the margin, chosen by hand: the middle of the range."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """How images are sent.
+    """How images are encoded before they are sent.
 
     Attributes
     ----------
     format : str
         One of `FORMATS`.
     side : int
-        Pixels of the longer side; 0 leaves images as they are.
+        Pixels of the longer side; 0 leaves the size unchanged.
     filter : str
         One of `FILTERS`.
     margin : float
-        Grey border on each side, as a share of that side; face detectors look for a face within
-        a picture, and aligned faces fill theirs.
+        Width of a grey border, as a share of the image's side. Face detectors expect a face with
+        surroundings, and aligned faces fill their images.
     quality : int
-        Of JPEG, 1 to 100.
+        JPEG quality, 1 to 100.
     """
 
     format: str = "png"
@@ -50,7 +55,7 @@ class Picture:
         return f"image/{self.format}"
 
     def encode(self, image: NDArray[np.uint8]) -> bytes:
-        """Return the file of one RGB image, shape (3, height, width), uint8."""
+        """Return the encoded file of one RGB image, shape (3, height, width), uint8."""
         picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
         if self.side:
             scale = self.side / max(picture.size)

@@ -1,4 +1,4 @@
-"""When the next request may leave, and how many are under way, for all threads of one adapter."""
+"""Rate and concurrency limits on requests, shared by all threads of one adapter."""
 
 from __future__ import annotations
 
@@ -9,26 +9,34 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore, Event, Lock
 
 _LONGEST_BACK_OFF = 60.0
+"""Upper bound of a wait between repeats, in seconds; chosen by hand."""
 
 
 def back_off(first: float, attempt: int) -> float:
-    """Return the seconds before a repeat: twice as long each time, and jittered.
+    """Return the seconds to wait before a repeat: exponential back-off with jitter.
 
-    Jitter only spreads requests in time; no result depends on it.
+    The jitter spreads requests of several processes in time; no result depends on it.
+
+    Parameters
+    ----------
+    first : float
+        Mean wait before the first repeat, in seconds.
+    attempt : int
+        Number of the repeat, from 0; each wait is twice as long on average, up to 60 s.
     """
-    own = min(first * 2.0**attempt, _LONGEST_BACK_OFF)
-    return own * random.SystemRandom().uniform(0.5, 1.5)
+    mean = min(first * 2.0**attempt, _LONGEST_BACK_OFF)
+    return mean * random.SystemRandom().uniform(0.5, 1.5)
 
 
 class Limiter:
-    """Spaces requests evenly, and holds all of them back when the service asks for it.
+    """Spaces requests evenly, and delays all of them when the service asks for it.
 
     Parameters
     ----------
     rate : float
-        Requests a second; 0 for no limit.
+        Requests per second; 0 for no limit.
     concurrency : int
-        Requests under way at once.
+        Largest number of requests in progress.
     """
 
     def __init__(self, rate: float, concurrency: int) -> None:
@@ -39,9 +47,9 @@ class Limiter:
 
     @contextmanager
     def turn(self, stop: Event) -> Iterator[bool]:
-        """Wait for this thread's turn, which lasts as long as the block.
+        """Wait until this thread may send a request; its slot is free again after the block.
 
-        Yields false when `stop` was set meanwhile, and nothing may leave.
+        Yields False when `stop` was set while it waited: then nothing may be sent.
         """
         with self._slots:
             yield self._wait(stop)
@@ -58,6 +66,6 @@ class Limiter:
                 return False
 
     def pause(self, seconds: float) -> None:
-        """Let nothing leave for some seconds."""
+        """Delay all further requests by at least some seconds."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)

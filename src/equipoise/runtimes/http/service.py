@@ -1,4 +1,8 @@
-"""TODO."""
+"""Descriptions of HTTP services as frozen records: request, secrets, limits, and their digest.
+
+They state where an image is sent and how. What an answer means is the concern of the classifier or
+super-resolution model that uses the service. Secrets are named here, and never held.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,12 @@ from urllib.parse import urlsplit
 from equipoise.runtimes.http.image_encoding import Picture
 
 UPLOADS = ("multipart", "raw", "base64")
+"""Ways to send an image: as a form's file, as the whole body, or as text in a JSON body."""
 
 
 @dataclass(frozen=True)
 class Secret:
-    """The name of an environment variable that holds a key, and a text before it ("Bearer ")."""
+    """A key that is read from an environment variable, with a text before it, such as "Bearer "."""
 
     env: str
     prefix: str = ""
@@ -25,24 +30,23 @@ class Secret:
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """What is sent to an HTTP service.
+    """A request to an HTTP service.
 
     Attributes
     ----------
     service : str
-        By what the cache knows the service: its address without a query, unless the file says
-        otherwise.
+        Name of the service in the cache: its address without a query, unless the file names it.
     url, method : str
     headers, fields : tuple of (name, value)
-        A value is a text or a `Secret`; fields are form fields, or those of the JSON body.
+        A value is a text or a `Secret`. Fields are those of a form or of a JSON body.
     upload : str
         One of `UPLOADS`.
     field : str
-        Of the image, in a form or a JSON body.
+        The image's field in a form or a JSON body.
     answers : tuple of int
-        Statuses besides 2xx whose body is an answer, such as "no face" told by 422.
+        Status codes besides 2xx whose body is an answer, such as 422 for "no face".
     busy : tuple of str
-        Texts in an error that mean "too many requests", whatever its status.
+        Texts in an error that mean "too many requests", whatever the status code.
     """
 
     service: str
@@ -58,31 +62,34 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class RekognitionRequest:
-    """Amazon Rekognition's DetectFaces; keys and, where empty, the region are those of boto3."""
+    """A request to Amazon Rekognition's DetectFaces; boto3 finds the keys, and an empty region."""
 
     region: str = ""
 
 
 @dataclass(frozen=True)
 class RateLimits:
-    """How hard the service is asked.
+    """Limits on the requests to a service.
+
+    The defaults are chosen by hand.
 
     Attributes
     ----------
     rate : float
-        Requests a second; 0 for no limit.
+        Requests per second; 0 for no limit.
     concurrency : int
-        Requests under way at once.
+        Largest number of requests in progress.
     time_out : float
         Seconds for a whole answer.
     retries : int
-        Repeats of one image's request.
+        Largest number of repeats of one image's request.
     back_off : float
-        Seconds before the first repeat, on average; each further wait is twice as long.
+        Mean seconds before the first repeat; each further wait is twice as long.
     longest_wait : float
-        Seconds that a service may ask for (Retry-After); more ends the run.
+        Longest wait, in seconds, that a service may ask for (Retry-After); a longer one ends the
+        run.
     stop_after : int
-        Images in a row without an answer that end the run.
+        Images in succession without an answer after which the run ends.
     """
 
     rate: float = 0.0
@@ -96,7 +103,7 @@ class RateLimits:
 
 @dataclass(frozen=True)
 class ImageService:
-    """A service that answers a picture with a picture."""
+    """A service that answers an image with an image."""
 
     name: str
     caveats: tuple[str, ...]
@@ -106,12 +113,12 @@ class ImageService:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that decides the service's answer, without secrets and their names."""
+        """SHA-256 of all that determines the service's answer, without secrets and their names."""
         return request_digest(self.request, self.picture)
 
 
 def request_digest(request: HttpRequest | RekognitionRequest, picture: Picture) -> str:
-    """SHA-256 of all that decides a service's answer, without secrets and their names."""
+    """Return the SHA-256 of all that determines a service's answer, secrets left out."""
     sent: list[Any] = [type(request).__name__, dataclasses.asdict(picture)]
     if isinstance(request, HttpRequest):
         sent += [request.service, urlsplit(request.url).query, request.method]

@@ -1,8 +1,8 @@
-"""What an adapter needs of a service: one picture out, one answer or one trouble back.
+"""Transport of images to HTTP services, by httpx2.
 
-The way to an HTTP service, by httpx2. Keys live here alone, and leave by the wire alone.
-
-Which addresses a service may have.
+An encoded image goes out, and an answer or a `TransportFailure` comes back. Keys are read from the
+environment here and nowhere else. They are sent in requests and appear in no error, log or answer.
+Addresses must be https, except those of this machine.
 """
 
 from __future__ import annotations
@@ -25,27 +25,31 @@ from equipoise.core.plugins import load_library
 from equipoise.runtimes.http.service import HttpRequest, Secret
 
 LARGEST_ANSWER = 2**20
-"""Bytes of an answer in words; a longer one counts as broken."""
+"""Largest size of a JSON answer in bytes; a longer one counts as broken. Chosen by hand."""
 
 REPEATED = ("rate_limit", "server", "time_out", "connection", "broken")
-"""Kinds of trouble after which an image is asked about again; names of counts in `UsageStats`."""
+"""Kinds of failure after which a request is repeated; they are also fields of `UsageStats`."""
+
+_SHOWN = 200
+"""Characters of an error's body that a message shows."""
 
 
 @dataclass(frozen=True)
 class TransportFailure:
-    """Why there is no answer.
+    """The reason why there is no answer.
 
-    A value, not an exception: an exception holds the request that it is about, and so its keys.
+    It is a value and not an exception, because an exception refers to the request and so to its
+    keys.
 
     Attributes
     ----------
     kind : str
-        One of `REPEATED`; "refused" or "unmapped" (a label that is no level), which fail this
-        image; "denied", which ends the run.
+        One of `REPEATED`; or "refused" or "unmapped" (a label without a level), which fail this
+        image; or "denied", which ends the run.
     detail : str
-        What happened, for a reader; without keys.
+        The event in words, without keys.
     wait : float or None
-        Seconds that the service asks for.
+        Seconds that the service asks to wait.
     """
 
     kind: str
@@ -54,37 +58,34 @@ class TransportFailure:
 
 
 class Transport(Protocol):
-    """A way to a service. Calls come from several threads."""
+    """A connection to a service. Calls come from several threads."""
 
     @property
     def keys(self) -> str:
-        """Where its keys come from, for the remedy of an error."""
+        """A sentence that says where its keys are set, for the remedy of an error."""
         ...
 
     def ask(self, picture: bytes) -> str | TransportFailure:
-        """Send one encoded picture; return the JSON text of the answer, not yet checked."""
+        """Send one encoded image, and return the JSON text of the answer, not yet checked."""
         ...
 
 
-_SHOWN = 200
-
-
 class HttpTransport:
-    """Asks an HTTP service.
+    """Sends images to an HTTP service.
 
     Parameters
     ----------
     request : HttpRequest
     media_type : str
-        Of the pictures.
+        Media type of the images.
     time_out : float
         Seconds for a whole answer.
     concurrency : int
-        Connections at once.
+        Largest number of connections.
     accept : str
         Media type of the answers.
     largest : int
-        Bytes of an answer; a longer one counts as broken.
+        Largest size of an answer in bytes; a longer one counts as broken.
 
     Raises
     ------
@@ -121,25 +122,25 @@ class HttpTransport:
             request.headers, secrets
         )
         self._fields = _filled(request.fields, secrets)
-        # Its debug log tells the headers of answers, which may echo a key.
+        # Its debug log shows the headers of answers, which may echo a key.
         logging.getLogger("httpcore2").setLevel(logging.INFO)
         self._library = httpx2
         self._client = httpx2.Client(
             timeout=time_out,
             follow_redirects=False,
-            # Proxies of the environment serve other machines; .netrc is never asked for a key.
+            # Proxies of the environment serve other machines. .netrc is not searched for keys.
             trust_env=not is_loopback(urlsplit(request.url).hostname or ""),
             limits=httpx2.Limits(max_connections=concurrency),
         )
         weakref.finalize(self, self._client.close)
 
     def ask(self, picture: bytes) -> str | TransportFailure:
-        """Send one picture; return the answer as text, without keys that it may echo."""
+        """Send one image, and return the answer as text; keys that it echoes are replaced."""
         answer = self.fetch(picture)
         return answer if isinstance(answer, TransportFailure) else self._text(answer)
 
     def fetch(self, picture: bytes) -> bytes | TransportFailure:
-        """Send one picture; return the answer as it came."""
+        """Send one image, and return the answer's bytes unchanged."""
         started = time.monotonic()
         try:
             with self._client.stream(
@@ -148,7 +149,7 @@ class HttpTransport:
                 content = self._content(response, started)
                 if isinstance(content, TransportFailure):
                     return content
-                return self._judged(response.status_code, response.headers, content)
+                return self._by_status(response.status_code, response.headers, content)
         except self._library.TimeoutException:
             return TransportFailure("time_out", f"no answer within {self._time_out:g} s")
         except self._library.RequestError as error:
@@ -162,8 +163,8 @@ class HttpTransport:
             }
         field = self._request.field
         if self._request.upload == "base64":
-            coded = base64.b64encode(picture).decode("ascii")
-            return {"headers": self._headers, "json": self._fields | {field: coded}}
+            encoded = base64.b64encode(picture).decode("ascii")
+            return {"headers": self._headers, "json": self._fields | {field: encoded}}
         name = f"image.{self._media_type.rpartition('/')[2]}"
         return {
             "headers": self._headers,
@@ -172,9 +173,9 @@ class HttpTransport:
         }
 
     def _content(self, response: Any, started: float) -> bytes | TransportFailure:
-        """Read at most so many bytes as were allowed, within the time for a whole answer."""
+        """Read an answer, up to the largest size and within the time for a whole answer."""
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            return TransportFailure("broken", "a compressed answer, which was not asked for")
+            return TransportFailure("broken", "a compressed answer, which was not requested")
         content = b""
         for part in response.iter_raw():
             content += part
@@ -184,7 +185,8 @@ class HttpTransport:
                 return TransportFailure("time_out", f"no whole answer within {self._time_out:g} s")
         return content
 
-    def _judged(self, status: int, headers: Any, content: bytes) -> bytes | TransportFailure:
+    def _by_status(self, status: int, headers: Any, content: bytes) -> bytes | TransportFailure:
+        """Return the content of a success, and a failure for every other status code."""
         if 200 <= status < 300 or status in self._request.answers:
             return content
         text = self._text(content)
@@ -200,7 +202,7 @@ class HttpTransport:
         return TransportFailure("denied" if status in (401, 402, 403) else "refused", detail)
 
     def _text(self, content: bytes) -> str:
-        """Return a text of the service without keys that it may echo."""
+        """Return a text of the service, with keys that it echoes replaced."""
         text = content.decode("utf-8", "replace")
         for form in self._hidden:
             text = text.replace(form, "[key]")
@@ -208,7 +210,17 @@ class HttpTransport:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3), or None.
+    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3).
+
+    Parameters
+    ----------
+    value : str or None
+        Seconds or a date.
+
+    Returns
+    -------
+    float or None
+        At least 0. None where the header is missing or cannot be read.
 
     Examples
     --------
@@ -229,11 +241,11 @@ def retry_after(value: str | None) -> float | None:
 
 def _secret(env: str) -> str:
     found = os.environ.get(env, "")
-    # The value is told in no error: it may be most of a key.
+    # No error shows the value: it may be most of a key.
     if not found or not found.isascii() or not found.isprintable() or found != found.strip():
         raise InputError(
             f"environment variable {env}",
-            "must hold the service's key, printable ASCII without outer spaces",
+            "must hold the service's key, in printable ASCII without spaces at its ends",
             "none" if not found else "other characters",
             f"Run `export {env}=...` in this shell.",
         )
@@ -241,7 +253,7 @@ def _secret(env: str) -> str:
 
 
 def _forms(secret: str) -> list[str]:
-    """Return how a key may look in an answer."""
+    """Return the forms in which an answer may echo a key."""
     return [secret, json.dumps(secret)[1:-1], quote(secret, safe="")]
 
 
@@ -253,22 +265,31 @@ def _filled(values: Iterable[tuple[str, str | Secret]], secrets: dict[str, str])
 
 
 def check_url(url: str, argument: str, *, insecure: bool = False) -> str:
-    """Return a URL that is https, or http to this machine (or anywhere when `insecure`).
+    """Return a URL after checking that it is safe to send keys and images to.
+
+    Parameters
+    ----------
+    url : str
+    argument : str
+        Name of the URL in errors.
+    insecure : bool
+        Whether http is allowed to other machines.
 
     Raises
     ------
     InputError
-        Otherwise, or when it holds a user name, a password or a fragment.
+        When it is neither https nor http to this machine, or has a user name, a password or a
+        fragment.
     """
-    remedy = 'Keys go to headers or fields as {env = "NAME"}, never into the address.'
+    remedy = 'Put keys into headers or fields as {env = "NAME"}, never into the address.'
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        parts.port  # noqa: B018  A port that is no number raises here.
+        parts.port  # noqa: B018  Raises when the port is not a number.
     except ValueError:
-        raise InputError(argument, "must be an address", url, remedy) from None
+        raise InputError(argument, "must be a URL", url, remedy) from None
     if parts.scheme not in ("https", "http") or not host:
-        raise InputError(argument, "must begin with https:// or http://", url, remedy)
+        raise InputError(argument, "must start with https:// or http://", url, remedy)
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise InputError(argument, "must have no user, password or fragment", host, remedy)
     if not url.isascii() or any(c.isspace() for c in url):
@@ -284,7 +305,7 @@ def check_url(url: str, argument: str, *, insecure: bool = False) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine's own."""
+    """Return whether a host name or address is that of this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,1 +1,1 @@
-"""The tensors of pickles, read as data: nothing in a file is imported or run."""
+"""A reader of pickles as data, for tensors and arrays: nothing in a file is imported or run."""

@@ -1,4 +1,4 @@
-"""NumPy arrays of a pickle, read as data."""
+"""NumPy arrays in a pickle, read as data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint
 
 _CORES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _KINDS = ("f8", "f4", "i8", "i4", "b1")
+"""Types of numbers that are read, as NumPy abbreviates them."""
+
 _MOST_DIMENSIONS = 8
+"""Limit on the dimensions of an array, chosen by hand."""
 
 _ENCODE = Name("_codecs", "encode")
 _DTYPE = Name("numpy", "dtype")
@@ -31,38 +34,45 @@ ARRAY_NAMES = frozenset(
         _ENCODE,
     }
 )
-"""Globals that arrays and NumPy's scalars are made of."""
+"""Globals that pickled arrays and NumPy's scalars refer to."""
 
 
 def array_of(value: Any, where: str) -> NDArray[np.float64]:
-    """Return the array that a pickle's calls would make, as float64.
+    """Return the array that a pickle describes, as float64.
+
+    Parameters
+    ----------
+    value : object
+        As `read_pickle` returns it.
+    where : str
+        Name of the file in errors.
 
     Raises
     ------
     FileFormatError
-        When they make something else, or an array that its bytes do not fill.
+        When it is not an array, or its shape does not match its bytes.
     """
     if not isinstance(value, Call) or value.name not in _RECONSTRUCT | _BUFFER:
         raise bad_checkpoint(where, "must hold arrays of numbers", type(value).__name__)
     shape, kind, columns_first, content = _parts(value, where)
     dtype = _dtype(kind, where)
     content = _content(content, where)
-    good = isinstance(shape, tuple) and len(shape) <= _MOST_DIMENSIONS
-    if not good or not all(type(n) is int and n >= 0 for n in shape):
-        raise bad_checkpoint(where, "must hold arrays with shapes", "something else")
+    valid = isinstance(shape, tuple) and len(shape) <= _MOST_DIMENSIONS
+    if not valid or not all(type(n) is int and n >= 0 for n in shape):
+        raise bad_checkpoint(where, "must hold arrays with valid shapes", "another shape")
     if math.prod(shape) * dtype.itemsize != len(content):
-        raise bad_checkpoint(where, f"must hold the numbers of {shape}", f"{len(content)} bytes")
+        raise bad_checkpoint(where, f"must hold arrays of shape {shape}", f"{len(content)} bytes")
     numbers = np.frombuffer(content, dtype).astype(np.float64)
     return numbers.reshape(shape[::-1]).T if columns_first else numbers.reshape(shape)
 
 
 def _parts(call: Call, where: str) -> tuple[Any, Any, bool, Any]:
-    """Return shape, kind of number, whether columns come first, and content."""
+    """Return shape, type of number, whether the order is Fortran's, and content."""
     if call.name in _BUFFER and len(call.arguments) == 4:
         content, kind, shape, order = call.arguments
         return shape, kind, order == "F", content
     if not isinstance(call.state, tuple) or len(call.state) != 5:
-        raise bad_checkpoint(where, "must hold whole arrays", "one without shape and numbers")
+        raise bad_checkpoint(where, "must hold complete arrays", "one without shape and numbers")
     _, shape, kind, columns_first, content = call.state
     return shape, kind, columns_first is True, content
 
@@ -73,14 +83,12 @@ def _dtype(kind: Any, where: str) -> np.dtype[Any]:
         raise bad_checkpoint(where, f"must hold numbers of {', '.join(_KINDS)}", str(name)[:80])
     order = kind.state[1] if isinstance(kind.state, tuple) and len(kind.state) > 1 else "|"
     if order not in ("<", "|"):
-        raise bad_checkpoint(
-            where, "must have its least significant bytes first", "the other order"
-        )
+        raise bad_checkpoint(where, "must be little-endian", "big-endian numbers")
     return np.dtype(f"<{name}")
 
 
 def _content(content: Any, where: str) -> bytes:
-    # Protocols before 3 have no bytes: they write text that is to be encoded.
+    # Pickle protocols before 3 have no bytes: they store a text and its encoding.
     if isinstance(content, Call) and content.name == _ENCODE and len(content.arguments) == 2:
         text, encoding = content.arguments
         if isinstance(text, str) and encoding == "latin1":

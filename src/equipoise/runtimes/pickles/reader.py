@@ -1,8 +1,8 @@
-"""The pickle language read as data.
+"""A reader of pickles that executes nothing.
 
-A pickle is a program that may call anything. This reader knows its instructions, and builds plain
-values only; a global becomes a `Name`, a call of one a `Call`, and neither is ever looked up,
-imported or called. Names must be on a list that the caller gives; all others are refused.
+A pickle is a program that may call anything. This reader interprets its instructions but builds
+plain values only. A global becomes a `Name`, and a call becomes a `Call`; neither is looked up,
+imported or called. Names must be on the caller's list of allowed ones; all others are refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from typing import Any
 from equipoise.core.errors import FileFormatError
 
 MOST_INSTRUCTIONS = 2_000_000
+"""Limit on a pickle's instructions, chosen by hand: a file may repeat some without end."""
+
 MOST_MEMOS = 1_000_000
+"""Limit on a pickle's memoised values, chosen by hand."""
 
 _KEYS = (str, int, float, bool, bytes, type(None))
 _PLAIN = {
@@ -30,14 +33,14 @@ _EMPTY: dict[str, type] = {
     "EMPTY_TUPLE": tuple,
     "EMPTY_LIST": list,
     "EMPTY_DICT": dict,
-    "EMPTY_SET": list,  # Members need not be hashed.
+    "EMPTY_SET": list,  # A list, because its members may not be hashable.
 }
 _MARK = object()
 
 
 @dataclass(frozen=True)
 class Name:
-    """A global that a pickle names; never looked up."""
+    """A global that a pickle refers to; it is never looked up."""
 
     module: str
     name: str
@@ -48,18 +51,17 @@ class Name:
 
 @dataclass(eq=False)
 class Call:
-    """A call that a pickle asks for; never made.
+    """A call that a pickle contains; it is never made.
 
     Attributes
     ----------
     name : Name
-        What would be called.
+        The function or class.
     arguments : tuple
-        With what.
     state : object
-        The state that the result would be given.
+        State that would be set on the result; None where there is none.
     items : dict
-        The items that the result would be given.
+        Items that would be set on the result.
     """
 
     name: Name
@@ -74,17 +76,17 @@ def read_pickle(
     where: str,
     resolve: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Read one pickle from the stream, to its STOP.
+    """Read one pickle from a stream, up to its STOP instruction.
 
     Parameters
     ----------
     stream : io.BytesIO
     allowed : collection of Name
-        The globals that may be named.
+        The globals that the pickle may refer to.
     where : str
-        What errors call the file.
+        Name of the file in errors.
     resolve : callable, optional
-        Gives the value of a persistent identity; without it there must be none.
+        Returns the value of a persistent identity; without it there must be none.
 
     Returns
     -------
@@ -94,8 +96,8 @@ def read_pickle(
     Raises
     ------
     FileFormatError
-        When the pickle is cut or damaged, names another global, has an instruction that plain
-        values do not need, or is too long.
+        When the pickle is truncated or damaged, refers to another global, has an instruction that
+        plain values do not need, or is too long.
     """
     reader = _Reader(frozenset(allowed), where, resolve)
     try:
@@ -122,12 +124,12 @@ class _Reader:
         self._memo: dict[int, Any] = {}
 
     def value(self) -> Any:
-        """Return what is left when the pickle ends."""
+        """Return the one value on the stack at the end."""
         (value,) = self._stack
         return value
 
     def step(self, name: str, argument: Any) -> None:
-        """Follow one instruction."""
+        """Interpret one instruction."""
         stack = self._stack
         if name in _PLAIN:
             stack.append(argument)
@@ -138,7 +140,7 @@ class _Reader:
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
             if len(self._memo) >= MOST_MEMOS:
                 raise bad_checkpoint(
-                    self._where, f"must remember at most {MOST_MEMOS:,} values", "more"
+                    self._where, f"must memoise at most {MOST_MEMOS:,} values", "more"
                 )
             self._memo[len(self._memo) if name == "MEMOIZE" else argument] = stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
@@ -171,7 +173,7 @@ class _Reader:
         elif name in ("APPEND", "APPENDS", "ADDITEMS"):
             found = [stack.pop()] if name == "APPEND" else self._to_mark()
             if not isinstance(stack[-1], list):
-                raise ValueError("items appended to what is no list")
+                raise ValueError("items appended to something that is not a list")
             stack[-1].extend(found)
         elif name in ("SETITEM", "SETITEMS"):
             found = [stack.pop(-2), stack.pop()] if name == "SETITEM" else self._to_mark()
@@ -197,7 +199,7 @@ class _Reader:
             state = stack.pop()
             if not isinstance(stack[-1], Call) or stack[-1].state is not None:
                 raise bad_checkpoint(
-                    self._where, "must give each object one state", "a state for something else"
+                    self._where, "must set one state per object", "a state of something else"
                 )
             stack[-1].state = state
         else:
@@ -212,19 +214,19 @@ class _Reader:
 
     def _name(self, module: Any, name: Any) -> Name:
         if type(module) is not str or type(name) is not str:
-            raise ValueError("a global whose name is no text")
+            raise ValueError("a global whose name is not a text")
         found = Name(module, name)
         if found not in self._allowed:
-            rule = "must name no global but those of tensors"
+            rule = "must refer to the globals of tensors only"
             raise bad_checkpoint(self._where, rule, f"{str(found)[:200]!r}")
         return found
 
     def _set_items(self, target: Any, flat: list[Any]) -> None:
         items = target.items if isinstance(target, Call) else target
         if not isinstance(items, dict) or len(flat) % 2:
-            raise ValueError("items set on what is no mapping")
+            raise ValueError("items set on something that is not a mapping")
         for key, value in zip(flat[::2], flat[1::2], strict=True):
-            # A key made of nested tuples would be hashed without end to its depth.
+            # Hashing a key of deeply nested tuples would exhaust the stack.
             if not isinstance(key, _KEYS):
                 raise ValueError(f"a key of type {type(key).__name__}")
             items[key] = value
@@ -243,10 +245,16 @@ class _Reader:
 
 
 def bad_checkpoint(where: str, rule: str, got: object) -> FileFormatError:
-    """Return the error of a foreign file that breaks a rule."""
-    return FileFormatError(
-        where,
-        rule,
-        got,
-        "Give a StyleGAN2 or 3 of NVIDIA, rosinality or genforce, or fetch it anew.",
-    )
+    """Return the error of a checkpoint that breaks a rule.
+
+    Parameters
+    ----------
+    where : str
+        Name of the file in the error.
+    rule : str
+        Worded to follow `where`: "must be ...".
+    got : object
+        The value that breaks the rule.
+    """
+    remedy = "Give a StyleGAN2 or 3 of NVIDIA, rosinality or genforce, or download it again."
+    return FileFormatError(where, rule, got, remedy)

@@ -1,6 +1,7 @@
-"""Tensors of a pickle: flat storages of numbers, and views on them.
+"""Files of torch.save, read as data: the zip archives of today, and the older stream.
 
-What torch.save writes, an archive or the older stream, read as data.
+A pickled tensor is a view, with sizes and strides, of a storage: a flat row of numbers whose bytes
+lie outside the pickle.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_p
 from equipoise.runtimes.tensor_views import MOST_BYTES, checked_view
 from equipoise.runtimes.torchscript import check_archive
 
+# The two numbers that begin a file of torch.save before it wrote archives (torch/serialization.py).
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
@@ -35,7 +37,7 @@ DTYPES = {
         ("Bool", torch.bool),
     )
 }
-"""Kinds of storage, by the class that a pickle names."""
+"""Type of the numbers in a storage, by the class that the pickle refers to."""
 
 TENSOR_NAMES = frozenset(
     {
@@ -46,20 +48,20 @@ TENSOR_NAMES = frozenset(
         Name("collections", "OrderedDict"),
     }
 )
-"""Globals that tensors are made of."""
+"""Globals that pickled tensors refer to."""
 
 
 @dataclass(eq=False)
 class Storage:
-    """Numbers in a row; their bytes may follow the pickle that names them.
+    """A flat row of numbers; its bytes may follow the pickle that refers to it.
 
     Attributes
     ----------
     dtype : torch.dtype
     count : int
-        How many numbers.
-    content : torch.Tensor or None
-        The numbers, shape (count,).
+        Number of values.
+    content : torch.Tensor, shape (count,), or None
+        None until the bytes are read.
     """
 
     dtype: torch.dtype
@@ -67,7 +69,7 @@ class Storage:
     content: torch.Tensor | None = None
 
     def fill(self, content: bytes, where: str) -> None:
-        """Take the numbers from bytes of exactly their size, least significant byte first."""
+        """Set the numbers from little-endian bytes, which must have exactly their size."""
         if len(content) != self.count * self.dtype.itemsize:
             raise bad_checkpoint(
                 where, f"must hold {self.count} numbers of {self.dtype}", f"{len(content)} bytes"
@@ -79,34 +81,43 @@ class Storage:
         )
 
 
+_IDENTITY_RULE = "must have persistent identities of storages only"
+
+
 def declared(identity: Any, where: str) -> tuple[str, Storage]:
-    """Return key and empty storage for the persistent identity that torch gives a storage."""
+    """Return the key and an empty storage for a storage's persistent identity."""
     if not isinstance(identity, tuple) or len(identity) < 5:
-        raise bad_checkpoint(where, "must have persistent identities of storages only", "another")
+        raise bad_checkpoint(where, _IDENTITY_RULE, "another identity")
     word, kind, key, _, count, *view = identity
     known = isinstance(kind, Name) and kind in DTYPES
     if word != "storage" or not known or any(part is not None for part in view):
-        raise bad_checkpoint(where, "must have persistent identities of storages only", "another")
+        raise bad_checkpoint(where, _IDENTITY_RULE, "another identity")
     if type(key) is not str or type(count) is not int or not 0 <= count <= MOST_BYTES // 8:
-        raise bad_checkpoint(where, "must have storages of less than 4 GiB", "another size")
+        raise bad_checkpoint(where, "must have storages of under 4 GiB", "another size")
     return key, Storage(DTYPES[kind], count)
 
 
 def read_legacy(stream: io.BytesIO, allowed: frozenset[Name], where: str) -> Any:
-    """Read what torch.save wrote before it wrote archives: five pickles, then the storages' bytes.
+    """Read the older format of torch.save: five pickles, then the bytes of the storages.
+
+    Parameters
+    ----------
+    stream : io.BytesIO
+    allowed : frozenset of Name
+        The globals that the file may refer to.
+    where : str
+        Name of the file in errors.
 
     Raises
     ------
     FileFormatError
-        When it is cut, damaged, foreign, or promises more numbers than it holds.
+        When it is truncated, damaged, of another format, or announces more numbers than it holds.
     """
     head = [read_pickle(stream, (), where) for _ in range(3)]
     if head[:2] != [_MAGIC, _PROTOCOL] or not isinstance(head[2], dict):
-        raise bad_checkpoint(where, "must be a torch file", "another head")
+        raise bad_checkpoint(where, "must be a file of torch.save", "another header")
     if head[2].get("little_endian") is not True:
-        raise bad_checkpoint(
-            where, "must have its least significant bytes first", "the other order"
-        )
+        raise bad_checkpoint(where, "must be little-endian", "big-endian numbers")
     storages: dict[str, Storage] = {}
 
     def resolve(identity: Any) -> Storage:
@@ -117,7 +128,7 @@ def read_legacy(stream: io.BytesIO, allowed: frozenset[Name], where: str) -> Any
     keys = read_pickle(stream, (), where)
     named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
     if not named or sorted(keys) != sorted(storages):
-        raise bad_checkpoint(where, "must hold the storages that it names", "others")
+        raise bad_checkpoint(where, "must hold the storages that it refers to", "others")
     for key in keys:
         storage = storages[key]
         count = int.from_bytes(stream.read(8), "little")
@@ -128,12 +139,19 @@ def read_legacy(stream: io.BytesIO, allowed: frozenset[Name], where: str) -> Any
 
 
 def tensor_of(value: Any, where: str) -> torch.Tensor:
-    """Return the tensor that a pickle's calls would make, copied.
+    """Return a copy of the tensor that a pickle describes.
+
+    Parameters
+    ----------
+    value : object
+        As `read_pickle` returns it.
+    where : str
+        Name of the file in errors.
 
     Raises
     ------
     FileFormatError
-        When they make something else, or a view that its storage does not hold.
+        When it is not a tensor, or a view that exceeds its storage.
     """
     if isinstance(value, Call) and value.name.name == "_rebuild_parameter" and value.arguments:
         value = value.arguments[0]
@@ -145,25 +163,26 @@ def tensor_of(value: Any, where: str) -> torch.Tensor:
         raise bad_checkpoint(where, "must hold tensors", type(value).__name__)
     storage, offset, size, stride = value.arguments[:4]
     if not isinstance(storage, Storage) or storage.content is None:
-        raise bad_checkpoint(where, "must hold tensors of its own storages", type(storage).__name__)
+        raise bad_checkpoint(where, "must hold tensors of its storages", type(storage).__name__)
     if not isinstance(size, tuple) or not isinstance(stride, tuple):
         raise bad_checkpoint(where, "must hold tensors with sizes and strides", "something else")
     try:
         return checked_view(storage.content, size, stride, offset)
     except ValueError as error:
-        raise bad_checkpoint(where, "must hold views within their numbers", str(error)) from error
+        raise bad_checkpoint(where, "must hold views within their storages", str(error)) from error
 
 
 _ALLOWED = TENSOR_NAMES | {Name("argparse", "Namespace")}
 
 
 def read_torch_file(path: Path) -> Any:
-    """Return plain values, and calls that make tensors, of a torch file.
+    """Read a file of torch.save as plain values and calls; `tensor_of` turns those into tensors.
 
     Raises
     ------
     FileFormatError
-        When it is damaged, too large, packed, or names anything but tensors and plain values.
+        When it is damaged, too large, compressed, or refers to anything but tensors and plain
+        values.
     """
     where = f"generator file {path}"
     if not zipfile.is_zipfile(path):
@@ -186,9 +205,7 @@ def _read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
     folder = heads[0].removesuffix("data.pkl")
     order = f"{folder}byteorder"
     if order in archive.namelist() and archive.read(order) != b"little":
-        raise bad_checkpoint(
-            where, "must have its least significant bytes first", "the other order"
-        )
+        raise bad_checkpoint(where, "must be little-endian", "big-endian numbers")
     storages: dict[str, Storage] = {}
 
     def resolve(identity: Any) -> Storage:

@@ -19,10 +19,10 @@ class Smooth:
     pinned = ()
     image_shape = (3, 16, 16)
 
-    def __init__(self, dim: int = 12, layers: int = 1) -> None:
-        self.dim, self.layers = dim, layers
+    def __init__(self, dim: int = 12) -> None:
+        self.dim = dim
         self.prior = StandardNormal(dim)
-        self.digest = hashlib.sha256(f"smooth {dim} {layers}".encode()).hexdigest()
+        self.digest = hashlib.sha256(f"smooth {dim}".encode()).hexdigest()
         rng = np.random.default_rng(0)
         y, x = np.mgrid[0:16, 0:16] / 16
         waves = [

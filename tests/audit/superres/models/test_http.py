@@ -63,9 +63,9 @@ def test_pictures_come_back_in_order_through_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda body: enlarged(body, 3), "a picture of 24x24, not 16x16"),
+        (lambda body: enlarged(body, 3), "an image of 24x24, not 16x16"),
         (lambda body: Reply(403, body=b"no"), "denied: status 403 no"),
-        (lambda body: Reply(body=b"GIF89a"), "no PNG, JPEG or WebP picture"),
+        (lambda body: Reply(body=b"GIF89a"), "not a PNG, JPEG or WebP image"),
     ],
 )
 def test_what_is_no_picture_of_the_right_size_ends_with_its_reason(

@@ -113,9 +113,9 @@ def test_an_onnx_file_is_run(tmp_path: Path) -> None:
 def test_what_is_no_model_is_named(toy: ToyGenerator, smooth: Smooth) -> None:
     with pytest.raises(InputError, match=r"bicubic, pulse, module:object.*got magic"):
         open_super_resolution_model("magic", 4)
-    with pytest.raises(InputError, match="gives gradients, for pulse, got none"):
+    with pytest.raises(InputError, match="must be differentiable, for pulse, got none"):
         open_super_resolution_model("pulse", 4)
-    with pytest.raises(InputError, match="gives gradients, for pulse, got toy"):
+    with pytest.raises(InputError, match="must be differentiable, for pulse, got toy"):
         open_super_resolution_model("pulse", 4, toy)
     with pytest.raises(InputError, match="without name, digest, factor"):
         open_super_resolution_model("collections:OrderedDict", 4)

@@ -1,8 +1,6 @@
-"""Super-resolution models: small images in, large images out.
+"""Super-resolution models: low-resolution images in, restored images out.
 
-`open_super_resolution_model` finds one by its name.
-
-Any super-resolution model by a name.
+`open_super_resolution_model` opens one by its name.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ __all__ = ["NAMES", "SuperResolutionModel", "open_super_resolution_model", "redu
 
 
 NAMES = ("bicubic", "pulse")
-"""Models that `open_super_resolution_model` knows by name."""
+"""Names of the models that come with Equipoise."""
 
 _SUFFIXES = (".onnx", ".pt")
 
@@ -29,26 +27,26 @@ _SUFFIXES = (".onnx", ".pt")
 def open_super_resolution_model(
     uri: str, factor: int, generator: Generator | None = None, *, steps: int = STEPS
 ) -> SuperResolutionModel:
-    """Return the super-resolution model that a name tells.
+    """Open the super-resolution model of a name.
 
     Parameters
     ----------
     uri : str
-        "bicubic"; "pulse", a search in `generator`; an .onnx file, or a .pt file of TorchScript; a
-        .toml file that describes a service; or "module:object": an importable model, or a
-        function without arguments that returns one.
+        "bicubic"; "pulse", a search in `generator`; an .onnx file or a TorchScript .pt file; a
+        .toml file that describes a service; or "module:object": an importable model, or a function
+        without arguments that returns one.
     factor : int
-        Restored pixels a low pixel, in each direction.
+        Restored pixels per low-resolution pixel, in each direction.
     generator : Generator, optional
-        That "pulse" searches.
+        The generator that "pulse" searches.
     steps : int
-        Of that search.
+        Steps of that search.
 
     Raises
     ------
     InputError
-        When the name is of no such kind, the model has another factor, or "pulse" has no generator
-        that gives gradients.
+        When the name has none of these forms, the model has another factor, or "pulse" has no
+        differentiable generator.
     FileFormatError
         When a file is damaged.
 
@@ -63,7 +61,7 @@ def open_super_resolution_model(
         if not isinstance(generator, Differentiable):
             raise InputError(
                 "generator",
-                "must be one that gives gradients, for pulse",
+                "must be differentiable, for pulse",
                 "none" if generator is None else generator.name,
                 "Pass --generator digiface-dcgan.",
             )

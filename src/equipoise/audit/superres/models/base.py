@@ -1,7 +1,7 @@
-"""What every super-resolution model offers: low images in, high images out.
+"""The protocol of super-resolution models: low-resolution images in, restored images out.
 
-An adapter is any class with these members; it need not inherit from anything. Calls may come
-from several threads at once.
+An adapter is any class with these members; it need not inherit from anything. Several threads may
+call it at once.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ class SuperResolutionModel(Protocol):
     Attributes
     ----------
     name : str
-        What reports call it.
+        Its name in reports.
     digest : str
-        SHA-256 of all that decides its output: weights and settings. Restored images are kept
+        SHA-256 of all that determines its output: weights and settings. Restored images are stored
         by it.
     factor : int
-        Restored pixels a low pixel, in each direction.
+        Restored pixels per low-resolution pixel, in each direction.
     deterministic : bool
-        Whether an image has one answer, whatever the seed; others can be asked several times.
+        Whether the output is the same for any seed. Other models can restore an image repeatedly.
     caveats : tuple of str
-        What a reader of an audit must know of it, as full sentences.
+        Limitations that reports show, as full sentences.
     pinned : tuple of str
-        Names of the pinned models (`equipoise.runtimes.zoo`) that it runs; empty for others.
+        Names of the pinned models (`equipoise.runtimes.zoo`) that it uses; empty for others.
     """
 
     @property
@@ -51,7 +51,7 @@ class SuperResolutionModel(Protocol):
     def restore(
         self, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
-        """Return a restored image for each low one.
+        """Return a restored image for each low-resolution image.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class SuperResolutionModel(Protocol):
         seed : int
             In [0, 2**63).
         index : numpy.ndarray, shape (n,), int64
-            With the seed, names the chance in each answer.
+            With the seed, determines the randomness of each output.
 
         Returns
         -------
@@ -72,12 +72,14 @@ class SuperResolutionModel(Protocol):
 def restore(
     restorer: SuperResolutionModel, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """Return the restored images of one batch, checked against the protocol.
+    """Return the restored images of one batch after checking them against the protocol.
+
+    Parameters are those of `SuperResolutionModel.restore`.
 
     Raises
     ------
     ModelOutputError
-        When the model answers with a wrong shape or dtype.
+        When the model returns a wrong shape or dtype.
     """
     images = restorer.restore(low, seed, index)
     height, width = (restorer.factor * side for side in low.shape[2:])

@@ -1,9 +1,8 @@
-"""Bicubic enlargement: invents nothing, the least that a model must beat.
+"""Bicubic interpolation: the reduction of all images, and the baseline among models.
 
-The one way in which images are reduced: bicubic with antialiasing, as PULSE's are.
-
-The kernel is Keys' (1981) with a = -0.5, widened by the factor (MATLAB's imresize; Menon et al.
-2020, arXiv 2003.03808, take it for their operator DS), as torch and Pillow compute it.
+Enlargement adds no detail, so every model should be better. The kernel is Keys' (1981) with
+a = -0.5. For reduction it is widened by the factor, as in MATLAB's imresize, torch and Pillow;
+Menon et al. 2020 (arXiv 2003.03808) use the same as their operator DS.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ class Bicubic:
     Parameters
     ----------
     factor : int
+        Restored pixels per low-resolution pixel, in each direction.
     """
 
     name = "bicubic"
@@ -37,31 +37,32 @@ class Bicubic:
     def restore(
         self, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
-        """Return the enlarged images; seed and index play no part."""
+        """Return the enlarged images; seed and index are not used."""
         height, width = (self.factor * side for side in low.shape[2:])
         return to_bytes(resample(torch.from_numpy(low).float(), height, width))
 
 
 FILTER = "bicubic with antialiasing"
+"""Name of the reduction in records and digests."""
 
 
 def reduce_pixels(pixels: torch.Tensor, factor: int) -> torch.Tensor:
-    """Return float images, shape (n, 3, height, width), smaller by `factor`; differentiable.
+    """Return float images, shape (n, 3, height, width), reduced by `factor`; differentiable.
 
-    Values may pass the range of the input by a little, for the kernel has negative parts.
+    Values may slightly exceed the range of the input, because the kernel has negative parts.
     """
     return resample(pixels, pixels.shape[2] // factor, pixels.shape[3] // factor)
 
 
 def resample(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Return float images of another size by the kernel above, widened where they shrink."""
+    """Return float images resized by Keys' kernel, which is widened where they shrink."""
     return torch.nn.functional.interpolate(
         pixels, (height, width), mode="bicubic", align_corners=False, antialias=True
     )
 
 
 def reduced(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Return images smaller by `factor` in each direction, rounded.
+    """Return images reduced by `factor` in each direction, rounded to bytes.
 
     Parameters
     ----------
@@ -92,6 +93,6 @@ def reduced(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
 
 
 def to_bytes(pixels: torch.Tensor) -> NDArray[np.uint8]:
-    """Round float images in [0, 255] to bytes; what lies outside is cut."""
+    """Round float images in [0, 255] to bytes; values outside are clipped."""
     found: NDArray[np.uint8] = pixels.round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
     return found

@@ -1,40 +1,33 @@
-"""Super-resolution models in files: ONNX, and TorchScript.
+"""Super-resolution models in ONNX and TorchScript files.
 
-Both take float32 images in [0, 1], shape (n, 3, height, width), and give the same, larger.
+Both take float32 images in [0, 1], shape (n, 3, height, width), and return larger ones.
 """
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from equipoise.audit.superres.models.bicubic import to_bytes
+from equipoise.classifiers.local.classifier import open_network
 from equipoise.core.errors import ModelOutputError
-from equipoise.runtimes.torchscript import first_line, load_torchscript, read_model
-
-_REMEDY = "Export the model again."
-
-
-class _Network(Protocol):
-    """Float images in, float images out; both in [0, 1]."""
-
-    def __call__(self, low: torch.Tensor) -> object: ...
+from equipoise.runtimes.torchscript import first_line, read_model
 
 
 class FileRestorer:
-    """A network in a file, whose answer is the same for the same image.
+    """A deterministic network in a file.
 
     Parameters
     ----------
     path : Path
-        .onnx, or .pt of `torch.jit.save`. No Python code of either is run; the operators of a
-        TorchScript file are, so open none that you do not trust.
+        An .onnx file, or a .pt file of `torch.jit.save`. No Python code of either is run, but the
+        operators of a TorchScript file are. Open only files that you trust.
     factor : int
+        Restored pixels per low-resolution pixel, in each direction.
 
     Raises
     ------
@@ -48,9 +41,8 @@ class FileRestorer:
 
     def __init__(self, path: Path, factor: int) -> None:
         content = read_model(path)
-        self._run: _Network = (
-            _onnx(path) if path.suffix == ".onnx" else load_torchscript(path, content)
-        )
+        kind = "onnx" if path.suffix == ".onnx" else "torchscript"
+        self._network = open_network(kind, path, content, "")
         self.name = path.stem
         self.factor = factor
         self.digest = hashlib.sha256(content + str(factor).encode()).hexdigest()
@@ -58,44 +50,27 @@ class FileRestorer:
     def restore(
         self, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
-        """Return what the network gives, cut to [0, 1]; seed and index play no part.
+        """Return the network's first output, clipped to [0, 1]; seed and index are not used.
 
         Raises
         ------
         ModelOutputError
-            When it fails on such images, or gives no finite image tensor.
+            When the network fails on these images, or does not return finite images.
         """
         try:
-            with torch.inference_mode():
-                found = self._run(torch.from_numpy(low).float() / 255)
+            images = np.asarray(self._network.run(low.astype(np.float32) / 255)[0])
         except Exception as error:
             raise ModelOutputError(
                 f"super-resolution model {self.name!r}",
                 f"must take float32 images of shape {low.shape}",
                 first_line(error),
-                "Export it with one image input whose number and size are free.",
+                "Export it with one image input, for any number and size of images.",
             ) from error
-        if (
-            not isinstance(found, torch.Tensor)
-            or found.ndim != 4
-            or not bool(torch.isfinite(found).all())
-        ):
+        if images.ndim != 4 or not np.isfinite(images).all():
             raise ModelOutputError(
-                f"answer of super-resolution model {self.name!r}",
+                f"output of super-resolution model {self.name!r}",
                 "must be a tensor of finite images, shape (n, 3, height, width)",
-                tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__,
-                _REMEDY,
+                images.shape,
+                "Export the model again.",
             )
-        return to_bytes(found.float().mul(255))
-
-
-def _onnx(path: Path) -> _Network:
-    from equipoise.runtimes.onnx import open_session
-
-    session = open_session(path)
-    name = session.get_inputs()[0].name
-
-    def run(low: torch.Tensor) -> object:
-        return torch.from_numpy(session.run(None, {name: low.numpy()})[0])
-
-    return run
+        return to_bytes(torch.from_numpy(images).float().mul(255))

@@ -1,4 +1,4 @@
-"""A super-resolution model behind HTTP: a low picture out, a high one back."""
+"""A super-resolution model behind an HTTP service."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from equipoise.core.errors import RemoteError
 from equipoise.runtimes.http.limiter import Limiter, back_off
 from equipoise.runtimes.http.transport import REPEATED, HttpTransport, TransportFailure
 
+# Limits on an answer, chosen by hand: bytes of the file, and pixels of the longer side.
 _LARGEST_PICTURE = 64 * 2**20
 _LARGEST_SIDE = 4096
 
 
 class HttpRestorer:
-    """Sends each low image to a service, and takes the picture that comes back.
+    """Restores images by requests to a service.
 
     Parameters
     ----------
     path : Path
         A .toml file as in docs/remote-classifiers.md, without attributes.
     factor : int
+        Restored pixels per low-resolution pixel, in each direction.
 
     Raises
     ------
@@ -44,8 +46,8 @@ class HttpRestorer:
         self.digest = service.digest
         self.caveats = (
             *service.caveats,
-            f"Pictures of {service.name} are those of the day on which it was asked; a service "
-            "may change its model.",
+            f"Images of {service.name} are those of the day of the request; a service may change "
+            "its model.",
         )
         self._picture, self._limits = service.picture, service.limits
         self._limiter = Limiter(self._limits.rate, self._limits.concurrency)
@@ -61,12 +63,12 @@ class HttpRestorer:
     def restore(
         self, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
-        """Return the service's pictures; it is told neither seed nor index.
+        """Return the service's images; seed and index are not sent.
 
         Raises
         ------
         RemoteError
-            When an image is left without a picture; batches that are whole are kept by the audit.
+            When an image cannot be restored. Complete batches are stored by the audit.
         """
         stop = Event()
         with ThreadPoolExecutor(self._limits.concurrency) as pool:
@@ -78,7 +80,7 @@ class HttpRestorer:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _one(self, image: NDArray[np.uint8], stop: Event) -> NDArray[np.uint8]:
-        """Ask until there is a picture of the right size, or no repeat is left."""
+        """Send an image until an image of the right size returns, or no repeat is left."""
         sent, attempt = self._picture.encode(image), 0
         while isinstance(found := self._attempt(sent, image, stop), TransportFailure):
             wait = found.wait or 0.0
@@ -86,9 +88,9 @@ class HttpRestorer:
             if not repeated or attempt == self._limits.retries or stop.is_set():
                 raise RemoteError(
                     f"service {self.name!r}",
-                    "must answer each image with a picture",
+                    "must restore every image",
                     f"{found.kind}: {found.detail}",
-                    f"{self._transport.keys} Run the same command again; restored images are kept.",
+                    f"{self._transport.keys} Run the same command again; restored images stay.",
                 )
             if found.kind == "rate_limit" and found.wait is not None:
                 self._limiter.pause(found.wait)
@@ -108,14 +110,14 @@ class HttpRestorer:
     def _decoded(
         self, content: bytes, image: NDArray[np.uint8]
     ) -> NDArray[np.uint8] | TransportFailure:
-        """Return the picture, shape (3, height, width), when it has the wanted size."""
+        """Return the decoded image, shape (3, height, width), if it has the expected size."""
         height, width = (self.factor * side for side in image.shape[1:])
         try:
             with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as picture:
                 if max(picture.size) > _LARGEST_SIDE or picture.size != (width, height):
-                    shown = f"a picture of {picture.width}x{picture.height}, not {width}x{height}"
+                    shown = f"an image of {picture.width}x{picture.height}, not {width}x{height}"
                     return TransportFailure("broken", shown)
                 pixels = np.asarray(picture.convert("RGB"))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return TransportFailure("broken", "no PNG, JPEG or WebP picture")
+            return TransportFailure("broken", "not a PNG, JPEG or WebP image")
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -1,8 +1,8 @@
-"""PULSE (Menon et al. 2020, arXiv 2003.03808): search a generator for an image that reduces so.
+"""PULSE (Menon et al. 2020, arXiv 2003.03808): search a generator for an image that matches.
 
 Codes stay on the sphere where a normal prior of many dimensions has nearly all its mass (section
-3.3), and are led by the gradient of the distance between the reduced image and the low one
-(equation 5). The search finds what the generator makes easily, not what was photographed.
+3.3). They follow the gradient of the distance between the reduced image and the low-resolution one
+(equation 5). The search finds an image that the generator makes easily, not the photographed one.
 """
 
 from __future__ import annotations
@@ -19,62 +19,64 @@ from equipoise.core.seeds import Stream, normal_rows
 from equipoise.generators.base import Differentiable
 
 STEPS = 100
+"""Default number of steps: that of the authors' released settings."""
+
 _RATE = 0.4
-_TOGETHER = 5e-4
-"""Weight of `geocross` beside the mean squared difference: their 0.05 to 100."""
+"""Learning rate of Adam: that of the authors' released settings."""
 
 
 class Pulse:
-    """Descends from one random code an image with Adam, whose steps are put back on the sphere.
+    """Super-resolution by a search in the latent space of a generator.
 
-    Steps, rate and weights are those of the authors' released settings. The answer is the nearest
-    image on the way. Rows do not mix, so that an image's answer depends on its own index; its last
-    bits also on which images are searched beside it.
+    From one random code per image, Adam descends, and each step is projected onto the sphere. The
+    output is the nearest image on the path. Images are searched independently, so the output of an
+    image depends on its own index; its last bits also depend on the other images of the batch.
 
     Parameters
     ----------
     generator : Differentiable
     factor : int
+        Restored pixels per low-resolution pixel, in each direction; at least 2.
     steps : int
-        Of descent, at least 1.
+        Steps of descent, at least 1.
 
     Raises
     ------
     InputError
-        When the generator gives no gradients, or a number breaks its rule.
+        When the generator is not differentiable, or a number breaks its rule.
     """
 
     deterministic = False
     caveats = (
-        "Images of the generator that is searched can be found exactly, photographs cannot: on "
-        "these the search does worse.",
+        "PULSE can find images of its own generator exactly, but not photographs: on these it "
+        "performs worse.",
     )
 
     def __init__(self, generator: Differentiable, factor: int, steps: int = STEPS) -> None:
         if not isinstance(generator, Differentiable):
             raise InputError(
                 f"generator {getattr(generator, 'name', generator)!r}",
-                "must have layers and pixels, by which gradients are followed",
+                "must be differentiable, with a method `pixels`",
                 type(generator).__name__,
-                "See Differentiable in equipoise.generators.base, or take another --generator.",
+                "See Differentiable in equipoise.generators.base, or use another --generator.",
             )
         self._generator = generator
         self._steps = check_count("steps", steps, "Pass --steps 100.")
         self.factor = check_count("factor", factor, "Pass --factor 4.", least=2)
         self.pinned = generator.pinned
         self.name = f"pulse in {generator.name}, {steps} steps"
-        settings = repr(("pulse", generator.digest, factor, steps, _RATE, _TOGETHER))
+        settings = repr(("pulse", generator.digest, factor, steps, _RATE))
         self.digest = hashlib.sha256(settings.encode()).hexdigest()
 
     def restore(
         self, low: NDArray[np.uint8], seed: int, index: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
-        """Return the nearest images found, shape (n, *image_shape).
+        """Return the nearest images found, shape (n, *image_shape), uint8.
 
         Raises
         ------
         InputError
-            When the low images are not those of the generator's size.
+            When the restored images would not have the size of the generator's.
         """
         size = tuple(self.factor * side for side in low.shape[2:])
         if size != self._generator.image_shape[1:]:
@@ -82,7 +84,7 @@ class Pulse:
                 "images",
                 f"must have the generator's size, {self._generator.image_shape[1:]}",
                 size,
-                "Take images of that size, or another --generator.",
+                "Use images of that size, or another --generator.",
             )
         start = np.concatenate(
             [
@@ -105,73 +107,55 @@ def search(
     factor: int,
     steps: int,
 ) -> torch.Tensor:
-    """Return the codes of least loss on the way down from `codes`.
+    """Return the codes of least loss on the path of descent.
 
-    The loss of a code is the mean squared difference of its reduced image from the low one, plus
-    `geocross` where codes have layers.
+    The loss of a code is the mean squared difference between its reduced image and the
+    low-resolution image.
 
     Parameters
     ----------
     generator : Differentiable
     codes : torch.Tensor, shape (n, dim), float32
-        Where to begin; put on the sphere first.
+        Starts of the descent; projected onto the sphere first.
     low : torch.Tensor, shape (n, 3, height, width), float32
-        In [0, 1].
+        Low-resolution images in [0, 1].
     factor, steps : int
 
     Returns
     -------
     torch.Tensor, shape (n, dim), float32
-        Each layer of length sqrt(dim / layers).
+        Each of length sqrt(dim).
     """
-    layers = generator.layers
-    here = on_sphere(codes, layers).requires_grad_(True)
+    here = on_sphere(codes).requires_grad_(True)
     descent = torch.optim.Adam([here], lr=_RATE)
     best = here.detach().clone()
     least = torch.full((len(codes),), torch.inf, device=codes.device)
     for step in range(steps + 1):
         loss = (reduce_pixels(generator.pixels(here), factor) - low).square().mean(dim=(1, 2, 3))
-        loss = loss + _TOGETHER * geocross(here, layers)
         with torch.no_grad():
             better = loss < least
             least = torch.where(better, loss, least)
             best[better] = here[better]
         if step == steps:
             break
-        # Rows do not mix in a sum, and Adam scales each value by itself.
+        # The gradient of a sum keeps the images apart, and Adam scales each value by itself.
         here.grad = torch.autograd.grad(loss.sum(), here)[0]
         descent.step()
         with torch.no_grad():
-            here.copy_(on_sphere(here, layers))
+            here.copy_(on_sphere(here))
     return best
 
 
-def on_sphere(codes: torch.Tensor, layers: int) -> torch.Tensor:
-    """Return codes, shape (n, dim), each of whose layers has length sqrt(dim / layers).
+def on_sphere(codes: torch.Tensor) -> torch.Tensor:
+    """Return codes, shape (n, dim), scaled to length sqrt(dim).
 
     Examples
     --------
-    >>> round(on_sphere(torch.tensor([[3.0, 4.0]]), 1).square().sum().item(), 5)
+    >>> round(on_sphere(torch.tensor([[3.0, 4.0]])).square().sum().item(), 5)
     2.0
     """
-    parts = codes.detach().reshape(len(codes), layers, -1)
-    length = parts.shape[2] ** 0.5
-    scaled: torch.Tensor = length * parts / parts.norm(dim=2, keepdim=True).clamp_min(1e-12)
-    return scaled.reshape(codes.shape)
-
-
-def geocross(codes: torch.Tensor, layers: int) -> torch.Tensor:
-    """Return the sum over pairs of layers of their squared angle, in radians, shape (n,).
-
-    GEOCROSS of Menon et al. 2020, section 3.3: it keeps the layers of a w+ code near one w. The
-    angle is 2 atan2(|u - v|, |u + v|) for vectors of one length (Kahan 2006), exact near 0. 0 for
-    one layer.
-    """
-    parts = codes.reshape(len(codes), layers, -1)
-    one, other = torch.triu_indices(layers, layers, 1)
-    u, v = parts[:, one], parts[:, other]
-    # The small number keeps the gradient of a length finite at 0.
-    apart, along = ((w.square().sum(dim=2) + 1e-12).sqrt() for w in (u - v, u + v))
-    angles: torch.Tensor = 2 * torch.atan2(apart, along)
-    total: torch.Tensor = angles.square().sum(dim=1)
-    return total
+    rows = codes.detach()
+    scaled: torch.Tensor = (
+        rows.shape[1] ** 0.5 * rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    )
+    return scaled

@@ -1,9 +1,7 @@
-"""Generators in the files of other projects, read as data: nothing in a file is imported or run.
+"""Checkpoints of other projects, read as data: nothing in a file is imported or run.
 
-`pickle_reader.py` reads the pickle language, `storages.py` tensors, `torch_file.py` what torch.save
-writes; `nvidia.py`, `rosinality.py` and `genforce.py` know one project's layout each.
-
-Checkpoints that torch.save wrote, of rosinality/stylegan2-pytorch and of genforce.
+`nvidia.py` reads pickles of NVIDIA's repositories. Other files are those of torch.save;
+`rosinality.py` and `genforce.py` translate the weights of one project each.
 """
 
 from __future__ import annotations
@@ -14,10 +12,10 @@ from typing import Any
 import torch
 
 from equipoise.core.errors import InputError
-from equipoise.generators.stylegan.checkpoints.found import LoadedCheckpoint
 from equipoise.generators.stylegan.checkpoints.genforce import translate_genforce
 from equipoise.generators.stylegan.checkpoints.nvidia import read_nvidia
 from equipoise.generators.stylegan.checkpoints.rosinality import translate_rosinality
+from equipoise.generators.stylegan.network import LoadedCheckpoint
 from equipoise.runtimes.pickles.reader import Call, bad_checkpoint
 from equipoise.runtimes.pickles.tensors import read_torch_file, tensor_of
 from equipoise.runtimes.tensor_views import bounded
@@ -26,27 +24,28 @@ __all__ = ["LoadedCheckpoint", "read_foreign"]
 
 
 def read_foreign(path: Path) -> LoadedCheckpoint:
-    """Read sizes and weights of a StyleGAN2: a `.pkl` as NVIDIA's, others as torch.save's.
+    """Read sizes and weights of a StyleGAN: a `.pkl` as NVIDIA's, other files as torch.save's.
 
     Raises
     ------
     FileFormatError
-        When the file is damaged, too large, names anything but tensors and plain values, or holds
-        something else than a StyleGAN2.
+        When the file is damaged, too large, refers to anything but tensors and plain values, or
+        does not hold a StyleGAN.
     """
     return read_nvidia(path) if path.suffix == ".pkl" else read_checkpoint(path)
 
 
 _GENFORCE = ("generator_smooth", "generator")
+"""Keys of a genforce checkpoint, the averaged generator first."""
 
 
 def read_checkpoint(path: Path) -> LoadedCheckpoint:
-    """Read the smoothed generator of a checkpoint.
+    """Read the averaged generator of a file of torch.save.
 
     Raises
     ------
     FileFormatError
-        As `equipoise.generators.stylegan.checkpoints.read_foreign`.
+        As `read_foreign`.
     """
     where = f"generator file {path}"
     content = _items(read_torch_file(path), where)

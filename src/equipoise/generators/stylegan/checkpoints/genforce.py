@@ -1,4 +1,4 @@
-"""The checkpoints of genforce: "generator_smooth" or "generator", of the skip architecture.
+"""Checkpoints of genforce: "generator_smooth" or "generator", of the skip architecture.
 
 The layout is that of the code released with arXiv 2012.04842.
 """
@@ -10,24 +10,24 @@ from collections.abc import Mapping
 
 import torch
 
-from equipoise.generators.stylegan.checkpoints.found import LoadedCheckpoint
+from equipoise.generators.stylegan.network import LoadedCheckpoint
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 
 
 def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> LoadedCheckpoint:
-    """Return sizes and weights in our terms.
+    """Return the sizes, and the weights under the names of `Network`.
 
-    Their convolutions scale weights by 1 / sqrt(inputs * 9) before they demodulate, turn the
-    kernels that double the size, and add 1 to the biases of styles; here that goes into the
+    Their convolutions scale weights by 1 / sqrt(inputs * 9) before demodulation, flip the kernels
+    of layers that double the size, and add 1 to the biases of styles. Here this is applied to the
     weights.
 
     Raises
     ------
     KeyError, IndexError, ValueError
-        When it is of another layout.
+        When the state has another layout.
     """
     if "mapping.label_weight" in theirs:
-        raise ValueError("classes, whose embedding they scale in another way")
+        raise ValueError("classes, whose embedding is scaled differently")
     depth = sum(re.fullmatch(r"mapping\.dense\d+\.weight", name) is not None for name in theirs)
     blocks = sum(re.fullmatch(r"synthesis\.output\d+\.bias", name) is not None for name in theirs)
     sizes = [4 * 2**i for i in range(blocks)]

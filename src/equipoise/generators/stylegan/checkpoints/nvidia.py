@@ -1,13 +1,8 @@
-"""The pickles of NVIDIA's stylegan2-ada-pytorch and stylegan3 repositories.
+"""Pickles of NVIDIA's repositories stylegan2-ada-pytorch and stylegan3.
 
-Their networks are pickled through `torch_utils.persistence`: each module is a call that would run
-source code kept in the file. Here the call is data, its code is dropped, and the generator is built
-from its tensors and attributes.
-
-The sizes of NVIDIA's networks, from the shapes of weights and the modules' attributes.
-
-Functions here raise KeyError, ValueError, TypeError or IndexError where a network is of another
-kind; the reader tells.
+Their networks are pickled by `torch_utils.persistence`: each module is a call that would run source
+code stored in the file. Here the call is read as data and its code is ignored. The sizes follow
+from the shapes of the weights and the attributes of the modules.
 """
 
 from __future__ import annotations
@@ -20,8 +15,7 @@ from typing import Any
 import torch
 
 from equipoise.core.errors import InputError
-from equipoise.generators.stylegan.checkpoints.found import LoadedCheckpoint
-from equipoise.generators.stylegan.network import AnyConfig
+from equipoise.generators.stylegan.network import AnyConfig, LoadedCheckpoint
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 from equipoise.generators.stylegan.sizes import StyleGAN3Config as AliasFreeConfig
 from equipoise.generators.stylegan.stylegan2 import blur_filter
@@ -43,12 +37,13 @@ _ALLOWED = (
         for name in ("scalar", "_reconstruct")
     }
 )
+# Limits on a file's modules, chosen by hand: published networks have under 100, nested 4 deep.
 _MOST_MODULES = 2000
 _DEEPEST = 6
 
 
 def read_nvidia(path: Path) -> LoadedCheckpoint:
-    """Read the smoothed generator, "G_ema", of a pickle.
+    """Read the averaged generator, "G_ema", of a pickle.
 
     Raises
     ------
@@ -75,11 +70,11 @@ def read_nvidia(path: Path) -> LoadedCheckpoint:
         )
     except (KeyError, ValueError, TypeError, IndexError) as error:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        raise bad_checkpoint(where, "must hold a StyleGAN of known sizes", reason[:200]) from error
+        raise bad_checkpoint(where, "must hold a supported StyleGAN", reason[:200]) from error
 
 
 def _modules(value: Any, name: str, where: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """Yield each module's record, by its dotted name: class_name, state, ..."""
+    """Yield each module's class name and state, by its dotted name."""
     waiting, seen = [(name, value)], 0
     while waiting:
         name, value = waiting.pop()
@@ -88,7 +83,7 @@ def _modules(value: Any, name: str, where: str) -> Iterator[tuple[str, Mapping[A
                 where, f"must hold a persistent module at G_ema {name!r}", "another"
             )
         seen += 1
-        # A module may be named by many others, so that a small file holds endless ones.
+        # Many modules may refer to one, so a small file could describe an endless number.
         if seen > _MOST_MODULES or name.count(".") > _DEEPEST:
             raise bad_checkpoint(where, f"must hold at most {_MOST_MODULES} modules", "more")
         record = _items(value.arguments[0], where)
@@ -104,7 +99,7 @@ def _modules(value: Any, name: str, where: str) -> Iterator[tuple[str, Mapping[A
 def _tensors(
     modules: Mapping[str, Mapping[Any, Any]], where: str
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield parameters and buffers by their dotted names; the blur's filters are checked."""
+    """Yield parameters and buffers by their dotted names, after checking the blur filters."""
     for name, module in modules.items():
         for kind in ("_parameters", "_buffers"):
             for own, value in _items(module["state"].get(kind), where).items():
@@ -120,7 +115,7 @@ def _tensors(
 
 
 def _with_storage(value: Any, where: str) -> Any:
-    """Return a tensor's call with its storage read from the bytes that it came as."""
+    """Return a tensor's call with its storage, which is pickled as bytes."""
     if isinstance(value, Call) and value.name.name == "_rebuild_parameter" and value.arguments:
         value = value.arguments[0]
     if not isinstance(value, Call) or not value.arguments:
@@ -164,17 +159,23 @@ _KNOWN = {
     *("output_scale", "num_fp16_res", "conv_kernel", "filter_size", "lrelu_upsampling"),
     *("use_radial_filters", "conv_clamp", "magnitude_ema_beta"),
 }
-"""Arguments of StyleGAN3's synthesis, of which shapes and attributes tell those not read here."""
+"""Arguments of StyleGAN3's synthesis. Those that are not read here follow from the weights."""
 
 
 def config_of(modules: Attributes, state: State) -> Config:
-    """Return the sizes of a StyleGAN2."""
+    """Return the sizes of a StyleGAN2.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError, IndexError
+        When the network is of another kind.
+    """
     sizes = [4]
     while f"synthesis.b{2 * sizes[-1]}" in modules:
         sizes.append(2 * sizes[-1])
     conv = modules["synthesis.b4.conv1"]
     if conv["activation"] != "lrelu":
-        raise ValueError("an activation of another kind")
+        raise ValueError("an activation other than lrelu")
     return Config(
         resolution=sizes[-1],
         channels=tuple(len(state[f"synthesis.b{size}.conv1.weight"]) for size in sizes),
@@ -186,7 +187,13 @@ def config_of(modules: Attributes, state: State) -> Config:
 
 
 def alias_free_config_of(modules: Attributes, state: State) -> AliasFreeConfig:
-    """Return the sizes of a StyleGAN3."""
+    """Return the sizes of a StyleGAN3.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError, IndexError
+        When the network is of another kind.
+    """
     synthesis = modules["synthesis"]
     names = {
         int(name.removeprefix("synthesis.L").partition("_")[0]): name
@@ -197,11 +204,11 @@ def alias_free_config_of(modules: Attributes, state: State) -> AliasFreeConfig:
     given = synthesis.get("_init_kwargs", {})
     given = given.items if isinstance(given, Call) else given
     if unknown := sorted(map(str, given.keys() - _KNOWN)):
-        raise ValueError(f"an argument that is not known, {unknown[0][:80]}")
+        raise ValueError(f"an unknown argument, {unknown[0][:80]}")
     bands = ("first_cutoff", "first_stopband", "last_stopband_rel")
     taps = {"filter_size": "filter_size", "lrelu_upsampling": "upsampling"}
-    told: dict[str, Any] = {name: float(given[name]) for name in bands if name in given}
-    told |= {ours: int(given[name]) for name, ours in taps.items() if name in given}
+    options: dict[str, Any] = {name: float(given[name]) for name in bands if name in given}
+    options |= {ours: int(given[name]) for name, ours in taps.items() if name in given}
     for name in layers:
         if not float(state[f"{name}.magnitude_ema"]) > 0:
             raise ValueError(f"{name}.magnitude_ema that is not above 0")
@@ -215,7 +222,7 @@ def alias_free_config_of(modules: Attributes, state: State) -> AliasFreeConfig:
         margin=synthesis["margin_size"],
         output_scale=float(synthesis["output_scale"]),
         conv_clamp=_clamp(modules[layers[0]]),
-        **told,
+        **options,
         **_mapping(modules, state),
     )
     ours = [
@@ -223,7 +230,7 @@ def alias_free_config_of(modules: Attributes, state: State) -> AliasFreeConfig:
         for i, (band, width) in enumerate(zip(config.bands, config.channels, strict=True))
     ]
     if ours != layers:
-        # Bands that were set by hand and are not told would change the layers' sizes.
+        # Bands that were set by other arguments would change the sizes of the layers.
         raise ValueError(f"layers {layers[:3]} where the paper's bands give {ours[:3]}")
     return config
 
@@ -231,7 +238,7 @@ def alias_free_config_of(modules: Attributes, state: State) -> AliasFreeConfig:
 def _mapping(modules: Attributes, state: State) -> dict[str, Any]:
     rate = modules["mapping.fc0"]["bias_gain"]
     if type(rate) is not float:
-        raise ValueError("a learning rate of another kind")
+        raise ValueError(f"bias_gain of type {type(rate).__name__}")
     embedding = state.get("mapping.embed.weight", torch.empty(0, 0))
     depth = sum(name.startswith("mapping.fc") for name in modules)
     return {

@@ -1,4 +1,4 @@
-"""The checkpoints of rosinality/stylegan2-pytorch: "g_ema", and "latent_avg" beside it."""
+"""Checkpoints of rosinality/stylegan2-pytorch: "g_ema", and "latent_avg" beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
-from equipoise.generators.stylegan.checkpoints.found import LoadedCheckpoint
+from equipoise.generators.stylegan.network import LoadedCheckpoint
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 
 _FILTER = re.compile(r"(.*\.)?(blur|upsample)\.kernel")
@@ -16,15 +16,15 @@ _FILTER = re.compile(r"(.*\.)?(blur|upsample)\.kernel")
 def translate_rosinality(
     stored: Mapping[str, torch.Tensor], latent_avg: torch.Tensor | None
 ) -> LoadedCheckpoint:
-    """Return sizes and weights in our terms.
+    """Return the sizes, and the weights under the names of `Network`.
 
-    Their convolutions scale weights by 1 / sqrt(inputs * 9) before they demodulate; ours do not,
-    so the factor goes into the weight. A checkpoint without a mean of w gets 0.
+    Their convolutions scale weights by 1 / sqrt(inputs * 9) before demodulation; ours do not, so
+    the weights are multiplied by the factor. Without `latent_avg`, the mean of w is 0.
 
     Raises
     ------
     KeyError, IndexError, ValueError
-        When it is of another layout.
+        When the state has another layout.
     """
     theirs = {name: tensor for name, tensor in stored.items() if not _FILTER.fullmatch(name)}
     depth = sum(re.fullmatch(r"style\.\d+\.weight", name) is not None for name in theirs)
@@ -47,10 +47,10 @@ def translate_rosinality(
         }
         state |= _affine(theirs, conv, ours)
     for i, size in enumerate(sizes):
-        colours, ours = ("to_rgb1" if i == 0 else f"to_rgbs.{i - 1}"), f"b{size}.torgb"
-        state[f"synthesis.{ours}.weight"] = theirs[f"{colours}.conv.weight"][0]
-        state[f"synthesis.{ours}.bias"] = theirs[f"{colours}.bias"].flatten()
-        state |= _affine(theirs, colours, ours)
+        to_rgb, ours = ("to_rgb1" if i == 0 else f"to_rgbs.{i - 1}"), f"b{size}.torgb"
+        state[f"synthesis.{ours}.weight"] = theirs[f"{to_rgb}.conv.weight"][0]
+        state[f"synthesis.{ours}.bias"] = theirs[f"{to_rgb}.bias"].flatten()
+        state |= _affine(theirs, to_rgb, ours)
     for i in range(depth):
         state |= {
             f"mapping.fc{i}.{kind}": theirs[f"style.{i + 1}.{kind}"] for kind in ("weight", "bias")

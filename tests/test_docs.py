@@ -1,0 +1,121 @@
+"""README and pages: commands parse, links lead to files, words are plain."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import equipoise
+from equipoise.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCS = sorted(p for p in (ROOT / "docs").rglob("*.md") if "gallery" not in p.parts)
+EXAMPLES = sorted(p for p in (ROOT / "examples").rglob("*.md") if "node_modules" not in p.parts)
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]
+PAGES += [ROOT / "CODE_OF_CONDUCT.md", *DOCS, *EXAMPLES]
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.S | re.M)
+_COMMAND = re.compile(r"^ {0,4}(?:\$ )?(?:PYTHONPATH=\. )?equipoise ", re.M)
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield the command lines of fenced and indented blocks, continuation lines joined."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if _COMMAND.match(line) and "..." not in line:
+            yield line.strip().removeprefix("$ ").removeprefix("PYTHONPATH=. ")
+
+
+def prose(text: str) -> str:
+    """Return a page without its code."""
+    return re.sub(r"^ {4}.*$|`[^`\n]*`", "", _BLOCK.sub("", text), flags=re.M)
+
+
+@pytest.fixture(scope="module")
+def parse() -> Callable[[str], None]:
+    """Parse a command line as the real one does, and do nothing."""
+    command: Any = typer.main.get_command(app)
+
+    def disarm(one: Any) -> None:
+        for child in getattr(one, "commands", {}).values():
+            disarm(child)
+        one.callback = lambda **_: None
+
+    disarm(command)
+
+    def run(line: str) -> None:
+        words = shlex.split(line, comments=True)
+        command.main(args=words[1:], prog_name="equipoise", standalone_mode=False)
+
+    return run
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_parse(page: Path, parse: Callable[[str], None]) -> None:
+    for line in commands(page.read_text(encoding="utf-8")):
+        try:
+            parse(line)
+        except Exception as error:
+            pytest.fail(f"{line}: {error!r}")
+
+
+def test_commands_are_found_and_refused(parse: Callable[[str], None]) -> None:
+    assert len(list(commands(README.read_text(encoding="utf-8")))) >= 12
+    for line in ("equipoise sample x.safetensors", "equipoise balance --nonsense 1 --out x"):
+        with pytest.raises(Exception, match=r"out|nonsense"):
+            parse(line)
+
+
+def test_readme_fits_a_screen() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page: Path) -> None:
+    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for link in re.findall(r"\]\(([^)\s#]+)", text):
+        made = ("gallery/", "public-names", "../../actions/")
+        if not link.startswith(("http", *made)):
+            assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_words_are_plain(page: Path) -> None:
+    odd = r"\b(tells?|told|telling|anew|hardly|what it is fed|ladders?|climb\w*)\b|\d %"
+    found = re.search(odd, prose(page.read_text(encoding="utf-8")), flags=re.I)
+    assert found is None, found
+
+
+def test_the_picture_of_the_flow_is_what_its_script_makes() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "pictures" / "flow.py"))
+    assert (ROOT / "docs" / "pictures" / "flow.svg").read_text(encoding="utf-8") == made[
+        "picture"
+    ]()
+
+
+def test_the_reference_has_every_public_name() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "_ext" / "public_names.py"))
+    page = made["page"]()
+    for name in equipoise.__all__:
+        assert f"   ~equipoise.{name}\n" in page
+    for name in made["PROTOCOLS"]:
+        module, _, protocol = name.rpartition(".")
+        assert getattr(import_module(module), protocol) is not None
+        assert f"   ~{name}\n" in page
+
+
+def test_the_reference_has_every_command() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "_ext" / "command_line.py"))
+    text = made["reference"]()
+    for name in ("balance", "audit classifier", "label import", "zoo list"):
+        assert f"\n## equipoise {name}\n" in "\n" + text
+    assert ":::{option} --calibrate-n <int>" in text
