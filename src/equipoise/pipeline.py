@@ -17,9 +17,9 @@ from equipoise.core.targets import parse_target
 from equipoise.core.versions import versions
 from equipoise.generators import Generator, open_generator
 from equipoise.labelling.collect import collect
-from equipoise.measure.representation import MixShare, represent
+from equipoise.measure.representation import MixShare, Representation, represent
 from equipoise.measure.sampler import measure_sampler
-from equipoise.methods import METHODS, FitContext, FitResult
+from equipoise.methods import FitContext, FitResult, fit
 from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.report.card import write_card
 from equipoise.report.contact_sheets import write_pictures
@@ -56,13 +56,18 @@ class BalancedRun:
     record: RunRecord
     folder: Path
 
-    def shares(self) -> tuple[MixShare, ...]:
-        """Return the measured share of each cell in fresh draws of the sampler.
+    @property
+    def representation(self) -> Representation:
+        """The mix of new draws of the sampler, compared with the target."""
+        return self.record.results[0].representation
 
-        Each has `name`, `share`, and `low` and `high`, its exact interval at 95 %; and `joint`,
-        the interval that holds together with those of all other cells.
+    def shares(self) -> tuple[MixShare, ...]:
+        """Return the share of each cell in new draws of the sampler.
+
+        Each has `name`, `share`, its exact interval at 95 % as `low` and `high`, `target`, and
+        `joint`, the simultaneous interval at 95 % over all cells.
         """
-        return self.record.results[0].representation.cells
+        return self.representation.cells
 
 
 def open_models(settings: Settings) -> Models:
@@ -137,7 +142,7 @@ def balance(
     directions = _try_directions(context, run)
     times.append(time.perf_counter())
 
-    results = [_measure(method, fit, context) for method, fit in fitted.items()]
+    results = [_measure(method, found, context) for method, found in fitted.items()]
     times.append(time.perf_counter())
 
     record = RunRecord(
@@ -160,7 +165,7 @@ def balance(
         versions=versions(),
     )
     run.write_record(record)
-    samplers = {method: fit.sampler for method, fit in fitted.items()}
+    samplers = {method: found.sampler for method, found in fitted.items()}
     write_pictures(run, models, labels, settings.seed, samplers)
     render(run)
     write_card(run)
@@ -184,26 +189,26 @@ def _fit_methods(context: FitContext, run: RunFolder) -> dict[str, FitResult]:
     settings = context.settings
     fitted: dict[str, FitResult] = {}
     for method in dict.fromkeys((settings.method, *settings.beside)):
-        fit = METHODS[method](context)
+        found = fit(method, context)
         if not fitted:
             # Results of another run stay until there is something in their place.
             run.clear_results()
-            run.clear_later(fit.sampler.digest)
+            run.clear_later(found.sampler.digest)
             run.write_settings(settings)
-        fitted[method] = fit
-        save_sampler(fit.sampler, run.sampler_of(method, settings.method))
+        fitted[method] = found
+        save_sampler(found.sampler, run.sampler_of(method, settings.method))
     return fitted
 
 
-def _measure(method: str, fit: FitResult, context: FitContext) -> Result:
-    """Measure what a method achieves, on draws of which nothing was learnt."""
+def _measure(method: str, fitted: FitResult, context: FitContext) -> Result:
+    """Measure a method on new draws, which nothing was fitted to."""
     settings = context.settings
     measured = measure_sampler(
-        fit.sampler,
+        fitted.sampler,
         context.models,
         settings.measure_n,
         child_seed(settings.seed, Stream.MEASURED_DRAWS),
-        context.draws_folder(fit.sampler.digest, "measure"),
+        context.draws_folder(fitted.sampler.digest, "measure"),
         execution=context.execution,
     )
     return Result(
@@ -211,8 +216,8 @@ def _measure(method: str, fit: FitResult, context: FitContext) -> Result:
         representation=measured.representation,
         confusion=measured.confusion,
         calls_per_image=1.0,
-        shift=fit.shift,
-        tilt=fit.tilt,
+        shift=fitted.shift,
+        tilt=fitted.tilt,
     )
 
 

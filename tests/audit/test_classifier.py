@@ -17,6 +17,7 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.mixture import Mixture, MixtureSource
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from tests.audit.conftest import Erring
+from tests.builders.schemas import assert_valid
 
 SMILING = AuditSettings(attribute="smiling", by=("smiling", "skin_tone"), reference="label")
 BAD = [0.0, 0.0, 0.0, 0.5, 0.0, 0.0]
@@ -45,6 +46,7 @@ def test_the_bad_cell_is_an_issue_with_the_errors_that_were_made(
     assert (folder / "pictures" / wrong.picture).is_file()
     stored = read_record(folder / "audit.json", ClassifierAudit, "")
     assert to_json(stored) == to_json(found)
+    assert_valid(folder / "audit.json", "audit")
     report = (folder / "audit.html").read_text()
     assert found.verdict in report
     assert f"wrong on {wrong.count} of 40" in report

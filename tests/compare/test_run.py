@@ -27,8 +27,9 @@ def results(folder: Path) -> dict[str, Score]:
     return compare(SETTINGS, folder, 12_000, ["pixels"])
 
 
-def test_every_method_has_a_score(results: dict[str, Score]) -> None:
+def test_every_method_has_a_score(folder: Path, results: dict[str, Score]) -> None:
     assert list(results) == list(BASELINES)
+    assert_valid(folder / "results" / "prior.json", "result")
     for method, result in results.items():
         assert result.n == 600, method
         assert sum(result.shares) == pytest.approx(1)
@@ -58,6 +59,7 @@ def test_scores_tell_the_methods_apart(results: dict[str, Score]) -> None:
         ({"target": "conditional: smiling | skin_tone"}, 12_000, "target must be uniform"),
     ],
 )
+from tests.builders.schemas import assert_valid
 def test_what_cannot_be_compared_is_named_before_a_code_is_labelled(
     changes: dict[str, Any], pool: int, said: str, tmp_path: Path
 ) -> None:

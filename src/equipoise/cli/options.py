@@ -113,5 +113,5 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print settings and expected cost, then stop.")
 ]
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Write the figures to this file (docs/record.md).")
+    Path | None, typer.Option("--json", help="Write the numbers to this file (docs/record.md).")
 ]

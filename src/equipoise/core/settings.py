@@ -131,8 +131,8 @@ class Settings:
 
     generator: str = setting(
         "digiface-dcgan",
-        "digiface-dcgan, toy, stylegan2:FILE, stylegan3:FILE, torchscript:FILE, FILE.pt2, "
-        "FILE.onnx, diffusers:FOLDER, or module:object.",
+        "digiface-dcgan, toy, stylegan2:FILE, stylegan3:FILE, torchscript:FILE, FILE.onnx, "
+        " diffusers:FOLDER, or module:object.",
     )
     attributes: tuple[str, ...] = setting(
         ("smiling", "skin_tone"),
@@ -140,7 +140,7 @@ class Settings:
     )
     classifiers: tuple[str, ...] = setting(
         (),
-        "Your own, asked before the pinned ones: a .toml file, hf:FOLDER, clip:..., "
+        "Your own, used before the pinned ones: a .toml file, hf:FOLDER, clip:..., "
         "module:object; may be repeated (docs/classifiers.md).",
         flag="--classifier",
         several=True,
@@ -153,7 +153,7 @@ class Settings:
     )
     n: int = setting(10_000, "Codes to label.", least=1, remedy="Pass --n 10000.")
     seed: int = setting(
-        0, "Names every draw of the run.", least=0, below=2**63, remedy="Pass --seed 0."
+        0, "Seed of every draw of the run.", least=0, below=2**63, remedy="Pass --seed 0."
     )
     method: str = setting(
         "tilt",
@@ -171,7 +171,7 @@ class Settings:
     )
     directed: float = setting(
         0.5,
-        "Tilt: share of the labels directed at cells that lack them.",
+        "Tilt: share of the labels directed at rare cells.",
         least=0,
         most=0.9,
     )
@@ -179,14 +179,14 @@ class Settings:
         None, "Tilt: sharpness.", above=0, shown="chosen on held-out codes"
     )
     calibrate_n: int = setting(
-        8_000, "Tilt: draws that calibrate.", least=1, remedy="Pass --calibrate-n 8000."
+        8_000, "Tilt: draws for the calibration.", least=1, remedy="Pass --calibrate-n 8000."
     )
     mixture_n: int = setting(
-        6_000, "Mixture: verified draws to fit to.", least=1, remedy="Pass --mixture-n 6000."
+        6_000, "Mixture: verified draws to fit it to.", least=1, remedy="Pass --mixture-n 6000."
     )
     measure_n: int = setting(
         6_000,
-        "Draws by which the result is measured.",
+        "Draws to measure the result with.",
         least=1,
         remedy="Pass --measure-n 6000.",
     )
@@ -215,7 +215,7 @@ class Settings:
     multilevel: str = setting("ordered", "Directions: ordered or one-vs-rest.", choices=MULTILEVEL)
     abstain_below: float = setting(
         0.0,
-        "Answers less sure than this count as unknown.",
+        "Predictions with a lower confidence count as unknown.",
         least=0,
         most=1,
         remedy="Pass 0.",

@@ -46,19 +46,18 @@ _SURE = 0.999
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectedShare:
-    """A share of true levels, beside what the classifier counted.
+    """A share of true levels, with the classifier's share.
 
     Attributes
     ----------
     name : str
         A level or a cell.
     raw : Share
-        What the classifier counted among the images that it answered on; its interval knows
-        sampling only.
+        The classifier's share among the images on which it did not abstain; its interval covers
+        sampling error only.
     estimate : Estimate
-        The corrected share, in [0, 1], NaN when only bounds, or nothing, can be said; its interval
-        is at 95 % for all shares of one `Correction` together, NaN when it is not
-        applicable.
+        The corrected share, in [0, 1], NaN unless the status is "corrected". Its interval at 95 %
+        is simultaneous for all shares of one `Correction`; NaN when not applicable.
     """
 
     name: str
@@ -83,26 +82,25 @@ class CorrectedShare:
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """Corrected shares.
+    """Shares corrected for the classifiers' errors.
 
     Attributes
     ----------
     status : str
-        "corrected"; "bounds" when the judged images leave the shares open within `low` and `high`;
-        "not applicable" when they tell nothing.
+        "corrected"; "bounds" when the judged images only bound the shares by `low` and `high`;
+        "not applicable" when they do not even do that.
     reason : str
         Why it is not "corrected", or what was left out; else empty.
     given : str
-        "answer" or "truth".
+        What the judged images were chosen by: "answer" of the classifier, or "truth".
     n, judged : int
         Images counted, and images judged.
     shares : tuple of CorrectedShare
-        One a level; `share` sums to 1.
+        One per level; their values sum to 1.
     condition : float or None
         Condition number of the estimated P(answer | true level), at least 1, lower is better;
-        infinite when it is singular. It is the factor by which inverting may blow noise up, so it
-        limits "truth", and says of "answer" only how much the classifier knows. None when a level
-        was never judged.
+        infinite when singular. It bounds the factor by which inversion amplifies noise, so it
+        matters for "truth" only. None when a level was never judged.
     """
 
     status: Status
@@ -127,7 +125,7 @@ def correct(
     Parameters
     ----------
     counts : array_like of int, shape (A,)
-        Images by answer, of all images that are to be told of; A as in `errors`.
+        Images by answer, of all images whose shares are corrected; A as in `errors`.
     errors : ErrorMatrix
         Of the judged images.
     given : "answer" or "truth"

@@ -25,7 +25,7 @@ class ErrorMatrix:
     levels : tuple of str
         The K true levels, or cells.
     answers : tuple of str
-        The A answers that the classifier may give.
+        The A possible answers of the classifier.
     meant : numpy.ndarray, shape (A,), int64
         The level that each answer means; -1 (`UNKNOWN`) for an abstention.
     counts : numpy.ndarray, shape (K, A), int64

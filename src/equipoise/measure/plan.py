@@ -20,22 +20,23 @@ _LARGE = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a measurement needs.
+    """Number of images and cost of a measurement.
 
     Attributes
     ----------
     n : int
         Images.
     calls : int
-        Generator calls, images refused in verified draws included.
+        Generator calls, those of rejected draws included.
     seconds : float
         At the given speed; NaN where none is given.
     half_width : float
         Of the longest simultaneous interval at n.
     gap : float
-        Smallest departure of a share from its target that is found with the given power at n, in
-        the cell where that is hardest.
+        Smallest difference between a share and its target that is found with the given power at n,
+        in the worst cell.
     power : float
+        Probability of finding such a difference.
     """
 
     n: int

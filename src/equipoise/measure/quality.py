@@ -39,33 +39,33 @@ POOLED = "pooled"
 
 @dataclass(frozen=True, kw_only=True)
 class CellQuality:
-    """Quality of one cell, or of all.
+    """Quality of the images of one cell, or of all images.
 
     Attributes
     ----------
     name : str
         Of the cell, or `POOLED`.
     n, n_reference : int
-        Drawn and reference images in the cell, in the eye of the classifiers.
+        Drawn and reference images of the cell, as predicted by the classifiers.
     frechet : Estimate
-        Squared Frechet distance at these n, too large by what few images cost; no interval.
+        Squared Frechet distance at these n, with the bias of small samples; no interval.
     frechet_extrapolated : Estimate
         The same, extrapolated to infinite n.
     kernel : Estimate
         Squared kernel distance (KID).
     precision, recall : Estimate
-        Share of drawn images near the reference, and of reference images near the drawn. The
-        intervals are exact for the set that is counted, given the other.
+        Share of drawn images near the reference, and of reference images near the drawn ones. The
+        intervals are exact for the counted set, given the other.
     density, coverage : Estimate
         The same with less weight to outliers. Density has Student's interval, given the reference;
         coverage has none.
     coverage_expected : float
-        What coverage is on average for equal distributions at these n; NaN where it is.
+        Mean of coverage for equal distributions at these n; NaN where coverage is.
     similarity, similarity_reference : Estimate
         Mean cosine between two images, about the mean of the whole reference; lower is more
         diverse.
     drift : tuple of Drift
-        Of each level of each attribute that was not balanced.
+        Of each level of each attribute that is not balanced.
     """
 
     name: str
@@ -86,20 +86,21 @@ class CellQuality:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Quality of a set of images against a reference.
+    """Quality of a set of images, compared with a reference.
 
     Attributes
     ----------
     features, digest, about : str
-        In which features; numbers compare only where the digest is the same.
+        Name, digest and description of the features. Numbers can be compared only where the digest
+        is the same.
     reference : str
-        What the images are compared with.
+        Description of the reference.
     unknown, unknown_reference : int
-        Images without a cell, which count nowhere.
+        Images of unknown cell, which are left out.
     pooled : CellQuality
-        All images with a cell. It sees a different mix of cells as a difference.
+        All images of known cell. A different mix of cells counts as a difference.
     cells : tuple of CellQuality
-        One a cell.
+        One per cell.
     """
 
     features: str

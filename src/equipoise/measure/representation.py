@@ -21,15 +21,15 @@ from equipoise.stats.shares import Share, exact_estimate
 
 @dataclass(frozen=True, kw_only=True)
 class MixShare(Share):
-    """A share of a whole, beside its target.
+    """A share of a cell or level, with its target.
 
     Attributes
     ----------
     target : float or None
-        The wanted share.
+        The target's share; None without a target.
     joint : tuple of float
-        The interval that holds together with those of all other cells, or of all other levels of
-        the attribute, at 95 %; NaN where n is 0.
+        The simultaneous interval at 95 %, over all cells or all levels of the attribute; NaN where
+        n is 0.
     """
 
     target: float | None
@@ -43,7 +43,7 @@ class Representation:
     Attributes
     ----------
     n : int
-        Images looked at.
+        Images.
     unknown : int
         Images on which a classifier abstained on some attribute; they count in no cell.
     cells : tuple of MixShare
@@ -52,21 +52,21 @@ class Representation:
         For each attribute one for each level, among the images known on that attribute.
     kl : float or None
         KL(achieved || target) in nats, at least 0, lower is better; infinite when a cell of
-        target 0 came out; None without a target or without known images.
+        target 0 has images; None without a target or without known images.
     kl_floor : float or None
-        What `kl` is on average for a perfect sampler at this n, about (K - 1) / (2 n) with K the
-        cells of positive target. A `kl` near its floor cannot be told from 0.
+        Mean of `kl` for a perfect sampler at this n, about (K - 1) / (2 n) with K the cells of
+        positive target. A `kl` near its floor is not significantly above 0.
     kl_corrected : float or None
         `kl` less its floor, at least 0: without the bias of finite n (Miller 1955).
     total_variation : float or None
-        Half the sum of the absolute differences from the target, in [0, 1]: the part of images in a
-        wrong cell.
+        Half the sum of the absolute differences from the target, in [0, 1]: the share of images
+        in a wrong cell.
     l2 : float or None
         Euclidean distance of the shares from the target, cells without images counted (the
         fairness discrepancy of Choi et al. 2020, arXiv 1910.12008, section 4, on hard labels).
     ratio : float or None
         Largest over smallest share / target among cells of positive target; 1 is even, infinite
-        when a cell never shows.
+        when a cell has no image.
     verdict : Verdict
         Whether the target is met.
     """
@@ -87,7 +87,7 @@ class Representation:
 def make_shares(
     names: Sequence[str], counts: NDArray[np.int64], target: NDArray[np.float64] | None
 ) -> tuple[MixShare, ...]:
-    """Return the shares of a whole, with their intervals alone and together."""
+    """Return shares with their own and their simultaneous intervals."""
     n = int(counts.sum())
     lows, highs = simultaneous_intervals(counts)
     return tuple(
@@ -106,7 +106,7 @@ def make_shares(
 def divergence(achieved: ArrayLike, target: ArrayLike) -> float:
     """Return KL(achieved || target) in nats for two distributions of shape (K,).
 
-    Infinite when something came out that the target forbids.
+    Infinite when a cell of target 0 has images.
 
     Examples
     --------
@@ -214,7 +214,7 @@ def represent(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Confusion:
-    """What came out of each request.
+    """Requested and achieved cells.
 
     Attributes
     ----------

@@ -35,13 +35,14 @@ class Verdict:
         "misses": some interval lies wholly outside. "cannot_tell": n is too small for either.
         "not_applicable": there is no target, or no known image.
     words : str
-        The same in a sentence.
+        The same as a sentence.
     tolerance : float
+        Largest tolerated difference between a share and its target.
     p_value : float
         Of the multinomial test that the shares are exactly the target; NaN when not applicable.
     decisive_n : int or None
         Images that would decide, if the true shares are the observed ones; None when decided, or
-        when a share stands exactly on the edge.
+        when a share is exactly at the tolerance.
     """
 
     code: Code

@@ -24,18 +24,18 @@ _REACHED = 1e-3
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Calibration:
-    """Weights over requested cells with what they are expected to bring.
+    """Weights over requested cells, with the shares that they are expected to give.
 
     Attributes
     ----------
     weights : numpy.ndarray, shape (K,), float64
         At least 0, sum to 1.
     expected : numpy.ndarray, shape (K,), float64
-        Shares that one-shot draws are expected to show, by the measured confusion.
+        Expected shares of one-shot draws, by the measured confusion.
     low, high : numpy.ndarray, shape (K,), float64
-        95 % interval of the true shares of one-shot draws: how far the confusion, and how often
-        each request stays unknown, may be from what was measured. Sampling noise of a finite
-        number of draws comes on top.
+        95 % interval of the true shares of one-shot draws: the uncertainty of the confusion and of
+        the share of each request that stays unknown. It leaves out the sampling error of a finite
+        number of draws.
     distance : float
         Total variation between `expected` and the target; 0 when the target can be reached.
     reachable : bool
@@ -43,7 +43,7 @@ class Calibration:
     purity : numpy.ndarray, shape (K,), float64
         Share of requests that are achieved; NaN for a cell that was not requested.
     calls_per_verified_image : float
-        Generator calls per verified image, target / purity summed over cells; a few too many
+        Generator calls per verified image: target / purity, summed over cells. Slightly too high
         where verified draws have a purer source of their own.
     measured : int
         Draws that the confusion was measured on.

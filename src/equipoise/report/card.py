@@ -82,7 +82,7 @@ class Mix:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Card:
-    """The layout of `card.json`; docs/card.md describes the fields.
+    """The numbers of a run for the page of a model or a data set; the layout of `card.json`.
 
     Attributes
     ----------
@@ -94,11 +94,11 @@ class Card:
     target : Target
     method : CardMethod
     before, after : Mix
-        The generator's own mix, and the balanced one.
+        The generator's own mix and the balanced one.
     purity : tuple of Share
-        For each requested cell, the share of its images that are of that cell.
+        For each requested cell, the share of its images whose achieved cell is the same.
     corrected : tuple of Correction, or None
-        For each attribute, then for the cells, shares corrected by people's labels.
+        For each attribute, then for the cells, shares corrected with people's labels.
     quality : Quality or None
     cost : Cost
     seed : int

@@ -1,4 +1,4 @@
-"""Every number of a run as one record, which is also the layout of `record.json`."""
+"""The record of a run: every number of its report; its fields are those of `record.json`."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ from equipoise.samplers.sampler import GeneratorRef
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUsed:
-    """A model that took part.
+    """A model that was used.
 
     Attributes
     ----------
-    role, name : str
+    role : str
+        "generator", "classifier", or its role in an audit.
+    name : str
     digest : str
-        SHA-256 of all that decides its answers.
+        SHA-256 of everything that determines its output.
     licence : str
         Empty where it is not known.
     citation : str
         Its source; empty where it is not known.
     preprocessing : str
-        What is done to an image before the model sees it, where the model tells.
+        Preprocessing of its images; empty where it is not known.
     """
 
     role: str
@@ -45,7 +47,7 @@ class ModelUsed:
 
 
 class Model(Protocol):
-    """Any model that takes part in a run."""
+    """Any model that a run uses."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -56,7 +58,7 @@ class Model(Protocol):
 
 
 def model_used(role: str, part: Model) -> tuple[ModelUsed, ...]:
-    """Name the models that a part runs: the pinned ones, else itself."""
+    """Return the models that a part consists of: its pinned models, or itself if it has none."""
     pinned = [zoo.model(name) for name in part.pinned]
     found = [
         ModelUsed(role=role, name=m.name, digest=m.sha256, licence=m.licence, citation=m.citation)
@@ -72,21 +74,22 @@ def model_used(role: str, part: Model) -> tuple[ModelUsed, ...]:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """What a method achieved, measured on fresh draws.
+    """The result of a method, measured on new draws.
 
     Attributes
     ----------
     method : str
+        "tilt", "mixture" or "shift".
     representation : Representation
-        Shares of the draws against the target.
+        Shares of the draws, compared with the target.
     confusion : Confusion
-        Requested against achieved.
+        Requested and achieved cells.
     calls_per_image : float
         Generator calls per delivered image.
-    moved : tuple of (Moved or None), or None
-        Shift: how far the codes of each cell moved; None for a cell of target 0.
+    shift : tuple of (ShiftInfo or None), or None
+        Only for shift: displacement of the codes of each cell, None for a cell of target 0.
     tilt : TiltInfo or None
-        Tilt: latent classifier, frontier and calibration.
+        Only for methods that tilt: latent classifier, frontier and calibration.
     """
 
     method: str
@@ -99,14 +102,15 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What the run cost.
+    """Cost of a run.
 
     Attributes
     ----------
     labels : int
-        Labelled codes, one generator call and one reading each, directed rounds included.
+        Labelled codes, directed ones included; each takes one generator call and one
+        classification.
     labels_computed : int
-        Labels of the prior that this run computed; the rest were on disk.
+        Labels of the prior that this run computed; the others were stored.
     seconds_labelling, seconds_fitting, seconds_measuring : float
         Wall time of the stages in this run.
     """
@@ -120,7 +124,20 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class HyperplaneInfo:
-    """How well one hyperplane separates held-out codes."""
+    """Quality of one hyperplane, on held-out codes.
+
+    Attributes
+    ----------
+    attribute : str
+    positive : tuple of str
+        Levels on its positive side.
+    accuracy, auc : float
+        Balanced accuracy, and area under the ROC curve, in [0, 1].
+    fraction : float
+        Share of the most confident codes that it was fitted to.
+    fitted, held_out : int
+        Codes that it was fitted to, and codes for these numbers.
+    """
 
     attribute: str
     positive: tuple[str, ...]
@@ -135,7 +152,15 @@ class HyperplaneInfo:
 class DirectionsInfo:
     """Quality of all hyperplanes, and cosines between their normals.
 
-    `note` says why there are none, where a level had too few labels; else it is empty.
+    Attributes
+    ----------
+    planes : tuple of HyperplaneInfo
+    normals : tuple of str
+        Names of the N normals.
+    cosines : tuple of tuple of float
+        Between the normals, shape (N, N).
+    note : str
+        Why there are none, for example because a level has too few labels; else empty.
     """
 
     planes: tuple[HyperplaneInfo, ...]
@@ -145,7 +170,7 @@ class DirectionsInfo:
 
 
 def directions_info(directions: Directions) -> DirectionsInfo:
-    """Return what reports tell of directions."""
+    """Return the part of directions that reports show."""
     planes = tuple(
         HyperplaneInfo(
             attribute=direction.attribute.name,
@@ -168,27 +193,28 @@ def directions_info(directions: Directions) -> DirectionsInfo:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunRecord:
-    """All that a report shows in numbers and words.
+    """All numbers of a run.
 
     Attributes
     ----------
     format : int
-        Of this layout.
+        Version of the layout.
     settings : Settings
-        The resolved ones.
+        All settings, defaults included.
     generator : GeneratorRef
     models : tuple of ModelUsed
     caveats : tuple of str
+        Limitations of the numbers, as full sentences.
     grid : AttributeGrid
     target : Target
     prior : Representation
-        The generator's own mix against the target.
+        The generator's own mix, compared with the target.
     directions : DirectionsInfo
     results : tuple of Result
-        One for each method, the chosen one first.
+        One for each method, the chosen method first.
     cost : Cost
-    versions : dict
-        Of Python and the libraries that numbers depend on.
+    versions : dict of str to str
+        Of Python and the libraries that determine numbers.
     """
 
     format: Literal[1] = 1
@@ -207,12 +233,12 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerQuality:
-    """The layout of `quality.json`: quality that was measured after a run.
+    """Quality of a sampler's images, measured after its run; the layout of `quality.json`.
 
     Attributes
     ----------
     sampler : str
-        Digest of the sampler that it was measured of.
+        Digest of the sampler.
     quality : Quality
     """
 
@@ -222,12 +248,12 @@ class SamplerQuality:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerAnnotation:
-    """The layout of `corrected.json`: what people's labels gave after a run.
+    """Results of people's labels of a sampler's images; the layout of `corrected.json`.
 
     Attributes
     ----------
     sampler : str
-        Digest of the sampler whose images they labelled.
+        Digest of the sampler.
     annotation : AnnotationResult
     """
 
@@ -237,7 +263,7 @@ class SamplerAnnotation:
 
 @dataclass(frozen=True, kw_only=True)
 class Later:
-    """What was measured after a run; None where it was not.
+    """Measurements after a run; None for those not made.
 
     Attributes
     ----------

@@ -16,6 +16,7 @@ from equipoise.core.errors import InputError, RemoteError
 from equipoise.core.records import read_record, to_json
 from equipoise.generators.toy import ToyGenerator
 from tests.audit.superres.conftest import Oracle
+from tests.builders.schemas import assert_valid
 
 SETTINGS = SuperresSettings(model="oracle", attributes=("smiling", "skin_tone"), factor=2)
 BAD = 3
@@ -51,6 +52,7 @@ def test_the_bad_cell_is_an_issue_with_the_flips_that_were_made(
     assert (found.triplets[0].cell, found.triplets[0].count) == (cell, made)
     stored = read_record(folder / "superres.json", SuperresAudit, "")
     assert to_json(stored) == to_json(found)
+    assert_valid(folder / "superres.json", "superres")
     report = (folder / "superres.html").read_text()
     assert found.verdict in report
     assert f"{made} of 40 flip; flips come first" in report

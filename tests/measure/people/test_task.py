@@ -25,6 +25,7 @@ from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import read_metadata
 from equipoise.samplers.sampler import Sampler
+from tests.builders.schemas import assert_valid
 
 
 def export(drawn: Path, out: Path, **sizes: int) -> Path:
@@ -106,6 +107,7 @@ def test_answers_go_with_the_images(drawn: Path, tmp_path: Path) -> None:
         original = source[row_of_image(out / row["image"])]
         assert row["source"] == f"./{original['file_name']}"
         assert (row["smiling"], row["tone"]) == (original["smiling"], original["tone"])
+    assert_valid(out / "plan.json", "task")
     task = read_task(out)
     assert task.counts.sum() == 60
     assert task.grid == read_metadata(drawn).grid

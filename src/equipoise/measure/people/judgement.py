@@ -21,7 +21,7 @@ from equipoise.stats.agreement import cohen_kappa, count_votes, krippendorff_alp
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How far raters agree on one attribute.
+    """Agreement of the raters on one attribute.
 
     Attributes
     ----------
@@ -30,11 +30,11 @@ class Agreement:
     rated_twice : int
         Images with at least two ratings.
     kappa : float or None
-        Cohen's, for two raters; None for another number, or when it is not defined.
+        Cohen's kappa for two raters; None for another number of raters, or when not defined.
     alpha : float or None
-        Krippendorff's, nominal; None when it is not defined.
+        Krippendorff's nominal alpha; None when not defined.
     ties : int
-        Images dropped because their levels are level with each other.
+        Images left out because two levels have equally many votes.
     unrated : int
         Images on which no rater gave a level.
     """
@@ -50,16 +50,16 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotationResult:
-    """What raters' labels say of the classifier, and of the images.
+    """Agreement of raters, errors of the classifiers and corrected shares, from people's labels.
 
     Attributes
     ----------
     agreement : tuple of Agreement
-        One an attribute.
+        One per attribute.
     errors : tuple of ErrorMatrix
-        One an attribute, then one for the cells when there are several attributes.
+        One per attribute, then one for the cells if there are several attributes.
     corrections : tuple of Correction
-        In the same order, given the answer; intervals hold together within each.
+        In the same order, for images chosen by answer; intervals are simultaneous within each.
     """
 
     agreement: tuple[Agreement, ...]

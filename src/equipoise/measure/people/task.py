@@ -47,7 +47,7 @@ class AnnotationTask:
     groups : AttributeGrid
         The attributes, A of them.
     answers : numpy.ndarray, shape (S, A), int8
-        The different answers of the classifier on all attributes; -1 is an abstention.
+        The different answers of the classifier, a level for each attribute; -1 is an abstention.
     counts : numpy.ndarray, shape (S,), int64
         Images of each answer in the source, judged or not.
     images : tuple of str
@@ -69,20 +69,20 @@ class AnnotationTask:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class AnnotationPlan:
-    """The layout of `plan.json`: how images were chosen, and from how many.
+    """How the images of a task were chosen, and from how many; the layout of `plan.json`.
 
     Attributes
     ----------
     format : int
-        Of this layout.
+        Version of the layout.
     attributes : tuple of Attribute
-        A of them.
+        The A attributes.
     answers : numpy.ndarray, shape (S, A), int64
-        The different answers of the classifier on all attributes; -1 is an abstention.
+        The different answers of the classifier, a level for each attribute; -1 is an abstention.
     counts : numpy.ndarray, shape (S,), int64
         Images of each answer in the source, judged or not.
     draws : str
-        What drew the images, where that is known; else empty.
+        Identity of the draws, where it is known; else empty.
     """
 
     format: Literal[1] = 1

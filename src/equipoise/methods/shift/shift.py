@@ -30,23 +30,23 @@ _SPREAD_CODES = 4096
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ShiftInfo:
-    """A plain account of how far the codes of one cell moved.
+    """Displacement of the codes of one cell.
 
     Attributes
     ----------
     distance : tuple of float
-        5 %, 50 % and 95 % quantiles of the distance between a code and its shifted self.
+        5 %, 50 % and 95 % quantiles of the distance between a code and its shifted code.
     norm_before, norm_after : float
         Mean Euclidean norm. A prior of dimension d keeps its codes near sqrt(d).
     log_density_lost : float or None
         Mean fall of the prior's log density, in nats; 0 means codes as likely as before. None
         where the prior's density is not known.
     norm_missed : int
-        Codes whose norm could not be kept, since the wanted coordinates alone exceed it; 0 when
-        keeping the norm was not asked for.
+        Codes whose norm could not be kept because the requested coordinates alone exceed it; 0
+        without `keep_norm`.
     off_target : float
-        Largest mean difference between a wanted and a reached coordinate, in units of code space;
-        0 unless normals depend on each other and want different things.
+        Largest mean difference between a requested and a reached coordinate, in units of code
+        space; 0 unless normals are dependent and their requests contradict each other.
     """
 
     distance: tuple[float, float, float]
