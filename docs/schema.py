@@ -131,7 +131,8 @@ def words_of(kind: Any) -> str:
     if origin is np.ndarray:
         return "array of int" if "integers" in schema_of(kind)["$ref"] else "array of number"
     if origin is tuple and arguments[1:] == (...,):
-        return f"array of {words_of(arguments[0])}"
+        inner = words_of(arguments[0])
+        return f"array of ({inner})" if " or " in inner else f"array of {inner}"
     if origin is tuple:
         return f"[{', '.join(words_of(argument) for argument in arguments)}]"
     if origin is dict:

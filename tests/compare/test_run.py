@@ -11,6 +11,7 @@ from equipoise.compare.run import compare, read_results
 from equipoise.compare.scores import Refused, Score
 from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.settings import Settings
+from tests.builders.schemas import assert_valid
 
 SETTINGS = Settings(
     generator="toy", attributes=("smiling", "skin_tone"), n=2000, calibrate_n=600, measure_n=600
@@ -59,7 +60,6 @@ def test_scores_tell_the_methods_apart(results: dict[str, Score]) -> None:
         ({"target": "conditional: smiling | skin_tone"}, 12_000, "target must be uniform"),
     ],
 )
-from tests.builders.schemas import assert_valid
 def test_what_cannot_be_compared_is_named_before_a_code_is_labelled(
     changes: dict[str, Any], pool: int, said: str, tmp_path: Path
 ) -> None:
