@@ -13,10 +13,11 @@ from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, check_size
 from equipoise.compare.scores import Refused, Result, Score, score
 from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
-from equipoise.core.files import read_json, storage, write_text
+from equipoise.core.files import read_json
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.records import from_json, write_record
+from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
@@ -31,8 +32,6 @@ from equipoise.runs.folder import RunFolder
 
 FEATURES = ("pixels", "age")
 """Default features for distances: colours, without the blind spots of a network, and a network."""
-
-_IDENTITY = "case.txt"
 
 
 def run_case(
@@ -215,18 +214,8 @@ def _check_identity(case: Case, folder: Path) -> None:
         },
         sort_keys=True,
     )
-    path = folder / _IDENTITY
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
-        if found != wanted and any(folder.glob("*.json")):
-            raise InputError(
-                f"folder {folder}",
-                f"must be empty or hold results of this comparison, {wanted}",
-                found or "results of something else",
-                "Choose another --out.",
-            )
-        write_text(path, wanted)
+    stored = ResumableFolder(folder, wanted, "results of this comparison")
+    stored.claim("case.txt", "*.json")
 
 
 def _file(folder: Path, method: str) -> Path:
