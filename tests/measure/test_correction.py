@@ -127,7 +127,7 @@ def test_a_classifier_that_guesses_leaves_bounds_given_the_truth_only() -> None:
     assert given_answer.shares[0].share == pytest.approx(0.7)
     given_truth = correct([500, 500], errors, "truth")
     assert given_truth.status == "bounds"
-    assert "cannot tell" in given_truth.reason
+    assert "do not separate" in given_truth.reason
     assert given_truth.condition == np.inf or given_truth.condition > 1e6
     assert np.isnan(given_truth.shares[0].share)
     assert (given_truth.shares[0].low, given_truth.shares[0].high) == (0, 1)

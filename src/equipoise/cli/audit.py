@@ -74,7 +74,7 @@ def classifier(
         list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Gap that is tolerated.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
     classifiers: Classifiers = None,
     device: Device = None,
@@ -86,8 +86,8 @@ def classifier(
 ) -> None:
     """Audit a classifier: errors, abstentions and answers by cell, with intervals and checks.
 
-    docs/auditing.md tells what each check means. A stopped audit goes on where it was. --classifier
-    names the sampler's own where that lies elsewhere by now; --model is what is audited.
+    docs/auditing.md explains each check. A stopped audit is resumed. --classifier
+    gives the new place of the sampler's own classifier; --model is the audited one.
 
     Example: `equipoise audit classifier runs/demo/sampler.safetensors --model mine:model
     --attribute smiling`

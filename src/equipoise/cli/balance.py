@@ -1,7 +1,4 @@
-"""The whole flow: balance, demo, report.
-
-What a command will cost, told before it begins: generator calls by purpose.
-"""
+"""The whole flow: balance, demo, report; and the cost of a command before it begins."""
 
 from __future__ import annotations
 

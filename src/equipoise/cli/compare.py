@@ -36,10 +36,9 @@ def compare(
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
-    """Set the tilt beside every other method, from as many labels, for a uniform target.
+    """Compare the tilt with every other method, from as many labels, for a uniform target.
 
-    Ends with a table and OUT/compare.md, with a plot. A stopped comparison goes on where it
-    stopped.
+    Prints a table and writes OUT/compare.md with a plot. A stopped comparison is resumed.
 
     Example: `equipoise compare --attributes smiling,skin_tone --pool 100000 --out runs/compare`
     """
@@ -60,10 +59,10 @@ def compare(
     flags = {name: value for name, value in settings.to_dict().items() if name in given}
     flags = {**flags, "attributes": ",".join(settings.attributes), "pool": pool}
     del flags["classifiers"]
-    told = [f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None]
-    told += [f"--features {name}" for name in features or ()]
-    told += [f"--classifier {shlex.quote(uri)}" for uri in settings.classifiers]
-    command = " ".join(["equipoise compare", *told])
+    words = [f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None]
+    words += [f"--features {name}" for name in features or ()]
+    words += [f"--classifier {shlex.quote(uri)}" for uri in settings.classifiers]
+    command = " ".join(["equipoise compare", *words])
     write_page(out / "compare.md", command, {title: [results]}, settings.directed)
     if json_file is not None:
         write_record(json_file, results)

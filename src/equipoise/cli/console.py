@@ -44,16 +44,16 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def bars(*, resumes: bool = True) -> Iterator[Progress]:
-    """Give a progress that draws bars with throughput and time left, or prints lines to a log.
+    """Yield a progress that draws bars with throughput and time left, or prints lines to a log.
 
-    Ctrl-C inside ends the program with a word on what is kept.
+    Ctrl-C ends the program with a message on what is kept.
     """
     try:
         with _drawn() as progress:
             yield progress
     except KeyboardInterrupt:
-        kept = "What was written whole is kept; the same command goes on from there."
-        begins = "Nothing was kept; the same command begins anew."
+        kept = "What was written is kept; the same command resumes."
+        begins = "Nothing was kept; the same command starts again."
         Console(stderr=True).print(f"Stopped. {kept if resumes else begins}")
         raise SystemExit(130) from None
 

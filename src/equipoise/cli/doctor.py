@@ -29,7 +29,7 @@ def doctor(
     """Check a generator and classifiers before a run: faults, speed, a picture of their answers.
 
     Without --attributes, those of the given classifiers are asked. Ends with status 1 where a check
-    finds an issue. docs/classifiers.md tells what each check means.
+    finds an issue. docs/classifiers.md explains each check.
 
     Example: `equipoise doctor --generator digiface-dcgan --classifier smile.toml`
     """

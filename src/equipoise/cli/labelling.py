@@ -45,7 +45,7 @@ def collect(
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
-    """Label codes of the generator's prior; a stopped run goes on where it stopped.
+    """Label codes of the generator's prior; a stopped run is resumed.
 
     Example: `equipoise collect --attributes gender,skin_tone --n 10000 --out runs/labels`
     """

@@ -46,9 +46,9 @@ def option(name: str) -> OptionInfo:
     if shown is None and field.default not in (None, MISSING):
         default = field.default
         shown = ",".join(default) if isinstance(default, tuple) else str(default)
-    told = f"{info.help} [{shown}]" if shown else info.help
+    text = f"{info.help} [{shown}]" if shown else info.help
     flag = info.flag or f"--{name.replace('_', '-')}"
-    made: OptionInfo = typer.Option(flag, help=told)
+    made: OptionInfo = typer.Option(flag, help=text)
     return made
 
 

@@ -33,15 +33,15 @@ def label_export(
         int | None, typer.Option(help="Images of each answer of the classifier. [60]")
     ] = None,
     at_random: Annotated[
-        int | None, typer.Option(help="Instead: images over all, whatever the answer.")
+        int | None, typer.Option(help="Instead: images at random, whatever the answer.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Names the choice of images.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of images.")] = 0,
 ) -> None:
-    """Choose images for people to label, blind to what the classifier said.
+    """Choose images for people to label, without showing the classifier's answers.
 
-    Answers are taken from the folder's metadata.csv, all its attributes by default, or read anew
-    where there is none, or by --classifier. Give raters to_label.csv, how_to_label.txt, images and
-    sheets; keep answers.csv and plan.json.
+    Answers are those of the folder's metadata.csv, of all its attributes by default. Without this
+    file, or with --classifier, the images are classified. Give raters to_label.csv,
+    how_to_label.txt, images and sheets; keep answers.csv and plan.json.
 
     Example: `equipoise label export images --per-answer 60 --out to_label`
     """
@@ -77,12 +77,12 @@ def label_import(
     folder: Annotated[Path, typer.Argument(help="Folder that `label export` wrote.")],
     tables: Annotated[list[Path], typer.Argument(help="Filled to_label.csv, one a rater.")],
     run: Annotated[
-        Path | None, typer.Option(help="Run folder that is to keep and show the correction.")
+        Path | None, typer.Option(help="Run folder that keeps and shows the correction.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the intervals' draws.")] = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Tell the classifier's errors by people's labels, and the shares corrected for them.
+    """Measure the classifier's errors with people's labels, and correct the shares for them.
 
     Example: `equipoise label import to_label anna.csv ben.csv --json corrected.json`
     """

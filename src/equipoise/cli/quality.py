@@ -33,16 +33,16 @@ def quality(
     most: Annotated[
         int, typer.Option(help="Codes of the prior to try at most for the reference.")
     ] = 1_000_000,
-    seed: Annotated[int, typer.Option(help="Names the draws.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 2,
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Set a sampler's images against a reference: distances, coverage, diversity, drift, by cell.
+    """Compare a sampler's images with a reference: distances, coverage, diversity, drift, by cell.
 
-    A run folder keeps the result, and its report and card show it. docs/quality.md tells what each
-    number means and where it misleads. --classifier answers on attributes of --watch, or is the
-    sampler's own where that lies elsewhere by now.
+    A run folder keeps the result, and its report and card show it. docs/quality.md explains each
+    number. --classifier predicts attributes of --watch, or gives the new place of the sampler's own
+    classifier.
 
     Example: `equipoise quality runs/demo --n 1200 --watch gender,age`
     """
@@ -117,10 +117,10 @@ def quality(
         for drift in cell.drift
         if drift.difference.low > 0 or drift.difference.high < 0
     ]
-    told = sum(len(cell.drift) for cell in found.cells)
-    if told:
+    intervals = sum(len(cell.drift) for cell in found.cells)
+    if intervals:
         out_console.print(
-            f"drift    {len(moved)} of {told} intervals exclude 0 (1 in 20 by chance)"
+            f"drift    {len(moved)} of {intervals} intervals exclude 0 (1 in 20 by chance)"
         )
         for line in moved:
             out_console.print(f"         {line}")

@@ -39,7 +39,7 @@ def sample(
     sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
     out: Annotated[Path, typer.Option(help="Folder, or file for npz and tar.")],
     n: Annotated[int, typer.Option(help="Images.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     cell: Annotated[
         str | None, typer.Option(help="One cell alone: 'smiling=yes, skin_tone=dark'.")
     ] = None,
@@ -89,7 +89,7 @@ def sample(
 def describe(
     sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
 ) -> None:
-    """Tell what a sampler draws.
+    """Describe a sampler.
 
     Example: `equipoise describe runs/demo/sampler.safetensors`
     """
@@ -110,7 +110,7 @@ def measure(
         float, typer.Option(help="Departure of a share that the verdict counts as met.")
     ] = 0.02,
     n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [6000]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the draws, for a sampler. [1]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws, for a sampler. [1]")] = None,
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
@@ -199,7 +199,7 @@ def panel_of(attributes: str | None, classifiers: list[str] | None) -> Classifie
 def open_sampler(path: Path, device: str | None, classifiers: list[str] | None = None) -> Opened:
     """Return a sampler with its generator and the panel that its labels came from.
 
-    `classifiers` names the sampler's own where they lie elsewhere by now.
+    `classifiers` gives the new places of the sampler's own.
     """
     from equipoise.samplers.file import load_sampler
 
@@ -244,7 +244,7 @@ def plan(
     device: Device = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Tell how many images a measurement needs, and what they cost.
+    """Compute the number of images that a measurement needs, and their cost.
 
     Example: `equipoise plan --attributes smiling,skin_tone --half-width 0.01 --gap 0.02`
     """

@@ -44,7 +44,7 @@ def superres(
         typer.Option(help="That pulse searches, for a folder. [a sampler brings its own]"),
     ] = None,
     attributes: Annotated[
-        str | None, typer.Option(help="Balanced attributes to tell flips of. [all]")
+        str | None, typer.Option(help="Balanced attributes whose flips are counted. [all]")
     ] = None,
     classifiers: Classifiers = None,
     abstain_below: AbstainBelow = None,
@@ -60,7 +60,7 @@ def superres(
         list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Gap or change that is tolerated.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Names the draws and the model's chance.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draws and of the model's randomness.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/superres"),
     device: Device = None,
     workers: Workers = None,
@@ -69,9 +69,9 @@ def superres(
         bool, typer.Option("--dry-run", help="Print settings and images to restore, then stop.")
     ] = False,
 ) -> None:
-    """Audit super-resolution: whom it turns into whom, cell by cell, and how true it stays.
+    """Audit super-resolution: flips between cells, and fidelity, by cell.
 
-    docs/auditing.md tells what each check means. A stopped audit goes on where it was.
+    docs/auditing.md explains each check. A stopped audit is resumed.
 
     Example: `equipoise audit superres runs/demo/sampler.safetensors --model pulse --restarts 2`
     """

@@ -47,7 +47,7 @@ def storage(path: Path) -> Iterator[None]:
             "must be writable, with room left",
             error.strerror or str(error),
             "Free space or choose another folder with --out; what is written is kept, "
-            "and the same command goes on from there.",
+            "and the same command resumes.",
         ) from error
 
 

@@ -1,20 +1,21 @@
 """Shares corrected for the errors of the classifier that counted them.
 
-A classifier that errs on one image in ten turns 90 % into 82 %, and no number of images mends it.
-Images judged by people tell how it errs. What they tell depends on how they were chosen:
+A classifier that errs on one image in ten turns 90 % into 82 %, however many images there are.
+Images judged by people measure its errors. Which errors depends on how they were chosen:
 
 - **given the answer**: they were drawn from these very images, by chance within each answer (or by
   chance over all). They estimate P(true level | answer), and
 
       share of k  =  sum over answers a of  P(answer a) P(k | a).
 
-  Nothing is inverted, so a classifier that knows nothing costs width and not truth. It misleads
-  when the judged images are from elsewhere: P(k | a) depends on the shares themselves.
-- **given the truth**: they are from elsewhere, where the shares differ but the classifier errs
-  alike on each true level ("label shift"). They estimate P(answer | true level), and the shares
-  solve  shares @ P(answer | true) = P(answer). It misleads when these images are harder or easier
-  than the judged ones, as generated faces are against photographs, and when the judged images were
-  drawn by answer. A classifier that confuses two levels wholly leaves bounds alone.
+  Nothing is inverted, so an uninformative classifier gives wide but valid intervals. It is biased
+  when the judged images are from another source: P(k | a) depends on the shares themselves.
+- **given the truth**: they are from another source, where the shares differ but the classifier has
+  the same errors on each true level ("label shift"). They estimate P(answer | true level), and the
+  shares solve  shares @ P(answer | true) = P(answer). It is biased when these images are harder or
+  easier than the judged ones, as generated faces are compared with photographs, and when the judged
+  images were drawn by answer. If the classifier confuses two levels completely, there are only
+  bounds.
 """
 
 from __future__ import annotations
@@ -270,7 +271,7 @@ def _given_truth(
     ]
     if missing:
         return _nothing(size, f"no image was judged to be {_some(missing)}")
-    # Where the judged images hold no abstention, the shares are told of the known images.
+    # Without a judged abstention, the shares are those of the known images.
     no_progress = (errors.meant == UNKNOWN) & (errors.judged == 0)
     left = int(answers[no_progress].sum())
     note = f"{left} images without an answer are left out: none such was judged" if left else ""
@@ -282,7 +283,7 @@ def _given_truth(
     drawn = _dirichlet(rng, table, draws)
     if nearly_singular(rates, drawn):
         found = possible_shares(seen, table)
-        reason = "the judged images cannot tell the levels' answers apart"
+        reason = "the judged images do not separate the levels' answers"
         if found is None:
             return _nothing(size, _MISFIT)
         return _tightened("bounds", reason, np.full(size, np.nan), *found)

@@ -128,10 +128,10 @@ def quality_table(
     ----------
     drawn, reference : Pictures
         In the same features, labelled by the same classifiers.
-    groups : AttributeGrid
-        The balanced attributes; the drift of all others that are labelled is told.
+    grid : AttributeGrid
+        The balanced attributes; the drift is that of all other labelled attributes.
     source : str
-        Says what the reference is, for reports.
+        Description of the reference, for reports.
     seed : int
         Of the shuffle of the extrapolation, and of the bootstrap.
     workers : int, optional

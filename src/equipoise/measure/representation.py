@@ -121,7 +121,7 @@ def noise_floor(target: ArrayLike, n: int) -> float:
 
     The sum over cells of E[p log(p / t)], with n p binomial, is computed exactly. For n t well
     above 1 in every cell it is (K - 1) / (2 n), K the cells of positive target (Miller 1955); with
-    cells so rare that they hardly ever show, that formula would be too large.
+    cells so rare that most samples have none, that formula is too large.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Does a mix meet its target? A test, and a verdict that knows what it cannot tell."""
+"""Whether a mix meets its target: a multinomial test, and a verdict within a tolerance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from equipoise.stats.intervals import critical_value, simultaneous_intervals, un
 TOLERANCE = 0.02
 """Departure of a share from its target that counts as met, in absolute share."""
 
-Code = Literal["meets", "misses", "cannot_tell", "not_applicable"]
+Code = Literal["meets", "misses", "undecided", "not_applicable"]
 """What a verdict can be."""
 
 _MOST_OUTCOMES = 20_000
@@ -32,7 +32,7 @@ class Verdict:
     ----------
     code : str
         "meets": every simultaneous interval lies within `tolerance` of its target.
-        "misses": some interval lies wholly outside. "cannot_tell": n is too small for either.
+        "misses": some interval lies outside. "undecided": n is too small for either.
         "not_applicable": there is no target, or no known image.
     words : str
         The same as a sentence.
@@ -117,9 +117,9 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
         )
     needed = _decisive_n(found, shares, tolerance)
     more = "" if needed is None else f"; about {needed:,} images would decide"
-    words = f"cannot tell within {points}: {n:,} images are too few{more}"
+    words = f"is undecided within {points}: {n:,} images are too few{more}"
     return Verdict(
-        code="cannot_tell", words=words, tolerance=tolerance, p_value=p_value, decisive_n=needed
+        code="undecided", words=words, tolerance=tolerance, p_value=p_value, decisive_n=needed
     )
 
 

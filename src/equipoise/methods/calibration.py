@@ -1,8 +1,8 @@
-"""Stage 6: how often to request each cell, so that what comes out meets the target.
+"""Calibration: how often to request each cell so that the achieved shares meet the target.
 
-With C the confusion (rows requested, columns achieved, each row summing to 1), weights w are
-sought with w @ C = target, w at least 0 and summing to 1, by nonnegative least squares. Where no
-such weights exist, the nearest mix is taken and its distance from the target is told.
+With C the confusion (rows requested, columns achieved, each row summing to 1), nonnegative least
+squares finds weights w with w @ C = target, w at least 0 and summing to 1. If there are none, the
+nearest mix is used, and its distance from the target is returned.
 """
 
 from __future__ import annotations

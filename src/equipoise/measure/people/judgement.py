@@ -164,10 +164,10 @@ def majority(ratings: NDArray[np.int8], size: int) -> tuple[NDArray[np.int64], i
 def evaluate_annotations(
     task: AnnotationTask, ratings: NDArray[np.int8], *, seed: int = 0
 ) -> AnnotationResult:
-    """Tell what raters' labels say.
+    """Return agreement, errors and corrected shares from raters' labels.
 
-    Images without a truth are left out of the error matrix, as if they had not been chosen. That
-    misleads when they are of other levels than the rest of the same answer: look at `ties` and
+    Images without a truth are left out of the error matrix, as if they had not been chosen. This
+    is a bias where their levels differ from the others of the same answer: look at `ties` and
     `unrated`.
 
     Parameters

@@ -55,8 +55,7 @@ class AnnotationTask:
     stratum : numpy.ndarray, shape (m,), int64
         The answer on each image.
     draws : str
-        Of which sampler the source holds draws, as `equipoise sample` notes it; "" where nothing
-        tells.
+        Identity of the draws in the source, as `equipoise sample` writes it; "" where not known.
     """
 
     grid: AttributeGrid
@@ -97,8 +96,8 @@ def write_task(
 ) -> Path:
     """Write the folder.
 
-    Images are decoded and written anew, so that neither names nor metadata inside them tell where
-    they come from.
+    Images are decoded and encoded again, so that neither their names nor their metadata show their
+    source.
 
     Raises
     ------
@@ -173,7 +172,7 @@ def check_drawn_by(task: AnnotationTask, sampler: str, attributes: Sequence[str]
             "run",
             "must be the run by whose sampler the labelled images were drawn one-shot, answered by "
             f"its own classifiers, with labels of {', '.join(attributes)}",
-            task.draws or "images of which nothing tells what drew them",
+            task.draws or "images of unknown source",
             "Leave --run out, and take --json; or export draws of the run's sampler.",
         )
 
@@ -199,7 +198,7 @@ def _instructions(grid: AttributeGrid) -> str:
     levels = "\n".join(f"  {a.name}: {', '.join(a.levels)}" for a in grid.attributes)
     return (
         f"Fill in one of these words for each image in {TABLE}:\n{levels}\n"
-        "Leave a place empty when the image does not tell. Judge alone, and do not compare with\n"
+        "Leave a place empty when you cannot see it. Judge alone, and do not compare with\n"
         "others. Numbers on the sheets are those of the images.\n"
     )
 
@@ -275,9 +274,9 @@ class Chosen:
     Attributes
     ----------
     rows : numpy.ndarray, shape (m,), int64
-        Which images, in an order that tells nothing.
+        Rows of the images, in random order.
     stratum : numpy.ndarray, shape (m,), int64
-        The answer that the classifier gave on each.
+        The classifier's answer on each.
     answers : numpy.ndarray, shape (S, A), int8
         The different answers on all attributes at once; -1 is an abstention.
     counts : numpy.ndarray, shape (S,), int64
@@ -300,8 +299,8 @@ def choose(
     """Choose images to judge.
 
     Answers are those on all attributes at once, abstentions included, so that cells and single
-    attributes can both be corrected. Equal numbers from each answer tell most of rare cells; a
-    plain random sample may hold none of them.
+    attributes can both be corrected. Equal numbers from each answer give most information on rare
+    cells; a plain random sample may hold none of them.
 
     Parameters
     ----------

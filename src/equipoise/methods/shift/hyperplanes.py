@@ -206,7 +206,7 @@ def read_conditional(path: Path, attribute: Attribute) -> NDArray[np.float64]:
     Raises
     ------
     FileFormatError
-        When the file is missing, too large, damaged, or tells nothing of the attribute.
+        When the file is missing, too large, damaged, or lacks the attribute.
     """
     where, remedy = f"directions {path}", "Make them with `equipoise balance` or `directions`."
     try:

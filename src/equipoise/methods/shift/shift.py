@@ -175,7 +175,7 @@ def shift_codes(
 
 
 def _spread_of(prior: Prior) -> Callable[[NDArray[np.float64]], float]:
-    """Return what tells the standard deviation of the prior along a unit vector."""
+    """Return a function that gives the standard deviation of the prior along a unit vector."""
     if isinstance(prior, StandardNormal):
         return lambda normal: 1.0
     codes = prior.codes(0, 0, _SPREAD_CODES)
