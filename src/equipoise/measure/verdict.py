@@ -117,7 +117,7 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
         )
     needed = _decisive_n(found, shares, tolerance)
     more = "" if needed is None else f"; about {needed:,} images would decide"
-    words = f"is undecided within {points}: {n:,} images are too few{more}"
+    words = f"leaves the target undecided within {points}: {n:,} images are too few{more}"
     return Verdict(
         code="undecided", words=words, tolerance=tolerance, p_value=p_value, decisive_n=needed
     )
