@@ -22,7 +22,8 @@ from equipoise.compare.baselines import Case
 from equipoise.compare.page import write_page
 from equipoise.compare.reference import Pool
 from equipoise.compare.run import FEATURES, make_case, open_joined, read_results, run_case
-from equipoise.core.files import write_json
+from equipoise.compare.scores import Result
+from equipoise.core.records import write_record
 from equipoise.core.settings import Settings
 from equipoise.core.versions import versions
 from equipoise.generators import open_generator
@@ -77,12 +78,12 @@ def open_case(name: Name, pool: Pool, arguments: argparse.Namespace) -> Case:
 
 def summarise(arguments: argparse.Namespace) -> None:
     """Write all results so far as JSON and as a page, beside the command that made them."""
-    cases: dict[str, list[dict[str, dict[str, object]]]] = {}
+    cases: dict[str, list[dict[str, Result]]] = {}
     for name in names(arguments):
         if results := read_results(name.folder(arguments.work)):
             cases.setdefault(name.title, []).append(results)
     command = " ".join(["python benchmarks/methods.py", *sys.argv[1:]])
-    write_json(RESULTS / "methods.json", {"cases": cases, "versions": versions()})
+    write_record(RESULTS / "methods.json", {"cases": cases, "versions": versions()})
     write_page(RESULTS / "methods.md", command, cases, Settings().directed)
 
 

@@ -14,16 +14,17 @@ import numpy as np
 from equipoise import Settings, balance, load_sampler
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.models import Models
-from equipoise.core.files import write_json
 from equipoise.core.labels import Labels, concatenate
+from equipoise.core.records import write_record
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions
 from equipoise.generators import open_generator
 from equipoise.measure.features import open_features
 from equipoise.measure.references import see_codes
-from equipoise.measure.representation import make_share, represent
+from equipoise.measure.representation import represent
 from equipoise.samplers.draw import exact_counts, one_shot, verified
 from equipoise.stats.distances import frechet_distance, frechet_extrapolated, moments
+from equipoise.stats.shares import Share
 
 RESULTS = Path(__file__).parent / "results"
 GENERATOR = open_generator("digiface-dcgan")
@@ -45,7 +46,7 @@ def pooled(folder: Path, n: int) -> Rows:
     }
     for level, name in enumerate(SKIN_TONE.levels):
         smiles = labels.levels[labels.levels[:, 1] == level, 0]
-        share = make_share(name, int(smiles.sum()), len(smiles))
+        share = Share.of(name, int(smiles.sum()), len(smiles))
         rows[f"smiling among {name}, n = {share.n:,}"] = share.share
         rows[f"smiling among {name}, interval from"] = share.low
         rows[f"smiling among {name}, interval to"] = share.high
@@ -113,7 +114,7 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     (RESULTS / "misreadings.md").write_text(text)
-    write_json(RESULTS / "misreadings.json", {"parts": parts, "versions": versions()})
+    write_record(RESULTS / "misreadings.json", {"parts": parts, "versions": versions()})
 
 
 if __name__ == "__main__":

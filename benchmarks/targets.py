@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 
-from equipoise.core.files import write_json, write_text
+from equipoise.core.files import write_text
+from equipoise.core.records import write_record
 from equipoise.core.settings import Settings
 from equipoise.core.versions import versions
 from equipoise.pipeline import BalancedRun, balance, open_models
@@ -50,7 +51,7 @@ def targets(folder: Path) -> dict[str, str]:
     }
     for name, table in tables.items():
         path = folder / f"{name.replace(' ', '-')}.json"
-        write_json(path, table)
+        write_record(path, table)
         found[name] = str(path)
     return found
 
@@ -109,7 +110,7 @@ def main() -> None:
         record[name] = {"record": done.record, "verified": counts, "calls": calls}
         lines += section(name, done, counts, calls)
         print("\n".join(section(name, done, counts, calls)), flush=True)
-    write_json(RESULTS / "targets.json", {"targets": record, "versions": versions()})
+    write_record(RESULTS / "targets.json", {"targets": record, "versions": versions()})
     write_text(RESULTS / "targets.md", "\n".join(lines))
 
 

@@ -61,7 +61,7 @@ def audit_gender(
             model,
             material,
             out / "gender",
-            AuditSettings("gender", BY, "label"),
+            AuditSettings(attribute="gender", by=BY, reference="label"),
             counterfactuals=ladders,
             progress=progress,
         )
@@ -76,7 +76,7 @@ def audit_expression(model: RemoteClassifier, material: AuditImages, out: Path) 
             model,
             material,
             out / "expression",
-            AuditSettings("expression", BY, reference),
+            AuditSettings(attribute="expression", by=BY, reference=reference),
             reference=open_classifier(reference),
             progress=progress,
         )
@@ -100,7 +100,7 @@ def audit_search(sampler: Sampler, out: Path, per_cell: int) -> None:
             material,
             PANEL,
             folder,
-            SuperresSettings("pulse", BY, per_cell=per_cell),
+            SuperresSettings(model="pulse", attributes=BY, per_cell=per_cell),
             progress=progress,
         )
     print(f"super-resolution: {found.verdict}\n  {folder / 'superres.html'}")

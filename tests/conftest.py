@@ -66,5 +66,9 @@ def sampler() -> Sampler:
     target = Target(grid, np.array([0.5, 0.3, 0.2, 0.0]))
     source = MixtureSource((_gaussian(0), _gaussian(10), _gaussian(20), None))
     return Sampler(
-        GeneratorRef("toy", "ab" * 32, "z", 3), target, target.shares, source, {"seed": 3}
+        GeneratorRef(name="toy", digest="ab" * 32, space="z", dim=3),
+        target,
+        target.shares,
+        source,
+        {"seed": 3},
     )

@@ -10,11 +10,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import typer
 
 import equipoise
 from equipoise.cli import app
+from equipoise.core.records import field_types
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -119,3 +121,20 @@ def test_the_reference_has_every_command() -> None:
     for name in ("balance", "audit classifier", "label import", "zoo list"):
         assert f"\n## equipoise {name}\n" in "\n" + text
     assert ":::{option} --calibrate-n <int>" in text
+
+
+def test_layouts_of_records_are_those_of_the_classes() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "schema.py"))
+    for path, text in made["written"]().items():
+        assert path.read_text(encoding="utf-8") == text, f"Run `python docs/schema.py`: {path}"
+
+
+def test_every_field_of_a_record_has_a_schema_and_a_place_on_the_page() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "schema.py"))
+    page = (ROOT / "docs" / "record.md").read_text(encoding="utf-8")
+    for name, (kinds, _) in made["FILES"].items():
+        schema = made["schema"](name)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        for part in (part for kind in kinds for part in made["parts"](kind)):
+            assert f"## {part.__name__}\n" in page
+            assert list(schema["$defs"][part.__name__]["properties"]) == [*field_types(part)]

@@ -32,7 +32,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
 
 def test_importing_loads_nothing_heavy() -> None:
     heavy = "('torch', 'sklearn', 'numpy')"
-    code = f"import sys, equipoise; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, equipoise.cli; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

@@ -32,7 +32,7 @@ def test_the_papers_recipe_meets_a_uniform_target_on_the_linear_toy(
     seed: int, tmp_path: Path
 ) -> None:
     done = balance(Settings(generator="toy", method="shift", seed=seed), tmp_path)
-    prior, achieved = done.record.prior, done.record.results[0].representation
+    prior, achieved = done.record.prior, done.representation
     assert prior.kl > 0.4
     assert achieved.kl < 5 * achieved.kl_floor
     counts = [share.count for share in achieved.cells]
@@ -117,7 +117,7 @@ def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
 def test_a_mixture_of_tilted_draws_meets_the_target(tmp_path: Path) -> None:
     settings = Settings(generator="toy", method="mixture", measure_n=2000, components=1)
     done = balance(settings, tmp_path)
-    achieved = done.record.results[0].representation
+    achieved = done.representation
     assert achieved.kl < 6 * achieved.kl_floor
     assert done.record.results[0].tilt.calibration.calls_per_verified_image < 1.6
     assert load_sampler(tmp_path / "sampler.safetensors").draw(3).codes.shape == (3, 16)
@@ -126,7 +126,7 @@ def test_a_mixture_of_tilted_draws_meets_the_target(tmp_path: Path) -> None:
 def test_zeros_and_marginals_are_met(tmp_path: Path) -> None:
     target = "marginals: smiling=yes:3,no:1; skin_tone=dark:0,medium:1,light:1"
     done = balance(replaced(target=target), tmp_path)
-    achieved = done.record.results[0].representation
+    achieved = done.representation
     shares = {share.name: share for share in achieved.cells}
     for name, share in shares.items():
         if share.target:
@@ -184,7 +184,7 @@ def test_figures_of_the_same_sampler_outlast_another_run(tmp_path: Path) -> None
     features = PixelFeatures(toy.image_shape[0])
     panel = open_panel(settings.attributes, toy)
     found = sampler_quality(done.sampler, Models(toy, panel), features, 60, 1)
-    run.write_later(run.quality, found, done.sampler.digest)
+    run.write_quality(found, done.sampler.digest)
     balance(replace(settings, measure_n=600, workers=1), tmp_path)
     assert run.quality.exists()
     balance(replace(settings, distance=1.0), tmp_path)
@@ -231,7 +231,7 @@ def test_a_target_of_one_cell_is_met(tmp_path: Path) -> None:
         measure_n=400,
     )
     done = balance(settings, tmp_path / "run")
-    found = done.record.results[0].representation
+    found = done.representation
     assert found.cells[1].share > 0.95
 
 
@@ -257,6 +257,6 @@ def test_a_level_too_rare_for_directions_is_balanced_by_tilting(tmp_path: Path) 
     done = balance(settings, tmp_path, generator=toy, panel=panel)
     assert "level hat=yes needs at least 20 labelled codes" in done.record.directions.note
     assert "Not applicable: " in (tmp_path / "report.html").read_text()
-    assert done.record.results[0].representation.kl < 0.03
+    assert done.representation.kl < 0.03
     with pytest.raises(InsufficientLabelsError):
         balance(replace(settings, n=1200, method="shift"), tmp_path, generator=toy, panel=panel)

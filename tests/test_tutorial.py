@@ -10,7 +10,7 @@ def test_the_example_runs(tmp_path: Path) -> None:
     code = text.split("```python\n")[1].split("```")[0]
     code = code.replace("n=3000", "n=3000, calibrate_n=600, measure_n=300")
     code = code.replace("balance(Settings", "done = balance(Settings")
-    code += "print(done.record.results[0].representation.kl < 0.05)"
+    code += "print(done.representation.kl < 0.05)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -55,7 +55,7 @@ run = balance(settings, folder)
 # Each share has an interval that holds together with those of all other cells at 95%. The dashed
 # line is the target, one sixth.
 before = run.record.prior.cells
-after = run.record.results[0].representation.cells
+after = run.shares()
 
 _, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
 for offset, shares, name in ((-0.2, before, "as it is"), (0.2, after, "balanced")):
@@ -75,7 +75,7 @@ axes.legend(frameon=False)
 # %%
 # The same as numbers. KL is the Kullback-Leibler divergence to the target in nats; its floor is
 # what exact sampling shows on average with so few images.
-mix = run.record.results[0].representation
+mix = run.representation
 print(f"KL to the target {mix.kl:.4f}, floor {mix.kl_floor:.4f}")
 print(f"verdict: {mix.verdict.words}")
 

@@ -60,16 +60,16 @@ run = balance(
     ),
     folder / "run",
 )
-mix = run.record.results[0].representation
+mix = run.representation
 
 _, axes = plt.subplots(figsize=(8, 3), layout="constrained")
 rows = np.arange(grid.size)
 reach = [
-    [share.share - share.joint[0] for share in mix.cells],
-    [share.joint[1] - share.share for share in mix.cells],
+    [share.share - share.joint[0] for share in run.shares()],
+    [share.joint[1] - share.share for share in run.shares()],
 ]
 axes.barh(rows - 0.2, wanted.shares, 0.38, color="lightgrey", label="target")
-axes.barh(rows + 0.2, [s.share for s in mix.cells], 0.38, xerr=reach, label="came out")
+axes.barh(rows + 0.2, [s.share for s in run.shares()], 0.38, xerr=reach, label="came out")
 axes.set_yticks(rows, grid.cells)
 axes.invert_yaxis()
 axes.xaxis.set_major_formatter("{x:.0%}")

@@ -63,7 +63,10 @@ class Faulty:
 
 
 found = audit_classifier(
-    Faulty(), images, folder / "audit", AuditSettings("smiling", attributes, reference="label")
+    Faulty(),
+    images,
+    folder / "audit",
+    AuditSettings(attribute="smiling", by=attributes, reference="label"),
 )
 print(found.verdict)
 

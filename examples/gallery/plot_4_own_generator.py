@@ -95,7 +95,7 @@ run = balance(
     generator=generator,
     panel=panel,
 )
-before, after = run.record.prior, run.record.results[0].representation
+before, after = run.record.prior, run.representation
 for old, new in zip(before.cells, after.cells, strict=True):
     print(f"{old.name:24} {old.share:6.1%} -> {new.share:6.1%}, target {new.target:.1%}")
 print(f"KL to the target {before.kl:.3f} -> {after.kl:.4f} (floor {after.kl_floor:.4f})")

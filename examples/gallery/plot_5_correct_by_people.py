@@ -14,7 +14,6 @@ people are simulated, so that the corrected shares can be compared with the trut
 # 3,000 images of the toy generator. We write them as ``equipoise sample --out images`` does: image
 # files, and a ``metadata.csv`` with the classifier's answers and probabilities.
 import csv
-import json
 import shlex
 import tempfile
 from pathlib import Path
@@ -26,6 +25,8 @@ from PIL import Image
 from equipoise import open_generator, open_panel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.cli import app
+from equipoise.core.records import read_record
+from equipoise.measure.people.judgement import AnnotationResult
 
 attributes = ["smiling", "skin_tone"]
 generator = open_generator("toy")
@@ -102,17 +103,18 @@ app(shlex.split(command), standalone_mode=False)
 
 # %%
 # The last correction is that of the cells:
-shares = json.loads((folder / "corrected.json").read_text())["corrections"][-1]["shares"]
+record = read_record(folder / "corrected.json", AnnotationResult, "Run `equipoise label import`.")
+shares = record.corrections[-1].shares
 rows = np.arange(len(shares))
 _, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
 for offset, name, found in (
-    (-0.15, "counted by the classifier", [share["raw"] for share in shares]),
+    (-0.15, "counted by the classifier", [share.raw for share in shares]),
     (0.15, "corrected", shares),
 ):
-    points = np.array([share["share"] for share in found])
+    points = np.array([share.share for share in found])
     reach = [
-        points - [share["low"] for share in found],
-        np.subtract([share["high"] for share in found], points),
+        points - [share.low for share in found],
+        np.subtract([share.high for share in found], points),
     ]
     axes.errorbar(points, rows + offset, xerr=reach, fmt="o", capsize=3, label=name)
 cells = exact.predict(images).cells

@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InsufficientLabelsError
@@ -19,9 +17,9 @@ from equipoise.core.targets import parse_target
 from equipoise.core.versions import versions
 from equipoise.generators import Generator, open_generator
 from equipoise.labelling.collect import collect
-from equipoise.measure.representation import represent
+from equipoise.measure.representation import MixShare, Representation, represent
 from equipoise.measure.sampler import measure_sampler
-from equipoise.methods import METHODS, FitContext, FitResult
+from equipoise.methods import FitContext, FitResult, fit
 from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.report.card import write_card
 from equipoise.report.contact_sheets import write_pictures
@@ -48,7 +46,7 @@ class BalancedRun:
     ----------
     sampler : Sampler
         Draws the balanced codes.
-    figures : RunRecord
+    record : RunRecord
         Every number of the run.
     folder : Path
         Holds everything, the report included.
@@ -57,6 +55,19 @@ class BalancedRun:
     sampler: Sampler
     record: RunRecord
     folder: Path
+
+    @property
+    def representation(self) -> Representation:
+        """The mix of new draws of the sampler, compared with the target."""
+        return self.record.results[0].representation
+
+    def shares(self) -> tuple[MixShare, ...]:
+        """Return the share of each cell in new draws of the sampler.
+
+        Each has `name`, `share`, its exact interval at 95 % as `low` and `high`, `target`, and
+        `joint`, the simultaneous interval at 95 % over all cells.
+        """
+        return self.representation.cells
 
 
 def open_models(settings: Settings) -> Models:
@@ -131,24 +142,30 @@ def balance(
     directions = _try_directions(context, run)
     times.append(time.perf_counter())
 
-    results = [_measure(method, fit, context) for method, fit in fitted.items()]
+    results = [_measure(method, found, context) for method, found in fitted.items()]
     times.append(time.perf_counter())
 
     record = RunRecord(
-        settings.to_dict(),
-        GeneratorRef.of(own),
-        models_used(models),
-        models.panel.caveats,
-        models.panel.grid,
-        target,
-        represent(labels, target),
-        directions,
-        tuple(results),
-        Cost(settings.n, table.computed, *np.diff(times).tolist()),
-        versions(),
+        settings=settings,
+        generator=GeneratorRef.of(own),
+        models=models_used(models),
+        caveats=models.panel.caveats,
+        grid=models.panel.grid,
+        target=target,
+        prior=represent(labels, target),
+        directions=directions,
+        results=tuple(results),
+        cost=Cost(
+            labels=settings.n,
+            labels_computed=table.computed,
+            seconds_labelling=times[1] - times[0],
+            seconds_fitting=times[2] - times[1],
+            seconds_measuring=times[3] - times[2],
+        ),
+        versions=versions(),
     )
     run.write_record(record)
-    samplers = {method: fit.sampler for method, fit in fitted.items()}
+    samplers = {method: found.sampler for method, found in fitted.items()}
     write_pictures(run, models, labels, settings.seed, samplers)
     render(run)
     write_card(run)
@@ -172,29 +189,36 @@ def _fit_methods(context: FitContext, run: RunFolder) -> dict[str, FitResult]:
     settings = context.settings
     fitted: dict[str, FitResult] = {}
     for method in dict.fromkeys((settings.method, *settings.beside)):
-        fit = METHODS[method](context)
+        found = fit(method, context)
         if not fitted:
             # Results of another run stay until there is something in their place.
             run.clear_results()
-            run.clear_later(fit.sampler.digest)
+            run.clear_later(found.sampler.digest)
             run.write_settings(settings)
-        fitted[method] = fit
-        save_sampler(fit.sampler, run.sampler_of(method, settings.method))
+        fitted[method] = found
+        save_sampler(found.sampler, run.sampler_of(method, settings.method))
     return fitted
 
 
-def _measure(method: str, fit: FitResult, context: FitContext) -> Result:
-    """Measure what a method achieves, on draws of which nothing was learnt."""
+def _measure(method: str, fitted: FitResult, context: FitContext) -> Result:
+    """Measure a method on new draws, which nothing was fitted to."""
     settings = context.settings
     measured = measure_sampler(
-        fit.sampler,
+        fitted.sampler,
         context.models,
         settings.measure_n,
         child_seed(settings.seed, Stream.MEASURED_DRAWS),
-        context.draws_folder(fit.sampler.digest, "measure"),
+        context.draws_folder(fitted.sampler.digest, "measure"),
         execution=context.execution,
     )
-    return Result(method, measured.representation, measured.confusion, 1.0, fit.shift, fit.tilt)
+    return Result(
+        method=method,
+        representation=measured.representation,
+        confusion=measured.confusion,
+        calls_per_image=1.0,
+        shift=fitted.shift,
+        tilt=fitted.tilt,
+    )
 
 
 def _try_directions(context: FitContext, run: RunFolder) -> DirectionsInfo:
@@ -202,7 +226,7 @@ def _try_directions(context: FitContext, run: RunFolder) -> DirectionsInfo:
     try:
         save_directions(context.directions, run.directions)
     except InsufficientLabelsError as error:
-        return DirectionsInfo((), (), (), note=str(error))
+        return DirectionsInfo(planes=(), normals=(), cosines=(), note=str(error))
     return directions_info(context.directions)
 
 

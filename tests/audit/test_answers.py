@@ -103,7 +103,7 @@ def test_damaged_answers_and_wrong_ones_are_named(
     predict_cached(model, material, folder)
     path = next(folder.rglob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(FileFormatError, match="must be a whole Parquet file of this classifier"):
+    with pytest.raises(FileFormatError, match="must be a whole Parquet file"):
         predict_cached(model, material, folder)
     other = Erring(toy_panel, [0.0] * 6, ("a", "b"))
     other.predict = lambda images: model.predict(images) * 2  # type: ignore[method-assign]

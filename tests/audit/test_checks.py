@@ -31,7 +31,8 @@ def judged(counts: np.ndarray, n: int, tolerance: float, seed: int) -> list[Chec
     gaps += [largest_gap(names, 0 * found, trials) for names, found, trials in tables]
     adjusted = holm([gap.p_value for gap in gaps])
     named = [
-        NamedGap("error_gap:x", "rate", True, *pair) for pair in zip(gaps, adjusted, strict=True)
+        NamedGap(check_id="error_gap:x", what="rate", is_fault=True, gap=gap, p_value=p)
+        for gap, p in zip(gaps, adjusted, strict=True)
     ]
     return [gap_check(gap, tolerance, 6) for gap in named]
 

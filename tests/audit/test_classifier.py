@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -6,19 +5,21 @@ import pytest
 
 from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.images import AuditImages, draw_audit_images
-from equipoise.audit.record import AuditSettings
+from equipoise.audit.record import AuditSettings, ClassifierAudit
 from equipoise.classifiers import ClassifierPanel, open_classifier, open_panel
 from equipoise.classifiers.models import Models
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError
+from equipoise.core.records import read_record, to_json
 from equipoise.core.targets import Target
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.mixture import Mixture, MixtureSource
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from tests.audit.conftest import Erring
+from tests.builders.schemas import assert_valid
 
-SMILING = AuditSettings("smiling", ("smiling", "skin_tone"), "label")
+SMILING = AuditSettings(attribute="smiling", by=("smiling", "skin_tone"), reference="label")
 BAD = [0.0, 0.0, 0.0, 0.5, 0.0, 0.0]
 
 
@@ -43,8 +44,9 @@ def test_the_bad_cell_is_an_issue_with_the_errors_that_were_made(
     made = answers != material.levels[:, 0]
     assert (wrong.cell, wrong.count) == (toy_panel.grid.cells[3], made.sum())
     assert (folder / "pictures" / wrong.picture).is_file()
-    stored = json.loads((folder / "audit.json").read_text())
-    assert stored["verdict"] == found.verdict
+    stored = read_record(folder / "audit.json", ClassifierAudit, "")
+    assert to_json(stored) == to_json(found)
+    assert_valid(folder / "audit.json", "audit")
     report = (folder / "audit.html").read_text()
     assert found.verdict in report
     assert f"wrong on {wrong.count} of 40" in report
@@ -67,7 +69,11 @@ def test_a_reference_is_asked_likewise_and_words_are_mapped(
 ) -> None:
     model = Erring(toy_panel, BAD, ("frown", "grin"))
     settings = AuditSettings(
-        "smiling", ("skin_tone",), "toy", "grin=yes, *=no", ignore=("balance",)
+        attribute="smiling",
+        by=("skin_tone",),
+        reference="toy",
+        map="grin=yes, *=no",
+        ignore=("balance",),
     )
     found = audit_classifier(
         model, material, folder, settings, reference=ToyClassifier(toy, ["smiling"])
@@ -83,7 +89,7 @@ def test_a_reference_is_asked_likewise_and_words_are_mapped(
 def test_without_a_reference_answers_are_compared(
     material: AuditImages, toy: ToyGenerator, folder: Path
 ) -> None:
-    settings = AuditSettings("glasses", ("skin_tone",), "none")
+    settings = AuditSettings(attribute="glasses", by=("skin_tone",), reference="none")
     found = audit_classifier(ToyClassifier(toy), material, folder, settings)
     outcomes = {check.check_id: check.outcome for check in found.checks}
     assert outcomes["answer_gap:cells:yes"] in ("tip", "passed")
@@ -103,7 +109,7 @@ def test_the_pinned_classifier_agrees_with_itself_on_real_draws(
     target = Target.uniform(panel.grid)
     sampler = Sampler(GeneratorRef.of(dcgan), target, target.shares, MixtureSource((one, one)))
     drawn = draw_audit_images(sampler, Models(dcgan, panel), 40, 0, folder / "material")
-    settings = AuditSettings("gender", ("gender",), "label")
+    settings = AuditSettings(attribute="gender", by=("gender",), reference="label")
     found = audit_classifier(open_classifier("pinned:gender"), drawn, folder, settings)
     assert [(g.n, g.error.count) for g in found.breakdowns[0].groups] == [(20, 0), (20, 0)]
 
@@ -144,5 +150,5 @@ def test_a_second_opinion_that_departs_as_often_explains_the_gap(
     assert "According to disagreement with erring, the reference errs on" in noise.words
     assert any("both share are not counted" in caveat for caveat in departing.caveats)
     with pytest.raises(InputError, match="second opinion must be the only judge of a reference"):
-        none = AuditSettings("smiling", ("smiling", "skin_tone"), "none")
+        none = AuditSettings(attribute="smiling", by=("smiling", "skin_tone"), reference="none")
         audit_classifier(model, material, folder, none, second=model)

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,9 @@ from equipoise.audit.label_noise import (
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.estimates import Estimate
+from equipoise.core.records import write_record
 from equipoise.measure.error_matrix import ErrorMatrix
+from equipoise.measure.people.judgement import AnnotationResult
 
 GROUPS = AttributeGrid((Attribute("hat", ("no", "yes")), Attribute("age", ("young", "old"))))
 
@@ -47,7 +48,9 @@ def test_the_tipping_point_explains_the_gap_away() -> None:
 def matrix() -> ErrorMatrix:
     answers = ("hat=no, age=young", "hat=yes, age=old", "hat=unknown, age=old")
     counts = np.array([[58, 6, 3], [2, 54, 3]])
-    return ErrorMatrix(("hat=no", "hat=yes"), answers, np.array([0, 1, -1]), counts)
+    return ErrorMatrix(
+        levels=("hat=no", "hat=yes"), answers=answers, meant=np.array([0, 1, -1]), counts=counts
+    )
 
 
 def test_errors_are_counted_by_the_cell_that_was_answered() -> None:
@@ -77,26 +80,21 @@ def test_the_bounds_of_all_groups_hold_together() -> None:
 
 def test_judged_images_are_read_from_their_file(tmp_path: Path) -> None:
     path, given = tmp_path / "corrected.json", matrix()
-    entry = {
-        "levels": given.levels,
-        "answers": given.answers,
-        "meant": given.meant.tolist(),
-        "counts": given.counts.tolist(),
-    }
-    path.write_text(json.dumps({"errors": [entry]}))
+    annotated = AnnotationResult(agreement=(), errors=(given,), corrections=())
+    write_record(path, annotated)
     assert read_errors(path, "hat", GROUPS).wrong.tolist() == [2, 0, 0, 6]
     with pytest.raises(FileFormatError, match="no errors of age"):
         read_errors(path, "age", GROUPS)
     with pytest.raises(InputError, match="must name each of"):
         read_errors(path, "hat", AttributeGrid(GROUPS.attributes[:1]))
     for content, rule in (
-        ("[]", "must be readable JSON"),
+        ("[]", "must hold an object, got list"),
         ("{", "must be readable JSON"),
-        ('{"errors": [{"levels": 3}]}', "must hold the errors of the audited attribute"),
-        ('{"errors": [{"levels": ["hat=no"]}]}', "must hold the errors of the audited attribute"),
+        ('{"agreement": [], "errors": [{"levels": 3}]}', "must be a list, got 3"),
+        ('{"agreement": [], "errors": [{"levels": ["hat=no"]}]}', "must be there, got none"),
     ):
         path.write_text(content)
-        with pytest.raises(FileFormatError, match=rule):
+        with pytest.raises(FileFormatError, match=f"judged images .*{rule}"):
             read_errors(path, "hat", GROUPS)
 
 

@@ -52,7 +52,7 @@ def test_the_report_tells_digest_licence_and_preprocessing(folder: Path) -> None
     assert (used["name"], len(used["digest"])) == ("smile", 64)
     report = (folder / "report.html").read_text()
     assert "not known" in report
-    assert "smile sees: 32x32 pixels by the bilinear filter, rgb, nchw" in report
+    assert "Input of smile: 32x32 pixels by the bilinear filter, rgb, nchw" in report
 
 
 def test_verified_draws_are_what_the_classifier_says(images: Path, described: Path) -> None:

@@ -1,6 +1,7 @@
 """plan, quality and card, on a small run of the toy."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from equipoise.core.settings import Settings
 from equipoise.pipeline import balance
 from equipoise.runs.folder import RunFolder
+from tests.builders.schemas import assert_valid
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -17,7 +19,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", "from equipoise.cli import main; main()", *arguments],
         capture_output=True,
         text=True,
-        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin", "HOME": str(Path.home())},
+        env={
+            "COLUMNS": "200",
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(Path.home()),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
     )
 
 
@@ -41,6 +48,7 @@ def test_plan_tells_images_and_time(folder: RunFolder, tmp_path: Path) -> None:
     out = tmp_path / "plan.json"
     done = run("plan", "--sampler", str(folder.sampler), "--gap", "0.05", "--json", str(out))
     assert done.returncode == 0, done.stderr
+    assert_valid(out, "plan")
     plan = json.loads(out.read_text())
     assert f"{plan['n']:,}" in done.stdout
     assert plan["gap"] == pytest.approx(0.05, rel=0.02)
@@ -58,7 +66,7 @@ def test_quality_is_kept_and_shown(folder: RunFolder) -> None:
         "quality", str(folder.path), "--n", "400", "--features", "pixels", "--watch", "skin_tone"
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(folder.quality.read_text())
+    found = json.loads(folder.quality.read_text())["quality"]
     assert [cell["name"] for cell in found["cells"]] == ["smiling=no", "smiling=yes"]
     assert found["pooled"]["n_reference"] == 400
     assert {d["name"].partition("=")[0] for d in found["cells"][0]["drift"]} == {"skin_tone"}
@@ -67,6 +75,8 @@ def test_quality_is_kept_and_shown(folder: RunFolder) -> None:
     assert found["about"] in report
     card = json.loads((folder.path / "card.json").read_text())
     assert card["quality"]["digest"] == found["digest"]
+    for name in ("record", "quality", "card"):
+        assert_valid(folder.path / f"{name}.json", name)
 
 
 def test_a_damaged_quality_is_named(folder: RunFolder) -> None:

@@ -61,8 +61,8 @@ def test_export_then_import(drawn: Path, tmp_path: Path) -> None:
     assert "corrected; n = 100, judged 40" in done.stdout
     found = json.loads((tmp_path / "found.json").read_text())
     share = found["corrections"][0]["shares"][1]
-    assert (share["name"], share["raw"]["share"]) == ("smiling=yes", 0.2)
-    assert share["low"] <= 0.2 <= share["high"]
+    assert (share["name"], share["raw"]["estimate"]["value"]) == ("smiling=yes", 0.2)
+    assert share["estimate"]["low"] <= 0.2 <= share["estimate"]["high"]
     assert np.sum(found["errors"][0]["counts"]) == 40
 
 

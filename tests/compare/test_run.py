@@ -7,9 +7,11 @@ import pytest
 
 from equipoise.compare.baselines import BASELINES, PAPER
 from equipoise.compare.page import plot, rows, write_page
-from equipoise.compare.run import Result, compare, read_results
+from equipoise.compare.run import compare, read_results
+from equipoise.compare.scores import Refused, Score
 from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.settings import Settings
+from tests.builders.schemas import assert_valid
 
 SETTINGS = Settings(
     generator="toy", attributes=("smiling", "skin_tone"), n=2000, calibrate_n=600, measure_n=600
@@ -22,33 +24,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def results(folder: Path) -> dict[str, Result]:
+def results(folder: Path) -> dict[str, Score]:
     return compare(SETTINGS, folder, 12_000, ["pixels"])
 
 
-def test_every_method_has_a_score(results: dict[str, Result]) -> None:
+def test_every_method_has_a_score(folder: Path, results: dict[str, Score]) -> None:
     assert list(results) == list(BASELINES)
+    assert_valid(folder / "results" / "prior.json", "result")
     for method, result in results.items():
-        assert result["n"] == 600, method
-        assert sum(result["shares"]) == pytest.approx(1)
-        assert 0 <= result["kl"] < 2
-        assert result["calls"] >= 1
+        assert result.n == 600, method
+        assert sum(result.shares) == pytest.approx(1)
+        assert 0 <= result.kl < 2
+        assert result.calls >= 1
 
 
-def test_scores_tell_the_methods_apart(results: dict[str, Result]) -> None:
-    assert results["prior"]["kl"] > 0.3
+def test_scores_tell_the_methods_apart(results: dict[str, Score]) -> None:
+    assert results["prior"].kl > 0.3
     for method in ("rejection", "tilt, verified"):
-        assert results[method]["kl"] < 1e-9, "exact by construction"
-    assert results["tilt, one-shot"]["kl"] < 0.02
-    assert (
-        results["tilt, one-shot"]["frechet"]["pixels"] < results["prior"]["frechet"]["pixels"] / 5
-    )
+        assert results[method].kl < 1e-9, "exact by construction"
+    assert results["tilt, one-shot"].kl < 0.02
+    assert results["tilt, one-shot"].frechet["pixels"] < results["prior"].frechet["pixels"] / 5
     far = results[f"{PAPER} 3, 1 component"]
-    assert far["frechet"]["pixels"] > 5 * results["tilt, one-shot"]["frechet"]["pixels"], (
+    assert far.frechet["pixels"] > 5 * results["tilt, one-shot"].frechet["pixels"], (
         "off the manifold"
     )
-    assert results["tilt, verified"]["calls"] < 0.6 * results["rejection"]["calls"]
-    assert "effective sample size" in results["importance resampling"]["note"]
+    assert results["tilt, verified"].calls < 0.6 * results["rejection"].calls
+    assert "effective sample size" in results["importance resampling"].note
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_what_cannot_be_compared_is_named_before_a_code_is_labelled(
     assert not any(tmp_path.iterdir())
 
 
-def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str, Result]) -> None:
+def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str, Score]) -> None:
     lost = folder / "results" / "prior.json"
     kept = folder / "results" / "rejection.json"
     before = kept.stat().st_mtime_ns
@@ -78,25 +79,29 @@ def test_what_is_measured_is_not_measured_again(folder: Path, results: dict[str,
     )
     assert told == ["prior"]
     assert kept.stat().st_mtime_ns == before
-    assert again["prior"]["shares"] == results["prior"]["shares"]
+    assert again["prior"].shares == results["prior"].shares
 
 
-def test_results_of_other_settings_are_refused(folder: Path, results: dict[str, Result]) -> None:
+def test_results_of_other_settings_are_refused(folder: Path, results: dict[str, Score]) -> None:
     with pytest.raises(InputError, match="must be empty or hold results of this comparison"):
         compare(replace(SETTINGS, measure_n=300), folder, 12_000, ["pixels"])
 
 
-def test_a_damaged_result_is_named(folder: Path, results: dict[str, Result]) -> None:
+def test_a_damaged_result_is_named(folder: Path, results: dict[str, Score]) -> None:
     path = folder / "results" / "prior.json"
     content = path.read_text()
     for damaged, rule in (
-        (content[:20], "must be readable JSON"),
-        ("[]", "must be readable JSON"),
-        ('{"x": 1}', "must hold a result, got"),
+        (content[:20], "readable JSON, got"),
+        ('{"x": 1}', "there, got none"),
+        ('{"refused": 1}', "a text, got 1"),
+        (content.replace('"kl":', '"KL":'), "there, got none"),
     ):
         path.write_text(damaged)
-        with pytest.raises(FileFormatError, match=rf"prior\.json {rule}"):
+        with pytest.raises(FileFormatError, match=rf"prior\.json must be {rule}"):
             read_results(folder / "results")
+    path.write_text("[]")
+    with pytest.raises(FileFormatError, match=r"prior\.json must hold an object, got list"):
+        read_results(folder / "results")
     path.write_text(content)
 
 
@@ -105,8 +110,8 @@ def test_a_small_pool_names_the_cell(tmp_path: Path) -> None:
         compare(SETTINGS, tmp_path, 30, ["pixels"])
 
 
-def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Result], tmp_path: Path) -> None:
-    refused = {**results, "prior": {"refused": "too few"}}
+def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Score], tmp_path: Path) -> None:
+    refused = {**results, "prior": Refused(refused="too few")}
     assert [row[0] for row in rows([refused])] == list(BASELINES)[1:]
     write_page(tmp_path / "page.md", "a command", {"two seeds": [results, results]}, 0.5)
     text = (tmp_path / "page.md").read_text()
@@ -119,13 +124,13 @@ def test_the_page_has_a_row_a_method_and_a_plot(results: dict[str, Result], tmp_
 
 
 def test_a_page_of_several_cases_begins_with_all_of_them(
-    results: dict[str, Result], tmp_path: Path
+    results: dict[str, Score], tmp_path: Path
 ) -> None:
-    none = {"tilt, one-shot": {"refused": "too few"}, "prior": results["prior"]}
+    none = {"tilt, one-shot": Refused(refused="too few"), "prior": results["prior"]}
     write_page(tmp_path / "page.md", "a command", {"a, 1,000 labels": [results], "b": [none]}, 0.5)
     text = (tmp_path / "page.md").read_text()
-    best = min(r["kl"] for name, r in results.items() if name.startswith("paper"))
-    tilt = results["tilt, one-shot"]["kl"]
+    best = min(r.kl for name, r in results.items() if name.startswith("paper"))
+    tilt = results["tilt, one-shot"].kl
     row = next(line for line in text.splitlines() if "(#a-1000-labels-1-seed)" in line)
     assert f"| {tilt:.4f} (" in row
     assert f"| {best:.4f} |" in row

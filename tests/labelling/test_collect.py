@@ -16,7 +16,7 @@ from equipoise.core.errors import FileFormatError, InputError, ModelOutputError,
 from equipoise.core.progress import Execution
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
-from equipoise.labelling.collect import SHARD_ROWS, collect, shard_path
+from equipoise.labelling.collect import SHARD_ROWS, collect, shard_name
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -151,7 +151,7 @@ def test_a_damaged_shard_is_named(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     collect(Models(toy, toy_panel), 100, 0, tmp_path)
-    shard = shard_path(tmp_path, 0)
+    shard = tmp_path / shard_name(0)
     shard.write_bytes(shard.read_bytes()[:-20])
     with pytest.raises(FileFormatError, match=r"labels-00000\.parquet must be a whole Parquet"):
         collect(Models(toy, toy_panel), 100, 0, tmp_path)
@@ -162,10 +162,10 @@ def test_a_flipped_bit_is_noticed_or_harmless(
     toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path, seed: int
 ) -> None:
     good = collect(Models(toy, toy_panel), 500, 0, tmp_path).labels()
-    content = bytearray(shard_path(tmp_path, 0).read_bytes())
+    content = bytearray((tmp_path / shard_name(0)).read_bytes())
     rng = np.random.default_rng(seed)
     content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
-    shard_path(tmp_path, 0).write_bytes(content)
+    (tmp_path / shard_name(0)).write_bytes(content)
     try:
         found = collect(Models(toy, toy_panel), 500, 0, tmp_path).labels()
     except (FileFormatError, InputError):

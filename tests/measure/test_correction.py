@@ -127,7 +127,7 @@ def test_a_classifier_that_guesses_leaves_bounds_given_the_truth_only() -> None:
     assert given_answer.shares[0].share == pytest.approx(0.7)
     given_truth = correct([500, 500], errors, "truth")
     assert given_truth.status == "bounds"
-    assert "cannot tell" in given_truth.reason
+    assert "do not separate" in given_truth.reason
     assert given_truth.condition == np.inf or given_truth.condition > 1e6
     assert np.isnan(given_truth.shares[0].share)
     assert (given_truth.shares[0].low, given_truth.shares[0].high) == (0, 1)
@@ -248,7 +248,12 @@ def test_answers_finer_than_levels_keep_a_sample_by_cell_right() -> None:
     """Twenty judged of each cell, though cells are uneven; pooling them by level would mislead."""
     meant = np.array([0, 0, 1, 1])
     table = np.array([[20, 10, 0, 10], [0, 10, 20, 10]])
-    errors = ErrorMatrix(names(2), ("0 dark", "0 light", "1 dark", "1 light"), meant, table)
+    errors = ErrorMatrix(
+        levels=names(2),
+        answers=("0 dark", "0 light", "1 dark", "1 light"),
+        meant=meant,
+        counts=table,
+    )
     found = correct([8000, 1000, 900, 100], errors, "answer")
     assert found.shares[0].share == pytest.approx(0.8 + 0.05 + 0 + 0.005)
     assert found.shares[0].raw.share == 0.9
@@ -287,7 +292,12 @@ def test_bad_input_is_named() -> None:
     with pytest.raises(InputError, match=r"must have shape \(2, 2\), or \(2, 3\)"):
         ErrorMatrix.of_levels(names(2), [[1, 2]])
     with pytest.raises(InputError, match=r"meaning of an answer must be in -1..1, got \[0, 2\]"):
-        ErrorMatrix(names(2), names(2), np.array([0, 2]), np.ones((2, 2), np.int64))
+        ErrorMatrix(
+            levels=names(2),
+            answers=names(2),
+            meant=np.array([0, 2]),
+            counts=np.ones((2, 2), np.int64),
+        )
 
 
 def test_cleam_is_the_limit_of_many_judged_images() -> None:

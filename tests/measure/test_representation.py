@@ -9,7 +9,6 @@ from equipoise.core.targets import Target
 from equipoise.labelling.draws import LabelledDraws
 from equipoise.measure.representation import (
     divergence,
-    make_share,
     noise_floor,
     represent,
     summarise_confusion,
@@ -118,7 +117,6 @@ def test_shares_of_a_whole_have_joint_intervals() -> None:
     found = represent(labels_of([[0, 0]] * 60 + [[1, 1]] * 40))
     low, high = simultaneous_intervals([60, 0, 0, 40])
     assert [share.joint for share in found.cells] == list(zip(low, high, strict=True))
-    assert make_share("x", 3, 5).joint is None
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, float("nan")])
@@ -141,4 +139,3 @@ def test_confusion_counts_every_draw_once() -> None:
     assert confusion.counts[3].tolist() == [0, 0, 0, 1, 1]
     assert [s.share for s in confusion.purity[:2]] == [0.5, 1.0]
     assert np.isnan(confusion.purity[2].share)
-    assert make_share("x", 0, 0).n == 0

@@ -54,13 +54,13 @@ def test_a_missed_target_is_told_and_hardly_ever_called_met() -> None:
 
 def test_the_images_that_would_decide_do_decide() -> None:
     verdict = judge(np.full(6, 100), UNIFORM)
-    assert verdict.code == "cannot_tell"
+    assert verdict.code == "undecided"
     assert verdict.decisive_n is not None
     assert f"{verdict.decisive_n:,} images would decide" in verdict.words
     assert judge(np.full(6, int(verdict.decisive_n * 1.2 / 6)), UNIFORM).code == "meets"
     off = np.array([0.2, *[0.16] * 5])
     small = judge((off * 800).astype(int), UNIFORM)
-    assert small.code == "cannot_tell"
+    assert small.code == "undecided"
     assert small.decisive_n is not None
     assert judge((off * small.decisive_n * 1.2).astype(int), UNIFORM).code == "misses"
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_judged_is_not_applicable() -> None:
     assert judge([3, 4], None).code == "not_applicable"
     assert judge([0, 0], [0.5, 0.5]).code == "not_applicable"
     assert judge([1], [1.0]).code == "meets"
-    assert judge([1, 0], [0.5, 0.5]).code == "cannot_tell"
+    assert judge([1, 0], [0.5, 0.5]).code == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_where_one_cell_has_all_so_many_images_decide(
     assert needed is not None
     many, fewer = ([n if c else 0 for c in counts] for n in (needed, needed * 9 // 10))
     assert judge(many, target).code == "meets"
-    assert judge(fewer, target).code == "cannot_tell"
+    assert judge(fewer, target).code == "undecided"

@@ -1,18 +1,20 @@
 from xml.etree import ElementTree
 
+from equipoise.core.estimates import Estimate
+from equipoise.measure.representation import MixShare
 from equipoise.report.plots import confusion_map, share_bars
+from equipoise.stats.shares import Share, exact_estimate
 
+NAN = float("nan")
 SHARES = [
-    {
-        "name": "smiling=no",
-        "share": 0.8,
-        "low": 0.7,
-        "high": 0.9,
-        "target": 0.5,
-        "joint": [0.6, 0.9],
-    },
-    {"name": "smiling=yes", "share": None, "low": None, "high": None, "target": 0.5, "joint": None},
-]
+    MixShare(
+        name="smiling=no", count=80, n=100, estimate=exact_estimate(80, 100), target=0.5,
+        joint=(0.6, 0.9),
+    ),
+    MixShare(
+        name="smiling=yes", count=0, n=0, estimate=Estimate(NAN), target=0.5, joint=(NAN, NAN)
+    ),
+]  # fmt: skip
 
 
 def test_bars_are_svg_with_every_name_and_the_target() -> None:
@@ -21,6 +23,12 @@ def test_bars_are_svg_with_every_name_and_the_target() -> None:
     for said in ("smiling=no", "smiling=yes", "prior", "shift", "target"):
         assert said in text
     assert text == share_bars([("prior", SHARES), ("shift", SHARES)])
+
+
+def test_shares_without_a_target_have_no_mark() -> None:
+    text = share_bars([("errors", [Share.of("a", 3, 9), Share.of("b", 0, 0)])])
+    ElementTree.fromstring(text)
+    assert "target" not in text
 
 
 def test_a_map_tells_shares_of_rows() -> None:

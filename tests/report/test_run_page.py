@@ -38,10 +38,10 @@ def test_it_is_one_file_that_loads_nothing(run: RunFolder) -> None:
 def test_it_shows_what_was_asked_and_what_came_out(run: RunFolder) -> None:
     html = run.report.read_text()
     record = run.read_record()
-    for share in record["results"][0]["representation"]["cells"]:
-        low, high = share["joint"]
-        assert f"{share['share']:.1%} ({low:.1%} to {high:.1%})" in html
-    assert record["results"][0]["representation"]["verdict"]["words"] in html
+    for share in record.results[0].representation.cells:
+        low, high = share.joint
+        assert f"{share.share:.1%} ({low:.1%} to {high:.1%})" in html
+    assert record.results[0].representation.verdict.words in html
     for said in (
         "uniform",
         "KL to the target",
@@ -69,8 +69,9 @@ def test_hostile_text_is_escaped(run: RunFolder) -> None:
     [
         (None, "readable JSON"),
         ("{", "readable JSON"),
-        ("{}", "format 1"),
-        ('{"format": 1}', "must have the layout"),
+        ("{}", "field settings of figures .* must be there"),
+        ('{"format": 2}', "field format of figures .* must be 1, got 2"),
+        ('{"settings": {"n": 0}}', "field settings of figures .* must be a valid Settings, got n"),
     ],
 )
 def test_missing_and_damaged_figures_are_named(

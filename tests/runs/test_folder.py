@@ -1,17 +1,27 @@
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from equipoise.core.files import to_json
+from equipoise.core.errors import FileFormatError
+from equipoise.core.estimates import Estimate
 from equipoise.core.versions import versions
-from equipoise.measure.representation import make_share
+from equipoise.measure.people.judgement import AnnotationResult
+from equipoise.measure.quality import CellQuality, Quality
 from equipoise.runs.folder import RunFolder
 
-
-def test_json_has_no_nan_and_no_infinity() -> None:
-    value = {"a": np.float64("nan"), "b": [np.inf, np.int64(3)], "c": np.array([[1.5]])}
-    assert to_json(value) == {"a": None, "b": ["infinite", 3], "c": [[1.5]]}
-    assert to_json(make_share("x", 0, 0))["share"] is None
+NONE = Estimate.missing("3 images, at least 4 are needed")
+ROW = CellQuality(
+    name="pooled", n=3, n_reference=9, frechet=NONE, frechet_extrapolated=NONE, kernel=NONE,
+    precision=Estimate(0.5, 0.1, 0.9), recall=NONE, density=NONE, coverage=NONE,
+    coverage_expected=np.nan, similarity=NONE, similarity_reference=NONE, drift=(),
+)  # fmt: skip
+QUALITY = Quality(
+    features="age", digest="ab", about="", reference="images", unknown=0, unknown_reference=1,
+    pooled=ROW, cells=(ROW,),
+)  # fmt: skip
+NOBODY = AnnotationResult(agreement=(), errors=(), corrections=())
 
 
 def test_versions_name_what_figures_depend_on() -> None:
@@ -22,12 +32,24 @@ def test_what_was_measured_later_stays_until_the_sampler_is_another(tmp_path: Pa
     run = RunFolder(tmp_path)
     for path in (run.sampler, run.report):
         path.write_text("x")
-    run.write_later(run.quality, {"cells": [float("nan")]}, "one")
-    run.write_later(run.corrected, {"agreement": []}, "other")
+    run.write_quality(QUALITY, "one")
+    run.write_corrected(NOBODY, "other")
     run.clear_results()
     assert not run.sampler.exists() and not run.report.exists()
     run.clear_later("one")
-    assert run.read_later() == {"quality": {"sampler": "one", "cells": [None]}, "corrected": None}
+    assert repr(run.read_later().quality) == repr(QUALITY)  # NaN is not equal to itself.
+    assert run.read_later().annotation is None
+    assert json.loads(run.quality.read_text())["sampler"] == "one"
     run.quality.write_text("{}")
     run.clear_later("one")
     assert not run.quality.exists()
+
+
+def test_damaged_later_figures_are_named(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.write_quality(QUALITY, "one")
+    text = run.quality.read_text()
+    run.quality.write_text(text.replace('"n_reference": 9', '"n_reference": 9.5', 1))
+    said = r"field quality\.pooled\.n_reference of record .* must be a whole number, got 9\.5"
+    with pytest.raises(FileFormatError, match=said):
+        run.read_later()

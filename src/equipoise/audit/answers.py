@@ -15,22 +15,19 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from equipoise.audit.images import Pictures
 from equipoise.classifiers.base import FAILED, Classifier
 from equipoise.classifiers.panel import check_prediction
 from equipoise.core.attributes import Attribute
-from equipoise.core.errors import FileFormatError, ModelOutputError
-from equipoise.core.files import atomic_path
+from equipoise.core.errors import ModelOutputError
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Progress, no_progress
+from equipoise.core.resumable import ResumableFolder
 
 BATCH = 64
 """Images per call of a classifier, and per file; chosen by hand."""
-
-_IDENTITY = b"equipoise.identity"
 
 Row = tuple[list[int], list[float]]
 """The level and the confidence of each attribute, for one image."""
@@ -104,9 +101,11 @@ def predict_cached(
     """
     began = time.perf_counter()
     words = [(attribute.name, attribute.levels) for attribute in classifier.attributes]
-    identity = json.dumps({"model": classifier.digest, "attributes": words}).encode()
-    home = folder / classifier.digest[:16]
-    known = _read(home, identity, len(classifier.attributes))
+    identity = json.dumps({"model": classifier.digest, "attributes": words})
+    home = ResumableFolder(
+        folder / classifier.digest[:16], identity, "predictions of this classifier"
+    )
+    known = _read(home, len(classifier.attributes))
     places: dict[str, int] = {}
     for row, digest in enumerate(pictures.digests):
         places.setdefault(digest, row)
@@ -119,7 +118,7 @@ def predict_cached(
         part = missing[slice(*bounds)]
         found = _predict_batch(classifier, pictures.images([row for _, row in part]))
         rows = dict(zip([digest for digest, _ in part], found, strict=True))
-        _write(home, {d: r for d, r in rows.items() if FAILED not in r[0]}, identity)
+        _write(home, {d: r for d, r in rows.items() if FAILED not in r[0]})
         return rows
 
     with closing(ordered_map(predict, batches(0, len(missing), batch), workers)) as results:
@@ -161,7 +160,7 @@ def _predict_batch(classifier: Classifier, images: NDArray[np.uint8]) -> list[Ro
     return list(zip(levels.tolist(), confidence.tolist(), strict=True))
 
 
-def _write(home: Path, rows: dict[str, Row], identity: bytes) -> None:
+def _write(home: ResumableFolder, rows: dict[str, Row]) -> None:
     """Write rows as one file, named by the digest of its images."""
     if not rows:
         return
@@ -171,30 +170,20 @@ def _write(home: Path, rows: dict[str, Row], identity: bytes) -> None:
             "levels": pa.array([levels for levels, _ in rows.values()], pa.list_(pa.int8())),
             "confidence": pa.array([c for _, c in rows.values()], pa.list_(pa.float32())),
         }
-    ).replace_schema_metadata({_IDENTITY: identity})
+    )
     name = hashlib.sha256(" ".join(rows).encode()).hexdigest()[:16]
-    with atomic_path(home / f"{name}.parquet") as part:
-        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
+    home.write(f"{name}.parquet", table)
 
 
-def _read(home: Path, identity: bytes, attributes: int) -> dict[str, Row]:
+def _read(home: ResumableFolder, attributes: int) -> dict[str, Row]:
     """Read the cached predictions of this classifier."""
     known: dict[str, Row] = {}
-    for path in sorted(home.glob("*.parquet")):
-        try:
-            table = pq.read_table(path, page_checksum_verification=True)
-            if (table.schema.metadata or {}).get(_IDENTITY) != identity:
-                raise ValueError("predictions of another classifier")
+    for path in sorted(home.path.glob("*.parquet")):
+        table = home.read(path.name)
+        with home.intact(path.name):
             columns = [table[name].to_pylist() for name in ("image", "levels", "confidence")]
             for image, levels, confidence in zip(*columns, strict=True):
                 if len(levels) != attributes or len(confidence) != attributes:
                     raise ValueError(f"{len(levels)} levels of an image")
                 known[image] = (levels, confidence)
-        except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-            raise FileFormatError(
-                f"predictions {path}",
-                "must be a whole Parquet file of this classifier",
-                (str(error).splitlines() or [type(error).__name__])[0],
-                "Delete it and run the same command again.",
-            ) from error
     return known

@@ -24,7 +24,7 @@ from equipoise.audit.label_noise import (
 from equipoise.audit.rates import Breakdown, NamedGap
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
-from equipoise.core.numbers import percent, with_interval
+from equipoise.core.numbers import estimate, percent
 from equipoise.stats.group_gaps import holm
 
 _FEW = 0.05
@@ -57,7 +57,11 @@ def gap_checks(
         if not any(named.check_id.startswith("error_gap:") for named in part.gaps):
             words = "There is no reference, or fewer than two groups have predictions."
             title = f"Is the error rate equal over {len(part.groups)} groups?"
-            checks.append(Check(f"error_gap:{part.where}", title, "skipped", words))
+            checks.append(
+                Check(
+                    check_id=f"error_gap:{part.where}", title=title, outcome="skipped", words=words
+                )
+            )
         for named in part.gaps:
             check = gap_check(named, tolerance, len(part.groups))
             if named.check_id.startswith("error_gap:"):
@@ -93,13 +97,19 @@ def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
         summary += " images"
     words = (
         f"{summary}: the largest gap is "
-        f"{with_interval(found.value, found.low, found.high, percent)}, "
+        f"{estimate(found, percent)}, "
         f"p = {named.p_value:.2g} corrected."
     )
     if outcome == "tip" and shown and not named.is_fault:
         words += " Without a reference it is not known whether faces differ or predictions err."
     title = f"Is the {named.what} equal over {groups} groups?"
-    return Check(named.check_id, title, outcome, words, Evidence(found, named.p_value))
+    return Check(
+        check_id=named.check_id,
+        title=title,
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=found, p_value=named.p_value),
+    )
 
 
 def noise_checks(
@@ -131,7 +141,7 @@ def noise_checks(
     check_id, title = f"label_noise:{part.where}", "Could errors of the reference explain the gap?"
     if check.outcome != "issue":
         words = "There is no gap in errors to explain."
-        return check, Check(check_id, title, "not applicable", words)
+        return check, Check(check_id=check_id, title=title, outcome="not applicable", words=words)
     if errors is None:
         point = tipping_point(gap.pair)
         words = (
@@ -139,7 +149,13 @@ def noise_checks(
             f"{point.value:.1%} in both {gap.highest} and {gap.lowest} to explain the whole gap, "
             f"and {point.low:.1%} to make the gap insignificant."
         )
-        return check, Check(check_id, title, "not applicable", words, Evidence(point))
+        return check, Check(
+            check_id=check_id,
+            title=title,
+            outcome="not applicable",
+            words=words,
+            evidence=Evidence(estimate=point),
+        )
     of_both = [
         error_of_group(errors, name, images, len(part.groups)) for name in (gap.highest, gap.lowest)
     ]
@@ -154,13 +170,31 @@ def noise_checks(
         f"{found.low:.1%} to {found.high:.1%}.{caution}"
     )
     if found.low > 0:
-        return check, Check(check_id, title, "passed", f"No. {words}", Evidence(found))
+        return check, Check(
+            check_id=check_id,
+            title=title,
+            outcome="passed",
+            words=f"No. {words}",
+            evidence=Evidence(estimate=found),
+        )
     if likely.low <= 0:
         explained = f"{check.words} In the worst case label noise explains it: see {check_id}."
-        noise = Check(check_id, title, "tip", f"In the worst case, yes. {words}", Evidence(found))
+        noise = Check(
+            check_id=check_id,
+            title=title,
+            outcome="tip",
+            words=f"In the worst case, yes. {words}",
+            evidence=Evidence(estimate=found),
+        )
         return replace(check, outcome="tip", words=explained), noise
     words = f"Too few images were judged to decide; judge more of both groups. {words}"
-    return check, Check(check_id, title, "tip", words, Evidence(found))
+    return check, Check(
+        check_id=check_id,
+        title=title,
+        outcome="tip",
+        words=words,
+        evidence=Evidence(estimate=found),
+    )
 
 
 def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
@@ -185,9 +219,15 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
         words += (
             " Rates of one attribute's levels are means over unbalanced cells: use those by cell."
         )
-    evidence = Evidence(Estimate(most.n / least.n))
+    evidence = Evidence(estimate=Estimate(most.n / least.n))
     title = "Do all cells have about the same number of images?"
-    balance = Check("balance", title, "passed" if even else "tip", words, evidence)
+    balance = Check(
+        check_id="balance",
+        title=title,
+        outcome="passed" if even else "tip",
+        words=words,
+        evidence=evidence,
+    )
     return failures_check("the model", failed, n), _abstentions(cells), balance
 
 
@@ -206,7 +246,11 @@ def failures_check(who: str, failed: int, n: int) -> Check:
     if failed:
         words = f"{failed:,} of {n:,} failed and are left out; the same command repeats them."
     return Check(
-        "failures", title, "tip" if failed else "passed", words, Evidence(Estimate(failed / n))
+        check_id="failures",
+        title=title,
+        outcome="tip" if failed else "passed",
+        words=words,
+        evidence=Evidence(estimate=Estimate(failed / n)),
     )
 
 
@@ -214,14 +258,22 @@ def _abstentions(cells: Breakdown) -> Check:
     count = sum(g.abstention.count for g in cells.groups)
     n = sum(g.abstention.n for g in cells.groups)
     title, words = "Does the model make predictions?", f"It abstains on {count:,} of {n:,}."
-    evidence = Evidence(Estimate(count / n if n else np.nan))
+    evidence = Evidence(estimate=Estimate(count / n if n else np.nan))
     if count == n:
         words += " Without predictions, no other check can find errors."
-        return Check("abstentions", title, "issue", words, evidence)
+        return Check(
+            check_id="abstentions", title=title, outcome="issue", words=words, evidence=evidence
+        )
     few = count <= _FEW * n
     if not few:
         words += " Errors are counted among the other images, which may be easier."
-    return Check("abstentions", title, "passed" if few else "tip", words, evidence)
+    return Check(
+        check_id="abstentions",
+        title=title,
+        outcome="passed" if few else "tip",
+        words=words,
+        evidence=evidence,
+    )
 
 
 def adjust(

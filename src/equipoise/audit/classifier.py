@@ -22,18 +22,18 @@ from equipoise.audit.counterfactuals.folder import CounterfactualFolder
 from equipoise.audit.images import AuditImages
 from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.level_map import LevelMap, choose_attribute, translate
+from equipoise.audit.pages import render_audit
 from equipoise.audit.rates import PredictionsVsReference, break_down
-from equipoise.audit.record import FORMAT, Asking, AuditSettings, ClassifierAudit
+from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
 from equipoise.audit.sheets import summarise_counterfactuals, write_misclassified
 from equipoise.classifiers.base import Classifier
 from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
-from equipoise.core.files import write_json
 from equipoise.core.progress import Progress, no_progress
+from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
-from equipoise.report.audit_pages import render_audit
 from equipoise.runs.record import model_used
 
 LABEL, NONE = "label", "none"
@@ -174,21 +174,20 @@ def audit_classifier(
     if second is not None:
         models += model_used("second", second)
     audit = ClassifierAudit(
-        FORMAT,
-        verdict(checks),
-        settings,
-        len(images),
-        levels,
-        models,
-        checks,
-        parts,
-        write_misclassified(compared, images, by, by.cell_of(levels_by), folder),
-        paired,
-        _caveats(model, reference, second, by, settings, paired is not None),
-        tuple(costs),
-        versions(),
+        verdict=verdict(checks),
+        settings=settings,
+        n=len(images),
+        levels=levels,
+        models=models,
+        checks=checks,
+        breakdowns=parts,
+        wrong=write_misclassified(compared, images, by, by.cell_of(levels_by), folder),
+        counterfactuals=paired,
+        caveats=_caveats(model, reference, second, by, settings, paired is not None),
+        costs=tuple(costs),
+        versions=versions(),
     )
-    write_json(folder / "audit.json", audit)
+    write_record(folder / "audit.json", audit)
     render_audit(folder)
     return audit
 

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
-from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.errors import FileFormatError
 from equipoise.core.estimates import CONFIDENCE, Estimate
-from equipoise.core.files import read_object
-from equipoise.core.tables import shown
+from equipoise.core.records import read_record
 from equipoise.measure.error_matrix import ErrorMatrix
+from equipoise.measure.people.judgement import AnnotationResult
 from equipoise.stats.intervals import exact_bounds
 
 PEOPLE = "people"
@@ -120,28 +120,16 @@ def read_errors(path: Path, attribute: str, grid: AttributeGrid) -> ReferenceErr
         When its predictions have other attributes than those of `grid`.
     """
     remedy = "Make it with `equipoise label import --json`."
-    stored = read_object(path, remedy)
-    try:
-        for entry in stored["errors"]:
-            names = [str(level) for level in entry["levels"]]
-            if all(name.startswith(f"{attribute}=") and "," not in name for name in names):
-                matrix = ErrorMatrix(
-                    tuple(names),
-                    tuple(str(answer) for answer in entry["answers"]),
-                    np.array(entry["meant"], np.int64),
-                    np.array(entry["counts"], np.int64),
-                )
-                return errors_of_reference(matrix, grid)
-        raise ValueError(f"no errors of {attribute}")
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise FileFormatError(
-            f"judged images {path}",
-            "must hold the errors of the audited attribute",
-            shown(str(error)),
-            remedy,
-        ) from error
+    annotated = read_record(path, AnnotationResult, remedy, what="judged images")
+    for matrix in annotated.errors:
+        if all(name.startswith(f"{attribute}=") and "," not in name for name in matrix.levels):
+            return errors_of_reference(matrix, grid)
+    raise FileFormatError(
+        f"judged images {path}",
+        "must hold the errors of the audited attribute",
+        f"no errors of {attribute}",
+        remedy,
+    )
 
 
 def error_of_group(

@@ -18,7 +18,7 @@ from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.stats.group_gaps import Gap, against_rest, largest_gap
-from equipoise.stats.intervals import exact_interval
+from equipoise.stats.shares import Share
 
 _RESAMPLES = 999
 """Resamples of the bootstrap: 25 lie beyond each end of a 95 % interval."""
@@ -62,57 +62,28 @@ class PredictionsVsReference:
         )
 
 
-@dataclass(frozen=True)
-class Rate:
-    """A rate of events among trials.
-
-    Attributes
-    ----------
-    count, n : int
-        Events and trials.
-    estimate : Estimate
-        The share, with Clopper and Pearson's interval of this rate alone; NaN when n is 0.
-    """
-
-    count: int
-    n: int
-    estimate: Estimate
-
-    @classmethod
-    def of(cls, count: int, n: int) -> Rate:
-        """Return the rate of some counts."""
-        if n == 0:
-            return cls(0, 0, Estimate.missing("no such image"))
-        return cls(count, n, Estimate(count / n, *exact_interval(count, n)))
-
-    @classmethod
-    def among(cls, events: NDArray[np.bool_], trials: NDArray[np.bool_]) -> Rate:
-        """Return the rate of events among trials; both are masks of images, shape (n,)."""
-        return cls.of(int((events & trials).sum()), int(trials.sum()))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LevelRates:
     """Rates of one predicted level against all others.
 
     Attributes
     ----------
     level : str
-    answered : Rate
+    answered : Share
         Predictions of this level among all predictions.
-    false_positive : Rate
+    false_positive : Share
         Predictions of this level among images whose true level is another.
-    false_negative : Rate
+    false_negative : Share
         Predictions of other levels among images whose true level is this one.
     """
 
     level: str
-    answered: Rate
-    false_positive: Rate
-    false_negative: Rate
+    answered: Share
+    false_positive: Share
+    false_negative: Share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupRates:
     """The rates of one group.
 
@@ -123,12 +94,12 @@ class GroupRates:
         Images.
     failed : int
         Images on which the model failed.
-    error : Rate
+    error : Share
         Predictions that differ from the truth, among images with a prediction and a truth.
     error_p_value : float
         Of the hypothesis that the group and all others pooled have one error rate; adjusted by
         Holm's method over the groups.
-    abstention : Rate
+    abstention : Share
         Abstentions among images on which the model did not fail.
     confidence : Estimate
         Mean over predictions, with the interval of the percentile bootstrap.
@@ -139,9 +110,9 @@ class GroupRates:
     name: str
     n: int
     failed: int
-    error: Rate
+    error: Share
     error_p_value: float
-    abstention: Rate
+    abstention: Share
     confidence: Estimate
     levels: tuple[LevelRates, ...]
 
@@ -184,19 +155,19 @@ def _rates_of(
     valid, predicted = answers != FAILED, answers >= 0
     first = 1 if len(part.levels) == 2 else 0
     return GroupRates(
-        name,
-        len(answers),
-        int((~valid).sum()),
-        Rate.among(truth != answers, known),
-        p_value,
-        Rate.among(answers == UNKNOWN, valid),
-        bootstrap_mean(part.confidence[predicted], seed=seed, key=key),
-        tuple(
+        name=name,
+        n=len(answers),
+        failed=int((~valid).sum()),
+        error=Share.among(name, truth != answers, known),
+        error_p_value=p_value,
+        abstention=Share.among(name, answers == UNKNOWN, valid),
+        confidence=bootstrap_mean(part.confidence[predicted], seed=seed, key=key),
+        levels=tuple(
             LevelRates(
-                part.levels[level],
-                Rate.among(answers == level, predicted),
-                Rate.among(answers == level, known & (truth != level)),
-                Rate.among(answers != level, known & (truth == level)),
+                level=part.levels[level],
+                answered=Share.among(name, answers == level, predicted),
+                false_positive=Share.among(name, answers == level, known & (truth != level)),
+                false_negative=Share.among(name, answers != level, known & (truth == level)),
             )
             for level in range(first, len(part.levels))
         ),
@@ -241,7 +212,7 @@ CELLS = "cells"
 """Name of the breakdown by cell."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NamedGap:
     """A gap of one rate between groups, and its check.
 
@@ -265,7 +236,7 @@ class NamedGap:
     p_value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Breakdown:
     """Rates and gaps by cell, or by the levels of one attribute.
 
@@ -309,13 +280,13 @@ def break_down(
     found = []
     for where, names, group in parts:
         rates = group_rates(compared, names, group, seed=seed)
-        found.append(Breakdown(where, rates, _gaps(where, rates, seed)))
+        found.append(Breakdown(where=where, groups=rates, gaps=_gaps(where, rates, seed)))
     return tuple(found)
 
 
 def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap, ...]:
     """Return the gaps of one breakdown; predictions are compared only without any truth."""
-    every: list[tuple[str, str, bool, list[Rate]]] = [
+    every: list[tuple[str, str, bool, list[Share]]] = [
         (f"error_gap:{where}", "error rate", True, [g.error for g in rates]),
         (f"abstention_gap:{where}", "rate of abstention", True, [g.abstention for g in rates]),
     ]
@@ -333,5 +304,7 @@ def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap,
             seed=seed,
         )
         if gap is not None:
-            found.append(NamedGap(check_id, what, is_fault, gap, np.nan))
+            found.append(
+                NamedGap(check_id=check_id, what=what, is_fault=is_fault, gap=gap, p_value=np.nan)
+            )
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
@@ -10,11 +11,8 @@ from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check
 from equipoise.runs.record import ModelUsed
 
-FORMAT = 1
-"""Version of the layout."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditSettings:
     """Settings of a classifier's audit.
 
@@ -46,7 +44,7 @@ class AuditSettings:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asking:
     """Cost of the predictions of one classifier.
 
@@ -70,10 +68,17 @@ class Asking:
     @classmethod
     def of(cls, role: str, name: str, found: Predictions) -> Asking:
         """Return the cost of some predictions."""
-        return cls(role, name, found.asked, found.kept, found.failed, found.seconds)
+        return cls(
+            role=role,
+            name=name,
+            asked=found.asked,
+            kept=found.kept,
+            failed=found.failed,
+            seconds=found.seconds,
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MisclassifiedSheet:
     """Misclassified images of one cell.
 
@@ -92,7 +97,7 @@ class MisclassifiedSheet:
     picture: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchYield:
     """How many verified faces of a cell were tried, and how many gave a counterfactual set."""
 
@@ -101,7 +106,7 @@ class SearchYield:
     kept: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FlippedSheet:
     """Faces whose prediction changed with the varied attribute.
 
@@ -128,7 +133,7 @@ class FlippedSheet:
     picture: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counterfactuals:
     """Effects of one attribute on predictions for the same faces.
 
@@ -154,14 +159,14 @@ class Counterfactuals:
     flipped: tuple[FlippedSheet, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassifierAudit:
     """The result of a classifier's audit.
 
     Attributes
     ----------
     format : int
-        `FORMAT`.
+        Version of the layout.
     verdict : str
         The outcomes of all checks, in a sentence.
     settings : AuditSettings
@@ -186,7 +191,7 @@ class ClassifierAudit:
         Of Python and the libraries that determine numbers.
     """
 
-    format: int
+    format: Literal[1] = 1
     verdict: str
     settings: AuditSettings
     n: int

@@ -51,7 +51,7 @@ def summarise_counterfactuals(
     found = effects(sets.attribute, sets.levels, rows, confidence.reshape(rows.shape), levels)
     complete = np.bincount(sets.cells, minlength=grid.size)
     yields = [
-        SearchYield(cell, int(tried), int(count))
+        SearchYield(cell=cell, tried=int(tried), kept=int(count))
         for cell, tried, count in zip(grid.cells, sets.tried, complete, strict=True)
         if tried
     ]
@@ -59,7 +59,12 @@ def summarise_counterfactuals(
         sheet for effect in found for sheet in _write_flipped(effect, sets, rows, levels, folder)
     ]
     return Counterfactuals(
-        sets.attribute, len(sets), tuple(yields), sets.calls, found, tuple(sheets)
+        attribute=sets.attribute,
+        n=len(sets),
+        yields=tuple(yields),
+        calls=sets.calls,
+        effects=found,
+        flipped=tuple(sheets),
     )
 
 
@@ -89,7 +94,13 @@ def _write_flipped(
         write_sheet(folder / "pictures" / name, images)
         found.append(
             FlippedSheet(
-                effect.before, effect.after, effect.level, became, len(faces), effect.n, name
+                before=effect.before,
+                after=effect.after,
+                level=effect.level,
+                became=became,
+                count=len(faces),
+                n=effect.n,
+                picture=name,
             )
         )
     return found
@@ -130,7 +141,10 @@ def write_misclassified(
         write_sheet(folder / "pictures" / name, images.images(rows[: COLUMNS * _ROWS].tolist()))
         found.append(
             MisclassifiedSheet(
-                by.cells[k], len(rows), int((compared.known & (cells == k)).sum()), name
+                cell=by.cells[k],
+                count=len(rows),
+                n=int((compared.known & (cells == k)).sum()),
+                picture=name,
             )
         )
     return tuple(sorted(found, key=lambda w: -w.count / w.n))

@@ -12,8 +12,8 @@ from pathlib import Path
 from equipoise.classifiers.base import Classifier, Prediction, by_probability, by_threshold
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import InputError
+from equipoise.core.files import read_toml
 from equipoise.core.plugins import imported
-from equipoise.core.toml_tables import read_toml
 from equipoise.generators.base import Generator
 
 __all__ = [
@@ -157,7 +157,7 @@ def open_classifier(uri: str) -> Classifier:
     if path.suffix in SUFFIXES:
         return open_local(path)
     if path.suffix == ".toml":
-        described = read_toml(path, "docs/classifiers.md")
+        described = read_toml(path, "docs/classifiers.md shows one.")
         return open_local(path) if "kind" in described else open_remote(path)
     if uri in SERVICES:
         return open_remote(uri)

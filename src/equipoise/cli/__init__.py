@@ -38,15 +38,15 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Tell errors in a sentence, and leave with the shell's usual codes."""
+def _errors() -> Iterator[None]:
+    """Print an error as a sentence, and exit with the usual status."""
     try:
         yield
     except EquipoiseError as error:
@@ -56,5 +56,5 @@ def _told() -> Iterator[None]:
 
 def main() -> None:
     """Run the command line."""
-    with _told():
+    with _errors():
         app(standalone_mode=True)

@@ -12,6 +12,7 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
+from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def classifier(
         list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Gap that is tolerated.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
     classifiers: Classifiers = None,
     device: Device = None,
@@ -85,8 +86,8 @@ def classifier(
 ) -> None:
     """Audit a classifier: errors, abstentions and answers by cell, with intervals and checks.
 
-    docs/auditing.md tells what each check means. A stopped audit goes on where it was. --classifier
-    names the sampler's own where that lies elsewhere by now; --model is what is audited.
+    docs/auditing.md explains each check. A stopped audit is resumed. --classifier
+    gives the new place of the sampler's own classifier; --model is the audited one.
 
     Example: `equipoise audit classifier runs/demo/sampler.safetensors --model mine:model
     --attribute smiling`
@@ -95,7 +96,7 @@ def classifier(
     from equipoise.audit.label_noise import read_errors
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
 
     grid = balanced_groups(what)
     if what.is_dir():
@@ -114,7 +115,13 @@ def classifier(
     other = None if reference in (LABEL, NONE) else open_classifier(reference)
     judge = None if second is None else open_classifier(second)
     settings = AuditSettings(
-        attribute, names, reference, words, tolerance, tuple(ignore or ()), seed
+        attribute=attribute,
+        by=names,
+        reference=reference,
+        map=words,
+        tolerance=tolerance,
+        ignore=tuple(ignore or ()),
+        seed=seed,
     )
     errors = None if judged is None else read_errors(judged, attribute, grid)
     if dry:
@@ -143,7 +150,7 @@ def classifier(
     _print(found)
     out_console.print(f"report   {out / 'audit.html'}")
     if json_file is not None:
-        write_json(json_file, found)
+        write_record(json_file, found)
 
 
 def balanced_groups(what: Path) -> AttributeGrid:
@@ -255,10 +262,9 @@ def _print(audit: ClassifierAudit) -> None:
             (
                 group.name,
                 f"{group.n:,}",
-                percent_or_dash(group.error.estimate.value),
-                f"{percent_or_dash(group.error.estimate.low)} to "
-                f"{percent_or_dash(group.error.estimate.high)}",
-                percent_or_dash(group.abstention.estimate.value),
+                percent(group.error.share, missing="-"),
+                interval(group.error.low, group.error.high, missing="-"),
+                percent(group.abstention.share, missing="-"),
             )
             for group in audit.breakdowns[0].groups
         ],
@@ -291,8 +297,3 @@ def print_costs(costs: Sequence[Asking]) -> None:
             f"cost     {cost.role} {cost.name}: asked {cost.asked:,}, kept {cost.kept:,}, "
             f"failed {cost.failed:,}, {cost.seconds:.1f} s"
         )
-
-
-def percent_or_dash(value: float) -> str:
-    """Write a share; a dash where there is none."""
-    return "-" if value != value else f"{value:.1%}"

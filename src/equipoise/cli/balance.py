@@ -1,7 +1,4 @@
-"""The whole flow: balance, demo, report.
-
-What a command will cost, told before it begins: generator calls by purpose.
-"""
+"""The whole flow: balance, demo, report; and the cost of a command before it begins."""
 
 from __future__ import annotations
 
@@ -13,64 +10,17 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, dry_run, print_caveats, print_representation
-from equipoise.cli.options import (
-    AbstainBelow,
-    Attributes,
-    BatchSize,
-    Beside,
-    Beta,
-    CalibrateCount,
-    Classifiers,
-    Components,
-    Config,
-    Count,
-    Device,
-    Directed,
-    Distance,
-    DryRun,
-    Fraction,
-    GeneratorName,
-    JsonFile,
-    KeepNorm,
-    MeasureCount,
-    Method,
-    MixtureCount,
-    Multilevel,
-    PerCell,
-    Seed,
-    TargetText,
-    Workers,
-)
+from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
 from equipoise.core.settings import Settings, make_settings
 
 
 @app.command()
+@takes_settings
 def balance(
+    *,
     out: Annotated[Path, typer.Option(help="Run folder.")],
     config: Config = None,
-    generator: GeneratorName = None,
-    attributes: Attributes = None,
-    classifiers: Classifiers = None,
-    target: TargetText = None,
-    n: Count = None,
-    seed: Seed = None,
-    method: Method = None,
-    beside: Beside = None,
-    directed: Directed = None,
-    beta: Beta = None,
-    calibrate_n: CalibrateCount = None,
-    mixture_n: MixtureCount = None,
-    measure_n: MeasureCount = None,
-    distance: Distance = None,
-    keep_norm: KeepNorm = None,
-    per_cell: PerCell = None,
-    components: Components = None,
-    fraction: Fraction = None,
-    multilevel: Multilevel = None,
-    abstain_below: AbstainBelow = None,
-    device: Device = None,
-    batch_size: BatchSize = None,
-    workers: Workers = None,
+    given: Annotated[Given, SettingOptions()],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -78,19 +28,15 @@ def balance(
 
     Example: `equipoise balance --attributes smiling,skin_tone --out runs/faces`
     """
-    given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
-    settings = make_settings(given, config)
-    _run_balance(settings, out, json_file, dry)
+    _run_balance(make_settings(given, config), out, json_file, dry)
 
 
 @app.command()
+@takes_settings
 def demo(
+    *,
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
-    n: Count = None,
-    seed: Seed = None,
-    calibrate_n: CalibrateCount = None,
-    measure_n: MeasureCount = None,
-    workers: Workers = None,
+    given: Annotated[Given, SettingOptions("n", "seed", "calibrate_n", "measure_n", "workers")],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -98,24 +44,14 @@ def demo(
 
     Example: `equipoise demo --n 2000 --measure-n 1000 --out runs/small`
     """
-    settings = make_settings(
-        {
-            "n": n,
-            "seed": seed,
-            "beside": "shift",
-            "calibrate_n": calibrate_n,
-            "measure_n": measure_n,
-            "workers": workers,
-        }
-    )
-    _run_balance(settings, out, json_file, dry)
+    _run_balance(make_settings({**given, "beside": "shift"}), out, json_file, dry)
 
 
 def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: bool) -> None:
     dry_run(out_console, settings, balance_cost(settings))
     if dry:
         return
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.pipeline import balance as run
     from equipoise.runs.folder import RunFolder
 
@@ -126,7 +62,7 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
         print_representation(out_console, result.method, result.representation)
     print_caveats(out_console, done.record.caveats)
     if json_file is not None:
-        write_json(json_file, done.record)
+        write_record(json_file, done.record)
     out_console.print(f"report   {RunFolder(out).report}")
     out_console.print(f"sampler  {RunFolder(out).sampler}")
     out_console.print(

@@ -11,34 +11,20 @@ import typer
 from equipoise.cli.app import app, out_console
 from equipoise.cli.balance import compare_cost
 from equipoise.cli.console import bars, dry_run, print_table
-from equipoise.cli.options import (
-    AbstainBelow,
-    Attributes,
-    BatchSize,
-    Classifiers,
-    Config,
-    Count,
-    Device,
-    DryRun,
-    GeneratorName,
-    JsonFile,
-    MeasureCount,
-    Seed,
-    Workers,
-)
+from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
 from equipoise.core.settings import make_settings
 
 
 @app.command()
+@takes_settings
 def compare(
+    *,
     out: Annotated[Path, typer.Option(help="Folder; keeps labels and results.")],
     config: Config = None,
-    generator: GeneratorName = None,
-    attributes: Attributes = None,
-    classifiers: Classifiers = None,
-    n: Count = None,
-    seed: Seed = None,
-    measure_n: MeasureCount = None,
+    learnt: Annotated[
+        Given,
+        SettingOptions("generator", "attributes", "classifiers", "n", "seed", "measure_n"),
+    ],
     pool: Annotated[
         int, typer.Option(help="Codes of the prior to label for the balanced references.")
     ] = 100_000,
@@ -46,25 +32,17 @@ def compare(
         list[str] | None,
         typer.Option(help="Where distances are taken; may be given again. [pixels, age]"),
     ] = None,
-    abstain_below: AbstainBelow = None,
-    device: Device = None,
-    batch_size: BatchSize = None,
-    workers: Workers = None,
+    computed: Annotated[Given, SettingOptions("abstain_below", "device", "batch_size", "workers")],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
-    """Set the tilt beside every other method, from as many labels, for a uniform target.
+    """Compare the tilt with every other method, from as many labels, for a uniform target.
 
-    Ends with a table and OUT/compare.md, with a plot. A stopped comparison goes on where it
-    stopped.
+    Prints a table and writes OUT/compare.md with a plot. A stopped comparison is resumed.
 
     Example: `equipoise compare --attributes smiling,skin_tone --pool 100000 --out runs/compare`
     """
-    given = {
-        name: value
-        for name, value in locals().items()
-        if name not in ("out", "config", "pool", "features", "json_file", "dry")
-    }
+    given = {**learnt, **computed}
     settings = make_settings(given, config)
     dry_run(out_console, settings, compare_cost(settings, pool))
     if dry:
@@ -72,7 +50,7 @@ def compare(
     from equipoise.compare.page import columns, rows, write_page
     from equipoise.compare.run import FEATURES
     from equipoise.compare.run import compare as run
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
 
     with bars() as progress:
         results = run(settings, out, pool, features or FEATURES, progress)
@@ -81,11 +59,11 @@ def compare(
     flags = {name: value for name, value in settings.to_dict().items() if name in given}
     flags = {**flags, "attributes": ",".join(settings.attributes), "pool": pool}
     del flags["classifiers"]
-    told = [f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None]
-    told += [f"--features {name}" for name in features or ()]
-    told += [f"--classifier {shlex.quote(uri)}" for uri in settings.classifiers]
-    command = " ".join(["equipoise compare", *told])
+    words = [f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None]
+    words += [f"--features {name}" for name in features or ()]
+    words += [f"--classifier {shlex.quote(uri)}" for uri in settings.classifiers]
+    command = " ".join(["equipoise compare", *words])
     write_page(out / "compare.md", command, {title: [results]}, settings.directed)
     if json_file is not None:
-        write_json(json_file, results)
+        write_record(json_file, results)
     out_console.print(f"page     {out / 'compare.md'}")

@@ -24,7 +24,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from equipoise.core.errors import InputError
-from equipoise.runtimes import zoo
+from equipoise.core.numbers import decimals, interval, percent
 
 if TYPE_CHECKING:
     from equipoise.core.progress import Progress
@@ -44,16 +44,16 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def bars(*, resumes: bool = True) -> Iterator[Progress]:
-    """Give a progress that draws bars with throughput and time left, or prints lines to a log.
+    """Yield a progress that draws bars with throughput and time left, or prints lines to a log.
 
-    Ctrl-C inside ends the program with a word on what is kept.
+    Ctrl-C ends the program with a message on what is kept.
     """
     try:
         with _drawn() as progress:
             yield progress
     except KeyboardInterrupt:
-        kept = "What was written whole is kept; the same command goes on from there."
-        begins = "Nothing was kept; the same command begins anew."
+        kept = "What was written is kept; the same command resumes."
+        begins = "Nothing was kept; the same command starts again."
         Console(stderr=True).print(f"Stopped. {kept if resumes else begins}")
         raise SystemExit(130) from None
 
@@ -113,6 +113,8 @@ def _lines() -> Progress:
 
 def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> None:
     """Print the resolved settings and what they will cost: generator calls by purpose."""
+    from equipoise.runtimes import zoo
+
     table = Table("setting", "value", title="settings", title_justify="left")
     for name, value in settings.to_dict().items():
         shown = ", ".join(value) if isinstance(value, list) else str(value)
@@ -154,17 +156,17 @@ def print_representation(console: Console, title: str, representation: Represent
     """Print the verdict, shares with simultaneous intervals, and distances from the target."""
     table = Table("cell", "share", "95 % together", "target", title=title, title_justify="left")
     for share in representation.cells:
-        target = "" if share.target is None else f"{share.target:.1%}"
-        if share.n and share.joint:
-            interval = f"{share.joint[0]:.1%} to {share.joint[1]:.1%}"
-            table.add_row(share.name, f"{share.share:.1%}", interval, target)
-        else:
-            table.add_row(share.name, "not applicable", "no known image", target)
+        table.add_row(
+            share.name,
+            percent(share.share),
+            interval(*share.joint, missing="no known image"),
+            percent(share.target, missing=""),
+        )
     console.print(table)
     line = f"n = {representation.n:,}, unknown {representation.unknown:,}"
     if representation.kl is not None:
         line += f", KL to target {representation.kl:.4f} (floor {representation.kl_floor:.4f})"
-        line += f", total variation {representation.total_variation:.1%}"
+        line += f", total variation {percent(representation.total_variation)}"
     console.print(line, highlight=False)
     if representation.verdict.code != "not_applicable":
         console.print(f"verdict  {representation.verdict.words}", highlight=False)
@@ -183,9 +185,9 @@ def print_directions(console: Console, quality: DirectionsInfo) -> None:
         table.add_row(
             plane.attribute,
             ", ".join(plane.positive),
-            f"{plane.accuracy:.1%}",
-            f"{plane.auc:.3f}",
-            f"{plane.fraction:.0%}",
+            percent(plane.accuracy),
+            decimals(plane.auc, 3),
+            percent(plane.fraction, 0),
             str(plane.fitted),
             str(plane.held_out),
         )

@@ -10,55 +10,38 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table
-from equipoise.cli.options import (
-    Attributes,
-    BatchSize,
-    Classifiers,
-    Device,
-    GeneratorName,
-    JsonFile,
-    Seed,
-)
+from equipoise.cli.options import Given, JsonFile, SettingOptions, takes_settings
 from equipoise.core.settings import make_settings
 
 
 @app.command()
+@takes_settings
 def doctor(
-    generator: GeneratorName = None,
-    classifiers: Classifiers = None,
-    attributes: Attributes = None,
+    *,
+    checked: Annotated[Given, SettingOptions("generator", "classifiers", "attributes")],
     out: Annotated[Path, typer.Option(help="Picture of 16 images with their answers.")] = Path(
         "doctor.png"
     ),
     n: Annotated[int, typer.Option(help="Images that classifiers are checked on.")] = 256,
-    seed: Seed = None,
-    device: Device = None,
-    batch_size: BatchSize = None,
+    drawn: Annotated[Given, SettingOptions("seed", "device", "batch_size")],
     json_file: JsonFile = None,
 ) -> None:
     """Check a generator and classifiers before a run: faults, speed, a picture of their answers.
 
     Without --attributes, those of the given classifiers are asked. Ends with status 1 where a check
-    finds an issue. docs/classifiers.md tells what each check means.
+    finds an issue. docs/classifiers.md explains each check.
 
     Example: `equipoise doctor --generator digiface-dcgan --classifier smile.toml`
     """
     from equipoise.audit.preflight.doctor import examine
     from equipoise.classifiers import open_classifier
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.pipeline import open_models
 
-    if classifiers and attributes is None:
-        names = [a.name for uri in classifiers for a in open_classifier(uri).attributes]
-        attributes = ",".join(dict.fromkeys(names))
-    given = {
-        "generator": generator,
-        "classifiers": classifiers,
-        "attributes": attributes,
-        "seed": seed,
-        "device": device,
-        "batch_size": batch_size,
-    }
+    given = {**checked, **drawn}
+    if given["classifiers"] and given["attributes"] is None:
+        names = [a.name for uri in given["classifiers"] for a in open_classifier(uri).attributes]
+        given["attributes"] = ",".join(dict.fromkeys(names))
     settings = make_settings(given)
     models = open_models(settings)
     opened, panel = models.generator, models.panel
@@ -85,6 +68,6 @@ def doctor(
     )
     out_console.print(f"picture  {found.picture}")
     if json_file is not None:
-        write_json(json_file, found)
+        write_record(json_file, found)
     if not found.well:
         raise typer.Exit(1)

@@ -16,7 +16,6 @@ from equipoise.cli.app import app, out_console, zoo_app
 from equipoise.cli.options import Attributes, GeneratorName
 from equipoise.core.errors import InputError
 from equipoise.core.settings import make_settings
-from equipoise.runtimes import zoo
 
 
 @zoo_app.command("list")
@@ -25,6 +24,8 @@ def zoo_list() -> None:
 
     Example: `equipoise zoo list`
     """
+    from equipoise.runtimes import zoo
+
     for model in zoo.MODELS.values():
         cached = "cached" if zoo.is_cached(model.name) else "not cached"
         out_console.print(f"{model.name} ({cached}, {model.size / 1e6:.1f} MB): {model.about}")
@@ -42,6 +43,8 @@ def zoo_fetch(
 
     Example: `equipoise zoo fetch digiface-dcgan`
     """
+    from equipoise.runtimes import zoo
+
     for name in names or list(zoo.MODELS):
         out_console.print(f"{name:16} {zoo.fetch(name)}")
 
@@ -52,6 +55,8 @@ def zoo_path(name: Annotated[str, typer.Argument(help="Model.")]) -> None:
 
     Example: `equipoise zoo path age`
     """
+    from equipoise.runtimes import zoo
+
     out_console.print(str(zoo.path(name)), soft_wrap=True, highlight=False)
 
 

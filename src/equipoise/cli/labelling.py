@@ -16,51 +16,44 @@ from equipoise.cli.console import (
     print_representation,
 )
 from equipoise.cli.options import (
-    AbstainBelow,
-    Attributes,
-    BatchSize,
-    Classifiers,
     Config,
-    Count,
-    Device,
     DryRun,
     Fraction,
-    GeneratorName,
+    Given,
     JsonFile,
     Multilevel,
-    Seed,
-    Workers,
+    SettingOptions,
+    takes_settings,
 )
 from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings, make_settings
 
 
 @app.command()
+@takes_settings
 def collect(
+    *,
     out: Annotated[Path, typer.Option(help="Run folder; labels go to OUT/labels.")],
     config: Config = None,
-    generator: GeneratorName = None,
-    attributes: Attributes = None,
-    classifiers: Classifiers = None,
-    n: Count = None,
-    seed: Seed = None,
-    abstain_below: AbstainBelow = None,
-    device: Device = None,
-    batch_size: BatchSize = None,
-    workers: Workers = None,
+    given: Annotated[
+        Given,
+        SettingOptions(
+            *("generator", "attributes", "classifiers", "n", "seed"),
+            *("abstain_below", "device", "batch_size", "workers"),
+        ),
+    ],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
-    """Label codes of the generator's prior; a stopped run goes on where it stopped.
+    """Label codes of the generator's prior; a stopped run is resumed.
 
     Example: `equipoise collect --attributes gender,skin_tone --n 10000 --out runs/labels`
     """
-    given = {k: v for k, v in locals().items() if k not in ("out", "config", "json_file", "dry")}
     settings = make_settings({**given, "directed": 0.0}, config)
     dry_run(out_console, settings, {"label": settings.n})
     if dry:
         return
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.measure.representation import represent
     from equipoise.runs.folder import RunFolder
 
@@ -78,7 +71,7 @@ def collect(
     print_representation(out_console, "the generator as it is", representation)
     print_caveats(out_console, panel.caveats)
     if json_file is not None:
-        write_json(json_file, representation)
+        write_record(json_file, representation)
     out_console.print(f"labels   {folder.labels}")
 
 
@@ -93,7 +86,7 @@ def directions(
 
     Example: `equipoise directions runs/labels --multilevel one-vs-rest`
     """
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.methods import label_directions
     from equipoise.methods.shift.hyperplanes import save_directions
     from equipoise.runs.folder import RunFolder
@@ -111,7 +104,7 @@ def directions(
     quality = directions_info(found)
     print_directions(out_console, quality)
     if json_file is not None:
-        write_json(json_file, quality)
+        write_record(json_file, quality)
     out_console.print(f"directions  {folder.directions}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,9 +11,13 @@ from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table
 from equipoise.cli.options import Attributes, Classifiers, JsonFile
 from equipoise.cli.sampling import panel_of
-from equipoise.core.attributes import UNKNOWN_NAME
+from equipoise.core.numbers import decimals, interval, percent
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
+
+if TYPE_CHECKING:
+    from equipoise.measure.correction import Correction
+    from equipoise.measure.error_matrix import ErrorMatrix
 
 label_app = typer.Typer(help="Labels by people, to correct for errors.", no_args_is_help=True)
 app.add_typer(label_app, name="label")
@@ -29,15 +33,15 @@ def label_export(
         int | None, typer.Option(help="Images of each answer of the classifier. [60]")
     ] = None,
     at_random: Annotated[
-        int | None, typer.Option(help="Instead: images over all, whatever the answer.")
+        int | None, typer.Option(help="Instead: images at random, whatever the answer.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Names the choice of images.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of images.")] = 0,
 ) -> None:
-    """Choose images for people to label, blind to what the classifier said.
+    """Choose images for people to label, without showing the classifier's answers.
 
-    Answers are taken from the folder's metadata.csv, all its attributes by default, or read anew
-    where there is none, or by --classifier. Give raters to_label.csv, how_to_label.txt, images and
-    sheets; keep answers.csv and plan.json.
+    Answers are those of the folder's metadata.csv, of all its attributes by default. Without this
+    file, or with --classifier, the images are classified. Give raters to_label.csv,
+    how_to_label.txt, images and sheets; keep answers.csv and plan.json.
 
     Example: `equipoise label export images --per-answer 60 --out to_label`
     """
@@ -73,16 +77,16 @@ def label_import(
     folder: Annotated[Path, typer.Argument(help="Folder that `label export` wrote.")],
     tables: Annotated[list[Path], typer.Argument(help="Filled to_label.csv, one a rater.")],
     run: Annotated[
-        Path | None, typer.Option(help="Run folder that is to keep and show the correction.")
+        Path | None, typer.Option(help="Run folder that keeps and shows the correction.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the intervals' draws.")] = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Tell the classifier's errors by people's labels, and the shares corrected for them.
+    """Measure the classifier's errors with people's labels, and correct the shares for them.
 
     Example: `equipoise label import to_label anna.csv ben.csv --json corrected.json`
     """
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.measure.people.judgement import evaluate_annotations, read_ratings
     from equipoise.measure.people.task import check_drawn_by, read_task
     from equipoise.report.card import write_card
@@ -114,8 +118,8 @@ def label_import(
                 a.attribute,
                 str(a.raters),
                 str(a.rated_twice),
-                _number(a.kappa),
-                _number(a.alpha),
+                decimals(a.kappa, 3),
+                decimals(a.alpha, 3),
                 str(a.ties),
                 str(a.unrated),
             )
@@ -126,18 +130,16 @@ def label_import(
         _print_errors(errors)
         _print_correction(correction)
     if json_file is not None:
-        write_json(json_file, judged)
+        write_record(json_file, judged)
     if kept is not None:
-        kept.write_later(kept.corrected, judged, own.digest)
+        kept.write_corrected(judged, own.digest)
         out_console.print(f"report   {render(kept)}")
         out_console.print(f"card     {write_card(kept)}")
 
 
-def _number(value: float | None) -> str:
-    return "not applicable" if value is None else f"{value:.3f}"
+def _print_errors(errors: ErrorMatrix) -> None:
+    from equipoise.core.attributes import UNKNOWN_NAME
 
-
-def _print_errors(errors: Any) -> None:
     names = [f"{k} {name}" for k, name in enumerate(errors.levels, 1)]
     table = errors.by_meaning().tolist()
     said = [str(k) for k in range(1, len(names) + 1)]
@@ -146,20 +148,17 @@ def _print_errors(errors: Any) -> None:
     out_console.print("judged images as they were chosen: a column compares, a row does not")
 
 
-def _print_correction(correction: Any) -> None:
-    def span(low: float, high: float) -> str:
-        return "not applicable" if low != low else f"{low:.1%} to {high:.1%}"
-
+def _print_correction(correction: Correction) -> None:
     print_table(
         out_console,
         ("share", "counted", "95 % of sampling alone", "corrected", "95 %, all together"),
         [
             (
                 s.name,
-                "not applicable" if s.raw.share != s.raw.share else f"{s.raw.share:.1%}",
-                span(s.raw.low, s.raw.high),
-                "not known" if s.share != s.share else f"{s.share:.1%}",
-                span(s.low, s.high),
+                percent(s.raw.share),
+                interval(s.raw.low, s.raw.high),
+                percent(s.share, missing="not known"),
+                interval(s.low, s.high),
             )
             for s in correction.shares
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,10 +11,8 @@ from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import open_saved
+from equipoise.core.numbers import estimate, number, percent
 from equipoise.core.progress import Execution
-
-if TYPE_CHECKING:
-    from equipoise.core.estimates import Estimate
 
 
 @app.command()
@@ -35,21 +33,21 @@ def quality(
     most: Annotated[
         int, typer.Option(help="Codes of the prior to try at most for the reference.")
     ] = 1_000_000,
-    seed: Annotated[int, typer.Option(help="Names the draws.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 2,
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Set a sampler's images against a reference: distances, coverage, diversity, drift, by cell.
+    """Compare a sampler's images with a reference: distances, coverage, diversity, drift, by cell.
 
-    A run folder keeps the result, and its report and card show it. docs/quality.md tells what each
-    number means and where it misleads. --classifier answers on attributes of --watch, or is the
-    sampler's own where that lies elsewhere by now.
+    A run folder keeps the result, and its report and card show it. docs/quality.md explains each
+    number. --classifier predicts attributes of --watch, or gives the new place of the sampler's own
+    classifier.
 
     Example: `equipoise quality runs/demo --n 1200 --watch gender,age`
     """
     from equipoise.classifiers import answering, open_panel
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
     from equipoise.core.settings import make_settings
     from equipoise.measure.features import open_features
     from equipoise.measure.sampler import sampler_quality
@@ -98,12 +96,13 @@ def quality(
             cell.name,
             f"{cell.n:,}",
             f"{cell.n_reference:,}",
-            f"{_number(cell.frechet.value)}{' *' if cell.frechet.note else ''}",
-            _told(cell.frechet_extrapolated),
-            _told(cell.kernel, 1000),
-            _told(cell.precision),
-            _told(cell.recall),
-            f"{_number(cell.coverage.value)} ({_number(cell.coverage_expected)})",
+            f"{number(cell.frechet.value, missing='-')}{' *' if cell.frechet.note else ''}",
+            estimate(cell.frechet_extrapolated, missing="-"),
+            estimate(cell.kernel, times=1000, missing="-"),
+            estimate(cell.precision, missing="-"),
+            estimate(cell.recall, missing="-"),
+            f"{number(cell.coverage.value, missing='-')} "
+            f"({number(cell.coverage_expected, missing='-')})",
         )
         for cell in (found.pooled, *found.cells)
     ]
@@ -113,33 +112,21 @@ def quality(
     out_console.print(f"compared with {found.reference}")
     out_console.print(f"features {found.about}")
     moved = [
-        f"{drift.name} in {cell.name}: {drift.difference.value:+.1%}"
+        f"{drift.name} in {cell.name}: {percent(drift.difference.value, signed=True)}"
         for cell in found.cells
         for drift in cell.drift
         if drift.difference.low > 0 or drift.difference.high < 0
     ]
-    told = sum(len(cell.drift) for cell in found.cells)
-    if told:
+    intervals = sum(len(cell.drift) for cell in found.cells)
+    if intervals:
         out_console.print(
-            f"drift    {len(moved)} of {told} intervals exclude 0 (1 in 20 by chance)"
+            f"drift    {len(moved)} of {intervals} intervals exclude 0 (1 in 20 by chance)"
         )
         for line in moved:
             out_console.print(f"         {line}")
     if json_file is not None:
-        write_json(json_file, found)
+        write_record(json_file, found)
     if run is not None:
-        run.write_later(run.quality, found, saved.digest)
+        run.write_quality(found, saved.digest)
         out_console.print(f"report   {render(run)}")
         out_console.print(f"card     {write_card(run)}")
-
-
-def _told(found: Estimate, times: float = 1) -> str:
-    """Write an estimate with its interval, where it has one."""
-    value = _number(times * found.value)
-    if found.low != found.low:
-        return value
-    return f"{value} ({_number(times * found.low)} to {_number(times * found.high)})"
-
-
-def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.3g}"

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-import numpy as np
 import typer
 
 from equipoise.cli.app import app, out_console
@@ -22,6 +21,7 @@ from equipoise.cli.console import (
     refuse_flags,
 )
 from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonFile, Workers
+from equipoise.core.numbers import percent
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
 
@@ -39,7 +39,7 @@ def sample(
     sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
     out: Annotated[Path, typer.Option(help="Folder, or file for npz and tar.")],
     n: Annotated[int, typer.Option(help="Images.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     cell: Annotated[
         str | None, typer.Option(help="One cell alone: 'smiling=yes, skin_tone=dark'.")
     ] = None,
@@ -89,7 +89,7 @@ def sample(
 def describe(
     sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
 ) -> None:
-    """Tell what a sampler draws.
+    """Describe a sampler.
 
     Example: `equipoise describe runs/demo/sampler.safetensors`
     """
@@ -110,7 +110,7 @@ def measure(
         float, typer.Option(help="Departure of a share that the verdict counts as met.")
     ] = 0.02,
     n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [6000]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Names the draws, for a sampler. [1]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws, for a sampler. [1]")] = None,
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
@@ -119,7 +119,7 @@ def measure(
 
     Example: `equipoise measure images --attributes smiling,skin_tone --target uniform`
     """
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
 
     if what.is_dir():
         refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
@@ -133,7 +133,7 @@ def measure(
         representation = record.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:
-        write_json(json_file, record)
+        write_record(json_file, record)
 
 
 def _measure_folder(
@@ -199,7 +199,7 @@ def panel_of(attributes: str | None, classifiers: list[str] | None) -> Classifie
 def open_sampler(path: Path, device: str | None, classifiers: list[str] | None = None) -> Opened:
     """Return a sampler with its generator and the panel that its labels came from.
 
-    `classifiers` names the sampler's own where they lie elsewhere by now.
+    `classifiers` gives the new places of the sampler's own.
     """
     from equipoise.samplers.file import load_sampler
 
@@ -244,12 +244,14 @@ def plan(
     device: Device = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Tell how many images a measurement needs, and what they cost.
+    """Compute the number of images that a measurement needs, and their cost.
 
     Example: `equipoise plan --attributes smiling,skin_tone --half-width 0.01 --gap 0.02`
     """
-    from equipoise.core.files import write_json
+    import numpy as np
+
     from equipoise.core.labels import concatenate
+    from equipoise.core.records import write_record
     from equipoise.core.targets import parse_target
     from equipoise.labelling.draws import LabelledDraws
     from equipoise.measure.plan import plan as make
@@ -288,7 +290,9 @@ def plan(
     out_console.print(f"images   {found.n:,}, at {calls:.2f} generator calls each: {found.calls:,}")
     if speed is not None:
         out_console.print(f"time     {found.seconds:,.0f} s at {speed:,.0f} images a second")
-    out_console.print(f"gives    half-widths of at most {found.half_width:.2%}")
-    out_console.print(f"finds    gaps of {found.gap:.2%} with a chance of {found.power:.0%}")
+    out_console.print(f"gives    half-widths of at most {percent(found.half_width, 2)}")
+    out_console.print(
+        f"finds    gaps of {percent(found.gap, 2)} with a chance of {percent(found.power, 0)}"
+    )
     if json_file is not None:
-        write_json(json_file, found)
+        write_record(json_file, found)

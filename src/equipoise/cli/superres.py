@@ -12,7 +12,6 @@ from equipoise.cli.audit import (
     audit_material,
     balanced_groups,
     chosen_names,
-    percent_or_dash,
     print_checks,
     print_costs,
     print_settings,
@@ -20,6 +19,7 @@ from equipoise.cli.audit import (
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
+from equipoise.core.numbers import interval, percent
 
 if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
@@ -44,7 +44,7 @@ def superres(
         typer.Option(help="That pulse searches, for a folder. [a sampler brings its own]"),
     ] = None,
     attributes: Annotated[
-        str | None, typer.Option(help="Balanced attributes to tell flips of. [all]")
+        str | None, typer.Option(help="Balanced attributes whose flips are counted. [all]")
     ] = None,
     classifiers: Classifiers = None,
     abstain_below: AbstainBelow = None,
@@ -60,7 +60,7 @@ def superres(
         list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Gap or change that is tolerated.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Names the draws and the model's chance.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draws and of the model's randomness.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/superres"),
     device: Device = None,
     workers: Workers = None,
@@ -69,21 +69,28 @@ def superres(
         bool, typer.Option("--dry-run", help="Print settings and images to restore, then stop.")
     ] = False,
 ) -> None:
-    """Audit super-resolution: whom it turns into whom, cell by cell, and how true it stays.
+    """Audit super-resolution: flips between cells, and fidelity, by cell.
 
-    docs/auditing.md tells what each check means. A stopped audit goes on where it was.
+    docs/auditing.md explains each check. A stopped audit is resumed.
 
     Example: `equipoise audit superres runs/demo/sampler.safetensors --model pulse --restarts 2`
     """
     from equipoise.audit.superres.models import open_super_resolution_model
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
-    from equipoise.core.files import write_json
+    from equipoise.core.records import write_record
 
     grid = balanced_groups(what)
     names = chosen_names(attributes, grid)
     settings = SuperresSettings(
-        model, names, factor, per_cell, restarts, tolerance, tuple(ignore or ()), seed
+        model=model,
+        attributes=names,
+        factor=factor,
+        per_cell=per_cell,
+        restarts=restarts,
+        tolerance=tolerance,
+        ignore=tuple(ignore or ()),
+        seed=seed,
     )
     drawn, searched, panel = _models(what, grid, generator, device, classifiers, abstain_below)
     restorer = open_super_resolution_model(model, factor, searched, steps=steps)
@@ -99,7 +106,7 @@ def superres(
     _print(found)
     out_console.print(f"report   {out / 'superres.html'}")
     if json_file is not None:
-        write_json(json_file, found)
+        write_record(json_file, found)
 
 
 def _models(
@@ -146,10 +153,9 @@ def _print(audit: SuperresAudit) -> None:
             (
                 group.name,
                 f"{group.n:,}",
-                percent_or_dash(group.flips.estimate.value),
-                f"{percent_or_dash(group.flips.estimate.low)} to "
-                f"{percent_or_dash(group.flips.estimate.high)}",
-                percent_or_dash(group.reencoded.estimate.value),
+                percent(group.flips.share, missing="-"),
+                interval(group.flips.low, group.flips.high, missing="-"),
+                percent(group.reencoded.share, missing="-"),
                 group.toward[0].name if group.toward else "-",
                 f"{near.psnr.value:.1f}",
                 f"{near.ssim.value:.2f}",
@@ -161,6 +167,6 @@ def _print(audit: SuperresAudit) -> None:
         flips = table.overall.flips
         out_console.print(
             f"flips    {table.where}: {flips.count:,} of {flips.n:,}, "
-            f"{percent_or_dash(flips.estimate.value)}"
+            f"{percent(flips.share, missing='-')}"
         )
     print_costs(audit.costs)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from equipoise.compare.baselines import BASELINES, PAPER
-from equipoise.compare.run import Result
+from equipoise.compare.scores import Result, Score
 from equipoise.core.files import write_text
 from equipoise.core.numbers import decimals
 from equipoise.report.plots import COLOURS, INK, to_svg
@@ -55,7 +54,7 @@ def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
         if not found:
             continue
         ratios = [_mean_ratio(found, name) for name in names]
-        covered = [c for r in found for c in r["coverage"] if c is not None]
+        covered = [c for r in found for c in r.coverage if not np.isnan(c)]
         lines.append(
             (
                 method,
@@ -116,9 +115,9 @@ def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
         colour = COLOURS[1] if method.startswith("tilt") else COLOURS[0]
         for r in _scores(seeds, method):
             # The logarithmic axis has no 0.
-            left.plot(max(r["kl"], 1e-5), place, "o", color=colour, alpha=0.8)
+            left.plot(max(r.kl, 1e-5), place, "o", color=colour, alpha=0.8)
             right.plot(_ratio(r, first), place, "o", color=colour, alpha=0.8)
-    floors = [r["kl_floor"] for method in names for r in _scores(seeds, method)]
+    floors = [r.kl_floor for method in names for r in _scores(seeds, method)]
     left.axvline(float(np.median(floors)), color=INK, linestyle="dashed", linewidth=1)
     right.axvline(1, color=INK, linestyle="dashed", linewidth=1)
     left.set_yticks(range(len(names)), names)
@@ -183,23 +182,23 @@ def _anchor(heading: str) -> str:
 
 def _features(seeds: Sequence[Mapping[str, Result]]) -> list[str]:
     """Return the names of the features whose distances the results hold."""
-    return list(next(r["frechet"] for s in seeds for r in s.values() if "frechet" in r))
+    return list(next(r.frechet for s in seeds for r in s.values() if isinstance(r, Score)))
 
 
-def _ratio(result: Mapping[str, Any], name: str) -> float:
-    return float(result["frechet"][name] / result["frechet_floor"][name])
+def _ratio(result: Score, name: str) -> float:
+    return float(result.frechet[name] / result.frechet_floor[name])
 
 
-def _mean_ratio(found: Sequence[Mapping[str, Any]], name: str) -> float:
+def _mean_ratio(found: Sequence[Score], name: str) -> float:
     return float(np.mean([_ratio(r, name) for r in found])) if found else np.nan
 
 
-def _scores(seeds: Sequence[Mapping[str, Result]], method: str) -> list[dict[str, Any]]:
-    return [s[method] for s in seeds if "kl" in s.get(method, {})]
+def _scores(seeds: Sequence[Mapping[str, Result]], method: str) -> list[Score]:
+    found = (results.get(method) for results in seeds)
+    return [result for result in found if isinstance(result, Score)]
 
 
-def _mean(found: Sequence[Mapping[str, Any]], key: str) -> float:
+def _mean(found: Sequence[Score], name: str) -> float:
     """Return a mean; NaN where a value is missing or infinite."""
-    values = [r[key] for r in found]
-    numbers = bool(values) and all(isinstance(v, int | float) for v in values)
-    return float(np.mean(values)) if numbers else np.nan
+    values = [getattr(result, name) for result in found]
+    return float(np.mean(values)) if values and np.isfinite(values).all() else np.nan

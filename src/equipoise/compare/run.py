@@ -6,17 +6,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
 from equipoise.compare.baselines import BASELINES, Case
 from equipoise.compare.reference import Pool, check_size
-from equipoise.compare.scores import score
-from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError, check_count
-from equipoise.core.files import read_json, storage, write_json, write_text
+from equipoise.compare.scores import Refused, Result, Score, score
+from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
+from equipoise.core.files import read_json
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution, Progress, no_progress
+from equipoise.core.records import from_json, write_record
+from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
@@ -29,13 +30,8 @@ from equipoise.methods import FitContext
 from equipoise.pipeline import open_models
 from equipoise.runs.folder import RunFolder
 
-Result = dict[str, Any]
-"""A stored score, or {"refused": the reason why a method does not apply}."""
-
 FEATURES = ("pixels", "age")
 """Default features for distances: colours, without the blind spots of a network, and a network."""
-
-_IDENTITY = "case.txt"
 
 
 def run_case(
@@ -71,9 +67,9 @@ def run_case(
     references = case.pool.pictures(panel, workers)
     for method in left:
         try:
-            write_json(_file(folder, method), score(case, BASELINES[method](case), references))
+            write_record(_file(folder, method), score(case, BASELINES[method](case), references))
         except InsufficientLabelsError as error:
-            write_json(_file(folder, method), {"refused": str(error)})
+            write_record(_file(folder, method), Refused(refused=str(error)))
         results = read_results(folder)
         on_result(method, results[method])
         progress("compare", len(results), len(BASELINES))
@@ -191,12 +187,11 @@ def read_results(folder: Path) -> dict[str, Result]:
     found: dict[str, Result] = {}
     for method in BASELINES:
         path = _file(folder, method)
-        if not path.is_file():
-            continue
-        remedy = "Delete it and run the same command again."
-        found[method] = read_json(path, remedy)
-        if not {"kl", "refused"} & found[method].keys():
-            raise FileFormatError(f"file {path}", "must hold a result", [*found[method]], remedy)
+        if path.is_file():
+            remedy = "Delete it and run the same command again."
+            stored = read_json(path, remedy, what="result", strict=True)
+            kind: type[Result] = Refused if "refused" in stored else Score
+            found[method] = from_json(stored, kind, f"result {path}", remedy)
     return found
 
 
@@ -219,18 +214,8 @@ def _check_identity(case: Case, folder: Path) -> None:
         },
         sort_keys=True,
     )
-    path = folder / _IDENTITY
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
-        if found != wanted and any(folder.glob("*.json")):
-            raise InputError(
-                f"folder {folder}",
-                f"must be empty or hold results of this comparison, {wanted}",
-                found or "results of something else",
-                "Choose another --out.",
-            )
-        write_text(path, wanted)
+    stored = ResumableFolder(folder, wanted, "results of this comparison")
+    stored.claim("case.txt", "*.json")
 
 
 def _file(folder: Path, method: str) -> Path:

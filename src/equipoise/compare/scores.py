@@ -16,7 +16,7 @@ from equipoise.stats.distances import frechet_distance, moments
 from equipoise.stats.precision_recall import coverage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """The scores of one method.
 
@@ -59,6 +59,22 @@ class Score:
     note: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """Why a method does not apply to a case.
+
+    Attributes
+    ----------
+    refused : str
+    """
+
+    refused: str
+
+
+Result = Score | Refused
+"""What is stored of a method."""
+
+
 def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score:
     """Measure the codes of a method against balanced references.
 
@@ -98,19 +114,19 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
         if outcome.calls == 1:
             verified = float(np.mean([1 / p if p else np.inf for p in purity]))
     return Score(
-        len(cells),
-        divergence(shares, case.target.shares),
-        noise_floor(case.target.shares, int(known.sum())),
-        tuple(shares.tolist()),
-        purity,
-        frechet,
-        floor,
-        tuple(covered),
-        outcome.calls,
-        verified,
-        outcome.fit,
-        outcome.draw,
-        outcome.note,
+        n=len(cells),
+        kl=divergence(shares, case.target.shares),
+        kl_floor=noise_floor(case.target.shares, int(known.sum())),
+        shares=tuple(shares.tolist()),
+        purity=purity,
+        frechet=frechet,
+        frechet_floor=floor,
+        coverage=tuple(covered),
+        calls=outcome.calls,
+        calls_verified=verified,
+        fit_seconds=outcome.fit,
+        draw_seconds=outcome.draw,
+        note=outcome.note,
     )
 
 

@@ -1,6 +1,7 @@
-"""A check of an audit: a stable code, one of six outcomes, words, and the numbers behind them.
+"""A check of an audit: a stable identifier, one of six outcomes, words, and their numbers.
 
-Codes are `WHAT_gap:WHERE`, as `error_gap:cells` and `abstention_gap:skin_tone`, or one word.
+Identifiers are `WHAT_gap:WHERE`, such as `error_gap:cells` and `abstention_gap:skin_tone`, or one
+word.
 """
 
 from __future__ import annotations
@@ -17,39 +18,39 @@ from equipoise.core.estimates import Estimate
 Outcome = Literal["issue", "tip", "passed", "not applicable", "skipped", "ignored"]
 
 OUTCOMES: tuple[Outcome, ...] = ("issue", "tip", "passed", "not applicable", "skipped", "ignored")
-"""All outcomes, the one to read first in front.
+"""All outcomes, the most severe first.
 
-issue: something is wrong, beyond chance. tip: worth a look, or more images. passed: shown to be
-within what is tolerated. not applicable: the question has no answer here. skipped: what it needs
-was not given. ignored: the user asked to leave it; its numbers stay.
+issue: a significant fault. tip: worth a look, or more images. passed: shown to be within the
+tolerance. not applicable: the question has no answer for these data. skipped: its input was not
+given. ignored: the user excluded it; its numbers are kept.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The numbers behind an outcome.
+    """The numbers of an outcome.
 
     Attributes
     ----------
     estimate : Estimate
     p_value : float
-        Adjusted for all tests of the audit; NaN where nothing was tested.
+        Adjusted for all tests of the audit; NaN without a test.
     """
 
     estimate: Estimate
     p_value: float = np.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
-    """One question to a model, and its answer.
+    """One question about a model, and its answer.
 
     Attributes
     ----------
-    code : str
-        Stable over versions, for `--ignore`.
+    check_id : str
+        The same in all versions, for `--ignore`.
     title : str
-        What was asked.
+        The question.
     outcome : str
         One of `OUTCOMES`.
     words : str
@@ -65,51 +66,52 @@ class Check:
     evidence: Evidence | None = None
 
 
-def ignoring(checks: Sequence[Check], codes: Sequence[str]) -> tuple[Check, ...]:
-    """Return the checks, those of `codes` with the outcome "ignored"; words and numbers stay.
+def ignoring(checks: Sequence[Check], ids: Sequence[str]) -> tuple[Check, ...]:
+    """Return the checks; those of `ids` get the outcome "ignored" and keep words and numbers.
 
     Raises
     ------
     InputError
-        When no check has such a code.
+        When no check has such an identifier.
 
     Examples
     --------
-    >>> check = Check("failures", "Could all be asked?", "tip", "3 of 100 could not.")
+    >>> check = Check(check_id="failures", title="All asked?", outcome="tip", words="3 were not.")
     >>> ignoring([check], ["failures"])[0].outcome
     'ignored'
     """
     known = [check.check_id for check in checks]
-    for check_id in codes:
+    for check_id in ids:
         if check_id not in known:
             raise InputError(
-                "code to ignore",
+                "check to ignore",
                 f"must be one of {', '.join(known)}",
                 check_id,
-                "Correct the code.",
+                "Correct its name.",
             )
-    return tuple(replace(c, outcome="ignored") if c.check_id in codes else c for c in checks)
+    return tuple(replace(c, outcome="ignored") if c.check_id in ids else c for c in checks)
 
 
 def worst_first(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """Order checks by outcome as in `OUTCOMES`; equals keep their order."""
+    """Return checks in the order of `OUTCOMES`; equal ones keep their order."""
     return tuple(sorted(checks, key=lambda check: OUTCOMES.index(check.outcome)))
 
 
 def verdict(checks: Sequence[Check]) -> str:
-    """Say in a sentence what came of all checks.
+    """Return the numbers of outcomes as a sentence.
 
     Examples
     --------
-    >>> verdict([Check("failures", "", "passed", ""), Check("error_gap:cells", "", "issue", "")])
+    >>> outcomes = {"failures": "passed", "error_gap:cells": "issue"}
+    >>> verdict([Check(check_id=k, title="", outcome=v, words="") for k, v in outcomes.items()])
     '1 issue, 1 passed: error_gap:cells.'
     """
     counts = [(outcome, [c for c in checks if c.outcome == outcome]) for outcome in OUTCOMES]
     plural = {"issue": "issues", "tip": "tips"}
-    told = ", ".join(
+    summary = ", ".join(
         f"{len(found)} {plural.get(outcome, outcome) if len(found) > 1 else outcome}"
         for outcome, found in counts
         if found
     )
     issues = ", ".join(check.check_id for check in checks if check.outcome == "issue")
-    return f"{told}: {issues}." if issues else f"No issue. {told}."
+    return f"{summary}: {issues}." if issues else f"No issue. {summary}."

@@ -1,7 +1,4 @@
-"""A number with its interval, or with the reason why it has none.
-
-Quantiles of weighted values.
-"""
+"""Estimates: a number with its interval, or the reason why it has none; weighted quantiles."""
 
 from __future__ import annotations
 
@@ -17,16 +14,16 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number that was estimated.
+    """An estimate with its interval.
 
     Attributes
     ----------
     value : float
-        NaN where it could not be had; `note` says why.
+        NaN where it is missing; `note` says why.
     low, high : float
         Interval at `CONFIDENCE`; NaN where there is none.
     note : str
-        What a reader must know of this number; empty as a rule.
+        A remark on this number; mostly empty.
     """
 
     value: float
@@ -36,7 +33,7 @@ class Estimate:
 
     @classmethod
     def missing(cls, why: str) -> Estimate:
-        """Return a number that could not be had."""
+        """Return a missing number, with the reason."""
         return cls(np.nan, note=why)
 
 

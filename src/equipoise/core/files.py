@@ -5,22 +5,29 @@ Checks of arrays that a file brought.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
+import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, StorageError
 
-from equipoise.core.errors import FileFormatError, StorageError
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-_LARGEST_JSON = 2**20
+LARGEST_JSON = 2**20
+"""Bytes of a JSON file of another project at most."""
+
+LARGEST_RECORD = 64 * 2**20
+"""Bytes of a record of ours at most."""
+
+LARGEST_TOML = 2**16
+"""Bytes of a TOML file at most."""
 
 
 @contextmanager
@@ -40,7 +47,7 @@ def storage(path: Path) -> Iterator[None]:
             "must be writable, with room left",
             error.strerror or str(error),
             "Free space or choose another folder with --out; what is written is kept, "
-            "and the same command goes on from there.",
+            "and the same command resumes.",
         ) from error
 
 
@@ -73,23 +80,173 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """Return the object that a JSON file of at most 1 MiB holds.
+def read_text(
+    path: Path,
+    remedy: str,
+    *,
+    rule: str = "must be readable text",
+    what: str = "file",
+    limit: int = LARGEST_JSON,
+    error: type[EquipoiseError] = FileFormatError,
+) -> str:
+    """Return a text file of bounded size, UTF-8 with or without a byte order mark.
+
+    Parameters
+    ----------
+    path : Path
+    remedy : str
+        What to do where it cannot be read, as a sentence.
+    rule : str
+        What such a file must be, for the error.
+    what : str
+        What errors call the file.
+    limit : int
+        Bytes at most.
+    error : type of EquipoiseError
+        The class of the error.
 
     Raises
     ------
-    FileFormatError
-        When it cannot be read, is larger, or holds something else; `remedy` is told with it.
+    EquipoiseError
+        When it cannot be read, is larger, or is no UTF-8.
+    """
+    where = f"{what} {path}"
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except (OSError, ValueError) as cause:  # A name that no file can have is a ValueError.
+        reason = getattr(cause, "strerror", None) or str(cause)
+        raise error(where, rule, reason, remedy) from cause
+    if len(content) > limit:
+        raise error(where, f"must be under {_size(limit)}", "a larger one", remedy)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as cause:
+        raise error(where, rule, str(cause), remedy) from cause
+
+
+def parse_json(text: str | bytes, *, strict: bool = False) -> Any:
+    """Return what a JSON text holds; every fault of it is a ValueError.
+
+    Parameters
+    ----------
+    text : str or bytes
+        Bounded by who read it.
+    strict : bool
+        Whether to refuse NaN, infinity, and a key that an object gives twice, of which Python
+        would keep the last.
+
+    Raises
+    ------
+    ValueError
+        When it is no JSON.
+
+    Examples
+    --------
+    >>> parse_json('{"n": 1, "n": 2}')
+    {'n': 2}
+    >>> parse_json('{"n": 1, "n": 2}', strict=True)
+    Traceback (most recent call last):
+    ...
+    equipoise.core.files._TwiceError: the key 'n' is given twice
     """
     try:
-        if path.stat().st_size > _LARGEST_JSON:
-            raise ValueError("a file of over 1 MiB")
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("no object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise FileFormatError(f"file {path}", "must be readable JSON", error, remedy) from error
+        if not strict:
+            return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("lists or objects too deep in each other") from None
+
+
+class _TwiceError(ValueError):
+    """A key that an object gives twice, its only argument."""
+
+    def __str__(self) -> str:
+        return f"the key {self.args[0]!r} is given twice"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _TwiceError(key)
+        found[key] = value
     return found
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def read_json(
+    path: Path,
+    remedy: str,
+    *,
+    what: str = "file",
+    limit: int = LARGEST_JSON,
+    strict: bool = False,
+    error: type[EquipoiseError] = FileFormatError,
+) -> dict[str, Any]:
+    """Return the object that a JSON file of bounded size holds.
+
+    Parameters
+    ----------
+    path, remedy, what, limit, error
+        As for `read_text`.
+    strict : bool
+        As for `parse_json`.
+
+    Raises
+    ------
+    EquipoiseError
+        When it cannot be read, is larger, or holds something else.
+    """
+    rule = "must be readable JSON"
+    text = read_text(path, remedy, rule=rule, what=what, limit=limit, error=error)
+    try:
+        found = parse_json(text, strict=strict)
+    except _TwiceError as cause:
+        where = f"{what} {path}, key {cause.args[0]!r}"
+        raise error(where, "must be given once", "it twice", "Remove one of the two.") from None
+    except ValueError as cause:
+        raise error(f"{what} {path}", rule, str(cause), remedy) from cause
+    if not isinstance(found, dict):
+        raise error(f"{what} {path}", "must hold an object", type(found).__name__, remedy)
+    return found
+
+
+def read_toml(
+    path: Path, remedy: str, *, what: str = "file", limit: int = LARGEST_TOML
+) -> dict[str, Any]:
+    """Return the values of a TOML file of bounded size; its own rules refuse a key given twice.
+
+    Parameters
+    ----------
+    path, remedy, what, limit
+        As for `read_text`.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, is larger, or is no TOML.
+    """
+    rule = "must be readable TOML"
+    text = read_text(path, remedy, rule=rule, what=what, limit=limit, error=InputError)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as cause:
+        raise InputError(f"{what} {path}", rule, str(cause), remedy) from cause
+
+
+def _size(limit: int) -> str:
+    """Write a number of bytes.
+
+    Examples
+    --------
+    >>> _size(2**16), _size(2**22)
+    ('64 KiB', '4 MiB')
+    """
+    return f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
 
 
 def digest_of(path: Path) -> str:
@@ -108,6 +265,8 @@ def stored_array(
     FileFormatError
         When it is missing, of another shape, or holds NaN.
     """
+    import numpy as np
+
     found = tensors.get(name)
     if found is None or found.shape != shape or np.isnan(found).any():
         raise FileFormatError(
@@ -116,46 +275,4 @@ def stored_array(
             "none" if found is None else found.shape,
             "Make the sampler again.",
         )
-    return found
-
-
-_LARGEST_RECORD = 64 * 2**20
-
-
-def to_json(value: Any) -> Any:
-    """Turn records and arrays into JSON values: NaN becomes null, infinity the text "infinite"."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(v) for v in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return to_json(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None if np.isnan(value) else "infinite"
-    return value
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a record as JSON, whole or not at all."""
-    write_text(path, json.dumps(to_json(value), indent=1) + "\n")
-
-
-def read_object(path: Path, remedy: str) -> dict[str, Any]:
-    """Read a JSON object of bounded size."""
-    try:
-        if path.stat().st_size > _LARGEST_RECORD:
-            raise FileFormatError(
-                f"figures {path}", "must be under 64 MiB", path.stat().st_size, remedy
-            )
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("no object")
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(
-            f"figures {path}", "must be readable JSON", str(error), remedy
-        ) from error
     return found

@@ -98,8 +98,8 @@ class LabelledCodes:
     def effective(self) -> NDArray[np.float64]:
         """Return the effective number of codes of each cell (Kish 1965), shape (K,).
 
-        (sum of weights) squared over the sum of squared weights: how many codes of the prior
-        would tell as much.
+        (sum of weights) squared over the sum of squared weights: the number of codes of the prior
+        with the same information.
         """
         cells, weights = self.labels.cells[self.known], self.weights[self.known]
         size = self.labels.grid.size

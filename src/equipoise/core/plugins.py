@@ -53,7 +53,7 @@ def imported(
     kind : str
         What errors call it: "classifier".
     protocol : type
-        A protocol that is checked at run time; its module tells what it asks for.
+        A protocol that is checked at run time; its module documents it.
     also : tuple of type
         Other kinds of objects that will do.
 

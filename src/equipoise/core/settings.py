@@ -1,18 +1,22 @@
-"""All settings of a run: flat, typed, checked, read from TOML, saved with the run."""
+"""All settings of a run: flat, typed, checked, read from TOML, saved with the run.
+
+Each is declared once, by `setting`: its default, what it is, its rule, what to do where the rule is
+broken, and how its option of the command line is written.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-import numpy as np
-
-from equipoise.core.errors import InputError, check_count
-from equipoise.core.seeds import check_seed
+from equipoise.core.errors import InputError
+from equipoise.core.files import read_toml
 
 MULTILEVEL = ("ordered", "one-vs-rest")
 """How attributes of more than two levels get their hyperplanes."""
@@ -21,63 +25,103 @@ METHODS = ("tilt", "mixture", "shift")
 """Methods of `balance`: our tilted sampling, a mixture fitted to its verified draws, and the recipe
 of arXiv 2012.04842."""
 
-_LARGEST_FILE = 2**20
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of `balance`; each is a flag of the command line and a key of a TOML file.
+@dataclass(frozen=True, kw_only=True)
+class SettingInfo:
+    """What is declared of one setting.
 
     Attributes
     ----------
-    generator : str
-        Name of the generator.
-    attributes : tuple of str
-        What to balance.
-    classifiers : tuple of str
-        Your own, as `open_classifier` names them; the pinned ones answer on what is left.
-    target : str
-        The wanted mix, in the grammar of `equipoise.core.targets`.
-    n : int
-        Codes to label, those of directed rounds included.
-    seed : int
-        Names every draw of the run.
-    method : str
-        One of `METHODS`.
-    beside : tuple of str
-        Further methods to set beside it in the report. The shift learns from the labels of the
-        prior, the tilt from the directed ones as well.
-    directed : float
-        Tilt: share of the labels for draws directed at cells that lack them; the rest is for the
-        prior's own codes.
-    beta : float or None
-        Tilt: sharpness; None chooses it on held-out codes.
-    calibrate_n : int
-        Tilt: draws by which the weights over requested cells are calibrated.
-    mixture_n : int
-        Mixture: verified draws that it is fitted to.
-    measure_n : int
-        Draws by which the result is measured.
-    distance : float
-        Shift: signed distance from the hyperplanes, in standard deviations of the prior.
-    keep_norm : bool
-        Shift: keep each code's norm.
-    per_cell : int
-        Shift: codes for each cell.
-    components : int or "bic"
-        Mixture: components of each cell, or chosen by the Bayesian information criterion.
-    fraction : float or None
-        Directions: share of most confident codes; None chooses by held-out accuracy.
-    multilevel : str
-        Directions: "ordered" or "one-vs-rest".
-    abstain_below : float
-        Answers less sure than this count as unknown.
-    device : str
-        Where the generator computes.
-    batch_size : int or None
-        Codes in one call; None takes the generator's own.
-    workers : int or None
-        Threads; None takes all cores.
+    help : str
+        What it is, as full sentences.
+    least, above, most, below : float or None
+        Bounds of a number.
+    choices : tuple of str
+        The words that are allowed, where only some are.
+    remedy : str
+        What to do where the rule is broken, as a sentence.
+    flag : str
+        Its option of the command line, where that is not made from the name.
+    several : bool
+        Whether the option may be repeated; else a list is written with commas.
+    shown : str or None
+        How the help of the command line shows the default; None shows the value.
+    """
+
+    help: str
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+    remedy: str = "Leave it out."
+    flag: str = ""
+    several: bool = False
+    shown: str | None = None
+
+    def rule(self, *, whole: bool) -> str:
+        """Return the rule of a value, worded to follow the setting's name.
+
+        Examples
+        --------
+        >>> SettingInfo(help="", above=0, most=1).rule(whole=False)
+        'must be in (0, 1]'
+        """
+        if self.choices:
+            return f"must be one of {', '.join(self.choices)}"
+        low = self.least if self.above is None else self.above
+        high = self.most if self.below is None else self.below
+        start = "must be a whole number" if whole else "must be"
+        if high is None:
+            return f"{start} {'of at least' if self.above is None else 'above'} {low}"
+        left, right = "[("[self.above is not None], "])"[self.below is not None]
+        shown = "2**63" if high == 2**63 else high
+        return f"{start} in {left}{low}, {shown}{right}"
+
+    def holds(self, value: Any, *, whole: bool) -> bool:
+        """Return whether a value keeps the rule."""
+        if self.choices:
+            return value in self.choices
+        if self.least is self.above is None:
+            return True
+        if isinstance(value, bool) or (whole and not isinstance(value, Integral)):
+            return False
+        return bool(
+            math.isfinite(value)
+            and (self.least is None or value >= self.least)
+            and (self.above is None or value > self.above)
+            and (self.most is None or value <= self.most)
+            and (self.below is None or value < self.below)
+        )
+
+
+def setting(default: Any, help: str, **declared: Any) -> Any:
+    """Declare a setting by its default and the fields of `SettingInfo`."""
+    return dataclasses.field(
+        default=default, metadata={"setting": SettingInfo(help=help, **declared)}
+    )
+
+
+def _documented(cls: type) -> type:
+    """Append each setting's type and help to the docstring, as numpydoc's attributes."""
+    lines = [
+        f"{field.name} : {field.type}\n        {setting_info(field).help}"
+        for field in dataclasses.fields(cls)
+    ]
+    cls.__doc__ = f"{cls.__doc__}\n    Attributes\n    ----------\n    " + "\n    ".join(lines)
+    return cls
+
+
+def setting_info(field: dataclasses.Field[Any]) -> SettingInfo:
+    """Return what is declared of a field of `Settings`."""
+    info: SettingInfo = field.metadata["setting"]
+    return info
+
+
+@_documented
+@dataclass(frozen=True)
+class Settings:
+    """Settings of `balance`; each is a flag of the command line and a key of a TOML file.
 
     Raises
     ------
@@ -85,61 +129,115 @@ class Settings:
         When a setting breaks its rule.
     """
 
-    generator: str = "digiface-dcgan"
-    attributes: tuple[str, ...] = ("smiling", "skin_tone")
-    classifiers: tuple[str, ...] = ()
-    target: str = "uniform"
-    n: int = 10_000
-    seed: int = 0
-    method: str = "tilt"
-    beside: tuple[str, ...] = ()
-    directed: float = 0.5
-    beta: float | None = None
-    calibrate_n: int = 8_000
-    mixture_n: int = 6_000
-    measure_n: int = 6_000
-    distance: float = 3.0
-    keep_norm: bool = False
-    per_cell: int = 5_000
-    components: int | str = "bic"
-    fraction: float | None = None
-    multilevel: str = "ordered"
-    abstain_below: float = 0.0
-    device: str = "cpu"
-    batch_size: int | None = None
-    workers: int | None = None
+    generator: str = setting(
+        "digiface-dcgan",
+        "digiface-dcgan, toy, stylegan2:FILE, stylegan3:FILE, torchscript:FILE, FILE.onnx, "
+        " diffusers:FOLDER, or module:object.",
+    )
+    attributes: tuple[str, ...] = setting(
+        ("smiling", "skin_tone"),
+        "Comma-separated: gender, age, smiling, expression, skin_tone, skin_tone_six.",
+    )
+    classifiers: tuple[str, ...] = setting(
+        (),
+        "Your own, used before the pinned ones: a .toml file, hf:FOLDER, clip:..., "
+        "module:object; may be repeated (docs/classifiers.md).",
+        flag="--classifier",
+        several=True,
+        shown="",
+    )
+    target: str = setting(
+        "uniform",
+        "'uniform', a .csv or .json table, 'marginals: smiling=yes:3,no:1', or "
+        "'conditional: gender | age'.",
+    )
+    n: int = setting(10_000, "Codes to label.", least=1, remedy="Pass --n 10000.")
+    seed: int = setting(
+        0, "Seed of every draw of the run.", least=0, below=2**63, remedy="Pass --seed 0."
+    )
+    method: str = setting(
+        "tilt",
+        "tilt (ours), mixture (of tilted draws) or shift (arXiv 2012.04842).",
+        choices=METHODS,
+        remedy="Correct the name.",
+        shown="",
+    )
+    beside: tuple[str, ...] = setting(
+        (),
+        "Further methods to set beside it in the report.",
+        choices=METHODS,
+        remedy="Correct the name.",
+        shown="",
+    )
+    directed: float = setting(
+        0.5,
+        "Tilt: share of the labels directed at rare cells.",
+        least=0,
+        most=0.9,
+    )
+    beta: float | None = setting(
+        None, "Tilt: sharpness.", above=0, shown="chosen on held-out codes"
+    )
+    calibrate_n: int = setting(
+        8_000, "Tilt: draws for the calibration.", least=1, remedy="Pass --calibrate-n 8000."
+    )
+    mixture_n: int = setting(
+        6_000, "Mixture: verified draws to fit it to.", least=1, remedy="Pass --mixture-n 6000."
+    )
+    measure_n: int = setting(
+        6_000,
+        "Draws to measure the result with.",
+        least=1,
+        remedy="Pass --measure-n 6000.",
+    )
+    distance: float = setting(
+        3.0,
+        "Shift: outer levels from their boundary, in deviations of the prior.",
+        above=0,
+        remedy="Pass --distance 3.",
+    )
+    keep_norm: bool = setting(
+        False, "Shift: keep each code's norm.", flag="--keep-norm/--free-norm", shown=""
+    )
+    per_cell: int = setting(
+        5_000, "Shift: codes for each cell.", least=2, remedy="Pass --per-cell 5000."
+    )
+    components: int | str = setting(
+        "bic", "Mixture: a number, or bic.", least=1, remedy="Pass --components 1, or bic."
+    )
+    fraction: float | None = setting(
+        None,
+        "Directions: share of most confident codes.",
+        above=0,
+        most=1,
+        shown="best held-out accuracy",
+    )
+    multilevel: str = setting("ordered", "Directions: ordered or one-vs-rest.", choices=MULTILEVEL)
+    abstain_below: float = setting(
+        0.0,
+        "Predictions with a lower confidence count as unknown.",
+        least=0,
+        most=1,
+        remedy="Pass 0.",
+        shown="0",
+    )
+    device: str = setting("cpu", "cpu, cuda, mps.")
+    batch_size: int | None = setting(None, "Codes in one call.", least=1)
+    workers: int | None = setting(None, "Threads.", least=1, shown="all cores")
 
     def __post_init__(self) -> None:
-        check_count("n", self.n, "Pass --n 10000.")
-        check_count("measure_n", self.measure_n, "Pass --measure-n 6000.")
-        check_count("per_cell", self.per_cell, "Pass --per-cell 5000.", least=2)
-        if self.components != "bic":
-            remedy = "Pass --components 1, or bic."
-            number = self.components if isinstance(self.components, int) else 0
-            check_count("components", number, remedy)
-        for name in ("batch_size", "workers"):
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name), "Leave it out.")
-        if not 0 < self.distance < np.inf:
-            raise InputError("distance", "must be above 0", self.distance, "Pass --distance 3.")
-        if self.fraction is not None and not 0 < self.fraction <= 1:
-            raise InputError("fraction", "must be in (0, 1]", self.fraction, "Leave it out.")
-        if self.multilevel not in MULTILEVEL:
-            allowed = f"must be one of {', '.join(MULTILEVEL)}"
-            raise InputError("multilevel", allowed, self.multilevel, "Leave it out.")
-        if not 0 <= self.abstain_below <= 1:
-            raise InputError("abstain_below", "must be in [0, 1]", self.abstain_below, "Pass 0.")
-        check_seed(self.seed)
-        check_count("calibrate_n", self.calibrate_n, "Pass --calibrate-n 8000.")
-        check_count("mixture_n", self.mixture_n, "Pass --mixture-n 6000.")
-        if not 0 <= self.directed <= 0.9:
-            raise InputError("directed", "must be in [0, 0.9]", self.directed, "Leave it out.")
-        if self.beta is not None and not 0 < self.beta < np.inf:
-            raise InputError("beta", "must be above 0", self.beta, "Leave it out.")
-        for method in (self.method, *self.beside):
-            if method not in METHODS:
-                allowed = f"must be one of {', '.join(METHODS)}"
-                raise InputError("method", allowed, method, "Correct the name.")
+        for field in dataclasses.fields(self):
+            info, kinds = setting_info(field), setting_kinds()[field.name]
+            value = getattr(self, field.name)
+            # A default such as "bic" or None stands beside the numbers that the rule is about.
+            if value is None or value == "bic":
+                continue
+            whole = int in kinds
+            for item in value if isinstance(value, tuple) else (value,):
+                if not info.holds(item, whole=whole):
+                    rule = info.rule(whole=whole)
+                    name = "method" if field.name == "beside" else field.name
+                    raise InputError(name, rule, item, info.remedy)
 
     @property
     def directed_n(self) -> int:
@@ -158,6 +256,15 @@ class Settings:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
+@cache
+def setting_kinds() -> dict[str, tuple[type, ...]]:
+    """Return the types that each setting may have, by name; a tuple of texts is `tuple`."""
+    return {
+        name: (tuple,) if get_args(kind)[1:] == (...,) else get_args(kind) or (kind,)
+        for name, kind in get_type_hints(Settings).items()
+    }
+
+
 def make_settings(given: Mapping[str, Any], file: Path | None = None) -> Settings:
     """Return settings from a TOML file, flags that are not None overriding it.
 
@@ -171,7 +278,8 @@ def make_settings(given: Mapping[str, Any], file: Path | None = None) -> Setting
     >>> make_settings({"n": 500, "seed": None}).n
     500
     """
-    values = {} if file is None else _read_toml(file)
+    remedy = "Write one `name = value` a line, as in settings.toml of a run folder."
+    values = {} if file is None else read_toml(file, remedy, what="settings file")
     values.update({name: value for name, value in given.items() if value is not None})
     return from_dict(values)
 
@@ -191,43 +299,25 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
             raise InputError(
                 "setting", f"must be one of {', '.join(fields)}", name, "Correct the name."
             )
-        checked[name] = _typed(name, value, str(fields[name].type))
+        checked[name] = _typed(fields[name], value)
     return Settings(**checked)
 
 
-def _typed(name: str, value: Any, wanted: str) -> Any:
+def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
     """Return the value in the field's type, or refuse it."""
-    if wanted.startswith("tuple"):
-        # A classifier's name may hold commas.
-        separator = "\n" if name == "classifiers" else ","
+    kinds = setting_kinds()[field.name]
+    if tuple in kinds:
+        # What is given by several options may itself hold commas, as a classifier's name.
+        separator = "\n" if setting_info(field).several else ","
         items = value.split(separator) if isinstance(value, str) else value
         if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
             return tuple(item.strip() for item in items if item.strip())
-    elif name == "components" and str(value).isascii() and str(value).isdecimal():
+    elif {int, str} <= {*kinds} and str(value).isascii() and str(value).isdecimal():
         return int(str(value)[:9])
-    else:
-        kinds: dict[str, Any] = {
-            "str": str,
-            "int": int,
-            "float": (int, float),
-            "bool": bool,
-            "None": type(None),
-        }
-        options = [part.strip() for part in wanted.split("|")]
-        if any(isinstance(value, kinds[o]) for o in options) and (
-            not isinstance(value, bool) or "bool" in options
-        ):
-            return value
-    raise InputError(f"setting {name}", f"must be of type {wanted}", value, "Correct its value.")
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    remedy = "Write one `name = value` a line, as in settings.toml of a run folder."
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"settings file {path}", "must be under 1 MiB", "a larger one", remedy)
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"settings file {path}", "must be readable TOML", str(error), remedy
-        ) from error
+    elif isinstance(value, (*kinds, int) if float in kinds else kinds) and (
+        not isinstance(value, bool) or bool in kinds
+    ):
+        return value
+    raise InputError(
+        f"setting {field.name}", f"must be of type {field.type}", value, "Correct its value."
+    )

@@ -60,7 +60,7 @@ def read_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str
             yield reader.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise FileFormatError(
-            f"row {reader.line_num} of {path}", "must be CSV", str(error), "Save it anew as CSV."
+            f"row {reader.line_num} of {path}", "must be CSV", str(error), "Save it as CSV again."
         ) from error
 
 

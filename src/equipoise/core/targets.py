@@ -13,7 +13,6 @@ One text grammar serves the command line and settings files (`parse_target`):
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError
+from equipoise.core.files import read_json, read_text
 
 _LARGEST_TABLE = 4 * 2**20
 
@@ -183,26 +183,10 @@ class Target:
 
 def _read_table(path: Path, grid: AttributeGrid) -> dict[str, Any]:
     remedy = "Write a CSV with a column for each attribute and 'share', or a JSON object."
-    try:
-        if path.stat().st_size > _LARGEST_TABLE:
-            raise InputError(f"target file {path}", "must be under 4 MiB", "a larger file", remedy)
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"target file {path}", "must be readable text", error, remedy) from error
+    what, limit = "target file", _LARGEST_TABLE
     if path.suffix == ".json":
-        try:
-            table = json.loads(text, object_pairs_hook=_without_doubles)
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"target file {path}", "must be JSON", str(error), remedy) from error
-        if not isinstance(table, dict):
-            raise InputError(
-                f"target file {path}", "must hold an object", type(table).__name__, remedy
-            )
-        return table
+        return read_json(path, remedy, what=what, limit=limit, strict=True, error=InputError)
+    text = read_text(path, remedy, what=what, limit=limit, error=InputError)
     try:
         rows = list(csv.DictReader(text.splitlines()))
     except csv.Error as error:
@@ -221,17 +205,6 @@ def _read_table(path: Path, grid: AttributeGrid) -> dict[str, Any]:
             f"target share of cell {twice!r}", "must be given once", "it twice", "Remove one row."
         )
     return dict(zip(cells, (row["share"] for row in rows), strict=True))
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object, refusing a key that is given twice."""
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise InputError(
-                f"target share of cell {key!r}", "must be given once", "it twice", "Remove one."
-            )
-    return dict(pairs)
 
 
 def _parse_marginals(text: str, written: str) -> dict[str, dict[str, float]]:

@@ -1,43 +1,12 @@
-"""Typed access to a TOML file and its tables: each bad or unknown field is named."""
+"""Typed access to the tables of a TOML file: each bad or unknown field is named."""
 
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from equipoise.core.errors import InputError
-
-_LARGEST_FILE = 2**16
-
-
-def read_toml(path: Path, guide: str) -> dict[str, Any]:
-    """Return the values of a TOML file of at most 64 KiB.
-
-    Parameters
-    ----------
-    path : Path
-    guide : str
-        The page that shows such a file.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read.
-    """
-    remedy = f"{guide} shows one."
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-        if len(content) > _LARGEST_FILE:
-            raise InputError(f"file {path}", "must be under 64 KiB", "a larger one", remedy)
-        return tomllib.loads(content.decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"file {path}", "must be readable TOML", str(error), remedy) from error
 
 
 class Table:

@@ -1,8 +1,7 @@
-"""Stage 1: seeds -> codes -> images -> a table of labels, streamed and resumable.
+"""Labelling: seeds -> codes -> images -> a table of labels, streamed and resumable.
 
-The table is a folder of Parquet shards of `SHARD_ROWS` rows. A shard is written whole or not at
-all, so a killed run goes on at the first missing shard and ends with the same bytes. Codes are
-not stored: (seed, index) makes them again.
+The table is a folder of Parquet shards of `SHARD_ROWS` rows. A killed run is resumed from the first
+missing shard, and ends with the same bytes. Codes are not stored: seed and index determine them.
 """
 
 from __future__ import annotations
@@ -16,22 +15,19 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.errors import FileFormatError, InputError, check_count
-from equipoise.core.files import atomic_path, storage
+from equipoise.core.errors import check_count
 from equipoise.core.labels import Labels, concatenate, from_table, to_columns
 from equipoise.core.parallel import ahead, batches, ordered_map
 from equipoise.core.progress import Execution
+from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import check_seed
-from equipoise.core.versions import versions
 from equipoise.generators.base import generate
 
 SHARD_ROWS = 2048
-_IDENTITY = b"equipoise.identity"
 
 
 @dataclass(frozen=True)
@@ -40,17 +36,17 @@ class LabelTable:
 
     Attributes
     ----------
-    folder : Path
+    folder : ResumableFolder
         Holds labels-00000.parquet, labels-00001.parquet, ...
-    groups : AttributeGrid
+    grid : AttributeGrid
         The attributes.
     n : int
         Rows.
     computed : int
-        How many rows this call computed; the rest were found on disk.
+        Rows that this call computed; the others were stored.
     """
 
-    folder: Path
+    folder: ResumableFolder
     grid: AttributeGrid
     n: int
     computed: int
@@ -58,17 +54,23 @@ class LabelTable:
     def stream(self) -> Iterator[Labels]:
         """Yield the labels shard by shard."""
         for number, (start, stop) in enumerate(batches(0, self.n, SHARD_ROWS)):
-            path = shard_path(self.folder, number)
-            yield _read_shard(path, self.grid, start).take(slice(0, stop - start))
+            name = shard_name(number)
+            table = self.folder.read(name)
+            with self.folder.intact(name):
+                index = table["index"].to_numpy()
+                if not np.array_equal(index, np.arange(start, start + len(index))):
+                    raise ValueError(f"rows that do not begin at index {start}")
+                labels = from_table(table, self.grid)
+            yield labels.take(slice(0, stop - start))
 
     def labels(self) -> Labels:
         """Read all labels into memory, about 30 bytes a row for two attributes."""
         return concatenate(list(self.stream()))
 
 
-def shard_path(folder: Path, number: int) -> Path:
-    """Return where a shard of labels lies."""
-    return folder / f"labels-{number:05d}.parquet"
+def shard_name(number: int) -> str:
+    """Return the name of the file of a shard."""
+    return f"labels-{number:05d}.parquet"
 
 
 def collect(
@@ -151,7 +153,7 @@ def label_codes(
     """
     n = check_count("n", n, "Pass --n 10000.")
     generator, panel, progress = models.generator, models.panel, execution.progress
-    # Codes are made anew when labels are used, so a library that makes them otherwise must show.
+    # Codes are computed again when labels are used; a library that changes them must be noticed.
     first = np.ascontiguousarray(codes(0, 1))
     identity = json.dumps(
         {
@@ -163,11 +165,12 @@ def label_codes(
             "batch_size": generator.batch_size,
         },
         sort_keys=True,
-    ).encode()
+    )
+    stored = ResumableFolder(folder, identity, "labels of this run")
     missing = [
         (number, start, stop)
         for number, (start, stop) in enumerate(batches(0, n, SHARD_ROWS))
-        if not _has_rows(shard_path(folder, number), stop - start, identity)
+        if stored.rows(shard_name(number)) < stop - start
     ]
     computed = sum(stop - start for _, start, stop in missing)
     done = n - computed
@@ -191,60 +194,11 @@ def label_codes(
                 parts.append(next(results))
                 done += len(parts[-1])
                 progress(stage, done, n)
-            _write_shard(shard_path(folder, number), concatenate(parts), start, identity)
-    return LabelTable(folder, panel.grid, n, computed)
+            stored.write(shard_name(number), _table(concatenate(parts), start))
+    return LabelTable(stored, panel.grid, n, computed)
 
 
-def _write_shard(path: Path, labels: Labels, start: int, identity: bytes) -> None:
+def _table(labels: Labels, start: int) -> pa.Table:
+    """Return labels as a table, with the index of each code."""
     index = pa.array(np.arange(start, start + len(labels)))
-    table = pa.table({"index": index, **to_columns(labels)})
-    table = table.replace_schema_metadata(
-        {_IDENTITY: identity, b"equipoise.versions": json.dumps(versions()).encode()}
-    )
-    with atomic_path(path) as part:
-        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
-
-
-def _has_rows(path: Path, rows: int, identity: bytes) -> bool:
-    """Tell whether the shard exists, is this run's, and has at least `rows` rows."""
-    with storage(path):
-        if not path.exists():
-            return False
-    metadata = _parquet_metadata(path)
-    found = (metadata.metadata or {}).get(_IDENTITY)
-    if found != identity:
-        raise InputError(
-            f"folder {path.parent}",
-            f"must be empty or hold labels of this run, {identity.decode()}",
-            found.decode() if found else "a file of something else",
-            "Choose another folder, or the settings that it was made with.",
-        )
-    return bool(metadata.num_rows >= rows)
-
-
-def _parquet_metadata(path: Path) -> pq.FileMetaData:
-    try:
-        return pq.read_metadata(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _damaged(path, error) from error
-
-
-def _read_shard(path: Path, grid: AttributeGrid, start: int) -> Labels:
-    """Read a shard whose rows begin at index `start`, its checksums verified."""
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        index = table["index"].to_numpy()
-        if not np.array_equal(index, np.arange(start, start + len(index))):
-            raise ValueError(f"rows that do not begin at index {start}")
-        return from_table(table, grid)
-    except (pa.ArrowException, OSError, KeyError, ValueError, IndexError, TypeError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> FileFormatError:
-    return FileFormatError(
-        f"labels {path}",
-        "must be a whole Parquet file",
-        (str(error).splitlines() or [type(error).__name__])[0],
-        "Delete it and run the same command again.",
-    )
+    return pa.table({"index": index, **to_columns(labels)})

@@ -78,7 +78,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             return np.ascontiguousarray(pixels.transpose(2, 0, 1))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise FileFormatError(
-            f"image {path}", "must be a whole, opaque 8-bit picture", str(error), "Save it anew."
+            f"image {path}", "must be a whole, opaque 8-bit picture", str(error), "Save it again."
         ) from error
 
 

@@ -1,20 +1,21 @@
 """Shares corrected for the errors of the classifier that counted them.
 
-A classifier that errs on one image in ten turns 90 % into 82 %, and no number of images mends it.
-Images judged by people tell how it errs. What they tell depends on how they were chosen:
+A classifier that errs on one image in ten turns 90 % into 82 %, however many images there are.
+Images judged by people measure its errors. Which errors depends on how they were chosen:
 
 - **given the answer**: they were drawn from these very images, by chance within each answer (or by
   chance over all). They estimate P(true level | answer), and
 
       share of k  =  sum over answers a of  P(answer a) P(k | a).
 
-  Nothing is inverted, so a classifier that knows nothing costs width and not truth. It misleads
-  when the judged images are from elsewhere: P(k | a) depends on the shares themselves.
-- **given the truth**: they are from elsewhere, where the shares differ but the classifier errs
-  alike on each true level ("label shift"). They estimate P(answer | true level), and the shares
-  solve  shares @ P(answer | true) = P(answer). It misleads when these images are harder or easier
-  than the judged ones, as generated faces are against photographs, and when the judged images were
-  drawn by answer. A classifier that confuses two levels wholly leaves bounds alone.
+  Nothing is inverted, so an uninformative classifier gives wide but valid intervals. It is biased
+  when the judged images are from another source: P(k | a) depends on the shares themselves.
+- **given the truth**: they are from another source, where the shares differ but the classifier has
+  the same errors on each true level ("label shift"). They estimate P(answer | true level), and the
+  shares solve  shares @ P(answer | true) = P(answer). It is biased when these images are harder or
+  easier than the judged ones, as generated faces are compared with photographs, and when the judged
+  images were drawn by answer. If the classifier confuses two levels completely, there are only
+  bounds.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.estimates import CONFIDENCE
+from equipoise.core.estimates import Estimate
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.measure.error_matrix import ErrorMatrix, check_counts
-from equipoise.measure.representation import Share, make_share
-from equipoise.stats.intervals import exact_bounds, simultaneous_region
+from equipoise.stats.intervals import simultaneous_region
+from equipoise.stats.shares import Share
 from equipoise.stats.simplex import least_squares, nearly_singular, possible_shares, solve_weights
 
 Given = Literal["answer", "truth"]
@@ -44,53 +45,63 @@ _DRAWS = 4000
 _SURE = 0.999
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CorrectedShare:
-    """A share of true levels, beside what the classifier counted.
+    """A share of true levels, with the classifier's share.
 
     Attributes
     ----------
     name : str
         A level or a cell.
     raw : Share
-        What the classifier counted among the images that it answered on; its interval knows
-        sampling only.
-    share : float
-        Corrected, in [0, 1]; NaN when only bounds, or nothing, can be told.
-    low, high : float
-        In [0, 1], at `CONFIDENCE` for all shares of one `Correction` together; NaN when it is not
-        applicable.
+        The classifier's share among the images on which it did not abstain; its interval covers
+        sampling error only.
+    estimate : Estimate
+        The corrected share, in [0, 1], NaN unless the status is "corrected". Its interval at 95 %
+        is simultaneous for all shares of one `Correction`; NaN when not applicable.
     """
 
     name: str
     raw: Share
-    share: float
-    low: float
-    high: float
+    estimate: Estimate
+
+    @property
+    def share(self) -> float:
+        """The corrected share itself."""
+        return self.estimate.value
+
+    @property
+    def low(self) -> float:
+        """Lower end of its interval."""
+        return self.estimate.low
+
+    @property
+    def high(self) -> float:
+        """Upper end of its interval."""
+        return self.estimate.high
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Correction:
-    """Corrected shares.
+    """Shares corrected for the classifiers' errors.
 
     Attributes
     ----------
     status : str
-        "corrected"; "bounds" when the judged images leave the shares open within `low` and `high`;
-        "not applicable" when they tell nothing.
+        "corrected"; "bounds" when the judged images only bound the shares by `low` and `high`;
+        "not applicable" when they do not even do that.
     reason : str
         Why it is not "corrected", or what was left out; else empty.
     given : str
-        "answer" or "truth".
+        What the judged images were chosen by: "answer" of the classifier, or "truth".
     n, judged : int
         Images counted, and images judged.
     shares : tuple of CorrectedShare
-        One a level; `share` sums to 1.
+        One per level; their values sum to 1.
     condition : float or None
         Condition number of the estimated P(answer | true level), at least 1, lower is better;
-        infinite when it is singular. It is the factor by which inverting may blow noise up, so it
-        limits "truth", and says of "answer" only how much the classifier knows. None when a level
-        was never judged.
+        infinite when singular. It bounds the factor by which inversion amplifies noise, so it
+        matters for "truth" only. None when a level was never judged.
     """
 
     status: Status
@@ -115,7 +126,7 @@ def correct(
     Parameters
     ----------
     counts : array_like of int, shape (A,)
-        Images by answer, of all images that are to be told of; A as in `errors`.
+        Images by answer, of all images whose shares are corrected; A as in `errors`.
     errors : ErrorMatrix
         Of the judged images.
     given : "answer" or "truth"
@@ -165,18 +176,20 @@ def correct(
     else:
         found = solve(answers, errors, rng, draws)
     return Correction(
-        found.status,
-        found.reason,
-        given,
-        int(answers.sum()),
-        int(errors.counts.sum()),
-        tuple(
-            CorrectedShare(raw.name, raw, float(share), float(low), float(high))
+        status=found.status,
+        reason=found.reason,
+        given=given,
+        n=int(answers.sum()),
+        judged=int(errors.counts.sum()),
+        shares=tuple(
+            CorrectedShare(
+                name=raw.name, raw=raw, estimate=Estimate(float(share), float(low), float(high))
+            )
             for raw, share, low, high in zip(
                 _raw(answers, errors), found.share, found.low, found.high, strict=True
             )
         ),
-        _condition(answers, errors, given),
+        condition=_condition(answers, errors, given),
     )
 
 
@@ -200,13 +213,9 @@ def _raw(answers: NDArray[np.int64], errors: ErrorMatrix) -> list[Share]:
     found = np.zeros(len(errors.levels), np.int64)
     np.add.at(found, errors.meant[known], answers[known])
     total = int(found.sum())
-    if not total:
-        return [make_share(name, 0, 0) for name in errors.levels]
     return [
-        Share(name, int(count), total, count / total, float(low), float(high))
-        for name, count, low, high in zip(
-            errors.levels, found.tolist(), *exact_bounds(found, total, 1 - CONFIDENCE), strict=True
-        )
+        Share.of(name, count, total)
+        for name, count in zip(errors.levels, found.tolist(), strict=True)
     ]
 
 
@@ -262,7 +271,7 @@ def _given_truth(
     ]
     if missing:
         return _nothing(size, f"no image was judged to be {_some(missing)}")
-    # Where the judged images hold no abstention, the shares are told of the known images.
+    # Without a judged abstention, the shares are those of the known images.
     no_progress = (errors.meant == UNKNOWN) & (errors.judged == 0)
     left = int(answers[no_progress].sum())
     note = f"{left} images without an answer are left out: none such was judged" if left else ""
@@ -274,7 +283,7 @@ def _given_truth(
     drawn = _dirichlet(rng, table, draws)
     if nearly_singular(rates, drawn):
         found = possible_shares(seen, table)
-        reason = "the judged images cannot tell the levels' answers apart"
+        reason = "the judged images do not separate the levels' answers"
         if found is None:
             return _nothing(size, _MISFIT)
         return _tightened("bounds", reason, np.full(size, np.nan), *found)

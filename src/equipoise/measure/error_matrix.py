@@ -12,7 +12,7 @@ from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME
 from equipoise.core.errors import InputError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ErrorMatrix:
     """Judged images by true level (rows) and by the classifier's answer (columns).
 
@@ -25,7 +25,7 @@ class ErrorMatrix:
     levels : tuple of str
         The K true levels, or cells.
     answers : tuple of str
-        The A answers that the classifier may give.
+        The A possible answers of the classifier.
     meant : numpy.ndarray, shape (A,), int64
         The level that each answer means; -1 (`UNKNOWN`) for an abstention.
     counts : numpy.ndarray, shape (K, A), int64
@@ -94,7 +94,7 @@ class ErrorMatrix:
         meant = np.array([*range(size), *[UNKNOWN] * more])
         check_counts("error matrix", table)
         names = (*levels, *[UNKNOWN_NAME] * more)
-        return cls(tuple(levels), names, meant, table.astype(np.int64))
+        return cls(levels=tuple(levels), answers=names, meant=meant, counts=table.astype(np.int64))
 
     @property
     def judged(self) -> NDArray[np.int64]:

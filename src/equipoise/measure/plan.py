@@ -18,24 +18,25 @@ POWER = 0.8
 _LARGE = 1_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a measurement needs.
+    """Number of images and cost of a measurement.
 
     Attributes
     ----------
     n : int
         Images.
     calls : int
-        Generator calls, images refused in verified draws included.
+        Generator calls, those of rejected draws included.
     seconds : float
         At the given speed; NaN where none is given.
     half_width : float
         Of the longest simultaneous interval at n.
     gap : float
-        Smallest departure of a share from its target that is found with the given power at n, in
-        the cell where that is hardest.
+        Smallest difference between a share and its target that is found with the given power at n,
+        in the worst cell.
     power : float
+        Probability of finding such a difference.
     """
 
     n: int
@@ -105,12 +106,12 @@ def plan(
         n = max(n, _ceil(_needed(expected, gap, power).max()))
     reach = critical * np.sqrt((expected * (1 - expected)).max() / n)
     return Plan(
-        n,
-        _ceil(n * calls_per_image),
-        n * calls_per_image / images_per_second if images_per_second else float("nan"),
-        float(max(reach, unseen_bound(n, unseen) / 2 if unseen else 0.0)),
-        _detectable(expected, n, power),
-        power,
+        n=n,
+        calls=_ceil(n * calls_per_image),
+        seconds=n * calls_per_image / images_per_second if images_per_second else float("nan"),
+        half_width=float(max(reach, unseen_bound(n, unseen) / 2 if unseen else 0.0)),
+        gap=_detectable(expected, n, power),
+        power=power,
     )
 
 

@@ -37,35 +37,35 @@ POOLED = "pooled"
 """Name of the row over all images with a cell."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CellQuality:
-    """Quality of one cell, or of all.
+    """Quality of the images of one cell, or of all images.
 
     Attributes
     ----------
     name : str
         Of the cell, or `POOLED`.
     n, n_reference : int
-        Drawn and reference images in the cell, in the eye of the classifiers.
+        Drawn and reference images of the cell, as predicted by the classifiers.
     frechet : Estimate
-        Squared Frechet distance at these n, too large by what few images cost; no interval.
+        Squared Frechet distance at these n, with the bias of small samples; no interval.
     frechet_extrapolated : Estimate
         The same, extrapolated to infinite n.
     kernel : Estimate
         Squared kernel distance (KID).
     precision, recall : Estimate
-        Share of drawn images near the reference, and of reference images near the drawn. The
-        intervals are exact for the set that is counted, given the other.
+        Share of drawn images near the reference, and of reference images near the drawn ones. The
+        intervals are exact for the counted set, given the other.
     density, coverage : Estimate
         The same with less weight to outliers. Density has Student's interval, given the reference;
         coverage has none.
     coverage_expected : float
-        What coverage is on average for equal distributions at these n; NaN where it is.
+        Mean of coverage for equal distributions at these n; NaN where coverage is.
     similarity, similarity_reference : Estimate
         Mean cosine between two images, about the mean of the whole reference; lower is more
         diverse.
     drift : tuple of Drift
-        Of each level of each attribute that was not balanced.
+        Of each level of each attribute that is not balanced.
     """
 
     name: str
@@ -84,22 +84,23 @@ class CellQuality:
     drift: tuple[Drift, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Quality of a set of images against a reference.
+    """Quality of a set of images, compared with a reference.
 
     Attributes
     ----------
     features, digest, about : str
-        In which features; numbers compare only where the digest is the same.
+        Name, digest and description of the features. Numbers can be compared only where the digest
+        is the same.
     reference : str
-        What the images are compared with.
+        Description of the reference.
     unknown, unknown_reference : int
-        Images without a cell, which count nowhere.
+        Images of unknown cell, which are left out.
     pooled : CellQuality
-        All images with a cell. It sees a different mix of cells as a difference.
+        All images of known cell. A different mix of cells counts as a difference.
     cells : tuple of CellQuality
-        One a cell.
+        One per cell.
     """
 
     features: str
@@ -127,10 +128,10 @@ def quality_table(
     ----------
     drawn, reference : Pictures
         In the same features, labelled by the same classifiers.
-    groups : AttributeGrid
-        The balanced attributes; the drift of all others that are labelled is told.
+    grid : AttributeGrid
+        The balanced attributes; the drift is that of all other labelled attributes.
     source : str
-        Says what the reference is, for reports.
+        Description of the reference, for reports.
     seed : int
         Of the shuffle of the extrapolation, and of the bootstrap.
     workers : int, optional
@@ -171,14 +172,14 @@ def quality_table(
     order: list[int | None] = [None, *range(grid.size)]
     pooled, *each = ordered_map(row, order, workers)
     return Quality(
-        drawn.name,
-        drawn.digest,
-        drawn.about,
-        source,
-        int((~known[0]).sum()),
-        int((~known[1]).sum()),
-        pooled,
-        tuple(each),
+        features=drawn.name,
+        digest=drawn.digest,
+        about=drawn.about,
+        reference=source,
+        unknown=int((~known[0]).sum()),
+        unknown_reference=int((~known[1]).sum()),
+        pooled=pooled,
+        cells=tuple(each),
     )
 
 
@@ -195,20 +196,20 @@ def _compare(
     crowding, covered = _crowding(x, y)
     applies = not np.isnan(covered.value)
     return CellQuality(
-        name,
-        len(x),
-        len(y),
-        _frechet(x, y),
-        frechet_extrapolated(x, y, seed),
-        kernel_distance(x, y),
-        inside,
-        recalled,
-        crowding,
-        covered,
-        expected_coverage(len(x), len(y)) if applies else float("nan"),
-        self_similarity(x, centre, seed),
-        self_similarity(y, centre, seed),
-        drift(drawn.labels, reference.labels, others),
+        name=name,
+        n=len(x),
+        n_reference=len(y),
+        frechet=_frechet(x, y),
+        frechet_extrapolated=frechet_extrapolated(x, y, seed),
+        kernel=kernel_distance(x, y),
+        precision=inside,
+        recall=recalled,
+        density=crowding,
+        coverage=covered,
+        coverage_expected=expected_coverage(len(x), len(y)) if applies else float("nan"),
+        similarity=self_similarity(x, centre, seed),
+        similarity_reference=self_similarity(y, centre, seed),
+        drift=drift(drawn.labels, reference.labels, others),
     )
 
 
@@ -250,7 +251,7 @@ def _share(hits: NDArray[np.bool_]) -> Estimate:
     return Estimate(float(hits.mean()), *exact_interval(int(hits.sum()), len(hits)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Drift:
     """The share of one level in drawn and in reference images.
 
@@ -328,6 +329,15 @@ def drift(drawn: Labels, reference: Labels, attributes: tuple[str, ...]) -> tupl
             for labels, a in zip((drawn, reference), places, strict=True)
         )
         for level, word in enumerate(kinds[0].levels):
-            counts = int((one == level).sum()), len(one), int((other == level).sum()), len(other)
-            found.append(Drift(f"{name}={word}", *counts, share_difference(*counts)))
+            count, count_reference = int((one == level).sum()), int((other == level).sum())
+            found.append(
+                Drift(
+                    name=f"{name}={word}",
+                    count=count,
+                    n=len(one),
+                    count_reference=count_reference,
+                    n_reference=len(other),
+                    difference=share_difference(count, len(one), count_reference, len(other)),
+                )
+            )
     return tuple(found)

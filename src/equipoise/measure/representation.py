@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,78 +15,66 @@ from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
 from equipoise.core.targets import Target
 from equipoise.measure.verdict import TOLERANCE, Verdict, judge
-from equipoise.stats.intervals import exact_interval, simultaneous_intervals
+from equipoise.stats.intervals import simultaneous_intervals
+from equipoise.stats.shares import Share, exact_estimate
 
 
-@dataclass(frozen=True)
-class Share:
-    """A share with its interval.
+@dataclass(frozen=True, kw_only=True)
+class MixShare(Share):
+    """A share of a cell or level, with its target.
 
     Attributes
     ----------
-    name : str
-        A cell, or a level of an attribute.
-    count, n : int
-        Images of that name among n.
-    share, low, high : float
-        In [0, 1]; the interval is exact (Clopper and Pearson 1934) at 95 %, for this share alone;
-        NaN when n is 0.
     target : float or None
-        The wanted share.
-    joint : tuple of float, or None
-        The interval that holds together with those of all other cells, or of all other levels of
-        the attribute, at 95 %; None where the share stands alone.
+        The target's share; None without a target.
+    joint : tuple of float
+        The simultaneous interval at 95 %, over all cells or all levels of the attribute; NaN where
+        n is 0.
     """
 
-    name: str
-    count: int
-    n: int
-    share: float
-    low: float
-    high: float
-    target: float | None = None
-    joint: tuple[float, float] | None = None
+    target: float | None
+    joint: tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Representation:
     """The mix of a set of images.
 
     Attributes
     ----------
     n : int
-        Images looked at.
+        Images.
     unknown : int
         Images on which a classifier abstained on some attribute; they count in no cell.
-    cells : tuple of Share
+    cells : tuple of MixShare
         One for each cell, among the known images.
-    attributes : tuple of tuple of Share
+    attributes : tuple of tuple of MixShare
         For each attribute one for each level, among the images known on that attribute.
     kl : float or None
         KL(achieved || target) in nats, at least 0, lower is better; infinite when a cell of
-        target 0 came out; None without a target or without known images.
+        target 0 has images; None without a target or without known images.
     kl_floor : float or None
-        What `kl` is on average for a perfect sampler at this n, about (K - 1) / (2 n) with K the
-        cells of positive target. A `kl` near its floor cannot be told from 0.
+        Mean of `kl` for a perfect sampler at this n, about (K - 1) / (2 n) with K the cells of
+        positive target. A `kl` near its floor is not significantly above 0.
     kl_corrected : float or None
         `kl` less its floor, at least 0: without the bias of finite n (Miller 1955).
     total_variation : float or None
-        Half the sum of the absolute differences from the target, in [0, 1]: the part of images in a
-        wrong cell.
+        Half the sum of the absolute differences from the target, in [0, 1]: the share of images
+        in a wrong cell.
     l2 : float or None
         Euclidean distance of the shares from the target, cells without images counted (the
         fairness discrepancy of Choi et al. 2020, arXiv 1910.12008, section 4, on hard labels).
     ratio : float or None
         Largest over smallest share / target among cells of positive target; 1 is even, infinite
-        when a cell never shows.
+        when a cell has no image.
     verdict : Verdict
         Whether the target is met.
     """
 
     n: int
     unknown: int
-    cells: tuple[Share, ...]
-    attributes: tuple[tuple[Share, ...], ...]
+    cells: tuple[MixShare, ...]
+    attributes: tuple[tuple[MixShare, ...], ...]
     kl: float | None
     kl_floor: float | None
     kl_corrected: float | None
@@ -96,21 +84,18 @@ class Representation:
     verdict: Verdict
 
 
-def make_share(name: str, count: int, n: int) -> Share:
-    """Return a share that stands alone, with its interval."""
-    low, high = exact_interval(count, n)
-    return Share(name, count, n, count / n if n else np.nan, low, high)
-
-
 def make_shares(
     names: Sequence[str], counts: NDArray[np.int64], target: NDArray[np.float64] | None
-) -> tuple[Share, ...]:
-    """Return the shares of a whole, with their intervals alone and together."""
+) -> tuple[MixShare, ...]:
+    """Return shares with their own and their simultaneous intervals."""
     n = int(counts.sum())
     lows, highs = simultaneous_intervals(counts)
     return tuple(
-        replace(
-            make_share(name, int(count), n),
+        MixShare(
+            name=name,
+            count=int(count),
+            n=n,
+            estimate=exact_estimate(int(count), n),
             target=None if target is None else float(target[k]),
             joint=(float(lows[k]), float(highs[k])),
         )
@@ -121,7 +106,7 @@ def make_shares(
 def divergence(achieved: ArrayLike, target: ArrayLike) -> float:
     """Return KL(achieved || target) in nats for two distributions of shape (K,).
 
-    Infinite when something came out that the target forbids.
+    Infinite when a cell of target 0 has images.
 
     Examples
     --------
@@ -136,7 +121,7 @@ def noise_floor(target: ArrayLike, n: int) -> float:
 
     The sum over cells of E[p log(p / t)], with n p binomial, is computed exactly. For n t well
     above 1 in every cell it is (K - 1) / (2 n), K the cells of positive target (Miller 1955); with
-    cells so rare that they hardly ever show, that formula would be too large.
+    cells so rare that most samples have none, that formula is too large.
 
     Examples
     --------
@@ -227,9 +212,9 @@ def represent(
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Confusion:
-    """What came out of each request.
+    """Requested and achieved cells.
 
     Attributes
     ----------
@@ -247,7 +232,6 @@ class Confusion:
 def summarise_confusion(grid: AttributeGrid, counts: NDArray[np.int64]) -> Confusion:
     """Return the confusion with each cell's purity from `LabelledDraws.confusion`, (K, K + 1)."""
     purity = tuple(
-        make_share(name, int(counts[k, k]), int(counts[k].sum()))
-        for k, name in enumerate(grid.cells)
+        Share.of(name, int(counts[k, k]), int(counts[k].sum())) for k, name in enumerate(grid.cells)
     )
-    return Confusion(counts, purity)
+    return Confusion(counts=counts, purity=purity)

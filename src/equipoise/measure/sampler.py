@@ -33,7 +33,7 @@ from equipoise.samplers.draw import exact_counts
 from equipoise.samplers.sampler import Sampler
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MeasuredSampler:
     """What came out of a sampler.
 
@@ -71,7 +71,7 @@ def measure_sampler(
     n, seed : int
         Draws 0..n-1 of the seed.
     folder : Path
-        Where the labels of the draws go; a stopped measurement goes on there.
+        Folder of the labels of the draws; a stopped measurement is resumed from it.
     target : Target, optional
         What to compare with; the sampler's own by default.
     tolerance : float
@@ -89,8 +89,8 @@ def measure_sampler(
     check_comparable(sampler.grid, wanted, tolerance)
     drawn = label_draws(sampler, models, n, seed, folder, stage="measure", execution=execution)
     return MeasuredSampler(
-        represent(drawn.labels, wanted, tolerance),
-        summarise_confusion(sampler.grid, drawn.confusion),
+        representation=represent(drawn.labels, wanted, tolerance),
+        confusion=summarise_confusion(sampler.grid, drawn.confusion),
     )
 
 
@@ -141,11 +141,11 @@ def sampler_quality(
     check_count("n", n, "Pass --n 6000.")
     read_by = models if drift_panel is None else Models(models.generator, drift_panel)
     if reference:
-        told = source or f"{len(reference):,} files"
+        description = source or f"{len(reference):,} files"
         reference_images = see_files(reference, read_by.panel, features, execution=execution)
     else:
         named = child_seed(seed, Stream.REFERENCE_CODES)
-        told = f"the generator's own images of each cell, by rejection (seed {named})"
+        description = f"the generator's own images of each cell, by rejection (seed {named})"
         wanted = exact_counts(sampler.target, n)
         codes = reject(
             models,
@@ -160,9 +160,11 @@ def sampler_quality(
         short = np.flatnonzero(np.bincount(found, minlength=len(wanted)) < wanted)
         if len(short):
             names = "; ".join(sampler.grid.cells[k] for k in short)
-            told += f"; among {most:,} codes too few of {names}, so pooled rows compare other mixes"
+            description += (
+                f"; too few of {names} among {most:,} codes, so pooled rows compare different mixes"
+            )
     parts = [draws.codes for draws in sampler.stream(n, seed, batch=1024)]
     drawn = see_codes(read_by, np.concatenate(parts), features, execution=execution)
     return quality_table(
-        drawn, reference_images, sampler.grid, source=told, workers=execution.workers
+        drawn, reference_images, sampler.grid, source=description, workers=execution.workers
     )

@@ -1,9 +1,10 @@
-"""Does a mix meet its target? A test, and a verdict that knows what it cannot tell."""
+"""Whether a mix meets its target: a multinomial test, and a verdict within a tolerance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import comb
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from equipoise.stats.intervals import critical_value, simultaneous_intervals, un
 TOLERANCE = 0.02
 """Departure of a share from its target that counts as met, in absolute share."""
 
-CODES = ("meets", "misses", "cannot_tell", "not_applicable")
+Code = Literal["meets", "misses", "undecided", "not_applicable"]
 """What a verdict can be."""
 
 _MOST_OUTCOMES = 20_000
@@ -23,27 +24,28 @@ _SIMULATIONS = 10_000
 _TINY = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """Whether shares meet a target.
 
     Attributes
     ----------
     code : str
-        One of `CODES`. "meets": every simultaneous interval lies within `tolerance` of its target.
-        "misses": some interval lies wholly outside. "cannot_tell": n is too small for either.
+        "meets": every simultaneous interval lies within `tolerance` of its target.
+        "misses": some interval lies outside. "undecided": n is too small for either.
         "not_applicable": there is no target, or no known image.
     words : str
-        The same in a sentence.
+        The same as a sentence.
     tolerance : float
+        Largest tolerated difference between a share and its target.
     p_value : float
         Of the multinomial test that the shares are exactly the target; NaN when not applicable.
     decisive_n : int or None
         Images that would decide, if the true shares are the observed ones; None when decided, or
-        when a share stands exactly on the edge.
+        when a share is exactly at the tolerance.
     """
 
-    code: str
+    code: Code
     words: str
     tolerance: float
     p_value: float
@@ -92,21 +94,33 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
     n = int(found.sum())
     if target is None or n == 0:
         missing = "there is no target" if target is None else "there is no known image"
-        return Verdict("not_applicable", f"not applicable: {missing}", tolerance, np.nan, None)
+        return Verdict(
+            code="not_applicable",
+            words=f"not applicable: {missing}",
+            tolerance=tolerance,
+            p_value=np.nan,
+            decisive_n=None,
+        )
     shares = np.asarray(target, np.float64)
     p_value = multinomial_test(found, shares)
     low, high = simultaneous_intervals(found)
     points = f"{100 * tolerance:g} points"
     if ((low > shares + tolerance) | (high < shares - tolerance)).any():
         words = f"misses the target: some share is more than {points} away"
-        return Verdict("misses", words, tolerance, p_value, None)
+        return Verdict(
+            code="misses", words=words, tolerance=tolerance, p_value=p_value, decisive_n=None
+        )
     if ((low >= shares - tolerance) & (high <= shares + tolerance)).all():
         words = f"meets the target: every share is within {points}"
-        return Verdict("meets", words, tolerance, p_value, None)
+        return Verdict(
+            code="meets", words=words, tolerance=tolerance, p_value=p_value, decisive_n=None
+        )
     needed = _decisive_n(found, shares, tolerance)
     more = "" if needed is None else f"; about {needed:,} images would decide"
-    words = f"cannot tell within {points}: {n:,} images are too few{more}"
-    return Verdict("cannot_tell", words, tolerance, p_value, needed)
+    words = f"leaves the target undecided within {points}: {n:,} images are too few{more}"
+    return Verdict(
+        code="undecided", words=words, tolerance=tolerance, p_value=p_value, decisive_n=needed
+    )
 
 
 def _decisive_n(

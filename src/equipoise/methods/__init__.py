@@ -1,4 +1,4 @@
-"""How a sampler is made from labelled codes: one function a method, behind one name each."""
+"""Methods that fit a sampler to labelled codes: one function each, called by name."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TiltInfo:
-    """How a tilt came about.
+    """Diagnostics of a tilt.
 
     Attributes
     ----------
     labelling : LabellingInfo
-        Where the labels went.
+        Numbers of labels by source and cell.
     latent : LatentClassifierInfo
-        What the latent classifier knows.
+        Quality of the latent classifier.
     frontier : tuple of FrontierPoint
-        Purity, calls and closeness for each sharpness.
+        Purity, calls and distance for each sharpness.
     beta : float
-        The sharpness taken.
+        The chosen sharpness.
     acceptance : tuple of float
         Share of the prior's codes that each cell accepts.
     calibration : Calibration
@@ -58,36 +58,36 @@ class TiltInfo:
 
 @dataclass(frozen=True, eq=False)
 class UncalibratedTilt:
-    """A tilt before its calibration, with what it was learnt from."""
+    """A tilt before its calibration, with the diagnostics of its labels and classifier."""
 
     labelling: LabellingInfo
     latent: LatentClassifierInfo
     fit: TiltFit
 
     def account(self, calibration: Calibration) -> TiltInfo:
-        """Return how it came about, with a calibration of draws."""
+        """Return its diagnostics, with the calibration of its draws."""
         source = self.fit.source
         return TiltInfo(
-            self.labelling,
-            self.latent,
-            self.fit.frontier,
-            source.tilt.beta,
-            tuple(np.asarray(source.acceptance).tolist()),
-            calibration,
+            labelling=self.labelling,
+            latent=self.latent,
+            frontier=self.fit.frontier,
+            beta=source.tilt.beta,
+            acceptance=tuple(np.asarray(source.acceptance).tolist()),
+            calibration=calibration,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """A sampler with how it came about.
+    """A sampler with the diagnostics of its fit.
 
     Attributes
     ----------
     sampler : Sampler
-    moved : tuple of (Moved or None), or None
-        Shift: how far the codes of each cell moved; None for a cell of target 0.
+    shift : tuple of (ShiftInfo or None), or None
+        Only for shift: displacement of the codes of each cell, None for a cell of target 0.
     tilt : TiltInfo or None
-        Tilt: latent classifier, frontier and calibration.
+        Only for methods that tilt: latent classifier, frontier and calibration.
     """
 
     sampler: Sampler
@@ -97,7 +97,7 @@ class FitResult:
 
 @dataclass(frozen=True, eq=False)
 class FitContext:
-    """What every method starts from.
+    """Input of every method.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class FitContext:
 
     @cached_property
     def directions(self) -> Directions:
-        """Hyperplanes of all attributes, fitted when first asked for; tilting needs none."""
+        """Hyperplanes of all attributes, fitted at the first access; tilting needs none."""
         return label_directions(self.generator, self.labels, self.settings)
 
     @cached_property
@@ -264,9 +264,10 @@ def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Cal
     return sampler, calibration
 
 
-METHODS: dict[str, Callable[[FitContext], FitResult]] = {
-    "tilt": tilt_sampler,
-    "mixture": mixture_sampler,
-    "shift": shift_sampler,
-}
-"""Methods by name, those of `equipoise.core.settings.METHODS`."""
+def fit(method: str, context: FitContext) -> FitResult:
+    """Fit a method by its name, one of `equipoise.core.settings.METHODS`.
+
+    The function `NAME_sampler` of this module fits the method NAME.
+    """
+    function: Callable[[FitContext], FitResult] = globals()[f"{method}_sampler"]
+    return function(context)

@@ -5,18 +5,124 @@ docs/card.md describes the fields. A card is made from the run folder alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from equipoise.core.files import write_json, write_text
-from equipoise.report.html import FILTERS, layout_of_run
+from equipoise.core.attributes import Attribute
+from equipoise.core.files import write_text
+from equipoise.core.records import write_record
+from equipoise.core.settings import Settings
+from equipoise.core.targets import Target
+from equipoise.measure.correction import Correction
+from equipoise.measure.error_matrix import ErrorMatrix
+from equipoise.measure.quality import Quality
+from equipoise.measure.representation import MixShare, Representation
+from equipoise.measure.verdict import Verdict
+from equipoise.report.html import consistent, environment, record_of
 from equipoise.report.run_page import METHOD_NAMES
 from equipoise.runs.folder import RunFolder
+from equipoise.runs.record import Cost, Later, ModelUsed, RunRecord
+from equipoise.samplers.sampler import GeneratorRef
+from equipoise.stats.shares import Share
 
-FORMAT = 1
-"""Version of the layout."""
+
+@dataclass(frozen=True, kw_only=True)
+class CardClassifier(ModelUsed):
+    """A classifier of a card.
+
+    Attributes
+    ----------
+    known_errors : tuple of ErrorMatrix, or None
+        Measured with people's labels, of each attribute and then of the cells; None where not
+        measured.
+    """
+
+    known_errors: tuple[ErrorMatrix, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardMethod:
+    """The method of a card.
+
+    Attributes
+    ----------
+    name : str
+    beta : float or None
+        Sharpness of a tilt.
+    calls_per_image : float
+        Generator calls per delivered image.
+    """
+
+    name: str
+    beta: float | None
+    calls_per_image: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """The fields of a `Representation` that a card has."""
+
+    n: int
+    unknown: int
+    cells: tuple[MixShare, ...]
+    kl: float | None
+    kl_floor: float | None
+    kl_corrected: float | None
+    total_variation: float | None
+    l2: float | None
+    ratio: float | None
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, representation: Representation) -> Mix:
+        """Return the fields of a representation that a card has."""
+        return cls(**{field.name: getattr(representation, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Card:
+    """The numbers of a run for the page of a model or a data set; the layout of `card.json`.
+
+    Attributes
+    ----------
+    format : int
+        Version of the layout.
+    generator : GeneratorRef
+    classifiers : tuple of CardClassifier
+    attributes : tuple of Attribute
+    target : Target
+    method : CardMethod
+    before, after : Mix
+        The generator's own mix and the balanced one.
+    purity : tuple of Share
+        For each requested cell, the share of its images whose achieved cell is the same.
+    corrected : tuple of Correction, or None
+        For each attribute, then for the cells, shares corrected with people's labels.
+    quality : Quality or None
+    cost : Cost
+    seed : int
+    settings : Settings
+    versions : dict of str to str
+    caveats : tuple of str
+    """
+
+    format: Literal[1] = 1
+    generator: GeneratorRef
+    classifiers: tuple[CardClassifier, ...]
+    attributes: tuple[Attribute, ...]
+    target: Target
+    method: CardMethod
+    before: Mix
+    after: Mix
+    purity: tuple[Share, ...]
+    corrected: tuple[Correction, ...] | None
+    quality: Quality | None
+    cost: Cost
+    seed: int
+    settings: Settings
+    versions: dict[str, str]
+    caveats: tuple[str, ...]
 
 
 def write_card(run: RunFolder) -> Path:
@@ -30,73 +136,62 @@ def write_card(run: RunFolder) -> Path:
         When the card cannot be written.
     """
     record, later = run.read_record(), run.read_later()
-    with layout_of_run(run):
+    with consistent(*record_of(run)):
         card = make_card(record, later)
         text = to_markdown(card)
-    write_json(run.path / "card.json", card)
+    write_record(run.path / "card.json", card)
     write_text(run.path / "card.md", text)
     return run.path / "card.md"
 
 
-def make_card(record: dict[str, Any], later: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
-    """Return the card of a run, with the fields of docs/card.md.
+def make_card(record: RunRecord, later: Later) -> Card:
+    """Return the card of a run.
 
     Parameters
     ----------
-    record : dict
-        The run's record, as stored.
-    later : dict
-        Records of later measurements, "quality" and "corrected"; None for those not made.
+    record : RunRecord
+    later : Later
+        Records of later measurements.
     """
-    settings, result = record["settings"], record["results"][0]
-    corrected = later["corrected"]
-    return {
-        "format": FORMAT,
-        "generator": record["generator"],
-        "classifiers": [
-            {**model, "known_errors": corrected["errors"] if corrected else None}
-            for model in record["models"]
-            if model["role"] == "classifier"
-        ],
-        "attributes": record["grid"]["attributes"],
-        "target": record["target"],
-        "method": {
-            "name": result["method"],
-            "beta": result["tilt"]["beta"] if result["tilt"] else None,
-            "calls_per_image": result["calls_per_image"],
-        },
-        "before": _mix(record["prior"]),
-        "after": _mix(result["representation"]),
-        "purity": result["confusion"]["purity"],
-        "corrected": corrected["corrections"] if corrected else None,
-        "quality": later["quality"],
-        "cost": record["cost"],
-        "seed": settings["seed"],
-        "settings": settings,
-        "versions": record["versions"],
-        "caveats": record["caveats"],
-    }
+    result, people = record.results[0], later.annotation
+    return Card(
+        generator=record.generator,
+        classifiers=tuple(
+            CardClassifier(**vars(model), known_errors=people.errors if people else None)
+            for model in record.models
+            if model.role == "classifier"
+        ),
+        attributes=record.grid.attributes,
+        target=record.target,
+        method=CardMethod(
+            name=result.method,
+            beta=result.tilt.beta if result.tilt else None,
+            calls_per_image=result.calls_per_image,
+        ),
+        before=Mix.of(record.prior),
+        after=Mix.of(result.representation),
+        purity=result.confusion.purity,
+        corrected=people.corrections if people else None,
+        quality=later.quality,
+        cost=record.cost,
+        seed=record.settings.seed,
+        settings=record.settings,
+        versions=record.versions,
+        caveats=record.caveats,
+    )
 
 
-def _mix(representation: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a representation that a card has."""
-    names = ("n", "unknown", "cells", "kl", "kl_floor", "kl_corrected", "total_variation", "l2")
-    return {name: representation[name] for name in (*names, "ratio", "verdict")}
-
-
-def to_markdown(card: dict[str, Any]) -> str:
+def to_markdown(card: Card) -> str:
     """Return a card as Markdown, for the page of a model or a data set."""
-    environment = Environment(
-        loader=PackageLoader("equipoise.report", "."),
-        undefined=StrictUndefined,
+    found = environment(
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,
         finalize=_no_markup,
         keep_trailing_newline=True,
     )
-    environment.filters.update(FILTERS, cell=_in_table)
-    return environment.get_template("card.md.jinja").render(card=card, names=METHOD_NAMES)
+    found.filters["cell"] = _in_table
+    return found.get_template("card.md.jinja").render(card=card, names=METHOD_NAMES)
 
 
 def _no_markup(value: object) -> object:

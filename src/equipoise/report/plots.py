@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+
+from equipoise.measure.representation import MixShare
+from equipoise.methods.tilt.fit import FrontierPoint
+from equipoise.stats.shares import Share
 
 COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")
 """Colours of series, the prior's grey first."""
@@ -25,15 +29,15 @@ def to_svg(figure: Figure) -> str:
 
 
 def share_bars(
-    series: Sequence[tuple[str, Sequence[dict[str, Any]]]],
+    series: Sequence[tuple[str, Sequence[Share]]],
     label: str = "share of images, with simultaneous 95 % intervals",
 ) -> str:
     """Plot shares with their intervals and targets, as one group of bars per cell or level.
 
     Parameters
     ----------
-    series : sequence of (str, sequence of dict)
-        A legend and its shares (`Share` as stored in record.json), with the same names in all.
+    series : sequence of (str, sequence of Share)
+        A legend and its shares, with the same names in all.
     label : str
         Label of the axis.
 
@@ -42,23 +46,23 @@ def share_bars(
     str
         An <svg> element.
     """
-    names = [share["name"] for share in series[0][1]]
+    names = [share.name for share in series[0][1]]
     height = 0.8 / len(series)
     figure = Figure(figsize=(7.2, 0.55 + len(names) * (0.2 + 0.17 * len(series))))
     axes = figure.subplots()
     for i, (legend, shares) in enumerate(series):
         places = [k + (i - (len(series) - 1) / 2) * height for k in range(len(names))]
-        values = [share["share"] or 0.0 for share in shares]
-        bounds = [s["joint"] or (s["low"], s["high"]) for s in shares]
+        values = [share.share if share.n else 0.0 for share in shares]
+        bounds = [_bounds(share) for share in shares]
         reach = [
-            [max(v - (low or 0.0), 0) for v, (low, _) in zip(values, bounds, strict=True)],
-            [max((high or 0.0) - v, 0) for v, (_, high) in zip(values, bounds, strict=True)],
+            [max(v - low, 0) for v, (low, _) in zip(values, bounds, strict=True)],
+            [max(high - v, 0) for v, (_, high) in zip(values, bounds, strict=True)],
         ]
         colour = COLOURS[i % len(COLOURS)]
         axes.barh(places, values, height * 0.92, color=colour, label=legend)
         axes.errorbar(values, places, xerr=reach, fmt="none", ecolor=INK, elinewidth=1)
-    targets = [share["target"] for share in series[0][1]]
-    if None not in targets:
+    wanted = [share.target for share in series[0][1] if isinstance(share, MixShare)]
+    if targets := [target for target in wanted if target is not None]:
         axes.vlines(
             targets,
             [k - 0.46 for k in range(len(names))],
@@ -75,6 +79,13 @@ def share_bars(
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
     return to_svg(figure)
+
+
+def _bounds(share: Share) -> tuple[float, float]:
+    """Return the interval to plot: the simultaneous one where there is one."""
+    if not share.n:
+        return 0.0, 0.0
+    return share.joint if isinstance(share, MixShare) else (share.low, share.high)
 
 
 def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
@@ -103,30 +114,27 @@ def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     return to_svg(figure)
 
 
-def frontier_plot(points: Sequence[dict[str, Any]], beta: float) -> str:
+def frontier_plot(points: Sequence[FrontierPoint], beta: float) -> str:
     """Plot the distance to the target against calls for each sharpness; a ring marks the choice.
 
     A sharpness at which some cell is never achieved has infinitely many calls and no point.
 
     Parameters
     ----------
-    points : sequence of dict
-        `FrontierPoint`s as stored in record.json.
+    points : sequence of FrontierPoint
     beta : float
         The chosen sharpness.
     """
     figure = Figure(figsize=(6.0, 3.4))
     axes = figure.subplots()
-    points = [
-        point for point in points if isinstance(point["calls_per_verified_image"], int | float)
-    ]
-    calls = [point["calls_per_verified_image"] for point in points]
-    distances = [point["distance"] for point in points]
+    points = [point for point in points if math.isfinite(point.calls_per_verified_image)]
+    calls = [point.calls_per_verified_image for point in points]
+    distances = [point.distance for point in points]
     axes.plot(calls, distances, "o-", color=COLOURS[1])
     for point in points:
-        place = (point["calls_per_verified_image"], point["distance"])
-        axes.annotate(f"{point['beta']:g}", place, (4, 5), textcoords="offset points", fontsize=9)
-        if point["beta"] == beta:
+        place = (point.calls_per_verified_image, point.distance)
+        axes.annotate(f"{point.beta:g}", place, (4, 5), textcoords="offset points", fontsize=9)
+        if point.beta == beta:
             axes.plot(*place, "o", markersize=13, markerfacecolor="none", color=COLOURS[2])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("generator calls per verified image (fewer is purer)")

@@ -8,9 +8,11 @@ from typing import Any
 from markupsafe import Markup
 
 from equipoise.core.files import write_text
-from equipoise.report.html import data_uri, environment, layout_of_run
+from equipoise.measure.representation import Representation
+from equipoise.report.html import consistent, data_uri, environment, record_of
 from equipoise.report.plots import confusion_map, frontier_plot, share_bars
 from equipoise.runs.folder import RunFolder
+from equipoise.runs.record import Later, RunRecord
 
 METHOD_NAMES = {
     "prior": "the generator's own output",
@@ -32,66 +34,64 @@ def render(run: RunFolder) -> Path:
         When the report cannot be written.
     """
     record, later = run.read_record(), run.read_later()
-    with layout_of_run(run):
+    with consistent(*record_of(run)):
         html = _to_html(record, later, run)
     write_text(run.report, html)
     return run.report
 
 
-def _to_html(
-    record: dict[str, Any], later: dict[str, dict[str, Any] | None], run: RunFolder
-) -> str:
+def _to_html(record: RunRecord, later: Later, run: RunFolder) -> str:
     """Fill the template with record, plots and pictures."""
-    results = record["results"]
-    series = [("prior", record["prior"])] + [(r["method"], r["representation"]) for r in results]
-    cells = [share["name"] for share in record["prior"]["cells"]]
+    results = record.results
+    series = [("prior", record.prior)] + [(r.method, r.representation) for r in results]
+    cells = [share.name for share in record.prior.cells]
     return (
         environment()
         .get_template("report.html.jinja")
         .render(
             record=record,
-            quality=later["quality"],
-            corrected=later["corrected"],
+            quality=later.quality,
+            corrected=later.annotation,
             cells=cells,
             names=METHOD_NAMES,
             results=results,
             verdicts=[_verdict(name, representation) for name, representation in series],
-            cell_bars=Markup(share_bars([(name, r["cells"]) for name, r in series])),
+            cell_bars=Markup(share_bars([(name, r.cells) for name, r in series])),
             attribute_bars=[
-                Markup(share_bars([(name, r["attributes"][a]) for name, r in series]))
-                for a in range(len(record["grid"]["attributes"]))
+                Markup(share_bars([(name, r.attributes[a]) for name, r in series]))
+                for a in range(len(record.grid.attributes))
             ],
             confusions=[
-                (r["method"], Markup(confusion_map(cells, r["confusion"]["counts"])))
+                (r.method, Markup(confusion_map(cells, r.confusion.counts.tolist())))
                 for r in results
             ],
             frontiers=[
-                (r["method"], Markup(frontier_plot(r["tilt"]["frontier"], r["tilt"]["beta"])))
+                (r.method, Markup(frontier_plot(r.tilt.frontier, r.tilt.beta)))
                 for r in results
-                if r["tilt"]
+                if r.tilt
             ],
             picture=lambda name: data_uri(run.picture(name)),
         )
     )
 
 
-def _verdict(name: str, representation: dict[str, Any]) -> dict[str, Any]:
+def _verdict(name: str, representation: Representation) -> dict[str, Any]:
     """Return the numbers of one representation that the report's head shows."""
-    cells = representation["cells"]
-    wanted = [c for c in cells if c["target"] > 0] or cells
-    inside = [c for c in cells if c["n"] and c["joint"][0] <= c["target"] <= c["joint"][1]]
+    cells = representation.cells
+    wanted = [c for c in cells if c.target] or cells
+    inside = [c for c in cells if c.n and c.joint[0] <= (c.target or 0.0) <= c.joint[1]]
     return {
         "name": name,
-        "n": representation["n"],
-        "unknown": representation["unknown"],
-        "kl": representation["kl"],
-        "floor": representation["kl_floor"],
-        "variation": representation["total_variation"],
-        "l2": representation["l2"],
-        "ratio": representation["ratio"],
-        "p_value": representation["verdict"]["p_value"],
-        "words": representation["verdict"]["words"],
+        "n": representation.n,
+        "unknown": representation.unknown,
+        "kl": representation.kl,
+        "floor": representation.kl_floor,
+        "variation": representation.total_variation,
+        "l2": representation.l2,
+        "ratio": representation.ratio,
+        "p_value": representation.verdict.p_value,
+        "words": representation.verdict.words,
         "inside": len(inside),
         "cells": len(cells),
-        "least": min(wanted, key=lambda c: c["share"] if c["share"] is not None else 1.0),
+        "least": min(wanted, key=lambda c: c.share if c.n else 1.0),
     }

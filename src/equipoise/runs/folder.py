@@ -1,10 +1,10 @@
-"""The run folder: settings, versions, figures and pictures of one run, all that a report needs.
+"""The run folder: settings, numbers and pictures of one run, everything that its report needs.
 
 settings.toml      resolved settings; `--config` reads it back
 labels/            labels of the prior's codes (Parquet shards)
 draws-<stage>-<digest>/  labels of samplers' draws: directed, calibrating, measuring
 directions.safetensors, sampler.safetensors
-record.json       every number of the report; docs/record.md names the fields
+record.json        every number of the report; docs/record.md names the fields
 quality.json       of `equipoise quality`; corrected.json of `equipoise label import --run`
 pictures/          contact sheets (PNG)
 report.html, card.json, card.md
@@ -16,17 +16,19 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from equipoise.core.errors import FileFormatError
-from equipoise.core.files import read_object, storage, to_json, write_json, write_text
+from equipoise.core.files import LARGEST_RECORD, read_json, storage, write_text
+from equipoise.core.records import read_record, write_record
 from equipoise.core.settings import Settings, make_settings
-from equipoise.runs.record import FORMAT, RunRecord
+from equipoise.measure.people.judgement import AnnotationResult
+from equipoise.measure.quality import Quality
+from equipoise.runs.record import Later, RunRecord, SamplerAnnotation, SamplerQuality
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where the parts of a run lie."""
+    """Paths of the files of a run, and their readers and writers."""
 
     path: Path
 
@@ -36,7 +38,7 @@ class RunFolder:
         return self.path / "labels"
 
     def draws(self, digest: str, stage: str) -> Path:
-        """Folder of the labels of a sampler's draws that a stage made."""
+        """Folder of the labels of a sampler's draws, for one stage."""
         return self.path / f"draws-{stage}-{digest[:12]}"
 
     @property
@@ -60,12 +62,12 @@ class RunFolder:
 
     @property
     def quality(self) -> Path:
-        """File of the quality per cell, when it was measured."""
+        """File of the quality by cell, if it was measured."""
         return self.path / "quality.json"
 
     @property
     def corrected(self) -> Path:
-        """File of the corrected shares, when people labelled images."""
+        """File of the corrected shares, if people labelled images."""
         return self.path / "corrected.json"
 
     def picture(self, name: str) -> Path:
@@ -93,77 +95,75 @@ class RunFolder:
         return make_settings({}, self.path / "settings.toml")
 
     def clear_results(self) -> None:
-        """Remove what an earlier run with other settings may have left, but for its labels.
+        """Remove the results of an earlier run with other settings, except its labels.
 
-        What was measured later stays as well: it belongs to a sampler, whose digest it names.
+        Later measurements are kept too: they hold the digest of their sampler.
         """
         with storage(self.path):
             samplers = self.path.glob("sampler*.safetensors")
-            told = (self.path / name for name in ("record.json", "card.json", "card.md"))
-            for path in (*told, self.report, self.directions, *samplers):
+            files = (self.path / name for name in ("record.json", "card.json", "card.md"))
+            for path in (*files, self.report, self.directions, *samplers):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.path / "pictures", ignore_errors=True)
 
-    def write_later(self, path: Path, found: object, sampler: str) -> None:
-        """Save what was measured after the run as `quality` or `corrected`.
+    def write_quality(self, found: Quality, sampler: str) -> None:
+        """Save the quality of a sampler's images, measured after the run.
 
         Parameters
         ----------
-        path : Path
-        found : record
+        found : Quality
         sampler : str
-            Digest of the sampler that it was measured of.
+            Digest of the sampler.
         """
-        write_json(path, {"sampler": sampler, **to_json(found)})
+        write_record(self.quality, SamplerQuality(sampler=sampler, quality=found))
+
+    def write_corrected(self, found: AnnotationResult, sampler: str) -> None:
+        """Save the results of people's labels of a sampler's images, as `write_quality` does."""
+        write_record(self.corrected, SamplerAnnotation(sampler=sampler, annotation=found))
 
     def clear_later(self, sampler: str) -> None:
-        """Remove what was measured of other samplers than that of this digest."""
+        """Remove later measurements of any sampler but the one of this digest."""
         for path in (self.quality, self.corrected):
             with storage(self.path):
                 if path.is_file() and _measured_of(path) != sampler:
                     path.unlink()
 
     def write_record(self, record: RunRecord) -> None:
-        """Save the figures."""
-        write_json(self.path / "record.json", record)
+        """Save the numbers of the run."""
+        write_record(self.path / "record.json", record)
 
-    def read_record(self) -> dict[str, Any]:
-        """Read the figures back.
+    def read_record(self) -> RunRecord:
+        """Read the numbers of the run back.
 
         Raises
         ------
         FileFormatError
-            When the folder holds none, or a damaged file.
+            When the folder holds none, or a damaged file; the message names the field.
         """
-        path = self.path / "record.json"
         remedy = f"Run `equipoise balance --out {self.path}` to the end."
-        record = read_object(path, remedy)
-        if record.get("format") != FORMAT:
-            raise FileFormatError(
-                f"figures {path}", f"must have format {FORMAT}", "another", remedy
-            )
-        return record
+        return read_record(self.path / "record.json", RunRecord, remedy, what="record")
 
-    def read_later(self) -> dict[str, dict[str, Any] | None]:
-        """Read what was measured after the run, by name; None for what was not.
+    def read_later(self) -> Later:
+        """Read the measurements after the run.
 
-        `clear_later` has removed what was measured of another sampler.
+        They are of the run's sampler: `clear_later` has removed those of others.
 
         Raises
         ------
         FileFormatError
             When a file is damaged.
         """
-        parts = {"quality": self.quality, "corrected": self.corrected}
-        return {
-            name: read_object(path, "Measure it again.") if path.is_file() else None
-            for name, path in parts.items()
-        }
+        remedy, quality, annotation = "Measure it again.", None, None
+        if self.quality.is_file():
+            quality = read_record(self.quality, SamplerQuality, remedy).quality
+        if self.corrected.is_file():
+            annotation = read_record(self.corrected, SamplerAnnotation, remedy).annotation
+        return Later(quality=quality, annotation=annotation)
 
 
 def _measured_of(path: Path) -> str | None:
-    """Return the digest of the sampler that a file of later figures names."""
+    """Return the digest of the sampler in a file of a later measurement."""
     try:
-        return str(read_object(path, "")["sampler"])
+        return str(read_json(path, "", limit=LARGEST_RECORD)["sampler"])
     except (FileFormatError, KeyError):
         return None

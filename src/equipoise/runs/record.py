@@ -1,13 +1,16 @@
-"""Every number of a run as one record, which is also the layout of `record.json`."""
+"""The record of a run: every number of its report; its fields are those of `record.json`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 from equipoise.classifiers.base import HasModelInfo
 from equipoise.core.attributes import AttributeGrid
+from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
+from equipoise.measure.people.judgement import AnnotationResult
+from equipoise.measure.quality import Quality
 from equipoise.measure.representation import Confusion, Representation
 from equipoise.methods import TiltInfo
 from equipoise.methods.shift.hyperplanes import Directions
@@ -15,24 +18,24 @@ from equipoise.methods.shift.shift import ShiftInfo
 from equipoise.runtimes import zoo
 from equipoise.samplers.sampler import GeneratorRef
 
-FORMAT = 1
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelUsed:
-    """A model that took part.
+    """A model that was used.
 
     Attributes
     ----------
-    role, name : str
+    role : str
+        "generator", "classifier", or its role in an audit.
+    name : str
     digest : str
-        SHA-256 of all that decides its answers.
+        SHA-256 of everything that determines its output.
     licence : str
         Empty where it is not known.
     citation : str
         Its source; empty where it is not known.
     preprocessing : str
-        What is done to an image before the model sees it, where the model tells.
+        Preprocessing of its images; empty where it is not known.
     """
 
     role: str
@@ -44,7 +47,7 @@ class ModelUsed:
 
 
 class Model(Protocol):
-    """Any model that takes part in a run."""
+    """Any model that a run uses."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -55,32 +58,38 @@ class Model(Protocol):
 
 
 def model_used(role: str, part: Model) -> tuple[ModelUsed, ...]:
-    """Name the models that a part runs: the pinned ones, else itself."""
+    """Return the models that a part consists of: its pinned models, or itself if it has none."""
     pinned = [zoo.model(name) for name in part.pinned]
-    found = [ModelUsed(role, m.name, m.sha256, m.licence, m.citation) for m in pinned]
+    found = [
+        ModelUsed(role=role, name=m.name, digest=m.sha256, licence=m.licence, citation=m.citation)
+        for m in pinned
+    ]
     if found:
         return tuple(found)
-    told = (part.licence, "", part.preprocessing) if isinstance(part, HasModelInfo) else ()
-    return (ModelUsed(role, part.name, part.digest, *told),)
+    own = ModelUsed(role=role, name=part.name, digest=part.digest)
+    if isinstance(part, HasModelInfo):
+        own = replace(own, licence=part.licence, preprocessing=part.preprocessing)
+    return (own,)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """What a method achieved, measured on fresh draws.
+    """The result of a method, measured on new draws.
 
     Attributes
     ----------
     method : str
+        "tilt", "mixture" or "shift".
     representation : Representation
-        Shares of the draws against the target.
+        Shares of the draws, compared with the target.
     confusion : Confusion
-        Requested against achieved.
+        Requested and achieved cells.
     calls_per_image : float
         Generator calls per delivered image.
-    moved : tuple of (Moved or None), or None
-        Shift: how far the codes of each cell moved; None for a cell of target 0.
+    shift : tuple of (ShiftInfo or None), or None
+        Only for shift: displacement of the codes of each cell, None for a cell of target 0.
     tilt : TiltInfo or None
-        Tilt: latent classifier, frontier and calibration.
+        Only for methods that tilt: latent classifier, frontier and calibration.
     """
 
     method: str
@@ -91,16 +100,17 @@ class Result:
     tilt: TiltInfo | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What the run cost.
+    """Cost of a run.
 
     Attributes
     ----------
     labels : int
-        Labelled codes, one generator call and one reading each, directed rounds included.
+        Labelled codes, directed ones included; each takes one generator call and one
+        classification.
     labels_computed : int
-        Labels of the prior that this run computed; the rest were on disk.
+        Labels of the prior that this run computed; the others were stored.
     seconds_labelling, seconds_fitting, seconds_measuring : float
         Wall time of the stages in this run.
     """
@@ -112,9 +122,22 @@ class Cost:
     seconds_measuring: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HyperplaneInfo:
-    """How well one hyperplane separates held-out codes."""
+    """Quality of one hyperplane, on held-out codes.
+
+    Attributes
+    ----------
+    attribute : str
+    positive : tuple of str
+        Levels on its positive side.
+    accuracy, auc : float
+        Balanced accuracy, and area under the ROC curve, in [0, 1].
+    fraction : float
+        Share of the most confident codes that it was fitted to.
+    fitted, held_out : int
+        Codes that it was fitted to, and codes for these numbers.
+    """
 
     attribute: str
     positive: tuple[str, ...]
@@ -125,11 +148,19 @@ class HyperplaneInfo:
     held_out: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class DirectionsInfo:
     """Quality of all hyperplanes, and cosines between their normals.
 
-    `note` says why there are none, where a level had too few labels; else it is empty.
+    Attributes
+    ----------
+    planes : tuple of HyperplaneInfo
+    normals : tuple of str
+        Names of the N normals.
+    cosines : tuple of tuple of float
+        Between the normals, shape (N, N).
+    note : str
+        Why there are none, for example because a level has too few labels; else empty.
     """
 
     planes: tuple[HyperplaneInfo, ...]
@@ -139,51 +170,55 @@ class DirectionsInfo:
 
 
 def directions_info(directions: Directions) -> DirectionsInfo:
-    """Return what reports tell of directions."""
+    """Return the part of directions that reports show."""
     planes = tuple(
         HyperplaneInfo(
-            direction.attribute.name,
-            plane.positive,
-            plane.accuracy,
-            plane.auc,
-            plane.fraction,
-            plane.fitted,
-            plane.held_out,
+            attribute=direction.attribute.name,
+            positive=plane.positive,
+            accuracy=plane.accuracy,
+            auc=plane.auc,
+            fraction=plane.fraction,
+            fitted=plane.fitted,
+            held_out=plane.held_out,
         )
         for direction in directions.directions
         for plane in direction.planes
     )
     return DirectionsInfo(
-        planes, directions.normal_names, tuple(map(tuple, directions.cosines.tolist()))
+        planes=planes,
+        normals=directions.normal_names,
+        cosines=tuple(map(tuple, directions.cosines.tolist())),
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RunRecord:
-    """All that a report shows in numbers and words.
+    """All numbers of a run.
 
     Attributes
     ----------
-    settings : dict
-        Resolved settings, `Settings.to_dict`.
+    format : int
+        Version of the layout.
+    settings : Settings
+        All settings, defaults included.
     generator : GeneratorRef
     models : tuple of ModelUsed
     caveats : tuple of str
-    groups : AttributeGrid
+        Limitations of the numbers, as full sentences.
+    grid : AttributeGrid
     target : Target
     prior : Representation
-        The generator's own mix against the target.
+        The generator's own mix, compared with the target.
     directions : DirectionsInfo
     results : tuple of Result
-        One for each method, the chosen one first.
+        One for each method, the chosen method first.
     cost : Cost
-    versions : dict
-        Of Python and the libraries that numbers depend on.
-    format : int
-        Of this layout.
+    versions : dict of str to str
+        Of Python and the libraries that determine numbers.
     """
 
-    settings: dict[str, Any]
+    format: Literal[1] = 1
+    settings: Settings
     generator: GeneratorRef
     models: tuple[ModelUsed, ...]
     caveats: tuple[str, ...]
@@ -194,4 +229,47 @@ class RunRecord:
     results: tuple[Result, ...]
     cost: Cost
     versions: dict[str, str]
-    format: int = FORMAT
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerQuality:
+    """Quality of a sampler's images, measured after its run; the layout of `quality.json`.
+
+    Attributes
+    ----------
+    sampler : str
+        Digest of the sampler.
+    quality : Quality
+    """
+
+    sampler: str
+    quality: Quality
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerAnnotation:
+    """Results of people's labels of a sampler's images; the layout of `corrected.json`.
+
+    Attributes
+    ----------
+    sampler : str
+        Digest of the sampler.
+    annotation : AnnotationResult
+    """
+
+    sampler: str
+    annotation: AnnotationResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Later:
+    """Measurements after a run; None for those not made.
+
+    Attributes
+    ----------
+    quality : Quality or None
+    annotation : AnnotationResult or None
+    """
+
+    quality: Quality | None
+    annotation: AnnotationResult | None

@@ -16,7 +16,7 @@ import safetensors.numpy
 
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError
-from equipoise.core.files import atomic_path
+from equipoise.core.files import atomic_path, parse_json
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions
 from equipoise.generators.base import Generator
@@ -111,7 +111,7 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
             where, "must hold what was saved, to the byte", "another digest", _REMEDY
         )
     try:
-        metadata = json.loads(text)
+        metadata = parse_json(text)
         if metadata["format"] != _FORMAT or metadata["method"] not in _SOURCES:
             raise FileFormatError(
                 where,
@@ -133,7 +133,7 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         # Files of earlier versions do not tell the panel.
         panel = str(metadata.get("panel", ""))
         sampler = Sampler(made_for, target, weights, source, metadata["settings"], panel)
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(

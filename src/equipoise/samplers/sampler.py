@@ -81,7 +81,7 @@ class LatentSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GeneratorRef:
     """The generator that a sampler feeds."""
 
@@ -93,7 +93,9 @@ class GeneratorRef:
     @classmethod
     def of(cls, generator: Generator) -> GeneratorRef:
         """Describe a generator."""
-        return cls(generator.name, generator.digest, generator.space, generator.dim)
+        return cls(
+            name=generator.name, digest=generator.digest, space=generator.space, dim=generator.dim
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ _FEW = 5.0
 """Least expected count at which chi-square's approximation is trusted (Cochran 1954)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gap:
     """The largest difference between the rates of several groups.
 
@@ -115,7 +115,14 @@ def largest_gap(
         value = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
         ratio = Estimate(value, max(float(low.max()), 1.0), float(high.max()))
     p_value = equal_rates(events, n, seed)
-    return Gap(names[tried[top]], names[tried[bottom]], difference, pair, ratio, p_value)
+    return Gap(
+        highest=names[tried[top]],
+        lowest=names[tried[bottom]],
+        difference=difference,
+        pair=pair,
+        ratio=ratio,
+        p_value=p_value,
+    )
 
 
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]

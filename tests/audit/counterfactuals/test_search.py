@@ -142,7 +142,7 @@ def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
 ) -> None:
     """A model that takes a fifth of light faces for smiling others; and an exact one."""
     kept = keep_counterfactuals(folder / "pairs", "one", lambda: ladders)
-    settings = AuditSettings("smiling", ("smiling", TONE), "label")
+    settings = AuditSettings(attribute="smiling", by=("smiling", TONE), reference="label")
     light = [0.0, 0.0, 0.4, 0.0, 0.0, 0.0]
     model = Erring(toy_panel, light)
     found = audit_classifier(model, material, folder, settings, counterfactuals=kept)

@@ -11,9 +11,11 @@ from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.remote import connect
 from equipoise.cli import app
 from equipoise.core.errors import InputError
+from equipoise.core.records import write_record
 from equipoise.core.settings import Settings
 from equipoise.generators.toy import ToyGenerator
 from tests.audit.preflight.test_classifier_checks import FAULTS, Faulty
+from tests.builders.schemas import assert_valid
 from tests.builders.services import SECRET, Reply, description, face, serving
 from tests.classifiers.local.conftest import save_scripted
 
@@ -23,6 +25,8 @@ def test_all_parts_are_examined_and_timed(
 ) -> None:
     found = examine(toy, toy_panel, tmp_path / "doctor.png", Settings())
     assert [part.role for part in found.parts] == ["generator", "classifier"]
+    write_record(tmp_path / "doctor.json", found)
+    assert_valid(tmp_path / "doctor.json", "examination")
     assert found.well
     assert found.calls == 24_000
     assert found.seconds > 24_000 / min(part.images_per_second for part in found.parts)

@@ -77,7 +77,7 @@ def test_everything_has_an_answer_when_nothing_can_be_told() -> None:
 
 def test_a_share_that_shrinks_is_as_large_a_change_as_one_that_grows() -> None:
     changes = [
-        Change("a", 5, 1, Estimate(-0.4, -0.6, -0.1)),
-        Change("b", 5, 7, Estimate(0.2, -0.05, 0.5)),
+        Change(name="a", before=5, after=1, difference=Estimate(-0.4, -0.6, -0.1)),
+        Change(name="b", before=5, after=7, difference=Estimate(0.2, -0.05, 0.5)),
     ]
     assert largest_change(changes) == Estimate(0.4, 0.1, 0.6)

@@ -17,7 +17,7 @@ def test_flips_are_counted_where_they_go() -> None:
     first = cells.groups[0]
     assert (first.n, first.unknown, first.flips.count, first.flips.n) == (10, 1, 5, 9)
     assert (first.reencoded.count, first.reencoded.n) == (1, 10)
-    assert [(t.name, t.rate.count) for t in first.toward] == [
+    assert [(t.name, t.count) for t in first.toward] == [
         ("smiling=yes, tone=dark", 4),
         ("smiling=no, tone=light", 1),
     ]

@@ -13,7 +13,7 @@ def test_what_jpeg_flips_as_well_is_no_difference() -> None:
     assert worse.beyond.value == 0.4
     assert worse.beyond.low > 0.2
     assert worse.p_value < 1e-5
-    assert [(toward.name, toward.rate.count) for toward in worse.toward] == [("b", 20)]
+    assert [(toward.name, toward.count) for toward in worse.toward] == [("b", 20)]
 
 
 def test_more_groups_have_longer_intervals() -> None:

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +7,18 @@ from numpy.typing import NDArray
 
 from equipoise.audit.images import AuditImages
 from equipoise.audit.superres.models import open_super_resolution_model
-from equipoise.audit.superres.record import SuperresSettings
+from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.run import audit_superres
 from equipoise.classifiers import ClassifierPanel, Prediction
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError, RemoteError
+from equipoise.core.records import read_record, to_json
 from equipoise.generators.toy import ToyGenerator
 from tests.audit.superres.conftest import Oracle
+from tests.builders.schemas import assert_valid
 
-SETTINGS = SuperresSettings("oracle", ("smiling", "skin_tone"), factor=2)
+SETTINGS = SuperresSettings(model="oracle", attributes=("smiling", "skin_tone"), factor=2)
 BAD = 3
 
 
@@ -49,8 +50,9 @@ def test_the_bad_cell_is_an_issue_with_the_flips_that_were_made(
     assert worst.flips.estimate.low <= 0.3 <= worst.flips.estimate.high
     assert [toward.name for toward in worst.toward] == [toy_panel.grid.cells[0]]
     assert (found.triplets[0].cell, found.triplets[0].count) == (cell, made)
-    stored = json.loads((folder / "superres.json").read_text())
-    assert stored["verdict"] == found.verdict
+    stored = read_record(folder / "superres.json", SuperresAudit, "")
+    assert to_json(stored) == to_json(found)
+    assert_valid(folder / "superres.json", "superres")
     report = (folder / "superres.html").read_text()
     assert found.verdict in report
     assert f"{made} of 40 flip; flips come first" in report

@@ -29,5 +29,5 @@ def test_each_part_gets_its_own_columns_back(toy: ToyGenerator) -> None:
 
 @pytest.mark.parametrize("names", [(), ("pixels", "pixels")])
 def test_features_are_named_once_each(toy: ToyGenerator, names: tuple[str, ...]) -> None:
-    with pytest.raises(InputError, match="must be at least one, each once"):
+    with pytest.raises(InputError, match="must be one or more, each once"):
         open_joined(names, toy)

@@ -25,6 +25,7 @@ from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import read_metadata
 from equipoise.samplers.sampler import Sampler
+from tests.builders.schemas import assert_valid
 
 
 def export(drawn: Path, out: Path, **sizes: int) -> Path:
@@ -106,6 +107,7 @@ def test_answers_go_with_the_images(drawn: Path, tmp_path: Path) -> None:
         original = source[row_of_image(out / row["image"])]
         assert row["source"] == f"./{original['file_name']}"
         assert (row["smiling"], row["tone"]) == (original["smiling"], original["tone"])
+    assert_valid(out / "plan.json", "task")
     task = read_task(out)
     assert task.counts.sum() == 60
     assert task.grid == read_metadata(drawn).grid
@@ -177,21 +179,26 @@ def test_metadata_without_images_is_told(drawn: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new"),
+    ("name", "old", "new", "said"),
     [
-        ("plan.json", '"format": 1', '"format": 2'),
-        ("plan.json", "{", "["),
-        ("plan.json", "-1", "7"),
-        ("plan.json", '"counts"', '"other"'),
-        ("answers.csv", "images/0002.png", "images/0001.png"),
+        ("plan.json", '"format": 1', '"format": 2', "1, got 2"),
+        ("plan.json", "{", "[", "readable JSON"),
+        ("plan.json", "-1", "7", "a whole plan, got answers that are no level"),
+        ("plan.json", '"counts"', '"other"', "there, got none"),
+        (
+            "answers.csv",
+            "images/0002.png",
+            "images/0001.png",
+            "a whole plan, got rows of answers.csv",
+        ),
     ],
 )
 def test_a_damaged_plan_is_refused(
-    drawn: Path, tmp_path: Path, name: str, old: str, new: str
+    drawn: Path, tmp_path: Path, name: str, old: str, new: str, said: str
 ) -> None:
     out = export(drawn, tmp_path / "out", at_random=20)
     change(out / name, old, new)
-    with pytest.raises(FileFormatError, match=r"plan .* must be a whole plan of format 1"):
+    with pytest.raises(FileFormatError, match=f"plan .* must be {said}"):
         read_task(out)
 
 

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.decision_rule import is_shown, outcome_of, size_of
-from equipoise.audit.rates import Rate
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate, around
 from equipoise.stats.group_gaps import ERROR
 from equipoise.stats.intervals import exact_interval
 from equipoise.stats.paired import discordance, paired_difference
+from equipoise.stats.shares import Share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Effect:
     """How predictions of one level change between two levels of the varied attribute.
 
@@ -31,7 +31,7 @@ class Effect:
         The predicted level, compared with all others.
     n : int
         Faces with a prediction on both images.
-    to, away : Rate
+    to, away : Share
         Faces whose prediction became `level`, among those with another prediction before; and faces
         whose prediction ceased to be `level`, among those that had it before.
     odds_ratio : Estimate
@@ -53,8 +53,8 @@ class Effect:
     after: str
     level: str
     n: int
-    to: Rate
-    away: Rate
+    to: Share
+    away: Share
     odds_ratio: Estimate
     difference: Estimate
     confidence: Estimate
@@ -95,18 +95,20 @@ def effects(
         change = (confidence[both, after] - confidence[both, before]).astype(np.float64)
         found.append(
             Effect(
-                f"counterfactual:{varied}:{names[before]}->{names[after]}:{levels[level]}",
-                varied,
-                names[before],
-                names[after],
-                levels[level],
-                int(both.sum()),
-                Rate.of(became, became + never),
-                Rate.of(ceased, ceased + stayed),
-                _odds_ratio(became, ceased),
-                paired_difference(stayed, became, ceased, never, error=ERROR / len(pairs)),
-                _mean(change),
-                discordance(became, ceased) if both.any() else np.nan,
+                check_id=f"counterfactual:{varied}:{names[before]}->{names[after]}:{levels[level]}",
+                varied=varied,
+                before=names[before],
+                after=names[after],
+                level=levels[level],
+                n=int(both.sum()),
+                to=Share.of(levels[level], became, became + never),
+                away=Share.of(levels[level], ceased, ceased + stayed),
+                odds_ratio=_odds_ratio(became, ceased),
+                difference=paired_difference(
+                    stayed, became, ceased, never, error=ERROR / len(pairs)
+                ),
+                confidence=_mean(change),
+                p_value=discordance(became, ceased) if both.any() else np.nan,
             )
         )
     return tuple(found)
@@ -142,7 +144,7 @@ def effect_check(effect: Effect, tolerance: float) -> Check:
     )
     if not effect.n:
         words = "No face has a prediction at both levels."
-        return Check(effect.check_id, title, "not applicable", words)
+        return Check(check_id=effect.check_id, title=title, outcome="not applicable", words=words)
     found, size = effect.difference, size_of(effect.difference)
     outcome = outcome_of(size, effect.p_value, tolerance)
     if outcome == "passed":
@@ -159,4 +161,10 @@ def effect_check(effect: Effect, tolerance: float) -> Check:
         f"faces, {effect.to.count} became {effect.level!r} and {effect.away.count} ceased to be, "
         f"p = {effect.p_value:.2g} corrected."
     )
-    return Check(effect.check_id, title, outcome, words, Evidence(found, effect.p_value))
+    return Check(
+        check_id=effect.check_id,
+        title=title,
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=found, p_value=effect.p_value),
+    )

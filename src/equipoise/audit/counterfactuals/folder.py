@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from equipoise.audit.counterfactuals.search import CounterfactualSets
 from equipoise.core.errors import FileFormatError
-from equipoise.core.files import atomic_path, storage
+from equipoise.core.files import atomic_path, parse_json, storage
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.samplers.export.metadata import png
 
@@ -104,7 +104,7 @@ def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | Non
         if path.stat().st_size > _LARGEST:
             raise ValueError("a file of over 1 GiB")
         with safetensors.safe_open(path, framework="numpy") as stored:
-            metadata = json.loads((stored.metadata() or {})["equipoise"])
+            metadata = parse_json((stored.metadata() or {})["equipoise"])
             if metadata["identity"] != identity:
                 return None
             cells, step_lengths, tried, calls = (
@@ -125,7 +125,7 @@ def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | Non
             attribute, levels, cells, step_lengths, tried, int(calls[0]), pictures
         )
     except (
-        *(OSError, KeyError, TypeError, ValueError, IndexError, RecursionError),
+        *(OSError, KeyError, TypeError, ValueError, IndexError),
         safetensors.SafetensorError,
     ) as error:
         raise FileFormatError(

@@ -79,8 +79,14 @@ def check_generator(generator: Generator, seed: int = 0) -> tuple[Check, ...]:
         reversed_images = generate(generator, np.ascontiguousarray(codes[::-1]))[::-1]
     except EquipoiseError as error:
         first, *rest = _TITLES
-        skipped = [Check(k, _TITLES[k], "skipped", "There are no images.") for k in rest]
-        return (Check(first, _TITLES[first], "issue", f"No: {error}"), *skipped)
+        skipped = [
+            Check(check_id=k, title=_TITLES[k], outcome="skipped", words="There are no images.")
+            for k in rest
+        ]
+        return (
+            Check(check_id=first, title=_TITLES[first], outcome="issue", words=f"No: {error}"),
+            *skipped,
+        )
     channels, height, width = images.shape[1:]
     low, high = int(images.min()), int(images.max())
     spread = float(images.astype(np.float64).std(axis=0).mean())
@@ -121,9 +127,15 @@ def _pixel_words(change: int, remedy: str) -> tuple[str, str]:
 
 def _check(check_id: str, passed: bool, yes: str, no: str, value: float | None = None) -> Check:
     """Return a check of a generator."""
-    evidence = None if value is None else Evidence(Estimate(value))
+    evidence = None if value is None else Evidence(estimate=Estimate(value))
     outcome: Outcome = "passed" if passed else "issue"
-    return Check(check_id, _TITLES[check_id], outcome, yes if passed else no, evidence)
+    return Check(
+        check_id=check_id,
+        title=_TITLES[check_id],
+        outcome=outcome,
+        words=yes if passed else no,
+        evidence=evidence,
+    )
 
 
 def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple[Check, ...]:
@@ -160,7 +172,9 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
         if valid.outcome == "issue":
             words = "The predictions themselves are invalid."
             checks += [
-                Check(f"{key}:{attribute.name}", title, "skipped", words)
+                Check(
+                    check_id=f"{key}:{attribute.name}", title=title, outcome="skipped", words=words
+                )
                 for key, title in _CLASSIFIER_TITLES.items()
                 if key != "answers"
             ]
@@ -194,11 +208,16 @@ def _difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 def _stable(check_id: str, difference: float, remedy: str) -> Check:
     """Return the check that probabilities for the same images are the same."""
-    title, evidence = _CLASSIFIER_TITLES[check_id.partition(":")[0]], Evidence(Estimate(difference))
+    title, evidence = (
+        _CLASSIFIER_TITLES[check_id.partition(":")[0]],
+        Evidence(estimate=Estimate(difference)),
+    )
     if difference <= SAME:
-        return Check(check_id, title, "passed", "Yes.", evidence)
+        return Check(
+            check_id=check_id, title=title, outcome="passed", words="Yes.", evidence=evidence
+        )
     words = f"No: probabilities differ by up to {difference:.3g}. {remedy}"
-    return Check(check_id, title, "issue", words, evidence)
+    return Check(check_id=check_id, title=title, outcome="issue", words=words, evidence=evidence)
 
 
 def _validity(name: str, attribute: Attribute, prediction: Prediction, count: int) -> Check:
@@ -207,13 +226,25 @@ def _validity(name: str, attribute: Attribute, prediction: Prediction, count: in
         check_prediction(name, attribute, prediction, count)
     except ModelOutputError as error:
         words = f"No: {error.rule} - got {error.got}. {error.remedy}"
-        return Check(check_id, title, "issue", words)
+        return Check(check_id=check_id, title=title, outcome="issue", words=words)
     off = float(np.abs(prediction.probabilities.sum(axis=1) - 1).max(initial=0))
     if off > SAME:
         words = f"No: the sum of an image's probabilities differs from 1 by up to {off:.3g}. Check "
         words += "the activation: use softmax for levels that exclude each other."
-        return Check(check_id, title, "issue", words, Evidence(Estimate(off)))
-    return Check(check_id, title, "passed", "Yes.", Evidence(Estimate(off)))
+        return Check(
+            check_id=check_id,
+            title=title,
+            outcome="issue",
+            words=words,
+            evidence=Evidence(estimate=Estimate(off)),
+        )
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome="passed",
+        words="Yes.",
+        evidence=Evidence(estimate=Estimate(off)),
+    )
 
 
 def _constant(attribute: Attribute, prediction: Prediction) -> Check:
@@ -225,18 +256,22 @@ def _constant(attribute: Attribute, prediction: Prediction) -> Check:
     levels = prediction.levels
     counts = [f"{name} {int((levels == k).sum())}" for k, name in enumerate(attribute.levels)]
     seen = f"{', '.join(counts)} of {len(levels)} images"
-    evidence = Evidence(Estimate(spread))
+    evidence = Evidence(estimate=Estimate(spread))
     if spread <= SAME:
         words = (
             f"No: every image has the same prediction ({seen}). The model ignores the image, or "
         )
         words += "its input is constant: check size, scale, mean and std."
-        return Check(check_id, title, "issue", words, evidence)
+        return Check(
+            check_id=check_id, title=title, outcome="issue", words=words, evidence=evidence
+        )
     if len(set(levels.tolist())) == 1:
         words = f"The level is always the same ({seen}), but the probabilities differ. Check "
         words += "scale, mean and std, and whether the images include other levels."
-        return Check(check_id, title, "tip", words, evidence)
-    return Check(check_id, title, "passed", f"Yes: {seen}.", evidence)
+        return Check(check_id=check_id, title=title, outcome="tip", words=words, evidence=evidence)
+    return Check(
+        check_id=check_id, title=title, outcome="passed", words=f"Yes: {seen}.", evidence=evidence
+    )
 
 
 def _channels(name: str, given: NDArray[np.float32], swapped: NDArray[np.float32]) -> Check:
@@ -253,18 +288,22 @@ def _channels(name: str, given: NDArray[np.float32], swapped: NDArray[np.float32
             "Predictions do not change when red and blue are swapped: the model ignores colour, "
         )
         words += "or is always certain."
-        return Check(check_id, title, "not applicable", words)
+        return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
     rise = entr(swapped.astype(np.float64)).sum(axis=1) - entr(given.astype(np.float64)).sum(axis=1)
     p_value = float(wilcoxon(rise).pvalue) if rise.any() else 1.0
     mean = float(rise.mean())
-    evidence = Evidence(Estimate(mean), p_value)
+    evidence = Evidence(estimate=Estimate(mean), p_value=p_value)
     change = f"with red and blue swapped, the entropy of its predictions changes by {mean:+.3f} "
     change += f"nats on average (signed-rank test, p = {p_value:.2g})."
     if p_value < _SIGNIFICANT and mean < 0:
         words = f"Perhaps not, because it becomes more certain: {change} Try the other order."
-        return Check(check_id, title, "tip", words, evidence)
+        return Check(check_id=check_id, title=title, outcome="tip", words=words, evidence=evidence)
     if p_value < _SIGNIFICANT:
         words = f"Yes, because it becomes less certain: {change}"
-        return Check(check_id, title, "passed", words, evidence)
+        return Check(
+            check_id=check_id, title=title, outcome="passed", words=words, evidence=evidence
+        )
     words = f"These images do not decide it: {change}"
-    return Check(check_id, title, "not applicable", words, evidence)
+    return Check(
+        check_id=check_id, title=title, outcome="not applicable", words=words, evidence=evidence
+    )

@@ -34,7 +34,7 @@ _LEAST = 16
 """Fewest images that the checks of a classifier need."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PartExamined:
     """A generator or a classifier with its checks and its speed.
 
@@ -54,7 +54,7 @@ class PartExamined:
     images_per_second: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Examination:
     """The result of an examination.
 
@@ -128,18 +128,34 @@ def examine(
     speed = n / _seconds(make)
     images = np.concatenate(chunks)
     used = model_used("generator", generator)
-    parts = [PartExamined("generator", generator.name, used, checks, speed)]
+    parts = [
+        PartExamined(
+            role="generator",
+            name=generator.name,
+            models=used,
+            checks=checks,
+            images_per_second=speed,
+        )
+    ]
     for i, classifier in enumerate(panel.classifiers, 1):
         progress("examine", i, total)
         checks = preflight_classifier(classifier, images)
         used = model_used("classifier", classifier)
         speed = _speed(classifier, images, size)
-        parts.append(PartExamined("classifier", classifier.name, used, checks, speed))
+        parts.append(
+            PartExamined(
+                role="classifier",
+                name=classifier.name,
+                models=used,
+                checks=checks,
+                images_per_second=speed,
+            )
+        )
     progress("examine", total, total)
     _write_picture(picture, images[:_SHOWN], panel)
     calls = settings.n + settings.calibrate_n + settings.measure_n
     seconds = calls * sum(1 / part.images_per_second for part in parts)
-    return Examination(tuple(parts), calls, seconds, str(picture))
+    return Examination(parts=tuple(parts), calls=calls, seconds=seconds, picture=str(picture))
 
 
 def _speed(classifier: Classifier, images: NDArray[np.uint8], size: int) -> float:

@@ -10,7 +10,7 @@ from equipoise.audit.rates import NamedGap
 from equipoise.audit.superres.flips import Change, Flips, GroupFlips
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
-from equipoise.core.numbers import percent, with_interval
+from equipoise.core.numbers import estimate, percent
 from equipoise.stats.group_gaps import holm
 
 
@@ -52,8 +52,10 @@ def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
     if table.gap is None:
         title = f"Is the flip rate equal over {len(table.groups)} groups?"
         words = "Fewer than two groups have restored images of known level."
-        return Check(check_id, title, "not applicable", words)
-    named = NamedGap(check_id, "flip rate", True, table.gap, p_value)
+        return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
+    named = NamedGap(
+        check_id=check_id, what="flip rate", is_fault=True, gap=table.gap, p_value=p_value
+    )
     return gap_check(named, tolerance, len(table.groups))
 
 
@@ -63,7 +65,7 @@ def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     found = group.beyond
     if found.value != found.value:
         words = "No image has a known level both after restoration and after JPEG."
-        return Check(check_id, title, "not applicable", words)
+        return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
     outcome = outcome_of(found, p_value, tolerance)
     words = (
         f"{group.flips.count} of {group.flips.n} flip after restoration, {group.reencoded.count} "
@@ -71,8 +73,14 @@ def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:
     )
     if group.toward:
         most = group.toward[0]
-        words += f" Most become {most.name} ({most.rate.count})."
-    return Check(check_id, title, outcome, words, Evidence(found, p_value))
+        words += f" Most become {most.name} ({most.count})."
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=found, p_value=p_value),
+    )
 
 
 def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
@@ -80,7 +88,12 @@ def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
     title = f"Does each of {len(table.names)} groups gain as many images as it loses?"
     known = [c for c in table.changes if c.difference.value == c.difference.value]
     if not known:
-        return Check(check_id, title, "not applicable", "No restored image has a known level.")
+        return Check(
+            check_id=check_id,
+            title=title,
+            outcome="not applicable",
+            words="No restored image has a known level.",
+        )
     found = largest_change(known)
     up = max(known, key=lambda change: change.difference.value)
     down = min(known, key=lambda change: change.difference.value)
@@ -92,7 +105,13 @@ def _exchange_check(table: Flips, p_value: float, tolerance: float) -> Check:
         )
     words += f": the largest change of a share is {_numbers(found, p_value)}."
     outcome = outcome_of(found, p_value, tolerance)
-    return Check(check_id, title, outcome, words, Evidence(found, p_value))
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=found, p_value=p_value),
+    )
 
 
 def largest_change(changes: Sequence[Change]) -> Estimate:
@@ -116,14 +135,14 @@ def _abstentions(cells: Sequence[GroupFlips], unasked: int) -> Check:
     if unknown:
         words += " They do not count as flips, and are left out of all rates."
     return Check(
-        "abstentions",
-        "Does the panel predict a level for every restored image?",
-        "tip" if unknown else "passed",
-        words,
-        Evidence(Estimate(unknown / n)),
+        check_id="abstentions",
+        title="Does the panel predict a level for every restored image?",
+        outcome="tip" if unknown else "passed",
+        words=words,
+        evidence=Evidence(estimate=Estimate(unknown / n)),
     )
 
 
 def _numbers(found: Estimate, p_value: float) -> str:
-    interval = with_interval(found.value, found.low, found.high, percent)
+    interval = estimate(found, percent)
     return f"{interval}, p = {p_value:.2g} corrected"

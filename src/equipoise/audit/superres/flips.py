@@ -12,16 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.rates import CELLS, Rate
+from equipoise.audit.rates import CELLS
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
 from equipoise.stats.group_gaps import ERROR, Gap, largest_gap
 from equipoise.stats.paired import asymmetry, discordance, paired_difference
+from equipoise.stats.shares import Share
 
 Numbers = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """The share of a group among restored images less its share among their originals.
 
@@ -40,7 +41,7 @@ class Change:
     difference: Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Flips:
     """Flips between cells, or between the levels of one attribute.
 
@@ -148,15 +149,15 @@ def _table(
         seed=seed,
     )
     return Flips(
-        where,
-        tuple(names),
-        tuple(tuple(row) for row in counts.tolist()),
-        group_flips([where], names, np.zeros_like(before), before, after, reencoded)[0],
-        groups,
-        by_cell,
-        gap,
-        _changes(names, counts[:, :-1]),
-        asymmetry(counts[:, :-1], seed),
+        where=where,
+        names=tuple(names),
+        counts=tuple(tuple(row) for row in counts.tolist()),
+        overall=group_flips([where], names, np.zeros_like(before), before, after, reencoded)[0],
+        groups=groups,
+        by_cell=by_cell,
+        gap=gap,
+        changes=_changes(names, counts[:, :-1]),
+        asymmetry=asymmetry(counts[:, :-1], seed),
     )
 
 
@@ -172,27 +173,13 @@ def _changes(names: Sequence[str], counts: Numbers) -> tuple[Change, ...]:
         change = paired_difference(
             stayed, came, left, n - stayed - came - left, error=ERROR / len(names)
         )
-        found.append(Change(name, stayed + left, stayed + came, change))
+        found.append(
+            Change(name=name, before=stayed + left, after=stayed + came, difference=change)
+        )
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class FlipTarget:
-    """Flips from one group to another.
-
-    Attributes
-    ----------
-    name : str
-        The group of the restored images.
-    rate : Rate
-        Among the first group's images whose restored level is known.
-    """
-
-    name: str
-    rate: Rate
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupFlips:
     """Flips of the originals of one group.
 
@@ -201,27 +188,28 @@ class GroupFlips:
     name : str
     n, unknown : int
         Originals, and originals on whose restored image the panel abstains.
-    flips : Rate
+    flips : Share
         Among restored images of known level.
-    reencoded : Rate
+    reencoded : Share
         Flips after JPEG without restoration, among images of known level.
     beyond : Estimate
         Rate of flips less that after JPEG, over images of known level in both; the intervals of all
         groups of a table are simultaneous.
     p_value : float
         Of the hypothesis that both rates are equal; not adjusted.
-    toward : tuple of FlipTarget
-        The groups that its flips went to, the most frequent first.
+    toward : tuple of Share
+        Flips to each other group, named by it, among the group's images of known restored level;
+        the most frequent first.
     """
 
     name: str
     n: int
     unknown: int
-    flips: Rate
-    reencoded: Rate
+    flips: Share
+    reencoded: Share
     beyond: Estimate
     p_value: float
-    toward: tuple[FlipTarget, ...]
+    toward: tuple[Share, ...]
 
 
 def group_flips(
@@ -259,15 +247,15 @@ def group_flips(
         became = np.bincount(other[flipped], minlength=len(names))
         found.append(
             GroupFlips(
-                groups[g],
-                len(one),
-                len(one) - known,
-                Rate.of(int(flipped.sum()), known),
-                Rate.of(int(moved.sum()), int((own >= 0).sum())),
-                paired_difference(*table, error=ERROR / len(present)),
-                discordance(table[1], table[2]),
-                tuple(
-                    FlipTarget(names[k], Rate.of(int(became[k]), known))
+                name=groups[g],
+                n=len(one),
+                unknown=len(one) - known,
+                flips=Share.of(groups[g], int(flipped.sum()), known),
+                reencoded=Share.of(groups[g], int(moved.sum()), int((own >= 0).sum())),
+                beyond=paired_difference(*table, error=ERROR / len(present)),
+                p_value=discordance(table[1], table[2]),
+                toward=tuple(
+                    Share.of(names[k], int(became[k]), known)
                     for k in np.argsort(-became, kind="stable")
                     if became[k]
                 ),

@@ -149,5 +149,9 @@ def write_restorations(
         name = f"restored-cell-{k}.png"
         write_sheet(folder / "pictures" / name, sheet, len(shown), marked.ravel())
         known = int((after[rows] >= 0).sum())
-        found.append(RestorationSheet(by.cells[k], int(flipped[rows].sum()), known, name))
+        found.append(
+            RestorationSheet(
+                cell=by.cells[k], count=int(flipped[rows].sum()), n=known, picture=name
+            )
+        )
     return tuple(sorted(found, key=lambda t: -t.count / max(t.n, 1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.flips import Flips
@@ -10,11 +11,8 @@ from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 
-FORMAT = 1
-"""Version of the layout."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuperresSettings:
     """Settings of a super-resolution audit.
 
@@ -48,7 +46,7 @@ class SuperresSettings:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fidelity:
     """Fidelity of the restored images of one cell: means over images.
 
@@ -74,7 +72,7 @@ class Fidelity:
     diversity: Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RestorationSheet:
     """Images of one cell, each as original, low-resolution and restored; flipped ones first.
 
@@ -93,14 +91,14 @@ class RestorationSheet:
     picture: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuperresAudit:
     """The result of a super-resolution audit.
 
     Attributes
     ----------
     format : int
-        `FORMAT`.
+        Version of the layout.
     verdict : str
         The outcomes of all checks, in a sentence.
     settings : SuperresSettings
@@ -125,7 +123,7 @@ class SuperresAudit:
         Of Python and the libraries that determine numbers.
     """
 
-    format: int
+    format: Literal[1] = 1
     verdict: str
     settings: SuperresSettings
     n: int

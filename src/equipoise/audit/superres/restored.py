@@ -183,9 +183,18 @@ def fidelity_by_cell(
     values = np.concatenate(parts, axis=1)
     found = []
     for k in np.unique(cells).tolist():
-        means = [
+        near, alike, off, spread = (
             bootstrap_mean(own[~np.isnan(own)], seed=settings.seed, key=k)
             for own in values[:, cells == k]
-        ]
-        found.append(Fidelity(names[k], int((cells == k).sum()), *means))
+        )
+        found.append(
+            Fidelity(
+                name=names[k],
+                n=int((cells == k).sum()),
+                psnr=near,
+                ssim=alike,
+                inconsistency=off,
+                diversity=spread,
+            )
+        )
     return tuple(found)

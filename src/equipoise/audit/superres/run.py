@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 
 from equipoise.audit.checks import failures_check, image_caveats
 from equipoise.audit.images import AuditImages
+from equipoise.audit.pages import render_superres
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.flips import find_flips
 from equipoise.audit.superres.images import Reencoded, read_levels, write_restorations
 from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER
-from equipoise.audit.superres.record import FORMAT, SuperresAudit, SuperresSettings
+from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError, RemoteError, check_count
-from equipoise.core.files import write_json
 from equipoise.core.progress import Progress, no_progress
+from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.labelling.image_files import PictureFiles
-from equipoise.report.audit_pages import render_superres
 from equipoise.runs.record import model_used
 
 RESTORING = "restore"
@@ -126,7 +126,14 @@ def audit_superres(
         progress=progress,
     )
     costs.append(
-        Asking(RESTORING, restorer.name, restored.made, restored.kept, 0, restored.seconds)
+        Asking(
+            role=RESTORING,
+            name=restorer.name,
+            asked=restored.made,
+            kept=restored.kept,
+            failed=0,
+            seconds=restored.seconds,
+        )
     )
     of_restored = predict(restored.pictures(), "restored")
     unasked = int((of_restored == FAILED).any(axis=1).sum())
@@ -144,16 +151,15 @@ def audit_superres(
     models = [model_used("model", restorer), *(model_used("panel", c) for c in panel.classifiers)]
     cells = by.cell_of(levels)
     audit = SuperresAudit(
-        FORMAT,
-        verdict(checks),
-        settings,
-        len(originals),
-        FILTER,
-        tuple(model for used in models for model in used),
-        checks,
-        flips,
-        fidelity_by_cell(originals, restored, by.cells, cells, settings),
-        write_restorations(
+        verdict=verdict(checks),
+        settings=settings,
+        n=len(originals),
+        filter=FILTER,
+        models=tuple(model for used in models for model in used),
+        checks=checks,
+        flips=flips,
+        fidelity=fidelity_by_cell(originals, restored, by.cells, cells, settings),
+        triplets=write_restorations(
             originals,
             restored.pictures(),
             by,
@@ -162,7 +168,7 @@ def audit_superres(
             settings.factor,
             folder,
         ),
-        tuple(
+        caveats=tuple(
             dict.fromkeys(
                 [
                     _PANEL,
@@ -174,10 +180,10 @@ def audit_superres(
                 ]
             )
         ),
-        tuple(costs),
-        versions(),
+        costs=tuple(costs),
+        versions=versions(),
     )
-    write_json(folder / "superres.json", audit)
+    write_record(folder / "superres.json", audit)
     render_superres(folder)
     return audit
 

@@ -16,7 +16,8 @@ from equipoise.classifiers.network_io import (
 )
 from equipoise.classifiers.remote.description import cuts, level_names, named_attribute
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME
-from equipoise.core.toml_tables import Table, read_toml
+from equipoise.core.files import read_toml
+from equipoise.core.toml_tables import Table
 from equipoise.runtimes.resize import FILTERS
 
 GUIDE = "docs/classifiers.md"
@@ -62,7 +63,7 @@ def read_description(path: Path) -> Description:
     InputError
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
-    file = Table(read_toml(path, GUIDE), guide=GUIDE)
+    file = Table(read_toml(path, f"{GUIDE} shows one."), guide=GUIDE)
     caveats = file.sentences("caveats")
     table = file.table("input")
     input_name = table.text("name") if "name" in table else ""

@@ -6,7 +6,6 @@ raises `WrongShape`. A path is written like `faces[0].gender` or `faces[0].expre
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from equipoise.classifiers.base import Prediction
+from equipoise.core import files
 from equipoise.core.attributes import Attribute
 
 
@@ -95,13 +95,9 @@ def parse_json(text: str) -> Any:
     WrongShape
         When the text holds neither.
     """
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not JSON")
-
     try:
-        document = json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
+        document = files.parse_json(text, strict=True)
+    except ValueError as error:
         raise WrongShape(f"not JSON: {str(error)[:80]}") from None
     if not isinstance(document, dict | list):
         raise WrongShape("neither a JSON object nor a list")

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from equipoise.classifiers.remote.description import Description, answer_reading
-from equipoise.core.toml_tables import Table, read_toml
+from equipoise.core.files import read_toml
+from equipoise.core.toml_tables import Table
 from equipoise.runtimes.http.image_encoding import FILTERS, FORMATS, Picture
 from equipoise.runtimes.http.service import (
     UPLOADS,
@@ -35,7 +36,7 @@ def read_description(path: Path) -> Description:
     InputError
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
-    return make_description(read_toml(path, _GUIDE))
+    return make_description(read_toml(path, f"{_GUIDE} shows one."))
 
 
 def read_image_service(path: Path) -> ImageService:
@@ -46,7 +47,7 @@ def read_image_service(path: Path) -> ImageService:
     InputError
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
-    file = Table(read_toml(path, _GUIDE))
+    file = Table(read_toml(path, f"{_GUIDE} shows one."))
     service = ImageService(
         file.text("name"),
         file.sentences("caveats"),

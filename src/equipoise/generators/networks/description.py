@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from equipoise.core.errors import InputError
-from equipoise.core.toml_tables import Table, read_toml
+from equipoise.core.files import read_toml
+from equipoise.core.toml_tables import Table
 from equipoise.generators.priors import PRIORS
 
 SPACES = ("z", "w", "w+")
@@ -119,7 +120,7 @@ def describe(pairs: tuple[tuple[str, str], ...], beside: Path | None = None) -> 
     named = options.pop("settings", None)
     path = beside if named is None else Path(named)
     if path is not None and (named or path.is_file()):
-        file = Table(read_toml(path, _GUIDE), str(path), _GUIDE)
+        file = Table(read_toml(path, _REMEDY, what="generator settings"), str(path), _GUIDE)
         options = {key: file.text(key) for key in file.fields()} | options
     known = [f.name for f in fields(Description)]
     for key in options:

@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.files import atomic_path
+from equipoise.core.files import atomic_path, parse_json
 from equipoise.generators.stylegan.checkpoints import read_foreign
 from equipoise.generators.stylegan.network import AnyConfig, Network
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
@@ -66,7 +66,7 @@ def load_network(path: Path) -> Network:
             metadata = stored.metadata() or {}
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         key = next((key for key in _KEYS if key in metadata), "")
-        values = json.loads(metadata[key])
+        values = parse_json(metadata[key])
         config = _KEYS[key](**{**values, "channels": tuple(values["channels"])})
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"

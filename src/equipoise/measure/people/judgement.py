@@ -19,9 +19,9 @@ from equipoise.samplers.export.metadata import answer_name
 from equipoise.stats.agreement import cohen_kappa, count_votes, krippendorff_alpha
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How far raters agree on one attribute.
+    """Agreement of the raters on one attribute.
 
     Attributes
     ----------
@@ -30,11 +30,11 @@ class Agreement:
     rated_twice : int
         Images with at least two ratings.
     kappa : float or None
-        Cohen's, for two raters; None for another number, or when it is not defined.
+        Cohen's kappa for two raters; None for another number of raters, or when not defined.
     alpha : float or None
-        Krippendorff's, nominal; None when it is not defined.
+        Krippendorff's nominal alpha; None when not defined.
     ties : int
-        Images dropped because their levels are level with each other.
+        Images left out because two levels have equally many votes.
     unrated : int
         Images on which no rater gave a level.
     """
@@ -48,18 +48,18 @@ class Agreement:
     unrated: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AnnotationResult:
-    """What raters' labels say of the classifier, and of the images.
+    """Agreement of raters, errors of the classifiers and corrected shares, from people's labels.
 
     Attributes
     ----------
     agreement : tuple of Agreement
-        One an attribute.
+        One per attribute.
     errors : tuple of ErrorMatrix
-        One an attribute, then one for the cells when there are several attributes.
+        One per attribute, then one for the cells if there are several attributes.
     corrections : tuple of Correction
-        In the same order, given the answer; intervals hold together within each.
+        In the same order, for images chosen by answer; intervals are simultaneous within each.
     """
 
     agreement: tuple[Agreement, ...]
@@ -164,10 +164,10 @@ def majority(ratings: NDArray[np.int8], size: int) -> tuple[NDArray[np.int64], i
 def evaluate_annotations(
     task: AnnotationTask, ratings: NDArray[np.int8], *, seed: int = 0
 ) -> AnnotationResult:
-    """Tell what raters' labels say.
+    """Return agreement, errors and corrected shares from raters' labels.
 
-    Images without a truth are left out of the error matrix, as if they had not been chosen. That
-    misleads when they are of other levels than the rest of the same answer: look at `ties` and
+    Images without a truth are left out of the error matrix, as if they had not been chosen. This
+    is a bias where their levels differ from the others of the same answer: look at `ties` and
     `unrated`.
 
     Parameters
@@ -187,13 +187,13 @@ def evaluate_annotations(
         truths[:, a], ties, unrated = majority(given, len(attribute.levels))
         agreement.append(
             Agreement(
-                attribute.name,
-                len(given),
-                int(((given != UNKNOWN).sum(axis=0) >= 2).sum()),
-                cohen_kappa(given[0], given[1]) if len(given) == 2 else None,
-                krippendorff_alpha(given),
-                ties,
-                unrated,
+                attribute=attribute.name,
+                raters=len(given),
+                rated_twice=int(((given != UNKNOWN).sum(axis=0) >= 2).sum()),
+                kappa=cohen_kappa(given[0], given[1]) if len(given) == 2 else None,
+                alpha=krippendorff_alpha(given),
+                ties=ties,
+                unrated=unrated,
             )
         )
         levels = tuple(f"{attribute.name}={level}" for level in attribute.levels)
@@ -203,7 +203,9 @@ def evaluate_annotations(
         meant = grid.cell_of(task.answers)
         errors.append(_tabulate(grid.cells, names, meant, grid.cell_of(truths), task))
     corrections = tuple(correct(task.counts, table, "answer", seed=seed) for table in errors)
-    return AnnotationResult(tuple(agreement), tuple(errors), corrections)
+    return AnnotationResult(
+        agreement=tuple(agreement), errors=tuple(errors), corrections=corrections
+    )
 
 
 def _tabulate(
@@ -216,4 +218,4 @@ def _tabulate(
     counts = np.zeros((len(levels), len(answers)), np.int64)
     known = truth != UNKNOWN
     np.add.at(counts, (truth[known], task.stratum[known]), 1)
-    return ErrorMatrix(levels, answers, meant, counts)
+    return ErrorMatrix(levels=levels, answers=answers, meant=meant, counts=counts)

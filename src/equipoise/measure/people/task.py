@@ -11,12 +11,11 @@ Which images people are to judge: by chance within each answer of the classifier
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +23,15 @@ from PIL import Image, ImageDraw, ImageOps
 
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
-from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, check_count
-from equipoise.core.files import atomic_path, storage, write_json
+from equipoise.core.errors import FileFormatError, InputError, check_count
+from equipoise.core.files import atomic_path, storage
 from equipoise.core.progress import Execution, Progress, no_progress
+from equipoise.core.records import read_record, write_record
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.tables import read_rows, write_rows
 from equipoise.labelling.image_files import image_files, label_files, read_image
 from equipoise.samplers.export.metadata import LabelledFolder, _draws, parse_draws
 
-FORMAT = 1
 TABLE, ANSWERS, PLAN = "to_label.csv", "answers.csv", "plan.json"
 
 _COLUMNS, _ROWS, _SIDE, _CAPTION = 6, 5, 160, 14
@@ -48,7 +47,7 @@ class AnnotationTask:
     groups : AttributeGrid
         The attributes, A of them.
     answers : numpy.ndarray, shape (S, A), int8
-        The different answers of the classifier on all attributes; -1 is an abstention.
+        The different answers of the classifier, a level for each attribute; -1 is an abstention.
     counts : numpy.ndarray, shape (S,), int64
         Images of each answer in the source, judged or not.
     images : tuple of str
@@ -56,8 +55,7 @@ class AnnotationTask:
     stratum : numpy.ndarray, shape (m,), int64
         The answer on each image.
     draws : str
-        Of which sampler the source holds draws, as `equipoise sample` notes it; "" where nothing
-        tells.
+        Identity of the draws in the source, as `equipoise sample` writes it; "" where not known.
     """
 
     grid: AttributeGrid
@@ -68,13 +66,38 @@ class AnnotationTask:
     draws: str = ""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AnnotationPlan:
+    """How the images of a task were chosen, and from how many; the layout of `plan.json`.
+
+    Attributes
+    ----------
+    format : int
+        Version of the layout.
+    attributes : tuple of Attribute
+        The A attributes.
+    answers : numpy.ndarray, shape (S, A), int64
+        The different answers of the classifier, a level for each attribute; -1 is an abstention.
+    counts : numpy.ndarray, shape (S,), int64
+        Images of each answer in the source, judged or not.
+    draws : str
+        Identity of the draws, where it is known; else empty.
+    """
+
+    format: Literal[1] = 1
+    attributes: tuple[Attribute, ...]
+    answers: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    draws: str = ""
+
+
 def write_task(
     answered: LabelledFolder, chosen: Chosen, out: Path, *, progress: Progress = no_progress
 ) -> Path:
     """Write the folder.
 
-    Images are decoded and written anew, so that neither names nor metadata inside them tell where
-    they come from.
+    Images are decoded and encoded again, so that neither their names nor their metadata show their
+    source.
 
     Raises
     ------
@@ -124,14 +147,13 @@ def _write(answered: LabelledFolder, chosen: Chosen, out: Path, progress: Progre
     )
     with atomic_path(out / "how_to_label.txt") as part:
         part.write_text(_instructions(grid), encoding="utf-8")
-    plan = {
-        "format": FORMAT,
-        "attributes": [{"name": a.name, "levels": a.levels} for a in grid.attributes],
-        "answers": chosen.answers,
-        "counts": chosen.counts,
-        "draws": answered.draws,
-    }
-    write_json(out / PLAN, plan)
+    plan = AnnotationPlan(
+        attributes=grid.attributes,
+        answers=chosen.answers.astype(np.int64),
+        counts=chosen.counts,
+        draws=answered.draws,
+    )
+    write_record(out / PLAN, plan)
 
 
 def check_drawn_by(task: AnnotationTask, sampler: str, attributes: Sequence[str]) -> None:
@@ -150,7 +172,7 @@ def check_drawn_by(task: AnnotationTask, sampler: str, attributes: Sequence[str]
             "run",
             "must be the run by whose sampler the labelled images were drawn one-shot, answered by "
             f"its own classifiers, with labels of {', '.join(attributes)}",
-            task.draws or "images of which nothing tells what drew them",
+            task.draws or "images of unknown source",
             "Leave --run out, and take --json; or export draws of the run's sampler.",
         )
 
@@ -176,7 +198,7 @@ def _instructions(grid: AttributeGrid) -> str:
     levels = "\n".join(f"  {a.name}: {', '.join(a.levels)}" for a in grid.attributes)
     return (
         f"Fill in one of these words for each image in {TABLE}:\n{levels}\n"
-        "Leave a place empty when the image does not tell. Judge alone, and do not compare with\n"
+        "Leave a place empty when you cannot see it. Judge alone, and do not compare with\n"
         "others. Numbers on the sheets are those of the images.\n"
     )
 
@@ -219,39 +241,30 @@ def read_task(folder: Path) -> AnnotationTask:
     FileFormatError
         When plan.json or answers.csv is missing, damaged, or of another format.
     """
-    path = folder / PLAN
-    remedy = "Give the folder that `equipoise label export` wrote, whole."
+    path, remedy = folder / PLAN, "Give the folder that `equipoise label export` wrote, whole."
+    plan = read_record(path, AnnotationPlan, remedy, what="plan", limit=_LARGEST_PLAN)
+    rows = list(read_rows(folder / ANSWERS, ["image", "stratum"]))
+    images = tuple(row["image"] for _, row in rows)
     try:
-        if path.stat().st_size > _LARGEST_PLAN:
-            raise FileFormatError(f"plan {path}", "must be under 16 MiB", "more", remedy)
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        grid, answers, counts = _parse_plan(plan)
-        rows = list(read_rows(folder / ANSWERS, ["image", "stratum"]))
-        images = tuple(row["image"] for _, row in rows)
+        grid = AttributeGrid(plan.attributes)
+        _check_plan(plan, grid)
         stratum = np.array([int(row["stratum"]) for _, row in rows], np.int64)
-        if len(set(images)) < len(images) or ((stratum < 0) | (stratum >= len(counts))).any():
+        if len(set(images)) < len(images) or ((stratum < 0) | (stratum >= len(plan.counts))).any():
             raise ValueError(f"rows of {ANSWERS} that do not go with it")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        if isinstance(error, EquipoiseError):
-            raise
-        raise FileFormatError(
-            f"plan {path}", f"must be a whole plan of format {FORMAT}", str(error), remedy
-        ) from error
-    return AnnotationTask(grid, answers, counts, images, stratum, str(plan.get("draws", "")))
-
-
-def _parse_plan(plan: Any) -> tuple[AttributeGrid, NDArray[np.int8], NDArray[np.int64]]:
-    if plan["format"] != FORMAT:
-        raise ValueError(f"format {plan['format']!r}")
-    grid = AttributeGrid(
-        tuple(Attribute(a["name"], tuple(a["levels"])) for a in plan["attributes"])
+    except (ValueError, OverflowError) as error:
+        raise FileFormatError(f"plan {path}", "must be a whole plan", str(error), remedy) from error
+    return AnnotationTask(
+        grid, plan.answers.astype(np.int8), plan.counts, images, stratum, plan.draws
     )
-    answers, counts = np.array(plan["answers"], np.int64), np.array(plan["counts"], np.int64)
-    if answers.shape != (len(counts), len(grid.names)) or (counts < 0).any():
+
+
+def _check_plan(plan: AnnotationPlan, grid: AttributeGrid) -> None:
+    if plan.counts.ndim != 1 or plan.answers.shape != (len(plan.counts), len(grid.names)):
         raise ValueError("answers and counts of other shapes")
-    if ((answers < UNKNOWN) | (answers >= grid.shape)).any():
+    if (plan.counts < 0).any():
+        raise ValueError("counts under 0")
+    if ((plan.answers < UNKNOWN) | (plan.answers >= grid.shape)).any():
         raise ValueError("answers that are no level")
-    return grid, answers.astype(np.int8), counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,9 +274,9 @@ class Chosen:
     Attributes
     ----------
     rows : numpy.ndarray, shape (m,), int64
-        Which images, in an order that tells nothing.
+        Rows of the images, in random order.
     stratum : numpy.ndarray, shape (m,), int64
-        The answer that the classifier gave on each.
+        The classifier's answer on each.
     answers : numpy.ndarray, shape (S, A), int8
         The different answers on all attributes at once; -1 is an abstention.
     counts : numpy.ndarray, shape (S,), int64
@@ -286,8 +299,8 @@ def choose(
     """Choose images to judge.
 
     Answers are those on all attributes at once, abstentions included, so that cells and single
-    attributes can both be corrected. Equal numbers from each answer tell most of rare cells; a
-    plain random sample may hold none of them.
+    attributes can both be corrected. Equal numbers from each answer give most information on rare
+    cells; a plain random sample may hold none of them.
 
     Parameters
     ----------

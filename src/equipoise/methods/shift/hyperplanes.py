@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.files import atomic_path
+from equipoise.core.files import atomic_path, parse_json
 
 _LARGEST_FILE = 256 * 2**20
 
@@ -206,14 +206,14 @@ def read_conditional(path: Path, attribute: Attribute) -> NDArray[np.float64]:
     Raises
     ------
     FileFormatError
-        When the file is missing, too large, damaged, or tells nothing of the attribute.
+        When the file is missing, too large, damaged, or lacks the attribute.
     """
     where, remedy = f"directions {path}", "Make them with `equipoise balance` or `directions`."
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise ValueError("a file of over 256 MiB")
         with safetensors.safe_open(path, framework="numpy") as stored:
-            names = json.loads((stored.metadata() or {})["equipoise"])["normals"]
+            names = parse_json((stored.metadata() or {})["equipoise"])["normals"]
             conditional = np.asarray(stored.get_tensor("conditional"), np.float64)
         wanted = [attribute.name]
         if attribute.name not in names:
@@ -222,7 +222,7 @@ def read_conditional(path: Path, attribute: Attribute) -> NDArray[np.float64]:
         if normals.ndim != 2 or not np.allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-6):
             raise ValueError("no unit normals")
     except (
-        *(OSError, KeyError, TypeError, ValueError, IndexError, RecursionError),
+        *(OSError, KeyError, TypeError, ValueError, IndexError),
         safetensors.SafetensorError,
     ) as error:
         raise FileFormatError(

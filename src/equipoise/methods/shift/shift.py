@@ -28,25 +28,25 @@ are dependent in this sense when their cosine exceeds 0.98."""
 _SPREAD_CODES = 4096
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ShiftInfo:
-    """A plain account of how far the codes of one cell moved.
+    """Displacement of the codes of one cell.
 
     Attributes
     ----------
     distance : tuple of float
-        5 %, 50 % and 95 % quantiles of the distance between a code and its shifted self.
+        5 %, 50 % and 95 % quantiles of the distance between a code and its shifted code.
     norm_before, norm_after : float
         Mean Euclidean norm. A prior of dimension d keeps its codes near sqrt(d).
     log_density_lost : float or None
         Mean fall of the prior's log density, in nats; 0 means codes as likely as before. None
         where the prior's density is not known.
     norm_missed : int
-        Codes whose norm could not be kept, since the wanted coordinates alone exceed it; 0 when
-        keeping the norm was not asked for.
+        Codes whose norm could not be kept because the requested coordinates alone exceed it; 0
+        without `keep_norm`.
     off_target : float
-        Largest mean difference between a wanted and a reached coordinate, in units of code space;
-        0 unless normals depend on each other and want different things.
+        Largest mean difference between a requested and a reached coordinate, in units of code
+        space; 0 unless normals are dependent and their requests contradict each other.
     """
 
     distance: tuple[float, float, float]
@@ -175,7 +175,7 @@ def shift_codes(
 
 
 def _spread_of(prior: Prior) -> Callable[[NDArray[np.float64]], float]:
-    """Return what tells the standard deviation of the prior along a unit vector."""
+    """Return a function that gives the standard deviation of the prior along a unit vector."""
     if isinstance(prior, StandardNormal):
         return lambda normal: 1.0
     codes = prior.codes(0, 0, _SPREAD_CODES)
@@ -193,10 +193,10 @@ def _account(
     low, middle, high = np.quantile(steps, [0.05, 0.5, 0.95])
     likely, then = prior.log_density(before), prior.log_density(after)
     return ShiftInfo(
-        (float(low), float(middle), float(high)),
-        float(np.linalg.norm(before, axis=1).mean()),
-        float(np.linalg.norm(after, axis=1).mean()),
-        None if likely is None or then is None else float((likely - then).mean()),
-        missed,
-        off_target,
+        distance=(float(low), float(middle), float(high)),
+        norm_before=float(np.linalg.norm(before, axis=1).mean()),
+        norm_after=float(np.linalg.norm(after, axis=1).mean()),
+        log_density_lost=None if likely is None or then is None else float((likely - then).mean()),
+        norm_missed=missed,
+        off_target=off_target,
     )

@@ -19,8 +19,9 @@ import numpy as np
 
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.files import atomic_path, to_json
+from equipoise.core.files import atomic_path
 from equipoise.core.progress import Execution
+from equipoise.core.records import to_json
 from equipoise.generators.base import Generator
 from equipoise.samplers.draw import DrawJob, DrawRequest, ImageBatch
 from equipoise.samplers.export.folder import write_folder

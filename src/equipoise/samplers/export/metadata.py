@@ -6,7 +6,6 @@ What every format carries of an image: its PNG, and a row of metadata.
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import Image
 
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import parse_json
 from equipoise.core.labels import to_columns
 from equipoise.core.tables import read_rows, shown
 from equipoise.samplers.draw import ImageBatch
@@ -61,8 +61,8 @@ class LabelledFolder:
 def parse_draws(draws: str) -> dict[str, Any]:
     """Return what a folder tells of what drew its images; empty where it tells nothing readable."""
     try:
-        found = json.loads(draws or "{}")
-    except (ValueError, RecursionError):
+        found = parse_json(draws or "{}")
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

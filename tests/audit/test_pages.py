@@ -1,0 +1,30 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from equipoise.audit.pages import render_audit, render_superres
+from equipoise.core.errors import FileFormatError
+
+
+@pytest.mark.parametrize(
+    ("name", "render"), [("audit", render_audit), ("superres", render_superres)]
+)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "must be readable JSON"),
+        ("{", "must be readable JSON"),
+        ("{}", r"field verdict of audit .* must be there, got none"),
+        ('{"format": 2}', r"field format of audit .* must be 1, got 2"),
+        ('{"format": 1, "verdict": 3}', r"field verdict of audit .* must be a text, got 3"),
+    ],
+)
+def test_a_record_that_is_missing_or_damaged_is_named(
+    name: str, render: Callable[[Path], Path], content: str | None, said: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / f"{name}.json").write_text(content)
+    with pytest.raises(FileFormatError, match=said):
+        render(tmp_path)
+    assert not (tmp_path / f"{name}.html").exists()
