@@ -36,7 +36,7 @@ def balance(
 def demo(
     *,
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
-    given: Annotated[Given, SettingOptions("n", "seed", "calibrate_n", "measure_n", "workers")],
+    given: Annotated[Given, SettingOptions("n", "seed", "faithful", "measure_n", "workers")],
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -44,7 +44,9 @@ def demo(
 
     Example: `equipoise demo --n 2000 --measure-n 1000 --out runs/small`
     """
-    _run_balance(make_settings({**given, "beside": "shift"}), out, json_file, dry)
+    _run_balance(
+        make_settings({**given, "beside": ("shift-calibrated", "shift")}), out, json_file, dry
+    )
 
 
 def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: bool) -> None:
@@ -100,9 +102,9 @@ def balance_cost(settings: Settings) -> dict[str, int]:
     mixture = "mixture" in methods
     return {
         "label": settings.prior_n,
-        "label in directed rounds": settings.directed_n,
-        "calibrate": settings.calibrate_n * (("tilt" in methods) + mixture),
-        "fit the mixture to": settings.mixture_n * mixture,
+        "label directed draws": settings.directed_n * ("tilt" in methods or mixture),
+        "calibrate": settings.directed_n * (("shift-calibrated" in methods) + mixture),
+        "fit the mixture to, at least": settings.mixture_n * mixture,
         "measure": settings.measure_n * len(methods),
     }
 
@@ -114,8 +116,7 @@ def compare_cost(settings: Settings, pool: int) -> dict[str, int]:
 
     return {
         "label": settings.n,
-        "label in directed rounds": replace(settings, method="tilt").directed_n,
-        "calibrate two tilts": 2 * settings.calibrate_n,
+        "label directed draws": replace(settings, method="tilt").directed_n,
         "label for the references": pool,
         "make references of, at most": MOST * settings.measure_n,
         "verify draws, at least": settings.measure_n,

@@ -22,7 +22,6 @@ from equipoise.methods import FitContext, shift_sampler, tilt_sampler
 from equipoise.samplers.draw import exact_counts, gather_codes, verified
 from equipoise.samplers.mixture import MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, Sampler
-from equipoise.samplers.tilt import TiltSource
 
 _RIDGE = 0.1
 """Variance added to the Gaussian of a cell, which may have few labels; chosen by hand."""
@@ -217,8 +216,7 @@ def tilt_of_prior(case: Case) -> Outcome:
 def tilt_one_shot(case: Case) -> Outcome:
     """Tilt, calibrate, and deliver every draw."""
     sampler, fit = case.tilt
-    assert isinstance(sampler.source, TiltSource)
-    return case.draw(sampler, fit, f"beta {sampler.source.tilt.beta:g}")
+    return case.draw(sampler, fit)
 
 
 def tilt_verified(case: Case) -> Outcome:

@@ -21,9 +21,9 @@ from equipoise.core.files import read_toml
 MULTILEVEL = ("ordered", "one-vs-rest")
 """How attributes of more than two levels get their hyperplanes."""
 
-METHODS = ("tilt", "mixture", "shift")
+METHODS = ("tilt", "mixture", "shift-calibrated", "shift")
 """Methods of `balance`: our tilted sampling, a mixture fitted to its verified draws, and the recipe
-of arXiv 2012.04842."""
+of arXiv 2012.04842, with calibrated request rates and as published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,8 @@ class SettingInfo:
         Bounds of a number.
     choices : tuple of str
         The words that are allowed, where only some are.
+    words : tuple of str
+        Words that are allowed beside numbers.
     remedy : str
         What to do where the rule is broken, as a sentence.
     flag : str
@@ -54,6 +56,7 @@ class SettingInfo:
     most: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     remedy: str = "Leave it out."
     flag: str = ""
     several: bool = False
@@ -69,21 +72,24 @@ class SettingInfo:
         """
         if self.choices:
             return f"must be one of {', '.join(self.choices)}"
+        beside = "".join(f", or {word}" for word in self.words)
         low = self.least if self.above is None else self.above
         high = self.most if self.below is None else self.below
         start = "must be a whole number" if whole else "must be"
         if high is None:
-            return f"{start} {'of at least' if self.above is None else 'above'} {low}"
+            return f"{start} {'of at least' if self.above is None else 'above'} {low}{beside}"
         left, right = "[("[self.above is not None], "])"[self.below is not None]
         shown = "2**63" if high == 2**63 else high
-        return f"{start} in {left}{low}, {shown}{right}"
+        return f"{start} in {left}{low}, {shown}{right}{beside}"
 
     def holds(self, value: Any, *, whole: bool) -> bool:
         """Return whether a value keeps the rule."""
         if self.choices:
             return value in self.choices
-        if self.least is self.above is None:
+        if self.least is self.above is None or value in self.words:
             return True
+        if isinstance(value, str):
+            return False
         if isinstance(value, bool) or (whole and not isinstance(value, Integral)):
             return False
         return bool(
@@ -151,13 +157,13 @@ class Settings:
         "'uniform', a .csv or .json table, 'marginals: smiling=yes:3,no:1', or "
         "'conditional: gender | age'.",
     )
-    n: int = setting(10_000, "Codes to label.", least=1, remedy="Pass --n 10000.")
+    n: int = setting(10_000, "Images to classify, all in all.", least=1, remedy="Pass --n 10000.")
     seed: int = setting(
         0, "Seed of every draw of the run.", least=0, below=2**63, remedy="Pass --seed 0."
     )
     method: str = setting(
         "tilt",
-        "tilt (ours), mixture (of tilted draws) or shift (arXiv 2012.04842).",
+        "tilt (ours), mixture (of tilted draws), shift-calibrated or shift (arXiv 2012.04842).",
         choices=METHODS,
         remedy="Correct the name.",
         shown="",
@@ -171,15 +177,19 @@ class Settings:
     )
     directed: float = setting(
         0.5,
-        "Tilt: share of the labels directed at rare cells.",
+        "Share of the classified images that are draws of the method: directed at rare cells by "
+        "the tilt; for the calibration of others.",
         least=0,
         most=0.9,
     )
-    beta: float | None = setting(
-        None, "Tilt: sharpness.", above=0, shown="chosen on held-out codes"
-    )
-    calibrate_n: int = setting(
-        8_000, "Tilt: draws for the calibration.", least=1, remedy="Pass --calibrate-n 8000."
+    faithful: float | str = setting(
+        0.9,
+        "Tilt: verified draws. A number: least faithfulness without weights; exact: with weights "
+        "that make averages those of the generator's own images; typical: clear members.",
+        least=0.5,
+        most=0.99,
+        words=("exact", "typical"),
+        remedy="Pass --faithful 0.9.",
     )
     mixture_n: int = setting(
         6_000, "Mixture: verified draws to fit it to.", least=1, remedy="Pass --mixture-n 6000."
@@ -203,7 +213,11 @@ class Settings:
         5_000, "Shift: codes for each cell.", least=2, remedy="Pass --per-cell 5000."
     )
     components: int | str = setting(
-        "bic", "Mixture: a number, or bic.", least=1, remedy="Pass --components 1, or bic."
+        "bic",
+        "Mixture: a number, or bic.",
+        least=1,
+        words=("bic",),
+        remedy="Pass --components 1, or bic.",
     )
     fraction: float | None = setting(
         None,
@@ -229,8 +243,7 @@ class Settings:
         for field in dataclasses.fields(self):
             info, kinds = setting_info(field), setting_kinds()[field.name]
             value = getattr(self, field.name)
-            # A default such as "bic" or None stands beside the numbers that the rule is about.
-            if value is None or value == "bic":
+            if value is None:
                 continue
             whole = int in kinds
             for item in value if isinstance(value, tuple) else (value,):
@@ -241,9 +254,14 @@ class Settings:
 
     @property
     def directed_n(self) -> int:
-        """Labels for directed rounds; none where no method would use them."""
-        tilts = not {"tilt", "mixture"}.isdisjoint((self.method, *self.beside))
-        return int(self.n * self.directed) if tilts else 0
+        """Classified images that are draws of a method; none where no method would use them."""
+        others = {"tilt", "mixture", "shift-calibrated"}.intersection((self.method, *self.beside))
+        return int(self.n * self.directed) if others else 0
+
+    @property
+    def calibration_n(self) -> int:
+        """Draws by which methods other than the tilt are calibrated, at least 1."""
+        return max(self.directed_n, 1)
 
     @property
     def prior_n(self) -> int:
@@ -314,6 +332,8 @@ def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
             return tuple(item.strip() for item in items if item.strip())
     elif {int, str} <= {*kinds} and str(value).isascii() and str(value).isdecimal():
         return int(str(value)[:9])
+    elif {float, str} <= {*kinds} and isinstance(value, str):
+        return _number(value)
     elif isinstance(value, (*kinds, int) if float in kinds else kinds) and (
         not isinstance(value, bool) or bool in kinds
     ):
@@ -321,3 +341,11 @@ def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
     raise InputError(
         f"setting {field.name}", f"must be of type {field.type}", value, "Correct its value."
     )
+
+
+def _number(text: str) -> float | str:
+    """Return the number that a text holds, or the text."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

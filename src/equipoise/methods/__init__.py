@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes, Labels
@@ -17,13 +18,20 @@ from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.labelling.draws import label_draws
-from equipoise.methods.calibration import Calibration, calibrate
+from equipoise.methods.calibration import Calibration, calibrate_counts
 from equipoise.methods.shift.directions import fit_directions
 from equipoise.methods.shift.hyperplanes import Directions
 from equipoise.methods.shift.shift import ShiftInfo, shift_codes
 from equipoise.methods.tilt.directed_labels import LabellingInfo, label_adaptively
-from equipoise.methods.tilt.fit import FrontierPoint, TiltFit, fit_tilt
+from equipoise.methods.tilt.fit import (
+    FrontierPoint,
+    OneShotStatement,
+    TiltFit,
+    fit_tilt,
+    measure_stage_cost,
+)
 from equipoise.methods.tilt.fit_latent import LatentClassifierInfo, fit_latent
+from equipoise.methods.tilt.held_out import CellStatement
 from equipoise.samplers.draw import exact_counts, gather_codes, verified
 from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
@@ -39,40 +47,54 @@ class TiltInfo:
         Numbers of labels by source and cell.
     latent : LatentClassifierInfo
         Quality of the latent classifier.
+    faithful : float or str
+        Wanted faithfulness of verified draws: a number, exact or typical.
+    statements : tuple of CellStatement
+        What verified draws of each cell are, estimated before any draw.
+    one_shot : tuple of OneShotStatement
+        What one-shot draws of each cell are, estimated before any draw.
     frontier : tuple of FrontierPoint
-        Purity, calls and distance for each sharpness.
-    beta : float
-        The chosen sharpness.
+        Calls against faithfulness of verified draws, for thresholds of several recalls.
+    stage_cost : float
+        Measured cost of a candidate whose stage is read, as a share of an image and its
+        classification.
     acceptance : tuple of float
-        Share of the prior's codes that each cell accepts.
+        Share of the codes of the prior that each cell accepts for one-shot draws.
     calibration : Calibration
     """
 
     labelling: LabellingInfo
     latent: LatentClassifierInfo
+    faithful: float | str
+    statements: tuple[CellStatement, ...]
+    one_shot: tuple[OneShotStatement, ...]
     frontier: tuple[FrontierPoint, ...]
-    beta: float
+    stage_cost: float
     acceptance: tuple[float, ...]
     calibration: Calibration
 
 
 @dataclass(frozen=True, eq=False)
-class UncalibratedTilt:
-    """A tilt before its calibration, with the diagnostics of its labels and classifier."""
+class _FittedTilt:
+    """A tilt with the diagnostics of its labels and classifier."""
 
     labelling: LabellingInfo
     latent: LatentClassifierInfo
+    stage_cost: float
     fit: TiltFit
 
-    def account(self, calibration: Calibration) -> TiltInfo:
-        """Return its diagnostics, with the calibration of its draws."""
-        source = self.fit.source
+    def info(self, settings: Settings, calibration: Calibration) -> TiltInfo:
+        """Return all diagnostics, with the calibration of the draws that are reported."""
+        fit = self.fit
         return TiltInfo(
             labelling=self.labelling,
             latent=self.latent,
-            frontier=self.fit.frontier,
-            beta=source.tilt.beta,
-            acceptance=tuple(np.asarray(source.acceptance).tolist()),
+            faithful=settings.faithful,
+            statements=fit.statements,
+            one_shot=fit.one_shot,
+            frontier=fit.frontier,
+            stage_cost=self.stage_cost,
+            acceptance=tuple(np.asarray(fit.source.acceptance).tolist()),
             calibration=calibration,
         )
 
@@ -129,8 +151,8 @@ class FitContext:
         return label_directions(self.generator, self.labels, self.settings)
 
     @cached_property
-    def tilt(self) -> UncalibratedTilt:
-        """A tilt of the prior, labelled for in rounds; made when first asked for."""
+    def tilt(self) -> _FittedTilt:
+        """A tilt of the prior, with directed labels; fitted at the first access."""
         settings, generator = self.settings, self.generator
         codes = generator.prior.codes(settings.seed, 0, len(self.labels))
         labelled = label_adaptively(
@@ -143,9 +165,30 @@ class FitContext:
             execution=self.execution,
         )
         known, seed = labelled.codes, settings.seed
-        latent = fit_latent(generator.stem, known, seed=seed, progress=self.execution.progress)
-        fit = fit_tilt(generator, latent, known, self.target, beta=settings.beta, seed=seed)
-        return UncalibratedTilt(labelled.account, latent.quality, fit)
+        latent = fit_latent(generator.stem, known, seed=seed, execution=self.execution)
+        stage_cost = measure_stage_cost(self.models, latent.classifier, seed)
+        fit = fit_tilt(
+            generator,
+            latent,
+            known,
+            self.target,
+            faithful=settings.faithful,
+            stage_cost=stage_cost,
+            seed=seed,
+            execution=self.execution,
+        )
+        return _FittedTilt(labelled.account, latent.quality, stage_cost, fit)
+
+    def sampler(self, source: LatentSource, weights: NDArray[np.float64]) -> Sampler:
+        """Return a sampler of the run's target, with request rates, shape (K,), and settings."""
+        return Sampler(
+            GeneratorRef.of(self.generator),
+            self.target,
+            weights,
+            source,
+            self.settings.to_dict(),
+            self.models.panel.digest,
+        )
 
 
 def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:
@@ -188,25 +231,22 @@ def shift_sampler(context: FitContext) -> FitResult:
         mixtures.append(fit_mixture(shifted.codes, settings.components, seed=settings.seed))
         shift.append(shifted.shift)
     context.execution.progress("shift", cells, cells)
-    source = MixtureSource(tuple(mixtures))
-    sampler = Sampler(
-        GeneratorRef.of(context.generator),
-        target,
-        target.shares,
-        source,
-        settings.to_dict(),
-        context.models.panel.digest,
-    )
+    sampler = context.sampler(MixtureSource(tuple(mixtures)), target.shares)
     return FitResult(sampler, shift=tuple(shift))
 
 
-def tilt_sampler(context: FitContext) -> FitResult:
-    """Label in rounds, tilt the prior by what was learnt, calibrate how often cells are requested.
+def shift_calibrated_sampler(context: FitContext) -> FitResult:
+    """Run the recipe of arXiv 2012.04842, then calibrate how often cells are requested."""
+    fitted = shift_sampler(context)
+    sampler, _ = _calibrated(context, fitted.sampler.source)
+    return FitResult(sampler, shift=fitted.shift)
 
-    The confusion is measured on fresh draws, about equally many for each cell of positive target.
-    """
-    sampler, calibration = _calibrated(context, context.tilt.fit.source)
-    return FitResult(sampler, tilt=context.tilt.account(calibration))
+
+def tilt_sampler(context: FitContext) -> FitResult:
+    """Tilt the prior by what labels show; cells are requested as held-out labels ask for."""
+    tilt = context.tilt
+    sampler = context.sampler(tilt.fit.source, tilt.fit.calibration.weights)
+    return FitResult(sampler, tilt=tilt.info(context.settings, tilt.fit.calibration))
 
 
 def mixture_sampler(context: FitContext) -> FitResult:
@@ -231,7 +271,7 @@ def mixture_sampler(context: FitContext) -> FitResult:
         for k, share in enumerate(target.shares)
     )
     sampler, calibration = _calibrated(context, MixtureSource(mixtures))
-    return FitResult(sampler, tilt=context.tilt.account(calibration))
+    return FitResult(sampler, tilt=context.tilt.info(context.settings, calibration))
 
 
 def _even(context: FitContext, source: LatentSource) -> Sampler:
@@ -246,28 +286,20 @@ def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Cal
     drawn = label_draws(
         even,
         context.models,
-        settings.calibrate_n,
+        settings.calibration_n,
         child_seed(settings.seed, Stream.CALIBRATION_DRAWS),
         context.draws_folder(even.digest, "calibrate"),
         stage="calibrate",
         execution=context.execution,
     )
-    calibration = calibrate(drawn.confusion, target, settings.seed)
-    sampler = Sampler(
-        even.generator,
-        target,
-        calibration.weights,
-        source,
-        settings.to_dict(),
-        context.models.panel.digest,
-    )
-    return sampler, calibration
+    calibration = calibrate_counts(drawn.confusion, target, settings.seed)
+    return context.sampler(source, calibration.weights), calibration
 
 
 def fit(method: str, context: FitContext) -> FitResult:
     """Fit a method by its name, one of `equipoise.core.settings.METHODS`.
 
-    The function `NAME_sampler` of this module fits the method NAME.
+    The function `NAME_sampler` of this module fits the method NAME, with _ for -.
     """
-    function: Callable[[FitContext], FitResult] = globals()[f"{method}_sampler"]
+    function: Callable[[FitContext], FitResult] = globals()[f"{method.replace('-', '_')}_sampler"]
     return function(context)

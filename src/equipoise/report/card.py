@@ -19,6 +19,7 @@ from equipoise.measure.error_matrix import ErrorMatrix
 from equipoise.measure.quality import Quality
 from equipoise.measure.representation import MixShare, Representation
 from equipoise.measure.verdict import Verdict
+from equipoise.methods.tilt.held_out import CellStatement
 from equipoise.report.html import consistent, environment, record_of
 from equipoise.report.run_page import METHOD_NAMES
 from equipoise.runs.folder import RunFolder
@@ -48,14 +49,17 @@ class CardMethod:
     Attributes
     ----------
     name : str
-    beta : float or None
-        Sharpness of a tilt.
+    faithful : float, str or None
+        Wanted faithfulness of the verified draws of a tilt: a number, exact or typical.
+    statements : tuple of CellStatement
+        What verified draws of each cell are; empty for other methods.
     calls_per_image : float
         Generator calls per delivered image.
     """
 
     name: str
-    beta: float | None
+    faithful: float | str | None
+    statements: tuple[CellStatement, ...]
     calls_per_image: float
 
 
@@ -165,7 +169,8 @@ def make_card(record: RunRecord, later: Later) -> Card:
         target=record.target,
         method=CardMethod(
             name=result.method,
-            beta=result.tilt.beta if result.tilt else None,
+            faithful=result.tilt.faithful if result.tilt else None,
+            statements=result.tilt.statements if result.tilt else (),
             calls_per_image=result.calls_per_image,
         ),
         before=Mix.of(record.prior),

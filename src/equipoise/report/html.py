@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from equipoise.stats.shares import Share
 FILTERS: dict[str, Callable[..., str]] = {
     "decimals": decimals,
     "estimate": estimate,
+    "estimate_percent": partial(estimate, write=percent),
     "number": number,
     "percent": percent,
     "thousands": "{:,}".format,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from equipoise.measure.representation import MixShare
 from equipoise.methods.tilt.fit import FrontierPoint
+from equipoise.methods.tilt.held_out import CellStatement
 from equipoise.stats.shares import Share
 
 COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")
@@ -114,30 +115,37 @@ def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     return to_svg(figure)
 
 
-def frontier_plot(points: Sequence[FrontierPoint], beta: float) -> str:
-    """Plot the distance to the target against calls for each sharpness; a ring marks the choice.
-
-    A sharpness at which some cell is never achieved has infinitely many calls and no point.
+def frontier_plot(points: Sequence[FrontierPoint], chosen: Sequence[CellStatement]) -> str:
+    """Plot calls per verified image against faithfulness, one curve a cell.
 
     Parameters
     ----------
     points : sequence of FrontierPoint
-    beta : float
-        The chosen sharpness.
+        From the greatest recall to the least.
+    chosen : sequence of CellStatement
+        What was chosen for each cell, marked by a ring; stages of refused candidates are counted
+        in its calls and not in the curves.
     """
-    figure = Figure(figsize=(6.0, 3.4))
+    figure = Figure(figsize=(6.4, 3.8))
     axes = figure.subplots()
-    points = [point for point in points if math.isfinite(point.calls_per_verified_image)]
-    calls = [point.calls_per_verified_image for point in points]
-    distances = [point.distance for point in points]
-    axes.plot(calls, distances, "o-", color=COLOURS[1])
-    for point in points:
-        place = (point.calls_per_verified_image, point.distance)
-        axes.annotate(f"{point.beta:g}", place, (4, 5), textcoords="offset points", fontsize=9)
-        if point.beta == beta:
-            axes.plot(*place, "o", markersize=13, markerfacecolor="none", color=COLOURS[2])
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("generator calls per verified image (fewer is purer)")
-    axes.set_ylabel("distance to the target's codes")
+    for k, choice in enumerate(chosen):
+        own = [point.cells[k] for point in points]
+        known = [cell for cell in own if math.isfinite(cell.calls.value)]
+        colour = f"C{k % 10}"
+        axes.plot(
+            [cell.faithfulness.value for cell in known],
+            [cell.calls.value for cell in known],
+            ".-",
+            color=colour,
+            label=choice.cell,
+        )
+        if math.isfinite(choice.calls.value):
+            place = (choice.faithfulness.value, choice.calls.value)
+            axes.plot(*place, "o", markersize=10, markerfacecolor="none", color=colour)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("faithfulness: 1 less the total variation to the generator's own images")
+    axes.set_ylabel("calls per verified image")
     axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return to_svg(figure)

@@ -18,7 +18,8 @@ METHOD_NAMES = {
     "prior": "the generator's own output",
     "tilt": "tilted sampling",
     "mixture": "mixture fitted to tilted, verified draws",
-    "shift": "shift and mixture (arXiv 2012.04842)",
+    "shift-calibrated": "shift and mixture (arXiv 2012.04842), request rates calibrated",
+    "shift": "shift and mixture (arXiv 2012.04842), as published",
 }
 """Methods in words."""
 
@@ -66,7 +67,7 @@ def _to_html(record: RunRecord, later: Later, run: RunFolder) -> str:
                 for r in results
             ],
             frontiers=[
-                (r.method, Markup(frontier_plot(r.tilt.frontier, r.tilt.beta)))
+                (r.method, Markup(frontier_plot(r.tilt.frontier, r.tilt.statements)))
                 for r in results
                 if r.tilt
             ],

@@ -78,7 +78,7 @@ class Heads:
 
     def __call__(self, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return cell logits, shape (..., K), and location and scale of each score, (..., A)."""
-        free, own, scores = torch.split(outputs, self._sizes, dim=-1)
+        free, own, scores = torch.split(outputs, list(self._sizes), dim=-1)
         location, raw = scores.chunk(2, dim=-1)
         scale = functional.softplus(raw) + _LEAST_SCALE
         logits = self._part * free

@@ -153,7 +153,7 @@ def examine(
         )
     progress("examine", total, total)
     _write_picture(picture, images[:_SHOWN], panel)
-    calls = settings.n + settings.calibrate_n + settings.measure_n
+    calls = settings.n + settings.measure_n
     seconds = calls * sum(1 / part.images_per_second for part in parts)
     return Examination(parts=tuple(parts), calls=calls, seconds=seconds, picture=str(picture))
 

@@ -40,7 +40,8 @@ class CellStatement:
         Effective number of labelled codes of the cell (Kish 1965).
     faithfulness : Estimate
         1 less the total variation between the draws, under the weights that they carry, and the
-        generator's own images of the cell.
+        generator's own images of the cell. Without weights it is the mean over folds of the latent
+        classifier; draws of all folds together are nearer, by convexity.
     purity : Estimate
         Share of draws that come out as requested.
     calls : Estimate
@@ -102,7 +103,7 @@ class HeldOut:
     @cached_property
     def member(self) -> NDArray[np.float64]:
         """1 where a code is of a cell, shape (n, K)."""
-        return (self.cells[:, None] == np.arange(self.grid.size)).astype(np.float64)
+        return np.eye(self.grid.size + 1)[self.cells, :-1]  # Row -1, of unknown cells, is 0.
 
     @cached_property
     def members(self) -> NDArray[np.float64]:
@@ -163,7 +164,6 @@ class HeldOut:
         by_rule: NDArray[np.float64],
         *,
         weighted: bool,
-        fold_gap: NDArray[np.float64],
         stage_calls: NDArray[np.float64],
         wanted: NDArray[np.bool_],
     ) -> tuple[CellStatement, ...]:
@@ -177,9 +177,6 @@ class HeldOut:
             The same without half-space and prefilter.
         weighted : bool
             Whether draws carry weights.
-        fold_gap : numpy.ndarray, shape (K,), float64
-            By how much draws of all folds together are nearer than those of one, in total
-            variation.
         stage_calls : numpy.ndarray, shape (K,), float64
             Cost of the stages of all candidates per draw, in calls.
         wanted : numpy.ndarray, shape (K,), bool
@@ -194,9 +191,7 @@ class HeldOut:
                 continue
             chances, of_own = accepted[:, k], accepted[own, k]
 
-            figures = partial(
-                _figures, own=own, accepted=chances, weighted=weighted, fold_gap=fold_gap[k]
-            )
+            figures = partial(_figures, own=own, accepted=chances, weighted=weighted)
             (faithful,), (pure,), (effective,) = figures(base)
             drawn = figures(resamples)
             calls, calls_drawn = (1 + stage_calls[k]) / pure, (1 + stage_calls[k]) / drawn[1]
@@ -222,7 +217,6 @@ def _figures(
     own: NDArray[np.bool_],
     accepted: NDArray[np.float64],
     weighted: bool,
-    fold_gap: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return faithfulness, purity and effective share under weights of codes, each shape (B,).
 
@@ -234,8 +228,8 @@ def _figures(
         Which codes are members of the cell.
     accepted : numpy.ndarray, shape (n,), float64
         Probability that the cell accepts each code.
-    weighted, fold_gap
-        As for `HeldOut.statements`, of this cell.
+    weighted : bool
+        Whether draws carry weights.
     """
     members, of_own = rows[:, own], accepted[own]
     total, taken = members.sum(axis=1), members @ of_own
@@ -247,7 +241,7 @@ def _figures(
         return members @ reached / total, purity, total / (mean * (members @ inverse))
     apart = np.abs(of_own / mean[:, None] - 1)
     variation = (members * apart).sum(axis=1) / total / 2
-    return 1 - np.maximum(variation - fold_gap, 0.0), purity, np.ones(len(rows))
+    return 1 - variation, purity, np.ones(len(rows))
 
 
 def _share(value: float, drawn: NDArray[np.float64], members: float) -> Estimate:
