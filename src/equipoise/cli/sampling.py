@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from equipoise.classifiers.models import Models
     from equipoise.samplers.sampler import Sampler
 
+Faithful = Annotated[
+    str | None,
+    typer.Option(
+        help="For verified draws: a number that the sampler was made with, exact or typical. "
+        "[the sampler's own]",
+    ),
+]
+
 Opened: TypeAlias = "tuple[Sampler, Models]"
 """A sampler with its generator and the panel that its labels came from."""
 
@@ -49,6 +57,7 @@ def sample(
             "--verified", help="Keep only images that came out as requested: exact counts."
         ),
     ] = False,
+    faithful: Faithful = None,
     kind: Annotated[
         str | None,
         typer.Option("--format", help="folder, npz, or tar (WebDataset). [by the name of OUT]"),
@@ -77,7 +86,7 @@ def sample(
         write_draws(
             loaded,
             models,
-            DrawRequest(n, seed, cell, verified),
+            DrawRequest(n, seed, cell, verified, faithful),
             out,
             kind,
             execution=Execution(workers=workers, progress=progress),
@@ -241,6 +250,7 @@ def plan(
     verified: Annotated[
         bool, typer.Option("--verified", help="Count the calls of verified draws.")
     ] = False,
+    faithful: Faithful = None,
     device: Device = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -262,7 +272,7 @@ def plan(
     calls, speed = 1.0, None
     if sampler is not None:
         loaded, models = open_sampler(sampler, device, classifiers)
-        loaded = loaded.for_verified.even if verified else loaded
+        loaded = loaded.for_verified(faithful).even if verified else loaded
         wanted = (
             loaded.target if target is None else parse_target(target, loaded.grid).resolve(None)
         )

@@ -31,10 +31,10 @@ from equipoise.methods.tilt.fit import (
     measure_stage_cost,
 )
 from equipoise.methods.tilt.fit_latent import LatentClassifierInfo, fit_latent
-from equipoise.methods.tilt.held_out import CellStatement
 from equipoise.samplers.draw import exact_counts, gather_codes, verified
 from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
+from equipoise.samplers.statements import ModeStatement
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,8 +49,9 @@ class TiltInfo:
         Quality of the latent classifier.
     faithful : float or str
         Wanted faithfulness of verified draws: a number, exact or typical.
-    statements : tuple of CellStatement
-        What verified draws of each cell are, estimated before any draw.
+    verified : tuple of ModeStatement
+        What verified draws are, estimated before any draw; the mode that was asked for comes
+        first.
     one_shot : tuple of OneShotStatement
         What one-shot draws of each cell are, estimated before any draw.
     frontier : tuple of FrontierPoint
@@ -66,7 +67,7 @@ class TiltInfo:
     labelling: LabellingInfo
     latent: LatentClassifierInfo
     faithful: float | str
-    statements: tuple[CellStatement, ...]
+    verified: tuple[ModeStatement, ...]
     one_shot: tuple[OneShotStatement, ...]
     frontier: tuple[FrontierPoint, ...]
     stage_cost: float
@@ -90,11 +91,11 @@ class _FittedTilt:
             labelling=self.labelling,
             latent=self.latent,
             faithful=settings.faithful,
-            statements=fit.statements,
+            verified=fit.verified,
             one_shot=fit.one_shot,
             frontier=fit.frontier,
             stage_cost=self.stage_cost,
-            acceptance=tuple(np.asarray(fit.source.acceptance).tolist()),
+            acceptance=tuple(np.asarray(fit.source.current.acceptance).tolist()),
             calibration=calibration,
         )
 
@@ -179,7 +180,12 @@ class FitContext:
         )
         return _FittedTilt(labelled.account, latent.quality, stage_cost, fit)
 
-    def sampler(self, source: LatentSource, weights: NDArray[np.float64]) -> Sampler:
+    def sampler(
+        self,
+        source: LatentSource,
+        weights: NDArray[np.float64],
+        statements: tuple[ModeStatement, ...] = (),
+    ) -> Sampler:
         """Return a sampler of the run's target, with request rates, shape (K,), and settings."""
         return Sampler(
             GeneratorRef.of(self.generator),
@@ -188,6 +194,7 @@ class FitContext:
             source,
             self.settings.to_dict(),
             self.models.panel.digest,
+            statements,
         )
 
 
@@ -245,8 +252,9 @@ def shift_calibrated_sampler(context: FitContext) -> FitResult:
 def tilt_sampler(context: FitContext) -> FitResult:
     """Tilt the prior by what labels show; cells are requested as held-out labels ask for."""
     tilt = context.tilt
-    sampler = context.sampler(tilt.fit.source, tilt.fit.calibration.weights)
-    return FitResult(sampler, tilt=tilt.info(context.settings, tilt.fit.calibration))
+    fit = tilt.fit
+    sampler = context.sampler(fit.source, fit.calibration.weights, fit.verified)
+    return FitResult(sampler, tilt=tilt.info(context.settings, fit.calibration))
 
 
 def mixture_sampler(context: FitContext) -> FitResult:

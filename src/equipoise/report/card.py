@@ -19,12 +19,12 @@ from equipoise.measure.error_matrix import ErrorMatrix
 from equipoise.measure.quality import Quality
 from equipoise.measure.representation import MixShare, Representation
 from equipoise.measure.verdict import Verdict
-from equipoise.methods.tilt.held_out import CellStatement
 from equipoise.report.html import consistent, environment, record_of
 from equipoise.report.run_page import METHOD_NAMES
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import Cost, Later, ModelUsed, RunRecord
 from equipoise.samplers.sampler import GeneratorRef
+from equipoise.samplers.statements import ModeStatement
 from equipoise.stats.shares import Share
 
 
@@ -51,15 +51,15 @@ class CardMethod:
     name : str
     faithful : float, str or None
         Wanted faithfulness of the verified draws of a tilt: a number, exact or typical.
-    statements : tuple of CellStatement
-        What verified draws of each cell are; empty for other methods.
+    verified : tuple of ModeStatement
+        What verified draws of each cell are, by mode; empty for other methods.
     calls_per_image : float
         Generator calls per delivered image.
     """
 
     name: str
     faithful: float | str | None
-    statements: tuple[CellStatement, ...]
+    verified: tuple[ModeStatement, ...]
     calls_per_image: float
 
 
@@ -170,7 +170,7 @@ def make_card(record: RunRecord, later: Later) -> Card:
         method=CardMethod(
             name=result.method,
             faithful=result.tilt.faithful if result.tilt else None,
-            statements=result.tilt.statements if result.tilt else (),
+            verified=result.tilt.verified if result.tilt else (),
             calls_per_image=result.calls_per_image,
         ),
         before=Mix.of(record.prior),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from equipoise.measure.representation import MixShare
 from equipoise.methods.tilt.fit import FrontierPoint
-from equipoise.methods.tilt.held_out import CellStatement
+from equipoise.samplers.statements import CellStatement
 from equipoise.stats.shares import Share
 
 COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")

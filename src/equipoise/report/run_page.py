@@ -67,7 +67,7 @@ def _to_html(record: RunRecord, later: Later, run: RunFolder) -> str:
                 for r in results
             ],
             frontiers=[
-                (r.method, Markup(frontier_plot(r.tilt.frontier, r.tilt.statements)))
+                (r.method, Markup(frontier_plot(r.tilt.frontier, r.tilt.verified[0].cells)))
                 for r in results
                 if r.tilt
             ],

@@ -128,6 +128,7 @@ def verified(
     counts: Sequence[int] | NDArray[np.int64],
     seed: int = 0,
     *,
+    faithful: str | None = None,
     start: Sequence[int] | NDArray[np.int64] | None = None,
     attempts: int = ATTEMPTS,
     execution: Execution = Execution(),
@@ -145,6 +146,8 @@ def verified(
         Wanted images of each cell; `exact_counts` gives those of a target.
     seed : int
         Names the draws.
+    faithful : str, optional
+        The sampler's own by default; see `Sampler.for_verified`.
     start : sequence of int, shape (K,), optional
         First index to try in each cell; 0 by default.
     attempts : int
@@ -163,7 +166,7 @@ def verified(
         When a cell yields too few; the message names it with its purity. What was yielded before
         stands.
     """
-    grid, sampler = sampler.grid, sampler.for_verified
+    grid, sampler = sampler.grid, sampler.for_verified(faithful)
     wanted = np.asarray(counts)
     if wanted.shape != (grid.size,) or (wanted < 0).any() or wanted.dtype.kind not in "iu":
         raise InputError(
@@ -223,12 +226,15 @@ class DrawRequest:
     verified : bool
         Keep only images that came out as requested, so that counts follow the target exactly;
         they come cell by cell.
+    faithful : str or None
+        For verified draws; the sampler's own by default, see `Sampler.for_verified`.
     """
 
     n: int
     seed: int = 0
     cell: str | None = None
     verified: bool = False
+    faithful: str | None = None
 
     def counts(self, sampler: Sampler) -> NDArray[np.int64]:
         """Return the wanted images of each cell, for verified draws."""
@@ -265,6 +271,12 @@ class DrawJob:
     request: DrawRequest
     execution: Execution = Execution()
 
+    @property
+    def sampler_drawn(self) -> Sampler:
+        """The sampler whose draws are delivered: of the wanted faithfulness where verified."""
+        request = self.request
+        return self.sampler.for_verified(request.faithful) if request.verified else self.sampler
+
     def nothing(self) -> ResumePoint:
         """Return what a fresh place holds."""
         zeros = np.zeros(self.sampler.grid.size, np.int64)
@@ -279,6 +291,7 @@ class DrawJob:
                 self.models,
                 request.counts(self.sampler) - kept.counts,
                 request.seed,
+                faithful=request.faithful,
                 start=kept.next_index,
                 execution=self.execution,
             )

@@ -17,6 +17,7 @@ import safetensors.numpy
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import atomic_path, parse_json
+from equipoise.core.records import from_json, to_json
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions
 from equipoise.generators.base import Generator
@@ -28,9 +29,10 @@ from equipoise.samplers.sampler import (
     digest_arrays,
     grid_to_json,
 )
+from equipoise.samplers.statements import ModeStatement
 from equipoise.samplers.tilt import TiltSource
 
-_FORMAT = 1
+_FORMAT = 2
 _LARGEST_FILE = 4 * 2**30
 _REMEDY = "Make the sampler again with `equipoise balance`."
 _SOURCES: dict[str, Any] = {source.method: source for source in (MixtureSource, TiltSource)}
@@ -55,6 +57,7 @@ def save_sampler(sampler: Sampler, path: Path | str) -> None:
         "parameters": dict(sampler.source.parameters()),
         "settings": dict(sampler.settings),
         "panel": sampler.panel,
+        "statements": to_json(sampler.statements),
         "versions": versions(),
     }
     text = json.dumps(metadata)
@@ -130,9 +133,16 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
             tensors, metadata["parameters"], grid, made_for.dim, where
         )
         weights = np.array(metadata["weights"], dtype=np.float64)
-        # Files of earlier versions do not tell the panel.
-        panel = str(metadata.get("panel", ""))
-        sampler = Sampler(made_for, target, weights, source, metadata["settings"], panel)
+        statements = from_json(metadata["statements"], tuple[ModeStatement, ...], where, _REMEDY)
+        sampler = Sampler(
+            made_for,
+            target,
+            weights,
+            source,
+            metadata["settings"],
+            str(metadata["panel"]),
+            statements,
+        )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, FileFormatError):
             raise

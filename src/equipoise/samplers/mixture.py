@@ -138,7 +138,20 @@ class MixtureSource:
     mixtures: tuple[Mixture | None, ...]
 
     method = "mixture"
-    for_verified = None
+
+    def for_verified(self, faithful: str | None = None) -> MixtureSource:
+        """Return the source itself: a mixture has one kind of draws.
+
+        Raises
+        ------
+        InputError
+            When some faithfulness is asked for.
+        """
+        if faithful is not None:
+            raise InputError(
+                "faithful", "must be left out for a mixture", faithful, "Use a sampler of tilt."
+            )
+        return self
 
     @property
     def cells(self) -> NDArray[np.bool_]:

@@ -6,23 +6,22 @@ along the direction comes from the normal distribution cut off there, the rest i
 1995, "Simulation of truncated normal variables"). The candidates are codes of the prior still, and
 most of the hopeless ones are never made. Other priors are drawn whole.
 
-**Prefilter.** A network of one hidden layer learns the probability of acceptance from the bare
-code, without labels and without the generator. Raised by a margin, its guess is an upper bound: a
-candidate is accepted with the smaller of the two probabilities, so one whose uniform number lies
-above the bound is refused unread. The margin is set on codes that the network was not fitted to.
-What both refuse of a cell is part of every statement about its draws.
+**Prefilter.** A network of one hidden layer guesses P(cell | code) from the bare code, at a small
+part of the cost of a stage. Raised by a margin, the guess gives an upper bound of the probability
+of acceptance: a candidate is accepted with the smaller of the two probabilities, so one whose
+uniform number lies above the bound is refused unread. Margins are set on codes that the network was
+not fitted to. What both refuse of a cell is part of every statement about its draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from torch import nn
 from torch.nn import functional
@@ -125,7 +124,7 @@ def half_space_of(
 
 
 LOST_UNREAD = 0.0025
-"""Share of what a cell accepts that the upper bounds cut off; chosen by hand."""
+"""Share of the accepted members of a cell that the upper bounds cut off; chosen by hand."""
 
 _HIDDEN = 256
 _EPOCHS = 12
@@ -137,61 +136,53 @@ _LEAST_ACCEPTED = 5
 
 @dataclass(frozen=True, eq=False)
 class Prefilter:
-    """Upper bounds of the log-probability of acceptance, from bare codes.
+    """Guesses of log P(cell | code) from bare codes.
 
     Attributes
     ----------
     weight1, bias1, weight2, bias2 : numpy.ndarray, float32
         Shapes (dim, H), (H,), (H, K), (K,).
-    log_margins : numpy.ndarray, shape (K,), float32
     """
 
     weight1: NDArray[np.float32]
     bias1: NDArray[np.float32]
     weight2: NDArray[np.float32]
     bias2: NDArray[np.float32]
-    log_margins: NDArray[np.float32]
 
-    def log_upper_bounds(self, codes: NDArray[np.float32], cells: slice) -> NDArray[np.float32]:
-        """Return the upper bounds of some cells, shape (n, cells)."""
-        weight, bias = torch.from_numpy(self.weight1), torch.from_numpy(self.bias1)
-        columns = torch.from_numpy(np.ascontiguousarray(self.weight2[:, cells]))
+    def log_guesses(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the guesses for all cells, shape (n, K)."""
+        weights = map(torch.from_numpy, (self.weight1, self.bias1, self.weight2, self.bias2))
+        weight1, bias1, weight2, bias2 = weights
         with torch.inference_mode():
-            hidden = torch.addmm(bias, torch.from_numpy(codes), weight).relu_()
-            logits = hidden @ columns + torch.from_numpy(self.bias2[cells])
-            log_guesses: NDArray[np.float32] = functional.logsigmoid(logits).numpy()
-        return log_guesses + self.log_margins[cells]
+            hidden = torch.addmm(bias1, torch.from_numpy(codes), weight1).relu_()
+            return functional.logsigmoid(torch.addmm(bias2, hidden, weight2)).numpy()
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
         return {f"prefilter.{name}": value for name, value in vars(self).items()}
 
 
-def fit_prefilter(
-    codes: NDArray[np.float32],
-    log_acceptance: NDArray[np.float64],
-    own: Sequence[NDArray[np.int64]],
-    seed: int,
-) -> Prefilter:
+def held_out_rows(n: int, seed: int) -> NDArray[np.bool_]:
+    """Return which of n codes the prefilter of a seed is not fitted to, shape (n,)."""
+    return generator_for(seed, Stream.PREFILTER_FIT, 0).random(n) < _HELD_OUT
+
+
+def fit_prefilter(codes: NDArray[np.float32], log_h: NDArray[np.float32], seed: int) -> Prefilter:
     """Fit the prefilter to codes that the latent classifier has read.
 
     Parameters
     ----------
     codes : numpy.ndarray, shape (n, dim), float32
-    log_acceptance : numpy.ndarray, shape (n, K), float64
-        Logarithm of the probability that each cell accepts the code; -inf where it never does.
-    own : sequence of numpy.ndarray, int64
-        For each cell the rows that are drawn as its candidates are.
+    log_h : numpy.ndarray, shape (n, K), float32
+        log P(cell | code) by the latent classifier.
     seed : int
-        Of initial weights and order.
+        Of initial weights, order, and the codes that are left out (`held_out_rows`).
     """
-    rng = generator_for(seed, Stream.PREFILTER_FIT)
-    held_out = rng.random(len(codes)) < _HELD_OUT
-    fitted = np.flatnonzero(~held_out)
-    targets = torch.from_numpy(np.exp(log_acceptance[fitted]).astype(np.float32))
+    fitted = np.flatnonzero(~held_out_rows(len(codes), seed))
+    targets = torch.from_numpy(np.exp(log_h[fitted]).astype(np.float32))
     rows = torch.from_numpy(codes[fitted])
     with torch.random.fork_rng():
-        torch.manual_seed(int(rng.integers(2**31)))
+        torch.manual_seed(int(generator_for(seed, Stream.PREFILTER_FIT, 1).integers(2**31)))
         network = nn.Sequential(
             nn.Linear(codes.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, targets.shape[1])
         )
@@ -208,32 +199,39 @@ def fit_prefilter(
                 optimiser.step()
             schedule.step()
     state = {name: value.numpy() for name, value in network.state_dict().items()}
-    plain = Prefilter(
+    return Prefilter(
         state["0.weight"].T.copy(),
         state["0.bias"],
         state["2.weight"].T.copy(),
         state["2.bias"],
-        np.zeros(targets.shape[1], np.float32),
     )
-    log_margins = []
-    for cell, candidates in enumerate(own):
-        judged = candidates[held_out[candidates]]
-        guesses = plain.log_upper_bounds(codes[judged], slice(cell, cell + 1))[:, 0]
-        log_margins.append(_margin(guesses, log_acceptance[judged, cell]))
-    return replace(plain, log_margins=np.array(log_margins, np.float32))
 
 
-def _margin(guesses: NDArray[np.float32], log_acceptance: NDArray[np.float64]) -> float:
-    """Return what to add to the log guesses so that they cut `LOST_UNREAD` of the acceptance."""
-    chances = np.exp(log_acceptance)
-    allowed = LOST_UNREAD * chances.sum()
+def fit_margin(
+    bound: Callable[[float], NDArray[np.float64]],
+    log_accepted: NDArray[np.float64],
+    log_h: NDArray[np.floating],
+) -> float:
+    """Return the least margin whose bounds cut off `LOST_UNREAD` of the accepted members.
 
-    def excess(margin: float) -> float:
-        cut = np.maximum(chances - np.exp(np.minimum(guesses + margin, 0)), 0).sum()
-        return float(cut - allowed)
-
-    # With too few accepted codes to know, nothing is dropped.
-    few = chances.sum() < _LEAST_ACCEPTED
-    if few or excess(-_LARGEST_MARGIN) < 0 or excess(_LARGEST_MARGIN) > 0:
-        return _LARGEST_MARGIN
-    return float(brentq(excess, -_LARGEST_MARGIN, _LARGEST_MARGIN, xtol=1e-3))
+    Parameters
+    ----------
+    bound : callable
+        From a margin to the upper bounds of the log-probability of acceptance, shape (n,).
+    log_accepted : numpy.ndarray, shape (n,), float64
+        Log-probability of acceptance of codes that are drawn as candidates are, and that the
+        prefilter was not fitted to.
+    log_h : numpy.ndarray, shape (n,)
+        Their log P(cell | code).
+    """
+    accepted, h = np.exp(log_accepted), np.exp(log_h.astype(np.float64))
+    allowed = LOST_UNREAD * (h * accepted).sum()
+    low, high = -_LARGEST_MARGIN, _LARGEST_MARGIN
+    # With too few accepted members to know, nothing is dropped.
+    if (h * accepted).sum() < _LEAST_ACCEPTED:
+        return high
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        cut = (h * np.maximum(accepted - np.exp(bound(middle)), 0)).sum()
+        low, high = (low, middle) if cut <= allowed else (middle, high)
+    return high

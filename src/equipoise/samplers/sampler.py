@@ -16,10 +16,12 @@ from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, check_count
+from equipoise.core.numbers import estimate, percent
 from equipoise.core.parallel import batches
 from equipoise.core.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
+from equipoise.samplers.statements import ModeStatement
 
 _REMEDY = "Make the sampler again with `equipoise balance`."
 
@@ -59,9 +61,14 @@ class LatentSource(Protocol):
         """Which cells can be requested, shape (K,)."""
         ...
 
-    @property
-    def for_verified(self) -> LatentSource | None:
-        """Another source for draws that are kept only where they came out; None for the same."""
+    def for_verified(self, faithful: str | None = None) -> LatentSource:
+        """Return the source of draws that are kept only where they came out.
+
+        Raises
+        ------
+        InputError
+            When it has no draws of this faithfulness.
+        """
         ...
 
     def block(self, seed: int, key: Sequence[int], requested: NDArray[np.int64]) -> Block:
@@ -145,6 +152,8 @@ class Sampler:
         Resolved settings of the run that made it, JSON values.
     panel : str
         Digest of the panel that its labels came from; empty where it is not known.
+    statements : tuple of ModeStatement
+        What verified draws are, by mode; empty where nothing is stated.
 
     Raises
     ------
@@ -158,6 +167,7 @@ class Sampler:
     source: LatentSource
     settings: Mapping[str, Any] = field(default_factory=dict)
     panel: str = ""
+    statements: tuple[ModeStatement, ...] = ()
 
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights, dtype=np.float64)
@@ -268,11 +278,20 @@ class Sampler:
         wanted = self.target.shares > 0
         return replace(self, weights=wanted / wanted.sum())
 
-    @property
-    def for_verified(self) -> Sampler:
-        """The sampler whose draws are to be classified and kept where they came out."""
-        source = self.source.for_verified
-        return self if source is None else replace(self, source=source)
+    def for_verified(self, faithful: str | None = None) -> Sampler:
+        """Return the sampler whose draws are classified and kept where they came out.
+
+        Parameters
+        ----------
+        faithful : str, optional
+            For a tilt: "0.9" or another number that it was made with, "exact" or "typical".
+
+        Raises
+        ------
+        InputError
+            When the sampler has no such draws.
+        """
+        return replace(self, source=self.source.for_verified(faithful))
 
     def bound(self, generator: Generator) -> Sampler:
         """Return the sampler with the generator that it draws with.
@@ -355,6 +374,13 @@ class Sampler:
                 self.grid.cells, self.target.shares, self.weights, strict=True
             )
         ]
+        for mode in self.statements:
+            lines.append(f"verified draws, --faithful {mode.faithful}:")
+            lines += [
+                f"  {s.cell:{width}}  faithfulness {estimate(s.faithfulness, percent)}  "
+                f"calls {estimate(s.calls)}  effective share {estimate(s.effective, percent)}"
+                for s in mode.cells
+            ]
         return "\n".join(lines)
 
     @property

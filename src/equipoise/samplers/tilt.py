@@ -29,8 +29,8 @@ from equipoise.samplers.latent_classifier import LatentClassifier, latent_from_t
 from equipoise.samplers.proposals import HalfSpaces, Prefilter
 from equipoise.samplers.sampler import Block
 
-_VERIFIED = "verified."
-"""Begins the names of stored arrays of the source for verified draws."""
+ONE_SHOT = "one-shot"
+"""Name of the mode of one-shot draws."""
 
 _CHUNK = 256
 _LEAST_CHUNK = 16
@@ -42,17 +42,14 @@ _MOST_CANDIDATES = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class TiltSource:
-    """Codes for requested cells, accepted from the prior.
+class Mode:
+    """One way in which the cells accept candidates.
 
     Attributes
     ----------
-    classifier : LatentClassifier
     rule : AcceptanceRule
-    half_spaces : HalfSpaces
-        Where the candidates of each cell come from.
-    prefilter : Prefilter
-        Drops hopeless candidates.
+    log_margins : numpy.ndarray, shape (K,), float64
+        What is added to the guesses of the prefilter.
     acceptance : numpy.ndarray, shape (K,), float64
         Share of the codes of the prior that each cell accepts.
     own_acceptance : numpy.ndarray, shape (K,), float64
@@ -60,33 +57,92 @@ class TiltSource:
     weighted : bool
         Whether draws carry the weight `own_acceptance` / (probability of acceptance), under which
         averages over verified draws are those over the generator's own images of the cell.
-    generator : Generator or None
-        Gives the prior and the stage; None in a source that was just loaded.
-    for_verified : TiltSource or None
-        Draws that are to be classified and kept where they came out, by the same classifier.
     """
 
-    classifier: LatentClassifier
     rule: AcceptanceRule
-    half_spaces: HalfSpaces
-    prefilter: Prefilter
+    log_margins: NDArray[np.float64]
     acceptance: NDArray[np.float64]
     own_acceptance: NDArray[np.float64]
     weighted: bool = False
+
+    def log_bounds(self, log_guesses: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return upper bounds of the log-probability of acceptance, shape (n, K)."""
+        return self.rule.log_acceptance(log_guesses + self.log_margins)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        names = ("log_margins", "acceptance", "own_acceptance")
+        return {**self.rule.tensors(), **{name: getattr(self, name) for name in names}}
+
+
+@dataclass(frozen=True, eq=False)
+class TiltSource:
+    """Codes for requested cells, accepted from the prior.
+
+    Attributes
+    ----------
+    classifier : LatentClassifier
+    half_spaces : HalfSpaces
+        Where the candidates of each cell come from.
+    prefilter : Prefilter
+        Drops hopeless candidates.
+    modes : mapping of str to Mode
+        `ONE_SHOT`, and those of verified draws by what `--faithful` calls them.
+    mode : str
+        The mode of these draws.
+    verified_mode : str
+        The mode of verified draws, where none is named.
+    generator : Generator or None
+        Gives the prior and the stage; None in a source that was just loaded.
+    """
+
+    classifier: LatentClassifier
+    half_spaces: HalfSpaces
+    prefilter: Prefilter
+    modes: Mapping[str, Mode]
+    mode: str = ONE_SHOT
+    verified_mode: str = ONE_SHOT
     generator: Generator | None = None
-    for_verified: TiltSource | None = None
 
     method = "tilt"
 
     @property
+    def current(self) -> Mode:
+        """The mode of these draws."""
+        return self.modes[self.mode]
+
+    @property
     def cells(self) -> NDArray[np.bool_]:
         """Which cells can be requested, shape (K,)."""
-        return self.rule.cells
+        return self.current.rule.cells
 
     def bound(self, generator: Generator) -> TiltSource:
         """Return the source with the generator that it draws from."""
-        other = self.for_verified
-        return replace(self, generator=generator, for_verified=other and other.bound(generator))
+        return replace(self, generator=generator)
+
+    def for_verified(self, faithful: str | None = None) -> TiltSource:
+        """Return the source of draws that are classified and kept where they came out.
+
+        Parameters
+        ----------
+        faithful : str, optional
+            Name of a mode, for example "0.9", "exact" or "typical".
+
+        Raises
+        ------
+        InputError
+            When there is no such mode.
+        """
+        name = self.verified_mode if faithful is None else faithful
+        possible = [mode for mode in self.modes if mode != ONE_SHOT]
+        if name not in self.modes or (faithful is not None and name not in possible):
+            raise InputError(
+                "faithful",
+                f"must be one of those of the sampler, {', '.join(possible)}",
+                name,
+                "Leave it out, or make a sampler with this --faithful.",
+            )
+        return replace(self, mode=name)
 
     def log_acceptance(
         self, codes: NDArray[np.float32], log_h: NDArray[np.floating]
@@ -104,7 +160,8 @@ class TiltSource:
         numpy.ndarray, shape (n, K), float64
             -inf for what is never accepted.
         """
-        accepted = np.minimum(self.rule.log_acceptance(log_h), self._bounds(codes, slice(None)))
+        bounds = self.current.log_bounds(self.prefilter.log_guesses(codes))
+        accepted = np.minimum(self.current.rule.log_acceptance(log_h), bounds)
         return np.asarray(np.where(self.half_spaces.contains(codes), accepted, -np.inf))
 
     def acceptances(
@@ -133,12 +190,6 @@ class TiltSource:
                 parts.append(np.where(unread, by_fold.mean(axis=0), own))
         return np.concatenate(parts)
 
-    def _bounds(self, codes: NDArray[np.float32], cells: slice) -> NDArray[np.float64]:
-        """Return the upper bounds of the prefilter, nowhere below the floor of the rule."""
-        bounds = self.prefilter.log_upper_bounds(codes, cells).astype(np.float64)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.maximum(bounds, np.log(self.rule.floor[cells])))
-
     def _generator(self) -> Generator:
         if self.generator is None:
             raise InputError(
@@ -161,7 +212,7 @@ class TiltSource:
         InsufficientLabelsError
             When a cell accepts too few candidates.
         """
-        generator = self._generator()
+        generator, mode = self._generator(), self.current
         codes = np.empty((len(requested), generator.dim), np.float32)
         weights, folds = np.ones(len(requested)), np.zeros(len(requested), np.int64)
         # One compute thread, whose rounding is the same whoever calls.
@@ -172,8 +223,8 @@ class TiltSource:
                     generator, k, len(rows), seed, (*key, k)
                 )
                 codes[rows], folds[rows] = found, fold_of
-                if self.weighted:
-                    weights[rows] = self.own_acceptance[k] * np.exp(-log_accepted)
+                if mode.weighted:
+                    weights[rows] = mode.own_acceptance[k] * np.exp(-log_accepted)
         return Block(codes, weights, folds)
 
     def _accepted(
@@ -185,11 +236,12 @@ class TiltSource:
         """
         rng = generator_for(seed, Stream.TILT_CANDIDATES, *key)
         source = int(rng.integers(2**62))
-        rate = self.acceptance[cell] / self.half_spaces.prior_mass()[cell]
+        mode = self.current
+        rate = mode.acceptance[cell] / self.half_spaces.prior_mass()[cell]
         wanted = int(count / max(rate, 1e-9) * 1.1) + 64
         most = max(min(_LARGEST_ROUND, _LARGEST_VALUES // generator.dim), _CHUNK)
         size = min(most, -(-wanted // _CHUNK) * _CHUNK)
-        only, folds = slice(cell, cell + 1), self.classifier.folds
+        folds = self.classifier.folds
         found: list[NDArray[np.float32]] = []
         logs: list[NDArray[np.float64]] = []
         readers: list[NDArray[np.int64]] = []
@@ -208,14 +260,14 @@ class TiltSource:
             fold_of = np.arange(start, start + size) % folds
             start += size
             log_uniforms = np.log(rng.random(size))
-            bounds = self._bounds(candidates, only)[:, 0]
+            bounds = mode.log_bounds(self.prefilter.log_guesses(candidates))[:, cell]
             passed = np.flatnonzero(log_uniforms < bounds)
             while len(passed) and have < count:
                 rows, passed = np.split(passed, [_next(count - have, have, evaluated)])
                 log_h = self.classifier.log_probabilities(
                     generator.stem(candidates[rows]), fold_of[rows]
                 )
-                accepted = np.minimum(self.rule.log_acceptance(log_h)[:, cell], bounds[rows])
+                accepted = np.minimum(mode.rule.log_acceptance(log_h)[:, cell], bounds[rows])
                 chosen = log_uniforms[rows] < accepted
                 found.append(candidates[rows[chosen]])
                 logs.append(accepted[chosen])
@@ -227,28 +279,24 @@ class TiltSource:
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
-        arrays = {**self._own_tensors(), **self.classifier.tensors()}
-        if self.for_verified is not None:
-            own = self.for_verified._own_tensors()
-            arrays.update({_VERIFIED + name: array for name, array in own.items()})
-        return arrays
-
-    def _own_tensors(self) -> dict[str, NDArray[Any]]:
-        """Return all arrays but those of the classifier, by name."""
+        modes = {
+            f"{name}.{key}": array
+            for name, mode in self.modes.items()
+            for key, array in mode.tensors().items()
+        }
         return {
-            "acceptance": self.acceptance,
-            "own_acceptance": self.own_acceptance,
-            **self.rule.tensors(),
+            **modes,
             **self.half_spaces.tensors(),
             **self.prefilter.tensors(),
+            **self.classifier.tensors(),
         }
 
     def parameters(self) -> dict[str, object]:
         """Return the numbers to store beside the arrays, JSON values."""
-        other = self.for_verified
         return {
-            "weighted": self.weighted,
-            "verified_weighted": None if other is None else other.weighted,
+            "modes": {name: mode.weighted for name, mode in self.modes.items()},
+            "mode": self.mode,
+            "verified_mode": self.verified_mode,
             **self.classifier.parameters(),
         }
 
@@ -268,45 +316,49 @@ class TiltSource:
         FileFormatError
             When an array is missing, of a wrong shape, or not finite.
         """
-        classifier = latent_from_tensors(tensors, parameters, grid, where)
-        weighted, other = bool(parameters["weighted"]), parameters["verified_weighted"]
-        one_shot = _from_stored(classifier, tensors, weighted, dim, where)
-        if other is None:
-            return one_shot
-        own = {n.removeprefix(_VERIFIED): a for n, a in tensors.items() if n.startswith(_VERIFIED)}
-        return replace(
-            one_shot, for_verified=_from_stored(classifier, own, bool(other), dim, where)
+        cells = grid.size
+        hidden = len(tensors["prefilter.bias1"]) if "prefilter.bias1" in tensors else 0
+        shapes: dict[str, tuple[int, ...]] = {
+            "half_space.normals": (cells, dim),
+            "half_space.thresholds": (cells,),
+            "prefilter.weight1": (dim, hidden),
+            "prefilter.bias1": (hidden,),
+            "prefilter.weight2": (hidden, cells),
+            "prefilter.bias2": (cells,),
+        }
+        found = {name: stored_array(tensors, name, shape, where) for name, shape in shapes.items()}
+        modes = {
+            str(name): _mode_from_stored(str(name), tensors, bool(weighted), cells, where)
+            for name, weighted in dict(parameters["modes"]).items()
+        }
+        mode, verified_mode = str(parameters["mode"]), str(parameters["verified_mode"])
+        if not {mode, verified_mode, ONE_SHOT} <= modes.keys():
+            raise FileFormatError(
+                where, "must hold the modes that it names", sorted(modes), "Make the sampler again."
+            )
+        return cls(
+            latent_from_tensors(tensors, parameters, grid, where),
+            HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
+            Prefilter(*(found[f"prefilter.{n}"] for n in ("weight1", "bias1", "weight2", "bias2"))),
+            modes,
+            mode,
+            verified_mode,
         )
 
 
-def _from_stored(
-    classifier: LatentClassifier,
+def _mode_from_stored(
+    name: str,
     tensors: Mapping[str, NDArray[np.float32]],
     weighted: bool,
-    dim: int,
+    cells: int,
     where: str,
-) -> TiltSource:
-    """Rebuild a source that shares its classifier."""
-    cells = classifier.grid.size
-    hidden = len(tensors["prefilter.bias1"]) if "prefilter.bias1" in tensors else 0
-    shapes: dict[str, tuple[int, ...]] = {
-        "acceptance": (cells,),
-        "own_acceptance": (cells,),
-        "rule.full": (cells,),
-        "rule.power": (cells,),
-        "rule.floor": (cells,),
-        "half_space.normals": (cells, dim),
-        "half_space.thresholds": (cells,),
-        "prefilter.weight1": (dim, hidden),
-        "prefilter.bias1": (hidden,),
-        "prefilter.weight2": (hidden, cells),
-        "prefilter.bias2": (cells,),
-        "prefilter.log_margins": (cells,),
-    }
-    found = {name: stored_array(tensors, name, shape, where) for name, shape in shapes.items()}
-    full, power, floor = (
-        np.asarray(found[f"rule.{name}"], np.float64) for name in ("full", "power", "floor")
-    )
+) -> Mode:
+    """Rebuild a mode, or refuse what is no rule of acceptance."""
+
+    def array(key: str) -> NDArray[np.float64]:
+        return np.asarray(stored_array(tensors, f"{name}.{key}", (cells,), where), np.float64)
+
+    full, power, floor = array("rule.full"), array("rule.power"), array("rule.floor")
     if not ((full > 0).all() and (power > 0).all() and ((floor >= 0) & (floor < 1)).all()):
         raise FileFormatError(
             where,
@@ -314,18 +366,9 @@ def _from_stored(
             "others",
             "Make the sampler again.",
         )
-    prefilter = {
-        n.removeprefix("prefilter."): a for n, a in found.items() if n.startswith("prefilter.")
-    }
-    return TiltSource(
-        classifier,
-        AcceptanceRule(full, power, floor),
-        HalfSpaces(found["half_space.normals"], found["half_space.thresholds"]),
-        Prefilter(**prefilter),
-        np.asarray(found["acceptance"], np.float64),
-        np.asarray(found["own_acceptance"], np.float64),
-        weighted,
-    )
+    rule = AcceptanceRule(full, power, floor)
+    margins, acceptance = array("log_margins"), array("acceptance")
+    return Mode(rule, margins, acceptance, array("own_acceptance"), weighted)
 
 
 def _next(missing: int, have: int, evaluated: int) -> int:

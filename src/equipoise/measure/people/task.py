@@ -355,4 +355,5 @@ def read_with_panel(
     names = tuple(path.relative_to(folder).as_posix() for path in files)
     draws = _draws(folder)
     own = parse_draws(draws).get("panel") == panel.digest
-    return LabelledFolder(panel.grid, folder, names, labels.levels, draws if own else "")
+    weights = np.ones(len(names))
+    return LabelledFolder(panel.grid, folder, names, labels.levels, weights, draws if own else "")

@@ -98,7 +98,7 @@ class _Source:
         rounds are read by all folds.
         """
         asked = np.flatnonzero(self.requested)
-        rates = self.requested[asked] / self.tilt.acceptance[asked]
+        rates = self.requested[asked] / self.tilt.current.acceptance[asked]
         folds = np.full(len(codes), -1)
         folds[: len(self.folds)] = self.folds
         return np.asarray(self.tilt.acceptances(codes, folds)[:, asked] @ rates)

@@ -7,8 +7,9 @@ seen it; the stages of fresh codes of the prior give what needs no label.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +25,20 @@ from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, generate
 from equipoise.methods.calibration import REACHED, Calibration, calibrate
 from equipoise.methods.tilt.fit_latent import LatentFit
-from equipoise.methods.tilt.held_out import CellStatement, HeldOut
+from equipoise.methods.tilt.held_out import HeldOut
 from equipoise.methods.tilt.proposals import ProposalSearch, search_proposals
 from equipoise.samplers.acceptance import AcceptanceRule
 from equipoise.samplers.latent_classifier import LatentClassifier
-from equipoise.samplers.proposals import fit_prefilter
-from equipoise.samplers.tilt import TiltSource
+from equipoise.samplers.proposals import fit_margin, fit_prefilter, held_out_rows
+from equipoise.samplers.statements import CellStatement, ModeStatement
+from equipoise.samplers.tilt import ONE_SHOT, Mode, TiltSource
 from equipoise.stats.simplex import solve_weights
 
 FAITHFUL = 0.9
-"""Faithfulness of verified draws when none is set."""
+"""Faithfulness of verified draws when no number is set."""
+
+EXACT, TYPICAL = "exact", "typical"
+"""Names of the modes of verified draws that are no number."""
 
 RECALLS = (0.99, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 """Shares of a cell's members that the thresholds of the frontier accept."""
@@ -113,15 +118,15 @@ class TiltFit:
         Its one-shot draws, and `for_verified` the others.
     calibration : Calibration
         How often to request each cell of one-shot draws.
-    statements : tuple of CellStatement
-        Of verified draws.
+    verified : tuple of ModeStatement
+        What verified draws are; the mode that was asked for comes first.
     one_shot : tuple of OneShotStatement
     frontier : tuple of FrontierPoint
     """
 
     source: TiltSource
     calibration: Calibration
-    statements: tuple[CellStatement, ...]
+    verified: tuple[ModeStatement, ...]
     one_shot: tuple[OneShotStatement, ...]
     frontier: tuple[FrontierPoint, ...]
 
@@ -185,40 +190,60 @@ def fit_tilt(
         )
     held, wanted = HeldOut.of(fit, labelled, seed), target.shares > 0
     pilot = _read_pilot(generator, fit.classifier, seed, _PILOT, execution)
-    cap = faithful if isinstance(faithful, float | int) else FAITHFUL
-    one_shot_rule, recalls = _one_shot_rule(held, target, min(cap, ONE_SHOT_RECALLS[0]))
-    rule = _verified_rule(held, pilot, wanted, faithful)
-    one_shot, _ = _assemble(generator, fit.classifier, one_shot_rule, pilot, seed, execution)
-    verified, stages = _assemble(generator, fit.classifier, rule, pilot, seed, execution)
-    accepted = np.exp(verified.log_acceptance(held.codes, held.log_h))
-    by_rule = np.exp(rule.log_acceptance(held.log_h))
-    own = held.own_weights / held.own_weights.sum(axis=0).clip(1e-300)
-    verified = replace(
-        verified, weighted=faithful == "exact", own_acceptance=(own * accepted).sum(axis=0)
+    number = FAITHFUL if isinstance(faithful, str) else float(faithful)
+    one_shot_rule, recalls = _one_shot_rule(held, target, min(number, ONE_SHOT_RECALLS[0]))
+    rules = {
+        ONE_SHOT: one_shot_rule,
+        f"{number:g}": _threshold_rule(held, wanted, number),
+        EXACT: _exact_rule(held, pilot, wanted),
+        TYPICAL: _typical_rule(held, wanted),
+    }
+    source, reads = _assemble(
+        generator, fit.classifier, rules, rules[EXACT], pilot, seed, execution
     )
-    statements = held.statements(
-        accepted,
-        by_rule,
-        weighted=verified.weighted,
-        stage_calls=stages * stage_cost,
-        wanted=wanted,
-    )
-    requests = np.exp(one_shot.log_acceptance(held.codes, held.log_h))
+    chosen = faithful if isinstance(faithful, str) else f"{number:g}"
+    verified = []
+    for name in sorted(rules.keys() - {ONE_SHOT}, key=lambda mode: (mode != chosen, mode)):
+        source, cells = _with_statement(source, name, held, wanted, reads[name] * stage_cost)
+        verified.append(ModeStatement(faithful=name, cells=cells))
+    requests = np.exp(source.log_acceptance(held.codes, held.log_h))
     calibration = calibrate(
         held.confusion(requests, held.weights),
         held.confusion(requests, held.resampled),
         target,
         len(labelled),
     )
+    densities = requests / source.current.acceptance.clip(1e-300)
     return TiltFit(
-        source=replace(one_shot, for_verified=verified),
+        source=replace(source, verified_mode=chosen),
         calibration=calibration,
-        statements=statements,
-        one_shot=_one_shot_statements(
-            held, requests / one_shot.acceptance.clip(1e-300), calibration.weights, recalls, wanted
-        ),
+        verified=tuple(verified),
+        one_shot=_one_shot_statements(held, densities, calibration.weights, recalls, wanted),
         frontier=_frontier(held, wanted),
     )
+
+
+def _with_statement(
+    source: TiltSource,
+    name: str,
+    held: HeldOut,
+    wanted: NDArray[np.bool_],
+    stage_calls: NDArray[np.float64],
+) -> tuple[TiltSource, tuple[CellStatement, ...]]:
+    """Return the source with what a mode accepts of each cell's own codes, and its statement."""
+    mode = source.modes[name]
+    accepted = np.exp(replace(source, mode=name).log_acceptance(held.codes, held.log_h))
+    by_rule = np.exp(mode.rule.log_acceptance(held.log_h))
+    own = held.own_weights / held.own_weights.sum(axis=0).clip(1e-300)
+    mode = replace(mode, weighted=name == EXACT, own_acceptance=(own * accepted).sum(axis=0))
+    statement = held.statements(
+        accepted,
+        by_rule,
+        weighted=mode.weighted,
+        stage_calls=stage_calls,
+        wanted=wanted,
+    )
+    return replace(source, modes={**source.modes, name: mode}), statement
 
 
 def fit_proposal(
@@ -244,29 +269,34 @@ def fit_proposal(
         np.where(starving, _STARVING_POWER, _DIRECTED_POWER),
         np.zeros(len(wanted)),
     )
-    return _assemble(generator, fit.classifier, rule, pilot, seed, execution)[0]
+    rules = {ONE_SHOT: rule}
+    return _assemble(generator, fit.classifier, rules, rule, pilot, seed, execution)[0]
 
 
 STARVING = 20.0
 """Effective labelled members of a cell below which it starves of labels."""
 
 
-def _verified_rule(
-    held: HeldOut, pilot: _Pilot, wanted: NDArray[np.bool_], faithful: float | str
-) -> AcceptanceRule:
-    """Return the rule of verified draws for the wanted faithfulness."""
-    cells = held.grid.size
-    if faithful == "typical":
-        full = np.where(wanted, held.quantiles(_TYPICAL_FULL), np.inf)
-        return AcceptanceRule(full, np.full(cells, _TYPICAL_POWER), np.zeros(cells))
-    if faithful == "exact":
-        full = np.where(wanted, held.quantiles(_EXACT_FULL), np.inf)
-        rule = AcceptanceRule(full, np.full(cells, 0.5), np.zeros(cells))
-        rates = np.exp(rule.log_acceptance(pilot.log_h)).mean(axis=0)
-        return replace(rule, floor=np.where(wanted, _FLOOR * rates, 0.0))
-    # A threshold that accepts the share r of the members leaves the total variation 1 - r.
-    full = np.where(wanted, held.quantiles(1 - float(faithful) - _SLACK), np.inf)
+def _threshold_rule(held: HeldOut, wanted: NDArray[np.bool_], faithful: float) -> AcceptanceRule:
+    """Return thresholds that accept a share of members: the total variation is what is left."""
+    full = np.where(wanted, held.quantiles(1 - faithful - _SLACK), np.inf)
     return AcceptanceRule.thresholds(full)
+
+
+def _exact_rule(held: HeldOut, pilot: _Pilot, wanted: NDArray[np.bool_]) -> AcceptanceRule:
+    """Return the square root with its floor, the cheapest rule for draws that carry weights."""
+    cells = held.grid.size
+    full = np.where(wanted, held.quantiles(_EXACT_FULL), np.inf)
+    rule = AcceptanceRule(full, np.full(cells, 0.5), np.zeros(cells))
+    rates = np.exp(rule.log_acceptance(pilot.log_h)).mean(axis=0)
+    return replace(rule, floor=np.where(wanted, _FLOOR * rates, 0.0))
+
+
+def _typical_rule(held: HeldOut, wanted: NDArray[np.bool_]) -> AcceptanceRule:
+    """Return a rule that favours the clear members of each cell."""
+    cells = held.grid.size
+    full = np.where(wanted, held.quantiles(_TYPICAL_FULL), np.inf)
+    return AcceptanceRule(full, np.full(cells, _TYPICAL_POWER), np.zeros(cells))
 
 
 def _one_shot_rule(
@@ -374,45 +404,69 @@ def _read_pilot(
 def _assemble(
     generator: Generator,
     classifier: LatentClassifier,
-    rule: AcceptanceRule,
+    rules: Mapping[str, AcceptanceRule],
+    widest: AcceptanceRule,
     pilot: _Pilot,
     seed: int,
     execution: Execution,
-) -> tuple[TiltSource, NDArray[np.float64]]:
-    """Place half-spaces, fit the prefilter, and learn how often each cell accepts.
+) -> tuple[TiltSource, dict[str, NDArray[np.float64]]]:
+    """Place half-spaces, fit the prefilter, and learn how often each cell accepts by each rule.
 
-    Returns the source, and for each cell the candidates whose stage is read per accepted one.
+    Parameters
+    ----------
+    rules : mapping of str to AcceptanceRule
+        `ONE_SHOT` and others.
+    widest : AcceptanceRule
+        Half-spaces hold the members that it accepts.
+
+    Returns
+    -------
+    TiltSource
+    dict of str to numpy.ndarray, shape (K,), float64
+        For each rule the candidates whose stage is read per accepted one.
     """
     with one_thread():
-        search: ProposalSearch = search_proposals(
+        search = search_proposals(
             generator.prior,
             pilot.codes,
             pilot.log_h,
             _reader(generator, classifier, execution),
-            rule,
+            replace(widest, floor=np.zeros(len(widest.floor))),
             seed,
         )
-        without_floor = replace(rule, floor=np.zeros(len(rule.floor)))
-        log_accepted = without_floor.log_acceptance(search.log_h)
-        prefilter = fit_prefilter(search.codes, log_accepted, search.own, seed)
-        source = TiltSource(
-            classifier,
-            rule,
-            search.spaces,
-            prefilter,
-            np.ones(len(rule.full)),
-            np.ones(len(rule.full)),
-            generator=generator,
+        prefilter = fit_prefilter(search.codes, search.log_h, seed)
+        guesses = prefilter.log_guesses(search.codes)
+        modes, reads = {}, {}
+        for name, rule in rules.items():
+            modes[name], reads[name] = _mode(rule, search, guesses, seed)
+    return TiltSource(classifier, search.spaces, prefilter, modes, generator=generator), reads
+
+
+def _mode(
+    rule: AcceptanceRule, search: ProposalSearch, guesses: NDArray[np.float32], seed: int
+) -> tuple[Mode, NDArray[np.float64]]:
+    """Return a mode by its rule, and the candidates that are read per accepted one, (K,)."""
+    log_accepted, unseen = rule.log_acceptance(search.log_h), held_out_rows(len(guesses), seed)
+    margins = np.zeros(len(rule.full))
+    inside = search.spaces.contains(search.codes)
+    for k in np.flatnonzero(rule.cells).tolist():
+        rows = search.own[k][unseen[search.own[k]] & inside[search.own[k], k]]
+        margins[k] = fit_margin(
+            partial(_bound_of, rule, guesses[rows], k), log_accepted[rows, k], search.log_h[rows, k]
         )
-        log_total = source.log_acceptance(search.codes, search.log_h)
-        acceptance = search.prior_mean(np.exp(log_total))
-        with np.errstate(divide="ignore"):
-            bounds = np.maximum(
-                prefilter.log_upper_bounds(search.codes, slice(None)), np.log(rule.floor)
-            )
-        read = search.prior_mean(np.exp(np.minimum(bounds, 0.0)))
-    stages = np.where(rule.cells, read / acceptance.clip(1e-300), 0.0)
-    return replace(source, acceptance=acceptance), stages
+    mode = Mode(rule, margins, np.ones(len(margins)), np.ones(len(margins)))
+    bounds = mode.log_bounds(guesses)
+    acceptance = search.prior_mean(np.exp(np.minimum(log_accepted, bounds)))
+    read = search.prior_mean(np.exp(bounds))
+    reads = np.where(rule.cells, read / acceptance.clip(1e-300), 0.0)
+    return replace(mode, acceptance=acceptance), reads
+
+
+def _bound_of(
+    rule: AcceptanceRule, guesses: NDArray[np.float32], cell: int, margin: float
+) -> NDArray[np.float64]:
+    """Return the upper bounds of one cell at a margin, shape (n,)."""
+    return rule.log_acceptance(guesses + margin)[:, cell]
 
 
 def measure_stage_cost(models: Models, classifier: LatentClassifier, seed: int) -> float:

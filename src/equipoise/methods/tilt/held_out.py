@@ -19,49 +19,13 @@ from equipoise.core.estimates import Estimate, weighted_quantile
 from equipoise.core.labels import LabelledCodes
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.methods.tilt.fit_latent import LatentFit
+from equipoise.samplers.statements import CellStatement
 
 LEAST_MEMBERS = 20.0
 """Effective number of labelled members of a cell below which they are too few to go by."""
 
 _RESAMPLES = 300
 _NORMAL = 1.96
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellStatement:
-    """What verified draws of a cell are, estimated before any draw.
-
-    Intervals are at 95 %, by the Bayesian bootstrap of the labelled codes (Rubin 1981).
-
-    Attributes
-    ----------
-    cell : str
-    members : float
-        Effective number of labelled codes of the cell (Kish 1965).
-    faithfulness : Estimate
-        1 less the total variation between the draws, under the weights that they carry, and the
-        generator's own images of the cell. Without weights it is the mean over folds of the latent
-        classifier; draws of all folds together are nearer, by convexity.
-    purity : Estimate
-        Share of draws that come out as requested.
-    calls : Estimate
-        Generator-and-classifier calls per verified image, stages of refused candidates counted.
-    effective : Estimate
-        Effective share of the draws under their weights; 1 where they have none.
-    calls_per_effective : Estimate
-        Calls per effective image.
-    lost : float
-        Share of the accepted members that half-space and prefilter refuse, estimated.
-    """
-
-    cell: str
-    members: float
-    faithfulness: Estimate
-    purity: Estimate
-    calls: Estimate
-    effective: Estimate
-    calls_per_effective: Estimate
-    lost: float
 
 
 @dataclass(frozen=True, eq=False)

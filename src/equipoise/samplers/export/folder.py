@@ -32,7 +32,7 @@ def write_folder(drawing: DrawJob, out: Path) -> None:
     cell = request.cell and sampler.grid.cells[sampler.grid.index(request.cell)]
     wanted = json.dumps(
         {
-            "sampler": sampler.digest,
+            "sampler": drawing.sampler_drawn.digest,
             "panel": drawing.models.panel.digest,
             "seed": request.seed,
             "cell": cell,

@@ -1,7 +1,8 @@
 """Drawn images on disk: an image folder, one npz file, or a tar of the WebDataset layout.
 
-Every format carries the same row for each image: file name, seed, index, requested cell, achieved
-levels, probabilities and scores. The folder is what `datasets.load_dataset("imagefolder")` reads.
+Every format carries the same row for each image: file name, seed, index, requested and achieved
+cell, weight, levels, probabilities and scores. The folder is what
+`datasets.load_dataset("imagefolder")` reads.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ def write_draws(
         )
     sampler.check_models(models)
     drawing = DrawJob(sampler, models, request, execution)
-    sampler.draw(1, request.seed, cell=request.cell)  # A bad request fails before a file is made.
+    # A bad request fails before a file is made.
+    drawing.sampler_drawn.draw(1, request.seed, cell=request.cell)
     if kind == "folder":
         write_folder(drawing, out)
         return out

@@ -6,6 +6,7 @@ What every format carries of an image: its PNG, and a row of metadata.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ class LabelledFolder:
         The n images, relative to `folder`.
     levels : numpy.ndarray, shape (n, A), int8
         Answers; -1 (`UNKNOWN`) where the classifier abstained.
+    weights : numpy.ndarray, shape (n,), float64
+        Weights of the images, above 0; 1 where the metadata have none.
     draws : str
         What drew the images, as the folder tells, where the answers are of the same panel;
         empty otherwise.
@@ -50,6 +53,7 @@ class LabelledFolder:
     folder: Path
     files: tuple[str, ...]
     levels: NDArray[np.int8]
+    weights: NDArray[np.float64]
     draws: str = ""
 
     @property
@@ -109,6 +113,7 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
     grid: AttributeGrid | None = None
     files: list[str] = []
     levels: list[list[int]] = []
+    weights: list[float] = []
     home = folder.resolve()
     for line, row in read_rows(path, ["file_name"]):
         if grid is None:
@@ -125,6 +130,7 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
                 "Keep images beside their metadata.",
             )
         files.append(row["file_name"])
+        weights.append(_weight(row.get("weight", "1"), line, path))
         levels.append([])
         for attribute, known in zip(grid.attributes, numbers, strict=True):
             value = row[attribute.name]
@@ -139,7 +145,30 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
             levels[-1].append(level if level < len(attribute.levels) else UNKNOWN)
     if grid is None:
         raise InputError(f"metadata {path}", "must tell of images", "none", "Draw some first.")
-    return LabelledFolder(grid, folder, tuple(files), np.array(levels, np.int8), _draws(folder))
+    return LabelledFolder(
+        grid,
+        folder,
+        tuple(files),
+        np.array(levels, np.int8),
+        np.array(weights),
+        _draws(folder),
+    )
+
+
+def _weight(text: str, line: int, path: Path) -> float:
+    """Return the weight of a row."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise FileFormatError(
+            f"weight in row {line} of {path}",
+            "must be a number above 0",
+            shown(text),
+            "Draw the images anew.",
+        )
+    return value
 
 
 def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> AttributeGrid:
@@ -173,6 +202,7 @@ def metadata_rows(drawn: ImageBatch, seed: int, start: int) -> Iterator[dict[str
             "index": int(drawn.latents.index[i]),
             "requested": grid.cells[requested],
             "achieved": grid.cells[cell] if cell >= 0 else UNKNOWN_NAME,
+            "weight": float(drawn.latents.weights[i]),
             **{name: values[i] for name, values in columns.items()},
         }
 
