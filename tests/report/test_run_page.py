@@ -69,9 +69,9 @@ def test_hostile_text_is_escaped(run: RunFolder) -> None:
     [
         (None, "readable JSON"),
         ("{", "readable JSON"),
-        ("{}", "field settings of figures .* must be there"),
-        ('{"format": 2}', "field format of figures .* must be 1, got 2"),
-        ('{"settings": {"n": 0}}', "field settings of figures .* must be a valid Settings, got n"),
+        ("{}", "field settings of record .* must be there"),
+        ('{"format": 2}', "field format of record .* must be 1, got 2"),
+        ('{"settings": {"n": 0}}', "field settings of record .* must be a valid Settings, got n"),
     ],
 )
 def test_missing_and_damaged_figures_are_named(

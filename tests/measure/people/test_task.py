@@ -39,7 +39,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def row_of_image(path: Path) -> int:
-    """Tell which drawn image this is, by its grey."""
+    """Return which drawn image this is, by its grey."""
     with Image.open(path) as image:
         return int(np.asarray(image)[0, 0, 0]) // 4
 
