@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -16,6 +18,19 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
 from equipoise.samplers.mixture import Mixture, MixtureSource
 from equipoise.samplers.sampler import GeneratorRef, Sampler
+from tests.builders.command_line import Done, run
+
+# The same examples at each run, and no time limit: a machine that is busy must not fail a test.
+hypothesis.settings.register_profile(
+    "equipoise", derandomize=True, deadline=None, max_examples=60, database=None
+)
+hypothesis.settings.load_profile("equipoise")
+
+
+@pytest.fixture(scope="session")
+def cli() -> Callable[..., Done]:
+    """The command line: `cli("balance", "--out", path, code=2)`."""
+    return run
 
 
 @pytest.fixture(scope="session")
