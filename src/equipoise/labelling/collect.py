@@ -1,8 +1,8 @@
-"""Stage 1: seeds -> codes -> images -> a table of labels, streamed and resumable.
+"""Label codes: make their images, classify them, and keep the labels on disk.
 
-The table is a folder of Parquet shards of `SHARD_ROWS` rows. A shard is written whole or not at
-all, so a killed run goes on at the first missing shard and ends with the same bytes. Codes are
-not stored: (seed, index) makes them again.
+Labels are kept in a folder of Parquet files, each of `SHARD_ROWS` rows (a shard). A shard is
+written whole or not at all. A killed run therefore continues at the first missing shard, and ends
+with the same bytes. Codes are not stored, because seed and index determine them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from equipoise.core.versions import versions
 from equipoise.generators.base import generate
 
 SHARD_ROWS = 2048
+"""Rows of a shard, chosen by hand: a killed run loses at most so many labels per call."""
+
 _IDENTITY = b"equipoise.identity"
 
 
@@ -42,12 +44,12 @@ class LabelTable:
     ----------
     folder : Path
         Holds labels-00000.parquet, labels-00001.parquet, ...
-    groups : AttributeGrid
+    grid : AttributeGrid
         The attributes.
     n : int
-        Rows.
+        Number of rows.
     computed : int
-        How many rows this call computed; the rest were found on disk.
+        Rows that this call computed. The others were on disk already.
     """
 
     folder: Path
@@ -56,18 +58,30 @@ class LabelTable:
     computed: int
 
     def stream(self) -> Iterator[Labels]:
-        """Yield the labels shard by shard."""
+        """Yield the labels shard by shard, of at most `SHARD_ROWS` rows each.
+
+        Raises
+        ------
+        FileFormatError
+            When a shard is damaged.
+        """
         for number, (start, stop) in enumerate(batches(0, self.n, SHARD_ROWS)):
             path = shard_path(self.folder, number)
             yield _read_shard(path, self.grid, start).take(slice(0, stop - start))
 
     def labels(self) -> Labels:
-        """Read all labels into memory, about 30 bytes a row for two attributes."""
+        """Return all labels; two attributes take about 30 bytes per row.
+
+        Raises
+        ------
+        FileFormatError
+            When a shard is damaged.
+        """
         return concatenate(list(self.stream()))
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Return where a shard of labels lies."""
+    """Return the path of shard `number`, counted from 0."""
     return folder / f"labels-{number:05d}.parquet"
 
 
@@ -79,21 +93,25 @@ def collect(
     *,
     execution: Execution = Execution(),
 ) -> LabelTable:
-    """Label codes 0..n-1 of the prior's seed, or the part of them that the folder lacks.
+    """Label codes 0 to n - 1 of the prior under a seed. Labels in the folder are reused.
 
     Parameters
     ----------
     models : Models
-        The generator gives the codes by its prior, and makes the images; the panel labels them.
+        The generator, whose prior gives the codes, and the panel.
     n : int
-        How many codes, at least 1.
+        Number of codes, at least 1.
     seed : int
-        In [0, 2**63).
+        Seed of the prior's codes, in [0, 2**63).
     folder : Path
-        Where the shards go; made when missing. A folder of another generator, panel or seed is
-        refused.
+        Where the shards are kept; created when missing. It must not hold labels of another
+        generator, panel or seed.
     execution : Execution
-        The bytes of the shards do not depend on it.
+        Threads and progress. The bytes of the shards do not depend on it.
+
+    Returns
+    -------
+    LabelTable
 
     Raises
     ------
@@ -104,7 +122,7 @@ def collect(
     FileFormatError
         When a shard that the folder holds is damaged.
     ModelOutputError
-        When a model answers wrongly.
+        When a model returns something wrong.
 
     Examples
     --------
@@ -135,23 +153,33 @@ def label_codes(
     stage: str = "label",
     execution: Execution = Execution(),
 ) -> LabelTable:
-    """Label n codes of any source, as `collect` does those of the prior.
+    """Label n codes of any source, as `collect` labels those of the prior.
 
     Parameters
     ----------
     models, n, folder, execution
         As for `collect`.
     codes : callable
-        `codes(start, stop)` returns those codes, shape (stop - start, dim), float32. It is called
-        from one thread, in rising order.
+        `codes(start, stop)` returns codes start to stop - 1, shape (stop - start, dim), float32.
+        It is called from one thread, with rising numbers.
     source : str
-        Names the source of the codes; a folder of another source is refused.
+        Name of the source of the codes. The folder must not hold labels of another source.
     stage : str
         Name of the stage for progress.
+
+    Returns
+    -------
+    LabelTable
+
+    Raises
+    ------
+    InputError, StorageError, FileFormatError, ModelOutputError
+        As for `collect`.
     """
     n = check_count("n", n, "Pass --n 10000.")
     generator, panel, progress = models.generator, models.panel, execution.progress
-    # Codes are made anew when labels are used, so a library that makes them otherwise must show.
+    # Codes are computed again when labels are used. The digest of the first one reveals a library
+    # that computes them differently.
     first = np.ascontiguousarray(codes(0, 1))
     identity = json.dumps(
         {
@@ -206,7 +234,7 @@ def _write_shard(path: Path, labels: Labels, start: int, identity: bytes) -> Non
 
 
 def _has_rows(path: Path, rows: int, identity: bytes) -> bool:
-    """Tell whether the shard exists, is this run's, and has at least `rows` rows."""
+    """Return whether the shard exists and has at least `rows` rows; refuse that of another run."""
     with storage(path):
         if not path.exists():
             return False

@@ -1,4 +1,4 @@
-"""How a sampler is made from labelled codes: one function a method, behind one name each."""
+"""The methods: each makes a sampler from labelled codes. `METHODS` has them by name."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
 
 @dataclass(frozen=True, eq=False)
 class TiltInfo:
-    """How a tilt came about.
+    """How a tilt was fitted.
 
     Attributes
     ----------
     labelling : LabellingInfo
-        Where the labels went.
+        How the labels were spent.
     latent : LatentClassifierInfo
-        What the latent classifier knows.
+        Quality of the latent classifier.
     frontier : tuple of FrontierPoint
-        Purity, calls and closeness for each sharpness.
+        Purity, cost and faithfulness for each sharpness that was tried.
     beta : float
-        The sharpness taken.
+        The sharpness that is used, above 0.
     acceptance : tuple of float
-        Share of the prior's codes that each cell accepts.
+        For each cell the share of the prior's codes that it accepts, in [0, 1].
     calibration : Calibration
     """
 
@@ -58,14 +58,14 @@ class TiltInfo:
 
 @dataclass(frozen=True, eq=False)
 class UncalibratedTilt:
-    """A tilt before its calibration, with what it was learnt from."""
+    """A tilt before its calibration, with the quality of what it was fitted on."""
 
     labelling: LabellingInfo
     latent: LatentClassifierInfo
     fit: TiltFit
 
     def account(self, calibration: Calibration) -> TiltInfo:
-        """Return how it came about, with a calibration of draws."""
+        """Return the full account of the fit, given the calibration of its draws."""
         source = self.fit.source
         return TiltInfo(
             self.labelling,
@@ -79,15 +79,15 @@ class UncalibratedTilt:
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """A sampler with how it came about.
+    """A sampler, and how it was fitted.
 
     Attributes
     ----------
     sampler : Sampler
-    moved : tuple of (Moved or None), or None
-        Shift: how far the codes of each cell moved; None for a cell of target 0.
+    shift : tuple of (ShiftInfo or None), or None
+        Shift: how far the codes of each cell moved; None for a cell with target 0.
     tilt : TiltInfo or None
-        Tilt: latent classifier, frontier and calibration.
+        Tilt and mixture: labels, latent classifier, frontier and calibration.
     """
 
     sampler: Sampler
@@ -97,18 +97,19 @@ class FitResult:
 
 @dataclass(frozen=True, eq=False)
 class FitContext:
-    """What every method starts from.
+    """What every method is given.
 
     Attributes
     ----------
     models : Models
     labels : Labels
-        Of codes 0, 1, ... of the prior under the settings' seed.
+        Labels of the first codes of the prior under the settings' seed.
     target : Target
     settings : Settings
     draws_folder : callable
-        From a sampler's digest and a stage to the folder for labels of its draws.
+        `draws_folder(digest, stage)` returns the folder for labels of a sampler's draws.
     execution : Execution
+        Threads and progress. Results do not depend on it.
     """
 
     models: Models
@@ -125,12 +126,12 @@ class FitContext:
 
     @cached_property
     def directions(self) -> Directions:
-        """Hyperplanes of all attributes, fitted when first asked for; tilting needs none."""
+        """Hyperplanes of all attributes, fitted at the first access. Tilting needs none."""
         return label_directions(self.generator, self.labels, self.settings)
 
     @cached_property
     def tilt(self) -> UncalibratedTilt:
-        """A tilt of the prior, labelled for in rounds; made when first asked for."""
+        """The tilt of the prior, fitted at the first access. Further codes are labelled for it."""
         settings, generator = self.settings, self.generator
         codes = generator.prior.codes(settings.seed, 0, len(self.labels))
         labelled = label_adaptively(
@@ -149,7 +150,21 @@ class FitContext:
 
 
 def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:
-    """Fit the directions of all attributes to the labelled codes of the prior."""
+    """Fit the directions of all attributes to the labelled codes of the prior.
+
+    Parameters
+    ----------
+    generator : Generator
+    labels : Labels
+        Labels of the first codes of the prior under the settings' seed.
+    settings : Settings
+        Gives `seed`, `fraction` and `multilevel`.
+
+    Raises
+    ------
+    InsufficientLabelsError, InputError
+        As for `fit_directions`.
+    """
     codes = generator.prior.codes(settings.seed, 0, len(labels))
     return fit_directions(
         codes,
@@ -161,10 +176,16 @@ def label_directions(generator: Generator, labels: Labels, settings: Settings) -
 
 
 def shift_sampler(context: FitContext) -> FitResult:
-    """Run the recipe of arXiv 2012.04842 from directions to a sampler.
+    """Make a sampler by the recipe of arXiv 2012.04842.
 
-    Each cell of positive target gets codes shifted to its side of every hyperplane and a Gaussian
-    mixture fitted to them; cells are requested as often as the target says.
+    For each cell with a positive target, codes of the prior are shifted to the cell's side of every
+    hyperplane, and a Gaussian mixture is fitted to them. Cells are requested in the shares of the
+    target.
+
+    Raises
+    ------
+    InsufficientLabelsError
+        When a level has too few labelled codes for its hyperplane.
     """
     settings, target = context.settings, context.target
     cells = target.grid.size
@@ -201,19 +222,31 @@ def shift_sampler(context: FitContext) -> FitResult:
 
 
 def tilt_sampler(context: FitContext) -> FitResult:
-    """Label in rounds, tilt the prior by what was learnt, calibrate how often cells are requested.
+    """Make a sampler by tilting: label further codes, fit the tilt, calibrate the request weights.
 
-    The confusion is measured on fresh draws, about equally many for each cell of positive target.
+    The confusion matrix is measured on fresh draws, about equally many for each cell with a
+    positive target.
+
+    Raises
+    ------
+    InsufficientLabelsError
+        When a cell has too few labelled codes, or its requests gave no known image.
     """
     sampler, calibration = _calibrated(context, context.tilt.fit.source)
     return FitResult(sampler, tilt=context.tilt.account(calibration))
 
 
 def mixture_sampler(context: FitContext) -> FitResult:
-    """Fit the paper's last step to better codes: a mixture a cell on verified tilted draws.
+    """Make a sampler of one Gaussian mixture per cell, fitted to verified draws of the tilt.
 
-    The result is compact, draws without the generator, and has a density; its codes are no longer
-    the prior's own.
+    This is the last step of arXiv 2012.04842, on codes of the tilt instead of shifted ones. The
+    sampler is compact, draws codes without the generator, and has a density. Its codes only
+    approximate those of the prior.
+
+    Raises
+    ------
+    InsufficientLabelsError
+        As for `tilt_sampler`.
     """
     target, settings = context.target, context.settings
     even = _even(context, context.tilt.fit.source)
@@ -235,13 +268,13 @@ def mixture_sampler(context: FitContext) -> FitResult:
 
 
 def _even(context: FitContext, source: LatentSource) -> Sampler:
-    """Return a sampler that requests each cell of positive target as often as the others."""
+    """Return the sampler that requests all cells with a positive target equally often."""
     target = context.target
     return Sampler(GeneratorRef.of(context.generator), target, target.shares, source).even
 
 
 def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Calibration]:
-    """Measure a source's confusion on fresh draws, and weigh its cells to meet the target."""
+    """Measure the confusion matrix of a source on fresh draws, and set the request weights."""
     settings, target, even = context.settings, context.target, _even(context, source)
     drawn = label_draws(
         even,
@@ -269,4 +302,4 @@ METHODS: dict[str, Callable[[FitContext], FitResult]] = {
     "mixture": mixture_sampler,
     "shift": shift_sampler,
 }
-"""Methods by name, those of `equipoise.core.settings.METHODS`."""
+"""The methods by name; the names are those of `equipoise.core.settings.METHODS`."""

@@ -1,8 +1,9 @@
-"""Stage 6: how often to request each cell, so that what comes out meets the target.
+"""Calibration: choose how often each cell is requested, so that the achieved mix meets the target.
 
-With C the confusion (rows requested, columns achieved, each row summing to 1), weights w are
-sought with w @ C = target, w at least 0 and summing to 1, by nonnegative least squares. Where no
-such weights exist, the nearest mix is taken and its distance from the target is told.
+Not every request is achieved. Let C be the measured confusion matrix: C[i, j] is the share of
+requests of cell i whose images are of cell j. Calibration solves w @ C = target for weights w that
+are at least 0 and sum to 1, by nonnegative least squares. When there is no exact solution, it takes
+the weights whose mix is nearest to the target, and reports the remaining distance.
 """
 
 from __future__ import annotations
@@ -19,34 +20,40 @@ from equipoise.core.targets import Target
 from equipoise.stats.simplex import solve_weights
 
 _POSTERIOR_DRAWS = 4000
+"""Draws of the posterior. A 2.5 % quantile then rests on 100 draws; chosen by hand."""
+
 _REACHED = 1e-3
+"""Total variation up to which a target counts as reachable, chosen by hand: 0.1 percentage points
+are far below the sampling noise of any run."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Weights over requested cells with what they are expected to bring.
+    """Request weights, and the mix that they are expected to give.
 
     Attributes
     ----------
     weights : numpy.ndarray, shape (K,), float64
-        At least 0, sum to 1.
+        Share of the requests for each cell. At least 0; they sum to 1.
     expected : numpy.ndarray, shape (K,), float64
-        Shares that one-shot draws are expected to show, by the measured confusion.
+        Expected shares of one-shot draws under the measured confusion matrix; they sum to 1.
     low, high : numpy.ndarray, shape (K,), float64
-        95 % interval of the true shares of one-shot draws: how far the confusion, and how often
-        each request stays unknown, may be from what was measured. Sampling noise of a finite
-        number of draws comes on top.
+        Pointwise 95 % credible interval of the shares of one-shot draws. It covers the uncertainty
+        of the confusion matrix and of the rate of unknown images. It does not cover the sampling
+        noise of a finite number of draws.
     distance : float
-        Total variation between `expected` and the target; 0 when the target can be reached.
+        Total variation between `expected` and the target, in [0, 1]. 0 is best.
     reachable : bool
         Whether `distance` is below 0.001.
     purity : numpy.ndarray, shape (K,), float64
-        Share of requests that are achieved; NaN for a cell that was not requested.
+        Share of a cell's requests that achieve it, in [0, 1]. NaN for a cell that was not
+        requested.
     calls_per_verified_image : float
-        Generator calls per verified image, target / purity summed over cells; a few too many
-        where verified draws have a purer source of their own.
+        Expected generator calls per verified image: target / purity, summed over cells. At least
+        1; infinite when a wanted cell never came out. Too high where verified draws come from a
+        purer source than one-shot draws.
     measured : int
-        Draws that the confusion was measured on.
+        Number of draws that the confusion matrix was measured on.
     """
 
     weights: NDArray[np.float64]
@@ -61,22 +68,27 @@ class Calibration:
 
 
 def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calibration:
-    """Solve for the weights from a measured confusion.
+    """Return the request weights that bring the known images nearest to the target.
 
     Parameters
     ----------
     counts : numpy.ndarray, shape (K, K + 1), int64
-        Rows requested, columns achieved, the last column unknown. Rows of cells of target 0 may
-        be 0; unknown images count in no share, and cost.
+        Requested (rows) against achieved cells (columns), the last column for unknown images. The
+        row of a cell with target 0 may be all 0. Unknown images count in no share, but they cost.
     target : Target
-        What the known images are to follow.
+        The wanted shares of the known images.
     seed : int
-        Of the draws from the posterior.
+        Seed of the draws from the posterior, in [0, 2**63).
+
+    Returns
+    -------
+    Calibration
 
     Raises
     ------
     InsufficientLabelsError
-        When a cell of positive target was not requested, or a requested one gave no known image.
+        When a cell with a positive target was not requested, or a requested cell gave no known
+        image.
     """
     grid = target.grid
     wanted = target.shares > 0
@@ -91,7 +103,7 @@ def calibrate(counts: NDArray[np.int64], target: Target, seed: int = 0) -> Calib
     weights = np.zeros(grid.size)
     weights[requested] = shares / rates
     weights /= weights.sum()
-    # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
+    # An independent Dirichlet posterior per row. Its prior of 1/K keeps unseen columns possible.
     rng = generator_for(seed, Stream.CALIBRATION_POSTERIOR)
     draws = np.zeros((_POSTERIOR_DRAWS, grid.size))
     for k in requested:
@@ -131,12 +143,20 @@ def _check_requested(
 def check_known(
     grid: AttributeGrid, requested: NDArray[np.int64], known: NDArray[np.float64]
 ) -> None:
-    """Check that each requested cell gave some known image.
+    """Check that each requested cell gave at least one known image.
+
+    Parameters
+    ----------
+    grid : AttributeGrid
+    requested : numpy.ndarray, shape (R,), int64
+        The requested cells.
+    known : numpy.ndarray, shape (R, K), float64
+        Counts of known images, one row per requested cell.
 
     Raises
     ------
     InsufficientLabelsError
-        Otherwise, naming the cell.
+        When a row has none; the error names the cell.
     """
     for k, row in zip(requested, known, strict=True):
         if not row.sum():
