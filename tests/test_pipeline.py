@@ -51,6 +51,7 @@ CENSUS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "seed"),
     [
@@ -77,6 +78,7 @@ def test_the_tilt_meets_targets_by_true_attributes(target: str, seed: int, tmp_p
     assert chisquare(counts, sampler.target.shares * n).pvalue > 1e-4
 
 
+@pytest.mark.slow
 def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
     settings = Settings(
         generator="toy", n=3000, calibrate_n=900, measure_n=500, beside=("shift",), components=1
@@ -114,6 +116,7 @@ def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
     assert load_sampler(str(tmp_path / "sampler.safetensors"), toy).draw(5).codes.shape == (5, 16)
 
 
+@pytest.mark.slow
 def test_a_mixture_of_tilted_draws_meets_the_target(tmp_path: Path) -> None:
     settings = Settings(generator="toy", method="mixture", measure_n=2000, components=1)
     done = balance(settings, tmp_path)
@@ -197,6 +200,7 @@ def test_a_bad_target_fails_before_anything_is_labelled(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_real_generator_end_to_end(tmp_path: Path) -> None:
     """Smiling x skin tone on the DCGAN: the prior is as published, and the recipe evens it out."""
     settings = Settings(n=6000, calibrate_n=3000, measure_n=2000, beside=("shift",), components=1)
@@ -235,6 +239,7 @@ def test_a_target_of_one_cell_is_met(tmp_path: Path) -> None:
     assert found.cells[1].share > 0.95
 
 
+@pytest.mark.slow
 def test_unwanted_common_cells_leave_a_rare_one_drawable(tmp_path: Path) -> None:
     shares = {
         "skin_tone": {"dark": 0.93, "medium": 0.05, "light": 0.02},
