@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Generator as Generator_
 from pathlib import Path
+from unittest import mock
 
 import hypothesis
 import numpy as np
@@ -18,6 +20,7 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
 from equipoise.methods.tilt.fit import TiltFit, fit_tilt
 from equipoise.methods.tilt.fit_latent import LatentFit, fit_latent
+from equipoise.runtimes import zoo
 from equipoise.samplers.mixture import Mixture, MixtureSource
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from tests.builders.command_line import Done, run
@@ -31,7 +34,9 @@ hypothesis.settings.load_profile("equipoise")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what uses the pinned generator, and group tests for pytest-xdist (`--dist loadgroup`).
+    """Mark what uses the pinned generator or the fitted tilt, and group tests for pytest-xdist.
+
+    Groups count with `--dist loadgroup`.
 
     A file's tests run in one process, because they share fixtures; so do all files that use the
     fitted tilt. Tests of `test_pipeline.py` share nothing, and each may run anywhere. Slow groups
@@ -41,6 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", ())
         if "real" in fixtures:
             item.add_marker(pytest.mark.real)
+        if "toy_latent" in fixtures:
+            item.add_marker(pytest.mark.slow)
     tilted = {item.path for item in items if "toy_latent" in getattr(item, "fixturenames", ())}
     slow: set[str] = set()
     names: dict[pytest.Item, str] = {}
@@ -53,6 +60,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             slow.add(names[item])
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: names[item] not in slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator_[None, object, object]:
+    """Refuse pinned models to a test that is not marked `real`, fixtures included."""
+    fetch, pinned = zoo.fetch, frozenset(zoo.MODELS)
+
+    def refuse(name: str) -> Path:
+        if name in pinned:
+            pytest.fail(f"loads {name}, so it must use the fixture real or be marked real")
+        return fetch(name)
+
+    if item.get_closest_marker("real") is not None:
+        return (yield)
+    with mock.patch.object(zoo, "fetch", refuse):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
