@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo audit-demo test lint docs bench clean
+.PHONY: demo audit-demo test test-fast coverage lowest lint docs bench clean
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,9 +28,29 @@ $(VENV)/.audit: $(VENV)/.run
 audit-demo: $(VENV)/.audit
 	$(BIN)/python examples/audit_demo.py $(ARGS)
 
+LOWEST_TOOLS := boto3 fairlearn httpx2 hypothesis onnx prdc pytest pytest-xdist statsmodels torchmetrics
+
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+
 ## All tests, doctests included, a process a core. ARGS passes flags on to pytest.
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(PYTEST) -m "" $(ARGS)
+
+## The tests without the slow ones, in about a minute.
+test-fast: $(VENV)/.dev
+	$(PYTEST) $(ARGS)
+
+## All tests, and which lines and branches of src they run.
+coverage: $(VENV)/.dev
+	$(PYTEST) -m "" --cov --cov-report=term $(ARGS)
+
+## The fast tests with the lowest versions that pyproject.toml declares (on Linux, 3 GB of downloads).
+lowest: $(VENV)/.dev
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(BIN)/uv pip compile -q --resolution lowest-direct pyproject.toml -o $(VENV)-lowest/versions.txt
+	$(BIN)/uv pip install -q -p $(VENV)-lowest/bin/python -r $(VENV)-lowest/versions.txt \
+		-c $(VENV)-lowest/versions.txt -e . $(LOWEST_TOOLS)
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder -m "not slow" $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -52,6 +72,6 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/methods.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest site dist .hypothesis .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	rm -rf docs/gallery docs/reference/generated docs/reference/public-names.rst
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

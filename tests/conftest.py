@@ -1,21 +1,87 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Generator as Generator_
 from pathlib import Path
+from unittest import mock
 
+import hypothesis
 import numpy as np
 import pytest
 
 from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import Attribute, AttributeGrid
-from equipoise.core.labels import Labels
+from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators import Generator, open_generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
+from equipoise.methods.tilt.fit import TiltFit, fit_tilt
+from equipoise.methods.tilt.fit_latent import LatentFit, fit_latent
+from equipoise.runtimes import zoo
 from equipoise.samplers.mixture import Mixture, MixtureSource
 from equipoise.samplers.sampler import GeneratorRef, Sampler
+from tests.builders.command_line import Done, run
+
+# The same examples at each run, and no time limit: a machine that is busy must not fail a test.
+hypothesis.settings.register_profile(
+    "equipoise", derandomize=True, deadline=None, max_examples=60, database=None
+)
+hypothesis.settings.load_profile("equipoise")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what uses the pinned generator or the fitted tilt, and group tests for pytest-xdist.
+
+    Groups count with `--dist loadgroup`.
+
+    A file's tests run in one process, because they share fixtures; so do all files that use the
+    fitted tilt. Tests of `test_pipeline.py` share nothing, and each may run anywhere. Slow groups
+    begin first, so that no process waits for the last one.
+    """
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "real" in fixtures:
+            item.add_marker(pytest.mark.real)
+        if "toy_latent" in fixtures:
+            item.add_marker(pytest.mark.slow)
+    tilted = {item.path for item in items if "toy_latent" in getattr(item, "fixturenames", ())}
+    slow: set[str] = set()
+    names: dict[pytest.Item, str] = {}
+    for item in items:
+        names[item] = "tilt" if item.path in tilted else str(item.path)
+        if item.path.name == "test_pipeline.py":
+            names[item] = item.nodeid
+        item.add_marker(pytest.mark.xdist_group(names[item].replace("@", "_")))
+        if item.get_closest_marker("slow"):
+            slow.add(names[item])
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: names[item] not in slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator_[None, object, object]:
+    """Refuse pinned models to a test that is not marked `real`, fixtures included."""
+    fetch, pinned = zoo.fetch, frozenset(zoo.MODELS)
+
+    def refuse(name: str) -> Path:
+        if name in pinned:
+            pytest.fail(f"loads {name}, so it must use the fixture real or be marked real")
+        return fetch(name)
+
+    if item.get_closest_marker("real") is not None:
+        return (yield)
+    with mock.patch.object(zoo, "fetch", refuse):
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def cli() -> Callable[..., Done]:
+    """The command line: `cli("balance", "--out", path, code=2)`."""
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +103,29 @@ def toy_labels(
     return collect(Models(toy, toy_panel), 10_000, 0, folder).labels()
 
 
+TOY_CODES = 4000
+"""Codes of the prior, from the first on, that `toy_latent` is fitted on. Later ones are fresh."""
+
+
+@pytest.fixture(scope="session")
+def toy_codes(toy: ToyGenerator, toy_labels: Labels) -> LabelledCodes:
+    """The first codes of `toy_labels` with their labels."""
+    labels = toy_labels.take(slice(0, TOY_CODES))
+    return LabelledCodes.of_prior(toy.prior.codes(0, 0, TOY_CODES), labels)
+
+
+@pytest.fixture(scope="session")
+def toy_latent(toy: ToyGenerator, toy_codes: LabelledCodes) -> LatentFit:
+    """The latent classifier of `toy_codes`."""
+    return fit_latent(toy.stem, toy_codes)
+
+
+@pytest.fixture(scope="session")
+def toy_tilt(toy: ToyGenerator, toy_latent: LatentFit, toy_codes: LabelledCodes) -> TiltFit:
+    """The tilt of the toy to a uniform target."""
+    return fit_tilt(toy, toy_latent, toy_codes, Target.uniform(toy_codes.labels.grid))
+
+
 @pytest.fixture(scope="session")
 def toy_sampler(toy: ToyGenerator, toy_panel: ClassifierPanel) -> Sampler:
     """The prior itself for every cell: verified draws are rejection."""
@@ -48,8 +137,12 @@ def toy_sampler(toy: ToyGenerator, toy_panel: ClassifierPanel) -> Sampler:
 
 
 @pytest.fixture(scope="session")
-def dcgan() -> Generator:
-    """The pinned real generator, fetched once to the cache."""
+def real() -> Generator:
+    """The pinned generator of faces, fetched once to the cache.
+
+    Whatever uses it has the marker `real`: so does a test that needs other pinned models, and says
+    `@pytest.mark.real` itself.
+    """
     return open_generator("digiface-dcgan")
 
 

@@ -100,15 +100,14 @@ def test_without_a_reference_answers_are_compared(
     assert told.estimate.value == pytest.approx(np.mean(answers[dark] == 1))
 
 
-@pytest.mark.real
 def test_the_pinned_classifier_agrees_with_itself_on_real_draws(
-    dcgan: Generator, folder: Path
+    real: Generator, folder: Path
 ) -> None:
     panel = open_panel(["gender"])
-    one = Mixture(np.ones(1), np.zeros((1, dcgan.dim)), np.eye(dcgan.dim)[None])
+    one = Mixture(np.ones(1), np.zeros((1, real.dim)), np.eye(real.dim)[None])
     target = Target.uniform(panel.grid)
-    sampler = Sampler(GeneratorRef.of(dcgan), target, target.shares, MixtureSource((one, one)))
-    drawn = draw_audit_images(sampler, Models(dcgan, panel), 40, 0, folder / "material")
+    sampler = Sampler(GeneratorRef.of(real), target, target.shares, MixtureSource((one, one)))
+    drawn = draw_audit_images(sampler, Models(real, panel), 40, 0, folder / "material")
     settings = AuditSettings(attribute="gender", by=("gender",), reference="label")
     found = audit_classifier(open_classifier("pinned:gender"), drawn, folder, settings)
     assert [(g.n, g.error.count) for g in found.breakdowns[0].groups] == [(20, 0), (20, 0)]

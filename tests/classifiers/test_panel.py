@@ -85,11 +85,11 @@ def test_unknown_and_doubled_attributes_are_named() -> None:
         open_panel(["beard"])
 
 
-def test_attributes_come_in_the_asked_order_and_models_are_shared(dcgan: Generator) -> None:
-    panel = open_panel(["skin_tone", "expression", "smiling"], dcgan)
+def test_attributes_come_in_the_asked_order_and_models_are_shared(real: Generator) -> None:
+    panel = open_panel(["skin_tone", "expression", "smiling"], real)
     assert panel.grid.names == ("skin_tone", "expression", "smiling")
     assert [c.name for c in panel.classifiers] == ["fer", "typology-angle"]
-    labels = panel.predict(dcgan.images(dcgan.prior.codes(0, 0, 64)))
+    labels = panel.predict(real.images(real.prior.codes(0, 0, 64)))
     happy = labels.probabilities[1][:, 3]
     assert np.array_equal(labels.levels[:, 2] == 1, happy > 0.5)
 

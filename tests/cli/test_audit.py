@@ -1,15 +1,15 @@
 """audit classifier, on verified draws of the toy."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from equipoise.cli import app
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import Sampler
+from tests.builders.command_line import Done
 
 MODULE = """
 from equipoise.classifiers.toy import ToyClassifier
@@ -29,24 +29,20 @@ def home(tmp_path_factory: pytest.TempPathFactory, toy_sampler: Sampler) -> Path
 
 
 @pytest.fixture
-def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run the command in this process, which spares the loading of libraries."""
+def run(
+    home: Path, cli: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Done]:
+    """Run `audit` in `home`."""
     monkeypatch.chdir(home)
     monkeypatch.syspath_prepend(str(home))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def told(*arguments: str) -> Result:
-        return CliRunner().invoke(app, ["audit", *arguments])
-
-    return told
+    return functools.partial(cli, "audit")
 
 
 def test_a_sampler_is_drawn_asked_and_told_then_its_folder_is_asked_anew(
-    home: Path, run: Callable[..., Result]
+    home: Path, run: Callable[..., Done]
 ) -> None:
     common = ("--model", "mine:model", "--attribute", "smiling", "--json", "told.json")
     done = run("classifier", "sampler.safetensors", *common, "--n", "240", "--out", "a")
-    assert done.exit_code == 0, done.output
     assert "error_gap:smiling" in done.stdout
     told = json.loads((home / "told.json").read_text())
     assert told == json.loads((home / "a" / "audit.json").read_text())
@@ -59,19 +55,17 @@ def test_a_sampler_is_drawn_asked_and_told_then_its_folder_is_asked_anew(
 
     more = ("--by", "skin_tone", "--ignore", "error_gap:cells", "--out", "b")
     done = run("classifier", "a/material", *common, *more)
-    assert done.exit_code == 0, done.output
     told = json.loads((home / "told.json").read_text())
     assert {c["check_id"]: c["outcome"] for c in told["checks"]}["error_gap:cells"] == "ignored"
 
 
 def test_a_dry_run_asks_nothing_and_bad_names_are_told(
-    home: Path, run: Callable[..., Result]
+    home: Path, run: Callable[..., Done]
 ) -> None:
     common = ("sampler.safetensors", "--model", "mine:model", "--attribute", "smiling")
     done = run("classifier", *common, "--dry-run", "--out", "dry")
-    assert done.exit_code == 0, done.output
     assert "at most 1,200 questions to toy, 1,200 verified images to draw" in done.stdout
     assert not (home / "dry").exists()
-    done = run("classifier", *common[:1], "--model", "mine", "--attribute", "smiling")
-    assert "must be pinned:ATTRIBUTE, module:object, a .toml file" in str(done.exception)
+    done = run("classifier", *common[:1], "--model", "mine", "--attribute", "smiling", code=2)
+    assert "must be pinned:ATTRIBUTE, module:object, a .toml file" in done.error
     assert "Example:" in run("classifier", "--help").stdout

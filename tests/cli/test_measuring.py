@@ -1,9 +1,7 @@
 """plan, quality and card, on a small run of the toy."""
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,21 +9,8 @@ import pytest
 from equipoise.core.settings import Settings
 from equipoise.pipeline import balance
 from equipoise.runs.folder import RunFolder
+from tests.builders.command_line import Done
 from tests.builders.schemas import assert_valid
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from equipoise.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        env={
-            "COLUMNS": "200",
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(Path.home()),
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        },
-    )
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +29,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return RunFolder(path)
 
 
-def test_plan_tells_images_and_time(folder: RunFolder, tmp_path: Path) -> None:
+def test_plan_tells_images_and_time(
+    cli: Callable[..., Done], folder: RunFolder, tmp_path: Path
+) -> None:
     out = tmp_path / "plan.json"
-    done = run("plan", "--sampler", str(folder.sampler), "--gap", "0.05", "--json", str(out))
-    assert done.returncode == 0, done.stderr
+    done = cli("plan", "--sampler", str(folder.sampler), "--gap", "0.05", "--json", str(out))
     assert_valid(out, "plan")
     plan = json.loads(out.read_text())
     assert f"{plan['n']:,}" in done.stdout
@@ -55,18 +41,14 @@ def test_plan_tells_images_and_time(folder: RunFolder, tmp_path: Path) -> None:
     assert plan["seconds"] > 0
 
 
-def test_a_plan_without_a_wish_is_refused() -> None:
-    done = run("plan", "--attributes", "skin_tone")
-    assert done.returncode == 2
+def test_a_plan_without_a_wish_is_refused(cli: Callable[..., Done]) -> None:
+    done = cli("plan", "--attributes", "skin_tone", code=2)
     assert "half_width or gap must be given" in done.stderr
 
 
-def test_quality_is_kept_and_shown(folder: RunFolder) -> None:
-    done = run(
-        "quality", str(folder.path), "--n", "400", "--features", "pixels", "--watch", "skin_tone"
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(folder.quality.read_text())["quality"]
+def test_quality_is_kept_and_shown(cli: Callable[..., Done], folder: RunFolder) -> None:
+    cli("quality", str(folder.path), "--n", "400", "--features", "pixels", "--watch", "skin_tone")
+    found = json.loads(folder.quality.read_text())
     assert [cell["name"] for cell in found["cells"]] == ["smiling=no", "smiling=yes"]
     assert found["pooled"]["n_reference"] == 400
     assert {d["name"].partition("=")[0] for d in found["cells"][0]["drift"]} == {"skin_tone"}
@@ -79,10 +61,9 @@ def test_quality_is_kept_and_shown(folder: RunFolder) -> None:
         assert_valid(folder.path / f"{name}.json", name)
 
 
-def test_a_damaged_quality_is_named(folder: RunFolder) -> None:
+def test_a_damaged_quality_is_named(cli: Callable[..., Done], folder: RunFolder) -> None:
     content = folder.quality.read_text() if folder.quality.exists() else "{}"
     folder.quality.write_text("[1")
-    done = run("card", str(folder.path))
+    done = cli("card", str(folder.path), code=2)
     folder.quality.write_text(content)
-    assert done.returncode == 2
     assert "must be readable JSON" in done.stderr

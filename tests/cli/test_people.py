@@ -1,22 +1,13 @@
 import csv
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from equipoise.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+from tests.builders.command_line import Done
 
 
 @pytest.fixture
@@ -49,14 +40,12 @@ def fill(task: Path, out: Path) -> Path:
     return out
 
 
-def test_export_then_import(drawn: Path, tmp_path: Path) -> None:
+def test_export_then_import(cli: Callable[..., Done], drawn: Path, tmp_path: Path) -> None:
     task = tmp_path / "task"
-    done = run("label", "export", str(drawn), "--per-answer", "20", "--out", str(task))
-    assert done.returncode == 0, done.stderr
+    done = cli("label", "export", str(drawn), "--per-answer", "20", "--out", str(task))
     assert "to label 40 of 100 images, 2 answers" in done.stdout
     tables = [str(fill(task, tmp_path / f"{name}.csv")) for name in ("anna", "ben")]
-    done = run("label", "import", str(task), *tables, "--json", str(tmp_path / "found.json"))
-    assert done.returncode == 0, done.stderr
+    done = cli("label", "import", str(task), *tables, "--json", str(tmp_path / "found.json"))
     assert "1.000" in done.stdout
     assert "corrected; n = 100, judged 40" in done.stdout
     found = json.loads((tmp_path / "found.json").read_text())
@@ -66,22 +55,19 @@ def test_export_then_import(drawn: Path, tmp_path: Path) -> None:
     assert np.sum(found["errors"][0]["counts"]) == 40
 
 
-def test_bad_input_is_told_in_a_sentence(drawn: Path, tmp_path: Path) -> None:
+def test_bad_input_is_told_in_a_sentence(
+    cli: Callable[..., Done], drawn: Path, tmp_path: Path
+) -> None:
     task = tmp_path / "task"
-    done = run("label", "export", str(drawn), "--per-answer", "0", "--out", str(task))
-    assert done.returncode == 2
-    assert "per_answer must be a whole number of at least 1, got 0" in " ".join(done.stderr.split())
-    assert (
-        run("label", "export", str(drawn), "--at-random", "5", "--out", str(task)).returncode == 0
-    )
+    done = cli("label", "export", str(drawn), "--per-answer", "0", "--out", str(task), code=2)
+    assert "per_answer must be a whole number of at least 1, got 0" in done.error
+    cli("label", "export", str(drawn), "--at-random", "5", "--out", str(task))
     (tmp_path / "bad.csv").write_text("image,smiling\nimages/0001.png,perhaps\n")
-    done = run("label", "import", str(task), str(tmp_path / "bad.csv"))
-    assert done.returncode == 2
-    assert "must be one of no, yes, or empty, got perhaps" in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+    done = cli("label", "import", str(task), str(tmp_path / "bad.csv"), code=2)
+    assert "must be one of no, yes, or empty, got perhaps" in done.error
 
 
 @pytest.mark.parametrize("command", ["export", "import"])
-def test_help_has_an_example(command: str) -> None:
-    done = run("label", command, "--help")
+def test_help_has_an_example(cli: Callable[..., Done], command: str) -> None:
+    done = cli("label", command, "--help")
     assert f"Example: equipoise label {command}" in " ".join(done.stdout.split())

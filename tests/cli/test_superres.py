@@ -1,15 +1,15 @@
 """audit superres, on verified draws of the toy."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from equipoise.cli import app
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import Sampler
+from tests.builders.command_line import Done
 
 
 @pytest.fixture(scope="module")
@@ -20,24 +20,20 @@ def home(tmp_path_factory: pytest.TempPathFactory, toy_sampler: Sampler) -> Path
 
 
 @pytest.fixture
-def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run the command in this process, which spares the loading of libraries."""
+def run(
+    home: Path, cli: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Done]:
+    """Run `audit superres` in `home`."""
     monkeypatch.chdir(home)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def told(*arguments: str) -> Result:
-        return CliRunner().invoke(app, ["audit", "superres", *arguments])
-
-    return told
+    return functools.partial(cli, "audit", "superres")
 
 
 def test_a_sampler_is_drawn_restored_and_told_then_its_folder_is(
-    home: Path, run: Callable[..., Result]
+    home: Path, run: Callable[..., Done]
 ) -> None:
     """Bicubic blurs the patches, one low pixel high, into their surroundings."""
     common = ("--model", "bicubic", "--json", "told.json")
     done = run("sampler.safetensors", *common, "--per-cell", "10", "--out", "a")
-    assert done.exit_code == 0, done.output
     assert "flip_gap:smiling" in done.stdout
     told = json.loads((home / "told.json").read_text())
     assert told == json.loads((home / "a" / "superres.json").read_text())
@@ -46,21 +42,19 @@ def test_a_sampler_is_drawn_restored_and_told_then_its_folder_is(
 
     more = ("--attributes", "smiling", "--factor", "2", "--ignore", "abstentions", "--out", "b")
     done = run("a/material", *common, "--generator", "toy", *more)
-    assert done.exit_code == 0, done.output
     told = json.loads((home / "told.json").read_text())
     assert {c["check_id"]: c["outcome"] for c in told["checks"]}["abstentions"] == "ignored"
     assert len(told["flips"]) == 1
 
 
 def test_a_dry_run_restores_nothing_and_bad_names_are_told(
-    home: Path, run: Callable[..., Result]
+    home: Path, run: Callable[..., Done]
 ) -> None:
     done = run("sampler.safetensors", "--model", "bicubic", "--dry-run", "--out", "dry")
-    assert done.exit_code == 0, done.output
     assert "at most 240 images restored by bicubic, and 720 read by the panel" in done.stdout
     assert not (home / "dry").exists()
-    done = run("sampler.safetensors", "--model", "pulse")
-    assert "must be differentiable, for pulse, got toy" in str(done.exception)
-    done = run("sampler.safetensors", "--model", "bicubic", "--generator", "toy")
-    assert "--generator must not be given for a sampler" in str(done.exception)
+    done = run("sampler.safetensors", "--model", "pulse", code=2)
+    assert "must be differentiable, for pulse, got toy" in done.error
+    done = run("sampler.safetensors", "--model", "bicubic", "--generator", "toy", code=2)
+    assert "--generator must not be given for a sampler" in done.error
     assert "Example:" in run("--help").stdout

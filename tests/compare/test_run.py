@@ -18,6 +18,9 @@ SETTINGS = Settings(
 )
 
 
+pytestmark = pytest.mark.slow  # They share one comparison, of fitted methods.
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("compare")

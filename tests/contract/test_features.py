@@ -22,7 +22,7 @@ def network() -> Features:
     )
 
 
-@pytest.fixture(params=["age", "pixels", "network"])
+@pytest.fixture(params=[pytest.param("age", marks=pytest.mark.real), "pixels", "network"])
 def features(request: pytest.FixtureRequest) -> Features:
     return network() if request.param == "network" else open_features(request.param)
 

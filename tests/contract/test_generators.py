@@ -17,6 +17,12 @@ SPACES = ("z", "w", "w+")
 DIFFUSION = {"ddpm": "?steps=5&stem=2", "latent": "?steps=4", "consistency": ""}
 
 
+KINDS = [
+    pytest.param(name, marks=[pytest.mark.real] if name == "digiface-dcgan" else [])
+    for name in (*NAMES, *SPACES, "stylegan3", *ADDRESSES, *DIFFUSION)
+]
+
+
 @pytest.fixture(scope="module")
 def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("stylegan2") / "small.safetensors"
@@ -24,7 +30,7 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="module", params=[*NAMES, *SPACES, "stylegan3", *ADDRESSES, *DIFFUSION])
+@pytest.fixture(scope="module", params=KINDS)
 def generator(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator:

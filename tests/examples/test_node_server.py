@@ -19,8 +19,8 @@ FACE_API = Path(__file__).parents[2] / "examples" / "face-api"
 
 @pytest.mark.real
 @pytest.mark.skipif(not shutil.which("npm"), reason="needs Node 18+ and npm")
-def test_face_api_is_asked_and_sees_what_another_sees(dcgan: Generator, tmp_path: Path) -> None:
-    images = dcgan.images(dcgan.prior.codes(0, 0, 48))
+def test_face_api_is_asked_and_sees_what_another_sees(real: Generator, tmp_path: Path) -> None:
+    images = real.images(real.prior.codes(0, 0, 48))
     with node_server(FACE_API) as origin:
         classifier = open_remote(FACE_API / "face-api.toml", folder=tmp_path, origin=origin)
         gender, smiling, expression, age = classifier.predict(images)

@@ -97,7 +97,7 @@ def test_a_missing_device_is_named() -> None:
         check_device("warp:9")
 
 
-def test_the_pinned_generator_knows_its_terms(dcgan: DCGAN) -> None:
-    assert dcgan.pinned == ("digiface-dcgan",)
-    assert dcgan.digest == zoo.MODELS["digiface-dcgan"].sha256
-    assert (dcgan.dim, dcgan.image_shape) == (100, (3, 64, 64))
+def test_the_pinned_generator_knows_its_terms(real: DCGAN) -> None:
+    assert real.pinned == ("digiface-dcgan",)
+    assert real.digest == zoo.MODELS["digiface-dcgan"].sha256
+    assert (real.dim, real.image_shape) == (100, (3, 64, 64))

@@ -48,12 +48,12 @@ def test_bytes_do_not_depend_on_the_number_of_workers(
 
 
 def test_real_labels_do_not_depend_on_the_number_of_workers(
-    dcgan: Generator, tmp_path: Path
+    real: Generator, tmp_path: Path
 ) -> None:
-    panel = open_panel(["gender", "age", "smiling", "skin_tone"], dcgan)
+    panel = open_panel(["gender", "age", "smiling", "skin_tone"], real)
     for workers in (1, 4):
         collect(
-            Models(dcgan, panel),
+            Models(real, panel),
             300,
             0,
             tmp_path / str(workers),

@@ -15,8 +15,8 @@ def first(generator: Generator, labels: Labels, n: int) -> LabelledCodes:
 
 
 @pytest.fixture(scope="module")
-def fit(toy: ToyGenerator, toy_labels: Labels) -> LatentFit:
-    return fit_latent(toy.stem, first(toy, toy_labels, 4000))
+def fit(toy_latent: LatentFit) -> LatentFit:
+    return toy_latent
 
 
 def test_it_knows_much_more_than_the_shares(fit: LatentFit) -> None:
@@ -106,7 +106,7 @@ def test_stored_it_says_the_same(fit: LatentFit, toy: ToyGenerator) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["toy", "digiface-dcgan"])
+@pytest.mark.parametrize("name", ["toy", pytest.param("digiface-dcgan", marks=pytest.mark.real)])
 def test_members_side_by_side_say_what_each_says(name: str, toy_labels: Labels) -> None:
     generator = open_generator(name)
     codes = generator.prior.codes(0, 0, 300)
@@ -117,15 +117,15 @@ def test_members_side_by_side_say_what_each_says(name: str, toy_labels: Labels) 
     assert np.allclose(fit.classifier.log_probabilities(features.numpy()), mean.numpy(), atol=1e-4)
 
 
-def test_a_spatial_stem_is_read(dcgan: Generator) -> None:
+def test_a_spatial_stem_is_read(real: Generator) -> None:
     """The real stem, with labels that are a function of its features."""
-    codes = dcgan.prior.codes(0, 0, 600)
-    features = dcgan.stem(codes).mean(axis=(2, 3))
+    codes = real.prior.codes(0, 0, 600)
+    features = real.stem(codes).mean(axis=(2, 3))
     score = features[:, :8].sum(axis=1)
     level = (score > np.median(score)).astype(np.int8)
     grid = AttributeGrid((Attribute("bright", ("no", "yes")),))
     one_hot = np.eye(2, dtype=np.float32)[level]
     labels = Labels(grid, level[:, None], (one_hot,), score[:, None].astype(np.float32))
-    fit = fit_latent(dcgan.stem, LabelledCodes.of_prior(codes, labels))
+    fit = fit_latent(real.stem, LabelledCodes.of_prior(codes, labels))
     assert fit.classifier.stem_shape == (512, 4, 4)
     assert fit.quality.loss < 0.9 * fit.quality.base

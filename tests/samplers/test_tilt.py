@@ -6,11 +6,10 @@ from scipy.stats import ks_2samp
 
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
-from equipoise.core.labels import LabelledCodes, Labels
+from equipoise.core.labels import Labels
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
-from equipoise.methods.tilt.fit import TiltFit, fit_tilt
-from equipoise.methods.tilt.fit_latent import fit_latent
+from equipoise.methods.tilt.fit import TiltFit
 from equipoise.samplers.draw import verified
 from equipoise.samplers.file import load_sampler, save_sampler
 from equipoise.samplers.sampler import GeneratorRef, Sampler
@@ -18,10 +17,8 @@ from equipoise.samplers.tilt import AVOIDANCE_POWER, log_acceptance
 
 
 @pytest.fixture(scope="module")
-def tilt(toy: ToyGenerator, toy_labels: Labels) -> TiltFit:
-    labelled = LabelledCodes.of_prior(toy.prior.codes(0, 0, 10_000), toy_labels)
-    fit = fit_latent(toy.stem, labelled)
-    return fit_tilt(toy, fit, labelled, Target.uniform(toy_labels.grid))
+def tilt(toy_tilt: TiltFit) -> TiltFit:
+    return toy_tilt
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +106,7 @@ def test_shortcuts_lose_little(toy: ToyGenerator, tilt: TiltFit) -> None:
 def test_codes_stay_codes_of_the_prior(toy: ToyGenerator, sampler: Sampler) -> None:
     """Directions that no attribute sees keep the prior's distribution, and norms their size."""
     draws = sampler.draw(4000, 5)
-    seen = np.concatenate([toy.axes, toy._turned, toy._turn[None]])
+    seen = np.concatenate([toy.axes, toy._rotated, toy._rotation[None]])
     free = np.linalg.svd(seen)[2][len(seen) :]
     projected = draws.codes @ free.T
     assert abs(projected.mean()) < 4 / np.sqrt(projected.size)

@@ -1,4 +1,4 @@
-"""The two models that every run needs together: a generator, and classifiers of its images."""
+"""`Models`: a generator together with the classifiers of its images."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Models:
     Attributes
     ----------
     generator : Generator
-        Codes to images.
+        Makes images from codes.
     panel : ClassifierPanel
-        Images to labels.
+        Predicts the levels of the attributes in those images.
     """
 
     generator: Generator

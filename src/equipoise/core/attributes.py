@@ -13,14 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.core.errors import InputError
 
 UNKNOWN = -1
-"""The level or the cell of an image on which a classifier abstained."""
+"""Number of the level, and of the cell, of an image on which a classifier abstained."""
 
 UNKNOWN_NAME = "unknown"
+"""Name of that level in tables and in answers of models."""
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One thing to balance, and its values.
+    """An attribute and its levels.
 
     Parameters
     ----------
@@ -30,6 +31,12 @@ class Attribute:
         At least two different names, for example ("no", "yes").
     ordered : bool
         Whether the levels have an order, as dark < medium < light.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than two different levels, a name is empty or contains one of "=,;:|@"
+        or outer spaces, or a level is called "unknown".
     """
 
     name: str
@@ -81,7 +88,17 @@ class Attribute:
 
 @dataclass(frozen=True)
 class AttributeGrid:
-    """The cells of a product of attributes, the last attribute running fastest.
+    """Some attributes, and the cells that their levels form. The last attribute varies fastest.
+
+    Parameters
+    ----------
+    attributes : tuple of Attribute
+        At least one, with different names.
+
+    Raises
+    ------
+    InputError
+        When there is none, or a name is repeated.
 
     Examples
     --------
@@ -118,7 +135,7 @@ class AttributeGrid:
 
     @property
     def size(self) -> int:
-        """Number of cells, K."""
+        """Number K of cells."""
         return int(np.prod(self.shape))
 
     @cached_property
@@ -131,7 +148,7 @@ class AttributeGrid:
 
     @cached_property
     def levels(self) -> NDArray[np.int64]:
-        """Level of each attribute in each cell, shape (K, A)."""
+        """Number of the level of each attribute in each cell, shape (K, A), int64."""
         return np.stack(np.unravel_index(np.arange(self.size), self.shape), axis=1)
 
     def attribute(self, name: str) -> int:
@@ -181,7 +198,7 @@ class AttributeGrid:
         Returns
         -------
         numpy.ndarray, shape (n,), int64
-            Cell numbers in [0, K); `UNKNOWN` where any level is unknown.
+            Numbers of cells in [0, K); `UNKNOWN` (-1) where any level is unknown.
         """
         rows = np.asarray(levels, dtype=np.int64).reshape(-1, len(self.attributes))
         known = (rows >= 0).all(axis=1)
@@ -190,7 +207,21 @@ class AttributeGrid:
         return cells
 
     def marginal(self, shares: ArrayLike, attribute: str) -> NDArray[np.float64]:
-        """Sum shares (or counts) of cells, shape (K,), to the levels of one attribute, shape (L,).
+        """Return the sums of cells' shares, or counts, over the levels of one attribute.
+
+        Parameters
+        ----------
+        shares : array_like of float, shape (K,)
+        attribute : str
+
+        Returns
+        -------
+        numpy.ndarray, shape (L,), float64
+
+        Raises
+        ------
+        InputError
+            When there is no such attribute.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""The exceptions that a caller can act on: argument, rule, value got, remedy."""
+"""The exceptions of Equipoise. Each names the argument, the rule, the value got and a remedy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class EquipoiseError(Exception):
     Parameters
     ----------
     argument : str
-        What is wrong: an argument, a file, a model's answer.
+        What is wrong: an argument, a file, or the output of a model.
     rule : str
         The rule that it breaks, worded to follow `argument`: "must be at least 1".
     got : object
-        The value that broke the rule.
+        The value that breaks the rule.
     remedy : str
         What the reader can do about it, as a full sentence.
 
@@ -38,44 +38,54 @@ class EquipoiseError(Exception):
 
 
 class InputError(EquipoiseError, ValueError):
-    """An argument or a setting that breaks its rule."""
+    """An argument or a setting breaks its rule."""
 
 
 class InsufficientLabelsError(InputError):
-    """A level or a cell has too few labelled codes for what is asked of it."""
+    """A level or a cell has too few labelled codes for the computation."""
 
 
 class ModelOutputError(EquipoiseError):
-    """A generator or a classifier answered with a wrong shape, type, range, or with NaN."""
+    """A generator or a classifier returned a wrong shape, type or range, or NaN."""
 
 
 class FileFormatError(EquipoiseError):
-    """A file that is damaged, cut, foreign, or of another generator."""
+    """A file is damaged, truncated, of another format, or belongs to another generator."""
 
 
 class FetchError(EquipoiseError):
-    """A pinned model, or the weights of a library, could not be fetched."""
+    """A pinned model, or the weights of a library, could not be downloaded."""
 
 
 class RemoteError(EquipoiseError):
-    """A remote classifier that will not or cannot answer; what it has answered is in its cache."""
+    """A service does not answer. The answers received so far are in the cache."""
 
 
 class MissingProgramError(EquipoiseError):
-    """A part that this machine lacks a program for."""
+    """A program that is needed is not installed on this machine."""
 
 
 class StorageError(EquipoiseError):
-    """A file or folder could not be written."""
+    """A file or a folder could not be written."""
 
 
 def check_count(argument: str, value: int, remedy: str, *, least: int = 1) -> int:
-    """Return `value` when it is a whole number of at least `least`.
+    """Return `value` as an int after checking that it is a whole number of at least `least`.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the value in errors.
+    value : int
+        The value. A truth value is refused.
+    remedy : str
+        Last sentence of the error.
+    least : int
 
     Raises
     ------
     InputError
-        Otherwise, naming `argument`.
+        When it is not; the error names `argument`.
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(argument, f"must be a whole number of at least {least}", value, remedy)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t
 
 CONFIDENCE = 0.95
-"""Confidence level of intervals."""
+"""Confidence level of all intervals, the usual one."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Estimate:
     value : float
         NaN where it is missing; `note` says why.
     low, high : float
-        Interval at `CONFIDENCE`; NaN where there is none.
+        Confidence interval at the level `CONFIDENCE`; NaN when there is none.
     note : str
         A remark on this number; mostly empty.
     """
@@ -38,7 +38,16 @@ class Estimate:
 
 
 def around(value: float, error: float, freedom: int) -> Estimate:
-    """Return a value with Student's interval of a standard error, with `freedom` degrees."""
+    """Return a value with its Student t interval, value +- t * error.
+
+    Parameters
+    ----------
+    value : float
+    error : float
+        Standard error, at least 0.
+    freedom : int
+        Degrees of freedom, at least 1.
+    """
     reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     return Estimate(value, value - reach, value + reach)
 
@@ -48,8 +57,8 @@ def jackknife_error(left_out: ArrayLike) -> float:
 
     Parameters
     ----------
-    left_out : array_like, shape (g,)
-        The estimate without observation, or group, 1 .. g.
+    left_out : array_like of float, shape (g,)
+        Estimate i was computed without observation (or group) i.
     """
     values = np.asarray(left_out, np.float64)
     return float(np.sqrt((len(values) - 1) * values.var()))
@@ -58,12 +67,14 @@ def jackknife_error(left_out: ArrayLike) -> float:
 def weighted_quantile(
     values: NDArray[np.floating], weights: NDArray[np.float64], level: float
 ) -> float:
-    """Return the value up to which `level` of the weight lies.
+    """Return the smallest value such that values up to it have the share `level` of the weight.
 
     Parameters
     ----------
-    values, weights : numpy.ndarray, shape (n,)
-        Weights are at least 0.
+    values : numpy.ndarray, shape (n,)
+        At least one.
+    weights : numpy.ndarray, shape (n,), float64
+        At least 0, with a positive sum.
     level : float
         In [0, 1].
 

@@ -1,4 +1,4 @@
-"""What classifiers said of images: levels, probabilities, scores; as arrays or a table."""
+"""Labels of images: levels, probabilities and scores, as arrays or as a table."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Answers on n images.
+    """The predictions of classifiers on n images.
 
     Attributes
     ----------
-    groups : AttributeGrid
-        The attributes, A of them.
+    grid : AttributeGrid
+        The A attributes.
     levels : numpy.ndarray, shape (n, A), int8
         Level numbers; -1 (`UNKNOWN`) where the classifier abstained.
     probabilities : tuple of numpy.ndarray, each shape (n, L_a), float32
-        Per attribute, in [0, 1].
+        For each attribute the probabilities of its L_a levels, in [0, 1].
     scores : numpy.ndarray, shape (n, A), float32
-        A number that grows with the level (a probability, an age in years, an angle in
-        degrees); NaN where an attribute has none.
+        A number that increases with the level, in units of its classifier: a probability, an age in
+        years, an angle in degrees. NaN when an attribute has none.
     """
 
     grid: AttributeGrid
@@ -40,11 +40,17 @@ class Labels:
 
     @cached_property
     def cells(self) -> NDArray[np.int64]:
-        """Cell of each image, shape (n,); -1 where any level is unknown."""
+        """Cell of each image, shape (n,), int64; -1 where any level is unknown."""
         return self.grid.cell_of(self.levels)
 
     def restricted(self, grid: AttributeGrid) -> Labels:
-        """Return the labels of some of the attributes, in the order of `grid`."""
+        """Return the labels of the attributes of `grid`, in its order.
+
+        Raises
+        ------
+        InputError
+            When an attribute is missing from these labels.
+        """
         columns = [self.grid.attribute(name) for name in grid.names]
         probabilities = tuple(self.probabilities[a] for a in columns)
         return Labels(grid, self.levels[:, columns], probabilities, self.scores[:, columns])
@@ -61,15 +67,15 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class LabelledCodes:
-    """Codes with what classifiers said of their images, as far as they stand for the prior.
+    """Codes with the labels of their images, and weights that make them represent the prior.
 
     Attributes
     ----------
     codes : numpy.ndarray, shape (n, dim), float32
     labels : Labels
     weights : numpy.ndarray, shape (n,), float64
-        Density of the prior over that of the source of each code, up to a common factor; means
-        under these weights estimate means over the prior.
+        Importance weights, at least 0: the density of the prior divided by that of the source of
+        the code, up to a common factor. Weighted means estimate means over the prior.
     """
 
     codes: NDArray[np.float32]
@@ -78,7 +84,7 @@ class LabelledCodes:
 
     @classmethod
     def of_prior(cls, codes: NDArray[np.float32], labels: Labels) -> LabelledCodes:
-        """Take codes that were drawn from the prior itself."""
+        """Return codes that were drawn from the prior, all with weight 1."""
         return cls(codes, labels, np.ones(len(codes)))
 
     def __len__(self) -> int:
@@ -86,17 +92,23 @@ class LabelledCodes:
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
-        """Which codes have a cell, shape (n,)."""
+        """Whether the cell of each code is known, shape (n,), bool."""
         return np.asarray(self.labels.cells != UNKNOWN)
 
     def shares(self) -> NDArray[np.float64]:
-        """Estimate the prior's shares of the cells among known images, shape (K,)."""
+        """Return the estimated shares of the cells among known images of the prior.
+
+        Returns
+        -------
+        numpy.ndarray, shape (K,), float64
+            They sum to 1.
+        """
         cells = self.labels.cells[self.known]
         mass = np.bincount(cells, self.weights[self.known], self.labels.grid.size)
         return np.asarray(mass / mass.sum())
 
     def effective(self) -> NDArray[np.float64]:
-        """Return the effective number of codes of each cell (Kish 1965), shape (K,).
+        """Return the effective number of codes of each cell (Kish 1965).
 
         (sum of weights) squared over the sum of squared weights: the number of codes of the prior
         with the same information.
@@ -108,7 +120,7 @@ class LabelledCodes:
 
 
 def concatenate(parts: Sequence[Labels]) -> Labels:
-    """Join labels of the same groups, in order."""
+    """Return the rows of several labels of the same attributes together, in order."""
     return Labels(
         parts[0].grid,
         np.concatenate([part.levels for part in parts]),
@@ -118,10 +130,10 @@ def concatenate(parts: Sequence[Labels]) -> Labels:
 
 
 def to_columns(labels: Labels) -> dict[str, pa.Array]:
-    """Return the columns that a table of these labels has.
+    """Return labels as the columns of a table.
 
-    For each attribute: its level by name (or "unknown"), `NAME.p.CONFIDENCE` for each level, and
-    `NAME.score`.
+    An attribute called NAME has the columns `NAME`, the name of its level or "unknown"; for each
+    level `NAME.p.LEVEL`, its probability; and `NAME.score`.
     """
     columns: dict[str, pa.Array] = {}
     for a, attribute in enumerate(labels.grid.attributes):
@@ -138,7 +150,13 @@ def to_columns(labels: Labels) -> dict[str, pa.Array]:
 
 
 def from_table(table: pa.Table, grid: AttributeGrid) -> Labels:
-    """Read labels back from a table that holds the columns of `to_columns`."""
+    """Return the labels in a table that has the columns of `to_columns`.
+
+    Raises
+    ------
+    KeyError
+        When a column is missing.
+    """
     levels, scores, probabilities = [], [], []
     for attribute in grid.attributes:
         numbers = {name: i for i, name in enumerate(attribute.levels)}

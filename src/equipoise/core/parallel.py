@@ -1,8 +1,8 @@
-"""Batches on all cores, results in order.
+"""Run batches on all cores, with results in order.
 
-Each worker is a thread that runs whole batches with one compute thread of its own: generators and
-classifiers release the interpreter lock, whole batches side by side beat layers split over cores,
-and the arithmetic of a batch is the same for any number of workers.
+Each worker is a thread that runs whole batches, and computes with one thread. Generators and
+classifiers release the interpreter lock, so workers run in parallel. This is faster than splitting
+each layer over the cores, and a batch gives the same numbers for any number of workers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ Result = TypeVar("Result")
 
 
 def worker_count(workers: int | None) -> int:
-    """Return `workers`, or the number of cores that this process may use."""
+    """Return `workers`, or for None the number of cores that this process may use.
+
+    Raises
+    ------
+    InputError
+        When it is not a whole number of at least 1.
+    """
     if workers is not None:
         return check_count("workers", workers, "Leave it out to use all cores.")
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -38,10 +44,24 @@ def worker_count(workers: int | None) -> int:
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Generator[Result, None, None]:
-    """Yield `function(item)` for each item, in order, with at most 2 * workers results waiting.
+    """Yield `function(item)` for each item, in order.
 
-    Items are taken from one thread, the caller's, so making them may be stateful. When the caller
-    stops early, or an item raises, work that has not begun is dropped.
+    Items are taken in the caller's thread, so the iterable may have state. At most 2 * workers
+    results are waiting at a time. When the caller stops early, or the function raises, calls that
+    have not begun are dropped.
+
+    Parameters
+    ----------
+    function : callable
+        Called in the workers.
+    items : iterable
+    workers : int, optional
+        Number of threads; by default one per core.
+
+    Raises
+    ------
+    InputError
+        When `workers` breaks its rule.
     """
     count = worker_count(workers)
     threads_before = torch.get_num_threads()
@@ -60,11 +80,17 @@ def ordered_map(
 
 
 def ahead(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
-    """Yield items of `size` codes each, made in a thread of their own, a block or so in advance.
+    """Yield items that another thread takes from the iterable, about a block of codes in advance.
 
-    Codes come in blocks, which take long where few candidates are accepted; while one is made,
-    workers find the last one's batches ready. An error in making an item is raised where it would
-    have been yielded.
+    Codes come in blocks, which take long when few candidates are accepted. Workers are thus kept
+    busy with the batches of one block while the next is made. When the iterable raises, the error
+    is raised here in place of that item.
+
+    Parameters
+    ----------
+    items : iterable
+    size : int
+        Codes in one item.
     """
     ready: Queue[tuple[bool, Item | BaseException | None]] = Queue(BLOCK_ROWS // size + 2)
     stopped = Event()
@@ -102,9 +128,10 @@ def ahead(items: Iterable[Item], size: int) -> Generator[Item, None, None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread inside, whose rounding does not depend on the machine's cores.
+    """Return a context in which numbers are computed by one thread.
 
-    It holds for Torch in this thread, and for NumPy's matrix products in all.
+    Rounding inside does not depend on the number of cores. The limit holds for PyTorch in this
+    thread, and for NumPy's matrix products in all threads.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

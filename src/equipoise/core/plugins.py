@@ -1,7 +1,4 @@
-"""Libraries that are an extra: had when they are needed, or said how to be had.
-
-A user's own adapter, by `module:object`.
-"""
+"""Imports by name: optional libraries, and adapters that users write themselves."""
 
 from __future__ import annotations
 
@@ -12,21 +9,21 @@ from equipoise.core.errors import InputError
 
 
 def load_library(what: str, module: str, remedy: str) -> Any:
-    """Return an optional module.
+    """Import an optional library.
 
     Parameters
     ----------
     what : str
-        What needs it.
+        What needs it, as errors name it.
     module : str
-        Its dotted name.
+        Dotted name of the module.
     remedy : str
-        How to have it, or to do without.
+        Last sentence of the error: how to install the library, or to do without it.
 
     Raises
     ------
     InputError
-        When it is not installed.
+        When it is not installed, or cannot be imported.
     """
     try:
         return importlib.import_module(module)
@@ -43,24 +40,29 @@ Adapter = TypeVar("Adapter")
 def imported(
     uri: str, kind: str, protocol: type[Adapter], also: tuple[type[Any], ...] = ()
 ) -> Adapter | Any:
-    """Return the object that `module:object` names, or what it gives when called.
+    """Import an adapter that a user wrote.
 
     Parameters
     ----------
     uri : str
-        An importable object that follows the protocol, or a function (a class will do) without
-        arguments that returns one.
+        "module:object". The object follows the protocol, or is a class or function without
+        arguments that returns such an object.
     kind : str
         What errors call it: "classifier".
     protocol : type
         A protocol that is checked at run time; its module documents it.
     also : tuple of type
-        Other kinds of objects that will do.
+        Further types that are accepted.
+
+    Returns
+    -------
+    object
+        An instance of `protocol`, or of a type of `also`.
 
     Raises
     ------
     InputError
-        When it cannot be imported, or lacks a member.
+        When it cannot be imported, or lacks a member of the protocol.
     """
     kinds = (protocol, *also)
     module, _, name = uri.partition(":")

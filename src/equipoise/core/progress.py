@@ -1,4 +1,4 @@
-"""How long work runs and reports: workers, and a callback with stage, done and total."""
+"""How long computations run and report: the number of threads, and a callback for progress."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called as work advances, from one thread."""
+    """A function that is called as work advances, always from one thread."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Record that `done` of `total` units of `stage` are done."""
+        """Report that `done` of `total` units of the stage called `stage` are done."""
         ...
 
 
@@ -20,14 +20,14 @@ def no_progress(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Execution:
-    """How long work runs.
+    """How a long computation runs. Its results do not depend on this.
 
     Attributes
     ----------
     workers : int or None
-        Threads; None takes all cores. Results do not depend on it.
+        Number of threads; None for all cores.
     progress : Progress
-        Called with each stage's name, what is done, and the total.
+        Called with the name of the stage, the units done, and the total.
     """
 
     workers: int | None = None

@@ -1,11 +1,12 @@
-"""A seed and an index name one draw, whatever the batch size or the number of workers.
+"""Random numbers that depend on a seed and an index only.
 
-Rows are made in blocks of `BLOCK_ROWS`; a block has its own child of a
-`numpy.random.SeedSequence`, keyed by the stream's purpose and the block's number. Any
-slice is cut from whole blocks, so row i is the same however it is reached. The values are
-those of NumPy's PCG64 and `standard_normal`; NumPy keeps them within a version and may
-change them between feature releases (NEP 19), so labels, samplers and
-figures store the versions that made them, and labels also what the first code was.
+Batch size and number of workers do not matter: rows are generated in blocks of `BLOCK_ROWS`, each
+from its own child of a `numpy.random.SeedSequence`, keyed by the purpose and the number of the
+block. Slices are cut from whole blocks.
+
+Values are those of NumPy's PCG64 and `standard_normal`. NumPy may change them between feature
+releases (NEP 19). Labels, samplers and records therefore store the versions of the libraries, and
+labels also a digest of the first code.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from numpy.typing import NDArray
 from equipoise.core.errors import InputError
 
 BLOCK_ROWS = 1024
+"""Rows of a block, chosen by hand. It never changes: stored labels and samplers depend on it."""
 
 _WIDE = 4096
-"""Values in a row from which on a block, of 16 MiB or more, is kept alone."""
+"""Values in a row from which on only one block, of 16 MiB or more, is cached; chosen by hand."""
 
 
 @unique
 class Stream(IntEnum):
-    """Every purpose that randomness has; two streams of one seed are independent.
+    """Every purpose of random numbers. Two streams of one seed are independent.
 
-    A number never changes once it is given: stored labels and samplers depend on it. A member is
-    used by one module alone (`tests/core/test_seeds.py` holds this).
+    The number of a member never changes, because stored labels and samplers depend on it. Each
+    member is used by one module only, which `tests/core/test_seeds.py` checks.
     """
 
     # Codes and images
@@ -77,12 +79,12 @@ class Stream(IntEnum):
 
 
 def check_seed(seed: int) -> int:
-    """Return `seed` when it is a whole number in [0, 2**63).
+    """Return `seed` as an int after checking that it is a whole number in [0, 2**63).
 
     Raises
     ------
     InputError
-        Otherwise.
+        When it is not.
     """
     if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**63:
         raise InputError("seed", "must be a whole number in [0, 2**63)", seed, "Pass --seed 0.")
@@ -90,7 +92,21 @@ def check_seed(seed: int) -> int:
 
 
 def generator_for(seed: int, stream: Stream, *key: int) -> np.random.Generator:
-    """Return NumPy's generator for one purpose and one key of a seed.
+    """Return the random generator of a seed for one purpose and one key.
+
+    Parameters
+    ----------
+    seed : int
+        In [0, 2**63).
+    stream : Stream
+        The purpose.
+    key : int
+        Further numbers, such as a cell or a fold. Other numbers give independent generators.
+
+    Raises
+    ------
+    InputError
+        When the seed breaks its rule.
 
     Examples
     --------
@@ -103,7 +119,17 @@ def generator_for(seed: int, stream: Stream, *key: int) -> np.random.Generator:
 
 
 def child_seed(seed: int, stream: Stream, *key: int) -> int:
-    """Return a seed of its own for one purpose and one key of a seed, in [0, 2**62).
+    """Return another seed, in [0, 2**62), derived from a seed for one purpose and one key.
+
+    Parameters
+    ----------
+    seed, stream, key
+        As for `generator_for`.
+
+    Raises
+    ------
+    InputError
+        When the seed breaks its rule.
 
     Examples
     --------
@@ -114,7 +140,12 @@ def child_seed(seed: int, stream: Stream, *key: int) -> int:
 
 
 def blocks(start: int, stop: int) -> list[tuple[int, slice]]:
-    """Return (block number, slice within the block) for the rows [start, stop).
+    """Return (number of the block, slice within it) for each block of the rows [start, stop).
+
+    Raises
+    ------
+    InputError
+        When start is below 0 or above stop.
 
     Examples
     --------
@@ -144,7 +175,7 @@ _narrow_block, _wide_block = lru_cache(maxsize=16)(_make_block), lru_cache(maxsi
 def normal_rows(
     seed: int, start: int, stop: int, dim: int, stream: Stream = Stream.PRIOR
 ) -> NDArray[np.float32]:
-    """Return rows [start, stop) of the seed's endless table of standard normal values.
+    """Return rows [start, stop) of the unlimited table of standard normal values of a seed.
 
     Parameters
     ----------
@@ -160,7 +191,12 @@ def normal_rows(
     Returns
     -------
     numpy.ndarray, shape (stop - start, dim), float32
-        Row i depends on (seed, stream, i) alone.
+        Row i depends on seed, stream, dim and i only.
+
+    Raises
+    ------
+    InputError
+        When the seed or the row numbers break their rule.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""CSV files from other hands: read whole, within bounds, or refused with a reason."""
+"""Read CSV files that others wrote, within limits, and write CSV files."""
 
 from __future__ import annotations
 
@@ -11,27 +11,36 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import write_text
 
 LARGEST = 256 * 2**20
-"""Bytes of a table at most: a million rows of metadata of eight attributes."""
+"""Largest table in bytes: a million rows of metadata of eight attributes."""
 
 _SHOWN = 60
+"""Characters of a foreign value that an error shows, chosen by hand: less than a line."""
 
 
 def read_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, row) of a CSV file with a header, UTF-8, commas or semicolons.
+    """Yield the rows of a CSV file with a header. Empty rows are skipped.
 
     Parameters
     ----------
     path : Path
+        UTF-8, separated by commas or semicolons.
     needed : sequence of str
-        Columns that must be there, each once; others are given as they come.
+        Columns that must be present, each once. Other columns are allowed.
+
+    Yields
+    ------
+    line : int
+        Number of the line, counted from 1, for errors.
+    row : dict of str to str
+        Values by column.
 
     Raises
     ------
     InputError
         When there is no such file.
     FileFormatError
-        When it is larger than `LARGEST`, no UTF-8 text, lacks a column, or a row has too many or
-        too few values.
+        When it is larger than `LARGEST`, not UTF-8 or not CSV, lacks a column, or a row has too
+        many or too few values.
     """
     text = _read_text(path)
     first = text.partition("\n")[0]
@@ -73,7 +82,7 @@ def _read_text(path: Path) -> str:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise FileFormatError(
-                f"table {path}", f"must be under {LARGEST // 2**20} MiB", "more", "Cut it."
+                f"table {path}", f"must be under {LARGEST // 2**20} MiB", "more", "Split it."
             )
         return content.decode("utf-8-sig")
     except OSError as error:
@@ -85,7 +94,20 @@ def _read_text(path: Path) -> str:
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    """Write a CSV file whole or not at all."""
+    """Write a CSV file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+    rows : iterable of mapping
+        From each column to its text.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be written.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
@@ -94,7 +116,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, s
 
 
 def shown(value: str) -> str:
-    r"""Return a foreign value short and printable, for an error.
+    r"""Return a foreign value shortened to 60 printable characters, for use in an error.
 
     Examples
     --------

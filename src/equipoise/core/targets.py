@@ -1,13 +1,13 @@
-"""The wanted distribution over cells: uniform, a table, marginals, or conditional.
+"""Targets: the wanted distribution over the cells.
 
-One text grammar serves the command line and settings files (`parse_target`):
+`parse_target` reads a target from text, on the command line and in settings files alike:
 
 - ``uniform``
 - a path that ends in ``.csv`` (columns: the attributes and ``share``) or ``.json`` (an object
   from cell to share)
-- ``marginals: smiling=yes:3,no:1; skin_tone=dark:1,medium:1,light:2`` (product of the marginals;
-  an attribute that is not named is uniform)
-- ``conditional: gender | age`` (gender balanced within each age, the ages as in the prior)
+- ``marginals: smiling=yes:3,no:1; skin_tone=dark:1,medium:1,light:2`` (the product of the given
+  marginals; an attribute that is not named is uniform)
+- ``conditional: gender | age`` (gender is uniform within each age; ages are as in the prior)
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.files import read_json, read_text
 
 _LARGEST_TABLE = 4 * 2**20
+"""Bytes of a table of shares, chosen by hand: some 50,000 cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +35,17 @@ class Target:
 
     Parameters
     ----------
-    groups : AttributeGrid
+    grid : AttributeGrid
         The cells.
     shares : numpy.ndarray, shape (K,), float64
-        Nonnegative; any positive total, scaled to sum to 1. Zeros are allowed.
+        At least 0, with a positive sum. They are scaled to sum to 1.
     text : str
-        How the user wrote it, kept for reports.
+        The target as the user wrote it, for reports.
+
+    Raises
+    ------
+    InputError
+        When there are not K shares, one is negative or not finite, or all are 0.
 
     Examples
     --------
@@ -57,7 +63,10 @@ class Target:
         shares = np.array(self.shares, dtype=np.float64)
         if shares.shape != (self.grid.size,):
             raise InputError(
-                "target", f"must have {self.grid.size} shares", shares.shape, "One a cell."
+                "target",
+                f"must have {self.grid.size} shares",
+                shares.shape,
+                "Give one share per cell.",
             )
         for cell, share in zip(self.grid.cells, shares, strict=True):
             if not np.isfinite(share) or share < 0:
@@ -78,17 +87,25 @@ class Target:
 
     @classmethod
     def uniform(cls, grid: AttributeGrid) -> Target:
-        """Every cell has the same share, 1/K."""
+        """Return the target in which every cell has the share 1/K."""
         return cls(grid, np.full(grid.size, 1 / grid.size), "uniform")
 
     @classmethod
     def table(cls, grid: AttributeGrid, table: Mapping[str, Any], text: str = "table") -> Target:
-        """Shares written per cell; every cell must be given, zeros too.
+        """Return the target of a table from cell to share.
+
+        Parameters
+        ----------
+        grid : AttributeGrid
+        table : mapping of str to number
+            Must contain every cell, also those with share 0. Attributes may be in any order.
+        text : str
 
         Raises
         ------
         InputError
-            When a cell is unknown, given twice, or missing; the message names it.
+            When a cell is unknown, missing or given twice, or a share breaks its rule; the error
+            names the cell.
         """
         shares = np.full(grid.size, np.nan)
         for cell, share in table.items():
@@ -129,7 +146,20 @@ class Target:
         marginals: Mapping[str, Mapping[str, float]],
         text: str = "marginals",
     ) -> Target:
-        """Product of the given marginals; an attribute that is not named is uniform."""
+        """Return the product of marginals. An attribute that is not named is uniform.
+
+        Parameters
+        ----------
+        grid : AttributeGrid
+        marginals : mapping of str to mapping of str to float
+            For each attribute the shares of all its levels.
+        text : str
+
+        Raises
+        ------
+        InputError
+            When an attribute or a level is unknown, a level is missing, or a share breaks its rule.
+        """
         for name in marginals:
             grid.attribute(name)
         shares = np.ones(())
@@ -155,17 +185,24 @@ class Target:
         prior: ArrayLike,
         text: str = "conditional",
     ) -> Target:
-        """`balanced` uniform within each level of `within`; the rest as in the prior.
+        """Return the target in which one attribute is uniform within each level of another.
+
+        The marginal of `within`, and the distribution of further attributes given `within`, are
+        those of the prior.
 
         Parameters
         ----------
-        groups : AttributeGrid
-            The cells.
+        grid : AttributeGrid
         balanced, within : str
-            Two different attributes. The share of each level of `within`, and the distribution
-            of further attributes given `within`, stay those of the prior.
+            Two different attributes.
         prior : array_like of float, shape (K,)
-            Shares of the cells in the generator's own output.
+            Shares of the cells in images of the prior.
+        text : str
+
+        Raises
+        ------
+        InputError
+            When the two attributes are the same, or one is unknown.
         """
         if balanced == within:
             raise InputError(
@@ -229,16 +266,17 @@ def _parse_marginals(text: str, written: str) -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """A target as a user wrote it, parsed, before the generator's own shares are known.
+    """A parsed target, before the shares of the prior are known.
 
     Attributes
     ----------
     text : str
+        The target as the user wrote it.
     needs_prior : bool
-        Whether it depends on the generator's own shares.
+        Whether it depends on the shares of the prior.
     resolve : callable
-        From those shares, shape (K,), or None, to the `Target`. Raises `InputError` where they are
-        needed and not given.
+        `resolve(shares)` returns the `Target`, given the shares of the prior, shape (K,), or None.
+        Raises `InputError` when they are needed and None.
     """
 
     text: str
@@ -247,19 +285,19 @@ class TargetSpec:
 
 
 def parse_target(text: str, grid: AttributeGrid) -> TargetSpec:
-    """Read a target from the text that a user wrote; the module's docstring has the grammar.
+    """Parse a target. The docstring of the module has the grammar.
 
     Parameters
     ----------
     text : str
-        The target.
+        The target as a user writes it.
     grid : AttributeGrid
-        Its cells.
+        The cells.
 
     Raises
     ------
     InputError
-        When the text or the file breaks a rule; the message names the cell.
+        When the text or the file breaks a rule. An error about a share names its cell.
 
     Examples
     --------
@@ -298,7 +336,7 @@ def _parse_conditional(rest: str, grid: AttributeGrid, text: str) -> TargetSpec:
             text,
             "Write it as in 'conditional: gender | age'.",
         )
-    # Wrong names fail now, not after images were paid for.
+    # Wrong names fail here, before images are labelled.
     Target.conditional(grid, balanced, within, np.ones(grid.size), text)
 
     def resolve(prior: ArrayLike | None) -> Target:

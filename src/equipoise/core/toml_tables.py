@@ -10,16 +10,19 @@ from equipoise.core.errors import InputError
 
 
 class Table:
-    """One table of a file; fields are taken out one by one, and none may be left.
+    """One table of a file. Fields are taken one by one; `done` checks that none is left.
+
+    Each method that takes a field removes it, and raises `InputError` when the field breaks the
+    method's rule, or is missing and has no default.
 
     Parameters
     ----------
     values : dict
-        As `tomllib` gives it.
+        The fields, as `tomllib` returns them.
     place : str
-        How errors name it: "request", "attribute[0]"; empty for the whole file.
+        Name of the table in errors, such as "request" or "attribute[0]"; empty for the whole file.
     guide : str
-        The page that names the fields.
+        The page that lists the fields; errors name it.
     """
 
     def __init__(
@@ -31,23 +34,23 @@ class Table:
         self._values, self._place, self._guide = dict(values), place, guide
 
     def name(self, field: str) -> str:
-        """Return the field's full name, as errors give it."""
+        """Return the full name of a field, as errors give it."""
         return f"field {self._place}.{field}" if self._place else f"field {field}"
 
     def error(self, field: str, rule: str, got: object) -> InputError:
-        """Return the error about one field."""
+        """Return the error that a field breaks a rule."""
         return InputError(self.name(field), rule, got, f"{self._guide} names the fields.")
 
     def __contains__(self, field: str) -> bool:
         return field in self._values
 
     def value(self, field: str, rule: str, default: Any = None) -> Any:
-        """Take a field of any kind.
+        """Take a field of any type.
 
         Raises
         ------
         InputError
-            When it is missing and has no default.
+            When it is missing and `default` is None; the error states `rule`.
         """
         found = self._values.pop(field, default)
         if found is None:
@@ -57,7 +60,7 @@ class Table:
     def text(
         self, field: str, default: str | None = None, choices: Sequence[str] | None = None
     ) -> str:
-        """Take a text that is not empty, one of `choices` where they are given."""
+        """Take a text that is not empty, and one of `choices` if they are given."""
         rule = f"must be one of {', '.join(choices)}" if choices else "must be a text"
         found = self.value(field, rule, default)
         if not isinstance(found, str) or not found or (choices and found not in choices):
@@ -65,14 +68,14 @@ class Table:
         return found
 
     def sentences(self, field: str) -> tuple[str, ...]:
-        """Take full sentences; none by default."""
+        """Take a list of full sentences, each with its period; empty by default."""
         found = self.texts(field, ())
         if not all(text.endswith(".") for text in found):
             raise self.error(field, "must be full sentences", found)
         return found
 
     def texts(self, field: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
-        """Take a list of texts."""
+        """Take a list of texts that are not empty."""
         rule = "must be a list of texts"
         found = self.value(field, rule, default)
         if not isinstance(found, list | tuple) or not all(isinstance(t, str) and t for t in found):
@@ -80,7 +83,7 @@ class Table:
         return tuple(found)
 
     def flag(self, field: str) -> bool:
-        """Take a truth value; false where there is none."""
+        """Take a truth value; false by default."""
         found = self.value(field, "must be true or false", False)
         if not isinstance(found, bool):
             raise self.error(field, "must be true or false", found)
@@ -110,7 +113,7 @@ class Table:
         return tuple(float(n) for n in found)
 
     def table(self, field: str) -> Table:
-        """Take a table; an empty one where there is none."""
+        """Take a table; an empty one by default."""
         found = self.value(field, "must be a table", {})
         if not isinstance(found, dict):
             raise self.error(field, "must be a table", found)
@@ -126,11 +129,17 @@ class Table:
         return [Table(values, f"{field}[{i}]", self._guide) for i, values in enumerate(found)]
 
     def fields(self) -> list[str]:
-        """Return the names of the fields that are left."""
+        """Return the names of the fields that were not taken yet."""
         return list(self._values)
 
     def done(self) -> None:
-        """Refuse fields that nothing has asked for."""
+        """Check that all fields were taken.
+
+        Raises
+        ------
+        InputError
+            When one was not; the error names it.
+        """
         for field in self._values:
             raise self.error(field, "must be a field that is known", self._values[field])
 

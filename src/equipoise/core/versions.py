@@ -1,4 +1,4 @@
-"""Versions of the libraries that numbers depend on; stored with labels, samplers and figures."""
+"""Versions of the libraries that results depend on. Labels, samplers and records store them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ _NAMES = (
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions by name, Python and the machine's kind included."""
+    """Return the versions by name, including "python" and "machine", the kind of processor."""
     found = {name: importlib.metadata.version(name) for name in _NAMES}
     return {"python": platform.python_version(), "machine": platform.machine(), **found}

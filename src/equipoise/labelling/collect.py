@@ -41,7 +41,7 @@ class LabelTable:
     grid : AttributeGrid
         The attributes.
     n : int
-        Rows.
+        Number of rows.
     computed : int
         Rows that this call computed; the others were stored.
     """
@@ -52,7 +52,13 @@ class LabelTable:
     computed: int
 
     def stream(self) -> Iterator[Labels]:
-        """Yield the labels shard by shard."""
+        """Yield the labels shard by shard, of at most `SHARD_ROWS` rows each.
+
+        Raises
+        ------
+        FileFormatError
+            When a shard is damaged.
+        """
         for number, (start, stop) in enumerate(batches(0, self.n, SHARD_ROWS)):
             name = shard_name(number)
             table = self.folder.read(name)
@@ -64,7 +70,13 @@ class LabelTable:
             yield labels.take(slice(0, stop - start))
 
     def labels(self) -> Labels:
-        """Read all labels into memory, about 30 bytes a row for two attributes."""
+        """Return all labels; two attributes take about 30 bytes per row.
+
+        Raises
+        ------
+        FileFormatError
+            When a shard is damaged.
+        """
         return concatenate(list(self.stream()))
 
 
@@ -81,21 +93,25 @@ def collect(
     *,
     execution: Execution = Execution(),
 ) -> LabelTable:
-    """Label codes 0..n-1 of the prior's seed, or the part of them that the folder lacks.
+    """Label codes 0 to n - 1 of the prior under a seed. Labels in the folder are reused.
 
     Parameters
     ----------
     models : Models
-        The generator gives the codes by its prior, and makes the images; the panel labels them.
+        The generator, whose prior gives the codes, and the panel.
     n : int
-        How many codes, at least 1.
+        Number of codes, at least 1.
     seed : int
-        In [0, 2**63).
+        Seed of the prior's codes, in [0, 2**63).
     folder : Path
-        Where the shards go; made when missing. A folder of another generator, panel or seed is
-        refused.
+        Where the shards are kept; created when missing. It must not hold labels of another
+        generator, panel or seed.
     execution : Execution
-        The bytes of the shards do not depend on it.
+        Threads and progress. The bytes of the shards do not depend on it.
+
+    Returns
+    -------
+    LabelTable
 
     Raises
     ------
@@ -106,7 +122,7 @@ def collect(
     FileFormatError
         When a shard that the folder holds is damaged.
     ModelOutputError
-        When a model answers wrongly.
+        When a model returns something wrong.
 
     Examples
     --------
@@ -137,19 +153,28 @@ def label_codes(
     stage: str = "label",
     execution: Execution = Execution(),
 ) -> LabelTable:
-    """Label n codes of any source, as `collect` does those of the prior.
+    """Label n codes of any source, as `collect` labels those of the prior.
 
     Parameters
     ----------
     models, n, folder, execution
         As for `collect`.
     codes : callable
-        `codes(start, stop)` returns those codes, shape (stop - start, dim), float32. It is called
-        from one thread, in rising order.
+        `codes(start, stop)` returns codes start to stop - 1, shape (stop - start, dim), float32.
+        It is called from one thread, with rising numbers.
     source : str
-        Names the source of the codes; a folder of another source is refused.
+        Name of the source of the codes. The folder must not hold labels of another source.
     stage : str
         Name of the stage for progress.
+
+    Returns
+    -------
+    LabelTable
+
+    Raises
+    ------
+    InputError, StorageError, FileFormatError, ModelOutputError
+        As for `collect`.
     """
     n = check_count("n", n, "Pass --n 10000.")
     generator, panel, progress = models.generator, models.panel, execution.progress

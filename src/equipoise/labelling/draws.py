@@ -1,4 +1,4 @@
-"""Labels of a sampler's draws: what calibration, measurement and directed labelling count."""
+"""Label the draws of a sampler. Calibration, measurement and directed labelling count them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from equipoise.samplers.sampler import Sampler
 
 @dataclass(frozen=True, eq=False)
 class LabelledDraws:
-    """One-shot draws with the cells that were requested and the labels that came out.
+    """One-shot draws: the requested cells, and the labels of the images.
 
     Attributes
     ----------
     labels : Labels
-        Of n images.
+        The labels of n images.
     requested : numpy.ndarray, shape (n,), int64
-        Cell numbers.
+        The requested cell of each image, in [0, K).
     """
 
     labels: Labels
@@ -32,7 +32,10 @@ class LabelledDraws:
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """Count requested against achieved cells, shape (K, K + 1); unknown comes last."""
+        """Counts of requested (rows) against achieved cells, shape (K, K + 1), int64.
+
+        The last column counts unknown images.
+        """
         size = self.labels.grid.size
         achieved = np.where(self.labels.cells < 0, size, self.labels.cells)
         counts = np.zeros((size, size + 1), np.int64)
@@ -57,19 +60,32 @@ def label_draws(
     sampler : Sampler
     models : Models
         The sampler's own generator, and a panel of its attributes in its order.
-    n, seed : int
-        The draws.
+    n : int
+        Number of draws, at least 1.
+    seed : int
+        Seed of the draws, in [0, 2**63).
     folder : Path
-        Keeps the labels; a stopped run continues there.
+        Where the labels are kept. A stopped call continues there.
     stage : str
         Name of the stage for progress.
+    execution : Execution
+        Threads and progress. The labels do not depend on it.
+
+    Returns
+    -------
+    LabelledDraws
 
     Raises
     ------
     FileFormatError
-        When the sampler was made for another generator.
+        When the sampler was made for another generator, or a file of the folder is damaged.
     InputError
-        When the panel reads other attributes, or in another order.
+        When n or the seed breaks its rule, when the panel predicts other attributes or in another
+        order, or when the folder belongs to another run.
+    ModelOutputError
+        When a model returns something wrong.
+    StorageError
+        When the folder cannot be written.
     """
     sampler.check_models(models)
     table = label_codes(

@@ -1,6 +1,7 @@
-"""The mix of a folder of image files, whoever made them.
+"""Read and label image files, whoever made them.
 
-Images in files, with digests by which answers on them are kept.
+Files come from other hands, so they are read within limits: only formats that are decoded without
+other programs, and batches of bounded memory.
 """
 
 from __future__ import annotations
@@ -22,19 +23,24 @@ from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
+"""Suffixes of the image files that are read."""
+
 _DECODED = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-"""What a file is read as, whatever its name says; other formats of Pillow may start programs."""
+"""Formats that a file may have, whatever its name says. Pillow decodes some others, such as EPS, by
+starting a program."""
 
 OTHER_PICTURES = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".raw", ".svg", ".psd")
-"""Suffixes of pictures that are not read."""
+"""Suffixes of pictures that are not read, and are reported as left out."""
 
 _BATCH = 64
+"""Files that one thread reads and labels at a time, chosen by hand."""
+
 _MOST_BYTES = 2**25
-"""Of the pictures that are read together, unless one alone has more."""
+"""Bytes of the images in one call of the panel, chosen by hand. A larger image is passed alone."""
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the image files below a folder, in order of their paths.
+    """Return the files below a folder that have one of `SUFFIXES`, sorted by path.
 
     Raises
     ------
@@ -53,18 +59,23 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def skipped_pictures(folder: Path) -> list[Path]:
-    """Return the files below a folder that are pictures by their names, of kinds not read."""
+    """Return the files below a folder that have one of `OTHER_PICTURES`, sorted by path."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in OTHER_PICTURES)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decode a file to shape (3, height, width), uint8 RGB.
+    """Return the image in a file, turned upright as its metadata ask.
+
+    Returns
+    -------
+    numpy.ndarray, shape (3, height, width), uint8
+        RGB in [0, 255].
 
     Raises
     ------
     FileFormatError
-        When it is no whole picture, too large to be a harmless one, of more than 8 bits a channel,
-        or transparent.
+        When the file is damaged, is no picture, has so many pixels that Pillow takes it for an
+        attack, has more than 8 bits per channel, or has transparent pixels.
     """
     try:
         with Image.open(path, formats=_DECODED) as image:
@@ -88,12 +99,27 @@ def label_files(
     *,
     execution: Execution = Execution(),
 ) -> Labels:
-    """Return the labels of image files; pictures may differ in size.
+    """Return the labels of image files, which may differ in size.
+
+    Parameters
+    ----------
+    files : list of Path
+        At least one.
+    panel : ClassifierPanel
+    execution : Execution
+        Threads and progress. The labels do not depend on it.
+
+    Returns
+    -------
+    Labels
+        One row per file, in their order.
 
     Raises
     ------
     FileFormatError
-        When a file is no picture; the message names it.
+        When a file cannot be read as `read_image` does; the error names it.
+    ModelOutputError
+        When a classifier returns something wrong.
     """
 
     def label(bounds: tuple[int, int]) -> Labels:
@@ -111,7 +137,17 @@ def label_files(
 
 
 def equal_sizes(images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """Yield runs of neighbours of one size as batches of bounded bytes, in order."""
+    """Yield neighbouring images of equal shape as batches, in order.
+
+    Parameters
+    ----------
+    images : iterable of numpy.ndarray, shape (3, height, width), uint8
+
+    Yields
+    ------
+    numpy.ndarray, shape (n, 3, height, width), uint8
+        At most `_MOST_BYTES` bytes, or a single image.
+    """
     run: list[NDArray[np.uint8]] = []
     for image in images:
         if run and (image.shape != run[0].shape or (len(run) + 1) * image.nbytes > _MOST_BYTES):
@@ -124,13 +160,13 @@ def equal_sizes(images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint
 
 @dataclass(frozen=True, eq=False)
 class PictureFiles:
-    """Images in files, of one size.
+    """Images of one size in files, with the digests under which predictions on them are kept.
 
     Attributes
     ----------
     files : tuple of Path
     digests : tuple of str
-        SHA-256 of each file.
+        SHA-256 of the bytes of each file, 64 hexadecimal digits.
     """
 
     files: tuple[Path, ...]
@@ -138,15 +174,26 @@ class PictureFiles:
 
     @classmethod
     def of(cls, files: Sequence[Path]) -> PictureFiles:
-        """Read the digests of files.
+        """Return the record of some files, whose digests are computed.
 
         Raises
         ------
         OSError
-            When one is not there.
+            When a file is missing or cannot be read.
         """
         return cls(tuple(files), tuple(map(digest_of, files)))
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
-        """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
+        """Return the images of some rows, at least one.
+
+        Returns
+        -------
+        numpy.ndarray, shape (len(rows), 3, height, width), uint8
+            RGB in [0, 255].
+
+        Raises
+        ------
+        FileFormatError
+            When a file cannot be read as `read_image` does.
+        """
         return np.stack([read_image(self.files[row]) for row in rows])

@@ -126,12 +126,13 @@ class FitContext:
     ----------
     models : Models
     labels : Labels
-        Of codes 0, 1, ... of the prior under the settings' seed.
+        Labels of the first codes of the prior under the settings' seed.
     target : Target
     settings : Settings
     draws_folder : callable
-        From a sampler's digest and a stage to the folder for labels of its draws.
+        `draws_folder(digest, stage)` returns the folder for labels of a sampler's draws.
     execution : Execution
+        Threads and progress. Results do not depend on it.
     """
 
     models: Models
@@ -199,7 +200,21 @@ class FitContext:
 
 
 def label_directions(generator: Generator, labels: Labels, settings: Settings) -> Directions:
-    """Fit the directions of all attributes to the labelled codes of the prior."""
+    """Fit the directions of all attributes to the labelled codes of the prior.
+
+    Parameters
+    ----------
+    generator : Generator
+    labels : Labels
+        Labels of the first codes of the prior under the settings' seed.
+    settings : Settings
+        Gives `seed`, `fraction` and `multilevel`.
+
+    Raises
+    ------
+    InsufficientLabelsError, InputError
+        As for `fit_directions`.
+    """
     codes = generator.prior.codes(settings.seed, 0, len(labels))
     return fit_directions(
         codes,
@@ -211,10 +226,16 @@ def label_directions(generator: Generator, labels: Labels, settings: Settings) -
 
 
 def shift_sampler(context: FitContext) -> FitResult:
-    """Run the recipe of arXiv 2012.04842 from directions to a sampler.
+    """Make a sampler by the recipe of arXiv 2012.04842.
 
-    Each cell of positive target gets codes shifted to its side of every hyperplane and a Gaussian
-    mixture fitted to them; cells are requested as often as the target says.
+    For each cell with a positive target, codes of the prior are shifted to the cell's side of every
+    hyperplane, and a Gaussian mixture is fitted to them. Cells are requested in the shares of the
+    target.
+
+    Raises
+    ------
+    InsufficientLabelsError
+        When a level has too few labelled codes for its hyperplane.
     """
     settings, target = context.settings, context.target
     cells = target.grid.size
@@ -258,10 +279,16 @@ def tilt_sampler(context: FitContext) -> FitResult:
 
 
 def mixture_sampler(context: FitContext) -> FitResult:
-    """Fit the paper's last step to better codes: a mixture a cell on verified tilted draws.
+    """Make a sampler of one Gaussian mixture per cell, fitted to verified draws of the tilt.
 
-    The result is compact, draws without the generator, and has a density; its codes are no longer
-    the prior's own.
+    This is the last step of arXiv 2012.04842, on codes of the tilt instead of shifted ones. The
+    sampler is compact, draws codes without the generator, and has a density. Its codes only
+    approximate those of the prior.
+
+    Raises
+    ------
+    InsufficientLabelsError
+        As for `tilt_sampler`.
     """
     target, settings = context.target, context.settings
     even = _even(context, context.tilt.fit.source)
@@ -283,13 +310,13 @@ def mixture_sampler(context: FitContext) -> FitResult:
 
 
 def _even(context: FitContext, source: LatentSource) -> Sampler:
-    """Return a sampler that requests each cell of positive target as often as the others."""
+    """Return the sampler that requests all cells with a positive target equally often."""
     target = context.target
     return Sampler(GeneratorRef.of(context.generator), target, target.shares, source).even
 
 
 def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Calibration]:
-    """Measure a source's confusion on fresh draws, and weigh its cells to meet the target."""
+    """Measure the confusion matrix of a source on fresh draws, and set the request weights."""
     settings, target, even = context.settings, context.target, _even(context, source)
     drawn = label_draws(
         even,

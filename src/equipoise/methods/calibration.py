@@ -1,4 +1,4 @@
-"""Stage 6: how often to request each cell, so that what comes out meets the target.
+"""Calibration: choose how often each cell is requested, so that the achieved mix meets the target.
 
 With C the confusion (rows requested, columns achieved, each row summing to 1), weights w are
 sought with w @ C = target, w at least 0 and summing to 1, by nonnegative least squares. Where no
@@ -29,23 +29,24 @@ _RIDGE = 0.05
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Calibration:
-    """Weights over requested cells with what they are expected to bring.
+    """Request weights, and the mix that they are expected to give.
 
     Attributes
     ----------
     weights : numpy.ndarray, shape (K,), float64
-        At least 0, sum to 1.
+        Share of the requests for each cell. At least 0; they sum to 1.
     expected : numpy.ndarray, shape (K,), float64
         Shares that one-shot draws are expected to show, by the confusion.
     low, high : numpy.ndarray, shape (K,), float64
         95 % interval of the true shares of one-shot draws, from the uncertainty of the confusion.
         Sampling noise of a finite number of draws comes on top.
     distance : float
-        Total variation between `expected` and the target; 0 when the target can be reached.
+        Total variation between `expected` and the target, in [0, 1]. 0 is best.
     reachable : bool
         Whether `distance` is below 0.001.
     purity : numpy.ndarray, shape (K,), float64
-        Share of requests that are achieved; NaN for a cell that was not requested.
+        Share of a cell's requests that achieve it, in [0, 1]. NaN for a cell that was not
+        requested.
     calls_per_verified_image : float
         Generator calls per verified image by these draws, target / purity summed over cells.
     measured : int
@@ -86,7 +87,8 @@ def calibrate(
     Raises
     ------
     InsufficientLabelsError
-        When a cell of positive target was not requested, or a requested one gave no known image.
+        When a cell with a positive target was not requested, or a requested cell gave no known
+        image.
     """
     grid = target.grid
     wanted = target.shares > 0
@@ -182,12 +184,20 @@ def _check_requested(
 def check_known(
     grid: AttributeGrid, requested: NDArray[np.int64], known: NDArray[np.float64]
 ) -> None:
-    """Check that each requested cell gave some known image.
+    """Check that each requested cell gave at least one known image.
+
+    Parameters
+    ----------
+    grid : AttributeGrid
+    requested : numpy.ndarray, shape (R,), int64
+        The requested cells.
+    known : numpy.ndarray, shape (R, K), float64
+        Counts of known images, one row per requested cell.
 
     Raises
     ------
     InsufficientLabelsError
-        Otherwise, naming the cell.
+        When a row has none; the error names the cell.
     """
     for k, row in zip(requested, known, strict=True):
         if not row.sum():

@@ -66,8 +66,8 @@ def test_a_classifier_without_fault_raises_nothing(toy: ToyGenerator, seed: int)
     assert set(found.values()) <= {"passed", "not applicable"}
 
 
-def test_pinned_classifiers_pass_on_real_images(dcgan: Generator) -> None:
-    images = dcgan.images(dcgan.prior.codes(0, 0, 64))
+def test_pinned_classifiers_pass_on_real_images(real: Generator) -> None:
+    images = real.images(real.prior.codes(0, 0, 64))
     found = outcomes(AgeGender(), images)
     assert {o for check_id, o in found.items() if "channels" not in check_id} == {"passed"}
 
@@ -86,7 +86,7 @@ def test_swapped_channels_are_told(toy: ToyGenerator, seed: int) -> None:
     assert outcomes(classifier, swapped)["channels:bright"] == "tip"
 
 
-def test_the_pinned_networks_are_not_thought_swapped(dcgan: Generator) -> None:
+def test_the_pinned_networks_are_not_thought_swapped(real: Generator) -> None:
     for seed in range(3):
-        images = dcgan.images(dcgan.prior.codes(seed, 0, 128))
+        images = real.images(real.prior.codes(seed, 0, 128))
         assert "tip" not in outcomes(AgeGender(), images).values()

@@ -1,20 +1,20 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from equipoise.audit.preflight.doctor import examine
 from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.remote import connect
-from equipoise.cli import app
 from equipoise.core.errors import InputError
 from equipoise.core.records import write_record
 from equipoise.core.settings import Settings
 from equipoise.generators.toy import ToyGenerator
 from tests.audit.preflight.test_classifier_checks import FAULTS, Faulty
+from tests.builders.command_line import Done
 from tests.builders.schemas import assert_valid
 from tests.builders.services import SECRET, Reply, description, face, serving
 from tests.classifiers.local.conftest import save_scripted
@@ -63,23 +63,20 @@ def test_a_service_is_timed_by_what_it_was_asked(
             assert np.isnan(found.seconds) == kept
 
 
-def test_the_command_tells_all(tmp_path: Path) -> None:
+def test_the_command_reports_every_part(cli: Callable[..., Done], tmp_path: Path) -> None:
     file = save_scripted(tmp_path)
-    out, told = tmp_path / "d.png", tmp_path / "d.json"
-    done = CliRunner().invoke(
-        app,
-        ["doctor", "--generator=toy", f"--classifier={file}", f"--out={out}", f"--json={told}"],
-    )
-    assert done.exit_code == 0, done.output
-    assert "licence not known" in done.output
-    assert "sees 32x32 pixels by the bilinear filter, rgb" in done.output
-    assert "24,000 images" in done.output
-    assert json.loads(told.read_text())["parts"][1]["name"] == "smile"
-    assert out.is_file()
+    picture, out = tmp_path / "d.png", tmp_path / "d.json"
+    flags = (f"--classifier={file}", f"--out={picture}", f"--json={out}")
+    done = cli("doctor", "--generator=toy", *flags)
+    assert "licence not known" in done.stdout
+    assert "sees 32x32 pixels by the bilinear filter, rgb" in done.stdout
+    assert "24,000 images" in done.stdout
+    assert json.loads(out.read_text())["parts"][1]["name"] == "smile"
+    assert picture.is_file()
 
 
-def test_help_has_an_example() -> None:
-    assert "Example:" in CliRunner().invoke(app, ["doctor", "--help"]).output
+def test_help_has_an_example(cli: Callable[..., Done]) -> None:
+    assert "Example:" in cli("doctor", "--help").stdout
 
 
 def test_a_panel_of_ones_own_classifier(toy: ToyGenerator, tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ def test_torchscript_reads_the_toys_truth(scripted: Path, toy: ToyGenerator) -> 
 
 
 def test_the_pinned_tflite_model_described_answers_as_the_pinned_classifier(
-    tmp_path: Path, dcgan: Generator
+    tmp_path: Path, real: Generator
 ) -> None:
-    images = dcgan.images(dcgan.prior.codes(0, 0, 64))
+    images = real.images(real.prior.codes(0, 0, 64))
     found = open_classifier(str(save_fer(tmp_path)))
     for one, other in zip(found.predict(images), Expression().predict(images), strict=True):
         assert np.allclose(one.probabilities, other.probabilities, atol=1e-5)
@@ -43,9 +43,9 @@ def test_the_pinned_tflite_model_described_answers_as_the_pinned_classifier(
 
 
 def test_the_pinned_onnx_model_described_answers_as_the_pinned_classifier(
-    tmp_path: Path, dcgan: Generator
+    tmp_path: Path, real: Generator
 ) -> None:
-    images = dcgan.images(dcgan.prior.codes(0, 0, 64))
+    images = real.images(real.prior.codes(0, 0, 64))
     file = save_gender(tmp_path)
     found = open_classifier(str(file.with_suffix(".onnx"))).predict(images)[0]
     assert np.allclose(

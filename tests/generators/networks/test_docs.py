@@ -1,26 +1,27 @@
 """The page's own generator runs as it stands."""
 
 import re
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from tests.builders.command_line import Done
 
 DOCS = Path(__file__).parents[3] / "docs" / "generators"
 
 
-def test_the_example_is_labelled(tmp_path: Path) -> None:
+def test_the_example_is_labelled(
+    cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = (DOCS / "own.md").read_text().split("```python\n")[1].split("```")[0]
     (tmp_path / "mine.py").write_text(code)
     command = "collect --generator mine:Squares --attributes skin_tone --n 300 --out run"
-    done = subprocess.run(
-        [sys.executable, "-c", "from equipoise.cli import main; main()", *command.split()],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "skin_tone=light" in done.stdout
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    assert "skin_tone=light" in cli(*command.split()).stdout
 
 
 def test_pages_name_files_that_are_there() -> None:

@@ -66,6 +66,7 @@ def directed(
     return [label(toy, panel, 3000, 3000, seed, folder / str(seed)) for seed in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_cell_of_one_in_ten_thousand_gets_labels_and_is_drawn(
     toy: ToyGenerator, panel: ClassifierPanel, tmp_path: Path, directed: list[Labelled], seed: int
@@ -79,6 +80,7 @@ def test_a_cell_of_one_in_ten_thousand_gets_labels_and_is_drawn(
     assert with_rounds[RARE] > 2 * without[RARE]
 
 
+@pytest.mark.slow
 def test_weighted_labels_stand_for_the_prior(directed: list[Labelled]) -> None:
     truth = np.outer([0.99, 0.01], [0.99, 0.01]).ravel()
     for labelled in directed:
@@ -90,6 +92,7 @@ def test_weighted_labels_stand_for_the_prior(directed: list[Labelled]) -> None:
         assert (np.abs(labelled.codes.shares() - truth) < spread + grain).all()
 
 
+@pytest.mark.slow
 def test_the_account_adds_up(directed: list[Labelled]) -> None:
     for account in (labelled.account for labelled in directed):
         assert account.of_prior == 3000

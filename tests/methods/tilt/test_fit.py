@@ -2,33 +2,43 @@ from typing import Any
 
 import numpy as np
 import pytest
+from equipoise.methods.tilt.evidence import THRESHOLD_QUANTILE, acceptance_thresholds_of
 
 from equipoise.core.errors import InputError, InsufficientLabelsError
-from equipoise.core.labels import LabelledCodes, Labels
+from equipoise.core.labels import LabelledCodes
 from equipoise.core.targets import Target
 from equipoise.generators import Prior
 from equipoise.generators.toy import ToyGenerator
-from equipoise.methods.tilt.evidence import THRESHOLD_QUANTILE, acceptance_thresholds_of
-from equipoise.methods.tilt.fit import BETAS, fit_tilt
+from equipoise.methods.tilt.fit import BETAS, TiltFit, fit_tilt
 from equipoise.methods.tilt.fit_latent import LatentFit, fit_latent
 from equipoise.methods.tilt.proposals import ProposalSearch, search_proposals
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 
 @pytest.fixture(scope="module")
-def labelled(toy: ToyGenerator, toy_labels: Labels) -> LabelledCodes:
-    return LabelledCodes.of_prior(toy.prior.codes(0, 0, 10_000), toy_labels)
+def labelled(toy_codes: LabelledCodes) -> LabelledCodes:
+    return toy_codes
 
 
 @pytest.fixture(scope="module")
-def latent(toy: ToyGenerator, labelled: LabelledCodes) -> LatentFit:
-    return fit_latent(toy.stem, labelled)
+def latent(toy_latent: LatentFit) -> LatentFit:
+    return toy_latent
 
 
-def test_purity_and_calls_rise_and_fall_along_the_frontier(
-    toy: ToyGenerator, labelled: LabelledCodes, latent: LatentFit
-) -> None:
-    tilt = fit_tilt(toy, latent, labelled, Target.uniform(labelled.labels.grid))
+@pytest.fixture(scope="module")
+def without(labelled: LabelledCodes) -> LabelledCodes:
+    """Codes of all cells but the last."""
+    rows = np.flatnonzero(labelled.labels.cells != 5)
+    return LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
+
+
+@pytest.fixture(scope="module")
+def latent_without(toy: ToyGenerator, without: LabelledCodes) -> LatentFit:
+    return fit_latent(toy.stem, without)
+
+
+def test_purity_and_calls_rise_and_fall_along_the_frontier(toy_tilt: TiltFit) -> None:
+    tilt = toy_tilt
     assert [point.beta for point in tilt.frontier] == list(BETAS)
     calls = [point.calls_per_verified_image for point in tilt.frontier]
     assert calls == sorted(calls, reverse=True)
@@ -53,12 +63,12 @@ def test_a_cell_of_zero_target_cannot_be_requested(
 
 
 def test_a_cell_without_a_label_can_still_be_requested(
-    toy: ToyGenerator, labelled: LabelledCodes
+    toy: ToyGenerator,
+    labelled: LabelledCodes,
+    without: LabelledCodes,
+    latent_without: LatentFit,
 ) -> None:
-    rows = np.flatnonzero(labelled.labels.cells != 5)
-    without = LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
-    latent = fit_latent(toy.stem, without)
-    source = fit_tilt(toy, latent, without, Target.uniform(labelled.labels.grid)).source
+    source = fit_tilt(toy, latent_without, without, Target.uniform(labelled.labels.grid)).source
     for one in (source, source.for_verified):
         assert one is not None
         assert np.isfinite(one.tilt.matching.coefficients).all()
@@ -67,15 +77,16 @@ def test_a_cell_without_a_label_can_still_be_requested(
 
 
 def test_wanted_cells_without_any_label_are_named(
-    toy: ToyGenerator, labelled: LabelledCodes
+    toy: ToyGenerator,
+    labelled: LabelledCodes,
+    without: LabelledCodes,
+    latent_without: LatentFit,
 ) -> None:
-    rows = np.flatnonzero(labelled.labels.cells != 5)
-    without = LabelledCodes.of_prior(labelled.codes[rows], labelled.labels.take(rows))
     target = Target(labelled.labels.grid, np.array([0.0, 0, 0, 0, 0, 1]))
     with pytest.raises(
         InsufficientLabelsError, match="labels must have some of a cell that the target want"
     ):
-        fit_tilt(toy, fit_latent(toy.stem, without), without, target)
+        fit_tilt(toy, latent_without, without, target)
 
 
 @pytest.mark.parametrize(("codes", "used"), [(100_000, 65_536), (9000, 9000), (10, 4096)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from equipoise.classifiers.local.classifier import NetworkClassifier, open_network
@@ -24,7 +25,7 @@ def open_local(path: Path) -> NetworkClassifier:
         When the model file is missing, damaged, too large, or of another kind.
     """
     described = path.with_suffix(".toml")
-    if not described.is_file():
+    if not os.path.isfile(described):  # Path.is_file raises for a name that is too long.
         raise InputError(
             f"model file {path}",
             f"must have a description beside it, {described.name}",

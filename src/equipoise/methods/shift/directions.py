@@ -1,12 +1,13 @@
-"""Stage 2: directions of attributes in code space, one or more hyperplanes per attribute.
+"""Fit the directions of attributes: one or more hyperplanes per attribute in code space.
 
-A linear support vector machine separates the codes of two sides; its unit normal is the
-direction, its offset the boundary (Tan, Shen and Zhou 2020, arXiv 2012.04842, section 3; Shen et
-al. 2020, arXiv 1907.10786, for boundaries in latent space). Only the most confident codes of each
-side are used; the fraction is a setting, or is chosen by held-out accuracy.
+A linear support vector machine separates the codes of two sides. Its unit normal is the direction,
+and its offset is the boundary (Tan, Shen and Zhou 2020, arXiv 2012.04842, section 3; Shen et al.
+2020, arXiv 1907.10786). It is fitted to the most confident codes of each side. Their fraction is a
+setting, or is chosen by accuracy on held-out codes.
 
-An attribute of more than two levels is *ordered* (one normal, a boundary between each two
-neighbouring levels, for dark < medium < light) or *one-vs-rest* (a hyperplane for each level).
+An attribute of more than two levels is *ordered* or *one-vs-rest*. An ordered attribute, such as
+dark < medium < light, has one normal and a boundary between neighbouring levels. A one-vs-rest
+attribute has a hyperplane for each level.
 """
 
 from __future__ import annotations
@@ -27,12 +28,27 @@ from equipoise.core.settings import MULTILEVEL
 from equipoise.methods.shift.hyperplanes import Direction, Directions, Hyperplane, level_name
 
 FRACTIONS = (0.1, 0.25, 0.5, 1.0)
-"""Fractions of most confident codes that are tried when none is set."""
+"""Fractions of most confident codes that are tried when none is set, chosen by hand."""
 
 LEAST_SAMPLES = 20
-"""Labelled codes that each level needs."""
+"""Labelled codes that each level needs, chosen by hand. Of 20, 15 % for testing are 3: with fewer,
+an accuracy says nothing."""
 
 _CHOOSING, _TESTING = 0.15, 0.15
+"""Shares of the codes that choose the fraction, and that test, chosen by hand."""
+
+_LEAST_CONFIDENT = 10
+"""Codes of each side that are fitted on at least, chosen by hand: half of `LEAST_SAMPLES`."""
+
+_DIRECTION_C = 0.01
+"""Regularisation of the machine that finds the normal, chosen by hand: strong, since there are
+often fewer codes of a rare level than dimensions."""
+
+_BOUNDARY_C = 1e3
+"""Regularisation along one axis: so weak that it has no effect."""
+
+_PEAK_GRID = 1001
+"""Positions at which the most probable one of an inner level is sought, chosen by hand."""
 
 
 def fit_directions(
@@ -50,23 +66,29 @@ def fit_directions(
     codes : numpy.ndarray, shape (n, dim), float32
         Codes from the prior.
     labels : Labels
-        Their labels; a code that is unknown on an attribute is left out of that attribute.
+        Their labels. A code that is unknown on an attribute is not used for that attribute.
     fraction : float, optional
-        Share of the most confident codes of each side to fit on, in (0, 1]. By default the one
-        of `FRACTIONS` with the best held-out balanced accuracy, per attribute.
+        Share of the most confident codes of each side to fit on, in (0, 1]. By default, each
+        attribute takes the one of `FRACTIONS` with the best balanced accuracy on held-out codes.
     multilevel : str
         "ordered" or "one-vs-rest", for attributes of more than two levels. An attribute whose
-        levels have no order is one-vs-rest always.
+        levels have no order is always one-vs-rest.
     seed : int
-        Of the split into codes to fit on (70 %), to choose the fraction, and to test.
+        Seed of the split into codes to fit on (70 %), to choose the fraction (15 %), and to test
+        (15 %). In [0, 2**63).
+
+    Returns
+    -------
+    Directions
 
     Raises
     ------
     InsufficientLabelsError
-        When a level has fewer than `LEAST_SAMPLES` codes; says how many are missing and about how
-        many more codes from the prior would find them.
+        When a level has fewer than `LEAST_SAMPLES` codes. The error says how many are missing, and
+        about how many more codes of the prior would contain them.
     InputError
-        When a setting breaks its rule.
+        When fraction, multilevel or seed breaks its rule, or the levels of an ordered attribute
+        do not rise along one direction.
 
     References
     ----------
@@ -95,10 +117,17 @@ def fit_directions(
 def check_samples(attribute: Attribute, levels: ArrayLike, least: int = LEAST_SAMPLES) -> None:
     """Check that each level has at least `least` labelled codes.
 
+    Parameters
+    ----------
+    attribute : Attribute
+    levels : array_like of int, shape (n,)
+        Level numbers of the codes; -1 for unknown.
+    least : int
+
     Raises
     ------
     InsufficientLabelsError
-        Otherwise.
+        When a level has fewer; the error names it.
     """
     found = np.asarray(levels)
     counts = np.bincount(found[found >= 0], minlength=len(attribute.levels))
@@ -124,7 +153,7 @@ def check_samples(attribute: Attribute, levels: ArrayLike, least: int = LEAST_SA
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """What the hyperplanes of one attribute are fitted on and tested on."""
+    """The codes of one attribute: to fit on, to choose the fraction, and to test."""
 
     codes: NDArray[np.float32]
     levels: NDArray[np.int8]
@@ -135,11 +164,11 @@ class _Data:
 
     @property
     def fitting(self) -> NDArray[np.bool_]:
-        """Known rows to fit on."""
+        """The rows to fit on, all of them known."""
         return ~self.choosing & ~self.testing & (self.levels >= 0)
 
     def choice_accuracy(self, direction: Direction) -> float:
-        """Return the mean balanced accuracy on the rows that choose among fractions."""
+        """Return the mean balanced accuracy on the rows that choose the fraction."""
         rows = self.choosing & (self.levels >= 0)
         accuracies = []
         for plane in direction.planes:
@@ -167,10 +196,10 @@ def _most_confident(
     fraction: float,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Return the `fraction` of `rows` that are highest in `confidence`, at least 10 of them."""
-    # Shuffled first, so that where answers are all alike no rows are preferred for their index.
+    """Return the share `fraction` of `rows` with the highest confidence, at least 10 of them."""
+    # Shuffled, so that equally confident rows are not preferred for their index.
     candidates = rng.permutation(np.flatnonzero(rows))
-    count = min(len(candidates), max(10, int(np.ceil(fraction * len(candidates)))))
+    count = min(len(candidates), max(_LEAST_CONFIDENT, int(np.ceil(fraction * len(candidates)))))
     order = np.argsort(-confidence[candidates], kind="stable")
     return candidates[order[:count]]
 
@@ -178,9 +207,13 @@ def _most_confident(
 def _separate(
     codes: NDArray[np.float32], positive: NDArray[np.bool_], seed: int
 ) -> NDArray[np.float64]:
-    """Return the unit normal of a linear SVM, shape (dim,)."""
+    """Return the unit normal of a linear SVM, shape (dim,), float64."""
     machine = LinearSVC(
-        C=0.01, class_weight="balanced", dual=False, random_state=seed % 2**32, max_iter=5000
+        C=_DIRECTION_C,
+        class_weight="balanced",
+        dual=False,
+        random_state=seed % 2**32,
+        max_iter=5000,
     )
     machine.fit(codes.astype(np.float64), positive)
     weights = machine.coef_[0]
@@ -188,15 +221,16 @@ def _separate(
 
 
 def _boundary(projected: NDArray[np.float64], positive: NDArray[np.bool_], seed: int) -> float:
-    """Return where along a normal its two sides part, both sides weighing the same.
+    """Return the boundary of two sides along a normal, both sides weighted equally.
 
-    The machine that found the normal is regularised strongly, which pulls its own offset towards
-    the middle of all codes; along one axis nothing needs regularising.
+    The machine that found the normal is strongly regularised, which biases its offset towards the
+    middle of all codes. The boundary is therefore fitted again along the normal alone, without
+    regularisation.
     """
     centre, scale = float(projected.mean()), float(projected.std())
     rows = ((projected - centre) / scale)[:, None]
     machine = LinearSVC(
-        C=1e3,
+        C=_BOUNDARY_C,
         class_weight="balanced",
         dual=False,
         random_state=seed % 2**32,
@@ -208,7 +242,7 @@ def _boundary(projected: NDArray[np.float64], positive: NDArray[np.bool_], seed:
         raise InputError(
             "levels of an ordered attribute",
             "must rise along one direction",
-            "a boundary whose upper side lies below",
+            "a boundary whose higher levels are below it",
             "Pass --multilevel one-vs-rest.",
         )
     return centre - scale * float(machine.intercept_[0]) / slope
@@ -262,12 +296,12 @@ def _tested(
 
 
 def _fit_ordered(attribute: Attribute, data: _Data, fraction: float, seed: int) -> Direction:
-    """Fit one normal for the whole order, then a boundary between each two neighbours."""
+    """Fit one normal for all levels, then a boundary between each pair of neighbours."""
     confidence = data.scores
     if not np.isfinite(confidence[data.levels >= 0]).all():
         confidence = (data.probabilities @ np.arange(len(attribute.levels))).astype(np.float32)
     counts = np.bincount(data.levels[data.levels >= 0], minlength=len(attribute.levels))
-    # The boundary that splits the labelled codes most evenly shows the direction best.
+    # The boundary that splits the codes most evenly has the most codes on its smaller side.
     below = counts.cumsum()[:-1] / counts.sum()
     middle = int(np.abs(below - 0.5).argmin())
     names = attribute.levels[middle + 1 :]
@@ -286,11 +320,11 @@ def _fit_ordered(attribute: Attribute, data: _Data, fraction: float, seed: int) 
 
 
 def _peaks(projected: NDArray[np.float64], levels: NDArray[np.int8]) -> tuple[float, ...]:
-    """Return where along the normal each inner level is most probable.
+    """Return the coordinate along the normal where each inner level is most probable.
 
-    The probabilities are those of a multinomial logistic regression on the projection.
+    Probabilities are those of a multinomial logistic regression on the projection.
     """
-    model = LogisticRegression(C=1e3).fit(projected[:, None], levels)
-    grid = np.linspace(projected.min(), projected.max(), 1001)
+    model = LogisticRegression(C=_BOUNDARY_C).fit(projected[:, None], levels)
+    grid = np.linspace(projected.min(), projected.max(), _PEAK_GRID)
     best = model.predict_proba(grid[:, None])[:, 1:-1].argmax(axis=0)
     return tuple(float(grid[i]) for i in best)

@@ -1,4 +1,4 @@
-"""Directions of attributes as records: hyperplanes, what they say of a code, and their file."""
+"""Records of the directions of attributes: their hyperplanes, and the file that keeps them."""
 
 from __future__ import annotations
 
@@ -17,29 +17,36 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import atomic_path, parse_json
 
 _LARGEST_FILE = 256 * 2**20
+"""Bytes of a file of directions, chosen by hand: 60 normals of half a million values."""
+
+_LEAST_SINGULAR = 1e-10
+"""Singular values up to this count as 0: rounding of unit vectors in float64 stays below it."""
+
+_LEAST_REST = 1e-6
+"""Length of a projected unit normal below which nothing but rounding is left of it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Hyperplane:
-    """One boundary of an attribute: normal @ code > offset on its positive side.
+    """A boundary between levels of an attribute. On its positive side normal @ code > offset.
 
     Attributes
     ----------
     positive : tuple of str
         Levels on the positive side.
     normal : numpy.ndarray, shape (dim,), float64
-        Unit length.
+        Unit vector.
     offset : float
-        In units of code space.
+        Signed distance of the boundary from the origin, in units of code space.
     accuracy : float
-        Balanced accuracy of the sign on codes that neither the fit nor the choice of the fraction
-        saw, in [0, 1]; 0.5 is chance.
+        Balanced accuracy on test codes, which neither the fit nor the choice of the fraction used.
+        In [0, 1]; 0.5 is chance. NaN when all test codes are on one side.
     auc : float
-        Area under the ROC curve on the same codes, in [0, 1]; 0.5 is chance.
+        Area under the ROC curve on the same codes. In [0, 1]; 0.5 is chance. NaN as `accuracy`.
     fraction : float
-        Share of the most confident codes of each side that it was fitted on.
+        Share of the most confident codes of each side that it was fitted on, in (0, 1].
     fitted, held_out : int
-        Codes it was fitted on, and tested on.
+        Number of codes that it was fitted on, and tested on.
     """
 
     positive: tuple[str, ...]
@@ -52,7 +59,17 @@ class Hyperplane:
     held_out: int
 
     def distance(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the signed distance of each code, shape (n,)."""
+        """Return the signed distance of each code from the boundary.
+
+        Parameters
+        ----------
+        codes : numpy.ndarray, shape (n, dim), float32
+
+        Returns
+        -------
+        numpy.ndarray, shape (n,), float64
+            In units of code space; above 0 on the positive side.
+        """
         return np.asarray(codes @ self.normal - self.offset)
 
 
@@ -60,18 +77,21 @@ class Hyperplane:
 class Direction:
     """All hyperplanes of one attribute.
 
-    An ordered attribute (and every attribute of two levels) has L - 1 hyperplanes that share one
-    normal; a one-vs-rest attribute has L.
+    Let L be the number of levels. An attribute that is ordered, or has two levels, has L - 1
+    hyperplanes with one common normal. A one-vs-rest attribute has L hyperplanes.
 
     Attributes
     ----------
     attribute : Attribute
     ordered : bool
+        Whether its hyperplanes have one common normal.
     planes : tuple of Hyperplane
+        In the order of the levels.
     peaks : tuple of float
-        For each inner level of an ordered attribute, the place along the normal where that level
-        is most probable. The middle between its two boundaries would not do: a boundary splits
-        evenly only if both sides are equally common, and inner levels are often rare.
+        For each inner level of an ordered attribute, the coordinate along the normal where that
+        level is most probable. The middle between the two boundaries of a level is no substitute:
+        a boundary is unbiased only if both sides are equally common, and inner levels are often
+        rare.
     """
 
     attribute: Attribute
@@ -81,20 +101,35 @@ class Direction:
 
     @property
     def normals(self) -> NDArray[np.float64]:
-        """Different normals, shape (1, dim) when ordered, else (L, dim)."""
+        """The distinct unit normals, float64: shape (1, dim) when ordered, else (L, dim)."""
         planes = self.planes[:1] if self.ordered else self.planes
         return np.stack([plane.normal for plane in planes])
 
     def normal(self, level: int) -> NDArray[np.float64]:
-        """Return the unit normal along which codes of `level` are placed, shape (dim,)."""
+        """Return the unit normal along which codes of `level` are placed, shape (dim,), float64."""
         return self.planes[0 if self.ordered else level].normal
 
     def placement(self, level: int, distance: float) -> tuple[NDArray[np.float64], float]:
-        """Return a unit normal, shape (dim,), and where along it a code of `level` is to stand.
+        """Return the wanted coordinate of codes of a level, and the normal along which it counts.
 
-        Ordered: `distance` beyond the outer boundary for the outer levels, the peak for an inner
-        level. One-vs-rest: `distance` on the positive side of the level's own hyperplane. A level
-        that lies between others along one axis has no such side; use the ordered form there.
+        For an ordered attribute, the lowest and the highest level are placed at `distance` beyond
+        their boundary, and an inner level at its peak. For a one-vs-rest attribute, each level is
+        placed at `distance` on the positive side of its own hyperplane. A level between two others
+        on one axis has no such side; use the ordered form for it.
+
+        Parameters
+        ----------
+        level : int
+            Number of the level, in [0, L).
+        distance : float
+            In units of code space, above 0.
+
+        Returns
+        -------
+        normal : numpy.ndarray, shape (dim,), float64
+            Unit vector.
+        coordinate : float
+            Wanted value of normal @ code.
         """
         normal = self.normal(level)
         if not self.ordered:
@@ -108,7 +143,14 @@ class Direction:
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Directions of all attributes of `grid`, in order."""
+    """The directions of all attributes of a grid.
+
+    Attributes
+    ----------
+    grid : AttributeGrid
+    directions : tuple of Direction
+        One per attribute, in order.
+    """
 
     grid: AttributeGrid
     directions: tuple[Direction, ...]
@@ -118,7 +160,7 @@ class Directions:
 
     @property
     def normals(self) -> NDArray[np.float64]:
-        """All normals, attribute by attribute, shape (P, dim)."""
+        """All distinct unit normals, attribute by attribute, shape (P, dim), float64."""
         return np.concatenate([direction.normals for direction in self.directions])
 
     @property
@@ -132,13 +174,13 @@ class Directions:
 
     @property
     def cosines(self) -> NDArray[np.float64]:
-        """Cosines between all normals, shape (P, P)."""
+        """Cosines between all normals, shape (P, P), float64, in [-1, 1]."""
         return np.asarray(self.normals @ self.normals.T)
 
     def conditional(self, attribute: str) -> NDArray[np.float64]:
-        """Return the attribute's unit normals with the other attributes projected off.
+        """Return an attribute's unit normals, made orthogonal to those of the other attributes.
 
-        Moving along a row changes no signed distance to any other attribute's hyperplane.
+        A move along such a normal changes no distance to a hyperplane of another attribute.
 
         Returns
         -------
@@ -147,17 +189,17 @@ class Directions:
         Raises
         ------
         InputError
-            When a normal lies in the span of the others, so that nothing of it is left.
+            When there is no such attribute, or a normal is in the span of the others.
         """
         own = self[attribute].normals
         others = [d.normals for d in self.directions if d.attribute.name != attribute]
         if not others:
             return own
         basis = np.linalg.svd(np.concatenate(others), full_matrices=False)
-        span = basis.Vh[basis.S > 1e-10]
+        span = basis.Vh[basis.S > _LEAST_SINGULAR]
         rest = own - (own @ span.T) @ span
         lengths = np.linalg.norm(rest, axis=1, keepdims=True)
-        if (lengths < 1e-6).any():
+        if (lengths < _LEAST_REST).any():
             raise InputError(
                 f"direction of attribute {attribute!r}",
                 "must not lie in the span of the other attributes' directions",
@@ -168,10 +210,12 @@ class Directions:
 
 
 def save_directions(directions: Directions, path: Path) -> None:
-    """Write normals (P, dim), conditional normals (P, dim) and offsets to a safetensors file.
+    """Write the directions to a safetensors file.
 
-    Names of normals and of each offset's positive levels are in the metadata, key "equipoise", as
-    JSON. Conditional normals are left out where an attribute follows from the others.
+    The tensors are "normals" (P, dim), "conditional" (P, dim; see `Directions.conditional`) and
+    "offsets" (one per hyperplane), all float64. The metadata "equipoise" is JSON with the names of
+    the normals, and the attribute and positive levels of each offset. "conditional" is left out
+    when a normal is in the span of the others.
 
     Raises
     ------
@@ -200,8 +244,8 @@ def read_conditional(path: Path, attribute: Attribute) -> NDArray[np.float64]:
 
     Returns
     -------
-    numpy.ndarray, shape (P, dim), float64
-        One normal that grows with the level, or one for each of the attribute's levels.
+    numpy.ndarray, shape (1, dim) or (L, dim), float64
+        Unit vectors: one that points to higher levels, or one for each level.
 
     Raises
     ------
@@ -235,5 +279,5 @@ def read_conditional(path: Path, attribute: Attribute) -> NDArray[np.float64]:
 
 
 def level_name(attribute: Attribute, level: int) -> str:
-    """Return "attribute=level"."""
+    """Return the name of a level with its attribute: "smiling=yes"."""
     return f"{attribute.name}={attribute.levels[level]}"

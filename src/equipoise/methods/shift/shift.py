@@ -1,10 +1,13 @@
-"""Stage 3: codes moved to signed distances from the hyperplanes, for one cell at a time.
+"""Shift codes to the wanted side of every hyperplane, for one cell at a time.
 
-The recipe of Tan, Shen and Zhou 2020 (arXiv 2012.04842, section 3). A code x moves by the
-shortest step that puts it at the wanted coordinate along every normal at once:
-x' = x + N^+ (c - N x), with N the normals (P, dim) and N^+ their pseudo-inverse. Entangled
-attributes are thereby solved together, where moving along one normal after the other would undo
-the earlier moves.
+This is the recipe of Tan, Shen and Zhou 2020 (arXiv 2012.04842, section 3). Let N be the unit
+normals, shape (P, dim), and c the wanted coordinates along them, shape (P,). A code x moves by the
+shortest step that reaches all coordinates at once:
+
+    x' = x + N^+ (c - N x),
+
+where N^+ is the pseudo-inverse. The joint solution matters when attributes are entangled: steps
+along one normal after the other would undo earlier ones.
 """
 
 from __future__ import annotations
@@ -21,11 +24,13 @@ from equipoise.generators.base import Prior, StandardNormal
 from equipoise.methods.shift.hyperplanes import Directions
 
 _LEAST_SINGULAR_SHARE = 0.1
-"""Combinations of normals shorter than this share of the longest are left alone: they are what
-nearly dependent attributes differ in, and solving for them would throw codes far off. Two normals
-are dependent in this sense when their cosine exceeds 0.98."""
+"""Singular values of the normals below this share of the largest count as 0, chosen by hand.
+Normals of nearly dependent attributes differ by such a small component, and solving for it would
+move codes very far. The share of 0.1 treats two normals so when their cosine exceeds 0.98."""
 
 _SPREAD_CODES = 4096
+"""Codes from which the standard deviation along a normal is estimated, chosen by hand. Its relative
+standard error is then about 1 %."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,10 +42,11 @@ class ShiftInfo:
     distance : tuple of float
         5 %, 50 % and 95 % quantiles of the distance between a code and its shifted code.
     norm_before, norm_after : float
-        Mean Euclidean norm. A prior of dimension d keeps its codes near sqrt(d).
+        Mean Euclidean norm before and after. Codes of a standard normal prior of dimension d have
+        norms near sqrt(d).
     log_density_lost : float or None
-        Mean fall of the prior's log density, in nats; 0 means codes as likely as before. None
-        where the prior's density is not known.
+        Mean decrease of the prior's log density, in nats. 0 means that shifted codes are as likely
+        as before. None when the prior's density is not known.
     norm_missed : int
         Codes whose norm could not be kept because the requested coordinates alone exceed it; 0
         without `keep_norm`.
@@ -59,12 +65,13 @@ class ShiftInfo:
 
 @dataclass(frozen=True, eq=False)
 class Shifted:
-    """Codes of one cell.
+    """The shifted codes of one cell.
 
     Attributes
     ----------
     codes : numpy.ndarray, shape (per_cell, dim), float32
-    moved : ShiftInfo
+    shift : ShiftInfo
+        How far they moved.
     """
 
     codes: NDArray[np.float32]
@@ -78,24 +85,24 @@ def move_to(
     *,
     keep_norm: bool = False,
 ) -> tuple[NDArray[np.float32], int]:
-    """Move codes by the shortest step to the wanted coordinate along every normal.
+    """Move codes by the shortest step to the wanted coordinates along all normals.
 
     Parameters
     ----------
     codes : numpy.ndarray, shape (n, dim), float32
     normals : numpy.ndarray, shape (P, dim), float64
-        Unit vectors. Where they depend on each other, coordinates are met in least squares.
-    coordinates : array_like, shape (P,)
-        Wanted values of normals @ code.
+        Unit vectors. When they depend on each other, coordinates are met in least squares.
+    coordinates : array_like of float, shape (P,)
+        Wanted values of normals @ code, in units of code space.
     keep_norm : bool
-        Rescale the part of each code that no normal sees, so that the code's norm stays what it
-        was. The coordinates are met all the same.
+        Keep the norm of each code, by rescaling its component orthogonal to all normals. The
+        coordinates are met as before.
 
     Returns
     -------
     moved : numpy.ndarray, shape (n, dim), float32
     missed : int
-        Codes whose norm could not be kept.
+        Number of codes whose norm could not be kept.
 
     Examples
     --------
@@ -133,31 +140,35 @@ def shift_codes(
     Parameters
     ----------
     prior : Prior
-        Gives the codes to shift; each cell gets codes of its own.
+        Gives the codes to shift. Each cell has codes of its own.
     directions : Directions
         The hyperplanes.
     cell : int
-        Which cell of the directions' groups.
+        Number of the cell in `directions.grid`, in [0, K).
     distance : float
-        Signed distance from the hyperplanes, above 0, in standard deviations of the prior along
-        the normal: units of code space for a standard normal prior. The paper's released demo used
-        3.0.
+        Distance from the outer boundaries, above 0, in standard deviations of the prior along the
+        normal. For a standard normal prior these are units of code space. The released demo of the
+        paper used 3.0.
     per_cell : int
-        How many codes, the same for every cell.
+        Number of codes, at least 1; the same for every cell.
     keep_norm : bool
-        Keep each code's norm, for priors whose codes lie near a sphere.
+        Keep the norm of each code. Meant for priors whose codes have nearly equal norms.
     seed : int
-        Of the codes to shift.
+        Seed of the codes to shift, in [0, 2**63).
+
+    Returns
+    -------
+    Shifted
 
     Raises
     ------
     InputError
-        When a setting breaks its rule.
+        When distance, per_cell or seed breaks its rule.
     """
     if not np.isfinite(distance) or distance <= 0:
         raise InputError("distance", "must be above 0", distance, "Pass --distance 3.")
     check_count("per_cell", per_cell, "Pass --per-cell 5000.")
-    # Codes of their own, apart from the labelled ones of the same seed.
+    # A seed of their own, so that they differ from the labelled codes.
     source = child_seed(seed, Stream.SHIFT_CODES)
     codes = prior.codes(source, cell * per_cell, (cell + 1) * per_cell)
     spread = _spread_of(prior)

@@ -59,18 +59,17 @@ def test_what_cannot_be_searched_is_named(smooth: Smooth, toy: ToyGenerator) -> 
         Pulse(smooth, 4, 0)
 
 
-@pytest.mark.real
-def test_the_pinned_generator_gives_the_gradients_of_its_images(dcgan: Generator) -> None:
-    assert isinstance(dcgan, Differentiable)
-    codes = dcgan.prior.codes(0, 0, 2)
+def test_the_pinned_generator_gives_the_gradients_of_its_images(real: Generator) -> None:
+    assert isinstance(real, Differentiable)
+    codes = real.prior.codes(0, 0, 2)
     rows = torch.from_numpy(codes).requires_grad_(True)
-    pixels = dcgan.pixels(rows)
-    assert np.abs(pixels.detach().numpy() * 255 - dcgan.images(codes)).max() <= 0.51
+    pixels = real.pixels(rows)
+    assert np.abs(pixels.detach().numpy() * 255 - real.images(codes)).max() <= 0.51
     slope = torch.autograd.grad(pixels[0].sum(), rows)[0]
     assert slope[0].abs().sum() > 0
     assert slope[1].abs().sum() == 0
-    step = torch.zeros(2, dcgan.dim)
+    step = torch.zeros(2, real.dim)
     step[0] = 1e-2 * slope[0] / slope[0].norm()
     with torch.no_grad():
-        rise = (dcgan.pixels(rows + step) - dcgan.pixels(rows - step)).double()[0].sum() / 2e-2
+        rise = (real.pixels(rows + step) - real.pixels(rows - step)).double()[0].sum() / 2e-2
     assert rise.item() == pytest.approx(slope[0].norm().item(), rel=0.05)

@@ -1,0 +1,35 @@
+"""The program in a process of its own: what the `cli` fixture, in this process, cannot show."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROGRAM = "from equipoise.cli import main; main()"
+
+
+def test_errors_end_the_process_with_a_sentence_and_code_2(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "balance", "--n", "0", "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "n must be a whole number of at least 1, got 0" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
+    # A shell starts what runs in the background deaf to SIGINT, and children inherit that.
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {PROGRAM}"
+    arguments = ("collect", "--out", str(tmp_path), "--generator", "toy", "--n", "400000")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True
+    )
+    while not list(tmp_path.glob("labels/*.parquet")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "Stopped. What was written whole is kept" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
