@@ -14,7 +14,7 @@ from equipoise.core.settings import Settings
 from tests.builders.schemas import assert_valid
 
 SETTINGS = Settings(
-    generator="toy", attributes=("smiling", "skin_tone"), n=2000, calibrate_n=600, measure_n=600
+    generator="toy", attributes=("smiling", "skin_tone"), n=2000, measure_n=600
 )
 
 
