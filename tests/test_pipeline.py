@@ -84,9 +84,7 @@ def test_the_tilt_meets_targets_by_true_attributes(target: str, seed: int, tmp_p
 
 @pytest.mark.slow
 def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
-    settings = Settings(
-        generator="toy", n=3000, measure_n=500, beside=("shift",), components=1
-    )
+    settings = Settings(generator="toy", n=3000, measure_n=500, beside=("shift",), components=1)
     done = balance(settings, tmp_path)
     assert [result.method for result in done.record.results] == ["tilt", "shift"]
     account = done.record.results[0].tilt

@@ -38,7 +38,9 @@ def test_a_marked_parameter_becomes_options_and_receives_a_mapping() -> None:
 
     parameters = inspect.signature(command).parameters
     assert list(parameters) == ["out", "n", "fraction", "dry", "classifiers"]
-    assert [get_args(parameters[name].annotation)[0] for name in ("n", "fraction", "classifiers")] == [
+    assert [
+        get_args(parameters[name].annotation)[0] for name in ("n", "fraction", "classifiers")
+    ] == [
         int | None,
         float | None,
         list[str] | None,

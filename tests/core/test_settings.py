@@ -32,7 +32,10 @@ def test_saved_settings_read_back(tmp_path: Path) -> None:
         ({"n": "many"}, "setting n must be of type int, got many"),
         ({"keep_norm": 1}, "setting keep_norm must be of type bool, got 1"),
         ({"fraction": True}, "setting fraction must be of type"),
-        ({"method": "magic"}, "method must be one of tilt, mixture, shift-calibrated, shift, got magic"),
+        (
+            {"method": "magic"},
+            "method must be one of tilt, mixture, shift-calibrated, shift, got magic",
+        ),
         ({"colour": "red"}, "setting must be one of .*, got colour"),
         ({"seed": -1}, "seed must be"),
     ],
@@ -71,7 +74,10 @@ def test_every_setting_is_declared_once_and_documented() -> None:
         ({"components": "aic"}, "components must be a whole number of at least 1, or bic, got aic"),
         ({"workers": 0}, "workers must be a whole number of at least 1, got 0. Leave it out."),
         ({"n": True}, "n must be a whole number"),
-        ({"beside": ("shift", "magic")}, "method must be one of tilt, mixture, shift-calibrated, shift, got magic"),
+        (
+            {"beside": ("shift", "magic")},
+            "method must be one of tilt, mixture, shift-calibrated, shift, got magic",
+        ),
         ({"multilevel": "flat"}, "multilevel must be one of ordered, one-vs-rest, got flat"),
     ],
 )
