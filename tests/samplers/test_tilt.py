@@ -173,7 +173,7 @@ def test_modes_are_named_and_others_are_refused_with_what_there_is(sampler: Samp
     assert sampler.for_verified("exact").for_verified().source.mode == "0.9"  # type: ignore[attr-defined]
     for unknown in ("0.95", "one-shot", ""):
         with pytest.raises(
-            InputError, match="faithful must be one of those of the sampler, 0.9, exact, typical"
+            InputError, match=r"faithful must be one of those of the sampler, 0\.9, exact, typical"
         ):
             sampler.for_verified(unknown)
     digests = {in_mode(sampler, mode).digest for mode in MODES}
