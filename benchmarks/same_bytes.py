@@ -34,7 +34,7 @@ from safetensors.numpy import load_file
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = Path("benchmarks") / Path(__file__).name
 
-SMALL = ("--n", "2000", "--calibrate-n", "600", "--measure-n", "600", "--workers", "2")
+SMALL = ("--n", "2000", "--measure-n", "600", "--workers", "2")
 TOY = ("--generator", "toy", "--attributes", "smiling,skin_tone")
 STYLEGAN = ("--generator", "stylegan2:network.pt?space=w", "--attributes", "skin_tone")
 

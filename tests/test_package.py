@@ -23,7 +23,7 @@ def test_no_public_name_is_shadowed_by_a_module() -> None:
 def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "README.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
-    small = "n=3000, calibrate_n=600, measure_n=300, generator='toy'"
+    small = "n=3000, measure_n=300, generator='toy'"
     code = code.replace("n=10_000", small).replace('"digiface-dcgan"', '"toy"')
     assert small in code
     done = subprocess.run(

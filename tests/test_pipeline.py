@@ -84,9 +84,7 @@ def test_the_tilt_meets_targets_by_true_attributes(target: str, seed: int, tmp_p
 
 @pytest.mark.slow
 def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
-    settings = Settings(
-        generator="toy", n=3000, calibrate_n=900, measure_n=500, beside=("shift",), components=1
-    )
+    settings = Settings(generator="toy", n=3000, measure_n=500, beside=("shift",), components=1)
     done = balance(settings, tmp_path)
     assert [result.method for result in done.record.results] == ["tilt", "shift"]
     account = done.record.results[0].tilt
@@ -113,7 +111,7 @@ def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
 def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
     toy = ToyGenerator(entanglement=0.5)
     panel = ClassifierPanel([ToyClassifier(toy)], ["glasses"])
-    settings = Settings(n=2000, calibrate_n=400, measure_n=400)
+    settings = Settings(n=2000, measure_n=400)
     done = balance(settings, str(tmp_path), generator=toy, panel=panel)
     assert done.record.settings["attributes"] == ["glasses"]
     assert done.sampler.generator.digest == toy.digest
@@ -181,7 +179,7 @@ def test_a_run_that_fails_leaves_the_results_of_the_last_one(tmp_path: Path) -> 
     balance(settings, tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
     with pytest.raises(InsufficientLabelsError):
-        balance(replace(settings, method="tilt", directed=0.0, calibrate_n=3), tmp_path)
+        balance(replace(settings, method="tilt", directed=0.0), tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
 
 
@@ -208,7 +206,7 @@ def test_a_bad_target_fails_before_anything_is_labelled(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_real_generator_end_to_end(real: Generator, tmp_path: Path) -> None:
     """Smiling x skin tone on the DCGAN: the prior is as published, and the recipe evens it out."""
-    settings = Settings(n=5000, calibrate_n=2000, measure_n=1500, beside=("shift",), components=1)
+    settings = Settings(n=5000, measure_n=1500, beside=("shift",), components=1)
     done = balance(settings, tmp_path, generator=real)
     prior = [share.share for share in done.record.prior.cells]
     assert np.abs(np.array(prior) - [0.70, 0.067, 0.043, 0.166, 0.014, 0.007]).max() < 0.02
@@ -236,7 +234,6 @@ def test_a_target_of_one_cell_is_met(tmp_path: Path) -> None:
         attributes=("smiling",),
         target=str(table),
         n=1200,
-        calibrate_n=400,
         measure_n=400,
     )
     done = balance(settings, tmp_path / "run")
@@ -255,7 +252,7 @@ def test_unwanted_common_cells_leave_a_rare_one_drawable(tmp_path: Path) -> None
     cells = panel.grid.cells
     table = tmp_path / "rare.json"
     table.write_text(json.dumps({cell: float(cell == cells[4]) for cell in cells}))
-    settings = Settings(target=str(table), n=3000, calibrate_n=300, measure_n=300)
+    settings = Settings(target=str(table), n=3000, measure_n=300)
     done = balance(settings, tmp_path / "run", generator=toy, panel=panel)
     assert done.record.results[0].tilt.acceptance[4] > 1e-5
 
@@ -264,7 +261,7 @@ def test_unwanted_common_cells_leave_a_rare_one_drawable(tmp_path: Path) -> None
 def test_a_level_too_rare_for_directions_is_balanced_by_tilting(tmp_path: Path) -> None:
     toy = ToyGenerator({"hat": {"no": 0.988, "yes": 0.012}})
     panel = open_panel(["hat"], toy)
-    settings = Settings(n=2400, calibrate_n=300, measure_n=600)
+    settings = Settings(n=2400, measure_n=600)
     done = balance(settings, tmp_path, generator=toy, panel=panel)
     assert "level hat=yes needs at least 20 labelled codes" in done.record.directions.note
     assert "Not applicable: " in (tmp_path / "report.html").read_text()

@@ -11,7 +11,7 @@ import pytest
 def test_the_example_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
-    code = code.replace("n=3000", "n=3000, calibrate_n=600, measure_n=300")
+    code = code.replace("n=3000", "n=3000, measure_n=300")
     code = code.replace("balance(Settings", "done = balance(Settings")
     code += "print(done.representation.kl < 0.05)"
     done = subprocess.run(

@@ -44,7 +44,6 @@ settings = Settings(
     attributes=("smiling", "skin_tone"),
     target="uniform",
     n=2000,
-    calibrate_n=1000,
     measure_n=2000,
 )
 run = balance(settings, folder)

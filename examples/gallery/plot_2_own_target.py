@@ -55,7 +55,6 @@ run = balance(
         attributes=("smiling", "skin_tone"),
         target=str(folder / "census.json"),
         n=2000,
-        calibrate_n=1000,
         measure_n=2000,
     ),
     folder / "run",

@@ -90,7 +90,7 @@ class Looks:
 # ----------
 generator, panel = Discs(), ClassifierPanel([Looks()], ["size", "colour"])
 run = balance(
-    Settings(n=2000, calibrate_n=1000, measure_n=2000),
+    Settings(n=2000, measure_n=2000),
     Path(tempfile.mkdtemp()) / "run",
     generator=generator,
     panel=panel,

@@ -14,7 +14,7 @@ def folder(cli: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -
     """A run folder made by the command line."""
     path = tmp_path_factory.mktemp("cli") / "run"
     done = cli(
-        "balance", "--out", str(path), *TOY, "--measure-n", "600", "--calibrate-n", "900",
+        "balance", "--out", str(path), *TOY, "--measure-n", "600",
         "--beside",        "shift", "--components", "1",
         "--distance", "1.5", "--json", str(path / "copy.json"),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from equipoise.core.settings import Settings
 @pytest.mark.parametrize(
     ("name", "flag", "shown"),
     [
-        ("n", "--n", "Codes to label. [10000]"),
+        ("n", "--n", "Images to classify, all in all. [10000]"),
         ("classifiers", "--classifier", "docs/classifiers.md)."),
         ("keep_norm", "--keep-norm/--free-norm", "Shift: keep each code's norm."),
         ("workers", "--workers", "Threads. [all cores]"),
@@ -31,22 +31,24 @@ def test_a_marked_parameter_becomes_options_and_receives_a_mapping() -> None:
 
     @takes_settings
     def command(
-        *, out: str, first: Annotated[Given, SettingOptions("n", "beta")], dry: bool = False,
+        *, out: str, first: Annotated[Given, SettingOptions("n", "fraction")], dry: bool = False,
         then: Annotated[Given, SettingOptions("classifiers")],
     ) -> None:  # fmt: skip
         received.update(out=out, first=first, dry=dry, then=then)
 
     parameters = inspect.signature(command).parameters
-    assert list(parameters) == ["out", "n", "beta", "dry", "classifiers"]
-    assert [get_args(parameters[name].annotation)[0] for name in ("n", "beta", "classifiers")] == [
+    assert list(parameters) == ["out", "n", "fraction", "dry", "classifiers"]
+    assert [
+        get_args(parameters[name].annotation)[0] for name in ("n", "fraction", "classifiers")
+    ] == [
         int | None,
         float | None,
         list[str] | None,
     ]
-    command(out="x", n=5, beta=None, dry=True, classifiers=["hf:one, two"])
+    command(out="x", n=5, fraction=None, dry=True, classifiers=["hf:one, two"])
     assert received == {
         "out": "x",
-        "first": {"n": 5, "beta": None},
+        "first": {"n": 5, "fraction": None},
         "dry": True,
         "then": {"classifiers": ["hf:one, two"]},
     }

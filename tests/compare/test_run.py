@@ -13,9 +13,7 @@ from equipoise.core.errors import FileFormatError, InputError, InsufficientLabel
 from equipoise.core.settings import Settings
 from tests.builders.schemas import assert_valid
 
-SETTINGS = Settings(
-    generator="toy", attributes=("smiling", "skin_tone"), n=2000, calibrate_n=600, measure_n=600
-)
+SETTINGS = Settings(generator="toy", attributes=("smiling", "skin_tone"), n=2000, measure_n=600)
 
 
 pytestmark = pytest.mark.slow  # They share one comparison, of fitted methods.

@@ -30,7 +30,6 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         generator="toy",
         method=request.param,
         n=3000,
-        calibrate_n=600,
         mixture_n=600,
         measure_n=300,
         components=1,

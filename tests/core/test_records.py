@@ -48,7 +48,7 @@ MADE = Outer(
     rows=np.array([[1, 2], [3, 4]]),
     shares=np.array([0.5, np.nan, np.inf]),
     anything=[1, {"a": None}],
-    settings=Settings(n=500, classifiers=("hf:a, b",), beta=2.0),
+    settings=Settings(n=500, classifiers=("hf:a, b",), faithful=0.8),
 )
 
 

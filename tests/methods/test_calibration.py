@@ -4,7 +4,7 @@ import pytest
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.targets import Target
-from equipoise.methods.calibration import calibrate
+from equipoise.methods.calibration import calibrate_counts
 from equipoise.stats.simplex import solve_weights
 
 GROUPS = AttributeGrid(
@@ -37,7 +37,7 @@ def test_the_interval_covers_the_true_shares_at_its_level(purity: float) -> None
         truth = random_confusion(rng, purity)
         counts = np.zeros((6, 7), np.int64)
         counts[:, :6] = [rng.multinomial(500, row) for row in truth]
-        found = calibrate(counts, UNIFORM, seed)
+        found = calibrate_counts(counts, UNIFORM, seed)
         achieved = found.weights @ truth
         covered.append((found.low <= achieved) & (achieved <= found.high))
     assert 0.93 <= np.mean(covered) <= 0.98
@@ -53,7 +53,7 @@ def test_the_interval_covers_where_classifiers_abstain(known: float) -> None:
         rates = rng.uniform(known - 0.1, known + 0.1, 6)
         rows = np.column_stack([truth * rates[:, None], 1 - rates])
         counts = np.array([rng.multinomial(1000, row) for row in rows])
-        found = calibrate(counts, UNIFORM, seed)
+        found = calibrate_counts(counts, UNIFORM, seed)
         achieved = found.weights @ (truth * rates[:, None])
         achieved /= achieved.sum()
         covered.append((found.low <= achieved) & (achieved <= found.high))
@@ -65,7 +65,7 @@ def test_a_wanted_cell_that_was_never_requested_is_named() -> None:
     np.fill_diagonal(counts, 3)
     counts[4] = 0
     with pytest.raises(InsufficientLabelsError, match="tone=mid' must be requested"):
-        calibrate(counts, UNIFORM)
+        calibrate_counts(counts, UNIFORM)
 
 
 def test_a_target_out_of_reach_is_told_with_its_distance() -> None:
@@ -74,7 +74,7 @@ def test_a_target_out_of_reach_is_told_with_its_distance() -> None:
     np.fill_diagonal(counts, 550)
     target = Target(GROUPS, np.array([1.0, 0, 0, 0, 0, 0]))
     counts[1:] = 0
-    found = calibrate(counts, target)
+    found = calibrate_counts(counts, target)
     assert not found.reachable
     assert found.distance == pytest.approx(250 / 800, abs=1e-6)
     assert found.weights.tolist() == [1, 0, 0, 0, 0, 0]
@@ -85,7 +85,7 @@ def test_unknown_images_cost_calls_and_count_in_no_share() -> None:
     counts = np.zeros((6, 7), np.int64)
     np.fill_diagonal(counts, 1000)
     counts[0, 6] = 1000
-    found = calibrate(counts, UNIFORM)
+    found = calibrate_counts(counts, UNIFORM)
     assert np.allclose(found.expected, 1 / 6)
     assert found.weights[0] == pytest.approx(2 * found.weights[1])
     assert found.purity[0] == 0.5
@@ -99,7 +99,7 @@ def test_a_cell_of_unknown_images_alone_is_named() -> None:
     with pytest.raises(
         InsufficientLabelsError, match="'smiling=no, tone=light' must give some known image"
     ):
-        calibrate(counts, UNIFORM)
+        calibrate_counts(counts, UNIFORM)
 
 
 def test_a_leak_into_a_forbidden_cell_does_not_starve_its_neighbour() -> None:

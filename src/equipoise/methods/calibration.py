@@ -177,7 +177,7 @@ def _check_requested(
             f"cell {grid.cells[missed[0]]!r}",
             "must be requested in some of the draws that calibrate",
             f"none of {measured:,}",
-            "Raise --calibrate-n.",
+            "Raise --directed.",
         )
 
 

@@ -215,9 +215,7 @@ def test_balance_meets_its_target(space: str, method: str, tmp_path: Path) -> No
     generator = known(tmp_path, space)
     sample = colours(generator.images(generator.prior.codes(9, 0, 2000)))
     threshold = float(np.quantile(sample, 0.75))
-    settings = Settings(
-        n=4000, calibrate_n=2000, measure_n=500, method=method, per_cell=1000, distance=0.6
-    )
+    settings = Settings(n=4000, measure_n=500, method=method, per_cell=1000, distance=0.6)
     panel = ClassifierPanel((ColourClassifier(threshold),), ("red", "green"))
     done = balance(settings, tmp_path / "run", generator=generator, panel=panel)
     assert done.record.prior.kl > 0.2

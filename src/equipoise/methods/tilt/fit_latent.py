@@ -269,11 +269,15 @@ def score_bounds(labels: Labels, scores: NDArray[np.float32]) -> Bounds:
 
 
 def _cut(values: NDArray[np.float32], levels: NDArray[np.int64], low: int, high: int) -> float:
-    """Return a border between two neighbouring levels: midway, the broken hundredth aside."""
-    below = np.quantile(values[levels == low], 1 - _MOST_BROKEN / 2)
-    above = np.quantile(values[levels == high], _MOST_BROKEN / 2)
-    exact = values[levels == low].max(), values[levels == high].min()
-    return float(np.mean(exact) if exact[0] < exact[1] else np.mean((below, above)))
+    """Return the border between two neighbouring levels that the fewest labels contradict."""
+    pair = np.isin(levels, (low, high))
+    order = np.argsort(values[pair], kind="stable")
+    places, below = values[pair][order], levels[pair][order] == low
+    possible = np.flatnonzero(np.diff(places) > 0)
+    if not len(possible):
+        return float(places[0])
+    best = possible[np.cumsum(np.where(below, 1, -1))[possible].argmax()]
+    return float(places[best : best + 2].mean())
 
 
 def _statistics(

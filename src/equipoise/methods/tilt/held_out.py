@@ -171,17 +171,25 @@ class HeldOut:
             figures = partial(_figures, own=own, accepted=chances, weighted=weighted)
             (faithful,), (pure,), (effective,) = figures(base)
             drawn = figures(resamples)
-            calls, calls_drawn = (1 + stage_calls[k]) / pure, (1 + stage_calls[k]) / drawn[1]
+            purity = _share(pure, drawn[1], self.members[k])
+            per_draw = 1 + float(stage_calls[k])
+            with np.errstate(divide="ignore"):
+                costs = per_draw / np.array([pure, purity.high, purity.low])
+            calls = Estimate(*costs.tolist())
+            share, per_effective = Estimate(1.0), calls
+            if weighted:
+                share = _share(effective, drawn[2], self.members[k])
+                per_effective = _ratio(calls.value / effective, per_draw / (drawn[1] * drawn[2]))
             lost = 1 - (self.weights[own] @ of_own) / (self.weights[own] @ by_rule[own, k])
             stated.append(
                 CellStatement(
                     cell=self.grid.cells[k],
                     members=float(self.members[k]),
                     faithfulness=_share(faithful, drawn[0], self.members[k]),
-                    purity=_share(pure, drawn[1], self.members[k]),
-                    calls=_ratio(calls, calls_drawn),
-                    effective=_share(effective, drawn[2], self.members[k]),
-                    calls_per_effective=_ratio(calls / effective, calls_drawn / drawn[2]),
+                    purity=purity,
+                    calls=calls,
+                    effective=share,
+                    calls_per_effective=per_effective,
                     lost=float(lost),
                 )
             )
@@ -215,23 +223,25 @@ def _figures(
     if weighted:
         reached = of_own > 0
         inverse = np.divide(1.0, of_own, out=np.zeros_like(of_own), where=reached)
-        return members @ reached / total, purity, total / (mean * (members @ inverse))
+        within = members @ reached / total
+        # Weights sum to `within`, as none reaches what is never accepted.
+        return within, purity, within**2 * total / (mean * (members @ inverse))
     apart = np.abs(of_own / mean[:, None] - 1)
     variation = (members * apart).sum(axis=1) / total / 2
     return 1 - variation, purity, np.ones(len(rows))
 
 
 def _share(value: float, drawn: NDArray[np.float64], members: float) -> Estimate:
-    """Return a share with a normal interval of its logit; without one where no resample differs.
+    """Return a share with a normal interval of its logit.
 
-    The logit is taken of the share with two successes and two failures more, as Agresti and Coull
-    1998 count, so that it is finite.
+    The resamples say how many independent codes the share is worth; the members of the cell do
+    where no resample differs, as when none is lost. Two successes and two failures more, as
+    Agresti and Coull 1998 count, keep the logit and its error finite.
     """
     error = float(drawn.std())
-    if error < 1e-12:
-        return Estimate(float(value))
-    inner = (value * members + 2) / (members + 4)
-    spread = _NORMAL * error / (inner * (1 - inner))
+    worth = value * (1 - value) / error**2 if error > 1e-9 and 0 < value < 1 else members
+    inner = (value * worth + 2) / (worth + 4)
+    spread = _NORMAL / np.sqrt(inner * (1 - inner) * (worth + 4))
     low, high = expit(logit(inner) - spread), expit(logit(inner) + spread)
     return Estimate(float(value), float(min(low, value)), float(max(high, value)))
 
