@@ -136,7 +136,9 @@ def audit_classifier(
         by_second = opinion(second, "second")
         judge = f"disagreement with {second.name}"
         errors = departures(first, by_second, images.grid, images.cells, judge)
-    compared = PredictionsVsReference(levels, predicted, truth, predictions.confidence[:, place])
+    compared = PredictionsVsReference(
+        levels, predicted, truth, predictions.confidence[:, place], images.weights
+    )
     compared_in = np.bincount(images.cells[compared.known], minlength=images.grid.size)
     paired = None
     if counterfactuals is not None:

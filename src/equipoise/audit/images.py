@@ -22,6 +22,9 @@ from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import METADATA, read_metadata
 from equipoise.samplers.sampler import Sampler
 
+_EXACT = "exact"
+"""The mode of verified draws whose weighted averages are those of the generator's own images."""
+
 _REMEDY = "Draw them again with `equipoise sample --verified`."
 
 
@@ -57,6 +60,9 @@ class AuditImages:
         Verified levels, none unknown.
     digests : tuple of str
         SHA-256 of each file.
+    weights : numpy.ndarray, shape (n,), float64
+        Above 0. Under them, averages over the images of a cell are those over the generator's own
+        images of it, where they were drawn `exact`; 1 otherwise.
     panel : str
         Digest of the panel that verified them; empty where it is not known.
     """
@@ -66,6 +72,7 @@ class AuditImages:
     files: tuple[str, ...]
     levels: NDArray[np.int8]
     digests: tuple[str, ...]
+    weights: NDArray[np.float64]
     panel: str = ""
 
     def __len__(self) -> int:
@@ -90,6 +97,7 @@ class AuditImages:
             tuple(self.files[row] for row in rows),
             self.levels[list(rows)],
             tuple(self.digests[row] for row in rows),
+            self.weights[list(rows)],
             self.panel,
         )
 
@@ -125,6 +133,7 @@ def draw_audit_images(
     seed: int,
     folder: Path,
     *,
+    faithful: str | None = None,
     execution: Execution = Execution(),
 ) -> AuditImages:
     """Draw verified images into a folder, except those that it already holds, and read them.
@@ -139,6 +148,9 @@ def draw_audit_images(
         Seed of the draws, in [0, 2**63).
     folder : Path
         Created when missing; an interrupted run is resumed.
+    faithful : str, optional
+        See `Sampler.for_verified`. By default exact where the sampler has it: the images then
+        carry weights, and rates are those of the generator's own images of each cell.
 
     Raises
     ------
@@ -149,7 +161,10 @@ def draw_audit_images(
     StorageError
         When a file cannot be written.
     """
-    request = DrawRequest(n, seed, verified=True)
+    modes = [mode.faithful for mode in sampler.statements]
+    if faithful is None and _EXACT in modes:
+        faithful = _EXACT
+    request = DrawRequest(n, seed, verified=True, faithful=faithful)
     write_draws(
         sampler,
         models,
@@ -188,6 +203,7 @@ def read_audit_images(folder: Path) -> AuditImages:
         labelled.files,
         labelled.levels,
         tuple(_digest(folder / name) for name in labelled.files),
+        labelled.weights,
         labelled.panel,
     )
 

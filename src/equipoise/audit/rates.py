@@ -43,12 +43,15 @@ class PredictionsVsReference:
         Levels by the reference; -1 where it has none.
     confidence : numpy.ndarray, shape (n,), float32
         In [0, 1]; NaN where the model failed.
+    weights : numpy.ndarray, shape (n,), float64, or None
+        Above 0: of images that stand for others; None where each stands for itself.
     """
 
     levels: tuple[str, ...]
     answers: Levels
     truth: Levels
     confidence: NDArray[np.float32]
+    weights: NDArray[np.float64] | None = None
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -57,8 +60,9 @@ class PredictionsVsReference:
 
     def take(self, rows: NDArray[np.bool_]) -> PredictionsVsReference:
         """Return the images of a mask, shape (n,)."""
+        weights = None if self.weights is None else self.weights[rows]
         return PredictionsVsReference(
-            self.levels, self.answers[rows], self.truth[rows], self.confidence[rows]
+            self.levels, self.answers[rows], self.truth[rows], self.confidence[rows], weights
         )
 
 
@@ -139,8 +143,11 @@ def group_rates(
     """
     groups = np.unique(group).tolist()
     parts = [compared.take(group == k) for k in groups]
-    wrong = [int((part.known & (part.truth != part.answers)).sum()) for part in parts]
-    p_values = against_rest(wrong, [int(part.known.sum()) for part in parts])
+    errors = [
+        Share.among(names[k], part.truth != part.answers, part.known, part.weights).tested
+        for k, part in zip(groups, parts, strict=True)
+    ]
+    p_values = against_rest(*zip(*errors, strict=True))
     return tuple(
         _rates_of(names[k], part, float(p_value), seed, k)
         for k, part, p_value in zip(groups, parts, p_values, strict=True)
@@ -158,23 +165,38 @@ def _rates_of(
         name=name,
         n=len(answers),
         failed=int((~valid).sum()),
-        error=Share.among(name, truth != answers, known),
+        error=Share.among(name, truth != answers, known, part.weights),
         error_p_value=p_value,
-        abstention=Share.among(name, answers == UNKNOWN, valid),
-        confidence=bootstrap_mean(part.confidence[predicted], seed=seed, key=key),
+        abstention=Share.among(name, answers == UNKNOWN, valid, part.weights),
+        confidence=bootstrap_mean(
+            part.confidence[predicted],
+            None if part.weights is None else part.weights[predicted],
+            seed=seed,
+            key=key,
+        ),
         levels=tuple(
             LevelRates(
                 level=part.levels[level],
-                answered=Share.among(name, answers == level, predicted),
-                false_positive=Share.among(name, answers == level, known & (truth != level)),
-                false_negative=Share.among(name, answers != level, known & (truth == level)),
+                answered=Share.among(name, answers == level, predicted, part.weights),
+                false_positive=Share.among(
+                    name, answers == level, known & (truth != level), part.weights
+                ),
+                false_negative=Share.among(
+                    name, answers != level, known & (truth == level), part.weights
+                ),
             )
             for level in range(first, len(part.levels))
         ),
     )
 
 
-def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) -> Estimate:
+def bootstrap_mean(
+    values: NDArray[np.floating[Any]],
+    weights: NDArray[np.float64] | None = None,
+    *,
+    seed: int,
+    key: int,
+) -> Estimate:
     """Return a mean with the interval of the percentile bootstrap (Efron 1979).
 
     Computed by `scipy.stats.bootstrap`.
@@ -183,6 +205,8 @@ def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) ->
     ----------
     values : numpy.ndarray, shape (n,)
         Without values the estimate is missing; one value has no interval.
+    weights : numpy.ndarray, shape (n,), float64, optional
+        Above 0; values and weights are resampled together.
     seed, key : int
         The random stream of the resamples.
 
@@ -196,16 +220,25 @@ def bootstrap_mean(values: NDArray[np.floating[Any]], *, seed: int, key: int) ->
     if len(values) == 1:
         return Estimate(float(values[0]), note="one value has no interval")
     rows = values.astype(np.float64)
+    own = np.ones(len(rows)) if weights is None else weights
     interval = bootstrap(
-        (rows,),
-        np.mean,
+        (rows, own),
+        _weighted_mean,
+        paired=True,
         n_resamples=_RESAMPLES,
         batch=_BATCH,
         confidence_level=CONFIDENCE,
         method="percentile",
         random_state=generator_for(seed, Stream.RATE_BOOTSTRAP, key),
     ).confidence_interval
-    return Estimate(float(rows.mean()), float(interval.low), float(interval.high))
+    mean = float(_weighted_mean(rows, own))
+    return Estimate(mean, float(interval.low), float(interval.high))
+
+
+def _weighted_mean(
+    values: NDArray[np.float64], weights: NDArray[np.float64], axis: int = -1
+) -> NDArray[np.float64]:
+    return np.asarray((values * weights).sum(axis=axis) / weights.sum(axis=axis))
 
 
 CELLS = "cells"
@@ -299,8 +332,8 @@ def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap,
     for check_id, what, is_fault, own in every:
         gap = largest_gap(
             [g.name for g in rates],
-            [rate.count for rate in own],
-            [rate.n for rate in own],
+            [rate.tested[0] for rate in own],
+            [rate.tested[1] for rate in own],
             seed=seed,
         )
         if gap is not None:

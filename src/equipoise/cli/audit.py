@@ -75,6 +75,13 @@ def classifier(
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Gap that is tolerated.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    faithful: Annotated[
+        str | None,
+        typer.Option(
+            help="Draws: exact, a number that the sampler was made with, or typical. "
+            "[exact where the sampler has it]"
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
     classifiers: Classifiers = None,
     device: Device = None,
@@ -102,7 +109,8 @@ def classifier(
     if what.is_dir():
         flags = {"pairs": pairs, "pairs-n": pairs_n, "directions": directions}
         refuse_flags(
-            "for a folder of images", {"n": n, "device": device, "classifier": classifiers, **flags}
+            "for a folder of images",
+            {"n": n, "device": device, "classifier": classifiers, "faithful": faithful, **flags},
         )
     if pairs is None:
         refuse_flags("without --pairs", {"pairs-n": pairs_n, "directions": directions})
@@ -130,7 +138,7 @@ def classifier(
         return
     drawn = None if what.is_dir() else open_sampler(what, device, classifiers)
     with bars() as progress:
-        material = audit_material(what, drawn, n, seed, out, workers, progress)
+        material = audit_material(what, drawn, n, seed, out, workers, progress, faithful)
         ladders = None
         if pairs is not None and drawn is not None:
             file = directions or what.parent / "directions.safetensors"
@@ -174,6 +182,7 @@ def audit_material(
     out: Path,
     workers: int | None,
     progress: Progress,
+    faithful: str | None = None,
 ) -> AuditImages:
     """Draw images with an opened sampler, or read those of a folder where there is none."""
     from equipoise.audit.images import draw_audit_images, read_audit_images
@@ -181,9 +190,8 @@ def audit_material(
     if drawn is None:
         return read_audit_images(folder)
     place = out / "material"
-    return draw_audit_images(
-        *drawn, n, seed, place, execution=Execution(workers=workers, progress=progress)
-    )
+    execution = Execution(workers=workers, progress=progress)
+    return draw_audit_images(*drawn, n, seed, place, faithful=faithful, execution=execution)
 
 
 def _ladders(

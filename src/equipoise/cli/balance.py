@@ -9,8 +9,15 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.app import app, out_console
-from equipoise.cli.console import bars, dry_run, print_caveats, print_representation
+from equipoise.cli.console import (
+    bars,
+    dry_run,
+    print_caveats,
+    print_representation,
+    print_statement,
+)
 from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
+from equipoise.core.numbers import percent
 from equipoise.core.settings import Settings, make_settings
 
 
@@ -67,8 +74,18 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
         write_record(json_file, done.record)
     out_console.print(f"report   {RunFolder(out).report}")
     out_console.print(f"sampler  {RunFolder(out).sampler}")
+    verified = ""
+    if (tilt := done.record.results[0].tilt) is not None:
+        print_statement(out_console, tilt.verified[0])
+        if not tilt.calibration.reachable:
+            verified = " --verified"
+            out_console.print(
+                "one-shot  the target is out of reach: the nearest mix has a total variation of "
+                f"{percent(tilt.calibration.distance)} from it. Verified draws reach it."
+            )
     out_console.print(
-        f"next     equipoise sample {RunFolder(out).sampler} --n 1000 --out {out / 'images'}"
+        f"next     equipoise sample {RunFolder(out).sampler} --n 1000{verified} "
+        f"--out {out / 'images'}"
     )
 
 

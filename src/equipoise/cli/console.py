@@ -24,13 +24,14 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from equipoise.core.errors import InputError
-from equipoise.core.numbers import decimals, interval, percent
+from equipoise.core.numbers import decimals, estimate, interval, percent
 
 if TYPE_CHECKING:
     from equipoise.core.progress import Progress
     from equipoise.core.settings import Settings
     from equipoise.measure.representation import Representation
     from equipoise.runs.record import DirectionsInfo
+    from equipoise.samplers.statements import ModeStatement
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -150,6 +151,21 @@ def refuse_flags(where: str, flags: Mapping[str, object]) -> None:
     for name, value in flags.items():
         if value is not None:
             raise InputError(f"--{name}", f"must not be given {where}", value, "Leave it out.")
+
+
+def print_statement(console: Console, mode: ModeStatement) -> None:
+    """Print what verified draws of each cell are, as stated before any draw."""
+    title = f"verified draws, --faithful {mode.faithful} (95 % intervals)"
+    table = Table("cell", "faithfulness", "calls per image", "effective share", title=title)
+    table.title_justify = "left"
+    for cell in mode.cells:
+        table.add_row(
+            cell.cell,
+            estimate(cell.faithfulness, percent),
+            estimate(cell.calls),
+            estimate(cell.effective, percent),
+        )
+    console.print(table)
 
 
 def print_representation(console: Console, title: str, representation: Representation) -> None:

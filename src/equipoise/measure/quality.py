@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import ks_2samp, norm
 
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import InputError
@@ -66,6 +66,8 @@ class CellQuality:
         diverse.
     drift : tuple of Drift
         Of each level of each attribute that is not balanced.
+    scores : tuple of ScoreDrift
+        Of each balanced attribute that has scores.
     """
 
     name: str
@@ -82,6 +84,7 @@ class CellQuality:
     similarity: Estimate
     similarity_reference: Estimate
     drift: tuple[Drift, ...]
+    scores: tuple[ScoreDrift, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +170,8 @@ def quality_table(
     def row(cell: int | None) -> CellQuality:
         rows = known if cell is None else [own == cell for own in cells]
         name = POOLED if cell is None else grid.cells[cell]
-        return _compare(name, drawn.take(rows[0]), reference.take(rows[1]), centre, others, seed)
+        parts = drawn.take(rows[0]), reference.take(rows[1])
+        return _compare(name, *parts, centre, others, grid.names, seed)
 
     order: list[int | None] = [None, *range(grid.size)]
     pooled, *each = ordered_map(row, order, workers)
@@ -189,6 +193,7 @@ def _compare(
     reference: Pictures,
     centre: NDArray[np.float64],
     others: tuple[str, ...],
+    balanced: tuple[str, ...],
     seed: int,
 ) -> CellQuality:
     x, y = (part.features.astype(np.float64) for part in (drawn, reference))
@@ -210,6 +215,7 @@ def _compare(
         similarity=self_similarity(x, centre, seed),
         similarity_reference=self_similarity(y, centre, seed),
         drift=drift(drawn.labels, reference.labels, others),
+        scores=score_drift(drawn.labels, reference.labels, balanced),
     )
 
 
@@ -273,6 +279,55 @@ class Drift:
     count_reference: int
     n_reference: int
     difference: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreDrift:
+    """The scores of one attribute in drawn and in reference images.
+
+    Draws that favour clear members of a cell show here: their scores lie further from the border
+    of the level, while levels and distances are alike.
+
+    Attributes
+    ----------
+    attribute : str
+    median, median_reference : float
+        Of the scores: a probability, an age in years, an angle in degrees.
+    distance : float
+        Of Kolmogorov and Smirnov: the largest difference between the two distributions, in [0, 1].
+        It is at most their total variation.
+    p_value : float
+        Of equal distributions; not adjusted for other tests.
+    """
+
+    attribute: str
+    median: float
+    median_reference: float
+    distance: float
+    p_value: float
+
+
+def score_drift(drawn: Labels, reference: Labels, names: tuple[str, ...]) -> tuple[ScoreDrift, ...]:
+    """Return the drift of the scores of some attributes, where both sets have scores."""
+    found = []
+    for name in names:
+        one, other = (
+            labels.scores[:, labels.grid.attribute(name)] for labels in (drawn, reference)
+        )
+        one, other = one[np.isfinite(one)], other[np.isfinite(other)]
+        if min(len(one), len(other)) < 2:
+            continue
+        test = ks_2samp(one, other)
+        found.append(
+            ScoreDrift(
+                attribute=name,
+                median=float(np.median(one)),
+                median_reference=float(np.median(other)),
+                distance=float(test.statistic),
+                p_value=float(test.pvalue),
+            )
+        )
+    return tuple(found)
 
 
 def wilson_interval(count: int, n: int) -> tuple[float, float]:

@@ -96,6 +96,7 @@ def make_shares(
             count=int(count),
             n=n,
             estimate=exact_estimate(int(count), n),
+            effective=float(n),
             target=None if target is None else float(target[k]),
             joint=(float(lows[k]), float(highs[k])),
         )

@@ -95,87 +95,65 @@ class Heads:
         return logits[..., self._levels_of_cell].sum(dim=-1) + _OWN_LOGIT * own, location, scale
 
 
-class Network(nn.Module):
-    """One member: standardised stage features to the outputs of the heads.
+class Networks(nn.Module):
+    """M networks side by side, so that a few large products serve them all.
 
-    Features have shape (n, positions, channels) where the stage is spatial, else (n, size).
+    Each goes from stage features, channels last, to the outputs of the heads.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the features of one code: (C, h, w), or (C,).
+    grid : AttributeGrid
+    count : int
+        M.
     """
 
-    def __init__(self, shape: Sequence[int], grid: AttributeGrid) -> None:
+    def __init__(self, shape: Sequence[int], grid: AttributeGrid, count: int) -> None:
         super().__init__()
         self.spatial = len(shape) == 3
         width = shape[0]
         if self.spatial:
-            self.reduce: nn.Module = nn.Linear(shape[0], _CHANNELS)
+            self.reduce = nn.Parameter(torch.zeros(count, shape[0], _CHANNELS))
+            self.reduce_offset = nn.Parameter(torch.zeros(count, _CHANNELS))
             width = _CHANNELS * shape[1] * shape[2]
-        else:
-            self.reduce = nn.Identity()
-        self.hidden = nn.Linear(width, _HIDDEN)
-        self.heads = nn.Linear(_HIDDEN, sum(output_sizes(grid)))
+        self.hidden = nn.Parameter(torch.zeros(count, width, _HIDDEN))
+        self.hidden_offset = nn.Parameter(torch.zeros(count, 1, _HIDDEN))
+        self.heads = nn.Parameter(torch.zeros(count, _HIDDEN, sum(output_sizes(grid))))
+        self.heads_offset = nn.Parameter(torch.zeros(count, 1, sum(output_sizes(grid))))
+
+    def initialise(self, rng: torch.Generator) -> None:
+        """Draw initial weights, uniform within 1 / sqrt(inputs) as those of `torch.nn.Linear`."""
+        for name in ("reduce", "hidden", "heads") if self.spatial else ("hidden", "heads"):
+            weight = getattr(self, name)
+            reach = weight.shape[1] ** -0.5
+            nn.init.uniform_(weight, -reach, reach, generator=rng)
+            nn.init.uniform_(getattr(self, f"{name}_offset"), -reach, reach, generator=rng)
 
     def forward(
-        self,
-        features: torch.Tensor,
-        channels_kept: torch.Tensor | None = None,
-        hidden_kept: torch.Tensor | None = None,
+        self, features: torch.Tensor, hidden_kept: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the outputs of the heads; masks of dropout are given from outside."""
-        x = features if channels_kept is None else features * channels_kept
-        if self.spatial:
-            x = functional.relu(self.reduce(x)).flatten(1)
-        x = functional.relu(self.hidden(x))
-        return self.heads(x if hidden_kept is None else x * hidden_kept)  # type: ignore[no-any-return]
+        """Return the outputs of the heads, shape (M, n, outputs).
 
-
-@dataclass(frozen=True, eq=False)
-class _Stacked:
-    """The members of a fold side by side, M of them, so that a few large products serve them all.
-
-    The standardisation of the input is folded into the first layer.
-    """
-
-    reduce: torch.Tensor | None
-    offset: torch.Tensor | None
-    hidden: torch.Tensor
-    hidden_offset: torch.Tensor
-    head: torch.Tensor
-    head_offset: torch.Tensor
-
-    @classmethod
-    def of(cls, members: Sequence[Network], mean: torch.Tensor, scale: torch.Tensor) -> _Stacked:
-        """Stack members, whose input is standardised by mean and scale, shape (channels,)."""
-        reduce = offset = None
-        hidden = torch.stack([m.hidden.weight for m in members])
-        hidden_offset = torch.stack([m.hidden.bias for m in members])
-        if members[0].spatial:
-            kernels = torch.cat([m.reduce.weight for m in members])  # type: ignore[misc]
-            kernels = kernels * scale
-            offset = torch.cat([m.reduce.bias for m in members]) - kernels @ mean  # type: ignore[misc]
-            reduce = kernels.T.contiguous()
-        else:
-            hidden = hidden * scale
-            hidden_offset = hidden_offset - hidden @ mean
-        return cls(
-            reduce,
-            offset,
-            hidden.transpose(1, 2).contiguous(),
-            hidden_offset[:, None],
-            torch.stack([m.heads.weight.T for m in members]),
-            torch.stack([m.heads.bias[None] for m in members]),
-        )
-
-    def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the outputs of the heads, shape (M, n, outputs)."""
+        Parameters
+        ----------
+        features : torch.Tensor, shape (n, h * w, C) or (n, C)
+        hidden_kept : torch.Tensor, shape (M, n, H), optional
+            Mask of dropout.
+        """
         count, members = len(features), len(self.hidden)
-        if self.reduce is not None and self.offset is not None:
+        if self.spatial:
+            kernels = self.reduce.permute(1, 0, 2).reshape(self.reduce.shape[1], -1)
             rows = features.reshape(-1, features.shape[-1])
-            reduced = torch.addmm(self.offset, rows, self.reduce).relu_()
+            reduced = torch.addmm(self.reduce_offset.flatten(), rows, kernels).relu()
             places = reduced.view(count, -1, members, _CHANNELS).permute(2, 0, 1, 3)
             x = places.reshape(members, count, -1)
         else:
             x = features.expand(members, -1, -1)
-        hidden = torch.baddbmm(self.hidden_offset, x, self.hidden).relu_()
-        return torch.baddbmm(self.head_offset, hidden, self.head)
+        hidden = torch.baddbmm(self.hidden_offset, x, self.hidden).relu()
+        if hidden_kept is not None:
+            hidden = hidden * hidden_kept
+        return torch.baddbmm(self.heads_offset, hidden, self.heads)
 
 
 def channels_last(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -199,8 +177,8 @@ class LatentClassifier:
         Features are standardised as (feature - mean) * scale.
     bounds : numpy.ndarray, shape (L, 2), float32
         Interval of the score of each level; (0, 0) where its attribute has none.
-    members : tuple of tuple of Network
-        For each fold its networks, in evaluation mode.
+    networks : tuple of Networks
+        R times one network for each of F folds, in evaluation mode.
     temperature : float
         Logits are divided by it, so that probabilities are calibrated on held-out codes.
     """
@@ -210,18 +188,33 @@ class LatentClassifier:
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     bounds: Bounds
-    members: tuple[tuple[Network, ...], ...]
+    networks: tuple[Networks, ...]
     temperature: float = 1.0
 
     @property
     def folds(self) -> int:
-        """Number of folds."""
-        return len(self.members)
+        """Number of folds, F."""
+        return len(self.networks[0].hidden)
 
     @cached_property
-    def _stacked(self) -> tuple[_Stacked, ...]:
+    def _by_fold(self) -> tuple[Networks, ...]:
+        """For each fold its R networks, which take features that are not standardised."""
         mean, scale = torch.from_numpy(self.mean), torch.from_numpy(self.scale)
-        return tuple(_Stacked.of(of_fold, mean, scale) for of_fold in self.members)
+        found = []
+        for fold in range(self.folds):
+            state = {
+                name: torch.stack([one.state_dict()[name][fold] for one in self.networks])
+                for name in self.networks[0].state_dict()
+            }
+            first = "reduce" if "reduce" in state else "hidden"
+            weight = state[first] * scale[:, None]
+            shift = torch.einsum("c,mch->mh", mean, weight)
+            offset = state[f"{first}_offset"]
+            state |= {first: weight, f"{first}_offset": offset - shift.view(offset.shape)}
+            own = Networks(self.stage_shape, self.grid, len(self.networks))
+            own.load_state_dict(state)
+            found.append(own.requires_grad_(False))
+        return tuple(found)
 
     @cached_property
     def _heads(self) -> Heads:
@@ -256,17 +249,16 @@ class LatentClassifier:
 
     def _of_fold(self, rows: NDArray[np.float32], fold: int) -> NDArray[np.float32]:
         with torch.inference_mode():
-            logits, _, _ = self._heads(self._stacked[fold](torch.from_numpy(rows)))
+            logits, _, _ = self._heads(self._by_fold[fold](torch.from_numpy(rows)))
             mean = functional.log_softmax(logits, dim=2).mean(dim=0) / self.temperature
             return functional.log_softmax(mean, dim=1).numpy()
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return the arrays to store, by name."""
         arrays = {
-            f"fold{fold}.member{i}.{name}": value.numpy()
-            for fold, of_fold in enumerate(self.members)
-            for i, member in enumerate(of_fold)
-            for name, value in member.state_dict().items()
+            f"networks{i}.{name}": value.numpy()
+            for i, networks in enumerate(self.networks)
+            for name, value in networks.state_dict().items()
         }
         return {
             **arrays,
@@ -281,7 +273,7 @@ class LatentClassifier:
             "temperature": self.temperature,
             "stage_shape": list(self.stage_shape),
             "folds": self.folds,
-            "members": len(self.members[0]),
+            "members": len(self.networks),
         }
 
 
@@ -307,16 +299,16 @@ def latent_from_tensors(
         rule = f"must have 1 to {_MOST_NETWORKS} networks"
         raise FileFormatError(where, rule, f"{folds} x {members}", remedy)
 
-    def rebuilt(fold: int, member: int) -> Network:
-        prefix = f"fold{fold}.member{member}."
+    def rebuilt(i: int) -> Networks:
+        prefix = f"networks{i}."
         state = {
             name.removeprefix(prefix): torch.from_numpy(array)
             for name, array in tensors.items()
             if name.startswith(prefix)
         }
-        network = Network(shape, grid)
+        networks = Networks(shape, grid, folds)
         try:
-            network.load_state_dict(state)
+            networks.load_state_dict(state)
         except RuntimeError as error:
             raise FileFormatError(
                 where, "must hold the arrays of the latent classifier", str(error)[:200], remedy
@@ -325,7 +317,7 @@ def latent_from_tensors(
             raise FileFormatError(
                 where, "must hold finite arrays of the latent classifier", "NaN", remedy
             )
-        return network.eval().requires_grad_(False)
+        return networks.requires_grad_(False)
 
     expected = {
         "latent.mean": (shape[0],),
@@ -336,6 +328,6 @@ def latent_from_tensors(
         np.asarray(stored_array(tensors, name, size, where), np.float32)
         for name, size in expected.items()
     )
-    networks = tuple(tuple(rebuilt(f, m) for m in range(members)) for f in range(folds))
+    networks = tuple(rebuilt(i) for i in range(members))
     temperature = float(parameters["temperature"])
     return LatentClassifier(grid, shape, mean, scale, bounds, networks, temperature)

@@ -54,6 +54,29 @@ def exact_interval(count: int, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def effective_interval(share: float, n: float) -> tuple[float, float]:
+    """Return the interval of a weighted share of n effective trials (Korn and Graubard 1998).
+
+    It is that of Clopper and Pearson for share * n events, which need not be whole.
+
+    Parameters
+    ----------
+    share : float
+        In [0, 1].
+    n : float
+        Effective trials, above 0.
+
+    Examples
+    --------
+    >>> effective_interval(0.5, 100.0) == exact_interval(50, 100)
+    True
+    """
+    events, error = share * n, 1 - CONFIDENCE
+    low = 0.0 if share <= 0 else float(betaincinv(events, n - events + 1, error / 2))
+    high = 1.0 if share >= 1 else float(betaincinv(events + 1, n - events, 1 - error / 2))
+    return low, high
+
+
 def exact_bounds(
     counts: ArrayLike, n: ArrayLike, error: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

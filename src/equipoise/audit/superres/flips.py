@@ -30,7 +30,7 @@ class Change:
     ----------
     name : str
     before, after : int
-        Images of the group, among those whose restored level is known.
+        Effective images of the group, among those whose restored level is known.
     difference : Estimate
         In [-1, 1]; the intervals of all groups are simultaneous.
     """
@@ -84,6 +84,7 @@ def find_flips(
     original: NDArray[np.int8],
     restored: NDArray[np.int8],
     reencoded: NDArray[np.int8],
+    weights: NDArray[np.float64] | None = None,
     *,
     seed: int = 0,
 ) -> tuple[Flips, ...]:
@@ -104,21 +105,24 @@ def find_flips(
     original, restored, reencoded : numpy.ndarray, shape (n, A), int8
         Levels by the panel: of originals, all known, of restored images, and of originals after
         JPEG.
+    weights : numpy.ndarray, shape (n,), float64, optional
+        Of originals that stand for others, above 0. Rates are weighted, and tests count effective
+        images.
     seed : int
         Of the simulated tests, in [0, 2**63).
     """
     cells = by.cell_of(original)
-    tables = [
-        _table(CELLS, by.cells, cells, by.cell_of(restored), by.cell_of(reencoded), None, seed)
-    ]
+    own = np.ones(len(cells)) if weights is None else weights
+    restored_cells, reencoded_cells = by.cell_of(restored), by.cell_of(reencoded)
+    tables = [_table(CELLS, by.cells, cells, restored_cells, reencoded_cells, own, None, seed)]
     if len(by.names) > 1:
         for a, attribute in enumerate(by.attributes):
-            before, after, own = (
+            before, after, encoded = (
                 rows[:, a].astype(np.int64) for rows in (original, restored, reencoded)
             )
             names = [f"{attribute.name}={level}" for level in attribute.levels]
             tables.append(
-                _table(attribute.name, names, before, after, own, (by.cells, cells), seed)
+                _table(attribute.name, names, before, after, encoded, own, (by.cells, cells), seed)
             )
     return tuple(tables)
 
@@ -129,6 +133,7 @@ def _table(
     before: Numbers,
     after: Numbers,
     reencoded: Numbers,
+    weights: NDArray[np.float64],
     cells: tuple[Sequence[str], Numbers] | None,
     seed: int,
 ) -> Flips:
@@ -138,27 +143,44 @@ def _table(
     """
     counts = np.zeros((len(names), len(names) + 1), np.int64)
     np.add.at(counts, (before, after), 1)
-    groups = group_flips(names, names, before, before, after, reencoded)
+    effective = _effective_counts(len(names), before, after, weights)
+    groups = group_flips(names, names, before, before, after, reencoded, weights)
     by_cell: tuple[GroupFlips, ...] = ()
     if cells is not None:
-        by_cell = group_flips(cells[0], names, cells[1], before, after, reencoded)
+        by_cell = group_flips(cells[0], names, cells[1], before, after, reencoded, weights)
     gap = largest_gap(
         [g.name for g in groups],
-        [g.flips.count for g in groups],
-        [g.flips.n for g in groups],
+        [g.flips.tested[0] for g in groups],
+        [g.flips.tested[1] for g in groups],
         seed=seed,
     )
     return Flips(
         where=where,
         names=tuple(names),
         counts=tuple(tuple(row) for row in counts.tolist()),
-        overall=group_flips([where], names, np.zeros_like(before), before, after, reencoded)[0],
+        overall=group_flips(
+            [where], names, np.zeros_like(before), before, after, reencoded, weights
+        )[0],
         groups=groups,
         by_cell=by_cell,
         gap=gap,
-        changes=_changes(names, counts[:, :-1]),
-        asymmetry=asymmetry(counts[:, :-1], seed),
+        changes=_changes(names, effective),
+        asymmetry=asymmetry(effective, seed),
     )
+
+
+def _effective_counts(
+    size: int, before: Numbers, after: Numbers, weights: NDArray[np.float64]
+) -> Numbers:
+    """Return originals (rows) by known restored group (columns), as effective images, (K, K)."""
+    found = np.zeros((size, size))
+    for k in range(size):
+        rows = (before == k) & (after >= 0)
+        own = weights[rows]
+        if len(own):
+            shares = np.bincount(after[rows], own, size) / own.sum()
+            found[k] = shares * own.sum() ** 2 / np.square(own).sum()
+    return np.rint(found).astype(np.int64)
 
 
 def _changes(names: Sequence[str], counts: Numbers) -> tuple[Change, ...]:
@@ -219,6 +241,7 @@ def group_flips(
     before: Numbers,
     after: Numbers,
     reencoded: Numbers,
+    weights: NDArray[np.float64],
 ) -> tuple[GroupFlips, ...]:
     """Return the flips of each group that has images.
 
@@ -233,29 +256,33 @@ def group_flips(
     before, after, reencoded : numpy.ndarray, shape (n,), int64
         Level or cell of the original, the restored image and the original after JPEG, in [0, K); -1
         where the panel abstains.
+    weights : numpy.ndarray, shape (n,), float64
+        Of the originals, above 0.
     """
     present = np.unique(group).tolist()
     found = []
     for g in present:
         one, other, own = before[group == g], after[group == g], reencoded[group == g]
+        w = weights[group == g]
         flipped, moved = (other >= 0) & (other != one), (own >= 0) & (own != one)
-        known, both = int((other >= 0).sum()), (other >= 0) & (own >= 0)
+        known, both = other >= 0, (other >= 0) & (own >= 0)
+        scale = w[both].sum() / max(float(np.square(w[both]).sum()), 1e-300)
         table = [
-            int((both & (flipped == f) & (moved == m)).sum())
+            round(float(w[both & (flipped == f) & (moved == m)].sum() * scale))
             for f, m in ((True, True), (True, False), (False, True), (False, False))
         ]
-        became = np.bincount(other[flipped], minlength=len(names))
+        became = np.bincount(other[flipped], w[flipped], minlength=len(names))
         found.append(
             GroupFlips(
                 name=groups[g],
                 n=len(one),
-                unknown=len(one) - known,
-                flips=Share.of(groups[g], int(flipped.sum()), known),
-                reencoded=Share.of(groups[g], int(moved.sum()), int((own >= 0).sum())),
+                unknown=int((~known).sum()),
+                flips=Share.among(groups[g], flipped, known, w),
+                reencoded=Share.among(groups[g], moved, own >= 0, w),
                 beyond=paired_difference(*table, error=ERROR / len(present)),
                 p_value=discordance(table[1], table[2]),
                 toward=tuple(
-                    Share.of(names[k], int(became[k]), known)
+                    Share.among(names[k], other == k, known, w)
                     for k in np.argsort(-became, kind="stable")
                     if became[k]
                 ),

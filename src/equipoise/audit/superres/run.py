@@ -139,7 +139,7 @@ def audit_superres(
     unasked = int((of_restored == FAILED).any(axis=1).sum())
     after = np.maximum(of_restored, UNKNOWN)
     reencoded = np.maximum(predict(Reencoded(originals), "JPEG"), UNKNOWN)
-    flips = find_flips(by, levels, after, reencoded, seed=settings.seed)
+    flips = find_flips(by, levels, after, reencoded, originals.weights, seed=settings.seed)
     of_panel = [cost for cost in costs if cost.role != RESTORING]
     failed, n = sum(c.failed for c in of_panel), sum(c.asked + c.kept for c in of_panel)
     every = (

@@ -207,9 +207,12 @@ def fit_tilt(
         source, cells = _with_statement(source, name, held, wanted, reads[name] * stage_cost)
         verified.append(ModeStatement(faithful=name, cells=cells))
     requests = np.exp(source.log_acceptance(held.codes, held.log_h))
+    of_pilot = np.exp(source.log_acceptance(pilot.codes, pilot.log_h))
+    predicted = of_pilot.T @ np.exp(pilot.log_h.astype(np.float64))
+    predicted /= of_pilot.sum(axis=0).clip(1e-300)[:, None]
     calibration = calibrate(
-        held.confusion(requests, held.weights),
-        held.confusion(requests, held.resampled),
+        held.confusion(requests, held.weights, predicted),
+        held.confusion(requests, held.resampled, predicted),
         target,
         len(labelled),
     )

@@ -1,7 +1,7 @@
 """Fitting of the latent classifier to labelled codes, crosswise.
 
-Every fold of the labels has networks that have not seen it, two of them: their mean is better than
-one. What they say of the labels of their fold is therefore what they will say of fresh codes.
+Every fold of the labels has networks that have not seen it. What they say of the labels of their
+fold is therefore what they will say of fresh codes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from equipoise.samplers.latent_classifier import (
     Bounds,
     Heads,
     LatentClassifier,
-    Network,
+    Networks,
     channels_last,
 )
 
@@ -39,7 +39,7 @@ Stage = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 FOLDS, MEMBERS = 5, 2
 """Folds, and networks of each; `benchmarks/latent.py` compares other numbers."""
 
-_BATCH = 256
+_BATCH = 320
 _EPOCHS = 12
 _LEAST_STEPS, _MOST_EPOCHS = 300, 60
 """Epochs over few labels go on until this many steps are made."""
@@ -153,8 +153,8 @@ def fit_latent(
     folds, members : int
         Folds, at least 2, and networks of each.
     execution : Execution
-        Networks are fitted side by side, each on one thread: the result is the same for any
-        number of workers.
+        Members are fitted side by side, each on one thread: the result is the same for any number
+        of workers.
 
     Raises
     ------
@@ -183,23 +183,17 @@ def fit_latent(
             torch.from_numpy(scores),
             Heads(labels.grid, bounds),
         )
-        seeds = rng.integers(2**31, size=(folds, members)).tolist()
-        with torch.random.fork_rng():
-            networks = [[_initial(material, named) for named in of_fold] for of_fold in seeds]
-        tasks = [(f, m) for f in range(folds) for m in range(members)]
+        seeds = rng.integers(2**31, size=members).tolist()
 
-        def fit(task: tuple[int, int]) -> None:
-            fold, member = task
-            rows = np.flatnonzero(known & (fold_of != fold))
-            _train(networks[fold][member], material, rows, seeds[fold][member])
+        def fit(seed: int) -> Networks:
+            return _train(material, np.flatnonzero(known), fold_of, folds, seed)
 
-        execution.progress("learn", 0, len(tasks))
-        for done, _ in enumerate(ordered_map(fit, tasks, execution.workers)):
-            execution.progress("learn", done + 1, len(tasks))
-        held_out = np.zeros((len(labels), labels.grid.size), np.float32)
-        for fold in range(folds):
-            rows = np.flatnonzero(fold_of == fold)
-            held_out[rows] = _predict(networks[fold], material, rows)
+        execution.progress("learn", 0, members)
+        networks = []
+        for one in ordered_map(fit, seeds, execution.workers):
+            networks.append(one)
+            execution.progress("learn", len(networks), members)
+        held_out = _held_out(networks, material, fold_of)
     weights = labelled.weights[known] / labelled.weights[known].sum()
     temperature = _temperature(held_out[known], labels.cells[known], weights)
     classifier = LatentClassifier(
@@ -208,7 +202,7 @@ def fit_latent(
         mean,
         scale,
         bounds,
-        tuple(tuple(of_fold) for of_fold in networks),
+        tuple(networks),
         temperature,
     )
     calibrated = log_softmax(held_out / temperature, axis=1).astype(np.float32)
@@ -322,36 +316,43 @@ def _reader(
     return lambda rows: held[torch.from_numpy(rows)]
 
 
-def _initial(material: _Material, seed: int) -> Network:
-    torch.manual_seed(seed)
-    return Network(material.shape, material.grid)
+def _train(
+    material: _Material,
+    train: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    folds: int,
+    seed: int,
+) -> Networks:
+    """Fit one network for each fold to the rows `train` of the other folds.
 
-
-def _train(network: Network, material: _Material, train: NDArray[np.int64], seed: int) -> None:
-    """Fit one network to the rows `train`, with a step that falls to 0 by a cosine."""
+    The step falls to 0 by a cosine. The networks share batches and the dropout of channels; a row
+    counts in the loss of all of them but that of its own fold.
+    """
     rng = torch.Generator().manual_seed(seed)
+    networks = Networks(material.shape, material.grid, folds)
+    networks.initialise(rng)
+    others = torch.from_numpy(fold_of[None] != np.arange(folds)[:, None])
     per_epoch = -(-len(train) // _BATCH)
     epochs = min(max(_EPOCHS, -(-_LEAST_STEPS // per_epoch)), _MOST_EPOCHS)
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
+        networks.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * per_epoch)
-    network.train()
     for _ in range(epochs):
         order = train[torch.randperm(len(train), generator=rng).numpy()]
         for low, high in batches(0, len(order), _BATCH):
             rows = order[low:high]
             features = material.features(rows)
-            channels = None
-            if network.spatial:
-                channels = _mask((len(rows), 1, features.shape[2]), _DROPPED_CHANNELS, rng)
-            hidden = _mask((len(rows), network.hidden.out_features), _DROPPED_HIDDEN, rng)
-            loss = _loss(network(features, channels, hidden), material, rows)
+            if networks.spatial:
+                shape = (len(rows), 1, features.shape[2])
+                features = features * _mask(shape, _DROPPED_CHANNELS, rng)
+            hidden = _mask((folds, len(rows), networks.hidden.shape[2]), _DROPPED_HIDDEN, rng)
+            loss = _loss(networks(features, hidden), material, rows, others[:, rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-    network.eval().requires_grad_(False)
+    return networks.requires_grad_(False)
 
 
 def _mask(shape: Sequence[int], dropped: float, rng: torch.Generator) -> torch.Tensor:
@@ -360,30 +361,46 @@ def _mask(shape: Sequence[int], dropped: float, rng: torch.Generator) -> torch.T
     return torch.empty(*shape).bernoulli_(kept, generator=rng).div_(kept)
 
 
-def _loss(outputs: torch.Tensor, material: _Material, rows: NDArray[np.int64]) -> torch.Tensor:
-    """Return the loss of a batch: that of the cells, and that of the scores where there are any."""
+def _loss(
+    outputs: torch.Tensor, material: _Material, rows: NDArray[np.int64], counted: torch.Tensor
+) -> torch.Tensor:
+    """Return the loss of a batch, summed over networks.
+
+    Of each it is the mean negative log-likelihood of the cells, and that of the scores where there
+    are any.
+
+    Parameters
+    ----------
+    outputs : torch.Tensor, shape (F, n, outputs)
+    counted : torch.Tensor, shape (F, n), bool
+        Which rows count for which network.
+    """
     chosen = torch.from_numpy(rows)
     logits, location, scale = material.heads(outputs)
-    loss = functional.cross_entropy(logits, material.cells[chosen])
+    cells = material.cells[chosen].expand(len(outputs), -1)
+    losses = functional.cross_entropy(logits.flatten(0, 1), cells.flatten(), reduction="none")
+    losses = losses.view(counted.shape)
     scores = material.scores[chosen]
     there = torch.isfinite(scores)
     if there.any():
         # Negative log-density of a logistic distribution.
-        x = UNIT_LOGISTIC * ((scores - location) / scale)[there]
-        density = scale[there].log() + 2 * functional.softplus(x) - x
-        loss = loss + density.sum() / len(rows) / scores.shape[1]
-    return loss
+        x = UNIT_LOGISTIC * (torch.where(there, scores, 0.0) - location) / scale
+        density = scale.log() + 2 * functional.softplus(x) - x
+        losses = losses + torch.where(there, density, 0.0).mean(dim=2)
+    part = counted / counted.sum(dim=1, keepdim=True).clamp_min(1)
+    return (losses * part).sum()
 
 
-def _predict(
-    members: Sequence[Network], material: _Material, rows: NDArray[np.int64]
+def _held_out(
+    networks: Sequence[Networks], material: _Material, fold_of: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return the mean log-probabilities of the cells by some members, shape (n, K)."""
+    """Return log-probabilities of cells by the networks of each code's own fold, shape (n, K)."""
     parts = []
     with torch.inference_mode():
-        for low, high in batches(0, len(rows), 1024):
-            features = material.features(rows[low:high])
-            outputs = torch.stack([member(features) for member in members])
+        for low, high in batches(0, len(fold_of), 1024):
+            rows = np.arange(low, high)
+            features, own = material.features(rows), torch.from_numpy(fold_of[rows])
+            outputs = torch.stack([one(features)[own, torch.arange(len(own))] for one in networks])
             logits, _, _ = material.heads(outputs)
             parts.append(functional.log_softmax(logits, dim=2).mean(dim=0).numpy())
     return np.concatenate(parts)

@@ -101,7 +101,10 @@ class HeldOut:
         return np.exp(found)
 
     def confusion(
-        self, accepted: NDArray[np.float64], weights: NDArray[np.float64]
+        self,
+        accepted: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        predicted: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return what requests bring: rows requested, columns achieved, the last unknown.
 
@@ -110,6 +113,10 @@ class HeldOut:
         accepted : numpy.ndarray, shape (n, K), float64
             Probability that each cell accepts each code.
         weights : numpy.ndarray, shape (n,) or (B, n), float64
+        predicted : numpy.ndarray, shape (K, K), float64, optional
+            The confusion that the latent classifier predicts, from codes without limit. Labels then
+            only correct it, which takes less noise from them: the difference estimator (Sarndal,
+            Swensson and Wretman 1992, chapter 6).
 
         Returns
         -------
@@ -118,8 +125,14 @@ class HeldOut:
         """
         size = self.grid.size
         achieved = np.column_stack([self.member, self.cells < 0])
+        if predicted is not None:
+            achieved[:, :-1] -= np.exp(self.log_h)
         pairs = (accepted[:, :, None] * achieved[:, None, :]).reshape(len(accepted), -1)
         found = (weights @ pairs).reshape(*weights.shape[:-1], size, size + 1)
+        found = found / (weights @ accepted)[..., None].clip(1e-300)
+        if predicted is not None:
+            found[..., :-1] += predicted
+            found = found.clip(0)
         return np.asarray(found / found.sum(axis=-1, keepdims=True).clip(1e-300))
 
     def statements(
