@@ -175,9 +175,9 @@ def _check_requested(
     if len(missed):
         raise InsufficientLabelsError(
             f"cell {grid.cells[missed[0]]!r}",
-            "must be requested in some of the draws that calibrate",
+            "must be requested by some of the labelled codes that calibrate",
             f"none of {measured:,}",
-            "Raise --directed.",
+            "Raise --n, or --directed.",
         )
 
 

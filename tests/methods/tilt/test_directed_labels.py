@@ -9,7 +9,7 @@ from equipoise.core.labels import LabelledCodes
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
-from equipoise.methods.tilt.directed_labels import ENOUGH, Labelled, label_adaptively
+from equipoise.methods.tilt.directed_labels import Labelled, label_adaptively
 from equipoise.methods.tilt.fit import fit_tilt
 from equipoise.methods.tilt.fit_latent import fit_latent
 from equipoise.samplers.sampler import GeneratorRef, Sampler
