@@ -10,7 +10,7 @@ from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
 from equipoise.methods.tilt.directed_labels import Labelled, label_adaptively
-from equipoise.methods.tilt.fit import fit_tilt
+from equipoise.methods.tilt.fit import STARVING, fit_tilt
 from equipoise.methods.tilt.fit_latent import fit_latent
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
@@ -73,7 +73,7 @@ def test_a_cell_of_one_in_ten_thousand_gets_labels_and_is_drawn(
 ) -> None:
     """The same number of labels, all of the prior, knows the cell hardly at all."""
     alone = label(toy, panel, 6000, 0, seed, tmp_path)
-    assert directed[seed].account.counts[RARE] > 2 * ENOUGH > 10 * alone.account.counts[RARE]
+    assert directed[seed].account.counts[RARE] > 2 * STARVING > 10 * alone.account.counts[RARE]
     assert sum(directed[seed].account.counts) == sum(alone.account.counts) == 6000
     with_rounds, without = (true_purity(toy, found, seed) for found in (directed[seed], alone))
     assert with_rounds[RARE] > 0.6
