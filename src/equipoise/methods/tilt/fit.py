@@ -70,6 +70,9 @@ _LEAST_PILOT = 4096
 _PILOT_VALUES = 2**28
 """Values of a pilot's codes, at most, unless it would be smaller than the least: 1 GiB."""
 
+_LEAST_PREDICTED = 50.0
+"""Accepted codes of the pilot from which on they predict what a cell's requests bring."""
+
 _CHUNK = 512
 
 
@@ -215,9 +218,7 @@ def fit_tilt(
         source, cells = _with_statement(source, name, held, wanted, reads[name] * stage_cost)
         verified.append(ModeStatement(faithful=name, cells=cells))
     requests = np.exp(source.log_acceptance(held.codes, held.log_h))
-    of_pilot = np.exp(source.log_acceptance(pilot.codes, pilot.log_h))
-    predicted = of_pilot.T @ np.exp(pilot.log_h.astype(np.float64))
-    predicted /= of_pilot.sum(axis=0).clip(1e-300)[:, None]
+    predicted = _predicted_confusion(source, pilot)
     calibration = calibrate(
         held.confusion(requests, held.weights, predicted),
         held.confusion(requests, held.resampled, predicted),
@@ -233,6 +234,18 @@ def fit_tilt(
         one_shot=_one_shot_statements(held, densities, calibration.weights, recalls, wanted),
         frontier=_frontier(held, wanted),
     )
+
+
+def _predicted_confusion(source: TiltSource, pilot: _Pilot) -> NDArray[np.float64]:
+    """Return the confusion of one-shot requests by the latent classifier's own word, (K, K).
+
+    NaN in the rows of cells that accept too few codes of the pilot.
+    """
+    accepted = np.exp(source.log_acceptance(pilot.codes, pilot.log_h))
+    total = accepted.sum(axis=0)
+    confusion = accepted.T @ np.exp(pilot.log_h.astype(np.float64))
+    enough = (total >= _LEAST_PREDICTED)[:, None]
+    return np.asarray(np.where(enough, confusion / total.clip(1e-300)[:, None], np.nan))
 
 
 def _with_statement(
