@@ -131,8 +131,8 @@ class HeldOut:
             h = np.column_stack([np.exp(self.log_h), np.zeros(len(self.cells))])
             difference = found - _by_request(weights, accepted, h)
             corrected = np.column_stack([predicted, np.zeros(size)]) + difference
-            usable = np.isfinite(predicted).all(axis=1)
-            found = np.where(usable[:, None], corrected, found).clip(0)
+            usable = np.isfinite(predicted).all(axis=1, keepdims=True)
+            found = np.where(usable, corrected, found).clip(0)
         return np.asarray(found / found.sum(axis=-1, keepdims=True).clip(1e-300))
 
     def statements(
