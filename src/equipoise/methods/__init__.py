@@ -25,6 +25,8 @@ from equipoise.methods.shift.shift import ShiftInfo, shift_codes
 from equipoise.methods.tilt.directed_labels import LabellingInfo, label_adaptively
 from equipoise.methods.tilt.estimator import TiltedSampler
 from equipoise.methods.tilt.fit import (
+    EXACT,
+    TYPICAL,
     FrontierPoint,
     OneShotStatement,
     TiltFit,
@@ -288,12 +290,15 @@ def mixture_sampler(context: FitContext) -> FitResult:
     """
     target, settings = context.target, context.settings
     even = _even(context, context.tilt.fit.source)
+    # Codes of the thresholds, which stand for themselves: a mixture takes no weights.
+    modes = [mode.faithful for mode in context.tilt.fit.verified]
     codes, cells, _ = gather_codes(
         verified(
             even,
             context.models,
             exact_counts(Target(target.grid, even.weights), settings.mixture_n),
             settings.seed,
+            faithful=next(mode for mode in modes if mode not in (EXACT, TYPICAL)),
             execution=context.execution,
         )
     )

@@ -175,8 +175,9 @@ def fit_tilt(
     target : Target
         Cells of target 0 cannot be requested.
     faithful : float, "exact" or "typical"
-        Of verified draws: least faithfulness without weights; or weights that make averages those
-        of the generator's own images; or clear members of each cell.
+        Of verified draws: faithfulness to aim at, without weights; or weights that make averages
+        those of the generator's own images; or clear members of each cell. The source has all
+        three; where it is no number, that of the thresholds is `FAITHFUL`.
     image_seconds : float
         Seconds of an image and its classification (`seconds_of_image`), with which the stages of
         candidates are compared; infinite where their cost is not to be counted. Draws do not
