@@ -10,6 +10,7 @@ from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import Models
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError, InsufficientLabelsError
+from equipoise.core.records import to_json
 from equipoise.core.settings import Settings
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
@@ -66,12 +67,12 @@ CENSUS = {
 def test_the_tilt_meets_targets_by_true_attributes(target: str, seed: int, tmp_path: Path) -> None:
     """The shares of fresh draws by the toy's true levels, not by a classifier.
 
-    4,000 labels do: calibration makes the mix right whatever the purity.
+    3,000 labels do: calibration makes the mix right whatever the purity.
     """
     if target == "census":
         target = str(tmp_path / "census.json")
         Path(target).write_text(json.dumps(CENSUS))
-    settings = Settings(generator="toy", target=target, seed=seed, n=4000, measure_n=1000)
+    settings = Settings(generator="toy", target=target, seed=seed, n=3000, measure_n=500)
     sampler = balance(settings, tmp_path / "run").sampler
     toy, n = ToyGenerator(), 6000
     truth = toy.levels(sampler.draw(n, 77).codes)
@@ -84,11 +85,13 @@ def test_the_tilt_meets_targets_by_true_attributes(target: str, seed: int, tmp_p
 
 @pytest.mark.slow
 def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
-    settings = Settings(generator="toy", n=3000, measure_n=500, beside=("shift",), components=1)
+    settings = Settings(generator="toy", n=2000, measure_n=500, beside=("shift",), components=1)
     done = balance(settings, tmp_path)
     assert [result.method for result in done.record.results] == ["tilt", "shift"]
     account = done.record.results[0].tilt
-    assert account.calibration.measured == 900
+    assert account.calibration.measured == 2000
+    assert [mode.faithful for mode in account.verified] == ["0.9", "exact", "typical"]
+    assert to_json(done.sampler.statements) == to_json(account.verified)
     assert account.calibration.reachable
     assert account.calibration.calls_per_verified_image < 1.2
     assert account.latent.loss < account.latent.base
@@ -113,7 +116,7 @@ def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
     panel = ClassifierPanel([ToyClassifier(toy)], ["glasses"])
     settings = Settings(n=2000, measure_n=400)
     done = balance(settings, str(tmp_path), generator=toy, panel=panel)
-    assert done.record.settings["attributes"] == ["glasses"]
+    assert done.record.settings.attributes == ("glasses",)
     assert done.sampler.generator.digest == toy.digest
     assert load_sampler(str(tmp_path / "sampler.safetensors"), toy).draw(5).codes.shape == (5, 16)
 
@@ -179,7 +182,7 @@ def test_a_run_that_fails_leaves_the_results_of_the_last_one(tmp_path: Path) -> 
     balance(settings, tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
     with pytest.raises(InsufficientLabelsError):
-        balance(replace(settings, method="tilt", directed=0.0), tmp_path)
+        balance(replace(settings, method="tilt", directed=0.0, n=3), tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
 
 
@@ -206,7 +209,7 @@ def test_a_bad_target_fails_before_anything_is_labelled(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_real_generator_end_to_end(real: Generator, tmp_path: Path) -> None:
     """Smiling x skin tone on the DCGAN: the prior is as published, and the recipe evens it out."""
-    settings = Settings(n=5000, measure_n=1500, beside=("shift",), components=1)
+    settings = Settings(n=6000, directed=0.5, measure_n=2000, beside=("shift",), components=1)
     done = balance(settings, tmp_path, generator=real)
     prior = [share.share for share in done.record.prior.cells]
     assert np.abs(np.array(prior) - [0.70, 0.067, 0.043, 0.166, 0.014, 0.007]).max() < 0.02

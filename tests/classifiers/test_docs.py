@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from equipoise.classifiers import Classifier, open_classifier
 from tests.classifiers.local.conftest import FER, save_fer
@@ -18,6 +19,7 @@ def block(language: str) -> str:
     return found[1]
 
 
+@pytest.mark.real
 def test_the_description_is_one(tmp_path: Path) -> None:
     save_fer(tmp_path).write_text(block("toml"))
     assert open_classifier(str(tmp_path / "fer.toml")).attributes[0].levels == ("no", "yes")

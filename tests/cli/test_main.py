@@ -31,5 +31,5 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
     while not list(tmp_path.glob("labels/*.parquet")):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert "Stopped. What was written whole is kept" in process.communicate(timeout=60)[1]
+    assert "Stopped. What was written is kept" in process.communicate(timeout=60)[1]
     assert process.returncode == 130

@@ -48,7 +48,7 @@ def test_a_plan_without_a_wish_is_refused(cli: Callable[..., Done]) -> None:
 
 def test_quality_is_kept_and_shown(cli: Callable[..., Done], folder: RunFolder) -> None:
     cli("quality", str(folder.path), "--n", "400", "--features", "pixels", "--watch", "skin_tone")
-    found = json.loads(folder.quality.read_text())
+    found = json.loads(folder.quality.read_text())["quality"]
     assert [cell["name"] for cell in found["cells"]] == ["smiling=no", "smiling=yes"]
     assert found["pooled"]["n_reference"] == 400
     assert {d["name"].partition("=")[0] for d in found["cells"][0]["drift"]} == {"skin_tone"}

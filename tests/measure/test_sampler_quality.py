@@ -19,7 +19,7 @@ def test_a_reference_that_lacks_images_of_a_cell_says_so(
     short = sampler_quality(toy_sampler, Models(toy, toy_panel), features, 600, 1, most=2000)
     lacking = [cell.name for cell in short.cells if cell.n_reference < 100]
     assert lacking
-    assert f"among 2,000 codes too few of {'; '.join(lacking)}, so pooled" in short.reference
+    assert f"too few of {'; '.join(lacking)} among 2,000 codes, so pooled" in short.reference
 
 
 def test_no_images_are_refused_before_any_is_made(

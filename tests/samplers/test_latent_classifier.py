@@ -178,13 +178,31 @@ def test_members_side_by_side_say_what_each_says(name: str, toy_labels: Labels) 
     rows = features.reshape(40, features.shape[1], -1).transpose(0, 2, 1)
     rows = rows if features.ndim == 4 else rows[:, 0]
     standard = torch.from_numpy(((rows - classifier.mean) * classifier.scale).astype(np.float32))
-    for fold, members in enumerate(classifier.members):
+    for fold in range(2):
         with torch.inference_mode():
-            each = [classifier._heads(member(standard))[0] for member in members]
-            mean = torch.stack([torch.log_softmax(logits, dim=1) for logits in each]).mean(dim=0)
+            logits = [classifier._heads(one(standard)[fold])[0] for one in classifier.networks]
+            mean = torch.stack([torch.log_softmax(each, dim=1) for each in logits]).mean(dim=0)
             expected = torch.log_softmax(mean / classifier.temperature, dim=1).numpy()
         found = classifier.log_probabilities(features, np.full(40, fold))
         assert np.allclose(found, expected, atol=1e-3)
+
+
+def test_networks_do_not_see_the_labels_of_their_fold(toy: ToyGenerator) -> None:
+    """Other labels in one fold: its networks stay the same to the byte, all others change."""
+    rng, n = np.random.default_rng(0), 400
+    grid, codes = AttributeGrid((Attribute("a", ("no", "yes")),)), toy.prior.codes(0, 0, n)
+    levels = rng.integers(2, size=n).astype(np.int8)
+    fits: list[LatentFit] = []
+    for _ in range(2):
+        none = np.full((n, 1), np.nan, np.float32)
+        labels = Labels(grid, levels[:, None], (np.eye(2, dtype=np.float32)[levels],), none)
+        labelled = LabelledCodes.of_prior(codes, labels)
+        fits.append(fit_latent(toy.stem, labelled, seed=3, folds=4, members=2))
+        levels = np.where(fits[0].folds == 1, 1 - levels, levels)
+    for one, other in zip(*(fit.classifier.networks for fit in fits), strict=True):
+        same = (one.hidden == other.hidden).flatten(1).all(dim=1)
+        assert same.tolist() == [False, True, False, False]
+        assert torch.equal(one.heads[1], other.heads[1])
 
 
 def test_a_spatial_stem_is_read(real: Generator) -> None:

@@ -125,6 +125,7 @@ def test_bad_fields_are_named(scripted: Path, old: str, new: str, said: str) -> 
         open_classifier(edited(scripted, old, new))
 
 
+@pytest.mark.real
 def test_damaged_files_and_pickles_are_refused(scripted: Path, tmp_path: Path) -> None:
     import torch
 

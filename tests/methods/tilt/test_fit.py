@@ -46,8 +46,7 @@ def test_calls_and_faithfulness_fall_along_the_frontier(toy_tilt: TiltFit) -> No
         assert calls == sorted(calls, reverse=True)
         for point, cell in zip(toy_tilt.frontier, stated, strict=True):
             # A threshold's total variation is the share of members that it refuses.
-            grain = 1 / cell.members
-            assert abs(cell.faithfulness.value - point.recall) <= grain * 1.001
+            assert point.recall - 1e-9 <= cell.faithfulness.value <= point.recall + 0.05
             assert cell.calls.value == pytest.approx(1 / cell.purity.value)
             assert cell.calls.low <= cell.calls.value <= cell.calls.high
 

@@ -26,6 +26,7 @@ LEAST_MEMBERS = 20.0
 
 _RESAMPLES = 300
 _NORMAL = 1.96
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +94,16 @@ class HeldOut:
         return rng.exponential(size=(_RESAMPLES, len(self.cells))) * self.weights
 
     def quantiles(self, level: float) -> NDArray[np.float64]:
-        """Return the quantile of P(cell | code) over the members of each cell, shape (K,)."""
+        """Return the quantile of P(cell | code) over the members of each cell, shape (K,).
+
+        It is lowered by more than rounding, so that a threshold there accepts the code at it, and
+        all that are alike.
+        """
         found = [
             weighted_quantile(self.log_h[:, k], self.own_weights[:, k], level)
             for k in range(self.grid.size)
         ]
-        return np.exp(found)
+        return np.exp(found) * (1 - _ROUNDING)
 
     def confusion(
         self,
