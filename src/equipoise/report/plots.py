@@ -144,6 +144,7 @@ def frontier_plot(points: Sequence[FrontierPoint], chosen: Sequence[CellStatemen
             axes.plot(*place, "o", markersize=10, markerfacecolor="none", color=colour)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("faithfulness: 1 less the total variation to the generator's own images")
     axes.set_ylabel("calls per verified image")
     axes.spines[["top", "right"]].set_visible(False)
