@@ -153,9 +153,8 @@ def _verified(
         mean, reached = of_own.mean(), of_own[of_own > 0]
         weighted = drawn.current.weighted
         purity = of_own.sum() / accepted[:, k].sum()
-        faithful = (
-            len(reached) / len(of_own) if weighted else 1 - np.abs(of_own / mean - 1).mean() / 2
-        )
+        unweighted = 1 - np.abs(of_own / mean - 1).mean() / 2
+        faithful = len(reached) / len(of_own) if weighted else unweighted
         effective = len(reached) ** 2 / (of_own.sum() * (1 / reached).sum()) if weighted else 1.0
         calls = stated.calls.value * stated.purity.value / purity
         rows.append(
@@ -258,7 +257,7 @@ def page(results: list[dict[str, Any]]) -> str:
     lines.append(_ONE_SHOT)
     for one in results:
         tilt, paper = one["tilt"], one["shift-calibrated"]
-        columns = (
+        row = (
             " x ".join(one["attributes"]),
             one["seed"],
             "yes" if one["reachable"] else f"no, {one['distance']:.3f} away",
@@ -267,7 +266,7 @@ def page(results: list[dict[str, Any]]) -> str:
             _bounds(tilt),
             _bounds(paper),
         )
-        lines.append(f"| {' | '.join(map(str, columns))} |")
+        lines.append(f"| {' | '.join(map(str, row))} |")
     shown = ", ".join(f"{name} {version}" for name, version in versions().items())
     return "\n".join([*lines, "", f"Versions: {shown}.", ""])
 

@@ -68,7 +68,9 @@ html_static_path = ["_static"]
 html_css_files = ["equipoise.css"]
 html_show_sourcelink = False
 # Pages without others below them need no navigation at their left.
-html_sidebars = {page: [] for page in ("index", "tutorial", "glossary", "changelog")}
+html_sidebars = {
+    page: [] for page in ("index", "tutorial", "faithfulness", "glossary", "changelog")
+}
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": "Equipoise"},

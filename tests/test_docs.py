@@ -97,11 +97,11 @@ def test_words_are_plain(page: Path) -> None:
     assert found is None, found
 
 
-def test_the_picture_of_the_flow_is_what_its_script_makes() -> None:
-    made = runpy.run_path(str(ROOT / "docs" / "pictures" / "flow.py"))
-    assert (ROOT / "docs" / "pictures" / "flow.svg").read_text(encoding="utf-8") == made[
-        "picture"
-    ]()
+@pytest.mark.parametrize("name", ["flow", "faithfulness"])
+def test_pictures_are_what_their_scripts_make(name: str) -> None:
+    folder = ROOT / "docs" / "pictures"
+    made = runpy.run_path(str(folder / f"{name}.py"))
+    assert (folder / f"{name}.svg").read_text(encoding="utf-8") == made["picture"]()
 
 
 def test_the_reference_has_every_public_name() -> None:

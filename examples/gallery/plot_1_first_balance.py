@@ -87,5 +87,11 @@ sampler = load_sampler(folder / "sampler.safetensors", generator)
 show(generator.images(sampler.draw(48, seed=1).codes))
 
 # %%
+# How true are draws to the generator's own images of a cell? The sampler states it for each way of
+# drawing verified images, before any of them is drawn: faithfulness, calls for each image, and how
+# many independent images the weighted ones of ``exact`` are worth.
+print(sampler.describe())
+
+# %%
 # One cell alone:
 show(generator.images(sampler.draw(16, seed=1, cell="smiling=yes, skin_tone=light").codes))

@@ -9,9 +9,12 @@ faces. Nothing else is wrong with it. The audit should find the fault and the ce
 # %%
 # Balanced images
 # ---------------
-# An audit needs as many images of each cell, with attributes that were verified. Any sampler will
-# do; here it is one of the method ``shift``, which is fitted in a second or two. Verified draws
-# keep only images that came out as requested. The two commands are given as on a command line.
+# An audit needs as many images of each cell, with attributes that were verified. Verified draws
+# keep only images that came out as requested. A real audit draws ``--faithful exact`` from a tilt,
+# because models err more on unclear images: weighted rates are then those of the generator's own
+# images of each cell. The fault here does not depend on how clear an image is, so any sampler will
+# do; this one is of the method ``shift``, which is fitted in a second or two. The two commands are
+# given as on a command line.
 import shlex
 import tempfile
 import zlib

@@ -24,6 +24,7 @@ from .measure.representation import represent as represent
 from .methods.shift.directions import fit_directions as fit_directions
 from .methods.shift.hyperplanes import Directions as Directions
 from .methods.shift.shift import shift_codes as shift_codes
+from .methods.tilt.estimator import TiltedSampler as TiltedSampler
 from .pipeline import BalancedRun as BalancedRun
 from .pipeline import balance as balance
 from .samplers.draw import DrawRequest as DrawRequest

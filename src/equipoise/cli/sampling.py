@@ -18,6 +18,7 @@ from equipoise.cli.console import (
     picture_files,
     print_caveats,
     print_representation,
+    print_statement,
     refuse_flags,
 )
 from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonFile, Workers
@@ -279,7 +280,16 @@ def plan(
         began, tried = time.perf_counter(), 1024
         batches = list(one_shot(loaded, models, tried))
         speed = tried / (time.perf_counter() - began)
-        if verified:
+        stated = loaded.statements
+        if verified and stated:
+            source = loaded.source.parameters()
+            mode = next(one for one in stated if one.faithful == source["mode"])
+            print_statement(out_console, mode)
+            names = [cell.cell for cell in mode.cells]
+            shares = [wanted.shares[loaded.grid.index(name)] for name in names]
+            costs = [cell.calls_per_effective.value for cell in mode.cells]
+            calls = float(np.dot(shares, costs))
+        elif verified:
             labels = concatenate([batch.labels for batch in batches])
             requested = np.concatenate([batch.latents.requested for batch in batches])
             counts = LabelledDraws(labels, requested).confusion

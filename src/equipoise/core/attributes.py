@@ -35,8 +35,8 @@ class Attribute:
     Raises
     ------
     InputError
-        When there are fewer than two different levels, a name is empty or contains one of "=,;:|@"
-        or outer spaces, or a level is called "unknown".
+        When there are fewer than two different levels, a name is empty or contains one of
+        ``=,;:|@`` or outer spaces, or a level is called "unknown".
     """
 
     name: str

@@ -184,8 +184,8 @@ class Settings:
     )
     faithful: float | str = setting(
         0.9,
-        "Tilt: verified draws. A number: least faithfulness without weights; exact: with weights "
-        "that make averages those of the generator's own images; typical: clear members.",
+        "Tilt: verified draws. A number: faithfulness to aim at, without weights; exact: with "
+        "weights that make averages those of the generator's own images; typical: clear members.",
         least=0.5,
         most=0.99,
         words=("exact", "typical"),

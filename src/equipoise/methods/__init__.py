@@ -23,14 +23,16 @@ from equipoise.methods.shift.directions import fit_directions
 from equipoise.methods.shift.hyperplanes import Directions
 from equipoise.methods.shift.shift import ShiftInfo, shift_codes
 from equipoise.methods.tilt.directed_labels import LabellingInfo, label_adaptively
+from equipoise.methods.tilt.estimator import TiltedSampler
 from equipoise.methods.tilt.fit import (
+    EXACT,
+    TYPICAL,
     FrontierPoint,
     OneShotStatement,
     TiltFit,
-    fit_tilt,
-    measure_stage_cost,
+    seconds_of_image,
 )
-from equipoise.methods.tilt.fit_latent import LatentClassifierInfo, fit_latent
+from equipoise.methods.tilt.fit_latent import LatentClassifierInfo
 from equipoise.samplers.draw import exact_counts, gather_codes, verified
 from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
@@ -81,7 +83,6 @@ class _FittedTilt:
 
     labelling: LabellingInfo
     latent: LatentClassifierInfo
-    stage_cost: float
     fit: TiltFit
 
     def info(self, settings: Settings, calibration: Calibration) -> TiltInfo:
@@ -94,7 +95,7 @@ class _FittedTilt:
             verified=fit.verified,
             one_shot=fit.one_shot,
             frontier=fit.frontier,
-            stage_cost=self.stage_cost,
+            stage_cost=fit.stage_cost,
             acceptance=tuple(np.asarray(fit.source.current.acceptance).tolist()),
             calibration=calibration,
         )
@@ -166,20 +167,17 @@ class FitContext:
             draws_folder=self.draws_folder,
             execution=self.execution,
         )
-        known, seed = labelled.codes, settings.seed
-        latent = fit_latent(generator.stem, known, seed=seed, execution=self.execution)
-        stage_cost = measure_stage_cost(self.models, latent.classifier, seed)
-        fit = fit_tilt(
+        known = labelled.codes
+        tilted = TiltedSampler(
             generator,
-            latent,
-            known,
             self.target,
             faithful=settings.faithful,
-            stage_cost=stage_cost,
-            seed=seed,
+            seed=settings.seed,
             execution=self.execution,
         )
-        return _FittedTilt(labelled.account, latent.quality, stage_cost, fit)
+        seconds = seconds_of_image(self.models, settings.seed)
+        tilted.fit(known.codes, known.labels, known.weights, image_seconds=seconds)
+        return _FittedTilt(labelled.account, tilted.latent_.quality, tilted.fit_)
 
     def sampler(
         self,
@@ -292,12 +290,15 @@ def mixture_sampler(context: FitContext) -> FitResult:
     """
     target, settings = context.target, context.settings
     even = _even(context, context.tilt.fit.source)
+    # Codes of the thresholds, which stand for themselves: a mixture takes no weights.
+    modes = [mode.faithful for mode in context.tilt.fit.verified]
     codes, cells, _ = gather_codes(
         verified(
             even,
             context.models,
             exact_counts(Target(target.grid, even.weights), settings.mixture_n),
             settings.seed,
+            faithful=next(mode for mode in modes if mode not in (EXACT, TYPICAL)),
             execution=context.execution,
         )
     )

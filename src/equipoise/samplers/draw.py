@@ -1,10 +1,8 @@
 """Images of a sampler with their labels: one-shot, or verified.
 
 One-shot images cost one generator call each and follow the target up to sampling noise. Verified
-images are each classified and kept when they came out as requested: counts are exact in the eye of
-the classifier, at 1 / purity calls an image.
-
-A request for images, and the batches that answer it.
+images are classified, and kept where the achieved cell is the requested one: by the classifier,
+counts are exact, at 1 / purity calls an image.
 """
 
 from __future__ import annotations
@@ -141,11 +139,11 @@ def verified(
     Parameters
     ----------
     sampler, models
-        The panel reads the sampler's attributes, in its order.
+        The panel predicts the sampler's attributes, in its order.
     counts : sequence of int, shape (K,)
         Wanted images of each cell; `exact_counts` gives those of a target.
     seed : int
-        Names the draws.
+        Of the draws, in [0, 2**63).
     faithful : str, optional
         The sampler's own by default; see `Sampler.for_verified`.
     start : sequence of int, shape (K,), optional
@@ -220,7 +218,7 @@ class DrawRequest:
     n : int
         Images.
     seed : int
-        Names the draws.
+        Of the draws, in [0, 2**63).
     cell : str or None
         One cell alone, or all as the sampler weighs them.
     verified : bool

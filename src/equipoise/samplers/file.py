@@ -1,7 +1,7 @@
 """Samplers as files, without pickle.
 
-A file is safetensors: arrays, and one text, the digest of all and JSON that tells generator, cells,
-target, weights and settings. Loading runs no code from it.
+A file is safetensors: arrays, and one text that holds the digest of everything and JSON: generator,
+cells, target, weights, settings and statements. Loading runs no code from it.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         if path.stat().st_size > _LARGEST_FILE:
             raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
         with safetensors.safe_open(path, framework="numpy") as stored:
-            told = (stored.metadata() or {}).get("equipoise")
+            described = (stored.metadata() or {}).get("equipoise")
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except (
         *(OSError, safetensors.SafetensorError),
@@ -101,14 +101,14 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(where, "must be a whole safetensors file", error, _REMEDY) from error
-    if told is None:
+    if described is None:
         raise FileFormatError(
             where,
             "must have been saved by Equipoise",
             "a safetensors file of another kind",
             _REMEDY,
         )
-    digest, _, text = told.partition("\n")
+    digest, _, text = described.partition("\n")
     if digest != digest_arrays(tensors, text):
         raise FileFormatError(
             where, "must hold what was saved, to the byte", "another digest", _REMEDY

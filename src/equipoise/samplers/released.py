@@ -37,7 +37,7 @@ def import_mixtures(
     path : Path
         See `equipoise.samplers.released.read_mixtures`.
     generator : Generator
-        The one in whose codes the mixtures are; the file does not tell which that is.
+        The generator of the mixtures' codes; the file does not name it.
     groups : AttributeGrid
         The attributes, in the order of a key's parts. A positive distance is an attribute's last
         level, a negative one its first; levels between have no mixture and are never asked for.
@@ -67,7 +67,7 @@ def import_mixtures(
 
 
 def cell_of_key(key: str, grid: AttributeGrid, where: str) -> int:
-    """Return the cell that a key's signed distances tell.
+    """Return the cell that the signed distances of a key stand for.
 
     Raises
     ------

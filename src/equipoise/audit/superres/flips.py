@@ -241,7 +241,7 @@ def group_flips(
     before: Numbers,
     after: Numbers,
     reencoded: Numbers,
-    weights: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[GroupFlips, ...]:
     """Return the flips of each group that has images.
 
@@ -256,14 +256,15 @@ def group_flips(
     before, after, reencoded : numpy.ndarray, shape (n,), int64
         Level or cell of the original, the restored image and the original after JPEG, in [0, K); -1
         where the panel abstains.
-    weights : numpy.ndarray, shape (n,), float64
+    weights : numpy.ndarray, shape (n,), float64, optional
         Of the originals, above 0.
     """
     present = np.unique(group).tolist()
+    every = np.ones(len(group)) if weights is None else weights
     found = []
     for g in present:
         one, other, own = before[group == g], after[group == g], reencoded[group == g]
-        w = weights[group == g]
+        w = every[group == g]
         flipped, moved = (other >= 0) & (other != one), (own >= 0) & (own != one)
         known, both = other >= 0, (other >= 0) & (own >= 0)
         scale = w[both].sum() / max(float(np.square(w[both]).sum()), 1e-300)

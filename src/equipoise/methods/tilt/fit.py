@@ -70,6 +70,9 @@ _LEAST_PILOT = 4096
 _PILOT_VALUES = 2**28
 """Values of a pilot's codes, at most, unless it would be smaller than the least: 1 GiB."""
 
+_LEAST_PREDICTED = 50.0
+"""Accepted codes of the pilot from which on they predict what a cell's requests bring."""
+
 _CHUNK = 512
 
 
@@ -120,6 +123,9 @@ class TiltFit:
         How often to request each cell of one-shot draws.
     verified : tuple of ModeStatement
         What verified draws are; the mode that was asked for comes first.
+    stage_cost : float
+        Measured cost of a candidate whose stage is read, as a share of an image and its
+        classification; 0 where it is not counted.
     one_shot : tuple of OneShotStatement
     frontier : tuple of FrontierPoint
     """
@@ -127,6 +133,7 @@ class TiltFit:
     source: TiltSource
     calibration: Calibration
     verified: tuple[ModeStatement, ...]
+    stage_cost: float
     one_shot: tuple[OneShotStatement, ...]
     frontier: tuple[FrontierPoint, ...]
 
@@ -153,7 +160,7 @@ def fit_tilt(
     target: Target,
     *,
     faithful: float | str = FAITHFUL,
-    stage_cost: float = 0.0,
+    image_seconds: float = np.inf,
     seed: int = 0,
     execution: Execution = Execution(),
 ) -> TiltFit:
@@ -168,10 +175,13 @@ def fit_tilt(
     target : Target
         Cells of target 0 cannot be requested.
     faithful : float, "exact" or "typical"
-        Of verified draws: least faithfulness without weights; or weights that make averages those
-        of the generator's own images; or clear members of each cell.
-    stage_cost : float
-        Cost of a candidate whose stage is read, as a share of an image and its classification.
+        Of verified draws: faithfulness to aim at, without weights; or weights that make averages
+        those of the generator's own images; or clear members of each cell. The source has all
+        three; where it is no number, that of the thresholds is `FAITHFUL`.
+    image_seconds : float
+        Seconds of an image and its classification (`seconds_of_image`), with which the stages of
+        candidates are compared; infinite where their cost is not to be counted. Draws do not
+        depend on it.
     seed : int
         Of the fresh codes.
     execution : Execution
@@ -202,14 +212,14 @@ def fit_tilt(
         generator, fit.classifier, rules, rules[EXACT], pilot, seed, execution
     )
     chosen = faithful if isinstance(faithful, str) else f"{number:g}"
+    stage_seconds = _seconds_of_stage(generator, fit.classifier, pilot.codes[:_CHUNK])
+    stage_cost = stage_seconds / image_seconds
     verified = []
     for name in sorted(rules.keys() - {ONE_SHOT}, key=lambda mode: (mode != chosen, mode)):
         source, cells = _with_statement(source, name, held, wanted, reads[name] * stage_cost)
         verified.append(ModeStatement(faithful=name, cells=cells))
     requests = np.exp(source.log_acceptance(held.codes, held.log_h))
-    of_pilot = np.exp(source.log_acceptance(pilot.codes, pilot.log_h))
-    predicted = of_pilot.T @ np.exp(pilot.log_h.astype(np.float64))
-    predicted /= of_pilot.sum(axis=0).clip(1e-300)[:, None]
+    predicted = _predicted_confusion(source, pilot)
     calibration = calibrate(
         held.confusion(requests, held.weights, predicted),
         held.confusion(requests, held.resampled, predicted),
@@ -221,9 +231,22 @@ def fit_tilt(
         source=replace(source, verified_mode=chosen),
         calibration=calibration,
         verified=tuple(verified),
+        stage_cost=stage_cost,
         one_shot=_one_shot_statements(held, densities, calibration.weights, recalls, wanted),
         frontier=_frontier(held, wanted),
     )
+
+
+def _predicted_confusion(source: TiltSource, pilot: _Pilot) -> NDArray[np.float64]:
+    """Return the confusion of one-shot requests by the latent classifier's own word, (K, K).
+
+    NaN in the rows of cells that accept too few codes of the pilot.
+    """
+    accepted = np.exp(source.log_acceptance(pilot.codes, pilot.log_h))
+    total = accepted.sum(axis=0)
+    confusion = accepted.T @ np.exp(pilot.log_h.astype(np.float64))
+    enough = (total >= _LEAST_PREDICTED)[:, None]
+    return np.asarray(np.where(enough, confusion / total.clip(1e-300)[:, None], np.nan))
 
 
 def _with_statement(
@@ -472,31 +495,27 @@ def _bound_of(
     return rule.log_acceptance(guesses + margin)[:, cell]
 
 
-def measure_stage_cost(models: Models, classifier: LatentClassifier, seed: int) -> float:
-    """Return the cost of reading a candidate, as a share of an image and its classification.
-
-    Both are timed here, on one thread, so the value differs a little from run to run; draws do not
-    depend on it.
-    """
-    codes = models.generator.prior.codes(child_seed(seed, Stream.PILOT_CODES), 0, _CHUNK)
-    few = codes[: models.generator.batch_size]
-
-    def read() -> None:
-        folds = np.zeros(len(codes), np.int64)
-        classifier.log_probabilities(models.generator.stem(codes), folds)
-
-    def label() -> None:
-        models.panel.predict(generate(models.generator, few))
-
-    with one_thread():
-        return (_seconds(read) / len(codes)) / (_seconds(label) / len(few))
+def seconds_of_image(models: Models, seed: int = 0) -> float:
+    """Return the seconds of an image and its classification, on one thread."""
+    generator = models.generator
+    codes = generator.prior.codes(child_seed(seed, Stream.PILOT_CODES), 0, generator.batch_size)
+    return _seconds(lambda: models.panel.predict(generate(generator, codes))) / len(codes)
 
 
-def _seconds(call: Callable[[], None]) -> float:
-    """Return the least time of three calls, in seconds."""
+def _seconds_of_stage(
+    generator: Generator, classifier: LatentClassifier, codes: NDArray[np.float32]
+) -> float:
+    """Return the seconds of a candidate whose stage is read, on one thread."""
+    folds = np.zeros(len(codes), np.int64)
+    return _seconds(lambda: classifier.log_probabilities(generator.stem(codes), folds)) / len(codes)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    """Return the least time of three calls on one thread, in seconds."""
     times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
+    with one_thread():
+        for _ in range(3):
+            began = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - began)
     return min(times)

@@ -119,9 +119,10 @@ class HeldOut:
             Probability that each cell accepts each code.
         weights : numpy.ndarray, shape (n,) or (B, n), float64
         predicted : numpy.ndarray, shape (K, K), float64, optional
-            The confusion that the latent classifier predicts, from codes without limit. Labels then
-            only correct it, which takes less noise from them: the difference estimator (Sarndal,
-            Swensson and Wretman 1992, chapter 6).
+            The confusion that the latent classifier predicts, from codes without labels; NaN in the
+            rows of cells for which these are too few. Labels then only correct it, which takes less
+            noise from them: the difference estimator (Sarndal, Swensson and Wretman 1992, "Model
+            Assisted Survey Sampling", chapter 6).
 
         Returns
         -------
@@ -129,15 +130,14 @@ class HeldOut:
             Rows sum to 1, or are 0 where nothing is accepted.
         """
         size = self.grid.size
-        achieved = np.column_stack([self.member, self.cells < 0])
+        rates = np.column_stack([self.member, self.cells < 0])
+        found = _by_request(weights, accepted, rates)
         if predicted is not None:
-            achieved[:, :-1] -= np.exp(self.log_h)
-        pairs = (accepted[:, :, None] * achieved[:, None, :]).reshape(len(accepted), -1)
-        found = (weights @ pairs).reshape(*weights.shape[:-1], size, size + 1)
-        found = found / (weights @ accepted)[..., None].clip(1e-300)
-        if predicted is not None:
-            found[..., :-1] += predicted
-            found = found.clip(0)
+            h = np.column_stack([np.exp(self.log_h), np.zeros(len(self.cells))])
+            difference = found - _by_request(weights, accepted, h)
+            corrected = np.column_stack([predicted, np.zeros(size)]) + difference
+            usable = np.isfinite(predicted).all(axis=1, keepdims=True)
+            found = np.where(usable, corrected, found).clip(0)
         return np.asarray(found / found.sum(axis=-1, keepdims=True).clip(1e-300))
 
     def statements(
@@ -199,6 +199,22 @@ class HeldOut:
                 )
             )
         return tuple(stated)
+
+
+def _by_request(
+    weights: NDArray[np.float64], accepted: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the mean of values over what each request accepts, shape (..., K, columns).
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (n,) or (B, n), float64
+    accepted : numpy.ndarray, shape (n, K), float64
+    values : numpy.ndarray, shape (n, columns), float64
+    """
+    pairs = (accepted[:, :, None] * values[:, None, :]).reshape(len(accepted), -1)
+    sums = (weights @ pairs).reshape(*weights.shape[:-1], accepted.shape[1], values.shape[1])
+    return np.asarray(sums / (weights @ accepted)[..., None].clip(1e-300))
 
 
 def _figures(

@@ -89,7 +89,7 @@ def _append(drawing: DrawJob, out: Path) -> None:
 
 
 def _kept(table: Path, out: Path, grid: AttributeGrid) -> ResumePoint:
-    """Tell what the folder holds, after cutting off what follows the last whole image."""
+    """Return what the folder holds, after cutting off what follows the last whole image."""
     rows = _whole_rows(table, out)
     counts = np.zeros(grid.size, np.int64)
     following = np.zeros(grid.size, np.int64)

@@ -33,7 +33,7 @@ FORMATS = ("folder", "npz", "tar")
 
 
 def format_of(out: Path) -> str:
-    """Return the format that a path's name tells: npz, tar, else folder.
+    """Return the format by the suffix of a path: npz, tar, else folder.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Images with the classifier's answers, from a folder's metadata or read anew by a panel.
+"""What every format of an export holds of an image: its PNG, and a row of metadata.
 
-What every format carries of an image: its PNG, and a row of metadata.
+Rows are written here, and read back from the metadata of a folder.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _LARGEST_DRAWS = 2**16
 
 @dataclass(frozen=True, eq=False)
 class LabelledFolder:
-    """Images and what the classifier said of them.
+    """Images with the labels of a classifier.
 
     Attributes
     ----------
-    groups : AttributeGrid
+    grid : AttributeGrid
         The attributes, A of them.
     folder : Path
         Where the images are.
     files : tuple of str
         The n images, relative to `folder`.
     levels : numpy.ndarray, shape (n, A), int8
-        Answers; -1 (`UNKNOWN`) where the classifier abstained.
+        Labels; -1 (`UNKNOWN`) where the classifier abstained.
     weights : numpy.ndarray, shape (n,), float64
         Weights of the images, above 0; 1 where the metadata have none.
     draws : str
-        What drew the images, as the folder tells, where the answers are of the same panel;
+        What drew the images, by the folder's own record, where the labels are of the same panel;
         empty otherwise.
     """
 
@@ -58,12 +58,12 @@ class LabelledFolder:
 
     @property
     def panel(self) -> str:
-        """Digest of the panel that gave the answers; empty where it is not told."""
+        """Digest of the panel that gave the labels; empty where it is not known."""
         return str(parse_draws(self.draws).get("panel", ""))
 
 
 def parse_draws(draws: str) -> dict[str, Any]:
-    """Return what a folder tells of what drew its images; empty where it tells nothing readable."""
+    """Return the record of what drew a folder's images; empty where it cannot be read."""
     try:
         found = parse_json(draws or "{}")
     except ValueError:
@@ -93,7 +93,7 @@ def _draws(folder: Path) -> str:
 
 
 def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledFolder:
-    """Take the answers from the metadata.csv that `equipoise sample --out FOLDER` wrote.
+    """Read the labels in the metadata.csv that `equipoise sample --out FOLDER` wrote.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
             level = known[value]
             levels[-1].append(level if level < len(attribute.levels) else UNKNOWN)
     if grid is None:
-        raise InputError(f"metadata {path}", "must tell of images", "none", "Draw some first.")
+        raise InputError(f"metadata {path}", "must list images", "none", "Draw some first.")
     return LabelledFolder(
         grid,
         folder,
@@ -172,7 +172,7 @@ def _weight(text: str, line: int, path: Path) -> float:
 
 
 def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> AttributeGrid:
-    """Tell attributes and levels, in order, by the columns NAME.p.LEVEL."""
+    """Return attributes and levels, in order, by the columns NAME.p.LEVEL."""
     found: dict[str, list[str]] = {}
     for column in columns:
         name, mark, level = column.partition(".p.")
