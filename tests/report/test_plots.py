@@ -8,7 +8,8 @@ from equipoise.stats.shares import Share, exact_estimate
 NAN = float("nan")
 SHARES = [
     MixShare(
-        name="smiling=no", count=80, n=100, effective=100.0, estimate=exact_estimate(80, 100), target=0.5,
+        name="smiling=no", count=80, n=100, effective=100.0, estimate=exact_estimate(80, 100),
+        target=0.5,
         joint=(0.6, 0.9),
     ),
     MixShare(
