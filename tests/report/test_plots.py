@@ -8,11 +8,13 @@ from equipoise.stats.shares import Share, exact_estimate
 NAN = float("nan")
 SHARES = [
     MixShare(
-        name="smiling=no", count=80, n=100, estimate=exact_estimate(80, 100), target=0.5,
+        name="smiling=no", count=80, n=100, effective=100.0, estimate=exact_estimate(80, 100),
+        target=0.5,
         joint=(0.6, 0.9),
     ),
     MixShare(
-        name="smiling=yes", count=0, n=0, estimate=Estimate(NAN), target=0.5, joint=(NAN, NAN)
+        name="smiling=yes", count=0, n=0, effective=0.0, estimate=Estimate(NAN), target=0.5,
+        joint=(NAN, NAN),
     ),
 ]  # fmt: skip
 

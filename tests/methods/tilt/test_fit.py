@@ -46,7 +46,9 @@ def test_calls_and_faithfulness_fall_along_the_frontier(toy_tilt: TiltFit) -> No
         assert calls == sorted(calls, reverse=True)
         for point, cell in zip(toy_tilt.frontier, stated, strict=True):
             # A threshold's total variation is the share of members that it refuses.
-            assert point.recall - 1e-9 <= cell.faithfulness.value <= point.recall + 0.05
+            assert cell.faithfulness.value >= point.recall - 1e-9
+            # Many members of the commonest cell are equally certain, and accepted together.
+            assert k == 0 or cell.faithfulness.value <= point.recall + 0.05
             assert cell.calls.value == pytest.approx(1 / cell.purity.value)
             assert cell.calls.low <= cell.calls.value <= cell.calls.high
 
@@ -149,16 +151,16 @@ def test_a_cell_of_zero_target_cannot_be_requested(
         )
 
 
-def test_a_wanted_cell_that_no_label_shows_is_named(
+def test_a_cell_without_a_label_can_still_be_requested(
     toy: ToyGenerator,
     labelled: LabelledCodes,
     without: LabelledCodes,
     latent_without: LatentFit,
 ) -> None:
-    with pytest.raises(
-        InsufficientLabelsError, match=r"'smiling=yes, skin_tone=light' must be requested .*--n"
-    ):
-        fit_tilt(toy, latent_without, without, Target.uniform(labelled.labels.grid))
+    fit = fit_tilt(toy, latent_without, without, Target.uniform(labelled.labels.grid))
+    assert np.isfinite(fit.calibration.weights).all()
+    assert (fit.source.current.acceptance > 0).all()
+    assert np.isnan(fit.verified[0].cells[5].faithfulness.value), "nothing is stated of it"
 
 
 def test_of_a_cell_with_few_labels_nothing_is_stated(
