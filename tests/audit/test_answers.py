@@ -90,6 +90,7 @@ def test_equal_images_are_asked_about_once(
         material.files * 2,
         np.concatenate([material.levels] * 2),
         material.digests * 2,
+        np.concatenate([material.weights] * 2),
     )
     found = predict_cached(Erring(toy_panel, [0.0] * 6), twice, folder)
     assert found.asked == 240

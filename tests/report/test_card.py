@@ -63,6 +63,7 @@ def test_it_tells_what_was_corrected_and_the_quality(run: RunFolder) -> None:
         name="smiling=no", n=60, n_reference=70, frechet=estimate, frechet_extrapolated=estimate,
         kernel=estimate, precision=estimate, recall=estimate, density=estimate, coverage=estimate,
         coverage_expected=0.5, similarity=estimate, similarity_reference=estimate, drift=(),
+        scores=(),
     )  # fmt: skip
     quality = Quality(
         features="age", digest="ab" * 32, about="", reference="images", unknown=0,

@@ -31,7 +31,7 @@ from equipoise.core.parallel import batches
 from equipoise.core.seeds import Stream, generator_for
 
 LOST_OUTSIDE = 0.0025
-"""Share of what a cell accepts that lies outside its half-space; chosen by hand."""
+"""Share of the members of a cell that lies outside its half-space; chosen by hand."""
 
 
 @dataclass(frozen=True, eq=False)

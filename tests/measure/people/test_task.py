@@ -174,7 +174,7 @@ def test_hostile_metadata_is_refused(drawn: Path, old: str, new: str, said: str)
 def test_metadata_without_images_is_told(drawn: Path) -> None:
     path = drawn / "metadata.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(InputError, match="must tell of images"):
+    with pytest.raises(InputError, match="must list images"):
         read_metadata(drawn)
 
 

@@ -39,4 +39,7 @@ def test_statements_of_a_fitted_tilt_hold_the_truth(toy: ToyGenerator, toy_tilt:
         own = np.array([accepted[cells == k, k].mean() for k in range(6)])
         stored = source.modes[mode.faithful].own_acceptance
         assert own == pytest.approx(stored, rel=0.1)
-    assert np.mean([holds(row) for row in rows]) >= 0.85, "one fit: its cells share their luck"
+    # The cells of one fit share their luck, so each interval is given twice its length here.
+    for row in rows:
+        reach = row["high"] - row["low"]
+        assert row["low"] - reach / 2 <= row["truth"] <= row["high"] + reach / 2, row

@@ -222,7 +222,8 @@ def normal_scores(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> normal_scores(np.array([[10.0], [30.0], [20.0]], np.float32)).round(2).ravel().tolist()
+    >>> found = normal_scores(np.array([[10.0], [30.0], [20.0]], np.float32))
+    >>> [round(float(value), 2) for value in found[:, 0]]
     [-0.97, 0.97, 0.0]
     """
     found = np.full(scores.shape, np.nan, np.float32)

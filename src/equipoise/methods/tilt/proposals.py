@@ -92,7 +92,8 @@ def search_proposals(
         What `read` returns for them.
     read : callable
     rule : AcceptanceRule
-        A half-space holds nearly all members of the cell that the rule accepts.
+        Says how many codes are accepted, and so how far the search goes. A half-space holds nearly
+        all members of its cell.
     seed : int
         Of further codes.
     """
@@ -106,27 +107,31 @@ def search_proposals(
         """Return the probability that each code is of the cell and accepted."""
         return np.asarray(np.exp(rule.log_acceptance(log_p)[:, k] + log_p[:, k]))
 
-    def within(k: int, n: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Read candidates of the cell's half-space as it now is."""
+    def within(k: int, n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return candidates of the cell's half-space as it now is, and what is read of them."""
         fresh = prior.codes(int(rng.integers(2**62)), 0, n)
         here = spaces.candidates(fresh, k, rng)
         have = sum(map(len, parts))
         parts.append(here)
         read_parts.append(read(here))
         own[k], shares[k] = np.arange(have, have + len(here)), spaces.prior_mass()[k]
-        return here, members(read_parts[-1], k)
+        return here, read_parts[-1]
 
     if isinstance(prior, StandardNormal):
         for k in np.flatnonzero(rule.cells).tolist():
-            here, accepted = codes, members(log_h, k)
+            here, log_p = codes, log_h
             for _ in range(_LEVELS):
+                accepted = members(log_p, k)
                 if accepted.sum() >= _ENOUGH:
                     break
                 best = np.argsort(accepted, kind="stable")[-int(_ELITE * len(here)) :]
                 spaces = spaces.with_halfspace(k, *half_space_of(here[best], np.ones(len(best))))
-                here, accepted = within(k, min(size, _SIZE_OF_LEVEL))
+                here, log_p = within(k, min(size, _SIZE_OF_LEVEL))
+            accepted = members(log_p, k)
             if accepted.sum() > 0:
-                spaces = spaces.with_halfspace(k, *half_space_of(here, accepted))
+                # All members count for the half-space, accepted or not: none is to be out of reach.
+                every = np.exp(log_p[:, k].astype(np.float64))
+                spaces = spaces.with_halfspace(k, *half_space_of(here, every))
                 # A prefilter that saw few accepted codes lets through many times as many.
                 if accepted.sum() < _FEW_ACCEPTED:
                     within(k, int(_EXTRA_SHARE * size))
