@@ -46,6 +46,9 @@ RECALLS = (0.99, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 ONE_SHOT_RECALLS = (0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of a cell's members that one-shot draws may accept."""
 
+_PURITIES = np.arange(0.1, 0.96, 0.05)
+"""Purities of requests of one-shot draws that are tried."""
+
 _SLACK = 0.005
 """Part of the total variation that is kept for what half-space and prefilter refuse."""
 
@@ -330,33 +333,41 @@ def _one_shot_rule(
 ) -> tuple[AcceptanceRule, NDArray[np.float64]]:
     """Return thresholds of one-shot draws, with the recall of each cell.
 
-    Cells accept as many of their members as the purity allows that the target needs: thresholds
-    rise, most in cells of low purity, until requests can be mixed to meet the target.
+    Higher thresholds make requests purer, and favour clear members. For each of several purities,
+    cells accept as many of their members as the purity allows, at most the share `most`. Of those
+    with which requests can be mixed to meet the target, the one is taken whose least faithful cell
+    is the most faithful; where there is none, the one that comes nearest to the target.
     """
-    wanted = np.flatnonzero(target.shares > 0)
+    wanted = target.shares > 0
     recalls = np.array([recall for recall in ONE_SHOT_RECALLS if recall <= most] or [most])
     thresholds = np.stack([held.quantiles(1 - recall) for recall in recalls])
-    purities = np.zeros(thresholds.shape)
-    for row, at in enumerate(thresholds):
-        accepted = (np.exp(held.log_h) >= at).astype(np.float64)
-        purities[row] = np.diagonal(held.confusion(accepted, held.weights))
-    best, chosen = np.inf, np.zeros(held.grid.size, np.int64)
-    for purity in np.arange(0.1, 0.96, 0.05):
+    h = np.exp(held.log_h)
+    purities = np.stack(
+        [np.diagonal(held.confusion((h >= at) * 1.0, held.weights)) for at in thresholds]
+    )
+    found: list[tuple[float, float, NDArray[np.int64]]] = []
+    for purity in _PURITIES:
         pure = purities >= purity
         row = np.where(pure.any(axis=0), pure.argmax(axis=0), purities.argmax(axis=0))
-        at = thresholds[row, np.arange(held.grid.size)]
-        accepted = (np.exp(held.log_h) >= at).astype(np.float64)
+        accepted = (h >= thresholds[row, np.arange(held.grid.size)]) * wanted.astype(np.float64)
         confusion = held.confusion(accepted, held.weights)[wanted, :-1]
         confusion /= confusion.sum(axis=1, keepdims=True).clip(1e-300)
-        weights = solve_weights(confusion, target.shares)
-        miss = float(np.abs(weights @ confusion - target.shares).sum() / 2)
-        if miss < best - REACHED / 2:
-            best, chosen = miss, row
-        if miss < REACHED / 2:
-            break
-    full = np.full(held.grid.size, np.inf)
-    full[wanted] = thresholds[chosen[wanted], wanted]
+        weights = np.zeros(held.grid.size)
+        weights[wanted] = solve_weights(confusion, target.shares)
+        miss = float(np.abs(weights[wanted] @ confusion - target.shares).sum() / 2)
+        rates = (held.weights @ accepted) / len(h)
+        density = (accepted / rates.clip(1e-300)) @ weights
+        least = min(_faithful(held, density, k) for k in np.flatnonzero(wanted).tolist())
+        found.append((max(miss, REACHED / 2), -least, row))
+    _, _, chosen = min(found, key=lambda one: one[:2])
+    full = np.where(wanted, thresholds[chosen, np.arange(held.grid.size)], np.inf)
     return AcceptanceRule.thresholds(full), recalls[chosen]
+
+
+def _faithful(held: HeldOut, density: NDArray[np.float64], cell: int) -> float:
+    """Return the faithfulness of what is drawn with a density relative to the prior, shape (n,)."""
+    own = held.own_weights[:, cell] / max(held.own_weights[:, cell].sum(), 1e-300)
+    return 1 - float(own @ np.abs(density / max(own @ density, 1e-300) - 1)) / 2
 
 
 def _one_shot_statements(
@@ -367,16 +378,15 @@ def _one_shot_statements(
     wanted: NDArray[np.bool_],
 ) -> tuple[OneShotStatement, ...]:
     """State what comes out of requests with these weights, whose densities are (n, K)."""
-    density, stated = densities @ weights, []
-    for k in np.flatnonzero(wanted).tolist():
-        own = held.own_weights[:, k] / held.own_weights[:, k].sum()
-        faithful = 1 - float(own @ np.abs(density / max(own @ density, 1e-300) - 1)) / 2
-        stated.append(
-            OneShotStatement(
-                cell=held.grid.cells[k], recall=float(recalls[k]), faithfulness=faithful
-            )
+    density = densities @ weights
+    return tuple(
+        OneShotStatement(
+            cell=held.grid.cells[k],
+            recall=float(recalls[k]),
+            faithfulness=_faithful(held, density, k),
         )
-    return tuple(stated)
+        for k in np.flatnonzero(wanted).tolist()
+    )
 
 
 def _frontier(held: HeldOut, wanted: NDArray[np.bool_]) -> tuple[FrontierPoint, ...]:
