@@ -1,11 +1,11 @@
-"""Estimates: a number with its interval, or the reason why it has none; weighted quantiles."""
+"""Estimates: a number with its interval, or the reason why it has none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import t
 
 CONFIDENCE = 0.95
@@ -62,27 +62,3 @@ def jackknife_error(left_out: ArrayLike) -> float:
     """
     values = np.asarray(left_out, np.float64)
     return float(np.sqrt((len(values) - 1) * values.var()))
-
-
-def weighted_quantile(
-    values: NDArray[np.floating], weights: NDArray[np.float64], level: float
-) -> float:
-    """Return the smallest value such that values up to it have the share `level` of the weight.
-
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (n,)
-        At least one.
-    weights : numpy.ndarray, shape (n,), float64
-        At least 0, with a positive sum.
-    level : float
-        In [0, 1].
-
-    Examples
-    --------
-    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0]), 0.5)
-    2.0
-    """
-    order = np.argsort(values)
-    mass = weights[order].cumsum()
-    return float(values[order[np.searchsorted(mass, level * mass[-1])]])

@@ -26,7 +26,6 @@ from scipy.special import ndtr, ndtri
 from torch import nn
 from torch.nn import functional
 
-from equipoise.core.estimates import weighted_quantile
 from equipoise.core.parallel import batches
 from equipoise.core.seeds import Stream, generator_for
 
@@ -120,7 +119,8 @@ def half_space_of(
     squares = np.einsum("ij,ij->i", codes, codes).astype(np.float64)
     others = length**2 - 2 * chances * along + chances**2 * squares
     places = (along - chances * squares) / np.sqrt(np.maximum(others, 1e-12))
-    return total / length, weighted_quantile(places, chances, LOST_OUTSIDE)
+    threshold = np.quantile(places, LOST_OUTSIDE, weights=chances, method="inverted_cdf")
+    return total / length, float(threshold)
 
 
 LOST_UNREAD = 0.0025

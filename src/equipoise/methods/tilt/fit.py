@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InsufficientLabelsError
-from equipoise.core.estimates import weighted_quantile
 from equipoise.core.labels import LabelledCodes
 from equipoise.core.parallel import batches, one_thread, ordered_map
 from equipoise.core.progress import Execution
@@ -291,7 +290,9 @@ def fit_proposal(
     held, wanted = HeldOut.of(fit, labelled, seed), target.shares > 0
     pilot = _read_pilot(generator, fit.classifier, seed, _PROPOSAL_PILOT, execution)
     h = np.exp(pilot.log_h.astype(np.float64))
-    full = [weighted_quantile(h[:, k], h[:, k], _DIRECTED_FULL) for k in range(h.shape[1])]
+    full = [
+        np.quantile(column, _DIRECTED_FULL, weights=column, method="inverted_cdf") for column in h.T
+    ]
     starving = held.members < STARVING
     rule = AcceptanceRule(
         np.where(wanted, full, np.inf),

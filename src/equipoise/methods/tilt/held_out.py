@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.estimates import Estimate, weighted_quantile
+from equipoise.core.estimates import Estimate
 from equipoise.core.labels import LabelledCodes
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.methods.tilt.fit_latent import LatentFit
@@ -100,8 +100,8 @@ class HeldOut:
         all that are alike.
         """
         found = [
-            weighted_quantile(self.log_h[:, k], self.own_weights[:, k], level)
-            for k in range(self.grid.size)
+            np.quantile(log_h, level, weights=weights, method="inverted_cdf")
+            for log_h, weights in zip(self.log_h.T, self.own_weights.T, strict=True)
         ]
         return np.exp(found) * (1 - _ROUNDING)
 
