@@ -210,7 +210,7 @@ def test_a_bad_target_fails_before_anything_is_labelled(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_real_generator_end_to_end(real: Generator, tmp_path: Path) -> None:
     """Smiling x skin tone on the DCGAN: the prior is as published, and the recipe evens it out."""
-    settings = Settings(n=6000, directed=0.5, measure_n=2000, beside=("shift",), components=1)
+    settings = Settings(n=4000, directed=0.4, measure_n=2000, beside=("shift",), components=1)
     done = balance(settings, tmp_path, generator=real)
     prior = [share.share for share in done.record.prior.cells]
     assert np.abs(np.array(prior) - [0.70, 0.067, 0.043, 0.166, 0.014, 0.007]).max() < 0.02
