@@ -41,11 +41,12 @@ FOLDS, MEMBERS = 5, 2
 
 _BATCH = 320
 _EPOCHS = 12
-_LEAST_STEPS, _MOST_EPOCHS = 200, 60
-"""Epochs over few labels go on until this many steps are made."""
-
 _SPATIAL_RATE, _VECTOR_RATE = 2e-3, 1e-2
-"""Learning rates of spatial and other stages; chosen by hand, on labels of no benchmark."""
+_SPATIAL_STEPS, _VECTOR_STEPS = 300, 200
+"""Learning rates of spatial and other stages, and the steps that epochs over few labels go on to;
+chosen by hand, on labels of no benchmark."""
+
+_MOST_EPOCHS = 60
 
 _WEIGHT_DECAY = 0.02
 _DROPPED_CHANNELS, _DROPPED_HIDDEN = 0.3, 0.3
@@ -337,8 +338,9 @@ def _train(
     networks.initialise(rng)
     others = torch.from_numpy(fold_of[None] != np.arange(folds)[:, None])
     per_epoch = -(-len(train) // _BATCH)
-    epochs = min(max(_EPOCHS, -(-_LEAST_STEPS // per_epoch)), _MOST_EPOCHS)
+    least = _SPATIAL_STEPS if networks.spatial else _VECTOR_STEPS
     rate = _SPATIAL_RATE if networks.spatial else _VECTOR_RATE
+    epochs = min(max(_EPOCHS, -(-least // per_epoch)), _MOST_EPOCHS)
     optimiser = torch.optim.AdamW(
         networks.parameters(), lr=rate, weight_decay=_WEIGHT_DECAY, fused=True
     )
