@@ -176,7 +176,8 @@ class HeldOut:
             figures = partial(_figures, own=own, accepted=chances, weighted=weighted)
             (faithful,), (pure,), (effective,) = figures(base)
             drawn = figures(resamples)
-            purity = _share(pure, drawn[1], self.members[k])
+            taken = self.weights * chances
+            purity = _share(pure, drawn[1], float(taken.sum() ** 2 / (taken @ taken)))
             per_draw = 1 + float(stage_calls[k])
             with np.errstate(divide="ignore"):
                 costs = per_draw / np.array([pure, purity.high, purity.low])
@@ -252,15 +253,17 @@ def _figures(
     return 1 - variation, purity, np.ones(len(rows))
 
 
-def _share(value: float, drawn: NDArray[np.float64], members: float) -> Estimate:
+def _share(value: float, drawn: NDArray[np.float64], trials: float) -> Estimate:
     """Return a share with a normal interval of its logit.
 
-    The resamples say how many independent codes the share is worth; the members of the cell do
-    where no resample differs, as when none is lost. Two successes and two failures more, as
-    Agresti and Coull 1998 count, keep the logit and its error finite.
+    The resamples say how many independent codes the share is worth, at most as many as there are
+    effective trials: near 0 and 1, what was not seen yet is not in the resamples. Two successes and
+    two failures more, as Agresti and Coull 1998 count, keep the logit and its error finite.
     """
     error = float(drawn.std())
-    worth = value * (1 - value) / error**2 if error > 1e-9 and 0 < value < 1 else members
+    worth = trials
+    if error > 1e-9 and 0 < value < 1:
+        worth = min(value * (1 - value) / error**2, trials)
     inner = (value * worth + 2) / (worth + 4)
     spread = _NORMAL / np.sqrt(inner * (1 - inner) * (worth + 4))
     low, high = expit(logit(inner) - spread), expit(logit(inner) + spread)
