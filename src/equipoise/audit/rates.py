@@ -144,28 +144,28 @@ def group_rates(
     groups = np.unique(group).tolist()
     parts = [compared.take(group == k) for k in groups]
     errors = [
-        Share.among(names[k], part.truth != part.answers, part.known, part.weights).tested
+        Share.among(names[k], part.truth != part.answers, part.known, part.weights)
         for k, part in zip(groups, parts, strict=True)
     ]
-    p_values = against_rest(*zip(*errors, strict=True))
+    p_values = against_rest(*zip(*(error.tested for error in errors), strict=True))
     return tuple(
-        _rates_of(names[k], part, float(p_value), seed, k)
-        for k, part, p_value in zip(groups, parts, p_values, strict=True)
+        _rates_of(part, error, float(p_value), seed, k)
+        for k, part, error, p_value in zip(groups, parts, errors, p_values, strict=True)
     )
 
 
 def _rates_of(
-    name: str, part: PredictionsVsReference, p_value: float, seed: int, key: int
+    part: PredictionsVsReference, error: Share, p_value: float, seed: int, key: int
 ) -> GroupRates:
     """Return the rates of one group's images; of two levels only the last has rates of its own."""
-    truth, answers, known = part.truth, part.answers, part.known
+    name, truth, answers, known = error.name, part.truth, part.answers, part.known
     valid, predicted = answers != FAILED, answers >= 0
     first = 1 if len(part.levels) == 2 else 0
     return GroupRates(
         name=name,
         n=len(answers),
         failed=int((~valid).sum()),
-        error=Share.among(name, truth != answers, known, part.weights),
+        error=error,
         error_p_value=p_value,
         abstention=Share.among(name, answers == UNKNOWN, valid, part.weights),
         confidence=bootstrap_mean(

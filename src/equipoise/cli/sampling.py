@@ -282,8 +282,8 @@ def plan(
         speed = tried / (time.perf_counter() - began)
         stated = loaded.statements
         if verified and stated:
-            source = loaded.source.parameters()
-            mode = next(one for one in stated if one.faithful == source["mode"])
+            # The sampler's own mode is stated first.
+            mode = next(one for one in stated if faithful in (None, one.faithful))
             print_statement(out_console, mode)
             names = [cell.cell for cell in mode.cells]
             shares = [wanted.shares[loaded.grid.index(name)] for name in names]

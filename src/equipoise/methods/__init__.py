@@ -312,8 +312,7 @@ def mixture_sampler(context: FitContext) -> FitResult:
 
 def _even(context: FitContext, source: LatentSource) -> Sampler:
     """Return the sampler that requests all cells with a positive target equally often."""
-    target = context.target
-    return Sampler(GeneratorRef.of(context.generator), target, target.shares, source).even
+    return context.sampler(source, context.target.shares).even
 
 
 def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Calibration]:

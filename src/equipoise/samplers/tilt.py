@@ -152,12 +152,12 @@ class TiltSource:
         Parameters
         ----------
         codes : numpy.ndarray, shape (n, dim), float32
-        log_h : numpy.ndarray, shape (n, K)
-            log P(cell | code) of these codes.
+        log_h : numpy.ndarray, shape (..., n, K)
+            log P(cell | code) of these codes, for example by several folds.
 
         Returns
         -------
-        numpy.ndarray, shape (n, K), float64
+        numpy.ndarray, shape (..., n, K), float64
             -inf for what is never accepted.
         """
         bounds = self.current.log_bounds(self.prefilter.log_guesses(codes))
@@ -184,7 +184,7 @@ class TiltSource:
             for low, high in batches(0, len(codes), _CHUNK):
                 rows = codes[low:high]
                 log_h = self.classifier.by_fold(generator.stem(rows))
-                by_fold = np.stack([np.exp(self.log_acceptance(rows, one)) for one in log_h])
+                by_fold = np.exp(self.log_acceptance(rows, log_h))
                 own = by_fold[folds[low:high], np.arange(len(rows))]
                 unread = (folds[low:high] < 0)[:, None]
                 parts.append(np.where(unread, by_fold.mean(axis=0), own))

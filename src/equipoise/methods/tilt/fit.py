@@ -24,7 +24,7 @@ from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, generate
 from equipoise.methods.calibration import REACHED, Calibration, calibrate
 from equipoise.methods.tilt.fit_latent import LatentFit
-from equipoise.methods.tilt.held_out import HeldOut
+from equipoise.methods.tilt.held_out import HeldOut, faithfulness
 from equipoise.methods.tilt.proposals import ProposalSearch, search_proposals
 from equipoise.samplers.acceptance import AcceptanceRule
 from equipoise.samplers.latent_classifier import LatentClassifier
@@ -358,17 +358,11 @@ def _one_shot_rule(
         miss = float(np.abs(weights[wanted] @ confusion - target.shares).sum() / 2)
         rates = (held.weights @ accepted) / len(h)
         density = (accepted / rates.clip(1e-300)) @ weights
-        least = min(_faithful(held, density, k) for k in np.flatnonzero(wanted).tolist())
-        found.append((max(miss, REACHED / 2), -least, row))
+        least = faithfulness(held.own_weights.T[wanted], density).min()
+        found.append((max(miss, REACHED / 2), -float(least), row))
     _, _, chosen = min(found, key=lambda one: one[:2])
     full = np.where(wanted, thresholds[chosen, np.arange(held.grid.size)], np.inf)
     return AcceptanceRule.thresholds(full), recalls[chosen]
-
-
-def _faithful(held: HeldOut, density: NDArray[np.float64], cell: int) -> float:
-    """Return the faithfulness of what is drawn with a density relative to the prior, shape (n,)."""
-    own = held.own_weights[:, cell] / max(held.own_weights[:, cell].sum(), 1e-300)
-    return 1 - float(own @ np.abs(density / max(own @ density, 1e-300) - 1)) / 2
 
 
 def _one_shot_statements(
@@ -379,14 +373,10 @@ def _one_shot_statements(
     wanted: NDArray[np.bool_],
 ) -> tuple[OneShotStatement, ...]:
     """State what comes out of requests with these weights, whose densities are (n, K)."""
-    density = densities @ weights
+    faithful = faithfulness(held.own_weights.T[wanted], densities @ weights)
     return tuple(
-        OneShotStatement(
-            cell=held.grid.cells[k],
-            recall=float(recalls[k]),
-            faithfulness=_faithful(held, density, k),
-        )
-        for k in np.flatnonzero(wanted).tolist()
+        OneShotStatement(cell=held.grid.cells[k], recall=float(recalls[k]), faithfulness=value)
+        for k, value in zip(np.flatnonzero(wanted).tolist(), faithful.tolist(), strict=True)
     )
 
 

@@ -218,6 +218,26 @@ def _by_request(
     return np.asarray(sums / (weights @ accepted)[..., None].clip(1e-300))
 
 
+def faithfulness(members: NDArray[np.float64], density: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 less the total variation between draws of a density and the members of a cell.
+
+    Parameters
+    ----------
+    members : numpy.ndarray, shape (B, n), float64
+        Weights with which codes stand for the members; not all 0 in a row.
+    density : numpy.ndarray, shape (n,), float64
+        Of the draws at each code, relative to the prior, up to a factor.
+
+    Returns
+    -------
+    numpy.ndarray, shape (B,), float64
+    """
+    total = members.sum(axis=1)
+    mean = (members @ density / total).clip(1e-300)
+    apart = np.abs(density / mean[:, None] - 1)
+    return np.asarray(1 - (members * apart).sum(axis=1) / total / 2)
+
+
 def _figures(
     rows: NDArray[np.float64],
     *,
@@ -248,9 +268,7 @@ def _figures(
         within = members @ reached / total
         # Weights sum to `within`, as none reaches what is never accepted.
         return within, purity, within**2 * total / (mean * (members @ inverse))
-    apart = np.abs(of_own / mean[:, None] - 1)
-    variation = (members * apart).sum(axis=1) / total / 2
-    return 1 - variation, purity, np.ones(len(rows))
+    return faithfulness(members, of_own), purity, np.ones(len(rows))
 
 
 def _share(value: float, drawn: NDArray[np.float64], trials: float) -> Estimate:
