@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ VARIANTS = {
     "no directed labels": Variant(directed=0.0),
     "0.4 of the labels directed": Variant(directed=0.4),
     "0.8 of the labels directed": Variant(directed=0.8),
+    "0.8 directed, 24 epochs, three members": Variant(0.8, 3, constants=(("_EPOCHS", 24),)),
 }
 
 
@@ -118,7 +120,9 @@ def run(
         execution=execution,
     )
     began = time.process_time()
-    with mock.patch.multiple(fitting, **dict(variant.constants)):
+    with ExitStack() as stack:
+        for constant, value in variant.constants:
+            stack.enter_context(mock.patch.object(fitting, constant, value))
         fit = fitting.fit_latent(
             models.generator.stem,
             labelled.codes,

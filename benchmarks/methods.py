@@ -4,7 +4,7 @@ For each set of attributes, number of labels and seed, every method of `equipois
 sampler from the same labels, draws n images, and is measured. Done parts are kept under --work and
 skipped in the next run; the page and its JSON are written anew after each case.
 
-    python benchmarks/methods.py --pool 100000 --sets smiling+skin_tone --seeds 0    (a first look)
+    python benchmarks/methods.py --n 3000 --seeds 0    (a first look)
     python benchmarks/methods.py                                                     (hours)
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.models import Models
-from equipoise.compare.baselines import Case
+from equipoise.compare.case import Case
 from equipoise.compare.page import write_page
 from equipoise.compare.reference import Pool
 from equipoise.compare.run import FEATURES, make_case, open_joined, read_results, run_case
@@ -29,9 +29,10 @@ from equipoise.core.versions import versions
 from equipoise.generators import open_generator
 from equipoise.labelling.collect import collect
 
-ATTRIBUTES = ("gender", "smiling", "skin_tone")
+ATTRIBUTES = ("gender", "age", "smiling", "skin_tone")
 SETS = (
     *("smiling+skin_tone", "gender+skin_tone", "gender+smiling+skin_tone"),
+    *("age+smiling", "age+skin_tone", "gender+age"),
     *("smiling", "skin_tone", "gender"),
 )
 POOL_SEED = 900
@@ -91,10 +92,10 @@ def main() -> None:
     """Run what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
-    parser.add_argument("--labels", nargs="+", type=int, default=[2500, 10_000, 40_000])
+    parser.add_argument("--labels", nargs="+", type=int, default=[10_000])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--n", type=int, default=6000, help="draws of each method")
-    parser.add_argument("--pool", type=int, default=320_000, help="codes to take references from")
+    parser.add_argument("--pool", type=int, default=150_000, help="codes to take references from")
     parser.add_argument("--work", type=Path, default=Path("runs/bench"))
     arguments = parser.parse_args()
     generator = open_generator("digiface-dcgan")

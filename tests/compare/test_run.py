@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from equipoise.compare.baselines import BASELINES, PAPER
@@ -41,16 +42,29 @@ def test_every_method_has_a_score(folder: Path, results: dict[str, Score]) -> No
 
 def test_scores_tell_the_methods_apart(results: dict[str, Score]) -> None:
     assert results["prior"].kl > 0.3
-    for method in ("rejection", "tilt, verified"):
+    for method in ("rejection", "tilt, verified", "tilt, verified, exact"):
         assert results[method].kl < 1e-9, "exact by construction"
     assert results["tilt, one-shot"].kl < 0.02
     assert results["tilt, one-shot"].frechet["pixels"] < results["prior"].frechet["pixels"] / 5
-    far = results[f"{PAPER} 3, 1 component"]
+    far = results[f"{PAPER} 3"]
     assert far.frechet["pixels"] > 5 * results["tilt, one-shot"].frechet["pixels"], (
         "off the manifold"
     )
     assert results["tilt, verified"].calls < 0.6 * results["rejection"].calls
+    assert (
+        min(results["tilt, verified"].faithfulness)
+        > 0.8
+        > min(results["tilt, verified, typical"].faithfulness)
+    )
+    assert _mean(results["tilt, verified, exact"].distinguished) < 0.1
+    assert _mean(far.distinguished) > 0.5
+    assert results["moment constraint, joint"].kl < 0.02
+    assert results["moment constraint, joint"].calls > 2 * results["tilt, verified"].calls
     assert "effective sample size" in results["importance resampling"].note
+
+
+def _mean(values: tuple[float | None, ...]) -> float:
+    return float(np.mean([value for value in values if value is not None]))
 
 
 @pytest.mark.parametrize(

@@ -131,11 +131,14 @@ def compare_cost(settings: Settings, pool: int) -> dict[str, int]:
     from equipoise.compare.baselines import BASELINES
     from equipoise.compare.reference import MOST
 
+    learnt = replace(settings, method="tilt")
     return {
         "label": settings.n,
-        "label directed draws": replace(settings, method="tilt").directed_n,
+        "label directed draws": learnt.directed_n,
+        "calibrate five methods": 5 * learnt.calibration_n,
+        "verify draws for a mixture, at least": learnt.mixture_n,
         "label for the references": pool,
         "make references of, at most": MOST * settings.measure_n,
-        "verify draws, at least": settings.measure_n,
+        "verify draws of five methods, at least": 5 * settings.measure_n,
         "measure": settings.measure_n * len(BASELINES),
     }

@@ -42,6 +42,8 @@ def check_size(n: int, grid: AttributeGrid) -> None:
 class Pool:
     """A large set of labelled codes of the prior, from which balanced references are selected.
 
+    The last third is never part of a reference: methods may take candidates from it.
+
     Attributes
     ----------
     generator : Generator
@@ -61,6 +63,15 @@ class Pool:
     features: JoinedFeatures
     _seen: dict[str, tuple[Pictures, ...]] = field(default_factory=dict, repr=False)
 
+    @property
+    def candidates(self) -> NDArray[np.int64]:
+        """Indices of the codes that are part of no reference, shape (m,)."""
+        return np.arange(self._split, len(self.labels))
+
+    @property
+    def _split(self) -> int:
+        return -(-2 * len(self.labels) // 3)
+
     def references(self, grid: AttributeGrid) -> int:
         """Return the number of disjoint references, at least 2 and at most `MOST`.
 
@@ -69,7 +80,7 @@ class Pool:
         InsufficientLabelsError
             When a cell has fewer than two codes in the pool, or `n` is less than one per cell.
         """
-        own = self._own(grid)
+        own = self._for_references(grid)
         return min(MOST, min(map(len, own)) // self._each(grid, own))
 
     def balanced(self, grid: AttributeGrid, number: int) -> NDArray[np.int64]:
@@ -80,7 +91,7 @@ class Pool:
         InsufficientLabelsError
             When a cell has fewer than two codes in the pool, or `n` is less than one per cell.
         """
-        own = self._own(grid)
+        own = self._for_references(grid)
         each = self._each(grid, own)
         return np.concatenate([rows[number * each : (number + 1) * each] for rows in own])
 
@@ -113,7 +124,7 @@ class Pool:
 
     def calls(self, grid: AttributeGrid) -> float:
         """Return the generator calls per image of a reference, by rejection."""
-        return len(self.labels) / min(map(len, self._own(grid))) / grid.size
+        return len(self.labels) / min(map(len, self.own(grid))) / grid.size
 
     def codes(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return codes of the pool by index, in increasing order, shape (n, dim), float32."""
@@ -133,6 +144,10 @@ class Pool:
             )
         return min(self.n // grid.size, len(own[rarest]) // 2)
 
-    def _own(self, grid: AttributeGrid) -> list[NDArray[np.int64]]:
+    def own(self, grid: AttributeGrid) -> list[NDArray[np.int64]]:
+        """Return the indices of the codes of each cell, in increasing order."""
         cells = self.labels.restricted(grid).cells
         return [np.flatnonzero(cells == k) for k in range(grid.size)]
+
+    def _for_references(self, grid: AttributeGrid) -> list[NDArray[np.int64]]:
+        return [rows[rows < self._split] for rows in self.own(grid)]

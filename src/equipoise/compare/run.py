@@ -9,7 +9,8 @@ from pathlib import Path
 
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
-from equipoise.compare.baselines import BASELINES, Case
+from equipoise.compare.baselines import BASELINES
+from equipoise.compare.case import Case
 from equipoise.compare.reference import Pool, check_size
 from equipoise.compare.scores import Refused, Result, Score, score
 from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
@@ -94,7 +95,7 @@ def compare(
         Stores labels and results; an interrupted comparison is resumed from it.
     pool : int
         Number of codes of the prior that are labelled for the references. A cell of share s has
-        s * pool / 2 images in each of two references.
+        s * pool / 3 images in each of two references; the other third serves as candidates.
     features : sequence of str
         Names of features for distances, see `open_features`; coverage uses the first.
     progress : Progress

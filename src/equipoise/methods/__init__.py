@@ -264,7 +264,7 @@ def shift_sampler(context: FitContext) -> FitResult:
 def shift_calibrated_sampler(context: FitContext) -> FitResult:
     """Run the recipe of arXiv 2012.04842, then calibrate how often cells are requested."""
     fitted = shift_sampler(context)
-    sampler, _ = _calibrated(context, fitted.sampler.source)
+    sampler, _ = calibrated(context, fitted.sampler.source)
     return FitResult(sampler, shift=fitted.shift)
 
 
@@ -306,7 +306,7 @@ def mixture_sampler(context: FitContext) -> FitResult:
         fit_mixture(codes[cells == k], settings.components, seed=settings.seed) if share else None
         for k, share in enumerate(target.shares)
     )
-    sampler, calibration = _calibrated(context, MixtureSource(mixtures))
+    sampler, calibration = calibrated(context, MixtureSource(mixtures))
     return FitResult(sampler, tilt=context.tilt.info(context.settings, calibration))
 
 
@@ -315,8 +315,8 @@ def _even(context: FitContext, source: LatentSource) -> Sampler:
     return context.sampler(source, context.target.shares).even
 
 
-def _calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Calibration]:
-    """Measure the confusion matrix of a source on fresh draws, and set the request weights."""
+def calibrated(context: FitContext, source: LatentSource) -> tuple[Sampler, Calibration]:
+    """Measure the confusion of a source on `calibration_n` fresh draws, and set request rates."""
     settings, target, even = context.settings, context.target, _even(context, source)
     drawn = label_draws(
         even,
