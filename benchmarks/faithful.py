@@ -1,7 +1,8 @@
 """What the tilt states of its draws before any draw, beside what is true, and the mix.
 
 The tilt gets 10,000 classified images. What it states is compared with 50,000 fresh labelled codes;
-the mix is that of 6,000 one-shot draws. Other methods: `benchmarks/methods.py`. Results that the file holds already are not computed again; the page is written at
+the mix is that of 6,000 one-shot draws. `benchmarks/methods.py` compares it with other methods.
+Results that the file holds already are not computed again; the page is written at
 the end.
 
     python benchmarks/faithful.py --seeds 3

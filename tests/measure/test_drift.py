@@ -4,7 +4,8 @@ import pytest
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
-from equipoise.measure.quality import drift, share_difference, wilson_interval
+from equipoise.measure.drift import drift
+from equipoise.stats.intervals import share_difference, wilson_interval
 
 GROUPS = AttributeGrid((Attribute("smiling", ("no", "yes")), Attribute("age", ("young", "old"))))
 

@@ -60,7 +60,8 @@ def test_it_tells_the_mix_with_intervals_verdict_and_provenance(run: RunFolder) 
 def test_it_tells_what_was_corrected_and_the_quality(run: RunFolder) -> None:
     estimate = Estimate(0.5, 0.25, 0.75)
     row = CellQuality(
-        name="smiling=no", n=60, n_reference=70, frechet=estimate, frechet_extrapolated=estimate,
+        name="smiling=no", n=60, n_reference=70, distinguished=estimate,
+        frechet=estimate, frechet_extrapolated=estimate,
         kernel=estimate, precision=estimate, recall=estimate, density=estimate, coverage=estimate,
         coverage_expected=0.5, similarity=estimate, similarity_reference=estimate, drift=(),
         scores=(),

@@ -13,7 +13,8 @@ from equipoise.runs.folder import RunFolder
 
 NONE = Estimate.missing("3 images, at least 4 are needed")
 ROW = CellQuality(
-    name="pooled", n=3, n_reference=9, frechet=NONE, frechet_extrapolated=NONE, kernel=NONE,
+    name="pooled", n=3, n_reference=9, distinguished=NONE,
+    frechet=NONE, frechet_extrapolated=NONE, kernel=NONE,
     precision=Estimate(0.5, 0.1, 0.9), recall=NONE, density=NONE, coverage=NONE,
     coverage_expected=np.nan, similarity=NONE, similarity_reference=NONE, drift=(), scores=(),
 )  # fmt: skip

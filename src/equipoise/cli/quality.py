@@ -90,12 +90,21 @@ def quality(
             most=most,
             execution=Execution(workers=workers, progress=progress),
         )
-    columns = ("cell", "n", "reference", "Frechet", "at infinite n", "kernel x 1,000")
+    columns = (
+        "cell",
+        "n",
+        "reference",
+        "distinguished",
+        "Frechet",
+        "at infinite n",
+        "kernel x 1,000",
+    )
     rows = [
         (
             cell.name,
             f"{cell.n:,}",
             f"{cell.n_reference:,}",
+            estimate(cell.distinguished, missing="-"),
             f"{number(cell.frechet.value, missing='-')}{' *' if cell.frechet.note else ''}",
             estimate(cell.frechet_extrapolated, missing="-"),
             estimate(cell.kernel, times=1000, missing="-"),

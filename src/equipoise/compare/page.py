@@ -22,9 +22,9 @@ the prior, directed labels ({directed:.0%} of the tilt's) and those of calibrati
 - KL is the divergence from the uniform target, in nats; its floor is the mean for exact sampling.
 - Faithfulness is 1 less the total variation between a method's (weighted) images of a cell and the
   generator's own, where the density of its draws is known; of the least faithful cell.
-- Distinguished is a lower bound of the total variation, for all methods alike: a cross-fitted
-  logistic regression on the features distinguishes images of a cell from those by rejection; mean
-  over cells, 0 where it fails.
+- Distinguished is a lower bound of the total variation, for all methods alike: a logistic
+  regression on the features, fitted to one half of the images and read on the other, distinguishes
+  images of a cell from those by rejection; mean over cells, 0 where it fails.
 - Frechet is the ratio to the distance between two balanced references by rejection, so a perfect
   method has about 1. Its features in "pixels" are a fixed projection of 12x12 pixels to 48
   dimensions, and in "age" the last features of a network that estimates age. Every method is
@@ -216,7 +216,7 @@ def _least_faithful(found: Sequence[Score]) -> float | None:
 
 def _distinguished(found: Sequence[Score]) -> float | None:
     """Return the mean over seeds and cells; None where no cell has enough images."""
-    values = [value for r in found for value in r.distinguished if value is not None]
+    values = [value.value for r in found for value in r.distinguished if np.isfinite(value.value)]
     return max(float(np.mean(values)), 0.0) if values else None
 
 

@@ -8,23 +8,14 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from equipoise.compare.case import Case, Outcome
-from equipoise.core.seeds import Stream, child_seed
+from equipoise.core.estimates import Estimate
 from equipoise.measure.references import Pictures
 from equipoise.measure.representation import divergence, noise_floor
 from equipoise.stats.distances import frechet_distance, moments
 from equipoise.stats.precision_recall import coverage
-
-_LEAST = 50
-"""Images of a cell that the two-sample classifier needs on each side; chosen by hand."""
-
-_C = 0.1
-"""Inverse strength of its penalty; chosen by hand."""
+from equipoise.stats.two_sample import distinguished
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +39,9 @@ class Score:
     faithfulness : tuple of float, or None
         For each cell 1 less the total variation between its (weighted) images and the generator's
         own images of the cell, where it is known from the density of the codes.
-    distinguished : tuple of (float or None)
+    distinguished : tuple of Estimate
         For each cell a lower bound of the total variation between its images and those of the
-        references, for all methods alike: by `distinguished`; None for too few images.
+        references, for all methods alike: see `equipoise.stats.two_sample.distinguished`.
     coverage : tuple of float
         For each cell the nearest-neighbour coverage of the first reference in the first features,
         by the same images; in [0, 1], higher is better.
@@ -69,7 +60,7 @@ class Score:
     frechet: dict[str, float]
     frechet_floor: dict[str, float]
     faithfulness: tuple[float, ...] | None
-    distinguished: tuple[float | None, ...]
+    distinguished: tuple[Estimate, ...]
     coverage: tuple[float, ...]
     calls: float
     calls_verified: float
@@ -130,7 +121,10 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
     own_cells = np.concatenate([reference.labels.cells for reference in references[:-1]])
     apart = [
         distinguished(
-            drawn.features[cells == k], weights[cells == k], own_features[own_cells == k], case.seed
+            drawn.features[cells == k],
+            own_features[own_cells == k],
+            weights[cells == k],
+            seed=case.seed,
         )
         for k in range(size)
     ]
@@ -161,51 +155,6 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
         draw_seconds=outcome.draw,
         note=outcome.note,
     )
-
-
-def distinguished(
-    drawn: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    own: NDArray[np.float32],
-    seed: int = 0,
-) -> float | None:
-    """Return a lower bound of the total variation between drawn and own images of a cell.
-
-    For every set A of images, P_drawn(A) - P_own(A) is at most the total variation. A is what a
-    logistic regression on features takes for drawn, cross-fitted in 5 folds, so that the estimate
-    is below the total variation but for chance (Sriperumbudur et al. 2012; Lopez-Paz and Oquab
-    2017).
-
-    Parameters
-    ----------
-    drawn : numpy.ndarray, shape (n, F), float32
-    weights : numpy.ndarray, shape (n,), float64
-        Of the drawn images.
-    own : numpy.ndarray, shape (m, F), float32
-    seed : int
-        Of the folds.
-
-    Returns
-    -------
-    float or None
-        Near 0 where they cannot be distinguished; None for fewer than 50 images on a side.
-    """
-    n = min(len(drawn), len(own))
-    if n < _LEAST:
-        return None
-    rows = np.concatenate([drawn[:n], own[:n]])
-    of_drawn = np.repeat([True, False], n)
-    share = np.concatenate([weights[:n] / weights[:n].mean(), np.ones(n)])
-    guessed = np.empty(2 * n, bool)
-    random_state = child_seed(seed, Stream.COMPARED_TWO_SAMPLE) % 2**32
-    for train, rest in StratifiedKFold(5, shuffle=True, random_state=random_state).split(
-        rows, of_drawn
-    ):
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=500))
-        model.fit(rows[train], of_drawn[train], logisticregression__sample_weight=share[train])
-        guessed[rest] = model.predict(rows[rest])
-    hits = [np.average(guessed[side], weights=share[side]) for side in (of_drawn, ~of_drawn)]
-    return float(hits[0] - hits[1])
 
 
 def spread(n: int, most: int) -> NDArray[np.int64]:

@@ -68,7 +68,6 @@ class Stream(IntEnum):
     COMPARED_DRAWS = 52
     COMPARED_RESAMPLING = 53
     COMPARED_CONSTRAINT = 54
-    COMPARED_TWO_SAMPLE = 55
     # Statistics
     CRITICAL_VALUE = 60
     MULTINOMIAL_TEST = 61
@@ -78,6 +77,7 @@ class Stream(IntEnum):
     RATE_BOOTSTRAP = 65
     DISTANCE_SHUFFLE = 66
     SIMILARITY_BOOTSTRAP = 67
+    TWO_SAMPLE_SPLIT = 68
 
 
 def check_seed(seed: int) -> int:

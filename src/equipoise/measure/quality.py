@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import ks_2samp, norm
 
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import InputError
-from equipoise.core.estimates import CONFIDENCE, Estimate, around
-from equipoise.core.labels import Labels
+from equipoise.core.estimates import Estimate, around
 from equipoise.core.parallel import ordered_map
+from equipoise.measure.drift import Drift, ScoreDrift, drift, score_drift
 from equipoise.measure.references import Pictures
 from equipoise.stats.distances import (
     frechet_distance,
@@ -24,7 +23,7 @@ from equipoise.stats.distances import (
     moments,
     self_similarity,
 )
-from equipoise.stats.intervals import exact_interval, score_interval
+from equipoise.stats.intervals import exact_interval
 from equipoise.stats.precision_recall import (
     DENSITY,
     MANIFOLD,
@@ -32,6 +31,7 @@ from equipoise.stats.precision_recall import (
     in_knn_balls,
     knn_radii,
 )
+from equipoise.stats.two_sample import distinguished
 
 POOLED = "pooled"
 """Name of the row over all images with a cell."""
@@ -47,6 +47,9 @@ class CellQuality:
         Of the cell, or `POOLED`.
     n, n_reference : int
         Drawn and reference images of the cell, as predicted by the classifiers.
+    distinguished : Estimate
+        Lower bound of the total variation to the reference: 0 where a two-sample classifier cannot
+        distinguish the two sets. See `equipoise.stats.two_sample.distinguished`.
     frechet : Estimate
         Squared Frechet distance at these n, with the bias of small samples; no interval.
     frechet_extrapolated : Estimate
@@ -73,6 +76,7 @@ class CellQuality:
     name: str
     n: int
     n_reference: int
+    distinguished: Estimate
     frechet: Estimate
     frechet_extrapolated: Estimate
     kernel: Estimate
@@ -204,6 +208,7 @@ def _compare(
         name=name,
         n=len(x),
         n_reference=len(y),
+        distinguished=distinguished(x, y, seed=seed),
         frechet=_frechet(x, y),
         frechet_extrapolated=frechet_extrapolated(x, y, seed),
         kernel=kernel_distance(x, y),
@@ -255,144 +260,3 @@ def _crowding(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Estimate,
 
 def _share(hits: NDArray[np.bool_]) -> Estimate:
     return Estimate(float(hits.mean()), *exact_interval(int(hits.sum()), len(hits)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drift:
-    """The share of one level in drawn and in reference images.
-
-    Attributes
-    ----------
-    name : str
-        "age=under_30".
-    count, n : int
-        Drawn images of that level, among those known on the attribute.
-    count_reference, n_reference : int
-        The same of the reference.
-    difference : Estimate
-        Drawn share less reference share, in [-1, 1], with Newcombe's interval.
-    """
-
-    name: str
-    count: int
-    n: int
-    count_reference: int
-    n_reference: int
-    difference: Estimate
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreDrift:
-    """The scores of one attribute in drawn and in reference images.
-
-    Draws that favour clear members of a cell show here: their scores lie further from the border
-    of the level, while levels and distances are alike.
-
-    Attributes
-    ----------
-    attribute : str
-    median, median_reference : float
-        Of the scores: a probability, an age in years, an angle in degrees.
-    distance : float
-        Of Kolmogorov and Smirnov: the largest difference between the two distributions, in [0, 1].
-        It is at most their total variation.
-    p_value : float
-        Of equal distributions; not adjusted for other tests.
-    """
-
-    attribute: str
-    median: float
-    median_reference: float
-    distance: float
-    p_value: float
-
-
-def score_drift(drawn: Labels, reference: Labels, names: tuple[str, ...]) -> tuple[ScoreDrift, ...]:
-    """Return the drift of the scores of some attributes, where both sets have scores."""
-    found = []
-    for name in names:
-        one, other = (
-            labels.scores[:, labels.grid.attribute(name)] for labels in (drawn, reference)
-        )
-        one, other = one[np.isfinite(one)], other[np.isfinite(other)]
-        if min(len(one), len(other)) < 2:
-            continue
-        test = ks_2samp(one, other)
-        found.append(
-            ScoreDrift(
-                attribute=name,
-                median=float(np.median(one)),
-                median_reference=float(np.median(other)),
-                distance=float(test.statistic),
-                p_value=float(test.pvalue),
-            )
-        )
-    return tuple(found)
-
-
-def wilson_interval(count: int, n: int) -> tuple[float, float]:
-    """Return Wilson's score interval of a share (1927) at `CONFIDENCE`; n is at least 1."""
-    low, high = score_interval(np.array([count / n]), n, float(norm.ppf((1 + CONFIDENCE) / 2)))
-    return float(low[0]), float(high[0])
-
-
-def share_difference(count: int, n: int, other_count: int, other_n: int) -> Estimate:
-    """Return the difference of two independent shares (Newcombe 1998, method 10).
-
-    Its limits combine those of Wilson's intervals of the two shares. NaN where a set is empty.
-
-    Examples
-    --------
-    >>> found = share_difference(56, 70, 48, 80)  # table II (a) of the paper
-    >>> round(found.value, 4), round(found.low, 4), round(found.high, 4)
-    (0.2, 0.0524, 0.3339)
-    """
-    if min(n, other_n) == 0:
-        return Estimate.missing("no known image in one of the sets")
-    one, other = count / n, other_count / other_n
-    low1, high1 = wilson_interval(count, n)
-    low2, high2 = wilson_interval(other_count, other_n)
-    difference = one - other
-    low = difference - np.hypot(one - low1, high2 - other)
-    high = difference + np.hypot(high1 - one, other - low2)
-    return Estimate(difference, float(low), float(high))
-
-
-def drift(drawn: Labels, reference: Labels, attributes: tuple[str, ...]) -> tuple[Drift, ...]:
-    """Return the drift of each level of each attribute, unknown images left out.
-
-    Raises
-    ------
-    InputError
-        When the two sets of labels have different levels of an attribute.
-    """
-    found = []
-    for name in attributes:
-        places = [labels.grid.attribute(name) for labels in (drawn, reference)]
-        kinds = [
-            labels.grid.attributes[a] for labels, a in zip((drawn, reference), places, strict=True)
-        ]
-        if kinds[0] != kinds[1]:
-            raise InputError(
-                f"levels of {name!r} in the reference",
-                f"must be {', '.join(kinds[0].levels)}",
-                ", ".join(kinds[1].levels),
-                "Label both sets by the same classifiers.",
-            )
-        one, other = (
-            labels.levels[labels.levels[:, a] != UNKNOWN, a]
-            for labels, a in zip((drawn, reference), places, strict=True)
-        )
-        for level, word in enumerate(kinds[0].levels):
-            count, count_reference = int((one == level).sum()), int((other == level).sum())
-            found.append(
-                Drift(
-                    name=f"{name}={word}",
-                    count=count,
-                    n=len(one),
-                    count_reference=count_reference,
-                    n_reference=len(other),
-                    difference=share_difference(count, len(one), count_reference, len(other)),
-                )
-            )
-    return tuple(found)
