@@ -10,7 +10,7 @@ import typer
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
-from equipoise.cli.sampling import open_saved
+from equipoise.cli.sampling import Faithful, open_saved
 from equipoise.core.numbers import estimate, number, percent
 from equipoise.core.progress import Execution
 
@@ -23,6 +23,10 @@ def quality(
         Path | None,
         typer.Option(help="Folder of images to compare with. [rejection from the prior]"),
     ] = None,
+    verified: Annotated[
+        bool, typer.Option("--verified", help="Verified draws in place of one-shot ones.")
+    ] = False,
+    faithful: Faithful = None,
     features: Annotated[
         str, typer.Option(help="age, pixels, inception, dinov2, clip, or module:function.")
     ] = "age",
@@ -56,6 +60,8 @@ def quality(
     from equipoise.runs.folder import RunFolder
     from equipoise.samplers.file import load_sampler
 
+    if not verified:
+        refuse_flags("without --verified", {"faithful": faithful})
     run = RunFolder(what) if what.is_dir() else None
     if run is not None:
         run.read_record()  # A run without figures fails before anything is drawn.
@@ -88,6 +94,8 @@ def quality(
             reference=files,
             source=None if reference is None else f"{len(files):,} files of {reference}",
             most=most,
+            of_verified=verified,
+            faithful=faithful,
             execution=Execution(workers=workers, progress=progress),
         )
     columns = (

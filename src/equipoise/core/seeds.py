@@ -62,6 +62,7 @@ class Stream(IntEnum):
     MEASURED_DRAWS = 40
     REFERENCE_CODES = 41
     ANNOTATION_SAMPLE = 42
+    THINNED_DRAWS = 43
     # Methods side by side
     COMPARED_POOL = 50
     COMPARED_PRIOR = 51

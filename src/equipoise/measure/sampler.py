@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import check_count
 from equipoise.core.progress import Execution
-from equipoise.core.seeds import Stream, child_seed
+from equipoise.core.seeds import Stream, child_seed, generator_for
 from equipoise.core.targets import Target
 from equipoise.labelling.draws import label_draws
 from equipoise.measure.features import Features
@@ -29,7 +30,7 @@ from equipoise.measure.representation import (
     summarise_confusion,
 )
 from equipoise.measure.verdict import TOLERANCE
-from equipoise.samplers.draw import exact_counts
+from equipoise.samplers.draw import exact_counts, verified
 from equipoise.samplers.sampler import Sampler
 
 
@@ -105,6 +106,8 @@ def sampler_quality(
     reference: Sequence[Path] = (),
     source: str | None = None,
     most: int = 1_000_000,
+    of_verified: bool = False,
+    faithful: str | None = None,
     execution: Execution = Execution(),
 ) -> Quality:
     """Set n draws of a sampler against a reference of as many images.
@@ -116,8 +119,9 @@ def sampler_quality(
         The generator that the sampler was made for, and a panel of its attributes in its order.
     features : Features
     n, seed : int
-        Draws 0..n-1 of the seed, one-shot.
-    watched : ClassifierPanel, optional
+        Draws 0..n-1 of the seed, one-shot; or verified ones, as many of each cell as the target
+        says.
+    drift_panel : ClassifierPanel, optional
         Reads the sampler's attributes and those whose drift is wanted; `panel` by default.
     reference : sequence of Path
         Image files; by default images of the prior, as many of each cell as the target says, by
@@ -127,6 +131,11 @@ def sampler_quality(
     most : int
         Codes of the prior to try at most for the reference; where they hold too few of a cell, the
         reference says that its mix is another.
+    of_verified : bool
+        Draw verified images. Images with weights are thinned: each is kept with a probability
+        proportional to its weight, so that the kept ones stand for themselves.
+    faithful : str, optional
+        Of verified draws; see `Sampler.for_verified`.
 
     Raises
     ------
@@ -163,8 +172,34 @@ def sampler_quality(
             description += (
                 f"; too few of {names} among {most:,} codes, so pooled rows compare different mixes"
             )
-    parts = [draws.codes for draws in sampler.stream(n, seed, batch=1024)]
-    drawn = see_codes(read_by, np.concatenate(parts), features, execution=execution)
+    if of_verified:
+        codes = _verified_codes(sampler, models, n, seed, faithful, execution)
+    else:
+        parts = [draws.codes for draws in sampler.stream(n, seed, batch=1024)]
+        codes = np.concatenate(parts)
+    drawn = see_codes(read_by, codes, features, execution=execution)
     return quality_table(
         drawn, reference_images, sampler.grid, source=description, workers=execution.workers
     )
+
+
+def _verified_codes(
+    sampler: Sampler,
+    models: Models,
+    n: int,
+    seed: int,
+    faithful: str | None,
+    execution: Execution,
+) -> NDArray[np.float32]:
+    """Return codes of n verified draws, thinned by their weights within each cell."""
+    counts = exact_counts(sampler.target, n)
+    drawn = verified(sampler, models, counts, seed, faithful=faithful, execution=execution)
+    latents = [batch.latents for batch in drawn]
+    cells, weights = (
+        np.concatenate([getattr(one, name) for one in latents]) for name in ("requested", "weights")
+    )
+    largest = np.zeros(sampler.grid.size)
+    np.maximum.at(largest, cells, weights)
+    uniform = generator_for(seed, Stream.THINNED_DRAWS).random(len(weights))
+    codes = np.concatenate([one.codes for one in latents])
+    return np.asarray(codes[uniform * largest[cells] < weights])
