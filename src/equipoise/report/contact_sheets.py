@@ -107,6 +107,10 @@ def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint
     return np.concatenate(parts)
 
 
+_SEARCHED = 1024
+"""Draws among which the first requests of each cell are shown: one block, which is drawn anyway."""
+
+
 def write_pictures(
     run: RunFolder,
     models: Models,
@@ -146,8 +150,9 @@ def write_pictures(
         chosen = np.concatenate(codes) if codes else np.empty((0, generator.dim), np.float32)
         write(f"prior-cell-{k}", _images(generator, chosen))
     for name, sampler in samplers.items():
-        write(name, _images(generator, sampler.draw(count, seed).codes))
+        draws = sampler.draw(_SEARCHED, seed)
+        write(name, _images(generator, draws.codes[:count]))
         for k in np.flatnonzero(sampler.target.shares).tolist():
-            cell = sampler.grid.cells[k]
-            images = _images(generator, sampler.draw(COLUMNS, seed, cell=cell).codes)
-            write(f"{name}-cell-{k}", images, models.panel.predict(images).cells != k)
+            images = _images(generator, draws.codes[draws.requested == k][:COLUMNS])
+            missed = models.panel.predict(images).cells != k if len(images) else None
+            write(f"{name}-cell-{k}", images, missed)

@@ -2,7 +2,7 @@
 
 Every labelled code stands for codes of the prior, by its weight. What a rule would accept of it is
 known before a single image is drawn, and so are, with intervals, the faithfulness, the purity and
-the cost of draws (DESIGN, "The theory that mends it").
+the cost of draws (docs/faithfulness.md).
 """
 
 from __future__ import annotations
