@@ -19,6 +19,7 @@ from equipoise.generators import Generator, open_generator
 from equipoise.labelling.collect import collect
 from equipoise.measure.representation import MixShare, Representation, represent
 from equipoise.measure.sampler import measure_sampler
+from equipoise.measure.verdict import measured_n
 from equipoise.methods import FitContext, FitResult, fit
 from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.report.card import write_card
@@ -206,7 +207,7 @@ def _measure(method: str, fitted: FitResult, context: FitContext) -> Result:
     measured = measure_sampler(
         fitted.sampler,
         context.models,
-        settings.measure_n,
+        measured_n(settings.measure_n, context.target.shares),
         child_seed(settings.seed, Stream.MEASURED_DRAWS),
         context.draws_folder(fitted.sampler.digest, "measure"),
         execution=context.execution,

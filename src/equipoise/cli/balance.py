@@ -113,6 +113,10 @@ def card(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     out_console.print(f"card     {write_card(RunFolder(run))}")
 
 
+_MEASURED = 9000
+"""Draws that are measured by default of 2 to 12 cells of equal target; others are known later."""
+
+
 def balance_cost(settings: Settings) -> dict[str, int]:
     """Return the calls of `balance`."""
     methods = {settings.method, *settings.beside}
@@ -122,7 +126,7 @@ def balance_cost(settings: Settings) -> dict[str, int]:
         "label directed draws": settings.directed_n * ("tilt" in methods or mixture),
         "calibrate": settings.directed_n * (("shift-calibrated" in methods) + mixture),
         "fit the mixture to, at least": settings.mixture_n * mixture,
-        "measure": settings.measure_n * len(methods),
+        "measure, about": (settings.measure_n or _MEASURED) * len(methods),
     }
 
 
@@ -132,13 +136,14 @@ def compare_cost(settings: Settings, pool: int) -> dict[str, int]:
     from equipoise.compare.reference import MOST
 
     learnt = replace(settings, method="tilt")
+    measured = settings.measure_n or _MEASURED
     return {
         "label": settings.n,
         "label directed draws": learnt.directed_n,
         "calibrate five methods": 5 * learnt.calibration_n,
         "verify draws for a mixture, at least": learnt.mixture_n,
         "label for the references": pool,
-        "make references of, at most": MOST * settings.measure_n,
-        "verify draws of five methods, at least": 5 * settings.measure_n,
-        "measure": settings.measure_n * len(BASELINES),
+        "make references of, at most": MOST * measured,
+        "verify draws of five methods, at least": 5 * measured,
+        "measure, about": measured * len(BASELINES),
     }

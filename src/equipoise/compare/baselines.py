@@ -131,7 +131,7 @@ def tilt_verified(faithful: str | None) -> Callable[[Case], Outcome]:
             sampler,
             case.context.models,
             exact_counts(case.target, case.n),
-            child_seed(case.seed, Stream.COMPARED_DRAWS),
+            case.draw_seed,
             faithful=mode,
             execution=case.context.execution,
         )

@@ -95,8 +95,13 @@ class Case:
 
     @property
     def seed(self) -> int:
-        """Seed of all draws."""
+        """Seed of the settings."""
         return self.context.settings.seed
+
+    @property
+    def draw_seed(self) -> int:
+        """Seed of a method's draws."""
+        return child_seed(self.seed, Stream.COMPARED_DRAWS)
 
     @property
     def target(self) -> Target:
@@ -117,7 +122,7 @@ class Case:
     def draw(self, sampler: Sampler, fit: float) -> Outcome:
         """Draw n codes one-shot."""
         began = time.perf_counter()
-        draws: LatentBatch = sampler.draw(self.n, child_seed(self.seed, Stream.COMPARED_DRAWS))
+        draws: LatentBatch = sampler.draw(self.n, self.draw_seed)
         seconds = (time.perf_counter() - began) * 1000 / self.n
         return Outcome(draws.codes, draws.requested, 1.0, fit, seconds)
 

@@ -19,7 +19,6 @@ from sklearn.preprocessing import StandardScaler
 from equipoise.compare.case import Case, Outcome
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.parallel import batches
-from equipoise.core.seeds import Stream, child_seed
 from equipoise.samplers.draw import exact_counts
 
 RECALL = 0.9
@@ -111,7 +110,7 @@ def _draw(
     thresholds: NDArray[np.float64],
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
     """Return verified codes, their cells, and the images that were generated for them."""
-    seed = child_seed(case.seed, Stream.COMPARED_DRAWS)
+    seed = case.draw_seed
     wanted = exact_counts(case.target, case.n)
     have, calls = np.zeros(case.grid.size, np.int64), 0
     codes: list[NDArray[np.float32]] = []

@@ -27,6 +27,7 @@ from equipoise.labelling.collect import collect
 from equipoise.measure.features import open_features
 from equipoise.measure.features.base import JoinedFeatures
 from equipoise.measure.features.offline import PixelFeatures
+from equipoise.measure.verdict import measured_n
 from equipoise.methods import FitContext
 from equipoise.pipeline import open_models
 from equipoise.runs.folder import RunFolder
@@ -116,7 +117,8 @@ def compare(
         raise InputError("target", "must be uniform to compare", settings.target, "Leave it out.")
     models = open_models(settings)
     generator, panel = models.generator, models.panel
-    check_size(settings.measure_n, panel.grid)
+    measured = measured_n(settings.measure_n, Target.uniform(panel.grid).shares)
+    check_size(measured, panel.grid)
     workers = settings.workers
 
     def labels(n: int, seed: int, name: str) -> Labels:
@@ -131,7 +133,7 @@ def compare(
 
     seed = child_seed(settings.seed, Stream.COMPARED_POOL)
     joined = open_joined(features, generator, settings.device)
-    reference = Pool(generator, labels(pool, seed, "pool"), seed, settings.measure_n, joined)
+    reference = Pool(generator, labels(pool, seed, "pool"), seed, measured, joined)
     own = labels(settings.n, settings.seed, "labels")
     case = make_case(reference, panel, own, settings, folder)
     return run_case(case, folder / "results", progress, on_result)

@@ -79,6 +79,7 @@ class Stream(IntEnum):
     DISTANCE_SHUFFLE = 66
     SIMILARITY_BOOTSTRAP = 67
     TWO_SAMPLE_SPLIT = 68
+    DECISIVE_SHARES = 69
 
 
 def check_seed(seed: int) -> int:

@@ -194,11 +194,12 @@ class Settings:
     mixture_n: int = setting(
         6_000, "Mixture: verified draws to fit it to.", least=1, remedy="Pass --mixture-n 6000."
     )
-    measure_n: int = setting(
-        6_000,
+    measure_n: int | None = setting(
+        None,
         "Draws to measure the result with.",
         least=1,
-        remedy="Pass --measure-n 6000.",
+        remedy="Pass --measure-n 9000.",
+        shown="what finds a perfect sampler in 9 of 10 cases, at most 20000",
     )
     distance: float = setting(
         3.0,

@@ -9,19 +9,32 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlogy
+from scipy.stats import norm
 
+from equipoise.core.numbers import number
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.stats.intervals import critical_value, simultaneous_intervals, unseen_needed
 
 TOLERANCE = 0.02
 """Departure of a share from its target that counts as met, in absolute share."""
 
+RELATIVE = 0.2
+"""The same as a part of the target, where that is less: a rare cell must not be lost unnoticed."""
+
 Code = Literal["meets", "misses", "undecided", "not_applicable"]
 """What a verdict can be."""
 
 _MOST_OUTCOMES = 20_000
 _SIMULATIONS = 10_000
-_TINY = 1e-12
+_LARGE = 1_000_000
+_FAR = 10
+"""Ratio from which on the larger number of deciding images is not printed."""
+
+_MOST_MEASURED = 20_000
+
+_PLAUSIBLE = 400
+_CHANCE = 0.9
+"""Draws of plausible true shares, and the chance of a decision at the stated numbers of images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +44,29 @@ class Verdict:
     Attributes
     ----------
     code : str
-        "meets": every simultaneous interval lies within `tolerance` of its target.
+        "meets": every simultaneous interval lies within the tolerance of its target.
         "misses": some interval lies outside. "undecided": n is too small for either.
         "not_applicable": there is no target, or no known image.
     words : str
         The same as a sentence.
     tolerance : float
         Largest tolerated difference between a share and its target.
+    tolerances : tuple of float
+        That of each cell: a fifth of the target where that is less; see `cell_tolerances`.
     p_value : float
         Of the multinomial test that the shares are exactly the target; NaN when not applicable.
-    decisive_n : int or None
-        Images that would decide, if the true shares are the observed ones; None when decided, or
-        when a share is exactly at the tolerance.
+    decisive_n : (int, int) or None
+        From so many images on a decision is possible, and at so many it is likely: numbers that
+        decide with a chance of 90 % for the luckiest and the least lucky tenth of the true shares
+        that the counts leave plausible. None when decided.
     """
 
     code: Code
     words: str
     tolerance: float
+    tolerances: tuple[float, ...]
     p_value: float
-    decisive_n: int | None
+    decisive_n: tuple[int, int] | None
 
 
 def multinomial_test(counts: ArrayLike, target: ArrayLike) -> float:
@@ -88,6 +105,21 @@ def multinomial_test(counts: ArrayLike, target: ArrayLike) -> float:
     return (1 + as_far) / (1 + _SIMULATIONS)
 
 
+def cell_tolerances(target: ArrayLike, tolerance: float = TOLERANCE) -> NDArray[np.float64]:
+    """Return the tolerance of each cell, shape (K,): a fifth of its target where that is less.
+
+    A cell of target 0 has the least of the others.
+
+    Examples
+    --------
+    >>> cell_tolerances([0.5, 0.49, 0.01, 0.0]).round(4).tolist()
+    [0.02, 0.02, 0.002, 0.002]
+    """
+    shares = np.asarray(target, np.float64)
+    found = np.minimum(tolerance, RELATIVE * shares)
+    return np.where(shares > 0, found, found[shares > 0].min())
+
+
 def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERANCE) -> Verdict:
     """Return the verdict on counts of cells, shape (K,), against a target, shape (K,)."""
     found = np.asarray(counts, np.int64)
@@ -98,56 +130,114 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
             code="not_applicable",
             words=f"not applicable: {missing}",
             tolerance=tolerance,
+            tolerances=(),
             p_value=np.nan,
             decisive_n=None,
         )
     shares = np.asarray(target, np.float64)
+    room = cell_tolerances(shares, tolerance)
     p_value = multinomial_test(found, shares)
     low, high = simultaneous_intervals(found)
     points = f"{100 * tolerance:g} points"
-    if ((low > shares + tolerance) | (high < shares - tolerance)).any():
-        words = f"misses the target: some share is more than {points} away"
-        return Verdict(
-            code="misses", words=words, tolerance=tolerance, p_value=p_value, decisive_n=None
-        )
-    if ((low >= shares - tolerance) & (high <= shares + tolerance)).all():
+    if (room < tolerance).any():
+        points += f", or {RELATIVE:.0%} of its target where that is less"
+    code: Code
+    needed = None
+    if ((low > shares + room) | (high < shares - room)).any():
+        code = "misses"
+        words = f"misses the target: some share is farther from it than {points}"
+    elif ((low >= shares - room) & (high <= shares + room)).all():
+        code = "meets"
         words = f"meets the target: every share is within {points}"
-        return Verdict(
-            code="meets", words=words, tolerance=tolerance, p_value=p_value, decisive_n=None
+    else:
+        code = "undecided"
+        needed = _decisive_n(found, shares, room)
+        words = (
+            f"leaves the target undecided within {points}: {n:,} images are too few; "
+            f"{_in_words(needed)} would decide"
         )
-    needed = _decisive_n(found, shares, tolerance)
-    more = "" if needed is None else f"; about {needed:,} images would decide"
-    words = f"leaves the target undecided within {points}: {n:,} images are too few{more}"
     return Verdict(
-        code="undecided", words=words, tolerance=tolerance, p_value=p_value, decisive_n=needed
+        code=code,
+        words=f"{words} (p = {number(p_value)} that it is met exactly)",
+        tolerance=tolerance,
+        tolerances=tuple(room.tolist()),
+        p_value=p_value,
+        decisive_n=needed,
     )
 
 
-def _decisive_n(
-    counts: NDArray[np.int64], target: NDArray[np.float64], tolerance: float
-) -> int | None:
-    """Return the n at which the verdict falls, if the true shares are the observed ones.
+def measured_n(wanted: int | None, target: ArrayLike) -> int:
+    """Return the draws to measure: those that are wanted, by default those that decide.
 
-    One cell that lies outside decides for "misses"; "meets" needs all cells.
+    At most 20,000: a target with rare cells needs more, which the verdict then says.
     """
-    n = counts.sum()
-    observed = counts / n
-    variance = (counts + 0.5) / (n + 1) * (1 - (counts + 0.5) / (n + 1))
-    room = tolerance - np.abs(observed - target)
-    if (np.abs(room) < 1e-6).any():
-        return None
+    return min(deciding_n(target), _MOST_MEASURED) if wanted is None else wanted
+
+
+def deciding_n(target: ArrayLike, tolerance: float = TOLERANCE) -> int:
+    """Return the images at which a perfect sampler is found to meet its target nine times in ten.
+
+    Each share must be so near that its simultaneous interval, of critical value c, lies within the
+    tolerance t: n = (c + z)^2 p (1 - p) / t^2, where z is the normal quantile at which all cells
+    are near enough with a chance of 90 % (Bonferroni).
+
+    Parameters
+    ----------
+    target : array_like, shape (K,)
+    tolerance : float
+
+    Examples
+    --------
+    >>> deciding_n([0.5, 0.5])
+    9782
+    """
+    shares = np.asarray(target, np.float64)
+    room = cell_tolerances(shares, tolerance)
+    wanted = (shares > 0) & (shares < 1)
+    if not wanted.any():
+        return int(np.ceil(unseen_needed(room.min(), max(len(shares) - 1, 1))))
+    z = norm.isf((1 - _CHANCE) / (2 * wanted.sum()))
+    counts = np.rint(shares[wanted] * _LARGE).astype(int)
     critical = critical_value(tuple(counts.tolist()))
-    needed = critical**2 * variance / room**2
-    outside, empty, full = room < 0, counts == 0, counts == n
-    # Of a cell without an image only the upper end moves, of one with all only the lower.
-    to_be_under = np.where(outside, target - tolerance, target + tolerance)
-    to_be_over = np.where(outside, target + tolerance, target - tolerance)
-    if empty.any():
-        bounds = to_be_under[empty].clip(_TINY, 1 - _TINY)
-        needed[empty] = unseen_needed(bounds, int(empty.sum()))
-        needed[full] = unseen_needed((1 - to_be_over[full]).clip(_TINY, 1 - _TINY), 1)
-    deciding = needed[outside].min() if outside.any() else needed.max()
-    return int(max(np.ceil(deciding), n + 1))
+    spread = (critical + z) ** 2 * shares * (1 - shares)
+    needed = spread / room**2
+    # The centre of Wilson's interval lies nearer to 1/2 than the share, by about this much.
+    needed = spread / (room - critical**2 * np.abs(0.5 - shares) / needed) ** 2
+    return int(np.ceil(needed.max()))
+
+
+def _decisive_n(
+    counts: NDArray[np.int64], target: NDArray[np.float64], tolerances: NDArray[np.float64]
+) -> tuple[int, int]:
+    """Return from where on a decision is possible, and where it is likely.
+
+    One cell that lies outside decides for "misses"; "meets" needs all cells. True shares are drawn
+    from their posterior under Jeffreys' prior.
+    """
+    n = int(counts.sum())
+    rng = generator_for(0, Stream.DECISIVE_SHARES)
+    drawn = rng.dirichlet(counts + 0.5, _PLAUSIBLE)
+    room = tolerances - np.abs(drawn - target)
+    reach = (critical_value(tuple(counts.tolist())) + norm.ppf(_CHANCE)) ** 2
+    # The second term is that of Wilson's interval, where the share itself is near 0.
+    needed = reach * (drawn * (1 - drawn) / room**2 + 1 / np.abs(room))
+    misses = np.where(room < 0, needed, np.inf).min(axis=1)
+    deciding = np.where((room < 0).any(axis=1), misses, needed.max(axis=1))
+    low, high = np.quantile(deciding, [1 - _CHANCE, _CHANCE])
+    return max(_rounded(low), n + 1), max(_rounded(high), n + 2)
+
+
+def _in_words(needed: tuple[int, int]) -> str:
+    low, high = needed
+    if high > _FAR * low:
+        return f"at least {low:,}, and perhaps many times more,"
+    return f"{low:,} to {high:,}"
+
+
+def _rounded(value: float) -> int:
+    """Return a number to two digits, rounded up: more would pretend to a precision."""
+    step = 10 ** max(int(np.log10(value)) - 1, 0)
+    return int(np.ceil(value / step) * step)
 
 
 def _deviance(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,7 +23,9 @@ from equipoise.core.labels import Labels
 from equipoise.core.parallel import batches
 from equipoise.core.progress import Progress, no_progress
 from equipoise.core.settings import Settings
+from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, generate
+from equipoise.measure.verdict import measured_n
 from equipoise.report.contact_sheets import captioned_sheet
 from equipoise.runs.record import ModelUsed, model_used
 
@@ -153,7 +155,7 @@ def examine(
         )
     progress("examine", total, total)
     _write_picture(picture, images[:_SHOWN], panel)
-    calls = settings.n + settings.measure_n
+    calls = settings.n + measured_n(settings.measure_n, Target.uniform(panel.grid).shares)
     seconds = calls * sum(1 / part.images_per_second for part in parts)
     return Examination(parts=tuple(parts), calls=calls, seconds=seconds, picture=str(picture))
 
