@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.measure.correction import Correction, Given, correct
 from equipoise.measure.error_matrix import ErrorMatrix
@@ -343,3 +344,54 @@ def test_the_example_of_the_page_prints_what_it_says(capsys: pytest.CaptureFixtu
     exec(code, {})
     said = [line.removeprefix("# ") for line in code.splitlines() if ": counted" in line]
     assert capsys.readouterr().out.splitlines() == [line for line in said if "print" not in line]
+
+
+def _judged(rng: np.random.Generator, dark: float, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return truth and answers on smiling and tone: smiles of dark faces are missed more often."""
+    truth = np.column_stack([rng.random(n) < 0.4, rng.random(n) >= dark]).astype(np.int64)
+    missed = np.where(truth[:, 1] == 0, 0.4, 0.05)
+    wrong = rng.random(n) < np.where(truth[:, 0] == 1, missed, 0.05)
+    return truth, np.column_stack([np.where(wrong, 1 - truth[:, 0], truth[:, 0]), truth[:, 1]])
+
+
+def test_errors_measured_on_another_mix_are_not_used_where_they_depend_on_it() -> None:
+    grid = AttributeGrid(
+        (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light")))
+    )
+    covered = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        truth, answers = _judged(rng, 0.1, 2000)
+        _, here = _judged(rng, 0.9, 5000)
+        counts = np.bincount(here[:, 0], minlength=3)
+        table = ErrorMatrix.of_attribute(grid, "smiling", truth, answers)
+        found = correct(counts, table, "truth", seed=seed)
+        assert found.status == "not applicable"
+        assert "errors depend on other attributes" in found.reason
+        # The cells' errors are the same in both mixes.
+        confusion = np.zeros((4, 4), np.int64)
+        np.add.at(confusion, (grid.cell_of(truth), grid.cell_of(answers)), 1)
+        cells = correct(
+            np.bincount(grid.cell_of(here), minlength=4),
+            ErrorMatrix.of_levels(grid.cells, confusion),
+            "truth",
+            seed=seed,
+        )
+        assert "assumes that errors on each true level" in cells.reason
+        true = np.outer([0.6, 0.4], [0.9, 0.1]).ravel()
+        covered.append(all(s.low <= p <= s.high for s, p in zip(cells.shares, true, strict=True)))
+    assert np.mean(covered) >= 0.8, "95 %, and 3 deviations of 20 runs"
+
+
+def test_errors_that_do_not_depend_on_others_are_used() -> None:
+    grid = AttributeGrid(
+        (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light")))
+    )
+    rejected = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(2, size=(800, 2))
+        said = np.where(rng.random((800, 2)) < 0.1, 1 - truth, truth)
+        table = ErrorMatrix.of_attribute(grid, "smiling", truth, said)
+        rejected += table.dependence < 0.05  # type: ignore[operator]
+    assert rejected <= 6, "5 % of 40, and 2.5 deviations"

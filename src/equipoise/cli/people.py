@@ -110,6 +110,7 @@ def label_import(
             "rated twice",
             "Cohen kappa",
             "Krippendorff alpha",
+            "implied error",
             "ties",
             "not rated",
         ),
@@ -120,6 +121,7 @@ def label_import(
                 str(a.rated_twice),
                 decimals(a.kappa, 3),
                 decimals(a.alpha, 3),
+                decimals(a.implied_error, 3),
                 str(a.ties),
                 str(a.unrated),
             )

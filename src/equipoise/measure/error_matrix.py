@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2, chi2_contingency
 
-from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME
+from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
 from equipoise.core.errors import InputError
 
 
@@ -30,6 +31,14 @@ class ErrorMatrix:
         The level that each answer means; -1 (`UNKNOWN`) for an abstention.
     counts : numpy.ndarray, shape (K, A), int64
         Judged images, at least 0.
+    tied : numpy.ndarray, shape (A,), int64, or None
+        Judged images whose raters did not agree on a level; they are in no row. None for none.
+    doubt : numpy.ndarray, shape (A,), float64, or None
+        Bound of the share of judged images in a wrong row, of each answer. None where that is not
+        known, and taken for 0: the labels of a single rater count as the truth.
+    dependence : float or None
+        P-value that errors on each true level do not depend on other attributes. None where that
+        was not tested.
 
     Raises
     ------
@@ -41,6 +50,9 @@ class ErrorMatrix:
     answers: tuple[str, ...]
     meant: NDArray[np.int64]
     counts: NDArray[np.int64]
+    tied: NDArray[np.int64] | None = None
+    doubt: NDArray[np.float64] | None = None
+    dependence: float | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.levels), len(self.answers))
@@ -96,6 +108,44 @@ class ErrorMatrix:
         names = (*levels, *[UNKNOWN_NAME] * more)
         return cls(levels=tuple(levels), answers=names, meant=meant, counts=table.astype(np.int64))
 
+    @classmethod
+    def of_attribute(
+        cls,
+        grid: AttributeGrid,
+        name: str,
+        truth: NDArray[np.integer],
+        answers: NDArray[np.integer],
+    ) -> ErrorMatrix:
+        """Take one attribute of images that were judged on several, and test what it hides.
+
+        A classifier that errs more on smiles of dark faces has another error matrix wherever the
+        share of dark faces is another. Where `dependence` is small, use the matrix of the cells
+        instead: `ErrorMatrix.of_levels(grid.cells, ...)`.
+
+        Parameters
+        ----------
+        grid : AttributeGrid
+        name : str
+            Of the attribute.
+        truth, answers : numpy.ndarray, shape (m, A), int
+            Levels of all attributes; -1 for an abstention.
+        """
+        a = grid.attribute(name)
+        levels = grid.attributes[a].levels
+        size = len(levels)
+        said = np.where(answers[:, a] == UNKNOWN, size, answers[:, a])
+        known = truth[:, a] != UNKNOWN
+        counts = np.zeros((size, size + 1), np.int64)
+        np.add.at(counts, (truth[known, a], said[known]), 1)
+        p_values = [
+            independence_p_value(truth[:, a], said, truth[:, b])
+            for b in range(len(grid.attributes))
+            if b != a
+        ]
+        found = cls.of_levels(tuple(f"{name}={level}" for level in levels), counts)
+        least = min(min(p_values) * len(p_values), 1.0) if p_values else None
+        return replace(found, dependence=least)
+
     @property
     def judged(self) -> NDArray[np.int64]:
         """Judged images of each answer, shape (A,)."""
@@ -107,6 +157,26 @@ class ErrorMatrix:
         table = np.zeros((size, size + 1), np.int64)
         np.add.at(table.T, np.where(self.meant == UNKNOWN, size, self.meant), self.counts.T)
         return table
+
+
+def independence_p_value(
+    truth: NDArray[np.integer], answers: NDArray[np.integer], other: NDArray[np.integer]
+) -> float:
+    """Return the p-value that answers do not depend on another attribute, given the true level.
+
+    The likelihood-ratio statistics of the true levels are added (Agresti 2013, section 3.2.3).
+    Images of an unknown level are left out; 1 where nothing can be compared.
+    """
+    statistic, freedom = 0.0, 0
+    for level in np.unique(truth[truth != UNKNOWN]):
+        rows = (truth == level) & (other != UNKNOWN)
+        table = np.zeros((int(answers.max()) + 1, int(other.max()) + 1))
+        np.add.at(table, (answers[rows], other[rows]), 1)
+        table = table[table.any(axis=1)][:, table.any(axis=0)]
+        if min(table.shape, default=0) > 1:
+            found = chi2_contingency(table, correction=False, lambda_="log-likelihood")
+            statistic, freedom = statistic + found.statistic, freedom + found.dof
+    return float(chi2.sf(statistic, freedom)) if freedom else 1.0
 
 
 def check_counts(argument: str, counts: NDArray[np.generic]) -> None:

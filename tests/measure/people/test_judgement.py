@@ -91,6 +91,9 @@ def test_the_error_matrix_holds_each_judged_image_once() -> None:
     assert judged.agreement[0].kappa == judged.agreement[0].alpha == 1
     assert (judged.agreement[1].ties, judged.agreement[1].unrated) == (1, 1)
     assert judged.corrections[0].shares[0].share == pytest.approx(0.35)
+    assert judged.errors[1].tied.tolist() == [0, 1]  # type: ignore[union-attr]
+    assert judged.corrections[1].status == "bounds"
+    assert "raters disagree: 1 ties" in judged.corrections[1].reason
     assert judged.corrections[2].status == "bounds"
 
 
@@ -132,3 +135,49 @@ def test_shares_by_raters_cover_the_truth_of_a_stratified_sample() -> None:
             ]
         )
     assert np.mean(held, axis=0).min() >= 0.9
+
+
+ERRORS = np.array([0.03, 0.3, 0.03, 0.1])
+"""Chance that a rater errs on the first attribute, by true cell."""
+
+
+@pytest.mark.parametrize(("raters", "each"), [(2, 60), (2, 200), (3, 60), (3, 200)])
+def test_raters_whose_errors_differ_by_cell_are_never_believed(raters: int, each: int) -> None:
+    """Either the intervals cover the truth, or the status is not "corrected"; bounds cover too."""
+    rng = np.random.default_rng(6)
+    shares = np.array([0.4, 0.3, 0.2, 0.1])
+    corrected, held = 0, []
+    for seed in range(25):
+        cells = rng.choice(4, 4000, p=shares)
+        truth = GROUPS.levels[cells]
+        said = np.where(rng.random(truth.shape) < 0.1, 1 - truth, truth).astype(np.int8)
+        answers, stratum = np.unique(said, axis=0, return_inverse=True)
+        stratum = stratum.ravel()
+        rows = np.concatenate(
+            [rng.permutation(np.flatnonzero(stratum == s))[:each] for s in range(4)]
+        )
+        task = AnnotationTask(
+            GROUPS, answers, np.bincount(stratum), tuple(map(str, rows)), stratum[rows]
+        )
+        ratings = np.repeat(truth[rows][None], raters, axis=0).astype(np.int8)
+        wrong = rng.random((raters, len(rows))) < ERRORS[cells[rows]]
+        ratings[..., 0] = np.where(wrong, 1 - ratings[..., 0], ratings[..., 0])
+        found = evaluate_annotations(task, ratings, seed=seed).corrections[0]
+        corrected += found.status == "corrected"
+        held.append(found.shares[0].low <= 0.7 <= found.shares[0].high)
+    assert corrected == 0
+    assert np.mean(held) >= 0.9
+
+
+def test_what_raters_disagree_implies_is_stated() -> None:
+    rng = np.random.default_rng(7)
+    wrong = rng.random((3, 4000)) < 0.1
+    task = AnnotationTask(
+        AttributeGrid((GROUPS.attributes[0],)),
+        np.array([[0]], np.int8),
+        np.array([9000]),
+        tuple(map(str, range(4000))),
+        np.zeros(4000, np.int64),
+    )
+    found = evaluate_annotations(task, wrong[..., None].astype(np.int8)).agreement[0]
+    assert found.implied_error == pytest.approx(0.1, abs=0.01)

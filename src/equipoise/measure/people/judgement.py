@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,11 @@ class Agreement:
         Cohen's kappa for two raters; None for another number of raters, or when not defined.
     alpha : float or None
         Krippendorff's nominal alpha; None when not defined.
+    implied_error : float or None
+        Probability that a rater errs on an image, if all err alike and independently on two levels:
+        (1 - sqrt(1 - 2 d)) / 2 for pairs of ratings that differ with d. None for one rater.
     ties : int
-        Images left out because two levels have equally many votes.
+        Images that are left open because two levels have equally many votes.
     unrated : int
         Images on which no rater gave a level.
     """
@@ -44,6 +48,7 @@ class Agreement:
     rated_twice: int
     kappa: float | None
     alpha: float | None
+    implied_error: float | None
     ties: int
     unrated: int
 
@@ -166,9 +171,10 @@ def evaluate_annotations(
 ) -> AnnotationResult:
     """Return agreement, errors and corrected shares from raters' labels.
 
-    Images without a truth are left out of the error matrix, as if they had not been chosen. This
-    is a bias where their levels differ from the others of the same answer: look at `ties` and
-    `unrated`.
+    Images with a tie count as judged, and of any level; where they and the raters' disagreement
+    matter, shares have bounds alone. Images that nobody rated are left out, as if they had not been
+    chosen. This is a bias where their levels differ from the others of the same answer: look at
+    `unrated`. The labels of a single rater count as the truth.
 
     Parameters
     ----------
@@ -192,16 +198,18 @@ def evaluate_annotations(
                 rated_twice=int(((given != UNKNOWN).sum(axis=0) >= 2).sum()),
                 kappa=cohen_kappa(given[0], given[1]) if len(given) == 2 else None,
                 alpha=krippendorff_alpha(given),
+                implied_error=_implied_error(given),
                 ties=ties,
                 unrated=unrated,
             )
         )
         levels = tuple(f"{attribute.name}={level}" for level in attribute.levels)
         meant = task.answers[:, a].astype(np.int64)
-        errors.append(_tabulate(levels, names, meant, truths[:, a], task))
+        errors.append(_tabulate(levels, names, meant, truths[:, a], given, task))
     if len(grid.names) > 1:
         meant = grid.cell_of(task.answers)
-        errors.append(_tabulate(grid.cells, names, meant, grid.cell_of(truths), task))
+        cells = np.stack([grid.cell_of(of_rater) for of_rater in ratings])
+        errors.append(_tabulate(grid.cells, names, meant, grid.cell_of(truths), cells, task))
     corrections = tuple(correct(task.counts, table, "answer", seed=seed) for table in errors)
     return AnnotationResult(
         agreement=tuple(agreement), errors=tuple(errors), corrections=corrections
@@ -213,9 +221,57 @@ def _tabulate(
     answers: tuple[str, ...],
     meant: NDArray[np.int64],
     truth: NDArray[np.int64],
+    ratings: NDArray[np.integer],
     task: AnnotationTask,
 ) -> ErrorMatrix:
     counts = np.zeros((len(levels), len(answers)), np.int64)
     known = truth != UNKNOWN
     np.add.at(counts, (truth[known], task.stratum[known]), 1)
-    return ErrorMatrix(levels=levels, answers=answers, meant=meant, counts=counts)
+    tied = ~known & (ratings != UNKNOWN).any(axis=0)
+    return ErrorMatrix(
+        levels=levels,
+        answers=answers,
+        meant=meant,
+        counts=counts,
+        tied=np.bincount(task.stratum[tied], minlength=len(answers)),
+        doubt=_doubt(ratings, task.stratum, len(answers)),
+    )
+
+
+def _doubt(
+    ratings: NDArray[np.integer], strata: NDArray[np.integer], count: int
+) -> NDArray[np.float64] | None:
+    """Bound the share of settled images whose level is wrong, stratum by stratum, shape (count,).
+
+    Raters who err independently, with a probability e of at most 1/2 on an image, differ on it with
+    2 e (1 - e) >= e, and most of them are wrong with at most e: the share d of pairs of ratings
+    that differ bounds that of wrong majorities, however e differs from image to image. Two raters
+    settle an image only where they agree, and e^2 <= e (1 - e): half of it. Settled images are at
+    least 1 - d of all. None without pairs of ratings.
+    """
+    differ, pairs = _pairs(ratings, strata, count)
+    if not pairs.any():
+        return None
+    overall = differ.sum() / pairs.sum()
+    shares = np.divide(differ, pairs, out=np.full(count, overall), where=pairs > 0)
+    part = 0.5 if len(ratings) == 2 else 1.0
+    return np.asarray(np.minimum(part * shares / np.maximum(1 - shares, part), 1.0))
+
+
+def _pairs(
+    ratings: NDArray[np.integer], strata: NDArray[np.integer], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Count the pairs of ratings of one image that differ, and all of them, by stratum."""
+    differ, pairs = np.zeros(count), np.zeros(count)
+    for one, other in combinations(ratings, 2):
+        both = (one != UNKNOWN) & (other != UNKNOWN)
+        pairs += np.bincount(strata[both], minlength=count)
+        differ += np.bincount(strata[both & (one != other)], minlength=count)
+    return differ, pairs
+
+
+def _implied_error(ratings: NDArray[np.int8]) -> float | None:
+    differ, pairs = _pairs(ratings, np.zeros(ratings.shape[1], np.int64), 1)
+    if not pairs.any():
+        return None
+    return (1 - float(np.sqrt(max(1 - 2 * float(differ[0] / pairs[0]), 0.0)))) / 2
