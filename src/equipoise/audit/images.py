@@ -16,7 +16,7 @@ from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import digest_of
 from equipoise.core.progress import Execution
-from equipoise.labelling.image_files import read_image
+from equipoise.labelling.picture import read_image
 from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import METADATA, read_metadata
