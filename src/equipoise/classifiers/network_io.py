@@ -70,6 +70,10 @@ class NetworkInput:
     layout: str = "nchw"
     dtype: str = "float32"
 
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the input for images, as `prepare` does."""
+        return prepare(images, self)
+
     def __str__(self) -> str:
         """Describe it in a sentence."""
         part = f"the central square, {self.crop:.4g} of the shorter side, " if self.crop else ""

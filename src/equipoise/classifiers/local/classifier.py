@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import Prediction
-from equipoise.classifiers.network_io import NetworkInput, OutputReading, prepare, read_output
+from equipoise.classifiers.network_io import OutputReading, read_output
 from equipoise.core.errors import InputError, ModelOutputError
 from equipoise.runtimes.onnx import open_session
 from equipoise.runtimes.tflite import TfliteNetwork
@@ -29,8 +29,9 @@ class NetworkClassifier:
     ----------
     name : str
     network : Network
-    network_input : NetworkInput
-        How images become the network's input.
+    prepared : callable
+        Makes the network's input of images, shape (n, 3, height, width), uint8. Its `str` is shown
+        in reports.
     outputs : tuple of OutputReading
         How outputs become predictions, one for each attribute.
     identity : iterable of bytes
@@ -51,7 +52,7 @@ class NetworkClassifier:
         self,
         name: str,
         network: Network,
-        network_input: NetworkInput,
+        prepared: Callable[[NDArray[np.uint8]], Any],
         outputs: tuple[OutputReading, ...],
         identity: Iterable[bytes],
         *,
@@ -59,8 +60,8 @@ class NetworkClassifier:
         licence: str = "",
     ) -> None:
         self.name, self.caveats, self.licence = name, caveats, licence
-        self.preprocessing = str(network_input)
-        self._network, self._input, self._outputs = network, network_input, outputs
+        self.preprocessing = str(prepared)
+        self._network, self._prepared, self._outputs = network, prepared, outputs
         self.attributes = tuple(output.attribute for output in outputs)
         self._places = [_place(network, output) for output in outputs]
         digest = hashlib.sha256()
@@ -76,13 +77,16 @@ class NetworkClassifier:
         ModelOutputError
             When the network fails on this input, or has fewer outputs or columns than described.
         """
-        pixels = prepare(images, self._input)
+        inputs: Any = None
         try:
-            outputs: list[NDArray[Any]] = self._network.run(pixels)
+            inputs = self._prepared(images)
+            outputs: list[NDArray[Any]] = self._network.run(inputs)
         except Exception as error:
             raise ModelOutputError(
                 f"classifier {self.name!r}",
-                f"must take {pixels.dtype} of shape {pixels.shape}",
+                f"must take {inputs.dtype} of shape {inputs.shape}"
+                if isinstance(inputs, np.ndarray)
+                else f"must take images of shape {images.shape}",
                 first_line(error),
                 "Correct [input] in its description, or export it for any batch size.",
             ) from error
@@ -130,7 +134,7 @@ class Network(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...  # noqa: D102
 
-    def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, pixels: Any) -> list[NDArray[Any]]:
         """Return all outputs, each of n rows."""
         ...
 
