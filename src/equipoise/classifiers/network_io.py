@@ -201,6 +201,55 @@ def read_output(output: NDArray[Any], wanted: OutputReading) -> Prediction:
     return Prediction(levels, found.probabilities, found.scores)
 
 
+_SAME = 1e-3
+"""How far rounding moves the sum of an image's probabilities; that of half precision too."""
+
+
+def activation_fault(output: NDArray[Any], wanted: OutputReading) -> str:
+    """Return why an activation does not go with an output, or "" where nothing speaks against it.
+
+    Softmax or sigmoid of what is a probability already pulls all of them together, without an
+    error: softmax of (0, 1) is (0.27, 0.73).
+
+    Parameters
+    ----------
+    output : numpy.ndarray, shape (n, columns)
+        Of at least 8 different images: fewer may lie in [0, 1] by chance.
+    wanted : OutputReading
+
+    Examples
+    --------
+    >>> shares = np.linspace([0.1, 0.9], [0.9, 0.1], 8)
+    >>> wanted = OutputReading(Attribute("a", ("x", "y")), activation="softmax", levels=(0, 1))
+    >>> activation_fault(shares, wanted)
+    'the outputs are probabilities already, from 0.1 to 0.9: write activation = "none".'
+    """
+    every = np.asarray(output, np.float64).reshape(len(output), -1)
+    values = _used_columns(output, wanted)
+    low, high = float(values.min()), float(values.max())
+    sums = every.sum(axis=1)
+    seen = f"from {low:.3g} to {high:.3g}"
+    several = every.shape[1] > 1 and not wanted.thresholds
+    if several and every.max() <= 0 and _close(np.exp(every).sum(axis=1), 1):
+        if wanted.activation == "softmax" and not wanted.columns:
+            return ""
+        return f'the outputs are logarithms of probabilities, {seen}: write activation = "softmax".'
+    if wanted.activation == "none":
+        return ""
+    if low >= -_SAME and high <= 1 + _SAME:
+        return f'the outputs are probabilities already, {seen}: write activation = "none".'
+    if several and every.min() >= 0 and _close(sums, 100):
+        return (
+            f"the outputs are percentages already, {seen}: divide by 100 within the model, and "
+            'write activation = "none".'
+        )
+    return ""
+
+
+def _close(values: NDArray[np.float64], expected: float) -> bool:
+    return bool(np.abs(values - expected).max() <= _SAME * expected)
+
+
 def _used_columns(output: NDArray[Any], wanted: OutputReading) -> NDArray[np.float64]:
     """Return the columns that are used, shape (n, columns), float64."""
     values = np.asarray(output, np.float64).reshape(len(output), -1)

@@ -167,14 +167,17 @@ def _measure_folder(
     workers: int | None,
     skip_broken: bool,
 ) -> Any:
+    from equipoise.audit.preflight.before_run import IMAGES, check_panel
     from equipoise.core.targets import parse_target
-    from equipoise.labelling.image_files import label_files
+    from equipoise.labelling.image_files import equal_sizes, label_files
+    from equipoise.labelling.picture import read_image
     from equipoise.measure.representation import check_comparable, represent
 
     panel = panel_of(attributes, classifiers)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     check_comparable(panel.grid, wanted, tolerance)
     files = picture_files(folder, skip_broken=skip_broken, workers=workers)
+    check_panel(panel, next(equal_sizes(map(read_image, files[:IMAGES]))))
     with bars(resumes=False) as progress:
         labels = label_files(files, panel, execution=Execution(workers=workers, progress=progress))
     print_caveats(out_console, panel.caveats)
@@ -191,11 +194,13 @@ def _measure_sampler(
     device: str | None,
     workers: int | None,
 ) -> Any:
+    from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.targets import parse_target
     from equipoise.measure.sampler import measure_sampler
 
     sampler, models = open_sampler(path, device, classifiers)
     panel = models.panel
+    check_models(models, 1 if seed is None else seed)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     print_caveats(out_console, panel.caveats)
     with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import Prediction
-from equipoise.classifiers.network_io import OutputReading, read_output
+from equipoise.classifiers.network_io import OutputReading, activation_fault, read_output
 from equipoise.core.errors import InputError, ModelOutputError
 from equipoise.runtimes.onnx import open_session
 from equipoise.runtimes.tflite import TfliteNetwork
@@ -77,6 +77,28 @@ class NetworkClassifier:
         ModelOutputError
             When the network fails on this input, or has fewer outputs or columns than described.
         """
+        outputs = self._run(images)
+        return tuple(
+            read_output(outputs[place], output)
+            for place, output in zip(self._places, self._outputs, strict=True)
+        )
+
+    def activation_faults(self, images: NDArray[np.uint8]) -> tuple[str, ...]:
+        """Return, for each attribute, what `activation_fault` finds on at least 8 images.
+
+        Raises
+        ------
+        ModelOutputError
+            As `predict`.
+        """
+        outputs = self._run(images)
+        return tuple(
+            activation_fault(outputs[place], output)
+            for place, output in zip(self._places, self._outputs, strict=True)
+        )
+
+    def _run(self, images: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """Return the network's outputs, after checking that each has a row for each image."""
         inputs: Any = None
         try:
             inputs = self._prepared(images)
@@ -98,10 +120,7 @@ class NetworkClassifier:
                     [output.shape for output in outputs],
                     "Correct the number of the output, or export the model for any batch size.",
                 )
-        return tuple(
-            read_output(outputs[place], output)
-            for place, output in zip(self._places, self._outputs, strict=True)
-        )
+        return outputs
 
 
 def _place(network: Network, output: OutputReading) -> int:
