@@ -6,7 +6,7 @@ Networks of every file format have one method, `run`: pixels in, all outputs out
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from equipoise.classifiers.base import Prediction
 from equipoise.classifiers.network_io import OutputReading, activation_fault, read_output
 from equipoise.core.errors import InputError, ModelOutputError
-from equipoise.runtimes.onnx import open_session
+from equipoise.runtimes.network_batches import NamedColumns
+from equipoise.runtimes.onnx import OnnxNetwork
+from equipoise.runtimes.reasons import reason_of
 from equipoise.runtimes.tflite import TfliteNetwork
-from equipoise.runtimes.torchscript import first_line, load_torchscript
+from equipoise.runtimes.torchscript import load_torchscript
 
 
 class NetworkClassifier:
@@ -97,23 +99,23 @@ class NetworkClassifier:
             for place, output in zip(self._places, self._outputs, strict=True)
         )
 
-    def _run(self, images: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    def _run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[Any] | NamedColumns]:
         """Return the network's outputs, after checking that each has a row for each image."""
         inputs: Any = None
         try:
             inputs = self._prepared(images)
-            outputs: list[NDArray[Any]] = self._network.run(inputs)
+            outputs = self._network.run(inputs)
         except Exception as error:
             raise ModelOutputError(
                 f"classifier {self.name!r}",
                 f"must take {inputs.dtype} of shape {inputs.shape}"
                 if isinstance(inputs, np.ndarray)
                 else f"must take images of shape {images.shape}",
-                first_line(error),
-                "Correct [input] in its description, or export it for any batch size.",
+                reason_of(error),
+                "Correct [input] in its description, or export the model again.",
             ) from error
         for place in self._places:
-            if place >= len(outputs) or len(outputs[place]) != len(images):
+            if place >= len(outputs) or _rows(outputs[place]) != len(images):
                 raise ModelOutputError(
                     f"output {place} of classifier {self.name!r}",
                     f"must have {len(images)} rows, one per image",
@@ -121,6 +123,10 @@ class NetworkClassifier:
                     "Correct the number of the output, or export the model for any batch size.",
                 )
         return outputs
+
+
+def _rows(output: NDArray[Any] | NamedColumns) -> int:
+    return output.shape[0] if output.shape else 0
 
 
 def _place(network: Network, output: OutputReading) -> int:
@@ -153,52 +159,33 @@ class Network(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...  # noqa: D102
 
-    def run(self, pixels: Any) -> list[NDArray[Any]]:
+    def run(self, pixels: Any) -> Sequence[NDArray[Any] | NamedColumns]:
         """Return all outputs, each of n rows."""
         ...
 
 
-class OnnxNetwork:
-    """A network run by ONNX Runtime; with a fixed batch size of 1 it is called once per image."""
-
-    def __init__(self, path: Path, input_name: str) -> None:
-        self._session = open_session(path)
-        places = {place.name: place for place in self._session.get_inputs()}
-        if input_name and input_name not in places:
-            raise InputError(
-                "field input.name",
-                f"must be one of {', '.join(places)}",
-                input_name,
-                "Correct it.",
-            )
-        self._input = places[input_name] if input_name else next(iter(places.values()))
-        self.names = tuple(place.name for place in self._session.get_outputs())
-
-    def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return all outputs."""
-        rows = 1 if self._input.shape[0] == 1 else max(len(pixels), 1)
-        parts = [
-            self._session.run(None, {self._input.name: pixels[i : i + rows]})
-            for i in range(0, len(pixels), rows)
-        ]
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
-
-
 class TorchNetwork:
-    """A function of one tensor that returns a tensor, or several in a list, tuple or dict."""
+    """A function of one tensor that returns tensors: one, or several in lists, tuples and dicts."""
 
     def __init__(self, network: Callable[[torch.Tensor], Any]) -> None:
         self._network = network
         self.names = ()
 
     def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return all outputs; those of a dict in its order."""
+        """Return all tensors, those within others in the order in which they are written."""
         with torch.inference_mode():
-            found = self._network(torch.from_numpy(pixels))
-        if isinstance(found, dict):
-            found = list(found.values())
-        outputs = found if isinstance(found, list | tuple) else [found]
-        return [output.float().cpu().numpy() for output in outputs]
+            found = list(_tensors(self._network(torch.from_numpy(pixels))))
+        return [output.float().cpu().numpy() for output in found]
+
+
+def _tensors(found: Any) -> Iterator[torch.Tensor]:
+    if isinstance(found, torch.Tensor):
+        yield found
+    elif isinstance(found, dict):
+        yield from _tensors(list(found.values()))
+    elif isinstance(found, list | tuple):
+        for part in found:
+            yield from _tensors(part)
 
 
 def open_network(kind: str, path: Path, content: bytes, input_name: str) -> Network:
@@ -223,4 +210,5 @@ def open_network(kind: str, path: Path, content: bytes, input_name: str) -> Netw
         return OnnxNetwork(path, input_name)
     if kind == "tflite":
         return TfliteNetwork(content, str(path))
-    return TorchNetwork(load_torchscript(path, content))
+    # Images are float32, whatever precision the weights were saved in.
+    return TorchNetwork(load_torchscript(path, content).float())
