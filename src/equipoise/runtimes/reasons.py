@@ -27,7 +27,7 @@ def reason_of(error: Exception) -> str:
 
     Examples
     --------
-    >>> reason_of(ValueError("[ONNXRuntimeError] : 2 : INVALID : Wrong input:\\n index: 1 Got: 8"))
+    >>> reason_of(ValueError("[ONNXRuntimeError] : 2 : INVALID : Wrong input:\n index: 1 Got: 8"))
     'Wrong input: index: 1 Got: 8'
     """
     text = str(error)
