@@ -211,7 +211,7 @@ def samples() -> list[tuple[str, bytes]]:
 def test_damaged_pictures_end_in_nothing_but_the_named_error(tmp_path: Path) -> None:
     rng = np.random.default_rng(17)
     path, outcomes = tmp_path / "a.png", {"read": 0, "refused": 0}
-    for turn in range(3000):
+    for turn in range(1600):
         content = SAMPLES[turn % len(SAMPLES)][1]
         damaged = bytearray(content)
         for _ in range(rng.integers(1, 6)):
@@ -239,7 +239,7 @@ def test_damaged_pictures_end_in_nothing_but_the_named_error(tmp_path: Path) -> 
             assert "a.png" in error.argument
             assert len(str(error.got)) <= 80
             outcomes["refused"] += 1
-    assert min(outcomes.values()) > 100, outcomes
+    assert min(outcomes.values()) > 60, outcomes
 
 
 def extremes(rng: np.random.Generator, n: int) -> bytes:

@@ -187,7 +187,8 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Return a picture of mode L, RGB or CMYK, after checking that it is opaque."""
-    if image.mode.startswith("I;16"):
+    # Older versions of Pillow read 16-bit grey PNG as I.
+    if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG"):
         tags = getattr(image, "tag_v2", {})
         bits = tags.get(ExifTags.Base.BitsPerSample, (16,))[0]
         upper = (np.asarray(image).astype(np.uint16) >> (bits - 8)).clip(0, 255).astype(np.uint8)

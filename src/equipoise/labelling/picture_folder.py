@@ -128,7 +128,11 @@ def _reason(path: Path) -> str:
 
 
 def whole_pictures(
-    files: Sequence[Path], *, skip_broken: bool = False, execution: Execution = Execution()
+    files: Sequence[Path],
+    *,
+    skip_broken: bool = False,
+    remedy: str = "Save them anew, or leave them out with --skip-broken.",
+    execution: Execution = Execution(),
 ) -> list[Path]:
     """Return the files that `read_image` can read. All are decoded, before longer work begins.
 
@@ -138,6 +142,8 @@ def whole_pictures(
         At least one.
     skip_broken : bool
         Whether broken files are left out. Otherwise they are an error.
+    remedy : str
+        Last sentence of that error.
     execution : Execution
 
     Raises
@@ -159,15 +165,13 @@ def whole_pictures(
     broken = [fault for fault in faults if fault is not None]
     if not broken or (skip_broken and whole):
         return whole
-    if len(files) == 1:
-        raise broken[0]
     lines = [f"\n  {fault.argument}: {fault.got}" for fault in broken[:_NAMED]]
     more = f"\n  and {len(broken) - _NAMED:,} more" if broken[_NAMED:] else ""
     raise FileFormatError(
         f"{len(broken):,} of {len(files):,} images",
         broken[0].rule,
         "".join(lines) + more,
-        "Save them anew, or leave them out with --skip-broken.",
+        remedy,
     )
 
 

@@ -52,7 +52,7 @@ class TfliteNetwork:
             except (RuntimeError, ValueError) as error:
                 raise FileFormatError(
                     f"model file {self._where}",
-                    "must be a whole TFLite file",
+                    "must be a whole TFLite file, of operators that LiteRT knows",
                     reason_of(error),
                     "Export the model again.",
                 ) from error
