@@ -167,6 +167,8 @@ def large_head(path: Path) -> None:
         (lambda path: path.write_bytes(b"<!DOCTYPE html><p>404"), "HTML or XML"),
         (lambda path: path.write_bytes(b"\0\0\0 ftypheic"), "HEIC, which is not read"),
         (lambda path: Image.new("RGBA", (4, 4)).save(path, format="PNG"), "transparent pixels"),
+        (lambda path: path.write_bytes(b"text"), "got no picture"),
+        (lambda path: path.write_bytes(b"II*\0\0"), "a damaged TIFF"),
         (lambda path: None, "No such file"),
         (lambda path: path.mkdir(), "Is a directory"),
         (large_head, "image a.png"),

@@ -41,4 +41,3 @@ def test_a_number_of_rows_that_a_file_does_not_name_is_found(network: Any) -> No
 def test_a_network_that_fails_anyhow_gives_its_own_error() -> None:
     with pytest.raises(ValueError, match="7 rows"):
         AnyRows(failing)(ROWS)
-    assert AnyRows(merging)(ROWS)[0].shape == (1, 1)

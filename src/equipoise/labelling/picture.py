@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from equipoise.core.errors import FileFormatError
 from equipoise.core.tables import shown
@@ -154,7 +154,11 @@ def decoded(content: bytes) -> NDArray[np.uint8]:
         raise ValueError(f"{kind}, which is not read")
     if kind == "PNG":
         content = _without_text(content)
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+    try:
+        opened = Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ValueError(f"a damaged {kind}" if kind else "no picture") from None
+    with opened as image:
         image.load()
         profile = image.info.get("icc_profile")
         turn = _turn(image)
