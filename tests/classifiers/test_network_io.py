@@ -39,3 +39,11 @@ def test_a_single_column_is_judged_alone() -> None:
     assert activation_fault(OUTPUTS["logits"], one) == ""
     score = OutputReading(attribute, columns=(1,), activation="none", thresholds=(-1.0,))
     assert activation_fault(OUTPUTS["logarithms"], score) == ""
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_logits_of_a_network_that_is_hardly_trained_are_no_fault(activation: str) -> None:
+    wanted = OutputReading(Attribute("a", ("x", "y", "z")), activation=activation, levels=(0, 1, 2))
+    assert activation_fault(0.2 + LOGITS / 60, wanted) == ""
+    near = softmax(LOGITS / 60, axis=1)
+    assert "probabilities already" in activation_fault(near, wanted)

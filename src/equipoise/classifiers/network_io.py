@@ -241,7 +241,6 @@ def activation_fault(output: NDArray[Any] | NamedColumns, wanted: OutputReading)
     every = _numbers(output.values if isinstance(output, NamedColumns) else output, wanted)
     values = _used_columns(output, wanted)
     low, high = float(values.min()), float(values.max())
-    sums = every.sum(axis=1)
     seen = f"from {low:.3g} to {high:.3g}"
     several = every.shape[1] > 1 and not wanted.thresholds
     if several and every.max() <= 0 and _close(np.exp(every).sum(axis=1), 1):
@@ -250,14 +249,27 @@ def activation_fault(output: NDArray[Any] | NamedColumns, wanted: OutputReading)
         return f'the outputs are logarithms of probabilities, {seen}: write activation = "softmax".'
     if wanted.activation == "none":
         return ""
-    if low >= -_SAME and high <= 1 + _SAME:
+    if _are_probabilities(every) or _are_probabilities(values):
         return f'the outputs are probabilities already, {seen}: write activation = "none".'
-    if several and every.min() >= 0 and _close(sums, 100):
+    if several and every.min() >= 0 and _close(every.sum(axis=1), 100):
         return (
             f"the outputs are percentages already, {seen}: divide by 100 within the model, and "
             'write activation = "none".'
         )
     return ""
+
+
+_SPREAD = 0.5
+"""Range of values in [0, 1] above which they are taken for probabilities: logits that reach so far
+also leave [0, 1], while those of a network that is hardly trained may all lie in it. By hand."""
+
+
+def _are_probabilities(values: NDArray[np.float64]) -> bool:
+    """Return whether values, shape (n, columns), sum to 1 or go from near 0 to near 1."""
+    if values.min() < -_SAME or values.max() > 1 + _SAME:
+        return False
+    several = values.shape[1] > 1
+    return bool(np.ptp(values) >= _SPREAD) or (several and _close(values.sum(axis=1), 1))
 
 
 def _close(values: NDArray[np.float64], expected: float) -> bool:
