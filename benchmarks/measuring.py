@@ -20,7 +20,9 @@ from equipoise.classifiers.models import Models
 from equipoise.core.parallel import batches, ordered_map, worker_count
 from equipoise.core.versions import versions
 from equipoise.generators import generate, open_generator
-from equipoise.labelling.image_files import equal_sizes, image_files, label_files, read_image
+from equipoise.labelling.image_files import equal_sizes, label_files
+from equipoise.labelling.picture import read_image
+from equipoise.labelling.picture_folder import find_pictures
 from equipoise.measure.features import open_features
 from equipoise.measure.quality import quality_table
 from equipoise.measure.references import see_codes
@@ -44,7 +46,7 @@ def write_images(folder: Path, n: int) -> None:
 def measure_speed(folder: Path, rounds: int) -> tuple[float, float]:
     """Return seconds of `measure` on a folder, and of decoding and reading the same files bare."""
     panel = open_panel(ATTRIBUTES)
-    files = image_files(folder)
+    files = find_pictures(folder).files
 
     def bare(bounds: tuple[int, int]) -> None:
         for images in equal_sizes([read_image(path) for path in files[slice(*bounds)]]):
@@ -54,7 +56,7 @@ def measure_speed(folder: Path, rounds: int) -> tuple[float, float]:
     best = {"measure": np.inf, "bare": np.inf}
     for _ in range(rounds):
         began = time.perf_counter()
-        represent(label_files(image_files(folder), panel))
+        represent(label_files(find_pictures(folder).files, panel))
         best["measure"] = min(best["measure"], time.perf_counter() - began)
         began = time.perf_counter()
         for _ in ordered_map(bare, batches(0, len(files), _BATCH)):

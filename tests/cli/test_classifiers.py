@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +57,28 @@ def test_verified_draws_are_what_the_classifier_says(
     cli("measure", images, "--attributes=smiling", f"--classifier={described}", f"--json={out}")
     cells = json.loads(out.read_text())["cells"]
     assert [cell["count"] for cell in cells] == [20, 20]
+
+
+def test_what_is_left_out_of_a_folder_is_said_and_odd_names_are_written(
+    cli: Callable[..., Done], images: Path, described: Path, tmp_path: Path
+) -> None:
+    odd = os.fsencode(tmp_path / "in") + b"/Mumm\xe4.png"
+    drawn = sorted((images / "images").iterdir())
+    (tmp_path / "in").mkdir()
+    for source, name in zip(drawn, [odd, b"a.png", b".hidden.png"], strict=False):
+        shutil.copy(source, os.path.join(os.fsencode(tmp_path / "in"), name))
+    (tmp_path / "in" / "broken.png").write_bytes(drawn[0].read_bytes()[:99])
+    flags = ("--attributes=smiling", f"--classifier={described}")
+    done = cli("measure", tmp_path / "in", *flags, code=2)
+    assert "1 of 3 images must be a whole" in " ".join(done.error.split())
+    out = tmp_path / "measured.json"
+    done = cli("measure", tmp_path / "in", *flags, "--skip-broken", f"--json={out}")
+    assert "left out 1: hidden files (.png)" in done.error
+    assert "left out 1: broken files" in done.error
+    assert sum(cell["count"] for cell in json.loads(out.read_text())["cells"]) == 2
+    flags = (*flags, "--skip-broken", "--at-random=2")
+    cli("label", "export", tmp_path / "in", *flags, "--out", tmp_path / "out")
+    assert "./Mumm\\xe4.png" in (tmp_path / "out" / "answers.csv").read_text()
 
 
 def test_a_moved_classifier_is_named_anew_and_a_changed_one_refused(

@@ -248,7 +248,7 @@ def test_paths_into_answers(text: str) -> None:
         assert "must be keys and positions" in str(error)
     else:
         again = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in path.steps)
-        assert parse_path(again.removeprefix(".")).steps == path.steps
+        assert parse_path(again.removeprefix(".") or ".").steps == path.steps
         path.find({"a": [{"b-c": None}]})
 
 
@@ -256,7 +256,7 @@ def test_paths_into_answers(text: str) -> None:
 @example("[" * 100_000)
 def test_answers(text: str) -> None:
     with suppress(WrongShape):
-        assert isinstance(parse_json(text), dict | list)
+        assert parse_json(text) == json.loads(text)
 
 
 SETTINGS = tuple(Settings().to_dict())

@@ -16,7 +16,8 @@ from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import digest_of
 from equipoise.core.progress import Execution
-from equipoise.labelling.image_files import read_image
+from equipoise.labelling.picture import read_image
+from equipoise.labelling.picture_folder import whole_pictures
 from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import METADATA, read_metadata
@@ -186,7 +187,8 @@ def read_audit_images(folder: Path) -> AuditImages:
     InputError
         When there is no metadata.csv, or no image in it.
     FileFormatError
-        When it is damaged, an image is missing, or one has an unknown level.
+        When it is damaged, images are missing or broken, which are all named, or one has an unknown
+        level.
     """
     labelled = read_metadata(folder)
     unknown = np.flatnonzero((labelled.levels == UNKNOWN).any(axis=1))
@@ -197,21 +199,13 @@ def read_audit_images(folder: Path) -> AuditImages:
             f"{len(unknown)} unknown, first {labelled.files[unknown[0]]}",
             _REMEDY,
         )
+    whole_pictures([folder / name for name in labelled.files], remedy=_REMEDY)
     return AuditImages(
         folder,
         labelled.grid,
         labelled.files,
         labelled.levels,
-        tuple(_digest(folder / name) for name in labelled.files),
+        tuple(digest_of(folder / name) for name in labelled.files),
         labelled.weights,
         labelled.panel,
     )
-
-
-def _digest(path: Path) -> str:
-    try:
-        return digest_of(path)
-    except OSError as error:
-        raise FileFormatError(
-            f"image {path}", "must exist", error.strerror or str(error), _REMEDY
-        ) from error

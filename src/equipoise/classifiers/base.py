@@ -97,6 +97,21 @@ class HasModelInfo(Protocol):
     def preprocessing(self) -> str: ...  # noqa: D102
 
 
+@runtime_checkable
+class KnowsActivation(Protocol):
+    """An optional member of a classifier that knows the outputs before its activation."""
+
+    def activation_faults(self, images: NDArray[np.uint8]) -> tuple[str, ...]:
+        """Return, for each attribute, why the activation is wrong, or "" where it may be right.
+
+        Parameters
+        ----------
+        images : numpy.ndarray, shape (n, 3, height, width), uint8
+            At least 8, all different.
+        """
+        ...
+
+
 def by_probability(
     probabilities: NDArray[np.float32], scores: ArrayLike | None = None
 ) -> Prediction:

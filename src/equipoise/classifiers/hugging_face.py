@@ -1,6 +1,6 @@
 """Image classification models of `transformers`, with safetensors weights and without their code.
 
-Preprocessing is read from preprocessor_config.json and applied here, so that reports can show it.
+Images go through the model's own image processor, as the library applies it with Pillow.
 """
 
 from __future__ import annotations
@@ -11,23 +11,32 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 
-from equipoise.classifiers.local.classifier import NetworkClassifier, TorchNetwork
-from equipoise.classifiers.network_io import NetworkInput, OutputReading
+from equipoise.classifiers.local.classifier import NetworkClassifier
+from equipoise.classifiers.network_io import OutputReading
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.files import read_json
 from equipoise.core.plugins import load_library
+from equipoise.core.tables import shown
 from equipoise.runtimes.torch_weights import load_weights, network_digest
 
-_FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic", 4: "box"}
-"""Filters by Pillow's numbers, which configurations contain."""
+_OPTIONS = ("attribute", "levels", "activation", "revision")
 
-_SMALL_CROP = 384
-"""Edge below which ConvNeXT's image processor resizes by `crop_pct` and crops (transformers)."""
+_ACTIVATIONS = {
+    "single_label_classification": "softmax",
+    "multi_label_classification": "sigmoid",
+}
+"""The activation that goes with each `problem_type` of a configuration."""
 
-_OPTIONS = ("attribute", "levels", "revision")
+_NO_YES = ("no", "yes")
+"""Levels of a label that an image may have beside others."""
+
+_PLAIN = (bool, int, float, str, list, tuple, dict)
+"""Types of the settings of an image processor that are shown."""
 
 
 def open_hugging_face(text: str) -> NetworkClassifier:
@@ -36,62 +45,67 @@ def open_hugging_face(text: str) -> NetworkClassifier:
     Parameters
     ----------
     text : str
-        "FOLDER-OR-NAME", or with options "FOLDER-OR-NAME?attribute=smiling&levels=no,yes". Levels
-        are by default the labels of the model's configuration, in its order. `revision` is a commit
-        on the hub.
+        "FOLDER-OR-NAME", or with options "FOLDER-OR-NAME?attribute=smiling&levels=no,yes".
+
+        - `activation` is softmax, for labels that exclude each other, or sigmoid, for labels that
+          do not. By default the `problem_type` of the model's configuration decides, and softmax
+          where it is not given.
+        - `attribute` names the attribute. With sigmoid each label is an attribute of its own, and
+          `attribute` names them all, in the order of the labels.
+        - `levels` are by default the labels, in the order of the configuration; with sigmoid, no
+          and yes.
+        - `revision` is a commit on the hub.
 
     Raises
     ------
     InputError
         When transformers is not installed, or an option breaks its rule.
     FetchError
-        When the model cannot be loaded, or has no safetensors weights.
+        When the model cannot be loaded, has no safetensors weights, or no image processor.
     FileFormatError
-        When the configuration of its preprocessing is missing or not supported.
+        When the file has no weights of a classifier, or its labels cannot be levels.
     """
     name, options = parse_name(text)
     what = f"classifier 'hf:{name}'"
-    remedy = 'Run `pip install "equipoise[transformers]"`.'
-    library = load_library(what, "transformers", remedy)
-    revision = options.get("revision", "main")
+    library = load_library(what, "transformers", 'Run `pip install "equipoise[transformers]"`.')
+    where = {
+        "revision": options.get("revision", "main"),
+        "trust_remote_code": False,
+        "local_files_only": Path(name).is_dir(),
+    }
 
     def load() -> Any:
         return library.AutoModelForImageClassification.from_pretrained(
-            name,
-            revision=revision,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=Path(name).is_dir(),
-        )
-
-    def locate() -> Any:
-        return load_library(what, "transformers.utils", remedy).cached_file(
-            name, "preprocessor_config.json", revision=revision
+            name, use_safetensors=True, output_loading_info=True, **where
         )
 
     hint = "Check the name and the network; weights must be model.safetensors."
-    network = load_weights(what, "transformers", load, hint)
-    config = load_weights(what, "transformers", locate, "Save the image processor beside it.")
-    network_input = read_processor(
-        read_json(Path(config), "Save the model's image processor again.")
+    network, loaded = load_weights(what, "transformers", load, hint)
+    if loaded["missing_keys"]:
+        raise FileFormatError(
+            f"weights of {what}",
+            "must hold the whole classifier, its last layer as well",
+            f"no {', '.join(shown(key) for key in sorted(loaded['missing_keys'])[:3])}",
+            "Train the model for image classification, or name another.",
+        )
+    prepared = _ImageProcessor(
+        load_weights(
+            what,
+            "transformers",
+            lambda: library.AutoImageProcessor.from_pretrained(name, **_pillow(library), **where),
+            "Save the image processor beside it.",
+        )
     )
     labels = [str(label) for _, label in sorted(network.config.id2label.items())]
-    attribute = _attribute(options, labels)
+    outputs = read_labels(what, labels, network.config.problem_type, options)
     # Weights may be stored as bfloat16, which NumPy lacks.
     network.float().requires_grad_(False).eval()
-
-    def logits(pixels: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = network(pixel_values=pixels).logits
-        return found
-
-    levels = tuple(range(len(labels)))
-    output = OutputReading(attribute, activation="softmax", levels=levels)
     return NetworkClassifier(
         Path(name).name,
-        TorchNetwork(logits),
-        network_input,
-        (output,),
-        (network_digest(repr((attribute, network_input)), network).encode(),),
+        _Logits(network),
+        prepared,
+        outputs,
+        (network_digest(repr((outputs, str(prepared))), network).encode(),),
     )
 
 
@@ -116,66 +130,135 @@ def parse_name(text: str) -> tuple[str, dict[str, str]]:
     return name, options
 
 
-def read_processor(config: Mapping[str, Any]) -> NetworkInput:
-    """Return the preprocessing that an image processor's configuration describes.
+def _pillow(library: Any) -> dict[str, object]:
+    """Return what chooses Pillow, so that answers are those of machines without torchvision too."""
+    old = int(library.__version__.partition(".")[0]) < 5
+    return {"use_fast": False} if old else {"backend": "pil"}
+
+
+class _ImageProcessor:
+    """Images become a network's input by an image processor of the library."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        kind = type(processor).__name__.removesuffix("Pil").removesuffix("Fast")
+        settings = [
+            f"{key} {value}"
+            for key, value in sorted(processor.to_dict().items())
+            if isinstance(value, _PLAIN)
+            and not key.startswith(("_", "image_processor", "processor"))
+            # ImageGPT's 512 colours would fill a page.
+            and len(str(value)) < 200
+        ]
+        self._text = f"{kind} of transformers: {', '.join(settings)}."
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __call__(self, images: NDArray[np.uint8]) -> Any:
+        pictures = [Image.fromarray(image) for image in images.transpose(0, 2, 3, 1)]
+        return self._processor(images=pictures, return_tensors="pt")
+
+
+class _Logits:
+    """A network of the library, which takes what its image processor returns."""
+
+    names = ()
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    def run(self, inputs: Mapping[str, torch.Tensor]) -> list[NDArray[Any]]:
+        with torch.inference_mode():
+            return [self._network(**inputs).logits.numpy()]
+
+
+def read_labels(
+    what: str, labels: list[str], problem: str | None, options: Mapping[str, str]
+) -> tuple[OutputReading, ...]:
+    """Return how a model's output, a column for each label, becomes predictions.
 
     Parameters
     ----------
-    config : mapping
-        The content of preprocessor_config.json.
+    what : str
+        The classifier, as errors name it.
+    labels : list of str
+    problem : str or None
+        `problem_type` of the model's configuration.
+    options : mapping
+        As of `open_hugging_face`.
 
     Raises
     ------
+    InputError
+        When an option breaks its rule.
     FileFormatError
-        When a field is missing or its value is not supported.
+        When the labels cannot be levels or attributes.
     """
-    try:
-        size = config["size"]
-        edge = size if isinstance(size, int) else size.get("shortest_edge", size.get("height"))
-        squeezed = isinstance(size, int) or "height" in size
-        if not isinstance(edge, int) or (
-            isinstance(size, dict) and size.get("width", edge) != edge
-        ):
-            raise ValueError(f"size {size}")
-        side, crop = edge, 0.0 if squeezed else 1.0
-        if not squeezed and edge < _SMALL_CROP and "crop_pct" in config:
-            crop = float(config["crop_pct"] or 224 / 256)
-        elif config.get("do_center_crop"):
-            cut = config["crop_size"]
-            side = int(cut if isinstance(cut, int) else cut["height"])
-            crop = side / edge
-            if squeezed or crop > 1:
-                raise ValueError(f"crop_size {cut} of size {size}")
-        if not config.get("do_resize", True):
-            raise ValueError("do_resize false")
-        scaled = config.get("do_rescale", True)
-        scale = 1 / float(config.get("rescale_factor", 1 / 255)) if scaled else 1.0
-        mean: tuple[float, ...] = (0.0,)
-        std: tuple[float, ...] = (1.0,)
-        if config.get("do_normalize", True):
-            mean, std = (
-                tuple(float(v) for v in config[f"image_{part}"]) for part in ("mean", "std")
-            )
-        return NetworkInput(side, _FILTERS[int(config.get("resample", 2))], crop, scale, mean, std)
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    activation = options.get("activation", _ACTIVATIONS.get(problem or "", "softmax"))
+    if activation not in _ACTIVATIONS.values():
+        raise InputError(
+            f"option activation of {what}",
+            "must be softmax (one label an image) or sigmoid (any number of labels)",
+            activation,
+            "Correct it.",
+        )
+    one = len(labels) == 1 and activation == "softmax"
+    if "activation" not in options and (problem == "regression" or one):
         raise FileFormatError(
-            "preprocessor_config.json",
-            "must have size, resample (0, 2, 3 or 4), image_mean and image_std of a square input",
-            f"{type(error).__name__}: {error}",
-            "Export the model to ONNX and describe it in TOML (docs/classifiers.md).",
-        ) from error
+            f"output of {what}",
+            "must be classes",
+            f"one number, {shown(labels[0])!r}" if len(labels) == 1 else "a regression",
+            "If it is the logit of a label, add `?activation=sigmoid`. If it is a score, export "
+            "the model to ONNX, and describe it with thresholds (docs/classifiers.md).",
+        )
+    if activation == "softmax":
+        name = options.get("attribute", "label")
+        levels = _named(what, "levels", labels, options)
+        places = tuple(range(len(labels)))
+        return (OutputReading(Attribute(name, levels), activation=activation, levels=places),)
+    names = _named(what, "attribute", labels, options)
+    levels = tuple(_split(options["levels"])) if "levels" in options else _NO_YES
+    if len(levels) != 2:
+        raise InputError(
+            f"option levels of {what}",
+            "must name 2 levels, for an image without a label and with it",
+            options["levels"],
+            "Write levels=no,yes.",
+        )
+    return tuple(
+        OutputReading(Attribute(name, levels), 0, (i,), activation, (1,))
+        for i, name in enumerate(names)
+    )
 
 
-def _attribute(options: Mapping[str, str], labels: list[str]) -> Attribute:
-    """Return the attribute; characters that level names may not contain are replaced in labels."""
-    levels = [re.sub(r"[=,;:|@\s]+", "_", label).strip("_") for label in labels]
-    if "levels" in options:
-        levels = [level.strip() for level in re.split(r"[,|]", options["levels"])]
-        if len(levels) != len(labels):
+def _named(
+    what: str, option: str, labels: list[str], options: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return a name for each label: of an option, or the label less characters not allowed."""
+    names = [re.sub(r"[=,;:|@\s]+", "_", label).strip("_") for label in labels]
+    if option in options:
+        names = _split(options[option])
+        if len(names) != len(labels):
             raise InputError(
-                "option levels",
-                f"must name {len(labels)} levels, for the labels {', '.join(labels)}",
-                options["levels"],
+                f"option {option}",
+                f"must name {len(labels)} "
+                f"{'levels' if option == 'levels' else 'attributes'}, for the labels "
+                f"{', '.join(map(shown, labels[:50]))}",
+                options[option],
                 "Name one for each label, in this order.",
             )
-    return Attribute(options.get("attribute", "label"), tuple(levels))
+    for name in names:
+        same = [shown(label) for label, other in zip(labels, names, strict=True) if other == name]
+        if len(same) > 1 or not name:
+            raise FileFormatError(
+                f"labels of {what}",
+                "must have different names, without =,;:|@ and spaces",
+                f"{' and '.join(map(repr, same[:5]))} for {shown(name)!r}",
+                f"Name all {len(labels)} yourself: `?{option}=a,b`.",
+            )
+    return tuple(names)
+
+
+def _split(text: str) -> list[str]:
+    return [name.strip() for name in re.split(r"[,|]", text)]

@@ -6,7 +6,7 @@ thresholds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.special import expit, softmax
 from equipoise.classifiers.base import Prediction, by_probability, by_threshold
 from equipoise.core.attributes import UNKNOWN, Attribute
 from equipoise.core.errors import ModelOutputError
+from equipoise.runtimes.network_batches import NamedColumns
 from equipoise.runtimes.resize import resize
 
 CHANNELS = ("rgb", "bgr", "grey")
@@ -41,13 +42,14 @@ class NetworkInput:
 
     Attributes
     ----------
-    size : int
-        Pixels per side.
+    size : int or tuple of int
+        Pixels per side, or height and width.
     filter : str
         One of `equipoise.runtimes.resize.FILTERS`.
     crop : float
-        Side of the central square, as a share of the shorter side, in (0, 1]; 0 uses the whole
-        image and may change its aspect ratio.
+        Side of the central part of the input's aspect ratio (a square, for a square input), as a
+        share of the largest such part, in (0, 1]; 0 uses the whole image and may change its aspect
+        ratio.
     scale : float
         Divisor of values in [0, 255].
     mean, std : tuple of float
@@ -60,7 +62,7 @@ class NetworkInput:
         One of `TYPES`.
     """
 
-    size: int
+    size: int | tuple[int, int]
     filter: str = "bilinear"
     crop: float = 0.0
     scale: float = 255.0
@@ -70,10 +72,22 @@ class NetworkInput:
     layout: str = "nchw"
     dtype: str = "float32"
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the input for images, as `prepare` does."""
+        return prepare(images, self)
+
     def __str__(self) -> str:
         """Describe it in a sentence."""
-        part = f"the central square, {self.crop:.4g} of the shorter side, " if self.crop else ""
-        text = f"{part}{self.size}x{self.size} pixels by the {self.filter} filter, {self.channels}"
+        height, width = self.sides
+        shape = "square" if height == width else "rectangle"
+        whole = "the shorter side" if height == width else "the largest"
+        part = f"the central {shape}, {self.crop:.4g} of {whole}, " if self.crop else ""
+        text = f"{part}{height}x{width} pixels by the {self.filter} filter, {self.channels}"
         if self.dtype == "uint8":
             return f"{text}, {self.layout}, bytes."
         mean, std = (", ".join(f"{v:.4g}" for v in values) for values in (self.mean, self.std))
@@ -91,7 +105,7 @@ def prepare(images: NDArray[np.uint8], wanted: NetworkInput) -> NDArray[Any]:
 
     Returns
     -------
-    numpy.ndarray, shape (n, c, size, size) or (n, size, size, c), float32 or uint8
+    numpy.ndarray, shape (n, c, height, width) or (n, height, width, c), float32 or uint8
 
     Examples
     --------
@@ -100,11 +114,11 @@ def prepare(images: NDArray[np.uint8], wanted: NetworkInput) -> NDArray[Any]:
     (1, 4, 4, 3)
     """
     if wanted.crop:
-        height, width = images.shape[2:]
-        side = max(1, round(min(height, width) * wanted.crop))
-        top, left = (height - side) // 2, (width - side) // 2
-        images = images[:, :, top : top + side, left : left + side]
-    pixels = resize(images, wanted.size, wanted.filter)
+        part = min(have / want for have, want in zip(images.shape[2:], wanted.sides, strict=True))
+        high, wide = (max(1, round(part * side * wanted.crop)) for side in wanted.sides)
+        top, left = (images.shape[2] - high) // 2, (images.shape[3] - wide) // 2
+        images = images[:, :, top : top + high, left : left + wide]
+    pixels = resize(images, wanted.sides, wanted.filter)
     if wanted.channels == "bgr":
         pixels = pixels.flip(1)
     elif wanted.channels == "grey":
@@ -137,6 +151,9 @@ class OutputReading:
         Columns of one level are summed. One column for two levels is the probability of the last.
     thresholds : tuple of float
         Thresholds that divide a single column into levels; empty where columns are levels.
+    labels : tuple of str
+        The model's labels of the columns, by which columns with names are found; empty where they
+        are the levels.
     """
 
     attribute: Attribute
@@ -145,6 +162,7 @@ class OutputReading:
     activation: str = "none"
     levels: tuple[int, ...] = ()
     thresholds: tuple[float, ...] = ()
+    labels: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def single(self) -> bool:
@@ -152,12 +170,12 @@ class OutputReading:
         return bool(self.thresholds) or len(self.levels) == 1
 
 
-def read_output(output: NDArray[Any], wanted: OutputReading) -> Prediction:
+def read_output(output: NDArray[Any] | NamedColumns, wanted: OutputReading) -> Prediction:
     """Return the prediction of one attribute.
 
     Parameters
     ----------
-    output : numpy.ndarray, shape (n, columns)
+    output : numpy.ndarray, shape (n, columns), or NamedColumns
     wanted : OutputReading
 
     Raises
@@ -197,22 +215,121 @@ def read_output(output: NDArray[Any], wanted: OutputReading) -> Prediction:
     return Prediction(levels, found.probabilities, found.scores)
 
 
-def _used_columns(output: NDArray[Any], wanted: OutputReading) -> NDArray[np.float64]:
+_SAME = 1e-3
+"""How far rounding moves the sum of an image's probabilities; that of half precision too."""
+
+
+def activation_fault(output: NDArray[Any] | NamedColumns, wanted: OutputReading) -> str:
+    """Return why an activation does not go with an output, or "" where nothing speaks against it.
+
+    Softmax or sigmoid of what is a probability already pulls all of them together, without an
+    error: softmax of (0, 1) is (0.27, 0.73).
+
+    Parameters
+    ----------
+    output : numpy.ndarray, shape (n, columns)
+        Of at least 8 different images: fewer may lie in [0, 1] by chance.
+    wanted : OutputReading
+
+    Examples
+    --------
+    >>> shares = np.linspace([0.1, 0.9], [0.9, 0.1], 8)
+    >>> wanted = OutputReading(Attribute("a", ("x", "y")), activation="softmax", levels=(0, 1))
+    >>> activation_fault(shares, wanted)
+    'the outputs are probabilities already, from 0.1 to 0.9: write activation = "none".'
+    """
+    every = _numbers(output.values if isinstance(output, NamedColumns) else output, wanted)
+    values = _used_columns(output, wanted)
+    low, high = float(values.min()), float(values.max())
+    seen = f"from {low:.3g} to {high:.3g}"
+    several = every.shape[1] > 1 and not wanted.thresholds
+    if several and every.max() <= 0 and _close(np.exp(every).sum(axis=1), 1):
+        if wanted.activation == "softmax" and not wanted.columns:
+            return ""
+        return f'the outputs are logarithms of probabilities, {seen}: write activation = "softmax".'
+    if wanted.activation == "none":
+        return ""
+    if _are_probabilities(every) or _are_probabilities(values):
+        return f'the outputs are probabilities already, {seen}: write activation = "none".'
+    if several and every.min() >= 0 and _close(every.sum(axis=1), 100):
+        return (
+            f"the outputs are percentages already, {seen}: divide by 100 within the model, and "
+            'write activation = "none".'
+        )
+    return ""
+
+
+_SPREAD = 0.5
+"""Range of values in [0, 1] above which they are taken for probabilities: logits that reach so far
+also leave [0, 1], while those of a network that is hardly trained may all lie in it. By hand."""
+
+
+def _are_probabilities(values: NDArray[np.float64]) -> bool:
+    """Return whether values, shape (n, columns), sum to 1 or go from near 0 to near 1."""
+    if values.min() < -_SAME or values.max() > 1 + _SAME:
+        return False
+    several = values.shape[1] > 1
+    return bool(np.ptp(values) >= _SPREAD) or (several and _close(values.sum(axis=1), 1))
+
+
+def _close(values: NDArray[np.float64], expected: float) -> bool:
+    return bool(np.abs(values - expected).max() <= _SAME * expected)
+
+
+def _used_columns(
+    output: NDArray[Any] | NamedColumns, wanted: OutputReading
+) -> NDArray[np.float64]:
     """Return the columns that are used, shape (n, columns), float64."""
-    values = np.asarray(output, np.float64).reshape(len(output), -1)
+    columns = wanted.columns
+    if isinstance(output, NamedColumns):
+        if not columns and not wanted.thresholds:
+            columns = _by_name(output.names, wanted)
+        output = output.values
+    values = _numbers(output, wanted)
     needed = 1 if wanted.single else len(wanted.levels)
     given = values.shape[1]
-    if wanted.columns and max(wanted.columns) < given:
-        return values[:, wanted.columns]
-    if wanted.columns or given != needed:
-        rule = f"columns to {max(wanted.columns)}" if wanted.columns else f"{needed} columns"
+    if columns and max(columns) < given:
+        return values[:, columns]
+    if columns or given != needed:
+        rule = f"columns to {max(columns)}" if columns else f"{needed} columns"
+        last = wanted.attribute.levels[-1]
+        alone = given == 1 and len(wanted.attribute.levels) == 2 and not columns
         raise ModelOutputError(
             f"output {wanted.output!r} for {wanted.attribute.name!r}",
             f"must have {rule}, one for each label",
             given,
-            "Correct levels, labels or columns, see docs/classifiers.md.",
+            f"If the column is the probability of {last!r}, add `columns = [0]`; if of the other "
+            "level, change the order of the levels too."
+            if alone
+            else "Correct levels, labels or columns, see docs/classifiers.md.",
         )
     return values
+
+
+def _by_name(names: tuple[str, ...], wanted: OutputReading) -> tuple[int, ...]:
+    """Return the columns of the labels, of an output whose columns have names."""
+    labels = wanted.labels or wanted.attribute.levels
+    if not set(labels) <= set(names) or (len(labels) < len(names) and not wanted.single):
+        raise ModelOutputError(
+            f"output {wanted.output!r} for {wanted.attribute.name!r}",
+            f"must have the columns {', '.join(labels)[:200]}",
+            ", ".join(names)[:200],
+            "Name the model's columns in labels, and map them to levels.",
+        )
+    return tuple(names.index(label) for label in labels)
+
+
+def _numbers(output: NDArray[Any], wanted: OutputReading) -> NDArray[np.float64]:
+    """Return an output as numbers, shape (n, columns), float64."""
+    try:
+        return np.asarray(output, np.float64).reshape(len(output), -1)
+    except (TypeError, ValueError) as error:
+        raise ModelOutputError(
+            f"output {wanted.output!r} for {wanted.attribute.name!r}",
+            "must be numbers",
+            f"values of type {np.asarray(output).dtype}",
+            "Give the number or name of the output that holds probabilities.",
+        ) from error
 
 
 def _activated(values: NDArray[np.float64], activation: str) -> NDArray[np.float64]:

@@ -60,12 +60,19 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
     dry_run(out_console, settings, balance_cost(settings))
     if dry:
         return
+    from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.records import write_record
     from equipoise.pipeline import balance as run
+    from equipoise.pipeline import open_models
     from equipoise.runs.folder import RunFolder
 
+    panel = None
+    if settings.classifiers:
+        models = open_models(settings)
+        check_models(models, settings.seed)
+        panel = models.panel
     with bars() as progress:
-        done = run(settings, out, progress)
+        done = run(settings, out, progress, panel=panel)
     print_representation(out_console, "the generator as it is", done.record.prior)
     for result in done.record.results:
         print_representation(out_console, result.method, result.representation)

@@ -59,15 +59,21 @@ def bars(*, resumes: bool = True) -> Iterator[Progress]:
         raise SystemExit(130) from None
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """Return a folder's image files, and print how many pictures of other kinds are left out."""
-    from equipoise.labelling.image_files import image_files, skipped_pictures
+def picture_files(folder: Path, *, skip_broken: bool, workers: int | None = None) -> list[Path]:
+    """Return a folder's whole image files, and print how many others are left out, and why."""
+    from equipoise.core.progress import Execution
+    from equipoise.labelling.picture_folder import find_pictures, whole_pictures
 
-    found = image_files(folder)
-    if skipped := skipped_pictures(folder):
-        kinds = ", ".join(sorted({path.suffix.lower() for path in skipped}))
-        Console(stderr=True).print(f"left out {len(skipped):,} pictures of kinds not read: {kinds}")
-    return found
+    found = find_pictures(folder)
+    console = Console(stderr=True)
+    for line in found.described():
+        console.print(line, highlight=False, markup=False)
+    with bars(resumes=False) as progress:
+        execution = Execution(workers=workers, progress=progress)
+        whole = whole_pictures(found.files, skip_broken=skip_broken, execution=execution)
+    if broken := len(found.files) - len(whole):
+        console.print(f"left out {broken:,}: broken files", highlight=False)
+    return whole
 
 
 @contextmanager

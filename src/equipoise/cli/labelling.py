@@ -110,11 +110,13 @@ def directions(
 
 def _label(settings: Settings, folder: Any) -> Any:
     """Open the models, and label what the run folder lacks; return both models and the table."""
+    from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.progress import Execution
     from equipoise.labelling.collect import collect as run
     from equipoise.pipeline import open_models
 
     models = open_models(settings)
+    check_models(models, settings.seed)
     with bars() as progress:
         table = run(
             models,

@@ -102,6 +102,9 @@ Attributes = Annotated[str | None, option("attributes")]
 Classifiers = Annotated[list[str] | None, option("classifiers")]
 Device = Annotated[str | None, option("device")]
 Workers = Annotated[int | None, option("workers")]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out images that cannot be read; count them.")
+]
 AbstainBelow = Annotated[float | None, option("abstain_below")]
 Fraction = Annotated[float | None, option("fraction")]
 Multilevel = Annotated[str | None, option("multilevel")]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from equipoise.cli.app import app, out_console
-from equipoise.cli.console import bars, print_caveats, print_table
-from equipoise.cli.options import Attributes, Classifiers, JsonFile
+from equipoise.cli.console import bars, picture_files, print_caveats, print_table, refuse_flags
+from equipoise.cli.options import Attributes, Classifiers, JsonFile, SkipBroken
 from equipoise.cli.sampling import panel_of
 from equipoise.core.numbers import decimals, interval, percent
 from equipoise.core.progress import Execution
@@ -36,6 +36,7 @@ def label_export(
         int | None, typer.Option(help="Instead: images at random, whatever the answer.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the choice of images.")] = 0,
+    skip_broken: SkipBroken = False,
 ) -> None:
     """Choose images for people to label, without showing the classifier's answers.
 
@@ -49,7 +50,7 @@ def label_export(
 
     if per_answer is None and at_random is None:
         per_answer = 60
-    answered = _answered(folder, attributes, classifiers)
+    answered = _answered(folder, attributes, classifiers, skip_broken)
     chosen = choose(answered, per_answer=per_answer, at_random=at_random, seed=seed)
     with bars(resumes=False) as progress:
         write_task(answered, chosen, out, progress=progress)
@@ -59,17 +60,21 @@ def label_export(
     )
 
 
-def _answered(folder: Path, attributes: str | None, classifiers: list[str] | None) -> Any:
+def _answered(
+    folder: Path, attributes: str | None, classifiers: list[str] | None, skip_broken: bool
+) -> Any:
     from equipoise.measure.people.task import read_with_panel
     from equipoise.samplers.export.metadata import METADATA, read_metadata
 
     if (folder / METADATA).is_file() and not classifiers:
+        refuse_flags(f"with {METADATA}", {"skip-broken": skip_broken or None})
         names = None if attributes is None else make_settings({"attributes": attributes}).attributes
         return read_metadata(folder, names)
     panel = panel_of(attributes, classifiers)
     print_caveats(out_console, panel.caveats)
+    files = picture_files(folder, skip_broken=skip_broken)
     with bars(resumes=False) as progress:
-        return read_with_panel(folder, panel, execution=Execution(progress=progress))
+        return read_with_panel(folder, files, panel, execution=Execution(progress=progress))
 
 
 @label_app.command("import")

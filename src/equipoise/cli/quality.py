@@ -9,7 +9,7 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
-from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.options import Classifiers, Device, JsonFile, SkipBroken, Workers
 from equipoise.cli.sampling import Faithful, open_saved
 from equipoise.core.numbers import estimate, number, percent
 from equipoise.core.progress import Execution
@@ -38,6 +38,7 @@ def quality(
         int, typer.Option(help="Codes of the prior to try at most for the reference.")
     ] = 1_000_000,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 2,
+    skip_broken: SkipBroken = False,
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
@@ -82,7 +83,11 @@ def quality(
             abstain_below=abstain,
             classifiers=tuple(dict.fromkeys(own)),
         )
-    files = picture_files(reference) if reference else []
+    files: list[Path] = []
+    if reference is None:
+        refuse_flags("without --reference", {"skip-broken": skip_broken or None})
+    else:
+        files = picture_files(reference, skip_broken=skip_broken, workers=workers)
     with bars(resumes=False) as progress:
         found = sampler_quality(
             sampler,

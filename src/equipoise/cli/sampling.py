@@ -21,7 +21,15 @@ from equipoise.cli.console import (
     print_statement,
     refuse_flags,
 )
-from equipoise.cli.options import Attributes, Classifiers, Device, DryRun, JsonFile, Workers
+from equipoise.cli.options import (
+    Attributes,
+    Classifiers,
+    Device,
+    DryRun,
+    JsonFile,
+    SkipBroken,
+    Workers,
+)
 from equipoise.core.numbers import percent
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
@@ -121,6 +129,7 @@ def measure(
     ] = 0.02,
     n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [6000]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws, for a sampler. [1]")] = None,
+    skip_broken: SkipBroken = False,
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
@@ -133,10 +142,13 @@ def measure(
 
     if what.is_dir():
         refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
-        record: Any = _measure_folder(what, attributes, classifiers, target, tolerance, workers)
+        record: Any = _measure_folder(
+            what, attributes, classifiers, target, tolerance, workers, skip_broken
+        )
         representation = record
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
+        refuse_flags("for a sampler", {"skip-broken": skip_broken or None})
         record = _measure_sampler(
             what, classifiers, target, tolerance, 6000 if n is None else n, seed, device, workers
         )
@@ -153,15 +165,19 @@ def _measure_folder(
     target: str | None,
     tolerance: float,
     workers: int | None,
+    skip_broken: bool,
 ) -> Any:
+    from equipoise.audit.preflight.before_run import IMAGES, check_panel
     from equipoise.core.targets import parse_target
-    from equipoise.labelling.image_files import label_files
+    from equipoise.labelling.image_files import equal_sizes, label_files
+    from equipoise.labelling.picture import read_image
     from equipoise.measure.representation import check_comparable, represent
 
     panel = panel_of(attributes, classifiers)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     check_comparable(panel.grid, wanted, tolerance)
-    files = picture_files(folder)
+    files = picture_files(folder, skip_broken=skip_broken, workers=workers)
+    check_panel(panel, next(equal_sizes(map(read_image, files[:IMAGES]))))
     with bars(resumes=False) as progress:
         labels = label_files(files, panel, execution=Execution(workers=workers, progress=progress))
     print_caveats(out_console, panel.caveats)
@@ -178,11 +194,13 @@ def _measure_sampler(
     device: str | None,
     workers: int | None,
 ) -> Any:
+    from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.targets import parse_target
     from equipoise.measure.sampler import measure_sampler
 
     sampler, models = open_sampler(path, device, classifiers)
     panel = models.panel
+    check_models(models, 1 if seed is None else seed)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     print_caveats(out_console, panel.caveats)
     with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:

@@ -249,6 +249,17 @@ def _size(limit: int) -> str:
     return f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
 
 
+def printable(name: str) -> str:
+    r"""Return a file's name as text that can be written: bytes that are not UTF-8 as `\xe4`.
+
+    Examples
+    --------
+    >>> print(printable(os.fsdecode(b"Mumm\xe4.png")))
+    Mumm\xe4.png
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file, without holding it whole."""
     with path.open("rb") as file:

@@ -22,7 +22,8 @@ from equipoise.core.errors import FileFormatError
 from equipoise.generators.base import StandardNormal, check_codes
 from equipoise.runtimes import zoo
 from equipoise.runtimes.devices import check_device
-from equipoise.runtimes.torchscript import first_line, read_model
+from equipoise.runtimes.reasons import reason_of
+from equipoise.runtimes.torchscript import read_model
 
 _REMEDY = "Give the weights of a DCGAN generator as saved by torch.save, or download them again."
 
@@ -32,7 +33,7 @@ def _read_state(path: Path, content: bytes) -> dict[str, torch.Tensor]:
     try:
         stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        rule, reason = "must be a whole torch file of tensors", first_line(error)
+        rule, reason = "must be a whole torch file of tensors", reason_of(error)
         raise FileFormatError(f"weights file {path}", rule, reason, _REMEDY) from error
     state = stored.get("netG_state_dict", stored) if isinstance(stored, dict) else stored
     if not isinstance(state, Mapping) or not all(

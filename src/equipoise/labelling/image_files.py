@@ -1,8 +1,4 @@
-"""Read and label image files, whoever made them.
-
-Files come from other hands, so they are read within limits: only formats that are decoded without
-other programs, and batches of bounded memory.
-"""
+"""Label image files, whoever made them, in batches of bounded memory."""
 
 from __future__ import annotations
 
@@ -13,24 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from equipoise.classifiers.panel import ClassifierPanel
-from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import digest_of
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
-"""Suffixes of the image files that are read."""
-
-_DECODED = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-"""Formats that a file may have, whatever its name says. Pillow decodes some others, such as EPS, by
-starting a program."""
-
-OTHER_PICTURES = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".raw", ".svg", ".psd")
-"""Suffixes of pictures that are not read, and are reported as left out."""
+from equipoise.labelling.picture import read_image
 
 _BATCH = 64
 """Files that one thread reads and labels at a time, chosen by hand."""
@@ -39,62 +24,8 @@ _MOST_BYTES = 2**25
 """Bytes of the images in one call of the panel, chosen by hand. A larger image is passed alone."""
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Return the files below a folder that have one of `SUFFIXES`, sorted by path.
-
-    Raises
-    ------
-    InputError
-        When there are none.
-    """
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not found:
-        raise InputError(
-            f"folder {folder}",
-            f"must hold images ({', '.join(SUFFIXES)})",
-            "none",
-            "Give a folder of images or a sampler file.",
-        )
-    return found
-
-
-def skipped_pictures(folder: Path) -> list[Path]:
-    """Return the files below a folder that have one of `OTHER_PICTURES`, sorted by path."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in OTHER_PICTURES)
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return the image in a file, turned upright as its metadata ask.
-
-    Returns
-    -------
-    numpy.ndarray, shape (3, height, width), uint8
-        RGB in [0, 255].
-
-    Raises
-    ------
-    FileFormatError
-        When the file is damaged, is no picture, has so many pixels that Pillow takes it for an
-        attack, has more than 8 bits per channel, or has transparent pixels.
-    """
-    try:
-        with Image.open(path, formats=_DECODED) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode not in ("RGB", "L", "P", "RGBA", "LA", "CMYK", "1"):
-                raise ValueError(f"mode {upright.mode}, more than 8 bits a channel")
-            alpha = upright.has_transparency_data and np.asarray(upright.convert("RGBA"))[..., 3]
-            if alpha is not False and alpha.min() < 255:
-                raise ValueError("transparent pixels, whose colour is anybody's guess")
-            pixels = np.asarray(upright.convert("RGB"))
-            return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise FileFormatError(
-            f"image {path}", "must be a whole, opaque 8-bit picture", str(error), "Save it again."
-        ) from error
-
-
 def label_files(
-    files: list[Path],
+    files: Sequence[Path],
     panel: ClassifierPanel,
     *,
     execution: Execution = Execution(),
@@ -103,7 +34,7 @@ def label_files(
 
     Parameters
     ----------
-    files : list of Path
+    files : sequence of Path
         At least one.
     panel : ClassifierPanel
     execution : Execution

@@ -20,7 +20,8 @@ from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import check_seed
 from equipoise.generators.base import generate
-from equipoise.labelling.image_files import equal_sizes, read_image
+from equipoise.labelling.image_files import equal_sizes
+from equipoise.labelling.picture import read_image
 from equipoise.measure.features.base import Features, read_features
 
 _BATCH = 64

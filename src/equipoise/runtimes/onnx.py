@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
-from equipoise.core.errors import FileFormatError
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.runtimes.network_batches import AnyRows, NamedColumns
+from equipoise.runtimes.reasons import reason_of
 
 _OUTSIDE = b"\x0a\x08location\x12"
 """Bytes by which a tensor refers to another file: the key "location" of its external data."""
@@ -47,12 +51,110 @@ def open_session(path: Path, *, inner: str | None = None) -> Any:
             model, options, providers=onnxruntime.get_available_providers()
         )
     except Exception as error:
+        text = str(error)
+        newer = "IR version" in text or "opset" in text.lower()
+        rule = f"must be a whole ONNX model that ONNX Runtime {onnxruntime.__version__} reads"
         raise FileFormatError(
             f"model file {path}",
-            "must be a whole ONNX model" + (f" with a tensor {inner!r}" if inner else ""),
-            str(error).splitlines()[0],
-            "Download or export it again.",
+            rule + (f", with a tensor {inner!r}" if inner else ""),
+            reason_of(error),
+            "Update onnxruntime, or export the model for an older opset and IR version."
+            if newer
+            else "Download or export it again.",
         ) from error
+
+
+class OnnxNetwork:
+    """A network of images run by ONNX Runtime, for any number of them.
+
+    Where the file fixes the number, batches are filled up (`AnyRows`).
+
+    Parameters
+    ----------
+    path : Path
+    input_name : str
+        Name of the input for images; empty for the first.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the outputs.
+    has_named_columns : bool
+        Whether an output is `NamedColumns`.
+
+    Raises
+    ------
+    InputError
+        When there is no such input.
+    FileFormatError
+        As `open_session`.
+    """
+
+    def __init__(self, path: Path, input_name: str) -> None:
+        self._session = open_session(path)
+        places = {place.name: place for place in self._session.get_inputs()}
+        if input_name and input_name not in places:
+            raise InputError(
+                "field input.name",
+                f"must be one of {', '.join(places)}",
+                input_name,
+                "Correct it.",
+            )
+        self._input = places[input_name] if input_name else next(iter(places.values()))
+        rows = self._input.shape[0] if self._input.shape else None
+        self._any_rows = AnyRows(self._call, rows if isinstance(rows, int) and rows > 0 else None)
+        outputs = self._session.get_outputs()
+        self.names = tuple(place.name for place in outputs)
+        self.has_named_columns = any("map(string" in place.type for place in outputs)
+
+    def run(self, pixels: NDArray[Any]) -> list[NDArray[Any] | NamedColumns]:
+        """Return all outputs: floats as float32, maps from labels as `NamedColumns`.
+
+        Raises
+        ------
+        Exception
+            When the network fails; that of ONNX Runtime, or ValueError for a wrong shape or type.
+        """
+        return [_columns(output) for output in self._any_rows(self._fitting(pixels))]
+
+    def _call(self, pixels: NDArray[Any]) -> list[Any]:
+        found: list[Any] = self._session.run(None, {self._input.name: pixels})
+        return found
+
+    def _fitting(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return the pixels in the type of the input, after checking type and shape."""
+        sizes = self._input.shape[1:]
+        fixed = [
+            a == b or not isinstance(b, int) for a, b in zip(pixels.shape[1:], sizes, strict=False)
+        ]
+        if self._input.shape and (len(sizes) != pixels.ndim - 1 or not all(fixed)):
+            raise ValueError(f"an input {self._input.name!r} of shape {self._input.shape}")
+        wanted = _TYPES.get(self._input.type)
+        if wanted is None or (pixels.dtype == np.uint8) != (wanted == np.uint8):
+            raise ValueError(f"an input {self._input.name!r} of type {self._input.type}")
+        return pixels.astype(wanted, copy=False)
+
+
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+"""Types of an input that images may have."""
+
+
+def _columns(output: Any) -> NDArray[Any] | NamedColumns:
+    """Return an output as an array; a list of maps, as ZipMap writes it, as columns by key."""
+    if isinstance(output, np.ndarray):
+        return output.astype(np.float32) if output.dtype.kind == "f" else output
+    if isinstance(output, list) and output and all(isinstance(row, dict) for row in output):
+        keys = sorted(output[0])
+        values = np.array([[row[key] for key in keys] for row in output], np.float32)
+        if all(isinstance(key, str) for key in keys):
+            return NamedColumns(tuple(keys), values)
+        return values
+    return np.asarray(output)
 
 
 def with_output(model: bytes, tensor: str) -> bytes:

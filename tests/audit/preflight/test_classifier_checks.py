@@ -66,10 +66,15 @@ def test_a_classifier_without_fault_raises_nothing(toy: ToyGenerator, seed: int)
     assert set(found.values()) <= {"passed", "not applicable"}
 
 
+UNDECIDED = ("channels", "activation")
+"""Checks that need not apply: of colours, and of outputs that a classifier does not show."""
+
+
 def test_pinned_classifiers_pass_on_real_images(real: Generator) -> None:
     images = real.images(real.prior.codes(0, 0, 64))
     found = outcomes(AgeGender(), images)
-    assert {o for check_id, o in found.items() if "channels" not in check_id} == {"passed"}
+    decided = {o for check_id, o in found.items() if check_id.split(":")[0] not in UNDECIDED}
+    assert decided == {"passed"}
 
 
 @pytest.mark.parametrize("seed", range(5))

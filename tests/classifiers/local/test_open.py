@@ -106,7 +106,7 @@ def test_a_model_file_alone_shows_a_description_to_start_from(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("size = 32", "", r"field input\.size must be a number"),
+        ("size = 32", "", r"field input\.size must be a whole number"),
         (
             "size = 32",
             "size = 32\ncolour = 1",

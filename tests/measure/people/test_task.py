@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -120,11 +121,15 @@ def test_images_of_anybody_are_read_by_the_panel(
     (tmp_path / "in").mkdir()
     for i, image in enumerate(toy.images(codes)):
         Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / "in" / f"=a{i:02d}.png")
-    answered = read_with_panel(tmp_path / "in", toy_panel)
+    # A name that is not UTF-8, as old Windows wrote it.
+    (tmp_path / "in" / "=a00.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/in/=a\xe4.png"))
+    answered = read_with_panel(tmp_path / "in", sorted((tmp_path / "in").iterdir()), toy_panel)
     columns = [toy.grid.attribute(name) for name in toy_panel.grid.names]
-    assert np.array_equal(answered.levels, toy.levels(codes)[:, columns])
-    out = write_task(answered, choose(answered, at_random=4), tmp_path / "out")
-    assert rows_of(out / "answers.csv")[0]["source"].startswith("./=a")
+    assert np.array_equal(answered.levels, np.roll(toy.levels(codes), -1, 0)[:, columns])
+    out = write_task(answered, choose(answered, at_random=40), tmp_path / "out")
+    sources = [row["source"] for row in rows_of(out / "answers.csv")]
+    assert "./=a\\xe4.png" in sources
+    assert all(source.startswith("./=a") for source in sources)
 
 
 def test_what_drew_images_is_told_of_answers_of_the_same_panel_alone(
@@ -134,9 +139,10 @@ def test_what_drew_images_is_told_of_answers_of_the_same_panel_alone(
     told = read_metadata(tmp_path)
     assert toy_sampler.digest in told.draws
     assert told.panel == toy_panel.digest
-    assert read_with_panel(tmp_path, toy_panel).draws == told.draws
+    files = sorted((tmp_path / "images").iterdir())
+    assert read_with_panel(tmp_path, files, toy_panel).draws == told.draws
     unsure = ClassifierPanel(toy_panel.classifiers, toy_panel.grid.names, abstain_below=0.7)
-    assert read_with_panel(tmp_path, unsure).draws == ""
+    assert read_with_panel(tmp_path, files, unsure).draws == ""
 
 
 def test_attributes_may_be_picked(drawn: Path) -> None:

@@ -54,6 +54,35 @@ def test_base64_sends_json(tmp_path: Path) -> None:
     assert sent == {"key": SECRET, "return": "gender"}
 
 
+def test_an_image_may_lie_deep_in_json_and_behind_its_media_type(tmp_path: Path) -> None:
+    fields = {
+        "requests[0].features[0].type": "FACE",
+        "requests[0].features[0].most": 1,
+        'requests[0]["with pose"]': True,
+        "key": {"env": "TEST_KEY"},
+    }
+    request = {"upload": "data_uri", "field": "requests[0].image.content", "fields": fields}
+    with serving(lambda times, body: face(0)) as service:
+        made = description(service.port, request=request, picture={"format": "jpeg"})
+        connect(made, tmp_path).predict(IMAGES[:1])
+    sent = json.loads(service.asked[0].body)
+    head, _, encoded = sent["requests"][0].pop("image")["content"].partition(",")
+    assert head == "data:image/jpeg;base64"
+    assert base64.b64decode(encoded).startswith(b"\xff\xd8\xff")
+    features = [{"type": "FACE", "most": 1}]
+    assert sent == {"requests": [{"features": features, "with pose": True}], "key": SECRET}
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [("a[", {}), ("a", {"a": "x"}), ("a", {"a.b": "x"}), ("a[1]", {}), ("a", {"b": float("nan")}),
+     ("a[0]", {"a.b": "x"})],
+)  # fmt: skip
+def test_places_that_make_no_body_are_refused(field: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"field request\.field"):
+        description(request={"upload": "base64", "field": field, "fields": fields})
+
+
 def test_redirects_are_not_followed(tmp_path: Path) -> None:
     with serving(lambda times, body: face(0)) as other:
         away = {"Location": f"http://127.0.0.1:{other.port}/steal"}

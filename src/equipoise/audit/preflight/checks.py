@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 from scipy.stats import wilcoxon
 
-from equipoise.classifiers.base import Classifier, Prediction
+from equipoise.classifiers.base import Classifier, KnowsActivation, Prediction
 from equipoise.classifiers.panel import check_prediction
 from equipoise.core.attributes import Attribute
 from equipoise.core.checks import Check, Evidence, Outcome
@@ -48,6 +48,7 @@ _TITLES = {
 
 _CLASSIFIER_TITLES = {
     "answers": "Are the predictions finite, in range, and probabilities?",
+    "activation": "Does the activation go with the network's outputs?",
     "constant": "Do the predictions differ from image to image?",
     "repeat": "Is the prediction for the same image the same when it is repeated?",
     "batch": "Is an image's prediction the same in another batch, at another position, and alone?",
@@ -151,8 +152,9 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
     Returns
     -------
     tuple of Check
-        For each attribute, with `check_id`s `answers:NAME`, `constant:NAME`, `repeat:NAME`,
-        `batch:NAME`, `channels:NAME`. Those after `answers` are skipped where it is an issue.
+        For each attribute, with `check_id`s `answers:NAME`, `activation:NAME`, `constant:NAME`,
+        `repeat:NAME`, `batch:NAME`, `channels:NAME`. Those after `answers` are skipped where it is
+        an issue.
 
     Raises
     ------
@@ -165,6 +167,9 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
     parts = [classifier.predict(batch) for batch in (images[half:][::-1], images[:half])]
     alone = [classifier.predict(images[i : i + 1]) for i in range(min(_ALONE, len(images)))]
     swapped = classifier.predict(np.ascontiguousarray(images[:, ::-1]))
+    faults = None
+    if isinstance(classifier, KnowsActivation):
+        faults = classifier.activation_faults(images)
     checks: list[Check] = []
     for a, attribute in enumerate(classifier.attributes):
         valid = _validity(classifier.name, attribute, whole[a], len(images))
@@ -185,6 +190,7 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
         single = np.concatenate([one[a].probabilities for one in alone])
         batch = max(_difference(given, joined), _difference(given[: len(single)], single))
         checks += [
+            _activation(attribute, faults[a] if faults is not None else None),
             _constant(attribute, whole[a]),
             _stable(
                 f"repeat:{attribute.name}",
@@ -245,6 +251,16 @@ def _validity(name: str, attribute: Attribute, prediction: Prediction, count: in
         words="Yes.",
         evidence=Evidence(estimate=Estimate(off)),
     )
+
+
+def _activation(attribute: Attribute, fault: str | None) -> Check:
+    """Return the check of the activation; the outputs before it are known of networks alone."""
+    check_id, title = f"activation:{attribute.name}", _CLASSIFIER_TITLES["activation"]
+    outcome: Outcome = "issue" if fault else "passed"
+    words = f"No: {fault}" if fault else "Nothing speaks against it."
+    if fault is None:
+        outcome, words = "not applicable", "The outputs before an activation are not known."
+    return Check(check_id=check_id, title=title, outcome=outcome, words=words)
 
 
 def _constant(attribute: Attribute, prediction: Prediction) -> Check:

@@ -26,7 +26,8 @@ from equipoise.audit.superres.record import Fidelity, SuperresSettings
 from equipoise.core.files import atomic_path
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Progress, no_progress
-from equipoise.labelling.image_files import PictureFiles, read_image
+from equipoise.labelling.image_files import PictureFiles
+from equipoise.labelling.picture import read_image
 from equipoise.samplers.export.metadata import png
 
 BATCH = 20

@@ -9,6 +9,7 @@ from pathlib import Path
 from equipoise.classifiers.local.classifier import NetworkClassifier, open_network
 from equipoise.classifiers.local.description import GUIDE, SUFFIXES, read_description, template
 from equipoise.core.errors import InputError
+from equipoise.runtimes.onnx import OnnxNetwork
 from equipoise.runtimes.torchscript import read_model
 
 __all__ = ["SUFFIXES", "NetworkClassifier", "open_local"]
@@ -37,12 +38,15 @@ def open_local(path: Path) -> NetworkClassifier:
     content = read_model(file)
     network = open_network(description.kind, file, content, description.input_name)
     wanted = dataclasses.astuple(description.input)
+    meaning = [repr((description.kind, wanted, description.attributes))]
+    if isinstance(network, OnnxNetwork) and network.has_named_columns:
+        meaning.append(repr([reading.labels for reading in description.attributes]))
     return NetworkClassifier(
         description.name,
         network,
         description.input,
         description.attributes,
-        (content, repr((description.kind, wanted, description.attributes)).encode()),
+        (content, *(text.encode() for text in meaning)),
         caveats=description.caveats,
         licence=description.licence,
     )

@@ -6,7 +6,7 @@ Networks of every file format have one method, `run`: pixels in, all outputs out
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import Prediction
-from equipoise.classifiers.network_io import NetworkInput, OutputReading, prepare, read_output
+from equipoise.classifiers.network_io import OutputReading, activation_fault, read_output
 from equipoise.core.errors import InputError, ModelOutputError
-from equipoise.runtimes.onnx import open_session
+from equipoise.runtimes.network_batches import NamedColumns
+from equipoise.runtimes.onnx import OnnxNetwork
+from equipoise.runtimes.reasons import reason_of
 from equipoise.runtimes.tflite import TfliteNetwork
-from equipoise.runtimes.torchscript import first_line, load_torchscript
+from equipoise.runtimes.torchscript import load_torchscript
 
 
 class NetworkClassifier:
@@ -29,8 +31,9 @@ class NetworkClassifier:
     ----------
     name : str
     network : Network
-    network_input : NetworkInput
-        How images become the network's input.
+    prepared : callable
+        Makes the network's input of images, shape (n, 3, height, width), uint8. Its `str` is shown
+        in reports.
     outputs : tuple of OutputReading
         How outputs become predictions, one for each attribute.
     identity : iterable of bytes
@@ -51,7 +54,7 @@ class NetworkClassifier:
         self,
         name: str,
         network: Network,
-        network_input: NetworkInput,
+        prepared: Callable[[NDArray[np.uint8]], Any],
         outputs: tuple[OutputReading, ...],
         identity: Iterable[bytes],
         *,
@@ -59,8 +62,8 @@ class NetworkClassifier:
         licence: str = "",
     ) -> None:
         self.name, self.caveats, self.licence = name, caveats, licence
-        self.preprocessing = str(network_input)
-        self._network, self._input, self._outputs = network, network_input, outputs
+        self.preprocessing = str(prepared)
+        self._network, self._prepared, self._outputs = network, prepared, outputs
         self.attributes = tuple(output.attribute for output in outputs)
         self._places = [_place(network, output) for output in outputs]
         digest = hashlib.sha256()
@@ -76,28 +79,54 @@ class NetworkClassifier:
         ModelOutputError
             When the network fails on this input, or has fewer outputs or columns than described.
         """
-        pixels = prepare(images, self._input)
+        outputs = self._run(images)
+        return tuple(
+            read_output(outputs[place], output)
+            for place, output in zip(self._places, self._outputs, strict=True)
+        )
+
+    def activation_faults(self, images: NDArray[np.uint8]) -> tuple[str, ...]:
+        """Return, for each attribute, what `activation_fault` finds on at least 8 images.
+
+        Raises
+        ------
+        ModelOutputError
+            As `predict`.
+        """
+        outputs = self._run(images)
+        return tuple(
+            activation_fault(outputs[place], output)
+            for place, output in zip(self._places, self._outputs, strict=True)
+        )
+
+    def _run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[Any] | NamedColumns]:
+        """Return the network's outputs, after checking that each has a row for each image."""
+        inputs: Any = None
         try:
-            outputs: list[NDArray[Any]] = self._network.run(pixels)
+            inputs = self._prepared(images)
+            outputs = self._network.run(inputs)
         except Exception as error:
             raise ModelOutputError(
                 f"classifier {self.name!r}",
-                f"must take {pixels.dtype} of shape {pixels.shape}",
-                first_line(error),
-                "Correct [input] in its description, or export it for any batch size.",
+                f"must take {inputs.dtype} of shape {inputs.shape}"
+                if isinstance(inputs, np.ndarray)
+                else f"must take images of shape {images.shape}",
+                reason_of(error),
+                "Correct [input] in its description, or export the model again.",
             ) from error
         for place in self._places:
-            if place >= len(outputs) or len(outputs[place]) != len(images):
+            if place >= len(outputs) or _rows(outputs[place]) != len(images):
                 raise ModelOutputError(
                     f"output {place} of classifier {self.name!r}",
                     f"must have {len(images)} rows, one per image",
                     [output.shape for output in outputs],
                     "Correct the number of the output, or export the model for any batch size.",
                 )
-        return tuple(
-            read_output(outputs[place], output)
-            for place, output in zip(self._places, self._outputs, strict=True)
-        )
+        return outputs
+
+
+def _rows(output: NDArray[Any] | NamedColumns) -> int:
+    return output.shape[0] if output.shape else 0
 
 
 def _place(network: Network, output: OutputReading) -> int:
@@ -130,52 +159,33 @@ class Network(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...  # noqa: D102
 
-    def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, pixels: Any) -> Sequence[NDArray[Any] | NamedColumns]:
         """Return all outputs, each of n rows."""
         ...
 
 
-class OnnxNetwork:
-    """A network run by ONNX Runtime; with a fixed batch size of 1 it is called once per image."""
-
-    def __init__(self, path: Path, input_name: str) -> None:
-        self._session = open_session(path)
-        places = {place.name: place for place in self._session.get_inputs()}
-        if input_name and input_name not in places:
-            raise InputError(
-                "field input.name",
-                f"must be one of {', '.join(places)}",
-                input_name,
-                "Correct it.",
-            )
-        self._input = places[input_name] if input_name else next(iter(places.values()))
-        self.names = tuple(place.name for place in self._session.get_outputs())
-
-    def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return all outputs."""
-        rows = 1 if self._input.shape[0] == 1 else max(len(pixels), 1)
-        parts = [
-            self._session.run(None, {self._input.name: pixels[i : i + rows]})
-            for i in range(0, len(pixels), rows)
-        ]
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
-
-
 class TorchNetwork:
-    """A function of one tensor that returns a tensor, or several in a list, tuple or dict."""
+    """A function of one tensor that returns tensors: one, or several in lists, tuples and dicts."""
 
     def __init__(self, network: Callable[[torch.Tensor], Any]) -> None:
         self._network = network
         self.names = ()
 
     def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return all outputs; those of a dict in its order."""
+        """Return all tensors, those within others in the order in which they are written."""
         with torch.inference_mode():
-            found = self._network(torch.from_numpy(pixels))
-        if isinstance(found, dict):
-            found = list(found.values())
-        outputs = found if isinstance(found, list | tuple) else [found]
-        return [output.float().cpu().numpy() for output in outputs]
+            found = list(_tensors(self._network(torch.from_numpy(pixels))))
+        return [output.float().cpu().numpy() for output in found]
+
+
+def _tensors(found: Any) -> Iterator[torch.Tensor]:
+    if isinstance(found, torch.Tensor):
+        yield found
+    elif isinstance(found, dict):
+        yield from _tensors(list(found.values()))
+    elif isinstance(found, list | tuple):
+        for part in found:
+            yield from _tensors(part)
 
 
 def open_network(kind: str, path: Path, content: bytes, input_name: str) -> Network:
@@ -200,4 +210,5 @@ def open_network(kind: str, path: Path, content: bytes, input_name: str) -> Netw
         return OnnxNetwork(path, input_name)
     if kind == "tflite":
         return TfliteNetwork(content, str(path))
-    return TorchNetwork(load_torchscript(path, content))
+    # Images are float32, whatever precision the weights were saved in.
+    return TorchNetwork(load_torchscript(path, content).float())

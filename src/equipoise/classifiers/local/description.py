@@ -87,7 +87,7 @@ def read_description(path: Path) -> Description:
 def _input(table: Table) -> NetworkInput:
     channels = table.text("channels", "rgb", CHANNELS)
     found = NetworkInput(
-        table.whole("size", None, 1, 4096),
+        _size(table),
         table.text("filter", "bilinear", FILTERS),
         table.number("crop", 0.0, 0, 1),
         table.number("scale", 255.0, 1e-6, 1e6),
@@ -95,12 +95,31 @@ def _input(table: Table) -> NetworkInput:
         _by_channel(table, "std", (1.0,), channels),
         channels,
         table.text("layout", "nchw", LAYOUTS),
-        table.text("dtype", "float32", TYPES),
+        _dtype(table),
     )
     if min(found.std) <= 0:
         raise table.error("std", "must be above 0", found.std)
     table.done()
     return found
+
+
+def _dtype(table: Table) -> str:
+    found = table.text("dtype", "float32")
+    if found not in TYPES:
+        rule = f"must be {' or '.join(TYPES)}: other types are made of float32 as the file asks"
+        raise table.error("dtype", rule, found)
+    return found
+
+
+def _size(table: Table) -> int | tuple[int, int]:
+    """Read `size`: pixels per side, or height and width."""
+    rule = "must be a whole number from 1 to 4096, or two: height and width"
+    found = table.value("size", rule)
+    sides = found if isinstance(found, list) and len(found) == 2 else [found]
+    for side in sides:
+        if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= 4096:
+            raise table.error("size", rule, found)
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
 def _by_channel(
@@ -128,6 +147,7 @@ def _attribute(table: Table) -> OutputReading:
     activation = table.text("activation", None, ACTIVATIONS)
     thresholds = cuts(table, attribute) if score else ()
     levels: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
     if not score:
         names = level_names(table, attribute)
         alone = len(columns) == 1 and len(attribute.levels) == 2
@@ -145,7 +165,7 @@ def _attribute(table: Table) -> OutputReading:
     if activation == "softmax" and (score or len(levels) == 1):
         raise table.error("activation", "must be sigmoid or none for one column", activation)
     table.done()
-    return OutputReading(attribute, output, columns, activation, levels, thresholds)
+    return OutputReading(attribute, output, columns, activation, levels, thresholds, labels)
 
 
 def template(path: Path) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from equipoise.classifiers.base import Prediction
 from equipoise.core import files
 from equipoise.core.attributes import Attribute
+from equipoise.core.tables import shown
 
 
 class WrongShape(Exception):
@@ -24,7 +25,11 @@ class WrongShape(Exception):
 
 
 class Unmapped(WrongShape):
-    """A label that the description maps to no level. Repeating the request would not help."""
+    """A label that the description maps to no level."""
+
+
+class NotWhole(WrongShape):
+    """A text that is no whole JSON; only here may repeating the request help."""
 
 
 @dataclass(frozen=True)
@@ -78,30 +83,68 @@ class AnswerReading:
         Raises
         ------
         WrongShape
-            When the text is not JSON, or lacks what the description refers to; `Unmapped` for a
-            label without a level.
+            When the answer lacks what the description refers to, and then names the places that
+            it has; `Unmapped` for a label without a level; `NotWhole` when the text is not JSON.
         """
         document = parse_json(text)
         if self.no_face is not None and self.no_face.holds(document):
             return None
-        return tuple(reading.read(document) for reading in self.attributes)
+        try:
+            return tuple(reading.read(document) for reading in self.attributes)
+        except Unmapped:
+            raise
+        except WrongShape as error:
+            raise WrongShape(f"{error}; the answer has {places(document) or 'nothing'}") from None
 
 
 def parse_json(text: str) -> Any:
-    """Return the JSON object or list in a text; NaN and infinity are refused.
+    """Return the JSON document in a text; NaN and infinity are refused.
 
     Raises
     ------
     WrongShape
-        When the text holds neither.
+        When a whole text is not what JSON allows; `NotWhole` for any other text.
     """
     try:
-        document = files.parse_json(text, strict=True)
+        return files.parse_json(text, strict=True)
     except ValueError as error:
-        raise WrongShape(f"not JSON: {str(error)[:80]}") from None
-    if not isinstance(document, dict | list):
-        raise WrongShape("neither a JSON object nor a list")
-    return document
+        reason = f"not JSON: {str(error)[:80]}"
+    try:
+        files.parse_json(text)
+    except ValueError:
+        raise NotWhole(reason) from None
+    raise WrongShape(reason)
+
+
+_SHOWN = 200
+"""Characters of the places of an answer that a message shows."""
+
+
+def places(document: Any) -> str:
+    """Return the places of the values in a document, of each list the first, for a message.
+
+    Examples
+    --------
+    >>> places({"faces": [{"skin tone": "dark", "p": 0.9}, {}], "n": 1})
+    'faces[0]["skin tone"], faces[0].p, n'
+    """
+    found: list[str] = []
+
+    def walk(here: Any, at: str) -> None:
+        if len(", ".join(found)) > _SHOWN or at.count("[") + at.count(".") > 20:
+            return
+        if isinstance(here, dict) and here:
+            for key, value in here.items():
+                plain = f"{at}.{key}" if at else key
+                walk(value, plain if _KEY.fullmatch(key) else f'{at}["{shown(key)}"]')
+        elif isinstance(here, list) and here:
+            walk(here[0], f"{at}[0]")
+        else:
+            found.append(at or ".")
+
+    walk(document, "")
+    text = ", ".join(found)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}.."
 
 
 def abstention(attribute: Attribute, level: int) -> Verdict:
@@ -135,7 +178,9 @@ def predictions(
     return tuple(found)
 
 
-_STEP = re.compile(r"\[(\d{1,4})\]|(?:^|\.)([A-Za-z0-9_$@-]+)")
+_KEY = re.compile(r"[A-Za-z0-9_$@-]+")
+
+_STEP = re.compile(rf'\[(\d{{1,4}})\]|(?:^|\.)({_KEY.pattern})|\["([^"]{{1,200}})"\]')
 
 MISSING = object()
 """Result of `AnswerPath.find` where the answer has no value at the path, or null."""
@@ -150,7 +195,7 @@ class AnswerPath:
     text : str
         The path as written.
     steps : tuple of str or int
-        Keys of objects and positions in lists.
+        Keys of objects and positions in lists; none for the whole document.
     """
 
     text: str
@@ -177,20 +222,26 @@ class AnswerPath:
 
 
 def parse_path(text: str) -> AnswerPath:
-    """Parse a path.
+    """Parse a path; "." is the whole document.
 
     Raises
     ------
     ValueError
-        When the text does not consist of keys joined by dots, with positions in brackets.
+        When the text does not consist of keys joined by dots, or in brackets and quotes, with
+        positions in brackets.
+
+    Examples
+    --------
+    >>> parse_path('[0]["skin tone"].value').steps
+    (0, 'skin tone', 'value')
     """
     steps: list[str | int] = []
     end = 0
-    for match in _STEP.finditer(text):
+    for match in _STEP.finditer("" if text == "." else text):
         if match.start() != end:
             break
-        steps.append(int(match[1]) if match[1] else match[2])
+        steps.append(int(match[1]) if match[1] else match[2] or match[3])
         end = match.end()
-    if end != len(text) or not steps or text.startswith("."):
-        raise ValueError("must be keys and positions, as in faces[0].gender")
+    if text != "." and (end != len(text) or not steps or text.startswith(".")):
+        raise ValueError('must be keys and positions, as in faces[0].gender or ["skin tone"]')
     return AnswerPath(text, tuple(steps))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.base import FAILED, Prediction
 from equipoise.classifiers.remote.answers import (
+    NotWhole,
     Unmapped,
     Verdict,
     WrongShape,
@@ -30,10 +31,15 @@ from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import RemoteError
 from equipoise.runtimes.http.answer_cache import AnswerCache
 from equipoise.runtimes.http.limiter import Limiter, back_off
+from equipoise.runtimes.http.service import HttpRequest
 from equipoise.runtimes.http.transport import REPEATED, Transport, TransportFailure
 
 _POLL = 0.05
 """Seconds between two looks for an answer that another one has requested; chosen by hand."""
+
+_ALIKE = 3
+"""Whole answers that cannot be read after which a run ends if none could be: the description, not
+the image, is wrong. Chosen by hand."""
 
 _CLAIM_MARGIN = 30.0
 """Seconds that a claim lasts beyond the time-outs of a request; chosen by hand."""
@@ -78,6 +84,9 @@ class RemoteClassifier:
         self._lock = Lock()
         self._tally = UsageStats()
         self._unanswered = 0
+        self._alike = min(_ALIKE, description.limits.stop_after)
+        request = description.request
+        self._busy = request.busy if isinstance(request, HttpRequest) else ()
 
     @property
     def tally(self) -> UsageStats:
@@ -155,8 +164,10 @@ class RemoteClassifier:
         return self._cache.claim(key, owner, seconds)
 
     def _cached(self, key: str) -> Row | None:
-        """Return the cached row; an answer that cannot be read counts as missing."""
+        """Return the cached row; an answer that is not whole, or says "busy", counts as missing."""
         text = self._cache.get(key)
+        if text is not None and any(sign in text for sign in self._busy):
+            text = None
         found = None if text is None else self._read(text)
         if not isinstance(found, TransportFailure):
             return found
@@ -170,9 +181,11 @@ class RemoteClassifier:
             verdicts = self._answer.read(text)
         except Unmapped as error:
             return TransportFailure("unmapped", str(error))
-        except WrongShape as error:
+        except NotWhole as error:
             return TransportFailure("broken", str(error))
-        self._unanswered = 0
+        except WrongShape as error:
+            return TransportFailure("unread", str(error))
+        self._unanswered, self._alike = 0, self._limits.stop_after
         return UNKNOWN if verdicts is None else verdicts
 
     def _request(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row | None:
@@ -214,8 +227,10 @@ class RemoteClassifier:
         """Store an answer, then read it."""
         try:
             parse_json(text)
-        except WrongShape as error:
+        except NotWhole as error:
             return TransportFailure("broken", str(error))
+        except WrongShape:
+            pass  # It is whole, so that another request would bring the same.
         self._cache.put(key, self.name, text)
         return self._read(text)
 
@@ -234,12 +249,13 @@ class RemoteClassifier:
 
     def _give_up(self, failure: TransportFailure) -> None:
         """Count an image without an answer; too many in succession end the run."""
+        most = self._alike if failure.kind == "unread" else self._limits.stop_after
         with self._lock:
             self._unanswered += 1
             unanswered = self._unanswered
-            if unanswered >= self._limits.stop_after:
+            if unanswered >= most:
                 self._unanswered = 0
-        if unanswered >= self._limits.stop_after:
+        if unanswered >= most:
             raise self._error(
                 f"must answer on at least one of {unanswered} images in a row",
                 f"{failure.kind}: {failure.detail}",
@@ -270,7 +286,7 @@ class UsageStats:
         Requests sent, including repeats: an upper bound of what the service can charge for.
     rate_limit, server, time_out, connection, broken : int
         Repeats by reason: status 429, status 5xx, no answer in time, no connection, an answer that
-        the description does not match.
+        is not whole.
     no_face : int
         Images without a face according to the service, including cached answers.
     failed : int

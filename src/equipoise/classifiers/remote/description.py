@@ -161,11 +161,11 @@ def _score(table: Table, attribute: Attribute) -> ScoreReading:
 
 def _table(table: Table, attribute: Attribute) -> TableReading:
     text = table.text("probabilities")
-    if not text.endswith(".*"):
+    if text != "*" and not text.endswith(".*"):
         raise table.error("probabilities", "must end with .*", text)
     key = table.text("key") if "key" in table else None
     value = table.text("value") if key is not None else None
-    path = _parsed(table, "probabilities", text.removesuffix(".*"))
+    path = _parsed(table, "probabilities", text.removesuffix("*").removesuffix(".") or ".")
     return TableReading(attribute, path, key, value, level_names(table, attribute))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from equipoise.classifiers.remote.description import Description, answer_reading
 from equipoise.core.files import read_toml
 from equipoise.core.toml_tables import Table
 from equipoise.runtimes.http.image_encoding import FILTERS, FORMATS, Picture
+from equipoise.runtimes.http.json_body import json_body
 from equipoise.runtimes.http.service import (
+    JSON_UPLOADS,
     UPLOADS,
     HttpRequest,
     ImageService,
@@ -96,21 +99,34 @@ def _http(table: Table) -> HttpRequest:
         service,
         url,
         table.text("method", "POST", ("POST", "PUT")),
-        _values(table.table("headers"), header=True),
+        _headers(table.table("headers")),
         upload,
         table.text("field", "image"),
-        _values(table.table("fields"), header=False),
+        tuple(_values(table.table("fields"), header=False, numbers=upload in JSON_UPLOADS)),
         tuple(int(n) for n in table.numbers("answers", ())),
         table.texts("busy", ()),
     )
     if upload == "raw" and request.fields:
         raise table.error("fields", "must be left out when upload is raw", "fields")
+    if upload in JSON_UPLOADS:
+        try:
+            json_body(dict.fromkeys([*(name for name, _ in request.fields), request.field]))
+            if any(name == request.field for name, _ in request.fields):
+                raise ValueError(f"{request.field} is given twice")
+        except ValueError as error:
+            rule = "must be places in one JSON body, as images[0].data"
+            raise table.error("field", rule, str(error)) from None
     table.done()
     return request
 
 
-def _values(table: Table, *, header: bool) -> tuple[tuple[str, str | Secret], ...]:
-    found: list[tuple[str, str | Secret]] = []
+def _headers(table: Table) -> tuple[tuple[str, str | Secret], ...]:
+    found = _values(table, header=True, numbers=False)
+    return tuple((name, value) for name, value in found if isinstance(value, str | Secret))
+
+
+def _values(table: Table, *, header: bool, numbers: bool) -> list[tuple[str, str | float | Secret]]:
+    found: list[tuple[str, str | float | Secret]] = []
     for name in table.fields():
         rule = 'must be a text or {env = "NAME", prefix = "..."}'
         value = table.value(name, rule)
@@ -123,11 +139,17 @@ def _values(table: Table, *, header: bool) -> tuple[tuple[str, str | Secret], ..
                 raise secret.error("env", "must be the name of an environment variable", env)
             found.append((name, Secret(env, secret.text("prefix") if "prefix" in secret else "")))
             secret.done()
-        elif isinstance(value, str) and (not header or (value.isascii() and value.isprintable())):
+        elif _is_value(value, header, numbers):
             found.append((name, value))
         else:
             raise table.error(name, rule, value)
-    return tuple(found)
+    return found
+
+
+def _is_value(value: Any, header: bool, numbers: bool) -> bool:
+    if isinstance(value, int | float):
+        return numbers and math.isfinite(value)
+    return isinstance(value, str) and (not header or (value.isascii() and value.isprintable()))
 
 
 def _picture(table: Table) -> Picture:

@@ -24,12 +24,13 @@ from PIL import Image, ImageDraw, ImageOps
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, check_count
-from equipoise.core.files import atomic_path, storage
+from equipoise.core.files import atomic_path, printable, storage
 from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.records import read_record, write_record
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.tables import read_rows, write_rows
-from equipoise.labelling.image_files import image_files, label_files, read_image
+from equipoise.labelling.image_files import label_files
+from equipoise.labelling.picture import read_image
 from equipoise.samplers.export.metadata import LabelledFolder, _draws, parse_draws
 
 TABLE, ANSWERS, PLAN = "to_label.csv", "answers.csv", "plan.json"
@@ -188,7 +189,7 @@ def _answer_rows(
         # The leading dot keeps a spreadsheet from taking a name such as =A1.png for a formula.
         yield {
             "image": name,
-            "source": f"./{answered.files[row]}",
+            "source": f"./{printable(answered.files[row])}",
             "stratum": str(stratum),
             **levels,
         }
@@ -339,18 +340,19 @@ def choose(
 
 
 def read_with_panel(
-    folder: Path, panel: ClassifierPanel, *, execution: Execution = Execution()
+    folder: Path,
+    files: Sequence[Path],
+    panel: ClassifierPanel,
+    *,
+    execution: Execution = Execution(),
 ) -> LabelledFolder:
-    """Let a panel answer on every image below a folder.
+    """Let a panel answer on image files below a folder, at least one.
 
     Raises
     ------
-    InputError
-        When there are no images.
     FileFormatError
         When a file is no picture.
     """
-    files = image_files(folder)
     labels = label_files(files, panel, execution=execution)
     names = tuple(path.relative_to(folder).as_posix() for path in files)
     draws = _draws(folder)

@@ -16,8 +16,12 @@ from urllib.parse import urlsplit
 
 from equipoise.runtimes.http.image_encoding import Picture
 
-UPLOADS = ("multipart", "raw", "base64")
-"""Ways to send an image: as a form's file, as the whole body, or as text in a JSON body."""
+UPLOADS = ("multipart", "raw", "base64", "data_uri")
+"""Ways to send an image: as a form's file, as the whole body, or as text in a JSON body, which is
+base64 alone, or base64 behind "data:image/png;base64,"."""
+
+JSON_UPLOADS = ("base64", "data_uri")
+"""Uploads whose body is JSON, in which fields may lie at any depth."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,16 @@ class HttpRequest:
         Name of the service in the cache: its address without a query, unless the file names it.
     url, method : str
     headers, fields : tuple of (name, value)
-        A value is a text or a `Secret`. Fields are those of a form or of a JSON body.
+        A value is a text or a `Secret`. Fields are those of a form or of a JSON body; in JSON their
+        names are places, such as "requests[0].image.content", and values may be numbers as well.
     upload : str
         One of `UPLOADS`.
     field : str
-        The image's field in a form or a JSON body.
+        The image's field in a form, or its place in a JSON body.
     answers : tuple of int
         Status codes besides 2xx whose body is an answer, such as 422 for "no face".
     busy : tuple of str
-        Texts in an error that mean "too many requests", whatever the status code.
+        Texts in an answer that mean "too many requests", whatever the status code.
     """
 
     service: str
@@ -55,7 +60,7 @@ class HttpRequest:
     headers: tuple[tuple[str, str | Secret], ...] = ()
     upload: str = "multipart"
     field: str = "image"
-    fields: tuple[tuple[str, str | Secret], ...] = ()
+    fields: tuple[tuple[str, str | float | Secret], ...] = ()
     answers: tuple[int, ...] = ()
     busy: tuple[str, ...] = ()
 
@@ -127,5 +132,7 @@ def request_digest(request: HttpRequest | RekognitionRequest, picture: Picture) 
     return hashlib.sha256(json.dumps(sent).encode()).hexdigest()
 
 
-def _without_secrets(values: Iterable[tuple[str, str | Secret]]) -> list[tuple[str, str | None]]:
+def _without_secrets(
+    values: Iterable[tuple[str, str | float | Secret]],
+) -> list[tuple[str, str | float | None]]:
     return [(name, None if isinstance(value, Secret) else value) for name, value in values]

@@ -15,6 +15,7 @@ import logging
 import os
 import time
 import weakref
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,7 +23,8 @@ from urllib.parse import quote, urlsplit
 
 from equipoise.core.errors import InputError
 from equipoise.core.plugins import load_library
-from equipoise.runtimes.http.service import HttpRequest, Secret
+from equipoise.runtimes.http.json_body import json_body
+from equipoise.runtimes.http.service import JSON_UPLOADS, HttpRequest, Secret
 
 LARGEST_ANSWER = 2**20
 """Largest size of a JSON answer in bytes; a longer one counts as broken. Chosen by hand."""
@@ -32,6 +34,10 @@ REPEATED = ("rate_limit", "server", "time_out", "connection", "broken")
 
 _SHOWN = 200
 """Characters of an error's body that a message shows."""
+
+_CODINGS = {"": 0, "identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 15}
+"""Codings of an answer (RFC 9110, section 8.4.1), each with zlib's `wbits`. None is asked for, but
+some services compress anyway."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,9 @@ class TransportFailure:
     Attributes
     ----------
     kind : str
-        One of `REPEATED`; or "refused" or "unmapped" (a label without a level), which fail this
-        image; or "denied", which ends the run.
+        One of `REPEATED`; or "refused", "unmapped" (a label without a level) or "unread" (an answer
+        without what the description refers to), which fail this image; or "denied", which ends the
+        run.
     detail : str
         The event in words, without keys.
     wait : float or None
@@ -162,9 +169,11 @@ class HttpTransport:
                 "content": picture,
             }
         field = self._request.field
-        if self._request.upload == "base64":
+        if self._request.upload in JSON_UPLOADS:
             encoded = base64.b64encode(picture).decode("ascii")
-            return {"headers": self._headers, "json": self._fields | {field: encoded}}
+            if self._request.upload == "data_uri":
+                encoded = f"data:{self._media_type};base64,{encoded}"
+            return {"headers": self._headers, "json": json_body(self._fields | {field: encoded})}
         name = f"image.{self._media_type.rpartition('/')[2]}"
         return {
             "headers": self._headers,
@@ -174,26 +183,37 @@ class HttpTransport:
 
     def _content(self, response: Any, started: float) -> bytes | TransportFailure:
         """Read an answer, up to the largest size and within the time for a whole answer."""
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            return TransportFailure("broken", "a compressed answer, which was not requested")
+        coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if coding not in _CODINGS:
+            return TransportFailure("refused", f"an answer compressed by {coding[:40]}")
+        unpacked = zlib.decompressobj(_CODINGS[coding]) if _CODINGS[coding] else None
         content = b""
-        for part in response.iter_raw():
-            content += part
-            if len(content) > self._largest:
-                return TransportFailure("broken", f"an answer of over {self._largest} bytes")
-            if time.monotonic() - started > self._time_out:
-                return TransportFailure("time_out", f"no whole answer within {self._time_out:g} s")
+        try:
+            for part in response.iter_raw():
+                room = self._largest + 1 - len(content)
+                content += unpacked.decompress(part, room) if unpacked else part
+                if len(content) > self._largest:
+                    return TransportFailure("refused", f"an answer of over {self._largest} bytes")
+                if time.monotonic() - started > self._time_out:
+                    words = f"no whole answer within {self._time_out:g} s"
+                    return TransportFailure("time_out", words)
+        except zlib.error as error:
+            return TransportFailure("broken", f"a damaged {coding} answer: {error}")
+        if unpacked and not unpacked.eof:
+            return TransportFailure("broken", f"a {coding} answer that is not whole")
         return content
 
     def _by_status(self, status: int, headers: Any, content: bytes) -> bytes | TransportFailure:
         """Return the content of a success, and a failure for every other status code."""
-        if 200 <= status < 300 or status in self._request.answers:
-            return content
-        text = self._text(content)
+        text = self._text(content) if self._request.busy or not 200 <= status < 300 else ""
         shown = " ".join(text[:_SHOWN].split())
         detail = f"status {status} {shown}".strip()
         wait = retry_after(headers.get("Retry-After"))
-        if status == 429 or any(sign in text for sign in self._request.busy):
+        if any(sign in text for sign in self._request.busy):
+            return TransportFailure("rate_limit", detail, wait)
+        if 200 <= status < 300 or status in self._request.answers:
+            return content
+        if status == 429:
             return TransportFailure("rate_limit", detail, wait)
         if status >= 500:
             return TransportFailure("server", detail, wait)
@@ -257,7 +277,9 @@ def _forms(secret: str) -> list[str]:
     return [secret, json.dumps(secret)[1:-1], quote(secret, safe="")]
 
 
-def _filled(values: Iterable[tuple[str, str | Secret]], secrets: dict[str, str]) -> dict[str, str]:
+def _filled(
+    values: Iterable[tuple[str, str | float | Secret]], secrets: dict[str, str]
+) -> dict[str, Any]:
     return {
         name: value.prefix + secrets[value.env] if isinstance(value, Secret) else value
         for name, value in values

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from equipoise.audit.superres.models.bicubic import to_bytes
 from equipoise.classifiers.local.classifier import open_network
 from equipoise.core.errors import ModelOutputError
-from equipoise.runtimes.torchscript import first_line, read_model
+from equipoise.runtimes.reasons import reason_of
+from equipoise.runtimes.torchscript import read_model
 
 
 class FileRestorer:
@@ -63,7 +64,7 @@ class FileRestorer:
             raise ModelOutputError(
                 f"super-resolution model {self.name!r}",
                 f"must take float32 images of shape {low.shape}",
-                first_line(error),
+                reason_of(error),
                 "Export it with one image input, for any number and size of images.",
             ) from error
         if images.ndim != 4 or not np.isfinite(images).all():
