@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.app import app, out_console, zoo_app
+from equipoise.cli.console import print_caveats
 from equipoise.cli.options import Attributes, Classifiers, GeneratorName
 from equipoise.core.errors import InputError
 from equipoise.core.settings import make_settings
@@ -116,6 +117,7 @@ def import_gmm(
     sampler = import_mixtures(source, opened, grid, settings.to_dict(), read_as)
     save_sampler(sampler, out)
     out_console.print(sampler.describe())
+    print_caveats(out_console, getattr(opened, "caveats", ()))
     out_console.print(f"signs    {'; '.join(one.describe() for one in read_as)}", highlight=False)
     if plain := [name for name in grid.names if name not in known]:
         out_console.print(
@@ -128,10 +130,10 @@ def import_gmm(
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="A .pkl of NVIDIA, or a .pt or .pth.")],
+    source: Annotated[Path, typer.Argument(help="A file of another project.")],
     out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
 ) -> None:
-    """Read a StyleGAN of another project as data, and write it as safetensors.
+    """Read a PGGAN or StyleGAN of another project as data, and write it as safetensors.
 
     Example: `equipoise convert ffhq.pkl ffhq.safetensors`
     """
@@ -147,4 +149,6 @@ def convert(
         f"{config.kind}, {config.resolution}x{config.resolution}{classes}, "
         f"{count / 1e6:.1f} million weights -> {out}"
     )
-    out_console.print(f"use it as --generator '{config.family}:{out}?space=w'")
+    print_caveats(out_console, network.notes)
+    options = "?space=w" if config.mapping_layers else ""
+    out_console.print(f"use it as --generator '{config.family}:{out}{options}'")

@@ -184,7 +184,7 @@ def _measure_sampler(
     sampler, models = open_sampler(path, device, classifiers)
     panel = models.panel
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
-    print_caveats(out_console, panel.caveats)
+    print_caveats(out_console, models.caveats)
     with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:
         return measure_sampler(
             sampler,

@@ -21,7 +21,7 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
-from equipoise.runtimes.pickles.arrays import ARRAY_NAMES, array_of
+from equipoise.runtimes.pickles.arrays import array_of
 from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle
 from equipoise.runtimes.torchscript import read_model
 from equipoise.samplers.mixture import Mixture, MixtureSource
@@ -110,7 +110,7 @@ def read_mixtures(path: Path) -> dict[str, Mixture]:
     """
     where = f"mixtures file {path}"
     try:
-        content = read_pickle(io.BytesIO(read_model(path)), ARRAY_NAMES | _MIXTURES, where)
+        content = read_pickle(io.BytesIO(read_model(path)), where)
         if not isinstance(content, dict) or not 0 < len(content) <= _MOST:
             raise bad_checkpoint(where, f"must be a dict of 1 to {_MOST} mixtures", _kind(content))
         found, held = {}, 0

@@ -24,18 +24,6 @@ _BUFFER = frozenset(
     Name(core, "_frombuffer") for core in ("numpy.core.numeric", "numpy._core.numeric")
 )
 
-ARRAY_NAMES = frozenset(
-    {
-        *_RECONSTRUCT,
-        *_BUFFER,
-        *(Name(core, "scalar") for core in _CORES),
-        Name("numpy", "ndarray"),
-        _DTYPE,
-        _ENCODE,
-    }
-)
-"""Globals that pickled arrays and NumPy's scalars refer to."""
-
 
 def array_of(value: Any, where: str) -> NDArray[np.float64]:
     """Return the array that a pickle describes, as float64.
