@@ -22,7 +22,7 @@ from equipoise.core.errors import FileFormatError
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.runtimes.pickles.arrays import array_of
-from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle
+from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle, shown
 from equipoise.runtimes.torchscript import read_model
 from equipoise.samplers.mixture import Mixture, MixtureSource
 from equipoise.samplers.sampler import GeneratorRef, Sampler
@@ -146,11 +146,11 @@ def _mixture(value: Any, where: str, room: int) -> Mixture:
         raise bad_checkpoint(
             where, f"must have at most {_MOST_NUMBERS:,} covariances with all", "more"
         )
-    full = _full(covariances, str(kind), count, dim)
+    full = _full(covariances, kind, count, dim)
     if full is None:
         raise bad_checkpoint(
             where,
-            f"must have covariances of its type, {str(kind)[:80]!r}",
+            f"must have covariances of its type, {shown(kind)}",
             covariances.shape,
         )
     total = float(weights.sum())
@@ -160,7 +160,7 @@ def _mixture(value: Any, where: str, room: int) -> Mixture:
 
 
 def _full(
-    covariances: NDArray[np.float64], kind: str, count: int, dim: int
+    covariances: NDArray[np.float64], kind: Any, count: int, dim: int
 ) -> NDArray[np.float64] | None:
     """Return covariances of a type of scikit-learn as full ones, shape (count, dim, dim)."""
     shapes = {
@@ -169,7 +169,7 @@ def _full(
         "diag": (count, dim),
         "spherical": (count,),
     }
-    if shapes.get(kind) != covariances.shape:
+    if not isinstance(kind, str) or shapes.get(kind) != covariances.shape:
         return None
     if kind in ("full", "tied"):
         return np.array(np.broadcast_to(covariances, (count, dim, dim)))
@@ -177,6 +177,4 @@ def _full(
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"a dict of {len(value)}"
-    return str(value.name) if isinstance(value, Call) else type(value).__name__
+    return f"a dict of {len(value)}" if isinstance(value, dict) else shown(value)

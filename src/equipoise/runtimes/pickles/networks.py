@@ -25,7 +25,7 @@ _MAPPINGS = {
 }
 _GENERATORS = (
     *("G_ema", "g_ema", "generator_smooth", "netG_ema", "Gs"),
-    *("generator", "netG_state_dict", "netG", "G"),
+    *("generator", "netG_state_dict", "netG", "G", "g"),
     *("models", "state_dict", "model_state_dict", "model"),
 )
 """Keys under which checkpoints hold a generator, averaged ones first."""

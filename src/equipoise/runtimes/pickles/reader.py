@@ -51,7 +51,7 @@ class Name:
         return f"{self.module}.{self.name}".lstrip(".")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Call:
     """A call that a pickle contains; it is never made.
 
@@ -72,7 +72,7 @@ class Call:
     items: dict[Any, Any]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class OddKey:
     """A key of a mapping that is no plain value; two are never equal."""
 
@@ -170,7 +170,7 @@ class _Reader:
         elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
             count = int(name[-1])
             stack[-count:] = [self._values(stack[-count:], count)]
-        elif name in ("TUPLE", "LIST"):
+        elif name in ("TUPLE", "LIST", "FROZENSET"):
             found = self._to_mark()
             stack.append(tuple(found) if name == "TUPLE" else found)
         elif name == "DICT":
@@ -270,8 +270,36 @@ def bad_checkpoint(where: str, rule: str, got: object) -> FileFormatError:
     return FileFormatError(where, rule, got, remedy)
 
 
+_ENCODE = Name("_codecs", "encode")
+
+
+def bytes_of(value: Any, where: str) -> bytes:
+    """Return the bytes that a pickle holds; protocols before 3 store a text and its encoding.
+
+    Raises
+    ------
+    FileFormatError
+        When the value is none.
+    """
+    if isinstance(value, Call) and value.name == _ENCODE and len(value.arguments) == 2:
+        text, encoding = value.arguments
+        if isinstance(text, str) and encoding == "latin1":
+            try:
+                return text.encode("latin1")
+            except UnicodeEncodeError as error:
+                raise bad_checkpoint(where, "must hold bytes as latin1", str(error)[:80]) from error
+    if not isinstance(value, bytes | bytearray):
+        raise bad_checkpoint(where, "must hold numbers as bytes", shown(value))
+    return bytes(value)
+
+
 def shown(value: Any) -> str:
-    """Return what a value of a pickle is, as errors name it, at most 200 characters."""
+    """Return what a value of a pickle is, as errors name it, at most about 200 characters.
+
+    Lists and mappings are named by their type alone, because they may hold themselves.
+    """
     if isinstance(value, Call | Name):
         return repr(str(value.name if isinstance(value, Call) else value)[:200])
+    if isinstance(value, str | int | float | None):
+        return repr(value if not isinstance(value, str) else value[:200])[:202]
     return type(value).__name__

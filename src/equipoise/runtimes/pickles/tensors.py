@@ -14,7 +14,14 @@ from typing import Any
 import torch
 
 from equipoise.core.errors import FileFormatError
-from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle, shown
+from equipoise.runtimes.pickles.reader import (
+    Call,
+    Name,
+    bad_checkpoint,
+    bytes_of,
+    read_pickle,
+    shown,
+)
 from equipoise.runtimes.tensor_views import MOST_BYTES, checked_view
 from equipoise.runtimes.torchscript import check_archive
 
@@ -116,7 +123,9 @@ def read_legacy(stream: io.BytesIO, where: str) -> Any:
         raise bad_checkpoint(where, "must be little-endian", "big-endian numbers")
     storages: dict[str, Storage] = {}
 
-    def resolve(identity: Any) -> Storage:
+    def resolve(identity: Any) -> Any:
+        if isinstance(identity, tuple) and len(identity) == 4 and identity[0] == "module":
+            return identity[1]  # A class, stored with its source code, which is left alone.
         key, storage = _declared(identity, where)
         return storages.setdefault(key, storage)
 
@@ -173,9 +182,9 @@ def is_tensor(value: Any) -> bool:
 
 def _embedded(call: Call, where: str) -> Any:
     """Return the storage that a pickle holds as bytes."""
-    if [type(argument) for argument in call.arguments] != [bytes]:
-        raise bad_checkpoint(where, "must hold storages as bytes", shown(call))
-    return read_legacy(io.BytesIO(call.arguments[0]), where)
+    if len(call.arguments) != 1:
+        raise bad_checkpoint(where, "must hold a storage as bytes", shown(call))
+    return read_legacy(io.BytesIO(bytes_of(call.arguments[0], where)), where)
 
 
 def read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
@@ -196,13 +205,13 @@ def read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
     zipfile.BadZipFile and others of `zipfile`
         When the archive is damaged.
     """
+    if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+        kind, remedy = "a network in TorchScript", "Give it as torchscript:FILE."
+        raise FileFormatError(where, "must be a file of torch.save", kind, remedy)
     try:
         check_archive(archive, size)
     except ValueError as error:
         raise bad_checkpoint(where, "must be a plain archive", str(error)) from error
-    if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-        kind, remedy = "a network in TorchScript", "Give it as torchscript:FILE."
-        raise FileFormatError(where, "must be a file of torch.save", kind, remedy)
     heads = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(heads) != 1:
         raise bad_checkpoint(where, "must hold one data.pkl", f"{len(heads)}")

@@ -25,6 +25,7 @@ from equipoise.generators.stylegan.checkpoints.rosinality import read_rosinality
 from equipoise.generators.stylegan.network import LoadedCheckpoint
 from equipoise.runtimes.pickles.content import read_content
 from equipoise.runtimes.pickles.networks import FoundNetwork, networks_in
+from equipoise.runtimes.pickles.reader import shown
 
 __all__ = ["LoadedCheckpoint", "read_foreign", "translated"]
 
@@ -106,7 +107,8 @@ def _read(
 def _reason(error: Exception) -> Any:
     """Return what is wrong in words, at most 200 characters."""
     if isinstance(error, InputError):
-        return f"{error.argument} that {error.rule}, {error.got}"[:200]
+        got = error.got if isinstance(error.got, str | tuple) else shown(error.got)
+        return f"{error.argument} {got}, which {error.rule}"[:300]
     if isinstance(error, KeyError):
         return f"one without {error.args[0]}"[:200]
     if isinstance(error, IndexError):

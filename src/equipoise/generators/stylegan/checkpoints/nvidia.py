@@ -16,6 +16,7 @@ from equipoise.generators.stylegan.network import LoadedCheckpoint
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 from equipoise.generators.stylegan.sizes import StyleGAN3Config as AliasFreeConfig
 from equipoise.runtimes.pickles.networks import FoundNetwork, items_of
+from equipoise.runtimes.pickles.reader import shown
 
 Attributes = Mapping[str, Mapping[Any, Any]]
 """Each module's attributes, by its dotted name; none for a state dict."""
@@ -64,7 +65,7 @@ def _check_activations(modules: Attributes) -> None:
         # The affine maps and colours of some versions carry no activation.
         if module.get("activation", wanted) != wanted:
             raise ValueError(
-                f"{name} with activation {str(module['activation'])[:80]!r}, not {wanted!r}"
+                f"{name} with activation {shown(module['activation'])}, not {wanted!r}"
             )
 
 
