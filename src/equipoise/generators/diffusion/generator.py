@@ -77,7 +77,7 @@ class DiffusionGenerator:
                 network.to(self._device)
         config = pipeline.unet.config
         self._shape = (config.in_channels, config.sample_size, config.sample_size)
-        self.name, self.device = name, device
+        self.name, self.device, self.caveats = name, device, pipeline.notes
         described = f"{pipeline.digest} {options.steps} {options.stem}"
         self.digest = hashlib.sha256(described.encode()).hexdigest()
         self.dim = int(np.prod(self._shape))
@@ -175,7 +175,8 @@ def open_diffusion(text: str, *, device: str, batch_size: int | None) -> Diffusi
     """
     address = parse_address(text)
     revision = dict(address.options).get("revision", "main")
-    pipeline = open_pipeline(str(address.file), revision)
+    variant = dict(address.options).get("variant")
+    pipeline = open_pipeline(str(address.file), revision, variant)
     options = options_of(address.options, pipeline.kind == CONSISTENCY)
     return DiffusionGenerator(pipeline, options, name=text, device=device, batch_size=batch_size)
 
@@ -232,7 +233,12 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     Options(steps=10, stem=2)
     """
     whole = (_whole, "a whole number")
-    readers: Readers = {"steps": whole, "stem": whole, "revision": (str, "text")}
+    readers: Readers = {
+        "steps": whole,
+        "stem": whole,
+        "revision": (str, "text"),
+        "variant": (str, "text"),
+    }
     values = read_options(pairs, readers, "a diffusion model")
     steps = values.get("steps", 1 if one_step else Options.steps)
     if one_step and steps != 1:
