@@ -9,7 +9,6 @@ scikit-learn is run.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from equipoise.core.errors import FileFormatError
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.runtimes.pickles.arrays import array_of
-from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle, shown
-from equipoise.runtimes.torchscript import read_model
+from equipoise.runtimes.pickles.content import read_content
+from equipoise.runtimes.pickles.reader import REMEDY, Call, Name, bad_checkpoint, shown
 from equipoise.samplers.mixture import Mixture, MixtureSource
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.signs import Sign, cell_of_key, signs_of
@@ -110,7 +109,7 @@ def read_mixtures(path: Path) -> dict[str, Mixture]:
     """
     where = f"mixtures file {path}"
     try:
-        content = read_pickle(io.BytesIO(read_model(path)), where)
+        content = read_content(path, where)
         if not isinstance(content, dict) or not 0 < len(content) <= _MOST:
             raise bad_checkpoint(where, f"must be a dict of 1 to {_MOST} mixtures", _kind(content))
         found, held = {}, 0
@@ -121,7 +120,8 @@ def read_mixtures(path: Path) -> dict[str, Mixture]:
             held += mixture.covariances.size
         return found
     except FileFormatError as error:
-        raise FileFormatError(error.argument, error.rule, error.got, _REMEDY) from error
+        remedy = _REMEDY if error.remedy == REMEDY else error.remedy
+        raise FileFormatError(error.argument, error.rule, error.got, remedy) from error
 
 
 def _mixture(value: Any, where: str, room: int) -> Mixture:

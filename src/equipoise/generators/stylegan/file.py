@@ -68,8 +68,10 @@ def load_network(path: Path) -> Network:
         raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
     with path.open("rb") as file:
         head = file.read(9)
-    # The header of safetensors is its length and JSON, whatever the name ends in.
-    if path.suffix.lower() == ".safetensors" or head[8:] == b"{":
+    # The first bytes decide, whatever the name ends in: those of safetensors are the length of its
+    # header and JSON, those of archives and pickles are theirs.
+    named = path.suffix.lower() == ".safetensors" and head[:1] not in (b"P", b"\x80")
+    if head[8:] == b"{" or named:
         return build(_read_safetensors(path, where), where)
     return build(read_foreign(path), where)
 

@@ -72,7 +72,7 @@ class StyleGAN:
         self._options, self._device = options, check_device(device)
         if options.cutoff is not None and options.cutoff > config.styles:
             rule = f"must be at most {config.styles}"
-            raise InputError("cutoff", rule, options.cutoff, "Leave it out.")
+            raise InputError("cutoff", rule, options.cutoff, f"Pass cutoff={config.styles}.")
         if not config.mapping_layers and (options.space != "z" or options.truncation != 1):
             got = f"space={options.space}&truncation={options.truncation}"
             rule = "must be space=z and truncation=1 for a PGGAN, which has no codes of w"

@@ -55,12 +55,14 @@ def read_content(path: Path, where: str) -> Any:
         size = path.stat().st_size
         if size > LARGEST_FILE:
             raise FileFormatError(where, "must be under 4 GiB", size, "Give a smaller network.")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            packed = file.read(2) == b"PK"
+        content = b"" if packed else path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
         raise FileFormatError(where, "must be readable", reason, "Correct the path.") from error
-    if content.startswith(b"PK"):
-        return _archive(content, where)
+    if packed:
+        return _archive(path, size, where)
     head = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for start, kind, remedy in _FOREIGN:
         if head.startswith(start):
@@ -87,10 +89,10 @@ _DAMAGE: tuple[type[Exception], ...] = (
 """What zipfile and the codecs of its names raise where an archive is damaged."""
 
 
-def _archive(content: bytes, where: str) -> Any:
+def _archive(path: Path, size: int, where: str) -> Any:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return read_archive(archive, len(content), where)
+        with zipfile.ZipFile(path) as archive:
+            return read_archive(archive, size, where)
     except _DAMAGE as error:
         reason = f"one that is damaged ({str(error)[:200] or type(error).__name__})"
         raise bad_checkpoint(where, "must be a whole archive", reason) from error

@@ -22,6 +22,9 @@ MOST_INSTRUCTIONS = 2_000_000
 MOST_MEMOS = 1_000_000
 """Limit on a pickle's memoised values, chosen by hand."""
 
+REMEDY = "Give a file that docs/generators lists, or download it again."
+"""Last sentence of the error of a checkpoint, where no better one is known."""
+
 _KEYS = (str, int, float, bool, bytes, type(None))
 _PLAIN = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
@@ -266,8 +269,7 @@ def bad_checkpoint(where: str, rule: str, got: object) -> FileFormatError:
     got : object
         The value that breaks the rule.
     """
-    remedy = "Give a file that docs/generators lists, or download it again."
-    return FileFormatError(where, rule, got, remedy)
+    return FileFormatError(where, rule, got, REMEDY)
 
 
 _ENCODE = Name("_codecs", "encode")

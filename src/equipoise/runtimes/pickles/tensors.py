@@ -47,7 +47,11 @@ DTYPES = {
 """Type of the numbers in a storage, by the class that the pickle refers to."""
 
 _TENSOR = {Name("torch._utils", "_rebuild_tensor"), Name("torch._utils", "_rebuild_tensor_v2")}
-_PARAMETER = Name("torch._utils", "_rebuild_parameter")
+_PARAMETERS = {
+    Name("torch._utils", "_rebuild_parameter"),
+    Name("torch._utils", "_rebuild_parameter_with_state"),
+}
+_TYPED = Name("torch._tensor", "_rebuild_from_type_v2")
 _EMBEDDED = Name("torch.storage", "_load_from_bytes")
 
 
@@ -158,8 +162,7 @@ def tensor_of(value: Any, where: str) -> torch.Tensor:
     FileFormatError
         When it is not a tensor, or a view that exceeds its storage.
     """
-    if isinstance(value, Call) and value.name == _PARAMETER and value.arguments:
-        value = value.arguments[0]
+    value = _unwrapped(value)
     if not isinstance(value, Call) or value.name not in _TENSOR or len(value.arguments) < 4:
         raise bad_checkpoint(where, "must hold tensors", shown(value))
     storage, offset, size, stride = value.arguments[:4]
@@ -177,7 +180,19 @@ def tensor_of(value: Any, where: str) -> torch.Tensor:
 
 def is_tensor(value: Any) -> bool:
     """Return whether a value of a pickle is meant as a tensor or a parameter."""
-    return isinstance(value, Call) and value.name in {*_TENSOR, _PARAMETER}
+    value = _unwrapped(value)
+    return isinstance(value, Call) and value.name in _TENSOR
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return the tensor of a parameter, or of one with attributes; other values unchanged."""
+    if isinstance(value, Call) and value.name in _PARAMETERS and value.arguments:
+        value = value.arguments[0]
+    if isinstance(value, Call) and value.name == _TYPED and len(value.arguments) > 2:
+        name, _, arguments, *_ = value.arguments
+        if isinstance(name, Name) and isinstance(arguments, tuple):
+            return Call(name, arguments, None, {})
+    return value
 
 
 def _embedded(call: Call, where: str) -> Any:
@@ -221,7 +236,10 @@ def read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
         raise bad_checkpoint(where, "must be little-endian", "big-endian numbers")
     storages: dict[str, Storage] = {}
 
-    def resolve(identity: Any) -> Storage:
+    def resolve(identity: Any) -> Any:
+        kind = identity[1] if isinstance(identity, tuple) and len(identity) > 1 else None
+        if isinstance(kind, Name) and kind not in DTYPES:
+            return kind  # Numbers of another type, which no generator here has.
         key, storage = _declared(identity, where)
         if key not in storages:
             storage.fill(archive.read(f"{folder}data/{key}"), where)

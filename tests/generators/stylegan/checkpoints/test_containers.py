@@ -145,6 +145,7 @@ def foreign(canary: Path) -> dict[str, Any]:
         "random state": np.random.default_rng(0),
         "class": argparse.Namespace,
         "reconstructor": copyreg._reconstructor,
+        "complex numbers": torch.zeros(3, dtype=torch.complex64),
     }
 
 
@@ -187,3 +188,13 @@ def test_a_foreign_global_that_the_generator_uses_is_refused(tmp_path: Path) -> 
     with pytest.raises(FileFormatError, match=r"must hold tensors, got 'pathlib\.Path\.touch'"):
         load_network(tmp_path / "net.pkl")
     assert not (tmp_path / "canary").exists()
+
+
+def test_tensors_that_carry_attributes(tmp_path: Path) -> None:
+    state = rosinality_of(None)
+    for i, (name, tensor) in enumerate(state["g_ema"].items()):
+        # As gradient tools leave them: on tensors, and on parameters.
+        state["g_ema"][name] = nn.Parameter(tensor.clone()) if i % 2 else tensor.clone()
+        state["g_ema"][name].tag = "pruned"
+    torch.save(state, tmp_path / "net.pt")
+    assert load_network(tmp_path / "net.pt").config.resolution == 32
