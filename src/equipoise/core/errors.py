@@ -34,6 +34,7 @@ class EquipoiseError(Exception):
 
     def __str__(self) -> str:
         shown = self.got if isinstance(self.got, str) else repr(self.got)
+        shown = shown.rstrip(".") or shown  # The sentence has its own full stop.
         return f"{self.argument} {self.rule}, got {shown}. {self.remedy}"
 
 
@@ -67,6 +68,20 @@ class MissingProgramError(EquipoiseError):
 
 class StorageError(EquipoiseError):
     """A file or a folder could not be written."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return in words what an exception of a library says, on one line of at most 200 characters.
+
+    Examples
+    --------
+    >>> reason_of(KeyError("size")), reason_of(ValueError("Too large.")), reason_of(IndexError())
+    ("nothing under the name 'size'", 'Too large', 'an IndexError without words')
+    """
+    if isinstance(error, KeyError) and len(error.args) == 1 and isinstance(error.args[0], str):
+        return f"nothing under the name {error.args[0][:160]!r}"
+    words = " ".join(str(error).split())[:200].rstrip(". ")
+    return words or f"an {type(error).__name__} without words"
 
 
 def check_count(argument: str, value: int, remedy: str, *, least: int = 1) -> int:

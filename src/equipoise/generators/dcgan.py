@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.errors import FileFormatError, InputError, reason_of
 from equipoise.generators.address import Address
 from equipoise.generators.base import StandardNormal, check_codes
 from equipoise.runtimes import zoo
@@ -57,7 +57,7 @@ def _network(path: Path, state: dict[str, torch.Tensor]) -> nn.Sequential:
         raise FileFormatError(
             f"weights file {path}",
             "must have the layers of a DCGAN generator",
-            " ".join(str(error).split())[:200].rstrip("."),
+            reason_of(error),
             _REMEDY,
         ) from error
     if not all(bool(torch.isfinite(v).all()) for v in state.values()):

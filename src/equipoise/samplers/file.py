@@ -15,7 +15,7 @@ import safetensors
 import safetensors.numpy
 
 from equipoise.core.attributes import Attribute, AttributeGrid
-from equipoise.core.errors import FileFormatError
+from equipoise.core.errors import FileFormatError, reason_of
 from equipoise.core.files import atomic_path, parse_json
 from equipoise.core.records import from_json, to_json
 from equipoise.core.targets import Target
@@ -145,7 +145,7 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(
-            where, "must have whole metadata", f"{type(error).__name__}: {error}", _REMEDY
+            where, "must have whole metadata", reason_of(error), _REMEDY
         ) from error
     return sampler if generator is None else sampler.bound(generator)
 

@@ -115,7 +115,7 @@ def read_mixtures(path: Path) -> dict[str, Mixture]:
         found, held = {}, 0
         for key, value in content.items():
             if type(key) is not str:
-                raise bad_checkpoint(where, "must have text as keys", repr(key)[:80])
+                raise bad_checkpoint(where, "must have text as keys", _kind(key))
             found[key] = mixture = _mixture(value, f"{key[:80]!r} of {where}", _MOST_NUMBERS - held)
             held += mixture.covariances.size
         return found

@@ -79,18 +79,18 @@ def cut(folder: Path) -> None:
         ),
         (
             lambda f: changed(f / "unet" / "config.json", layers_per_block=10**6),
-            "got ValueError: 1000000 layers in each of 2 blocks",
+            "got 1000000 layers in each of 2 blocks",
         ),
         (
             lambda f: changed(
                 f / "unet" / "config.json", quantization_config={"quant_method": "x"}
             ),
-            "got ValueError: quantised weights",
+            "got quantised weights",
         ),
         (only_pickled, "must be a whole UNet2DModel .* in safetensors"),
         (
             pickled_by_an_index,
-            r"got ValueError: an index of weights, .*, to .'weights\.bin'.",
+            r"got an index of weights, .*, to .'weights\.bin'.",
         ),
         (cut, "must be a whole UNet2DModel"),
     ],
@@ -121,9 +121,9 @@ def test_other_networks_are_refused(changes: dict[str, Any], named: str, tmp_pat
 @pytest.mark.parametrize(
     ("file", "change", "said"),
     [
-        ("scheduler/scheduler_config.json", {"timestep_spacing": "x"}, "ValueError: x is not"),
-        ("scheduler/scheduler_config.json", {"steps_offset": 500}, "IndexError"),
-        ("unet/config.json", {"sample_size": 9}, "RuntimeError: Sizes of tensors"),
+        ("scheduler/scheduler_config.json", {"timestep_spacing": "x"}, "x is not"),
+        ("scheduler/scheduler_config.json", {"steps_offset": 500}, "index"),
+        ("unet/config.json", {"sample_size": 9}, "Sizes of tensors"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(
@@ -138,7 +138,7 @@ def test_a_decoder_of_other_latents_is_refused(tmp_path: Path) -> None:
     folder = save("latent", tmp_path / "latent")
     four = save("ddpm", tmp_path / "four", in_channels=4, out_channels=4)
     shutil.copytree(four / "unet", folder / "unet", dirs_exist_ok=True)
-    with pytest.raises(FileFormatError, match="that match, got RuntimeError"):
+    with pytest.raises(FileFormatError, match="that match, got shape"):
         open_generator(f"diffusers:{folder}?steps=4")
 
 

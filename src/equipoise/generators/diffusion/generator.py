@@ -15,7 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, ModelOutputError
+from equipoise.core.errors import (
+    EquipoiseError,
+    FileFormatError,
+    InputError,
+    ModelOutputError,
+    reason_of,
+)
 from equipoise.core.parallel import batches
 from equipoise.generators.address import Readers, parse_address, read_options
 from equipoise.generators.base import StandardNormal, check_codes
@@ -134,7 +140,7 @@ class DiffusionGenerator:
             raise FileFormatError(
                 f"generator {self.name!r}",
                 "must have a schedule, a network and a decoder that match",
-                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                reason_of(error),
                 "Save the pipeline again with save_pretrained(folder).",
             ) from error
         return channels, height, width

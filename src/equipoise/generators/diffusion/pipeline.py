@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from equipoise.core.errors import FileFormatError
+from equipoise.core.errors import FileFormatError, reason_of
 from equipoise.core.files import read_json
 from equipoise.core.plugins import load_library
 from equipoise.runtimes.torch_weights import load_weights, network_digest
@@ -220,7 +220,7 @@ def _network(kind: Any, folder: Path, variant: str | None) -> tuple[Any, str, tu
         raise FileFormatError(
             f"network in {folder}",
             f"must be a whole {kind.__name__} of under {_MOST_WEIGHTS:,} weights, in safetensors",
-            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+            reason_of(error),
             _REMEDY,
         ) from error
     network = network.float().eval().requires_grad_(False)

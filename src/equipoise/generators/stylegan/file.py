@@ -14,7 +14,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from equipoise.core.errors import FileFormatError
+from equipoise.core.errors import FileFormatError, reason_of
 from equipoise.core.files import atomic_path, parse_json
 from equipoise.core.parallel import one_thread
 from equipoise.generators.base import StandardNormal
@@ -91,9 +91,8 @@ def _read_safetensors(path: Path, where: str) -> LoadedCheckpoint:
     except (
         *(safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError),
     ) as error:
-        reason = str(error).strip(". ") or type(error).__name__
         raise FileFormatError(
-            where, "must be a StyleGAN that `equipoise convert` wrote", reason[:200], _REMEDY
+            where, "must be a StyleGAN that `equipoise convert` wrote", reason_of(error), _REMEDY
         ) from error
     network = FoundNetwork("", state)
     checkpoint = translated(network, where)

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from equipoise.core.errors import FileFormatError
+from equipoise.core.errors import FileFormatError, reason_of
 from equipoise.runtimes.pickles.reader import bad_checkpoint, read_pickle
 from equipoise.runtimes.pickles.tensors import is_legacy, read_archive, read_legacy
 
@@ -94,5 +94,5 @@ def _archive(path: Path, size: int, where: str) -> Any:
         with zipfile.ZipFile(path) as archive:
             return read_archive(archive, size, where)
     except _DAMAGE as error:
-        reason = f"one that is damaged ({str(error)[:200] or type(error).__name__})"
+        reason = f"one that is damaged ({reason_of(error)})"
         raise bad_checkpoint(where, "must be a whole archive", reason) from error

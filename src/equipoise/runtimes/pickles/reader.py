@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.core.errors import FileFormatError
+from equipoise.core.errors import FileFormatError, reason_of
 
 MOST_INSTRUCTIONS = 2_000_000
 """Limit on a pickle's instructions, chosen by hand: a file may repeat some without end."""
@@ -121,7 +121,7 @@ def read_pickle(
         *(ValueError, LookupError, TypeError, AttributeError, OverflowError),
         *(MemoryError, EOFError, struct.error),
     ) as error:
-        reason = f"one that breaks off or is damaged ({str(error)[:200] or 'no room'})"
+        reason = f"one that breaks off or is damaged ({reason_of(error)})"
         raise bad_checkpoint(where, "must be a whole pickle", reason) from error
 
 

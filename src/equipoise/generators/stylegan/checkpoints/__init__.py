@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.errors import FileFormatError, InputError, reason_of
 from equipoise.generators.stylegan.checkpoints.genforce import read_genforce
 from equipoise.generators.stylegan.checkpoints.nvidia import read_stylegan2, read_stylegan3
 from equipoise.generators.stylegan.checkpoints.others import refusal
@@ -113,4 +113,4 @@ def _reason(error: Exception) -> Any:
         return f"one without {error.args[0]}"[:200]
     if isinstance(error, IndexError):
         return "a tensor with too few dimensions"
-    return str(error)[:200].rstrip(".") or type(error).__name__
+    return reason_of(error)
