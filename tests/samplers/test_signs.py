@@ -35,6 +35,12 @@ def test_a_sign_that_is_none_is_refused(text: str) -> None:
         parse_sign(text)
 
 
+def test_names_of_celeba_are_the_same_attributes() -> None:
+    names = ("Male", "Young", "Black_Hair", "Eyeglasses", "Smiling")
+    grid = AttributeGrid(tuple(Attribute(name, ("no", "yes")) for name in names))
+    assert {(sign.negative, sign.positive) for sign in signs_of(grid)} == {("yes", "no")}
+
+
 def test_levels_that_do_not_fit_are_never_guessed() -> None:
     theirs = AttributeGrid((Attribute("gender", ("man", "woman")),))
     with pytest.raises(InputError, match=r"two of the levels man, woman, got male\|female"):

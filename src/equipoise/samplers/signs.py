@@ -20,8 +20,12 @@ NOTEBOOK = {
     "eyeglasses": ("yes", "no"),
     "black_hair": ("yes", "no"),
     "age": ("young", "adult"),
+    "male": ("yes", "no"),
+    "young": ("yes", "no"),
 }
-"""Levels of negative and positive distances, by attribute, as the paper's notebook has them."""
+"""Levels of negative and positive distances, by attribute, as the paper's notebook has them.
+
+The last two are its gender and age by the names of CelebA."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def parse_sign(text: str) -> Sign:
 
 def named_sign(name: str, given: Iterable[Sign]) -> Sign | None:
     """Return the given sign of an attribute, or else the notebook's; None without either."""
-    known = NOTEBOOK.get(name)
+    known = NOTEBOOK.get(name.lower())
     found = [sign for sign in given if sign.name == name]
     return found[-1] if found else Sign(name, *known) if known else None
 

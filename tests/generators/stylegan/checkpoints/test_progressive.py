@@ -1,5 +1,6 @@
 """PGGAN and StyleGAN 1 of genforce and interfacegan give the images of the papers' layers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.seeds import normal_rows
-from equipoise.generators import open_generator
+from equipoise.generators import Differentiable, open_generator
 from equipoise.generators.stylegan.common import stored
 from equipoise.generators.stylegan.file import load_network, save_network
 from equipoise.generators.stylegan.network import Network
@@ -103,7 +104,7 @@ def test_a_pggan_has_no_codes_of_w(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [stylegan1_state, pggan_state])
-def test_our_own_file_gives_the_same_images(kind: object, tmp_path: Path) -> None:
+def test_our_own_file_gives_the_same_images(kind: Callable[[str], dict], tmp_path: Path) -> None:
     path = saved(kind("interfacegan"), tmp_path / "net.pth", "interfacegan")
     network = load_network(path)
     save_network(network, tmp_path / "ours.safetensors")
@@ -136,3 +137,13 @@ def test_what_changes_the_images_is_checked(change: dict, said: str, tmp_path: P
     path = saved(state, tmp_path / "net.pth", "genforce")
     with pytest.raises(FileFormatError, match=f"settings of genforce's StyleGAN 1, got .*{said}"):
         load_network(path)
+
+
+@pytest.mark.parametrize("kind", [stylegan1_state, pggan_state])
+def test_gradients_reach_the_codes(kind: Callable[[str], dict], tmp_path: Path) -> None:
+    path = saved(kind("genforce"), tmp_path / "net.pth", "genforce")
+    generator = open_generator(f"{load_network(path).config.family}:{path}")
+    assert isinstance(generator, Differentiable)
+    codes = torch.from_numpy(generator.prior.codes(0, 0, 2)).requires_grad_()
+    generator.pixels(codes).square().sum().backward()
+    assert float(codes.grad.abs().max()) > 0
