@@ -143,11 +143,20 @@ def stylegan1_images(
 
 
 def pggan_state(
-    project: str, channels: tuple[int, ...] = (7, 6, 5), *, z_dim: int = 9, colours: int = 3
+    project: str,
+    channels: tuple[int, ...] = (7, 6, 5),
+    *,
+    z_dim: int = 9,
+    colours: int = 3,
+    fused: bool = False,
 ) -> State:
+    """A random state; "interfacegan, older" is its code before growing could be stopped.
+
+    `fused` is the doubling of interfacegan, whose kernels then have another name and order.
+    """
     torch.manual_seed(4)
-    genforce = project == "genforce"
-    state: State = {"lod": torch.zeros(())} if genforce else {}
+    genforce, older = project == "genforce", project.endswith("older")
+    state: State = {} if older else {"lod": torch.zeros(())}
     before = z_dim
 
     def layer(name: str, outputs: int, inputs: int, size: int) -> None:
@@ -156,13 +165,16 @@ def pggan_state(
         state[f"{name}.{bias}"] = 0.3 * torch.randn(outputs)
 
     for block, width in enumerate(channels):
-        first = 2 * block + (not genforce)
+        first = 2 * block + older
         layer(f"layer{first}", width, before, 3 if block else 4)
+        if fused and block:
+            kernel = state.pop(f"layer{first}.conv.weight")
+            state[f"layer{first}.weight"] = kernel.permute(2, 3, 1, 0).contiguous()
         layer(f"layer{first + 1}", width, width, 3)
-        if genforce:
+        if not older:
             layer(f"output{block}", colours, width, 1)
         before = width
-    if not genforce:
+    if older:
         side = 4 * 2 ** (len(channels) - 1)
         layer(f"output_{side}x{side}", colours, before, 1)
     return state
@@ -171,7 +183,7 @@ def pggan_state(
 def pggan_images(project: str, state: State, z: np.ndarray) -> Tensor:
     """Images of codes of z, float64."""
     theirs = {name: tensor.double() for name, tensor in state.items() if tensor.ndim}
-    names = ("weight", "bias") if project == "genforce" else ("conv.weight", "wscale.bias")
+    bias = "bias" if project == "genforce" else "wscale.bias"
     layers = sorted(
         {name.partition(".")[0] for name in theirs if name.startswith("layer")},
         key=lambda name: int(name.removeprefix("layer")),
@@ -179,11 +191,19 @@ def pggan_images(project: str, state: State, z: np.ndarray) -> Tensor:
     last = sorted({name.partition(".")[0] for name in theirs if name.startswith("output")})[-1]
     x = torch.from_numpy(z).double()[:, :, None, None]
     for number, name in enumerate(layers):
-        weight, bias = (theirs[f"{name}.{kind}"] for kind in names)
         x = normed(x, 1)
-        if number and number % 2 == 0:
-            x = repeated(x)
+        up = number > 0 and number % 2 == 0
+        weight = theirs.get(f"{name}.conv.weight", theirs.get(f"{name}.weight"))
+        fused = project != "genforce" and f"{name}.weight" in theirs
+        if fused:
+            weight = weight.permute(3, 2, 0, 1)
         weight = weight * (2 / weight[0].numel()) ** 0.5
-        x = lrelu(functional.conv2d(x, weight, bias, padding=3 if number == 0 else 1))
-    weight, bias = (theirs[f"{last}.{kind}"] for kind in names)
-    return functional.conv2d(normed(x, 1), weight / weight.shape[1] ** 0.5, bias)
+        if fused:
+            kernel = shifted_sums(weight).transpose(0, 1)
+            x = functional.conv_transpose2d(x, kernel, stride=2, padding=1)
+        else:
+            x = functional.conv2d(repeated(x) if up else x, weight, padding=1 if number else 3)
+        x = lrelu(x + theirs[f"{name}.{bias}"][:, None, None])
+    weight = theirs.get(f"{last}.conv.weight", theirs.get(f"{last}.weight"))
+    image = functional.conv2d(normed(x, 1), weight / weight.shape[1] ** 0.5)
+    return image + theirs[f"{last}.{bias}"][:, None, None]

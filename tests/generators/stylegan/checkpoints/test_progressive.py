@@ -21,7 +21,6 @@ from tests.builders.progressive_reference import (
     stylegan1_state,
 )
 
-PROJECTS = ("genforce", "interfacegan")
 NONE: frozenset[int] = frozenset()
 
 
@@ -79,9 +78,19 @@ def test_truncation_and_its_cutoff_are_those_of_the_file(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("colours", [1, 3])
-@pytest.mark.parametrize("project", PROJECTS)
-def test_pggan_is_that_of_the_papers_layers(project: str, colours: int, tmp_path: Path) -> None:
-    state = pggan_state(project, colours=colours)
+@pytest.mark.parametrize(
+    ("project", "fused"),
+    [
+        ("genforce", False),
+        ("interfacegan", False),
+        ("interfacegan", True),
+        ("interfacegan, older", False),
+    ],
+)
+def test_pggan_is_that_of_the_papers_layers(
+    project: str, fused: bool, colours: int, tmp_path: Path
+) -> None:
+    state = pggan_state(project, colours=colours, fused=fused)
     path = saved(state, tmp_path / "net.pth", project)
     network = load_network(path)
     z = normal_rows(2, 0, 4, 9)

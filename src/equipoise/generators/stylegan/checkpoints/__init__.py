@@ -16,10 +16,9 @@ from equipoise.generators.stylegan.checkpoints.genforce import read_genforce
 from equipoise.generators.stylegan.checkpoints.nvidia import read_stylegan2, read_stylegan3
 from equipoise.generators.stylegan.checkpoints.others import refusal
 from equipoise.generators.stylegan.checkpoints.progressive import (
-    read_genforce_pggan,
     read_genforce_stylegan1,
-    read_interfacegan_pggan,
     read_interfacegan_stylegan1,
+    read_pggan,
 )
 from equipoise.generators.stylegan.checkpoints.rosinality import read_rosinality
 from equipoise.generators.stylegan.network import LoadedCheckpoint
@@ -42,12 +41,9 @@ LAYOUTS: tuple[
         ("synthesis.layer0.first_layer",),
         read_interfacegan_stylegan1,
     ),
-    ("genforce's PGGAN", ("layer0.weight", "output0.weight"), read_genforce_pggan),
-    (
-        "interfacegan's PGGAN",
-        ("layer1.conv.weight", "layer1.wscale.bias"),
-        read_interfacegan_pggan,
-    ),
+    ("a PGGAN of genforce", ("layer0.weight", "output0.weight"), read_pggan),
+    ("a PGGAN of interfacegan", ("layer0.conv.weight", "output0.conv.weight"), read_pggan),
+    ("a PGGAN of interfacegan", ("layer1.conv.weight", "layer1.wscale.bias"), read_pggan),
 )
 """Layouts of networks: whose each is, names of its tensors, and its reader."""
 
@@ -94,7 +90,7 @@ def _read(
 ) -> LoadedCheckpoint:
     try:
         return read(network, where)
-    except (LookupError, ValueError, TypeError, RuntimeError, StopIteration) as error:
+    except (LookupError, ValueError, TypeError, RuntimeError) as error:
         raise FileFormatError(
             where,
             f"must hold all layers and settings of {whose}",

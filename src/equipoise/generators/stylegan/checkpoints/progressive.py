@@ -166,49 +166,53 @@ def _count(theirs: State, pattern: str) -> int:
     return sum(re.fullmatch(pattern, name) is not None for name in theirs)
 
 
-def read_genforce_pggan(found: FoundNetwork, where: str) -> LoadedCheckpoint:
-    """Return the sizes and weights of genforce's PGGAN; errors as of its StyleGAN 1."""
+_LAYER = re.compile(r"layer(\d+)\.(conv\.)?weight")
+_COLOURS = re.compile(r"output_?(\d+)(x\d+)?\.(conv\.)?weight")
+
+
+def read_pggan(found: FoundNetwork, where: str) -> LoadedCheckpoint:
+    """Return the sizes and weights of a PGGAN; errors as of a StyleGAN 1.
+
+    The layers of genforce are "layer0.weight", those of interfacegan "layer0.conv.weight", or
+    "layer1.conv.weight" in its older code. Its fused ones are "layer2.weight".
+    """
     theirs = found.state(where)
-    blocks = _count(theirs, r"output\d+\.weight")
-    layers = [(f"layer{i}.weight", f"layer{i}.bias") for i in range(2 * blocks)]
-    last = f"output{blocks - 1}"
-    return _pggan(theirs, layers, (f"{last}.weight", f"{last}.bias"), _PGGAN + _FUSED)
-
-
-def read_interfacegan_pggan(found: FoundNetwork, where: str) -> LoadedCheckpoint:
-    """Return the sizes and weights of interfacegan's PGGAN; errors as of its StyleGAN 1."""
-    theirs = found.state(where)
-    last = next(name for name in sorted(theirs) if re.fullmatch(r"output_\d+x\d+\..*", name))
-    last = last.partition(".")[0]
-    count = _count(theirs, r"layer\d+\.conv\.weight")
-    layers = [(f"layer{i}.conv.weight", f"layer{i}.wscale.bias") for i in range(1, count + 1)]
-    return _pggan(theirs, layers, (f"{last}.conv.weight", f"{last}.wscale.bias"), _PGGAN)
-
-
-def _pggan(
-    theirs: State, layers: list[tuple[str, str]], last: tuple[str, str], note: str
-) -> LoadedCheckpoint:
     _check_grown(theirs, "lod")
-    if len(layers) % 2 or not layers:
-        raise ValueError(f"{len(layers)} layers, not two for each block")
+    layers, colours = _numbered(theirs, _LAYER), _numbered(theirs, _COLOURS)
+    if len(layers) % 2 or not layers or not colours:
+        raise ValueError(f"{len(layers)} layers and {len(colours)} colours, not 2 for each block")
+    last = colours[-1]
+    convs = last.endswith(".conv.weight")
     sizes = [4 * 2**i for i in range(len(layers) // 2)]
     state = {}
-    for number, (weight, bias) in enumerate(layers):
+    for number, name in enumerate(layers):
         ours = f"synthesis.b{sizes[number // 2]}.conv{number % 2}"
-        state[f"{ours}.weight"] = _scaled(theirs[weight])
-        state[f"{ours}.bias"] = theirs[bias]
-    colours = theirs[last[0]]
-    state["synthesis.torgb.weight"] = colours / colours.shape[1] ** 0.5
-    state["synthesis.torgb.bias"] = theirs[last[1]]
+        fused = convs and not name.endswith(".conv.weight")
+        weight = theirs[name].permute(3, 2, 0, 1).flip(2, 3) if fused else theirs[name]
+        state[f"{ours}.weight"] = _scaled(weight)
+        state[f"{ours}.bias"] = _bias(theirs, name)
+    state["synthesis.torgb.weight"] = theirs[last] / theirs[last].shape[1] ** 0.5
+    state["synthesis.torgb.bias"] = _bias(theirs, last)
     dim = state["synthesis.b4.conv0.weight"].shape[1]
     # There is no mean of codes to truncate to, and truncation is refused.
     state["mapping.w_avg"] = torch.zeros(dim)
     config = Config(
         resolution=sizes[-1],
         channels=tuple(len(state[f"synthesis.b{size}.conv1.weight"]) for size in sizes),
-        image_channels=len(colours),
+        image_channels=len(theirs[last]),
         z_dim=dim,
         w_dim=dim,
         mapping_layers=0,
     )
-    return LoadedCheckpoint(config, state, (note,))
+    return LoadedCheckpoint(config, state, (_PGGAN if convs else _PGGAN + _FUSED,))
+
+
+def _numbered(theirs: State, pattern: re.Pattern[str]) -> list[str]:
+    """Return the names that match a pattern, by the number in them."""
+    found = [(int(match[1]), name) for name in theirs if (match := pattern.fullmatch(name))]
+    return [name for _, name in sorted(found)]
+
+
+def _bias(theirs: State, name: str) -> torch.Tensor:
+    layer = name.partition(".")[0]
+    return theirs.get(f"{layer}.wscale.bias", theirs.get(f"{layer}.bias", torch.empty(0)))
