@@ -134,3 +134,9 @@ def test_names_in_an_archive_that_no_text_has(name: bytes, utf8: bool, tmp_path:
     (tmp_path / "net.pt").write_bytes(bytes(content))
     with pytest.raises(FileFormatError, match="must"):
         load_network(tmp_path / "net.pt")
+
+
+def test_odd_escapes_in_a_text_are_no_warning(tmp_path: Path) -> None:
+    (tmp_path / "net.pkl").write_bytes(b"S'\\q'\n.")
+    with pytest.raises(FileFormatError, match="must hold a StyleGAN"):
+        load_network(tmp_path / "net.pkl")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickletools
 import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -110,12 +111,15 @@ def read_pickle(
     """
     reader = _Reader(where, resolve)
     try:
-        for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
-            if number >= MOST_INSTRUCTIONS:
-                raise bad_checkpoint(
-                    where, f"must have at most {MOST_INSTRUCTIONS:,} instructions", "more"
-                )
-            reader.step(instruction.name, argument)
+        with warnings.catch_warnings():
+            # A damaged text may hold escapes that Python advises against.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
+                if number >= MOST_INSTRUCTIONS:
+                    raise bad_checkpoint(
+                        where, f"must have at most {MOST_INSTRUCTIONS:,} instructions", "more"
+                    )
+                reader.step(instruction.name, argument)
         return reader.value()
     except (
         *(ValueError, LookupError, TypeError, AttributeError, OverflowError),
