@@ -150,7 +150,7 @@ def balance(
         settings=settings,
         generator=GeneratorRef.of(own),
         models=models_used(models),
-        caveats=models.panel.caveats,
+        caveats=models.caveats,
         grid=models.panel.grid,
         target=target,
         prior=represent(labels, target),

@@ -32,7 +32,8 @@ def small(kind: str, seed: int = 0, **changes: object) -> Network:
         elif name.endswith("magnitude_ema"):
             tensor += torch.rand(())
     state["synthesis.input.affine.bias"][0] += 1
-    state[f"synthesis.L{len(config.channels) - 1}_{config.resolution}_3.weight"] *= 8
+    last = f"L{len(config.channels) - 1}_{config.resolution}_{config.channels[-1]}"
+    state[f"synthesis.{last}.weight"] *= 8
     network.load_state_dict(state)
     return network.eval()
 

@@ -4,22 +4,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from equipoise.core.errors import InputError
 from equipoise.generators import NAMES, Generator, Prior, open_generator
 from equipoise.generators.priors import Spherical, Uniform
 from equipoise.generators.stylegan.file import save_network
 from tests.builders.networks import ADDRESSES, write_network
+from tests.builders.progressive_reference import pggan_state, stylegan1_state
 from tests.builders.stylegan2_reference import small
 from tests.builders.stylegan3_reference import small as small_alias_free
+from tests.generators.test_dcgan import small_state
 
 SPACES = ("z", "w", "w+")
+FOREIGN = {"stylegan1": "?space=w", "pggan": "", "dcgan": ""}
 DIFFUSION = {"ddpm": "?steps=5&stem=2", "latent": "?steps=4", "consistency": ""}
 
 
 KINDS = [
     pytest.param(name, marks=[pytest.mark.real] if name == "digiface-dcgan" else [])
-    for name in (*NAMES, *SPACES, "stylegan3", *ADDRESSES, *DIFFUSION)
+    for name in (*NAMES, *SPACES, "stylegan3", *FOREIGN, *ADDRESSES, *DIFFUSION)
 ]
 
 
@@ -40,6 +44,15 @@ def generator(
         file = tmp_path_factory.mktemp("stylegan3") / "small.safetensors"
         save_network(small_alias_free("R"), file)
         return open_generator(f"stylegan3:{file}?space=w")
+    if request.param in FOREIGN:
+        file = tmp_path_factory.mktemp("foreign") / "net.pth"
+        states = {
+            "stylegan1": lambda: stylegan1_state("genforce"),
+            "pggan": lambda: pggan_state("interfacegan"),
+            "dcgan": lambda: {name: 3 * tensor for name, tensor in small_state().items()},
+        }
+        torch.save(states[request.param](), file)
+        return open_generator(f"{request.param}:{file}{FOREIGN[request.param]}")
     if request.param in DIFFUSION:
         saving = pytest.importorskip("tests.builders.diffusion")
         folder = saving.save(request.param, tmp_path_factory.mktemp("diffusion"))
@@ -116,7 +129,7 @@ def test_bad_codes_are_named(generator: Generator) -> None:
 
 def test_unknown_generators_and_devices_are_named() -> None:
     with pytest.raises(
-        InputError, match=r"must be one of digiface-dcgan, toy, or stylegan2:.* got gan"
+        InputError, match=r"must be one of digiface-dcgan, toy, or stylegan1:.* got gan"
     ):
         open_generator("gan")
     for name in NAMES:

@@ -15,3 +15,7 @@ def test_count_names_argument_rule_value_and_remedy(value: object) -> None:
 def test_count_passes_whole_numbers() -> None:
     assert check_count("n", 7, "") == 7
     assert check_count("start", 0, "", least=0) == 0
+
+
+def test_a_value_that_ends_a_sentence_is_not_followed_by_two_full_stops() -> None:
+    assert str(InputError("n", "must be 1", "Too large.", "Pass 1.")).endswith("Too large. Pass 1.")

@@ -46,8 +46,16 @@ def test_damaged_files_are_refused(sampler: Sampler, tmp_path: Path) -> None:
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
     safetensors.numpy.save_file({"x": np.zeros(3)}, path)
-    with pytest.raises(FileFormatError, match="must have been saved by Equipoise"):
+    with pytest.raises(FileFormatError, match="got a safetensors file of another program"):
         load_sampler(path)
+    for metadata, said in (
+        ({"equipoise": '{"normals": ["smiling"], "offsets": []}'}, "got directions of Equipoise"),
+        ({"equipoise": '{"attribute": "smiling"}'}, "got counterfactual codes of Equipoise"),
+        ({"equipoise.stylegan2": "{}"}, "got a generator that `equipoise convert` wrote"),
+    ):
+        safetensors.numpy.save_file({"x": np.zeros(3)}, path, metadata)
+        with pytest.raises(FileFormatError, match=f"must be a sampler, {said}"):
+            load_sampler(path)
     path.write_bytes(b"\x80\x04cos\nsystem\n(S'echo'\ntR.")
     with pytest.raises(FileFormatError, match="must be a whole safetensors file"):
         load_sampler(path)

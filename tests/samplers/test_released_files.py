@@ -68,11 +68,10 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
     trace = tmp_path / "ran"
     nested = fitted()
     nested.random_state = Runs(trace)
-    for content in (Runs(trace), {"1": Runs(trace)}, {"1": nested}):
-        with pytest.raises(
-            FileFormatError, match=r"must refer to the globals of tensors only.*posix\.system"
-        ):
+    for content in (Runs(trace), {"1": Runs(trace)}):
+        with pytest.raises(FileFormatError, match=r"got 'posix\.system'"):
             read_mixtures(written(content, tmp_path))
+    assert read_mixtures(written({"1": nested}, tmp_path))["1"].means.shape == (2, 4)
     assert not trace.exists()
 
 
@@ -88,7 +87,7 @@ def changed(**parts: Any) -> Any:
         ([], "must be a dict of 1 to 4096 mixtures, got list"),
         ({}, "must be a dict of 1 to 4096 mixtures, got a dict of 0"),
         ({3: fitted()}, "must have text as keys, got 3"),
-        ({"1": 3}, "must be a mixture, got int"),
+        ({"1": 3}, "must be a mixture, got 3"),
         ({"1": np.zeros(3)}, "must be a mixture"),
         ({"1": GaussianMixture(2)}, "must be fitted, got one without weights_, means_"),
         ({"1": changed(means_=None)}, "means_ of .* must hold arrays of numbers, got NoneType"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from equipoise.classifiers.base import Classifier, Prediction, by_probability, by_threshold
 from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.attributes import Attribute
 from equipoise.core.errors import InputError
 from equipoise.core.files import read_toml
 from equipoise.core.plugins import imported
@@ -107,6 +108,27 @@ def _ready_made(
         for family, names in families.items()
         if set(names) & set(attributes)
     ]
+
+
+def known_attributes(
+    names: Sequence[str], generator: Generator | None, classifiers: Sequence[str]
+) -> dict[str, Attribute]:
+    """Return those of some attributes, by name, that `open_panel` finds a classifier for.
+
+    Raises
+    ------
+    InputError, FileFormatError, FetchError, StorageError
+        As `open_panel`, for the attributes that are left.
+    """
+    from equipoise.generators.toy import ToyGenerator
+
+    ready = generator.grid.names if isinstance(generator, ToyGenerator) else ATTRIBUTES
+    predicted = {a.name for uri in classifiers for a in open_classifier(uri).attributes}
+    left = [name for name in names if name in predicted or name in ready]
+    if not left and not classifiers:
+        return {}
+    grid = open_panel(left, generator, classifiers=classifiers).grid
+    return dict(zip(grid.names, grid.attributes, strict=True))
 
 
 PINNED, HUGGING_FACE, CLIP = "pinned:", "hf:", "clip:"

@@ -22,3 +22,8 @@ class Models:
 
     generator: Generator
     panel: ClassifierPanel
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader of numbers from both must know."""
+        return (*getattr(self.generator, "caveats", ()), *self.panel.caveats)

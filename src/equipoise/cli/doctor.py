@@ -59,7 +59,7 @@ def doctor(
                 out_console.print(f"  sees {model.preprocessing}")
         rows = [(check.outcome, check.check_id, check.words) for check in part.checks]
         print_table(out_console, ("outcome", "check", "answer"), rows)
-    print_caveats(out_console, panel.caveats)
+    print_caveats(out_console, models.caveats)
     time = "as long as the service takes"
     if not isnan(found.seconds):
         time = f"{found.seconds:,.0f} s on one thread"

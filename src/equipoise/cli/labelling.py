@@ -65,11 +65,11 @@ def collect(
             "one with record.json",
             "Choose another --out.",
         )
-    _, panel, table = _label(settings, folder)
+    models, table = _label(settings, folder)
     folder.write_settings(settings)
     representation = represent(table.labels())
     print_representation(out_console, "the generator as it is", representation)
-    print_caveats(out_console, panel.caveats)
+    print_caveats(out_console, models.caveats)
     if json_file is not None:
         write_record(json_file, representation)
     out_console.print(f"labels   {folder.labels}")
@@ -98,8 +98,8 @@ def directions(
     settings = make_settings(
         {**saved.to_dict(), **{k: v for k, v in flags.items() if v is not None}}
     )
-    opened, _, table = _label(settings, folder)
-    found = label_directions(opened, table.labels(), settings)
+    models, table = _label(settings, folder)
+    found = label_directions(models.generator, table.labels(), settings)
     save_directions(found, folder.directions)
     quality = directions_info(found)
     print_directions(out_console, quality)
@@ -125,4 +125,4 @@ def _label(settings: Settings, folder: Any) -> Any:
             folder.labels,
             execution=Execution(settings.workers, progress),
         )
-    return models.generator, models.panel, table
+    return models, table

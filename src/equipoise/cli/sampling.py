@@ -47,6 +47,13 @@ Faithful = Annotated[
     ),
 ]
 
+Moved = Annotated[
+    str | None,
+    typer.Option(
+        "--generator", help="The sampler's generator in another file, as `convert` makes it."
+    ),
+]
+
 Opened: TypeAlias = "tuple[Sampler, Models]"
 """A sampler with its generator and the panel that its labels came from."""
 
@@ -72,6 +79,7 @@ def sample(
         typer.Option("--format", help="folder, npz, or tar (WebDataset). [by the name of OUT]"),
     ] = None,
     classifiers: Classifiers = None,
+    generator: Moved = None,
     device: Device = None,
     workers: Workers = None,
     dry: DryRun = False,
@@ -89,7 +97,7 @@ def sample(
         more = ", and more for those that are refused" if verified else ""
         out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
         return
-    loaded, models = open_sampler(sampler, device, classifiers)
+    loaded, models = open_sampler(sampler, device, classifiers, generator)
     kind = kind or format_of(out)
     with bars(resumes=kind == "folder") as progress:
         write_draws(
@@ -121,6 +129,7 @@ def measure(
     what: Annotated[Path, typer.Argument(help="Sampler file, or folder of images.")],
     attributes: Attributes = None,
     classifiers: Classifiers = None,
+    generator: Moved = None,
     target: Annotated[
         str | None, typer.Option(help="As for balance; a sampler brings its own by default.")
     ] = None,
@@ -141,7 +150,8 @@ def measure(
     from equipoise.core.records import write_record
 
     if what.is_dir():
-        refuse_flags("for a folder of images", {"n": n, "seed": seed, "device": device})
+        given = {"n": n, "seed": seed, "device": device, "generator": generator}
+        refuse_flags("for a folder of images", given)
         record: Any = _measure_folder(
             what, attributes, classifiers, target, tolerance, workers, skip_broken
         )
@@ -149,9 +159,9 @@ def measure(
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
         refuse_flags("for a sampler", {"skip-broken": skip_broken or None})
-        record = _measure_sampler(
-            what, classifiers, target, tolerance, 6000 if n is None else n, seed, device, workers
-        )
+        opened = open_sampler(what, device, classifiers, generator)
+        draws = 6000 if n is None else n
+        record = _measure_sampler(opened, target, tolerance, draws, seed, workers)
         representation = record.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:
@@ -185,24 +195,22 @@ def _measure_folder(
 
 
 def _measure_sampler(
-    path: Path,
-    classifiers: list[str] | None,
+    opened: Opened,
     target: str | None,
     tolerance: float,
     n: int,
     seed: int | None,
-    device: str | None,
     workers: int | None,
 ) -> Any:
     from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.targets import parse_target
     from equipoise.measure.sampler import measure_sampler
 
-    sampler, models = open_sampler(path, device, classifiers)
+    sampler, models = opened
     panel = models.panel
     check_models(models, 1 if seed is None else seed)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
-    print_caveats(out_console, panel.caveats)
+    print_caveats(out_console, models.caveats)
     with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:
         return measure_sampler(
             sampler,
@@ -224,21 +232,31 @@ def panel_of(attributes: str | None, classifiers: list[str] | None) -> Classifie
     return open_panel(named.attributes, classifiers=named.classifiers)
 
 
-def open_sampler(path: Path, device: str | None, classifiers: list[str] | None = None) -> Opened:
+def open_sampler(
+    path: Path,
+    device: str | None,
+    classifiers: list[str] | None = None,
+    generator: str | None = None,
+) -> Opened:
     """Return a sampler with its generator and the panel that its labels came from.
 
-    `classifiers` gives the new places of the sampler's own.
+    `classifiers` and `generator` give the new places of the sampler's own.
     """
     from equipoise.samplers.file import load_sampler
 
-    return open_saved(load_sampler(path), device, classifiers)
+    return open_saved(load_sampler(path), device, classifiers, generator)
 
 
-def open_saved(saved: Sampler, device: str | None, classifiers: list[str] | None = None) -> Opened:
+def open_saved(
+    saved: Sampler,
+    device: str | None,
+    classifiers: list[str] | None = None,
+    generator: str | None = None,
+) -> Opened:
     """Return a sampler that was just loaded as `open_sampler` does."""
     from equipoise.pipeline import open_models
 
-    given = {"device": device, "classifiers": classifiers}
+    given = {"device": device, "classifiers": classifiers, "generator": generator}
     settings = make_settings({**saved.settings, **{k: v for k, v in given.items() if v}})
     models = open_models(settings)
     sampler = saved.bound(models.generator)

@@ -34,6 +34,7 @@ class EquipoiseError(Exception):
 
     def __str__(self) -> str:
         shown = self.got if isinstance(self.got, str) else repr(self.got)
+        shown = shown.rstrip(".") or shown  # The sentence has its own full stop.
         return f"{self.argument} {self.rule}, got {shown}. {self.remedy}"
 
 

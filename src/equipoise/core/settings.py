@@ -137,8 +137,9 @@ class Settings:
 
     generator: str = setting(
         "digiface-dcgan",
-        "digiface-dcgan, toy, stylegan2:FILE, stylegan3:FILE, torchscript:FILE, FILE.onnx, "
-        " diffusers:FOLDER, or module:object.",
+        "digiface-dcgan, toy, pggan:FILE, stylegan1:FILE (also 2 and 3), dcgan:FILE, "
+        "torchscript:FILE, FILE.onnx, "
+        "diffusers:FOLDER, or module:object.",
     )
     attributes: tuple[str, ...] = setting(
         ("smiling", "skin_tone"),

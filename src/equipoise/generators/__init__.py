@@ -63,7 +63,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
         from equipoise.generators.toy import ToyGenerator
 
         return ToyGenerator(batch_size=batch_size or 256)
-    if name.startswith(("stylegan2:", "stylegan3:")):
+    if name.startswith(("pggan:", "stylegan1:", "stylegan2:", "stylegan3:")):
         from equipoise.generators.stylegan.generator import open_stylegan
         from equipoise.generators.stylegan.options import options_of
 
@@ -75,6 +75,10 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
             device=device,
             batch_size=batch_size,
         )
+    if name.startswith("dcgan:"):
+        from equipoise.generators.dcgan import open_dcgan
+
+        return open_dcgan(parse_address(name), device=device, batch_size=batch_size)
     if name.startswith("diffusers:"):
         from equipoise.generators.diffusion.generator import open_diffusion
 
@@ -89,8 +93,8 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
         return open_own(own, device=device, batch_size=batch_size)
     raise InputError(
         "generator",
-        f"must be one of {', '.join(NAMES)}, or stylegan2:, stylegan3: or torchscript: and a file, "
-        "diffusers: and a folder, an .onnx file, or module:object",
+        f"must be one of {', '.join(NAMES)}, or stylegan1:, stylegan2:, stylegan3:, pggan:, dcgan: "
+        "or torchscript: and a file, diffusers: and a folder, an .onnx file, or module:object",
         name,
         "Correct the name.",
     )

@@ -95,6 +95,19 @@ def parse_address(text: str) -> Address:
     return Address(family, Path(file), options)
 
 
+def with_defaults(text: str, defaults: Mapping[str, str]) -> str:
+    """Return an address in its long form, with options where it gives none of that key.
+
+    Examples
+    --------
+    >>> with_defaults("stylegan2:faces.pkl?truncation=1", {"space": "w", "truncation": "0.7"})
+    'stylegan2:faces.pkl?truncation=1&space=w'
+    """
+    given = dict(parse_address(text).options)
+    more = [f"{key}={value}" for key, value in defaults.items() if key not in given]
+    return text + ("&" if given else "?") + "&".join(more) if more else text
+
+
 def read_options(
     pairs: tuple[tuple[str, str], ...],
     readers: Readers,

@@ -10,8 +10,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.reasons import reason_of
 from equipoise.runtimes.network_batches import AnyRows, NamedColumns
-from equipoise.runtimes.reasons import reason_of
 
 _OUTSIDE = b"\x0a\x08location\x12"
 """Bytes by which a tensor refers to another file: the key "location" of its external data."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import FileFormatError
+from equipoise.core.reasons import reason_of
 from equipoise.runtimes.network_batches import AnyRows
-from equipoise.runtimes.reasons import reason_of
 
 
 class TfliteNetwork:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from equipoise.core.errors import FileFormatError
-from equipoise.runtimes.reasons import reason_of
+from equipoise.core.reasons import reason_of
 
 LARGEST_FILE = 2 * 2**30
 """Largest size of a model file in bytes; chosen by hand."""

@@ -17,6 +17,7 @@ import safetensors.numpy
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import atomic_path, parse_json
+from equipoise.core.reasons import reason_of
 from equipoise.core.records import from_json, to_json
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions
@@ -92,7 +93,8 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         if path.stat().st_size > _LARGEST_FILE:
             raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)
         with safetensors.safe_open(path, framework="numpy") as stored:
-            described = (stored.metadata() or {}).get("equipoise")
+            kinds = stored.metadata() or {}
+            described = kinds.get("equipoise")
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except (
         *(OSError, safetensors.SafetensorError),
@@ -101,13 +103,10 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(where, "must be a whole safetensors file", error, _REMEDY) from error
-    if described is None:
-        raise FileFormatError(
-            where,
-            "must have been saved by Equipoise",
-            "a safetensors file of another kind",
-            _REMEDY,
-        )
+    if described is None or described.startswith("{"):
+        given = _other_kind(kinds, described)
+        remedy = "Give the sampler.safetensors of a run folder, or make one with `balance`."
+        raise FileFormatError(where, "must be a sampler", given, remedy)
     digest, _, text = described.partition("\n")
     if digest != digest_arrays(tensors, text):
         raise FileFormatError(
@@ -147,9 +146,19 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(
-            where, "must have whole metadata", f"{type(error).__name__}: {error}", _REMEDY
+            where, "must have whole metadata", reason_of(error), _REMEDY
         ) from error
     return sampler if generator is None else sampler.bound(generator)
+
+
+def _other_kind(metadata: dict[str, str], described: str | None) -> str:
+    """Return what a safetensors file is that holds no sampler."""
+    if any(key.startswith("equipoise.") for key in metadata):
+        return "a generator that `equipoise convert` wrote"
+    if described is None:
+        return "a safetensors file of another program"
+    known = "directions" if '"normals"' in described else "counterfactual codes"
+    return f"{known} of Equipoise"
 
 
 def _grid_from_json(items: list[dict[str, Any]]) -> AttributeGrid:

@@ -3,12 +3,12 @@
 The layout is that of the mixtures of Tan, Shen and Zhou 2020 (arXiv 2012.04842): a key such as
 "3.0_-3.0" holds the signed distance of each attribute's boundary to which codes were shifted.
 
-Pickles of scikit-learn's Gaussian mixtures, read as data: no scikit-learn is run.
+Pickles of scikit-learn's Gaussian mixtures, or of their arrays in dicts, read as data: no
+scikit-learn is run.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,24 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
-from equipoise.runtimes.pickles.arrays import ARRAY_NAMES, array_of
-from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle
-from equipoise.runtimes.torchscript import read_model
+from equipoise.runtimes.pickles.arrays import array_of
+from equipoise.runtimes.pickles.content import read_content
+from equipoise.runtimes.pickles.reader import REMEDY, Call, Name, bad_checkpoint, shown
 from equipoise.samplers.mixture import Mixture, MixtureSource
 from equipoise.samplers.sampler import GeneratorRef, Sampler
+from equipoise.samplers.signs import Sign, cell_of_key, signs_of
+
+NOTEBOOK_OPTIONS = {"space": "w", "truncation": "0.7", "cutoff": "8"}
+"""Options of a StyleGAN with which the notebook of arXiv 2012.04842 draws: codes of w, of which the
+first 8 layers are truncated by 0.7."""
 
 
 def import_mixtures(
-    path: Path, generator: Generator, grid: AttributeGrid, settings: Mapping[str, Any]
+    path: Path,
+    generator: Generator,
+    grid: AttributeGrid,
+    settings: Mapping[str, Any],
+    signs: tuple[Sign, ...] | None = None,
 ) -> Sampler:
     """Return a sampler, bound to a generator, that asks for each cell of a file alike.
 
@@ -38,11 +47,13 @@ def import_mixtures(
         See `equipoise.samplers.released.read_mixtures`.
     generator : Generator
         The generator of the mixtures' codes; the file does not name it.
-    groups : AttributeGrid
-        The attributes, in the order of a key's parts. A positive distance is an attribute's last
-        level, a negative one its first; levels between have no mixture and are never asked for.
+    grid : AttributeGrid
+        The attributes, in the order of a key's parts.
     settings : mapping
         What the sampler stores of its making.
+    signs : tuple of Sign, optional
+        The levels that distances of each attribute stand for, by default those of `signs_of`.
+        Other levels have no mixture and are never asked for.
 
     Raises
     ------
@@ -52,8 +63,9 @@ def import_mixtures(
     """
     where = f"mixtures file {path}"
     mixtures: dict[int, Mixture] = {}
+    signs = signs_of(grid) if signs is None else signs
     for key, mixture in read_mixtures(path).items():
-        cell = cell_of_key(key, grid, where)
+        cell = cell_of_key(key, grid, signs, where)
         if cell in mixtures:
             rule = f"must have one mixture for {grid.cells[cell]!r}"
             raise FileFormatError(where, rule, f"another, {key[:80]!r}", "Split the file.")
@@ -64,38 +76,6 @@ def import_mixtures(
     shares = source.cells / source.cells.sum()
     text = "uniform" if source.cells.all() else f"uniform over the {len(mixtures)} cells of a file"
     return Sampler(GeneratorRef.of(generator), Target(grid, shares, text), shares, source, settings)
-
-
-def cell_of_key(key: str, grid: AttributeGrid, where: str) -> int:
-    """Return the cell that the signed distances of a key stand for.
-
-    Raises
-    ------
-    FileFormatError
-        When they are not one for each attribute, finite and other than 0.
-
-    Examples
-    --------
-    >>> from equipoise.core.attributes import Attribute
-    >>> grid = AttributeGrid(
-    ...     (Attribute("smiling", ("no", "yes")), Attribute("tone", ("dark", "light")))
-    ... )
-    >>> grid.cells[cell_of_key("3.0_-3.0", grid, "file")]
-    'smiling=yes, tone=dark'
-    """
-    try:
-        distances = np.array([float(part) for part in key.split("_")])
-    except ValueError:
-        distances = np.array([])
-    if len(distances) != len(grid.names) or not (np.isfinite(distances) & (distances != 0)).all():
-        raise FileFormatError(
-            f"key {key[:80]!r} of {where}",
-            f"must hold a signed distance for each of {', '.join(grid.names)}",
-            f"{len(key.split('_'))} parts",
-            "Pass --attributes in the order of the key's parts.",
-        )
-    levels = [n - 1 if d > 0 else 0 for n, d in zip(grid.shape, distances, strict=True)]
-    return int(np.ravel_multi_index(levels, grid.shape))
 
 
 _MIXTURES = frozenset(
@@ -109,13 +89,17 @@ _MIXTURES = frozenset(
 _MOST = 4096
 _MOST_NUMBERS = 2**28
 _REMEDY = "Give a pickle of a dict from distances, as '3.0_-3.0', to mixtures of scikit-learn."
+_PARTS = (("weights_", "weights"), ("means_", "mean"), ("covariances_", "cov"))
+"""Names of a mixture's arrays: scikit-learn's, and those that the paper's notebook reads."""
 
 
 def read_mixtures(path: Path) -> dict[str, Mixture]:
     """Read a dict of mixtures, by its keys.
 
-    Each is a `GaussianMixture` of scikit-learn, or a dict of its `weights_`, `means_`,
-    `covariances_` and `covariance_type`. Covariances of any type come back full.
+    Each is a `GaussianMixture` of scikit-learn; a dict of its `weights_`, `means_`, `covariances_`
+    and `covariance_type`; or, as the paper's notebook reads it, a dict of `weights`, `mean`, `cov`
+    and `params`, the arguments of a `GaussianMixture`. Where no covariance type is named, it is
+    scikit-learn's default, full. Covariances of any type come back full.
 
     Raises
     ------
@@ -125,18 +109,19 @@ def read_mixtures(path: Path) -> dict[str, Mixture]:
     """
     where = f"mixtures file {path}"
     try:
-        content = read_pickle(io.BytesIO(read_model(path)), ARRAY_NAMES | _MIXTURES, where)
+        content = read_content(path, where)
         if not isinstance(content, dict) or not 0 < len(content) <= _MOST:
             raise bad_checkpoint(where, f"must be a dict of 1 to {_MOST} mixtures", _kind(content))
         found, held = {}, 0
         for key, value in content.items():
             if type(key) is not str:
-                raise bad_checkpoint(where, "must have text as keys", repr(key)[:80])
+                raise bad_checkpoint(where, "must have text as keys", _kind(key))
             found[key] = mixture = _mixture(value, f"{key[:80]!r} of {where}", _MOST_NUMBERS - held)
             held += mixture.covariances.size
         return found
     except FileFormatError as error:
-        raise FileFormatError(error.argument, error.rule, error.got, _REMEDY) from error
+        remedy = _REMEDY if error.remedy == REMEDY else error.remedy
+        raise FileFormatError(error.argument, error.rule, error.got, remedy) from error
 
 
 def _mixture(value: Any, where: str, room: int) -> Mixture:
@@ -144,11 +129,13 @@ def _mixture(value: Any, where: str, room: int) -> Mixture:
         value = value.state
     if not isinstance(value, Mapping):
         raise bad_checkpoint(where, "must be a mixture", _kind(value))
-    names = ("weights_", "means_", "covariances_")
-    missing = [name for name in (*names, "covariance_type") if name not in value]
+    found = [next((name for name in names if name in value), None) for names in _PARTS]
+    missing = [names[0] for names, name in zip(_PARTS, found, strict=True) if name is None]
     if missing:
         raise bad_checkpoint(where, "must be fitted", f"one without {', '.join(missing)}")
-    weights, means, covariances = (array_of(value[name], f"{name} of {where}") for name in names)
+    weights, means, covariances = (array_of(value[name], f"{name} of {where}") for name in found)
+    params = value.get("params")
+    kind = (params if isinstance(params, dict) else value).get("covariance_type", "full")
     if weights.ndim != 1 or means.ndim != 2 or len(weights) != len(means) or not weights.size:
         raise bad_checkpoint(
             where, "must have a weight for each mean", (weights.shape, means.shape)
@@ -159,11 +146,11 @@ def _mixture(value: Any, where: str, room: int) -> Mixture:
         raise bad_checkpoint(
             where, f"must have at most {_MOST_NUMBERS:,} covariances with all", "more"
         )
-    full = _full(covariances, str(value["covariance_type"]), count, dim)
+    full = _full(covariances, kind, count, dim)
     if full is None:
         raise bad_checkpoint(
             where,
-            f"must have covariances of its type, {str(value['covariance_type'])[:80]!r}",
+            f"must have covariances of its type, {shown(kind)}",
             covariances.shape,
         )
     total = float(weights.sum())
@@ -173,7 +160,7 @@ def _mixture(value: Any, where: str, room: int) -> Mixture:
 
 
 def _full(
-    covariances: NDArray[np.float64], kind: str, count: int, dim: int
+    covariances: NDArray[np.float64], kind: Any, count: int, dim: int
 ) -> NDArray[np.float64] | None:
     """Return covariances of a type of scikit-learn as full ones, shape (count, dim, dim)."""
     shapes = {
@@ -182,7 +169,7 @@ def _full(
         "diag": (count, dim),
         "spherical": (count,),
     }
-    if shapes.get(kind) != covariances.shape:
+    if not isinstance(kind, str) or shapes.get(kind) != covariances.shape:
         return None
     if kind in ("full", "tied"):
         return np.array(np.broadcast_to(covariances, (count, dim, dim)))
@@ -190,6 +177,4 @@ def _full(
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"a dict of {len(value)}"
-    return str(value.name) if isinstance(value, Call) else type(value).__name__
+    return f"a dict of {len(value)}" if isinstance(value, dict) else shown(value)

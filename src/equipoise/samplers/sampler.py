@@ -305,14 +305,17 @@ class Sampler:
         return replace(self, source=self.source.bound(generator))
 
     def check_generator(self, generator: Generator) -> None:
-        """Check that this is the generator that the sampler was made for.
+        """Check that this is the generator that the sampler was made for, in any file.
+
+        The digest is of weights and settings. So a checkpoint and what `equipoise convert` made of
+        it are one generator, whatever their names.
 
         Raises
         ------
         FileFormatError
             Otherwise.
         """
-        if GeneratorRef.of(generator) != self.generator:
+        if replace(GeneratorRef.of(generator), name=self.generator.name) != self.generator:
             raise FileFormatError(
                 "sampler",
                 f"must be of the generator {generator.name!r} ({generator.digest[:12]})",

@@ -5,6 +5,7 @@ import torch
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.seeds import normal_rows
 from equipoise.generators.stylegan.file import build
+from equipoise.generators.stylegan.network import LoadedCheckpoint
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
 from tests.builders.stylegan2_reference import images_of, reference_images, small
 
@@ -64,7 +65,7 @@ def test_large_images_are_those_of_the_papers_equations(
 
 def test_a_state_builds_the_network_it_came_from() -> None:
     network = small()
-    again = build(network.config, network.state_dict(), "a test")
+    again = build(LoadedCheckpoint(network.config, network.state_dict()), "a test")
     assert all(
         torch.equal(a, b)
         for a, b in zip(again.state_dict().values(), network.state_dict().values(), strict=True)
@@ -86,13 +87,13 @@ def test_a_wrong_state_is_refused(kind: str) -> None:
         state[name] = state[name] * torch.nan
     named = "b64" if kind == "left over" else "b8.conv0.weight"
     with pytest.raises(FileFormatError, match=named):
-        build(network.config, state, "a test")
+        build(LoadedCheckpoint(network.config, state), "a test")
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"resolution": 48}, "resolution must be one of 32"),
+        ({"resolution": 48}, "resolution must be one of 8, 16, 32"),
         ({"architecture": "dense"}, "architecture must be one of skip"),
         ({"channels": (8,)}, "channels must be one width for each of 4 blocks"),
         ({"z_dim": 0}, "z_dim must be a whole number"),

@@ -55,7 +55,7 @@ def test_layers_are_those_of_the_released_networks() -> None:
     [
         ({"resolution": 48}, "resolution must be a power of 2"),
         ({"channels": (4, 3)}, "channels must be 4 to 64 widths"),
-        ({"channels": (4, 4, 4, 4)}, "the last 3"),
+        ({"channels": (4, 4, 4, 2)}, "channels of the last layer must be 1 .grey., 3 .RGB. or 4"),
         ({"filter_size": 1}, "filter_size"),
         ({"critical": 9}, "critical must be at most"),
         ({"first_cutoff": 0.0}, "first_cutoff must be above 0"),

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from equipoise.classifiers.base import Prediction
 from equipoise.classifiers.network_io import OutputReading, activation_fault, read_output
 from equipoise.core.errors import InputError, ModelOutputError
+from equipoise.core.reasons import reason_of
 from equipoise.runtimes.network_batches import NamedColumns
 from equipoise.runtimes.onnx import OnnxNetwork
-from equipoise.runtimes.reasons import reason_of
 from equipoise.runtimes.tflite import TfliteNetwork
 from equipoise.runtimes.torchscript import load_torchscript
 

@@ -15,8 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, ModelOutputError
+from equipoise.core.errors import (
+    EquipoiseError,
+    FileFormatError,
+    InputError,
+    ModelOutputError,
+)
 from equipoise.core.parallel import batches
+from equipoise.core.reasons import reason_of
 from equipoise.generators.address import Readers, parse_address, read_options
 from equipoise.generators.base import StandardNormal, check_codes
 from equipoise.generators.diffusion.pipeline import CONSISTENCY, Pipeline, open_pipeline
@@ -77,7 +83,7 @@ class DiffusionGenerator:
                 network.to(self._device)
         config = pipeline.unet.config
         self._shape = (config.in_channels, config.sample_size, config.sample_size)
-        self.name, self.device = name, device
+        self.name, self.device, self.caveats = name, device, pipeline.notes
         described = f"{pipeline.digest} {options.steps} {options.stem}"
         self.digest = hashlib.sha256(described.encode()).hexdigest()
         self.dim = int(np.prod(self._shape))
@@ -134,7 +140,7 @@ class DiffusionGenerator:
             raise FileFormatError(
                 f"generator {self.name!r}",
                 "must have a schedule, a network and a decoder that match",
-                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                reason_of(error),
                 "Save the pipeline again with save_pretrained(folder).",
             ) from error
         return channels, height, width
@@ -175,7 +181,8 @@ def open_diffusion(text: str, *, device: str, batch_size: int | None) -> Diffusi
     """
     address = parse_address(text)
     revision = dict(address.options).get("revision", "main")
-    pipeline = open_pipeline(str(address.file), revision)
+    variant = dict(address.options).get("variant")
+    pipeline = open_pipeline(str(address.file), revision, variant)
     options = options_of(address.options, pipeline.kind == CONSISTENCY)
     return DiffusionGenerator(pipeline, options, name=text, device=device, batch_size=batch_size)
 
@@ -232,7 +239,12 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     Options(steps=10, stem=2)
     """
     whole = (_whole, "a whole number")
-    readers: Readers = {"steps": whole, "stem": whole, "revision": (str, "text")}
+    readers: Readers = {
+        "steps": whole,
+        "stem": whole,
+        "revision": (str, "text"),
+        "variant": (str, "text"),
+    }
     values = read_options(pairs, readers, "a diffusion model")
     steps = values.get("steps", 1 if one_step else Options.steps)
     if one_step and steps != 1:

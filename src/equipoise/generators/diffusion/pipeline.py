@@ -18,6 +18,7 @@ import torch
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import read_json
 from equipoise.core.plugins import load_library
+from equipoise.core.reasons import reason_of
 from equipoise.runtimes.torch_weights import load_weights, network_digest
 
 PIPELINES = {
@@ -37,7 +38,9 @@ _CLASSES = {
     "scheduler": ("DDPMScheduler", "DDIMScheduler"),
 }
 _ONE_STEP_SCHEDULER = "CMStochasticIterativeScheduler"
-_WEIGHTS = "diffusion_pytorch_model.safetensors"
+_WEIGHTS = re.compile(r"diffusion_pytorch_model(\.(?P<variant>\w+))?\.safetensors")
+_INDEX = re.compile(r"diffusion_pytorch_model\.safetensors\.index(\.(?P<variant>\w+))?\.json")
+_SHARD = re.compile(r"diffusion_pytorch_model[\w.-]*\.safetensors")
 # Limits on what a configuration may ask for, chosen by hand: larger than published models.
 _MOST_WEIGHTS = 2**32
 _MOST_LAYERS = 16
@@ -45,6 +48,11 @@ _MOST_TRAINED_STEPS = 100_000
 _MOST_PIXELS, _MOST_CHANNELS = 2048, 64
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
+"""Schedules of variances that the scheduler of DDIM knows."""
+
+_BETAS = 'Write the variances of training into it, as "trained_betas": [0.0001, ...].'
+_UPDATE = f"Update diffusers. {_BETAS}"
 _REMEDY = "Save an unconditional pipeline with save_pretrained(folder), in safetensors."
 
 
@@ -66,6 +74,8 @@ class Pipeline:
         Arguments of the scheduler.
     digest : str
         SHA-256 of weights and configuration.
+    notes : tuple of str
+        What was chosen where the folder leaves it open.
     """
 
     kind: str
@@ -74,9 +84,10 @@ class Pipeline:
     scheduler: Any
     schedule: dict[str, Any]
     digest: str
+    notes: tuple[str, ...] = ()
 
 
-def open_pipeline(name: str, revision: str) -> Pipeline:
+def open_pipeline(name: str, revision: str, variant: str | None = None) -> Pipeline:
     """Read a pipeline from a folder, or download it from the Hugging Face hub.
 
     Parameters
@@ -85,6 +96,9 @@ def open_pipeline(name: str, revision: str) -> Pipeline:
         A folder, or owner/model on the hub.
     revision : str
         Branch, tag or commit on the hub.
+    variant : str, optional
+        Which files of weights: "fp16" for names such as "diffusion_pytorch_model.fp16.safetensors".
+        By default the plain ones, or else the only variant that there is.
 
     Raises
     ------
@@ -132,32 +146,57 @@ def open_pipeline(name: str, revision: str) -> Pipeline:
                 _REMEDY,
             )
     scheduler = getattr(library, _ONE_STEP_SCHEDULER if kind == CONSISTENCY else "DDIMScheduler")
-    schedule = _schedule(folder, scheduler)
-    unet, digests = _network(library.UNet2DModel, folder / "unet")
+    schedule = _schedule(folder, scheduler, library.DDPMScheduler)
+    unet, digests, notes = _network(library.UNet2DModel, _part(folder, "unet"), variant)
     _check_unconditional(unet, folder)
     decoder = None
     if "vqvae" in PIPELINES[kind]:
-        decoder, decoder_digest = _network(getattr(library, index["vqvae"][1]), folder / "vqvae")
+        decoder, decoder_digest, more = _network(
+            getattr(library, index["vqvae"][1]), _part(folder, "vqvae"), variant
+        )
         digests += decoder_digest
+        notes += more
     settings = json.dumps([kind, schedule], sort_keys=True)
     digest = hashlib.sha256((settings + digests).encode()).hexdigest()
-    return Pipeline(kind, unet, decoder, scheduler, schedule, digest)
+    return Pipeline(kind, unet, decoder, scheduler, schedule, digest, tuple(dict.fromkeys(notes)))
 
 
-def _schedule(folder: Path, scheduler: Any) -> dict[str, Any]:
-    """Return the scheduler's arguments; unknown ones would raise a warning for every batch."""
-    path = folder / "scheduler" / "scheduler_config.json"
+def _part(folder: Path, name: str) -> Path:
+    """Return the folder of a part: its own, or the pipeline's, where older ones hold all files."""
+    return folder / name if (folder / name).is_dir() else folder
+
+
+def _schedule(folder: Path, scheduler: Any, training: Any) -> dict[str, Any]:
+    """Return the scheduler's arguments; unknown ones would raise a warning for every batch.
+
+    The variances of some schedules of training are not known to the scheduler of DDIM. They are
+    computed by that of DDPM, and given as numbers.
+    """
+    path = _part(folder, "scheduler") / "scheduler_config.json"
     found = read_json(path, _REMEDY)
     steps = found.get("num_train_timesteps")
     if type(steps) is not int or not 1 <= steps <= _MOST_TRAINED_STEPS:
         rule = f"must be 1 to {_MOST_TRAINED_STEPS:,}"
         raise FileFormatError(f"num_train_timesteps of {path}", rule, steps, _REMEDY)
     known = inspect.signature(scheduler.__init__).parameters
+    given = found.get("beta_schedule", "linear")
+    if found.get("trained_betas") is None and given in ("sigmoid", "laplace"):
+        taken = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
+        try:
+            made = training(**{key: found[key] for key in taken if key in found})
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise FileFormatError(
+                f"beta_schedule of {path}", "must be one that diffusers knows", given, _UPDATE
+            ) from error
+        found |= {"beta_schedule": "linear", "trained_betas": made.betas.tolist()}
+    elif "beta_schedule" in known and given not in _SCHEDULES:
+        rule = f"must be {', '.join(_SCHEDULES)}, sigmoid or laplace"
+        raise FileFormatError(f"beta_schedule of {path}", rule, str(given)[:80], _BETAS)
     return {key: value for key, value in found.items() if key in known}
 
 
-def _network(kind: Any, folder: Path) -> tuple[Any, str]:
-    """Return a network in evaluation mode, float32, and the digest of weights and settings."""
+def _network(kind: Any, folder: Path, variant: str | None) -> tuple[Any, str, tuple[str, ...]]:
+    """Return a network in evaluation mode, float32, with a digest of all of it, and notes."""
     config = read_json(folder / "config.json", _REMEDY)
     known = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
@@ -165,11 +204,10 @@ def _network(kind: Any, folder: Path) -> tuple[Any, str]:
         if "quantization_config" in config:
             raise ValueError("quantised weights")
         _check_size(kind, known)
-        # An index may refer to files of any format, including pickles.
-        if not (folder / _WEIGHTS).is_file() or (folder / f"{_WEIGHTS}.index.json").exists():
-            raise ValueError(f"no {_WEIGHTS} with all weights")
+        chosen = _variant(folder, variant)
         network, loading = kind.from_pretrained(
             folder,
+            variant=chosen,
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=False,
@@ -183,7 +221,7 @@ def _network(kind: Any, folder: Path) -> tuple[Any, str]:
         raise FileFormatError(
             f"network in {folder}",
             f"must be a whole {kind.__name__} of under {_MOST_WEIGHTS:,} weights, in safetensors",
-            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+            reason_of(error),
             _REMEDY,
         ) from error
     network = network.float().eval().requires_grad_(False)
@@ -191,7 +229,39 @@ def _network(kind: Any, folder: Path) -> tuple[Any, str]:
         if not bool(torch.isfinite(weight).all()):
             raise FileFormatError(f"{name} in {folder}", "must be finite", "NaN", _REMEDY)
     # The file's settings, because the library adds the folder's path and defaults in varying order.
-    return network, network_digest(json.dumps(known, sort_keys=True), network)
+    note = f"weights are those of the variant {chosen}, the only ones in the folder"
+    digest = network_digest(json.dumps(known, sort_keys=True), network)
+    return network, digest, (note,) if chosen != variant else ()
+
+
+def _variant(folder: Path, wanted: str | None) -> str | None:
+    """Return the variant of the weights to load, as diffusers names it; None for the plain ones.
+
+    Raises
+    ------
+    ValueError
+        When there are no such weights in safetensors, or several variants and no plain ones.
+    """
+    found: set[str | None] = set()
+    for path in folder.iterdir():
+        index = _INDEX.fullmatch(path.name)
+        if index is not None:
+            # An index may refer to files of any format, including pickles.
+            files = set(map(str, read_json(path, _REMEDY).get("weight_map", {}).values()))
+            odd = [
+                n for n in sorted(files) if not _SHARD.fullmatch(n) or not (folder / n).is_file()
+            ]
+            if odd or not files:
+                raise ValueError(f"an index of weights, {path.name}, to {odd[:1] or 'nothing'}")
+        match = index or _WEIGHTS.fullmatch(path.name)
+        if match is not None:
+            found.add(match["variant"])
+    if wanted in found:
+        return wanted
+    if wanted is None and len(found) == 1:
+        return found.pop()
+    named = ", ".join(sorted(variant or "plain ones" for variant in found))
+    raise ValueError(f"weights {named or 'of none'}; name one by variant=fp16, for example")
 
 
 def _check_size(kind: Any, config: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""Parts that StyleGAN2 and StyleGAN3 share: linear maps, the mapping network, and noise.
+"""Parts that StyleGANs share: linear maps, the mapping network, and noise.
 
 The mapping network takes codes of z, and classes, to codes of w. Noise is an input of the layers of
-StyleGAN2: the stored one, or noise that each code draws for itself.
+StyleGAN 1 and 2: the stored one, or noise that each code draws for itself.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Mapping(nn.Module):
         if config.c_dim:
             self.embed = Linear(config.c_dim, config.embed_width)
             inputs += config.embed_width
-        between = [config.mapping_width] * (config.mapping_layers - 1)
+        between = [config.mapping_width] * max(config.mapping_layers - 1, 0)
         widths = [inputs, *between, config.w_dim]
         for i in range(config.mapping_layers):
             self.add_module(f"fc{i}", Linear(widths[i], widths[i + 1], config.mapping_rate))

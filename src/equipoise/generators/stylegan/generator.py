@@ -1,4 +1,4 @@
-"""StyleGAN2 and StyleGAN3 as generators, with codes of z, w or w+."""
+"""PGGAN and StyleGANs as generators, with codes of z, w or w+."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _BATCH_PIXELS = 2**18
 
 
 class StyleGAN:
-    """A StyleGAN2 or 3, with codes of the space that its options name.
+    """A PGGAN or a StyleGAN, with codes of the space that its options name.
 
     Codes of z are standard normal values. Where classes are drawn, a one-hot block follows them; a
     code whose block is not one-hot is refused. Codes of w are mapped codes of z. A code of w+
-    consists of one code of w for each style, from coarse to fine, in one row.
+    consists of one code of w for each style, from coarse to fine, in one row. Grey images become
+    RGB; those with opacity are laid on white.
 
     Parameters
     ----------
     network : Network
-        Of StyleGAN2 or StyleGAN3.
     options : Options
     name : str
         Its name in reports.
@@ -72,9 +72,17 @@ class StyleGAN:
         self._options, self._device = options, check_device(device)
         if options.cutoff is not None and options.cutoff > config.styles:
             rule = f"must be at most {config.styles}"
-            raise InputError("cutoff", rule, options.cutoff, "Leave it out.")
+            raise InputError("cutoff", rule, options.cutoff, f"Pass cutoff={config.styles}.")
+        if not config.mapping_layers and (options.space != "z" or options.truncation != 1):
+            got = f"space={options.space}&truncation={options.truncation}"
+            rule = "must be space=z and truncation=1 for a PGGAN, which has no codes of w"
+            raise InputError("options", rule, got, "Leave both out.")
         shares = options.shares(config)
         self._fixed = shares.index(1.0) if 1.0 in shares else None
+        if self._fixed is not None and not config.z_dim and options.space == "z":
+            rule = "must be several for a network whose codes of z are classes alone"
+            raise InputError("class", rule, self._fixed, "Leave it out, or pass space=w.")
+        self.caveats = network.notes
         self._mapping = network.mapping.eval().requires_grad_(False)
         self._synthesis = network.synthesis.eval().requires_grad_(False).to(self._device)
         # Filters with channels last avoid a conversion at each call.
@@ -109,7 +117,7 @@ class StyleGAN:
         rows = torch.from_numpy(self.stem(codes)).to(self._device)
         with torch.inference_mode():
             ws = self._truncated(rows)
-            out = self._synthesis(ws, self._noise(codes))
+            out = _as_rgb(self._synthesis(ws, self._noise(codes)))
             pixels = out.mul_(127.5).add_(128).clamp_(0, 255).to(torch.uint8)
         images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
         return images
@@ -164,8 +172,18 @@ class DifferentiableStyleGAN(StyleGAN):
         """Return differentiable images in [0, 1]; see `Differentiable`."""
         ws = self._truncated(self._mapping(codes.cpu(), None).to(self._device))
         noise = stored if self._options.noise == "const" else None
-        out: torch.Tensor = self._synthesis(ws, noise)
+        out = _as_rgb(self._synthesis(ws, noise))
         return (out / 2 + 0.5).clamp(0, 1)
+
+
+def _as_rgb(images: torch.Tensor) -> torch.Tensor:
+    """Return images of one, three or four channels in [-1, 1] as RGB; opacity is laid on white."""
+    channels = images.shape[1]
+    if channels == 4:
+        opacity = (images[:, 3:] / 2 + 0.5).clamp(0, 1)
+        return images[:, :3] * opacity + (1 - opacity)
+    # Later steps overwrite the images, so that repeated grey must not be a view.
+    return images.repeat(1, 3, 1, 1) if channels == 1 else images
 
 
 def open_stylegan(

@@ -1,6 +1,6 @@
-"""Sizes of StyleGAN2 and StyleGAN3 as checked records.
+"""Sizes of PGGAN, StyleGAN 1, 2 and 3 as checked records.
 
-Both extend the sizes of the mapping network. Those of StyleGAN3 include the frequency bands of its
+All extend the sizes of the mapping network. Those of StyleGAN3 include the frequency bands of its
 layers.
 """
 
@@ -12,12 +12,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from equipoise.core.errors import InputError, check_count
-
-REMEDY = "Give the sizes that the network was trained with."
+from equipoise.core.errors import InputError
+from equipoise.generators.stylegan.size_checks import (
+    REMEDY,
+    WIDEST,
+    check_between,
+    check_colours,
+    check_positive,
+    check_widths,
+)
 
 # Limits on the memory that a file may ask for; chosen by hand, above published networks.
-_WIDEST = 8192
 _DEEPEST = 64
 _MOST_LAYERS = 64
 _LARGEST = 2048
@@ -30,11 +35,11 @@ class MappingSizes:
     Attributes
     ----------
     z_dim, w_dim : int
-        Values in a code of z, and in a code of w.
+        Values in a code of z, and in a code of w. Without values in z, classes alone make images.
     c_dim : int
         Number of classes; 0 for a network without classes.
     mapping_layers : int
-        Number of layers of the mapping network.
+        Number of layers of the mapping network; none for a PGGAN.
     mapping_width, embed_width : int
         Values between its layers, and in the embedding of a class.
     mapping_rate : float
@@ -55,75 +60,125 @@ class MappingSizes:
     mapping_rate: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("z_dim", "w_dim", "mapping_width", "embed_width"):
-            check_between(name, getattr(self, name), 1, _WIDEST)
-        check_between("c_dim", self.c_dim, 0, _WIDEST)
-        check_between("mapping_layers", self.mapping_layers, 1, _DEEPEST)
+        for name in ("w_dim", "mapping_width", "embed_width"):
+            check_between(name, getattr(self, name), 1, WIDEST)
+        check_between("c_dim", self.c_dim, 0, WIDEST)
+        check_between("z_dim", self.z_dim, 0 if self.c_dim else 1, WIDEST)
+        check_between("mapping_layers", self.mapping_layers, 0, _DEEPEST)
         check_positive("mapping_rate", self.mapping_rate)
-
-
-def check_widths(channels: tuple[int, ...]) -> None:
-    """Check that each width is a whole number from 1 to 8192.
-
-    Raises
-    ------
-    InputError
-        When one is not; the error names it.
-    """
-    for number, width in enumerate(channels):
-        check_between(f"channels[{number}]", width, 1, _WIDEST)
-
-
-def check_between(name: str, value: int, least: int, most: int) -> None:
-    """Check that a size is a whole number from `least` to `most`.
-
-    Raises
-    ------
-    InputError
-        When it is not; the error names it.
-    """
-    if check_count(name, value, REMEDY, least=least) > most:
-        raise InputError(name, f"must be at most {most}", value, REMEDY)
-
-
-def check_positive(name: str, value: float | None) -> None:
-    """Check that a number is None, or finite and above 0.
-
-    Raises
-    ------
-    InputError
-        When it is not; the error names it.
-    """
-    if value is not None and not 0 < value < np.inf:
-        raise InputError(name, "must be above 0", value, REMEDY)
 
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 """How images arise: every block adds to one (skip), or only the last block makes it, with residual
 connections between blocks (resnet) or without (orig)."""
 
-RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
-"""Sides of images that a StyleGAN2 may have, in pixels."""
+RESOLUTIONS = (8, 16, 32, 64, 128, 256, 512, 1024)
+"""Sides of images that a PGGAN, a StyleGAN 1 or 2 may have, in pixels."""
 
 
 @dataclass(frozen=True)
-class StyleGAN2Config(MappingSizes):
+class BlockSizes(MappingSizes):
+    """The sizes of a network of blocks, each of which doubles the size of the image.
+
+    Attributes
+    ----------
+    resolution : int
+        Height and width of images, one of `RESOLUTIONS`.
+    channels : tuple of int
+        Channels of the blocks of 4, 8, ... resolution pixels; `channels_of` returns the usual ones.
+    image_channels : int
+        1 for grey, 3 for RGB, 4 for RGB and opacity.
+    z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
+        As of `MappingSizes`.
+
+    Raises
+    ------
+    InputError
+        When a value breaks its rule.
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    image_channels: int = field(default=3, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resolution not in RESOLUTIONS:
+            allowed = f"must be one of {', '.join(map(str, RESOLUTIONS))}"
+            raise InputError("resolution", allowed, self.resolution, REMEDY)
+        if len(self.channels) != len(self.sizes):
+            rule = f"must be one width for each of {len(self.sizes)} blocks"
+            raise InputError("channels", rule, self.channels, REMEDY)
+        check_widths(self.channels)
+        check_colours("image_channels", self.image_channels)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Pixels of each block: 4, 8, ..., resolution."""
+        return tuple(2**k for k in range(2, self.resolution.bit_length()))
+
+    @property
+    def styles(self) -> int:
+        """Number of codes of w per image: two for each block."""
+        return 2 * len(self.sizes)
+
+
+@dataclass(frozen=True)
+class ProgressiveConfig(BlockSizes):
+    """The sizes of a StyleGAN 1 (arXiv 1812.04948), or of a PGGAN (arXiv 1710.10196).
+
+    Attributes
+    ----------
+    family : str
+        Its family in addresses: "stylegan1", or "pggan", which has no layers of mapping.
+    resolution, channels, image_channels
+        As of `BlockSizes`.
+    z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
+        As of `MappingSizes`.
+
+    Raises
+    ------
+    InputError
+        When a value breaks its rule.
+
+    Examples
+    --------
+    >>> ProgressiveConfig(8, (16, 16)).family, ProgressiveConfig(8, (16, 16), mapping_layers=0).kind
+    ('stylegan1', 'PGGAN')
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.mapping_layers and self.w_dim != self.z_dim:
+            raise InputError("w_dim", f"must be z_dim, {self.z_dim}", self.w_dim, REMEDY)
+
+    @property
+    def family(self) -> str:
+        """Its family in addresses."""
+        return "stylegan1" if self.mapping_layers else "pggan"
+
+    @property
+    def kind(self) -> str:
+        """Its architecture in words."""
+        return "StyleGAN1" if self.mapping_layers else "PGGAN"
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config(BlockSizes):
     """The sizes of a StyleGAN2.
 
     Attributes
     ----------
     family : str
         Its family in addresses.
-    resolution : int
-        Height and width of images, one of `RESOLUTIONS`.
-    channels : tuple of int
-        Channels of the blocks of 4, 8, ... resolution pixels; `channels_of` returns the usual ones.
     architecture : str
         One of `ARCHITECTURES`.
     noise : bool
         Whether layers add noise.
     conv_clamp : float or None
         Bound on the magnitude of activations; None for none.
+    resolution, channels, image_channels
+        As of `BlockSizes`.
     z_dim, w_dim, c_dim, mapping_layers, mapping_width, embed_width, mapping_rate
         As of `MappingSizes`.
 
@@ -140,40 +195,23 @@ class StyleGAN2Config(MappingSizes):
 
     family: ClassVar[str] = "stylegan2"
 
-    resolution: int
-    channels: tuple[int, ...]
     architecture: str = "skip"
     noise: bool = True
     conv_clamp: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.resolution not in RESOLUTIONS:
-            allowed = f"must be one of {', '.join(map(str, RESOLUTIONS))}"
-            raise InputError("resolution", allowed, self.resolution, REMEDY)
         if self.architecture not in ARCHITECTURES:
             allowed = f"must be one of {', '.join(ARCHITECTURES)}"
             raise InputError("architecture", allowed, self.architecture, REMEDY)
-        if len(self.channels) != len(self.sizes):
-            rule = f"must be one width for each of {len(self.sizes)} blocks"
-            raise InputError("channels", rule, self.channels, REMEDY)
-        check_widths(self.channels)
+        if not self.mapping_layers:
+            raise InputError("mapping_layers", "must be at least 1", 0, REMEDY)
         check_positive("conv_clamp", self.conv_clamp)
 
     @property
     def kind(self) -> str:
         """Its architecture in words."""
         return f"StyleGAN2 ({self.architecture})"
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Pixels of each block: 4, 8, ..., resolution."""
-        return tuple(2**k for k in range(2, self.resolution.bit_length()))
-
-    @property
-    def styles(self) -> int:
-        """Number of codes of w per image: two for each block."""
-        return 2 * len(self.sizes)
 
 
 def channels_of(resolution: int) -> tuple[int, ...]:
@@ -218,7 +256,8 @@ class StyleGAN3Config(MappingSizes):
     resolution : int
         Height and width of images, a power of 2 from 16 to 2048.
     channels : tuple of int
-        Channels of each layer; 3 in the last. The input has as many as the first layer.
+        Channels of each layer; in the last those of images: 1, 3 or 4. The input has as many as the
+        first layer.
     kernel : int
         Size of the convolutions: 3 in configuration T, 1 in R.
     radial : bool
@@ -273,11 +312,13 @@ class StyleGAN3Config(MappingSizes):
         if self.resolution not in powers:
             rule = f"must be a power of 2 from 16 to {_LARGEST}"
             raise InputError("resolution", rule, self.resolution, REMEDY)
-        if not 4 <= len(self.channels) <= _MOST_LAYERS or self.channels[-1] != 3:
-            rule = f"must be 4 to {_MOST_LAYERS} widths, the last 3"
+        if not 4 <= len(self.channels) <= _MOST_LAYERS:
+            rule = f"must be 4 to {_MOST_LAYERS} widths"
             raise InputError("channels", rule, self.channels, REMEDY)
+        check_colours("channels of the last layer", self.channels[-1])
         check_widths(self.channels)
         limits = {
+            "mapping_layers": (1, _DEEPEST),
             "kernel": (1, 7),
             "critical": (0, len(self.channels) - 2),
             "margin": (0, 100),
@@ -302,6 +343,11 @@ class StyleGAN3Config(MappingSizes):
     def kind(self) -> str:
         """Its architecture in words."""
         return f"StyleGAN3 (convolutions of {self.kernel}x{self.kernel})"
+
+    @property
+    def image_channels(self) -> int:
+        """1 for grey, 3 for RGB, 4 for RGB and opacity."""
+        return self.channels[-1]
 
     @property
     def styles(self) -> int:

@@ -110,16 +110,16 @@ class StyledConv(nn.Module):
 class ToRGB(nn.Module):
     """A modulated 1x1 convolution to colours, without demodulation."""
 
-    def __init__(self, inputs: int, styles: int, clamp: float | None) -> None:
+    def __init__(self, inputs: int, colours: int, styles: int, clamp: float | None) -> None:
         super().__init__()
         self.affine = Linear(styles, inputs)
         nn.init.ones_(self.affine.bias)
-        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight = nn.Parameter(torch.randn(colours, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(colours))
         self._weight_gain, self._clamp = inputs**-0.5, clamp
 
     def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        """Return colours, shape (n, 3, height, width)."""
+        """Return colours, shape (n, colours, height, width)."""
         style = self.affine(w) * self._weight_gain
         kernels = style[:, None, :] * self.weight[:, :, 0, 0]
         # One product per image reads x once; scaling x first would also write it.
@@ -192,8 +192,9 @@ class Block(nn.Module):
                 self.skip = Skip(inputs, outputs)
         self.conv1 = conv(outputs, up=False)
         if config.architecture == "skip" or size == config.resolution:
-            self.torgb = ToRGB(outputs, config.w_dim, config.conv_clamp)
-            self.upsample = Upsample(3)
+            colours = config.image_channels
+            self.torgb = ToRGB(outputs, colours, config.w_dim, config.conv_clamp)
+            self.upsample = Upsample(colours)
 
     def forward(
         self, x: torch.Tensor | None, ws: torch.Tensor, noise: Noise | None
@@ -235,7 +236,7 @@ class Synthesis(nn.Module):
             self.add_module(name, Block(config, number))
 
     def forward(self, ws: torch.Tensor, noise: Noise | None) -> torch.Tensor:
-        """Return images, shape (n, 3, resolution, resolution), roughly in [-1, 1].
+        """Return images, shape (n, image_channels, resolution, resolution), roughly in [-1, 1].
 
         Parameters
         ----------

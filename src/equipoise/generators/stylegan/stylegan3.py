@@ -187,7 +187,7 @@ class Synthesis(nn.Module):
             self.add_module(self._names[-1], FilteredConv(config, number))
 
     def forward(self, ws: torch.Tensor, noise: Noise | None) -> torch.Tensor:
-        """Return images, shape (n, 3, resolution, resolution), roughly in [-1, 1].
+        """Return images, shape (n, image_channels, resolution, resolution), roughly in [-1, 1].
 
         Parameters
         ----------

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint
+from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, bytes_of, shown
 
 _CORES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _KINDS = ("f8", "f4", "i8", "i4", "b1")
@@ -17,24 +17,11 @@ _KINDS = ("f8", "f4", "i8", "i4", "b1")
 _MOST_DIMENSIONS = 8
 """Limit on the dimensions of an array, chosen by hand."""
 
-_ENCODE = Name("_codecs", "encode")
 _DTYPE = Name("numpy", "dtype")
 _RECONSTRUCT = frozenset(Name(core, "_reconstruct") for core in _CORES)
 _BUFFER = frozenset(
     Name(core, "_frombuffer") for core in ("numpy.core.numeric", "numpy._core.numeric")
 )
-
-ARRAY_NAMES = frozenset(
-    {
-        *_RECONSTRUCT,
-        *_BUFFER,
-        *(Name(core, "scalar") for core in _CORES),
-        Name("numpy", "ndarray"),
-        _DTYPE,
-        _ENCODE,
-    }
-)
-"""Globals that pickled arrays and NumPy's scalars refer to."""
 
 
 def array_of(value: Any, where: str) -> NDArray[np.float64]:
@@ -56,7 +43,7 @@ def array_of(value: Any, where: str) -> NDArray[np.float64]:
         raise bad_checkpoint(where, "must hold arrays of numbers", type(value).__name__)
     shape, kind, columns_first, content = _parts(value, where)
     dtype = _dtype(kind, where)
-    content = _content(content, where)
+    content = bytes_of(content, where)
     valid = isinstance(shape, tuple) and len(shape) <= _MOST_DIMENSIONS
     if not valid or not all(type(n) is int and n >= 0 for n in shape):
         raise bad_checkpoint(where, "must hold arrays with valid shapes", "another shape")
@@ -80,22 +67,8 @@ def _parts(call: Call, where: str) -> tuple[Any, Any, bool, Any]:
 def _dtype(kind: Any, where: str) -> np.dtype[Any]:
     name = kind.arguments[0] if isinstance(kind, Call) and kind.arguments else None
     if not isinstance(kind, Call) or kind.name != _DTYPE or name not in _KINDS:
-        raise bad_checkpoint(where, f"must hold numbers of {', '.join(_KINDS)}", str(name)[:80])
+        raise bad_checkpoint(where, f"must hold numbers of {', '.join(_KINDS)}", shown(name))
     order = kind.state[1] if isinstance(kind.state, tuple) and len(kind.state) > 1 else "|"
     if order not in ("<", "|"):
         raise bad_checkpoint(where, "must be little-endian", "big-endian numbers")
     return np.dtype(f"<{name}")
-
-
-def _content(content: Any, where: str) -> bytes:
-    # Pickle protocols before 3 have no bytes: they store a text and its encoding.
-    if isinstance(content, Call) and content.name == _ENCODE and len(content.arguments) == 2:
-        text, encoding = content.arguments
-        if isinstance(text, str) and encoding == "latin1":
-            try:
-                return text.encode("latin1")
-            except UnicodeEncodeError as error:
-                raise bad_checkpoint(where, "must hold bytes as latin1", str(error)[:80]) from error
-    if not isinstance(content, bytes | bytearray):
-        raise bad_checkpoint(where, "must hold the bytes of arrays", type(content).__name__)
-    return bytes(content)

@@ -2,24 +2,30 @@
 
 A pickle is a program that may call anything. This reader interprets its instructions but builds
 plain values only. A global becomes a `Name`, and a call becomes a `Call`; neither is looked up,
-imported or called. Names must be on the caller's list of allowed ones; all others are refused.
+imported or called, whatever its name. Who uses a value checks the names that it is made of.
 """
 
 from __future__ import annotations
 
 import io
 import pickletools
-from collections.abc import Callable, Collection
+import struct
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from equipoise.core.errors import FileFormatError
+from equipoise.core.reasons import reason_of
 
 MOST_INSTRUCTIONS = 2_000_000
 """Limit on a pickle's instructions, chosen by hand: a file may repeat some without end."""
 
 MOST_MEMOS = 1_000_000
 """Limit on a pickle's memoised values, chosen by hand."""
+
+REMEDY = "Give a file that docs/generators lists, or download it again."
+"""Last sentence of the error of a checkpoint, where no better one is known."""
 
 _KEYS = (str, int, float, bool, bytes, type(None))
 _PLAIN = {
@@ -35,6 +41,7 @@ _EMPTY: dict[str, type] = {
     "EMPTY_DICT": dict,
     "EMPTY_SET": list,  # A list, because its members may not be hashable.
 }
+_CALLS = ("REDUCE", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ")
 _MARK = object()
 
 
@@ -46,10 +53,10 @@ class Name:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
+        return f"{self.module}.{self.name}".lstrip(".")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Call:
     """A call that a pickle contains; it is never made.
 
@@ -70,9 +77,15 @@ class Call:
     items: dict[Any, Any]
 
 
+@dataclass(eq=False, repr=False)
+class OddKey:
+    """A key of a mapping that is no plain value; two are never equal."""
+
+    value: Any
+
+
 def read_pickle(
     stream: io.BytesIO,
-    allowed: Collection[Name],
     where: str,
     resolve: Callable[[Any], Any] | None = None,
 ) -> Any:
@@ -81,8 +94,6 @@ def read_pickle(
     Parameters
     ----------
     stream : io.BytesIO
-    allowed : collection of Name
-        The globals that the pickle may refer to.
     where : str
         Name of the file in errors.
     resolve : callable, optional
@@ -96,30 +107,34 @@ def read_pickle(
     Raises
     ------
     FileFormatError
-        When the pickle is truncated or damaged, refers to another global, has an instruction that
-        plain values do not need, or is too long.
+        When the pickle is truncated or damaged, has an instruction that cannot be read as data, or
+        is too long.
     """
-    reader = _Reader(frozenset(allowed), where, resolve)
+    reader = _Reader(where, resolve)
     try:
-        for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
-            if number >= MOST_INSTRUCTIONS:
-                raise bad_checkpoint(
-                    where, f"must have at most {MOST_INSTRUCTIONS:,} instructions", "more"
-                )
-            reader.step(instruction.name, argument)
+        with warnings.catch_warnings():
+            # A damaged text may hold escapes that Python advises against.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
+                if number >= MOST_INSTRUCTIONS:
+                    raise bad_checkpoint(
+                        where, f"must have at most {MOST_INSTRUCTIONS:,} instructions", "more"
+                    )
+                reader.step(instruction.name, argument)
         return reader.value()
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
+    except (
+        *(ValueError, LookupError, TypeError, AttributeError, OverflowError),
+        *(MemoryError, EOFError, struct.error),
+    ) as error:
+        reason = f"one that breaks off or is damaged ({reason_of(error)})"
         raise bad_checkpoint(where, "must be a whole pickle", reason) from error
 
 
 class _Reader:
     """The stack and the memo of one pickle."""
 
-    def __init__(
-        self, allowed: frozenset[Name], where: str, resolve: Callable[[Any], Any] | None
-    ) -> None:
-        self._allowed, self._where, self._resolve = allowed, where, resolve
+    def __init__(self, where: str, resolve: Callable[[Any], Any] | None) -> None:
+        self._where, self._resolve = where, resolve
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
@@ -163,7 +178,7 @@ class _Reader:
         elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
             count = int(name[-1])
             stack[-count:] = [self._values(stack[-count:], count)]
-        elif name in ("TUPLE", "LIST"):
+        elif name in ("TUPLE", "LIST", "FROZENSET"):
             found = self._to_mark()
             stack.append(tuple(found) if name == "TUPLE" else found)
         elif name == "DICT":
@@ -172,13 +187,14 @@ class _Reader:
             stack.append(items)
         elif name in ("APPEND", "APPENDS", "ADDITEMS"):
             found = [stack.pop()] if name == "APPEND" else self._to_mark()
-            if not isinstance(stack[-1], list):
+            if isinstance(stack[-1], list):
+                stack[-1].extend(found)
+            elif not isinstance(stack[-1], Call):  # What a foreign list holds is of no use.
                 raise ValueError("items appended to something that is not a list")
-            stack[-1].extend(found)
         elif name in ("SETITEM", "SETITEMS"):
             found = [stack.pop(-2), stack.pop()] if name == "SETITEM" else self._to_mark()
             self._set_items(stack[-1], found)
-        elif name in ("GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "BUILD"):
+        elif name in ("GLOBAL", "STACK_GLOBAL", "BUILD", *_CALLS):
             self._name_or_call(name, argument)
         elif name in ("BINPERSID", "PERSID") and self._resolve is not None:
             stack.append(self._resolve(stack.pop() if name == "BINPERSID" else argument))
@@ -191,10 +207,12 @@ class _Reader:
         stack = self._stack
         if instruction == "GLOBAL":
             module, _, name = argument.partition(" ")
-            stack.append(self._name(module, name))
+            stack.append(Name(module, name))
         elif instruction == "STACK_GLOBAL":
             name, module = stack.pop(), stack.pop()
-            stack.append(self._name(module, name))
+            if type(module) is not str or type(name) is not str:
+                raise ValueError("a global whose name is not a text")
+            stack.append(Name(module, name))
         elif instruction == "BUILD":
             state = stack.pop()
             if not isinstance(stack[-1], Call) or stack[-1].state is not None:
@@ -203,23 +221,25 @@ class _Reader:
                 )
             stack[-1].state = state
         else:
-            arguments, called = stack.pop(), stack.pop()
-            if not isinstance(called, Name) or not isinstance(arguments, tuple):
-                raise bad_checkpoint(
-                    self._where,
-                    "must call globals by name",
-                    f"a call of a {type(called).__name__}",
-                )
-            stack.append(Call(called, arguments, None, {}))
+            self._call(instruction, argument)
 
-    def _name(self, module: Any, name: Any) -> Name:
-        if type(module) is not str or type(name) is not str:
-            raise ValueError("a global whose name is not a text")
-        found = Name(module, name)
-        if found not in self._allowed:
-            rule = "must refer to the globals of tensors only"
-            raise bad_checkpoint(self._where, rule, f"{str(found)[:200]!r}")
-        return found
+    def _call(self, instruction: str, argument: Any) -> None:
+        stack = self._stack
+        if instruction in ("INST", "OBJ"):
+            found = self._to_mark()
+            module, _, name = (argument or "").partition(" ")
+            called = Name(module, name) if instruction == "INST" else found.pop(0)
+            arguments = tuple(found)
+        else:
+            named = stack.pop() if instruction == "NEWOBJ_EX" else {}
+            arguments, called = stack.pop(), stack.pop()
+            if not isinstance(arguments, tuple) or not isinstance(named, dict):
+                raise ValueError("a call without arguments")
+            arguments = (*arguments, named) if named else arguments
+        if not isinstance(called, Name):
+            # As an attribute of a class, which old protocols look up by getattr.
+            called = Name("", f"a call of a {type(called).__name__}")
+        stack.append(Call(called, arguments, None, {}))
 
     def _set_items(self, target: Any, flat: list[Any]) -> None:
         items = target.items if isinstance(target, Call) else target
@@ -227,9 +247,7 @@ class _Reader:
             raise ValueError("items set on something that is not a mapping")
         for key, value in zip(flat[::2], flat[1::2], strict=True):
             # Hashing a key of deeply nested tuples would exhaust the stack.
-            if not isinstance(key, _KEYS):
-                raise ValueError(f"a key of type {type(key).__name__}")
-            items[key] = value
+            items[key if isinstance(key, _KEYS) else OddKey(key)] = value
 
     def _to_mark(self) -> list[Any]:
         found: list[Any] = []
@@ -256,5 +274,39 @@ def bad_checkpoint(where: str, rule: str, got: object) -> FileFormatError:
     got : object
         The value that breaks the rule.
     """
-    remedy = "Give a StyleGAN2 or 3 of NVIDIA, rosinality or genforce, or download it again."
-    return FileFormatError(where, rule, got, remedy)
+    return FileFormatError(where, rule, got, REMEDY)
+
+
+_ENCODE = Name("_codecs", "encode")
+
+
+def bytes_of(value: Any, where: str) -> bytes:
+    """Return the bytes that a pickle holds; protocols before 3 store a text and its encoding.
+
+    Raises
+    ------
+    FileFormatError
+        When the value is none.
+    """
+    if isinstance(value, Call) and value.name == _ENCODE and len(value.arguments) == 2:
+        text, encoding = value.arguments
+        if isinstance(text, str) and encoding == "latin1":
+            try:
+                return text.encode("latin1")
+            except UnicodeEncodeError as error:
+                raise bad_checkpoint(where, "must hold bytes as latin1", str(error)[:80]) from error
+    if not isinstance(value, bytes | bytearray):
+        raise bad_checkpoint(where, "must hold numbers as bytes", shown(value))
+    return bytes(value)
+
+
+def shown(value: Any) -> str:
+    """Return what a value of a pickle is, as errors name it, at most about 200 characters.
+
+    Lists and mappings are named by their type alone, because they may hold themselves.
+    """
+    if isinstance(value, Call | Name):
+        return repr(str(value.name if isinstance(value, Call) else value)[:200])
+    if isinstance(value, str | int | float | None):
+        return repr(value if not isinstance(value, str) else value[:200])[:202]
+    return type(value).__name__

@@ -1,7 +1,7 @@
-"""Files of torch.save, read as data: the zip archives of today, and the older stream.
+"""Tensors in files of torch.save, read as data: the zip archives of today, and the older stream.
 
 A pickled tensor is a view, with sizes and strides, of a storage: a flat row of numbers whose bytes
-lie outside the pickle.
+lie outside the pickle, or in it as an older stream.
 """
 
 from __future__ import annotations
@@ -9,12 +9,19 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from equipoise.runtimes.pickles.reader import Call, Name, bad_checkpoint, read_pickle
+from equipoise.core.errors import FileFormatError
+from equipoise.runtimes.pickles.reader import (
+    Call,
+    Name,
+    bad_checkpoint,
+    bytes_of,
+    read_pickle,
+    shown,
+)
 from equipoise.runtimes.tensor_views import MOST_BYTES, checked_view
 from equipoise.runtimes.torchscript import check_archive
 
@@ -39,16 +46,13 @@ DTYPES = {
 }
 """Type of the numbers in a storage, by the class that the pickle refers to."""
 
-TENSOR_NAMES = frozenset(
-    {
-        *DTYPES,
-        Name("torch._utils", "_rebuild_tensor"),
-        Name("torch._utils", "_rebuild_tensor_v2"),
-        Name("torch._utils", "_rebuild_parameter"),
-        Name("collections", "OrderedDict"),
-    }
-)
-"""Globals that pickled tensors refer to."""
+_TENSOR = {Name("torch._utils", "_rebuild_tensor"), Name("torch._utils", "_rebuild_tensor_v2")}
+_PARAMETERS = {
+    Name("torch._utils", "_rebuild_parameter"),
+    Name("torch._utils", "_rebuild_parameter_with_state"),
+}
+_TYPED = Name("torch._tensor", "_rebuild_from_type_v2")
+_EMBEDDED = Name("torch.storage", "_load_from_bytes")
 
 
 @dataclass(eq=False)
@@ -84,7 +88,7 @@ class Storage:
 _IDENTITY_RULE = "must have persistent identities of storages only"
 
 
-def declared(identity: Any, where: str) -> tuple[str, Storage]:
+def _declared(identity: Any, where: str) -> tuple[str, Storage]:
     """Return the key and an empty storage for a storage's persistent identity."""
     if not isinstance(identity, tuple) or len(identity) < 5:
         raise bad_checkpoint(where, _IDENTITY_RULE, "another identity")
@@ -97,14 +101,17 @@ def declared(identity: Any, where: str) -> tuple[str, Storage]:
     return key, Storage(DTYPES[kind], count)
 
 
-def read_legacy(stream: io.BytesIO, allowed: frozenset[Name], where: str) -> Any:
+def is_legacy(first: Any) -> bool:
+    """Return whether the first pickle of a stream begins the older format of torch.save."""
+    return type(first) is int and first == _MAGIC
+
+
+def read_legacy(stream: io.BytesIO, where: str) -> Any:
     """Read the older format of torch.save: five pickles, then the bytes of the storages.
 
     Parameters
     ----------
     stream : io.BytesIO
-    allowed : frozenset of Name
-        The globals that the file may refer to.
     where : str
         Name of the file in errors.
 
@@ -113,19 +120,21 @@ def read_legacy(stream: io.BytesIO, allowed: frozenset[Name], where: str) -> Any
     FileFormatError
         When it is truncated, damaged, of another format, or announces more numbers than it holds.
     """
-    head = [read_pickle(stream, (), where) for _ in range(3)]
+    head = [read_pickle(stream, where) for _ in range(3)]
     if head[:2] != [_MAGIC, _PROTOCOL] or not isinstance(head[2], dict):
         raise bad_checkpoint(where, "must be a file of torch.save", "another header")
     if head[2].get("little_endian") is not True:
         raise bad_checkpoint(where, "must be little-endian", "big-endian numbers")
     storages: dict[str, Storage] = {}
 
-    def resolve(identity: Any) -> Storage:
-        key, storage = declared(identity, where)
+    def resolve(identity: Any) -> Any:
+        if isinstance(identity, tuple) and len(identity) == 4 and identity[0] == "module":
+            return identity[1]  # A class, stored with its source code, which is left alone.
+        key, storage = _declared(identity, where)
         return storages.setdefault(key, storage)
 
-    value = read_pickle(stream, allowed, where, resolve)
-    keys = read_pickle(stream, (), where)
+    value = read_pickle(stream, where, resolve)
+    keys = read_pickle(stream, where)
     named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
     if not named or sorted(keys) != sorted(storages):
         raise bad_checkpoint(where, "must hold the storages that it refers to", "others")
@@ -153,17 +162,14 @@ def tensor_of(value: Any, where: str) -> torch.Tensor:
     FileFormatError
         When it is not a tensor, or a view that exceeds its storage.
     """
-    if isinstance(value, Call) and value.name.name == "_rebuild_parameter" and value.arguments:
-        value = value.arguments[0]
-    is_tensor = isinstance(value, Call) and value.name.name in (
-        "_rebuild_tensor",
-        "_rebuild_tensor_v2",
-    )
-    if not is_tensor or len(value.arguments) < 4:
-        raise bad_checkpoint(where, "must hold tensors", type(value).__name__)
+    value = _unwrapped(value)
+    if not isinstance(value, Call) or value.name not in _TENSOR or len(value.arguments) < 4:
+        raise bad_checkpoint(where, "must hold tensors", shown(value))
     storage, offset, size, stride = value.arguments[:4]
+    if isinstance(storage, Call) and storage.name == _EMBEDDED:
+        storage = _embedded(storage, where)
     if not isinstance(storage, Storage) or storage.content is None:
-        raise bad_checkpoint(where, "must hold tensors of its storages", type(storage).__name__)
+        raise bad_checkpoint(where, "must hold tensors of its storages", shown(storage))
     if not isinstance(size, tuple) or not isinstance(stride, tuple):
         raise bad_checkpoint(where, "must hold tensors with sizes and strides", "something else")
     try:
@@ -172,29 +178,51 @@ def tensor_of(value: Any, where: str) -> torch.Tensor:
         raise bad_checkpoint(where, "must hold views within their storages", str(error)) from error
 
 
-_ALLOWED = TENSOR_NAMES | {Name("argparse", "Namespace")}
+def is_tensor(value: Any) -> bool:
+    """Return whether a value of a pickle is meant as a tensor or a parameter."""
+    value = _unwrapped(value)
+    return isinstance(value, Call) and value.name in _TENSOR
 
 
-def read_torch_file(path: Path) -> Any:
-    """Read a file of torch.save as plain values and calls; `tensor_of` turns those into tensors.
+def _unwrapped(value: Any) -> Any:
+    """Return the tensor of a parameter, or of one with attributes; other values unchanged."""
+    if isinstance(value, Call) and value.name in _PARAMETERS and value.arguments:
+        value = value.arguments[0]
+    if isinstance(value, Call) and value.name == _TYPED and len(value.arguments) > 2:
+        name, _, arguments, *_ = value.arguments
+        if isinstance(name, Name) and isinstance(arguments, tuple):
+            return Call(name, arguments, None, {})
+    return value
+
+
+def _embedded(call: Call, where: str) -> Any:
+    """Return the storage that a pickle holds as bytes."""
+    if len(call.arguments) != 1:
+        raise bad_checkpoint(where, "must hold a storage as bytes", shown(call))
+    return read_legacy(io.BytesIO(bytes_of(call.arguments[0], where)), where)
+
+
+def read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
+    """Read the zip archive of torch.save.
+
+    Parameters
+    ----------
+    archive : zipfile.ZipFile
+    size : int
+        Bytes of the archive.
+    where : str
+        Name of the file in errors.
 
     Raises
     ------
     FileFormatError
-        When it is damaged, too large, compressed, or refers to anything but tensors and plain
-        values.
+        When it is compressed, of another format, or lacks a storage.
+    zipfile.BadZipFile and others of `zipfile`
+        When the archive is damaged.
     """
-    where = f"generator file {path}"
-    if not zipfile.is_zipfile(path):
-        return read_legacy(io.BytesIO(path.read_bytes()), _ALLOWED, where)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_archive(archive, path.stat().st_size, where)
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise bad_checkpoint(where, "must be a whole archive", str(error)) from error
-
-
-def _read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
+    if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+        kind, remedy = "a network in TorchScript", "Give it as torchscript:FILE."
+        raise FileFormatError(where, "must be a file of torch.save", kind, remedy)
     try:
         check_archive(archive, size)
     except ValueError as error:
@@ -208,11 +236,14 @@ def _read_archive(archive: zipfile.ZipFile, size: int, where: str) -> Any:
         raise bad_checkpoint(where, "must be little-endian", "big-endian numbers")
     storages: dict[str, Storage] = {}
 
-    def resolve(identity: Any) -> Storage:
-        key, storage = declared(identity, where)
+    def resolve(identity: Any) -> Any:
+        kind = identity[1] if isinstance(identity, tuple) and len(identity) > 1 else None
+        if isinstance(kind, Name) and kind not in DTYPES:
+            return kind  # Numbers of another type, which no generator here has.
+        key, storage = _declared(identity, where)
         if key not in storages:
             storage.fill(archive.read(f"{folder}data/{key}"), where)
             storages[key] = storage
         return storages[key]
 
-    return read_pickle(io.BytesIO(archive.read(heads[0])), _ALLOWED, where, resolve)
+    return read_pickle(io.BytesIO(archive.read(heads[0])), where, resolve)

@@ -87,7 +87,7 @@ def test_genforces_checkpoints_give_the_network_they_came_from(
 @pytest.mark.parametrize("name", ["g_ema", "generator", "other"])
 def test_checkpoints_of_other_layouts_are_refused(name: str, tmp_path: Path) -> None:
     save_checkpoint({name: {"weight": torch.zeros(3)}}, tmp_path / "net.pt", True)
-    with pytest.raises(FileFormatError, match=r"must hold (the layers of a|one of g_ema)"):
+    with pytest.raises(FileFormatError, match=r"must hold a StyleGAN .* got .*weight"):
         read_foreign(tmp_path / "net.pt")
 
 
@@ -117,26 +117,26 @@ def hostile() -> dict[str, tuple[bytes, str]]:
     return {
         "os.system": (dump({"G_ema": Runs(os.system, "touch canary")}), "'posix.system'"),
         "eval": (dump({"G_ema": Runs(eval, "open('canary', 'w')")}), "'builtins.eval'"),
-        "nested": (nested, "'builtins.getattr'"),
-        "dotted": (b"\x80\x04\x8c\x0bcollections\x8c\x0dOrderedDict.x\x93.", "OrderedDict.x"),
+        "nested": (nested, "got 'a call of a Call'"),
+        "dotted": (b"\x80\x04\x8c\x0bcollections\x8c\x0dOrderedDict.x\x93.", "OrderedDict.x'"),
         "state on a global": (ordered + b"(dS'__reduce__'\nI1\nsb.", "a state of something else"),
         "state twice": (ordered + b")R}b}b(dS'a'\nI1\nsb.", "a state of something else"),
         "call of a call": (ordered + b")R)R.", "a call of a Call"),
         "instance": (b"(cos\nsystem\nS'touch canary'\no.", "'os.system'"),
-        "old instance": (b"(S'touch canary'\nios\nsystem\n.", "instruction INST"),
+        "old instance": (b"(S'touch canary'\nios\nsystem\n.", "'os.system'"),
         "extension": (b"\x80\x02\x82\x01.", "instruction EXT1"),
         "persistent": (b"\x80\x02X\x01\x00\x00\x00aQ.", "instruction BINPERSID"),
         "buffer": (b"\x80\x05\x97.", "instruction NEXT_BUFFER"),
-        "new with keywords": (ordered + b")}\x92.", "instruction NEWOBJ_EX"),
+        "new with keywords": (b"cos\nsystem\n)}\x92.", "'os.system'"),
         "cut": (dump({"G_ema": list(range(1000))})[:-20], "a whole pickle"),
         "long promise": (b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"abc.", "a whole pickle"),
         "empty": (b"", "a whole pickle"),
         "garbage": (bytes(range(256)) * 4, "a whole pickle"),
-        "deep": (b"\x80\x02" + b"(" * 50_000 + b"t" * 50_000 + b".", "a mapping"),
-        "deep key": (b"\x80\x02}" + b")" + b"\x85" * 100_000 + b"K\x01s.", "a key of type tuple"),
-        "no mapping": (dump([1, 2]), "a mapping"),
-        "another thing": (dump({"G_ema": 3}), "a persistent module"),
-        "storage of text": (b"}S'G_ema'\n" + storage + b"(S'x'\ntRs.", "a persistent module"),
+        "deep": (b"\x80\x02" + b"(" * 50_000 + b"t" * 50_000 + b".", "got tuple"),
+        "deep key": (b"\x80\x02}" + b")" + b"\x85" * 100_000 + b"K\x01s.", "got dict"),
+        "no mapping": (dump([1, 2]), "got list"),
+        "another thing": (dump({"G_ema": 3}), "a mapping of G_ema: 3"),
+        "storage of text": (b"}S'G_ema'\n" + storage + b"(S'x'\ntRs.", "G_ema: 'torch.storage"),
     }
 
 
@@ -209,7 +209,10 @@ def test_stylegan3s_pickles_give_the_network_they_came_from(
             lambda s: s._modules["L2_52_5"]._buffers.pop("up_filter"),
             r"missing .*L2_52_5\.up_filter",
         ),
-        (lambda s: s.__dict__.pop("margin_size"), "a supported StyleGAN, got KeyError"),
+        (
+            lambda s: s.__dict__.pop("margin_size"),
+            "NVIDIA's StyleGAN3, got one without margin_size",
+        ),
         (lambda s: setattr(s, "margin_size", 3), "where the paper's bands give"),
         (lambda s: s._init_kwargs.update(first_stopband=9.0), "where the paper's bands give"),
         (lambda s: s._init_kwargs.update(first_stopband=1e-9), "must be above first_cutoff"),
@@ -274,7 +277,7 @@ def test_hostile_torch_files_are_refused_and_not_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save_checkpoint({"g_ema": Runs(os.system, "touch canary")}, Path("net.pt"), archive)
-    with pytest.raises(FileFormatError, match=r"'posix\.system'"):
+    with pytest.raises(FileFormatError, match=r"g_ema: 'posix\.system'"):
         read_foreign(Path("net.pt"))
     assert not Path("canary").exists()
     save_checkpoint(rosinality_state(small(2)), Path("net.pt"), archive)

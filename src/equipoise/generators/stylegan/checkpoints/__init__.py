@@ -1,81 +1,113 @@
 """Checkpoints of other projects, read as data: nothing in a file is imported or run.
 
-`nvidia.py` reads pickles of NVIDIA's repositories. Other files are those of torch.save;
-`rosinality.py` and `genforce.py` translate the weights of one project each.
+`equipoise.runtimes.pickles.networks` finds the networks in a file. `LAYOUTS` says by the names of
+their tensors whose they are, and a module for each project translates sizes and weights.
+`others.py` names the projects that are not read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from equipoise.core.errors import InputError
-from equipoise.generators.stylegan.checkpoints.genforce import translate_genforce
-from equipoise.generators.stylegan.checkpoints.nvidia import read_nvidia
-from equipoise.generators.stylegan.checkpoints.rosinality import translate_rosinality
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.reasons import reason_of
+from equipoise.generators.stylegan.checkpoints.genforce import read_genforce
+from equipoise.generators.stylegan.checkpoints.nvidia import read_stylegan2, read_stylegan3
+from equipoise.generators.stylegan.checkpoints.others import refusal
+from equipoise.generators.stylegan.checkpoints.progressive import (
+    read_genforce_stylegan1,
+    read_interfacegan_stylegan1,
+    read_pggan,
+)
+from equipoise.generators.stylegan.checkpoints.rosinality import read_rosinality
 from equipoise.generators.stylegan.network import LoadedCheckpoint
-from equipoise.runtimes.pickles.reader import Call, bad_checkpoint
-from equipoise.runtimes.pickles.tensors import read_torch_file, tensor_of
-from equipoise.runtimes.tensor_views import bounded
+from equipoise.runtimes.pickles.content import read_content
+from equipoise.runtimes.pickles.networks import FoundNetwork, networks_in
+from equipoise.runtimes.pickles.reader import shown
 
-__all__ = ["LoadedCheckpoint", "read_foreign"]
+__all__ = ["LoadedCheckpoint", "read_foreign", "translated"]
+
+LAYOUTS: tuple[
+    tuple[str, tuple[str, ...], Callable[[FoundNetwork, str], LoadedCheckpoint]], ...
+] = (
+    ("NVIDIA's StyleGAN2", ("mapping.fc0.weight", "synthesis.b4.conv1.weight"), read_stylegan2),
+    ("NVIDIA's StyleGAN3", ("mapping.fc0.weight", "synthesis.input.freqs"), read_stylegan3),
+    ("rosinality's StyleGAN2", ("style.1.weight", "conv1.conv.weight"), read_rosinality),
+    ("genforce's StyleGAN2", ("synthesis.early_layer.const",), read_genforce),
+    ("genforce's StyleGAN 1", ("synthesis.layer0.const",), read_genforce_stylegan1),
+    (
+        "interfacegan's StyleGAN 1",
+        ("synthesis.layer0.first_layer",),
+        read_interfacegan_stylegan1,
+    ),
+    ("a PGGAN of genforce", ("layer0.weight", "output0.weight"), read_pggan),
+    ("a PGGAN of interfacegan", ("layer0.conv.weight", "output0.conv.weight"), read_pggan),
+    ("a PGGAN of interfacegan", ("layer1.conv.weight", "layer1.wscale.bias"), read_pggan),
+)
+"""Layouts of networks: whose each is, names of its tensors, and its reader."""
 
 
 def read_foreign(path: Path) -> LoadedCheckpoint:
-    """Read sizes and weights of a StyleGAN: a `.pkl` as NVIDIA's, other files as torch.save's.
+    """Read sizes and weights of a PGGAN or StyleGAN from a pickle, or a file of torch.save.
 
     Raises
     ------
     FileFormatError
-        When the file is damaged, too large, refers to anything but tensors and plain values, or
-        does not hold a StyleGAN.
-    """
-    return read_nvidia(path) if path.suffix == ".pkl" else read_checkpoint(path)
-
-
-_GENFORCE = ("generator_smooth", "generator")
-"""Keys of a genforce checkpoint, the averaged generator first."""
-
-
-def read_checkpoint(path: Path) -> LoadedCheckpoint:
-    """Read the averaged generator of a file of torch.save.
-
-    Raises
-    ------
-    FileFormatError
-        As `read_foreign`.
+        When the file is damaged, too large, or does not hold such a network.
     """
     where = f"generator file {path}"
-    content = _items(read_torch_file(path), where)
+    content = read_content(path, where)
+    found = list(networks_in(content, where))
+    for network in found:
+        checkpoint = translated(network, where)
+        if checkpoint is not None:
+            return checkpoint
+    raise refusal(content, found, where)
+
+
+def translated(network: FoundNetwork | None, where: str) -> LoadedCheckpoint | None:
+    """Return the sizes and weights of a network of a known layout; None for another one.
+
+    Raises
+    ------
+    FileFormatError
+        When the network has the names of a layout, but not its tensors or settings.
+    """
+    while network is not None:
+        for whose, names, read in LAYOUTS:
+            if all(name in network.tensors for name in names):
+                return _read(read, network, whose, where)
+        network = network.without_prefix()
+    return None
+
+
+def _read(
+    read: Callable[[FoundNetwork, str], LoadedCheckpoint],
+    network: FoundNetwork,
+    whose: str,
+    where: str,
+) -> LoadedCheckpoint:
     try:
-        if "g_ema" in content:
-            mean = content.get("latent_avg")
-            return translate_rosinality(
-                _state(content["g_ema"], where), None if mean is None else tensor_of(mean, where)
-            )
-        models = _items(content.get("models", content), where)
-        for name in _GENFORCE:
-            if name in models:
-                return translate_genforce(_state(models[name], where))
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        raise bad_checkpoint(where, "must hold the layers of a StyleGAN2", reason[:200]) from error
-    raise bad_checkpoint(
-        where,
-        f"must hold one of g_ema, {', '.join(_GENFORCE)}",
-        str([key for key in content if isinstance(key, str)][:5])[:200],
-    )
+        return read(network, where)
+    except (LookupError, ValueError, TypeError, RuntimeError) as error:
+        raise FileFormatError(
+            where,
+            f"must hold all layers and settings of {whose}",
+            _reason(error),
+            "Give a whole checkpoint of an unchanged network, or export it as "
+            "docs/generators/torchscript.md shows.",
+        ) from error
 
 
-def _state(value: Any, where: str) -> dict[str, torch.Tensor]:
-    items = _items(value, where).items()
-    return dict(bounded((str(name), tensor_of(tensor, where)) for name, tensor in items))
-
-
-def _items(value: Any, where: str) -> dict[Any, Any]:
-    items = value.items if isinstance(value, Call) else value
-    if not isinstance(items, dict):
-        raise bad_checkpoint(where, "must hold a state dict", type(value).__name__)
-    return items
+def _reason(error: Exception) -> Any:
+    """Return what is wrong in words, at most 200 characters."""
+    if isinstance(error, InputError):
+        got = error.got if isinstance(error.got, str | tuple) else shown(error.got)
+        return f"{error.argument} {got}, which {error.rule}"[:300]
+    if isinstance(error, KeyError):
+        return f"one without {error.args[0]}"[:200]
+    if isinstance(error, IndexError):
+        return "a tensor with too few dimensions"
+    return reason_of(error)

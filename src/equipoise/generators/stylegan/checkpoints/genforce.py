@@ -1,4 +1,4 @@
-"""Checkpoints of genforce: "generator_smooth" or "generator", of the skip architecture.
+"""StyleGAN2 of genforce, of the skip architecture.
 
 The layout is that of the code released with arXiv 2012.04842.
 """
@@ -6,15 +6,19 @@ The layout is that of the code released with arXiv 2012.04842.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
-import torch
-
+from equipoise.generators.stylegan.checkpoints.filters import take_filters
 from equipoise.generators.stylegan.network import LoadedCheckpoint
 from equipoise.generators.stylegan.sizes import StyleGAN2Config as Config
+from equipoise.runtimes.pickles.networks import FoundNetwork
+
+_ASSUMED = (
+    "the file does not say final_tanh, use_wscale and the learning rate multiplier of the mapping "
+    "network: assumed are the project's defaults, False, True and 0.01"
+)
 
 
-def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> LoadedCheckpoint:
+def read_genforce(found: FoundNetwork, where: str) -> LoadedCheckpoint:
     """Return the sizes, and the weights under the names of `Network`.
 
     Their convolutions scale weights by 1 / sqrt(inputs * 9) before demodulation, flip the kernels
@@ -25,7 +29,10 @@ def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> LoadedCheckpoint:
     ------
     KeyError, IndexError, ValueError
         When the state has another layout.
+    FileFormatError
+        When a tensor is none.
     """
+    theirs = take_filters(found.state(where), "kernel", (1, 3, 3, 1), 4)
     if "mapping.label_weight" in theirs:
         raise ValueError("classes, whose embedding is scaled differently")
     depth = sum(re.fullmatch(r"mapping\.dense\d+\.weight", name) is not None for name in theirs)
@@ -41,10 +48,11 @@ def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> LoadedCheckpoint:
             f"{ours}.weight": (weight.flip(2, 3) if up else weight) / (weight.shape[1] * 9) ** 0.5,
             f"{ours}.bias": theirs[f"{name}.bias"],
             f"{ours}.noise_strength": theirs[f"{name}.noise_strength"],
-            f"{ours}.noise_const": theirs[f"{name}.noise"][0, 0],
             f"{ours}.affine.weight": theirs[f"{name}.style.weight"],
             f"{ours}.affine.bias": theirs[f"{name}.style.bias"] + 1,
         }
+        if f"{name}.noise" in theirs:
+            state[f"{ours}.noise_const"] = theirs[f"{name}.noise"][0, 0]
     for i, size in enumerate(sizes):
         name, ours = f"synthesis.output{i}", f"synthesis.b{size}.torgb"
         state |= {
@@ -58,7 +66,8 @@ def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> LoadedCheckpoint:
             f"mapping.fc{i}.{kind}": theirs[f"mapping.dense{i}.{kind}"]
             for kind in ("weight", "bias")
         }
-    state["mapping.w_avg"] = theirs["truncation.w_avg"]
+    if "truncation.w_avg" in theirs:
+        state["mapping.w_avg"] = theirs["truncation.w_avg"]
     config = Config(
         resolution=sizes[-1],
         channels=tuple(len(state[f"synthesis.b{size}.conv1.weight"]) for size in sizes),
@@ -66,5 +75,6 @@ def translate_genforce(theirs: Mapping[str, torch.Tensor]) -> LoadedCheckpoint:
         w_dim=len(theirs[f"mapping.dense{depth - 1}.weight"]),
         mapping_layers=depth,
         mapping_width=len(theirs["mapping.dense0.weight"]),
+        image_channels=len(state["synthesis.b4.torgb.weight"]),
     )
-    return LoadedCheckpoint(config, state)
+    return LoadedCheckpoint(config, state, (_ASSUMED,))

@@ -1,4 +1,4 @@
-"""Why a library failed, from the long texts of its errors."""
+"""Why a library failed: the long texts of its errors in one line."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ _CAUSE = re.compile(r"^(?:[\w.]*(?:Error|Exception|Interrupt)): ?(.*)", re.DOTAL
 """The end of a TorchScript traceback."""
 
 
-def reason_of(error: Exception) -> str:
-    r"""Return the text of an error in one line, less what says nothing, at most 300 characters.
+def reason_of(error: BaseException) -> str:
+    r"""Return in words what an exception of a library says, on one line of at most 300 characters.
+
+    What says nothing to the reader is left out.
 
     Examples
     --------
+    >>> reason_of(KeyError("size")), reason_of(ValueError("Too large.")), reason_of(IndexError())
+    ("nothing under the name 'size'", 'Too large', 'an IndexError without words')
     >>> reason_of(ValueError("[ONNXRuntimeError] : 2 : INVALID : Wrong input:\n index: 1 Got: 8"))
     'Wrong input: index: 1 Got: 8'
     """
+    if isinstance(error, KeyError) and len(error.args) == 1 and isinstance(error.args[0], str):
+        return f"nothing under the name {error.args[0][:160]!r}"
     text = str(error)
     if "TorchScript interpreter" in text:
         if 'torch.device("cuda' in text:
@@ -38,5 +44,5 @@ def reason_of(error: Exception) -> str:
         text = causes[-1] if causes else text
     for noise in _NOISE:
         text = re.sub(noise, "", text)
-    shown = " ".join(text.split()).rstrip(".") or type(error).__name__
+    shown = " ".join(text.split()).rstrip(". ") or f"an {type(error).__name__} without words"
     return shown if len(shown) <= _MOST else f"{shown[: _MOST - 2]}.."
