@@ -126,7 +126,10 @@ def test_what_decides_the_images_is_in_the_digest(tmp_path: Path) -> None:
             "steps must be at most 100, those of the model's training, got 101",
         ),
         ("steps=4&stem=4", "stem must be 0 to 3"),
-        ("eta=1", "option of a diffusion model must be one of steps, stem, revision, variant, got eta"),
+        (
+            "eta=1",
+            "option of a diffusion model must be one of steps, stem, revision, variant, got eta",
+        ),
     ],
 )
 def test_wrong_options_are_named(query: str, named: str, tmp_path: Path) -> None:
