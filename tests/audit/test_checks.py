@@ -7,7 +7,7 @@ from equipoise.audit.checks import adjust, gap_check, gap_checks, question_check
 from equipoise.audit.label_noise import ReferenceErrors
 from equipoise.audit.rates import Breakdown, NamedGap, PredictionsVsReference, break_down
 from equipoise.core.attributes import Attribute, AttributeGrid
-from equipoise.core.checks import Check
+from equipoise.core.checks import Check, verdict, worst_first
 from equipoise.stats.group_gaps import holm, largest_gap
 
 GROUPS = AttributeGrid(
@@ -31,7 +31,9 @@ def judged(counts: np.ndarray, n: int, tolerance: float, seed: int) -> list[Chec
     gaps += [largest_gap(names, 0 * found, trials) for names, found, trials in tables]
     adjusted = holm([gap.p_value for gap in gaps])
     named = [
-        NamedGap(check_id="error_gap:x", what="rate", is_fault=True, gap=gap, p_value=p)
+        NamedGap(
+            check_id="error_gap:x", what="rate", is_fault=True, gap=gap, p_value=p, trials=(n, n)
+        )
         for gap, p in zip(gaps, adjusted, strict=True)
     ]
     return [gap_check(gap, tolerance, 6) for gap in named]
@@ -89,7 +91,15 @@ def test_codes_are_stable_and_the_holm_family_is_the_audit() -> None:
     parts = broken_down(BAD)
     assert [part.where for part in parts] == ["cells", "smiling", "tone"]
     codes = [gap.check_id for part in parts for gap in part.gaps]
-    assert codes == [f"{w}_gap:{p.where}" for p in parts for w in ("error", "abstention")]
+    kinds = ("error", "abstention", "false", "missed", "answer", "confidence")
+    of_level = {"false", "missed", "answer"}
+    # By smiling, groups are of one true level: none has both false and missed ones to compare.
+    assert codes == [
+        f"{kind}_gap:{p.where}" + (":yes" if kind in of_level else "")
+        for p in parts
+        for kind in kinds
+        if p.where != "smiling" or kind not in ("false", "missed")
+    ]
     raw = [gap.gap.p_value for part in parts for gap in part.gaps]
     assert [gap.p_value for part in parts for gap in part.gaps] == holm(raw).tolist()
 
@@ -102,17 +112,50 @@ def test_label_noise_explains_a_gap_or_does_not() -> None:
         return {c.check_id: c.outcome for c in gap_checks(parts, 0.05, errors, IMAGES)}
 
     unknown = outcomes(None)
-    assert unknown["error_gap:cells"] == "issue"
+    assert unknown["error_gap:cells"] == "undecided"
     assert unknown["label_noise:cells"] == "not applicable"
     judged = np.full(6, 500)
     noisy = outcomes(ReferenceErrors(GROUPS, np.array([5, 5, 5, 100, 5, 5]), judged))
-    assert (noisy["error_gap:cells"], noisy["label_noise:cells"]) == ("tip", "tip")
+    assert (noisy["error_gap:cells"], noisy["label_noise:cells"]) == ("undecided", "tip")
     few = outcomes(ReferenceErrors(GROUPS, np.zeros(6, int), np.full(6, 20)))
-    assert (few["error_gap:cells"], few["label_noise:cells"]) == ("issue", "tip")
+    assert (few["error_gap:cells"], few["label_noise:cells"]) == ("undecided", "tip")
     unseen = outcomes(ReferenceErrors(GROUPS, np.zeros(6, int), np.array([9, 9, 9, 0, 9, 9])))
-    assert unseen["error_gap:cells"] == "issue"
+    assert unseen["error_gap:cells"] == "undecided"
     clean = outcomes(ReferenceErrors(GROUPS, np.full(6, 1), judged))
     assert (clean["error_gap:cells"], clean["label_noise:cells"]) == ("issue", "passed")
+
+
+def dark_is_male(seed: int) -> list[Check]:
+    """Audit a model that answers "male" where the picture is dark, on 120 images a cell."""
+    grid = AttributeGrid(
+        (Attribute("gender", ("female", "male")), Attribute("tone", ("dark", "mid", "light")))
+    )
+    rng = np.random.default_rng(seed)
+    levels = np.repeat(grid.levels.astype(np.int8), 120, axis=0)
+    says_male = np.array([0.68, 0.35, 0.04])[levels[:, 1]]
+    answers = (rng.random(len(levels)) < says_male).astype(np.int8)
+    compared = PredictionsVsReference(
+        ("female", "male"), answers, levels[:, 0], np.ones(len(levels), np.float32)
+    )
+    parts, _ = adjust(break_down(compared, grid, levels, seed=seed))
+    return list(gap_checks(parts, 0.05, None, np.full(6, 120)))
+
+
+def test_errors_that_cancel_in_the_error_rate_are_an_issue() -> None:
+    """False males on dark and missed males on light: equal error rates by tone."""
+    found = [{c.check_id: c for c in dark_is_male(seed)} for seed in range(6)]
+    assert all(checks["error_gap:tone"].outcome != "issue" for checks in found)
+    for checks in found:
+        assert checks["false_gap:tone:male"].outcome == "issue"
+        assert checks["missed_gap:tone:male"].outcome == "issue"
+        assert "highest in tone=dark" in checks["false_gap:tone:male"].words
+
+
+def test_the_headline_names_the_worst_fault() -> None:
+    checks = worst_first(dark_is_male(0))
+    sizes = [c.evidence.estimate.value for c in checks if c.outcome == "issue" and c.evidence]
+    assert sizes == sorted(sizes, reverse=True)
+    assert verdict(checks).endswith(f"Worst: {checks[0].words}")
 
 
 def test_without_truth_answers_are_compared_and_no_issue_is_raised() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.images import AuditImages, draw_audit_images
+from equipoise.audit.label_noise import ReferenceErrors
 from equipoise.audit.record import AuditSettings, ClassifierAudit
 from equipoise.classifiers import ClassifierPanel, open_classifier, open_panel
 from equipoise.classifiers.models import Models
@@ -36,7 +37,11 @@ def test_the_bad_cell_is_an_issue_with_the_errors_that_were_made(
     material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     model = Erring(toy_panel, BAD)
-    found = audit_classifier(model, material, folder, SMILING)
+    grid = material.grid
+    judged = ReferenceErrors(grid, np.zeros(grid.size, int), np.full(grid.size, 500))
+    unknown = audit_classifier(model, material, folder, SMILING)
+    assert {c.check_id: c.outcome for c in unknown.checks}["error_gap:cells"] == "undecided"
+    found = audit_classifier(model, material, folder, SMILING, errors=judged)
     assert found.checks[0].check_id == "error_gap:cells"
     assert found.checks[0].outcome == "issue"
     (wrong,) = found.wrong
@@ -144,7 +149,7 @@ def test_a_second_opinion_that_departs_as_often_explains_the_gap(
     agreeing = audit_classifier(model, material, folder, SMILING, second=ToyClassifier(toy))
     departing = audit_classifier(model, material, folder, SMILING, second=Erring(toy_panel, BAD))
     found = [{c.check_id: c.outcome for c in audit.checks} for audit in (agreeing, departing)]
-    assert [f["error_gap:cells"] for f in found] == ["issue", "tip"]
+    assert [f["error_gap:cells"] for f in found] == ["issue", "undecided"]
     noise = next(c for c in departing.checks if c.check_id == "label_noise:cells")
     assert "According to disagreement with erring, the reference errs on" in noise.words
     assert any("both share are not counted" in caveat for caveat in departing.caveats)

@@ -30,6 +30,13 @@ from equipoise.stats.group_gaps import holm
 _FEW = 0.05
 """Share of abstentions up to which the check passes; chosen by hand."""
 
+_OF_ERRORS = ("error", "false", "missed")
+"""Gaps that errors of the reference could explain."""
+
+_IMPLAUSIBLE = 0.2
+"""Error of a reference, in both groups of a gap, from which on it is not believed to explain a gap
+where it was not measured; chosen by hand."""
+
 _EVEN = 1.1
 """Ratio of the largest to the smallest cell up to which cells count as balanced; by hand."""
 
@@ -64,7 +71,7 @@ def gap_checks(
             )
         for named in part.gaps:
             check = gap_check(named, tolerance, len(part.groups))
-            if named.check_id.startswith("error_gap:"):
+            if named.check_id.split("_gap:")[0] in _OF_ERRORS:
                 checks += noise_checks(part, named, check, errors, images)
             else:
                 checks.append(check)
@@ -101,7 +108,7 @@ def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
         f"p = {named.p_value:.2g} corrected."
     )
     if outcome == "tip" and shown and not named.is_fault:
-        words += " Without a reference it is not known whether faces differ or predictions err."
+        words += " It is not known whether faces differ or predictions err."
     title = f"Is the {named.what} equal over {groups} groups?"
     return Check(
         check_id=named.check_id,
@@ -134,11 +141,13 @@ def noise_checks(
     Returns
     -------
     gap, noise : Check
-        The check of the gap, reduced to a tip if errors of the reference could explain it, and the
-        check of label noise.
+        The check of the gap, undecided if errors of the reference could explain it, and the check
+        of label noise.
     """
     gap = named.gap
-    check_id, title = f"label_noise:{part.where}", "Could errors of the reference explain the gap?"
+    what, where = named.check_id.split("_gap:")
+    check_id = f"label_noise:{where}" if what == "error" else f"label_noise:{what}:{where}"
+    title = f"Could errors of the reference explain the gap in the {named.what}?"
     if check.outcome != "issue":
         words = "There is no gap in errors to explain."
         return check, Check(check_id=check_id, title=title, outcome="not applicable", words=words)
@@ -149,6 +158,8 @@ def noise_checks(
             f"{point.value:.1%} in both {gap.highest} and {gap.lowest} to explain the whole gap, "
             f"and {point.low:.1%} to make the gap insignificant."
         )
+        if point.low < _IMPLAUSIBLE:
+            check = replace(check, outcome="undecided", words=f"{_UNDECIDED} {check.words}")
         return check, Check(
             check_id=check_id,
             title=title,
@@ -156,11 +167,16 @@ def noise_checks(
             words=words,
             evidence=Evidence(estimate=point),
         )
-    of_both = [
-        error_of_group(errors, name, images, len(part.groups)) for name in (gap.highest, gap.lowest)
-    ]
-    bounds = [bound for _, bound in of_both]
-    likely, found = true_gap(gap.pair, [rate for rate, _ in of_both]), true_gap(gap.pair, bounds)
+    both = (gap.highest, gap.lowest)
+    compared = {group.name: group.error.n for group in part.groups}
+    # All errors of the reference may lie among the images that this rate is over.
+    more = [compared[name] / n for name, n in zip(both, named.trials, strict=True)]
+    of_both = [error_of_group(errors, name, images, len(part.groups)) for name in both]
+    rates, bounds = (
+        [min(rate * factor, 1.0) for rate, factor in zip(one, more, strict=True)]
+        for one in zip(*of_both, strict=True)
+    )
+    likely, found = true_gap(gap.pair, rates), true_gap(gap.pair, bounds)
     caution = ""
     if errors.judge != PEOPLE:
         caution = " The second opinion may err too, so these rates may be too high."
@@ -177,6 +193,7 @@ def noise_checks(
             words=f"No. {words}",
             evidence=Evidence(estimate=found),
         )
+    check = replace(check, outcome="undecided", words=f"{_UNDECIDED} {check.words}")
     if likely.low <= 0:
         explained = f"{check.words} In the worst case label noise explains it: see {check_id}."
         noise = Check(
@@ -186,7 +203,7 @@ def noise_checks(
             words=f"In the worst case, yes. {words}",
             evidence=Evidence(estimate=found),
         )
-        return replace(check, outcome="tip", words=explained), noise
+        return replace(check, words=explained), noise
     words = f"Too few images were judged to decide; judge more of both groups. {words}"
     return check, Check(
         check_id=check_id,
@@ -195,6 +212,9 @@ def noise_checks(
         words=words,
         evidence=Evidence(estimate=found),
     )
+
+
+_UNDECIDED = "Undecided by label noise."
 
 
 def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:

@@ -17,7 +17,7 @@ from equipoise.classifiers.base import FAILED
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
-from equipoise.stats.group_gaps import Gap, against_rest, largest_gap
+from equipoise.stats.group_gaps import Gap, against_rest, largest_gap, largest_mean_gap
 from equipoise.stats.shares import Share
 
 _RESAMPLES = 999
@@ -254,12 +254,14 @@ class NamedGap:
     check_id : str
         Of its check.
     what : str
-        The rate: "error rate", "rate of abstention", "share of predictions 'yes'".
+        The rate: "error rate", "rate of abstention", "rate of false 'yes'".
     is_fault : bool
         Whether the gap may be an issue. Shares of predictions may differ because the faces do.
     gap : Gap
     p_value : float
         Adjusted by Holm's method over the audit in `equipoise.audit.checks.adjust`; NaN before.
+    trials : (int, int)
+        Images that the rate is over, in the highest and in the lowest group.
     """
 
     check_id: str
@@ -267,6 +269,7 @@ class NamedGap:
     is_fault: bool
     gap: Gap
     p_value: float
+    trials: tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,31 +316,80 @@ def break_down(
     found = []
     for where, names, group in parts:
         rates = group_rates(compared, names, group, seed=seed)
-        found.append(Breakdown(where=where, groups=rates, gaps=_gaps(where, rates, seed)))
+        sure = [
+            compared.confidence[(group == k) & (compared.answers >= 0)] for k in np.unique(group)
+        ]
+        gaps = _gaps(where, rates, sure, seed)
+        found.append(Breakdown(where=where, groups=rates, gaps=gaps))
     return tuple(found)
 
 
-def _gaps(where: str, rates: Sequence[GroupRates], seed: int) -> tuple[NamedGap, ...]:
-    """Return the gaps of one breakdown; predictions are compared only without any truth."""
+def _gaps(
+    where: str,
+    rates: Sequence[GroupRates],
+    confidences: Sequence[NDArray[np.floating[Any]]],
+    seed: int,
+) -> tuple[NamedGap, ...]:
+    """Return the gaps of one breakdown.
+
+    Errors of two kinds can cancel in the error rate: false and missed levels have gaps of their
+    own. Shares of predictions and confidence may differ because faces do.
+    """
     every: list[tuple[str, str, bool, list[Share]]] = [
         (f"error_gap:{where}", "error rate", True, [g.error for g in rates]),
         (f"abstention_gap:{where}", "rate of abstention", True, [g.abstention for g in rates]),
     ]
-    if not sum(g.error.n for g in rates):
-        for i, of_level in enumerate(rates[0].levels):
-            shares = [g.levels[i].answered for g in rates]
-            check_id = f"answer_gap:{where}:{of_level.level}"
-            every.append((check_id, f"share of predictions {of_level.level!r}", False, shares))
+    for i, of_level in enumerate(rates[0].levels):
+        own, level = [g.levels[i] for g in rates], of_level.level
+        every += [
+            (f"false_gap:{where}:{level}", f"rate of false {level!r}", True, _false(own)),
+            (f"missed_gap:{where}:{level}", f"rate of missed {level!r}", True, _missed(own)),
+            (
+                f"answer_gap:{where}:{level}",
+                f"share of predictions {level!r}",
+                False,
+                [one.answered for one in own],
+            ),
+        ]
     found = []
-    for check_id, what, is_fault, own in every:
+    for check_id, what, is_fault, shares in every:
         gap = largest_gap(
             [g.name for g in rates],
-            [rate.tested[0] for rate in own],
-            [rate.tested[1] for rate in own],
+            [rate.tested[0] for rate in shares],
+            [rate.tested[1] for rate in shares],
             seed=seed,
         )
         if gap is not None:
+            trials = {share.name: share.n for share in shares}
             found.append(
-                NamedGap(check_id=check_id, what=what, is_fault=is_fault, gap=gap, p_value=np.nan)
+                NamedGap(
+                    check_id=check_id,
+                    what=what,
+                    is_fault=is_fault,
+                    gap=gap,
+                    p_value=np.nan,
+                    trials=(trials[gap.highest], trials[gap.lowest]),
+                )
             )
+    sure = largest_mean_gap([g.name for g in rates], confidences)
+    if sure is not None:
+        sizes = {g.name: len(own) for g, own in zip(rates, confidences, strict=True)}
+        found.append(
+            NamedGap(
+                check_id=f"confidence_gap:{where}",
+                what="mean confidence",
+                is_fault=False,
+                gap=sure,
+                p_value=np.nan,
+                trials=(sizes[sure.highest], sizes[sure.lowest]),
+            )
+        )
     return tuple(found)
+
+
+def _false(rates: Sequence[LevelRates]) -> list[Share]:
+    return [one.false_positive for one in rates]
+
+
+def _missed(rates: Sequence[LevelRates]) -> list[Share]:
+    return [one.false_negative for one in rates]

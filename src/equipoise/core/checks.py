@@ -1,4 +1,4 @@
-"""A check of an audit: a stable identifier, one of six outcomes, words, and their numbers.
+"""A check of an audit: a stable identifier, one of seven outcomes, words, and their numbers.
 
 Identifiers are `WHAT_gap:WHERE`, such as `error_gap:cells` and `abstention_gap:skin_tone`, or one
 word.
@@ -15,14 +15,17 @@ import numpy as np
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
 
-Outcome = Literal["issue", "tip", "passed", "not applicable", "skipped", "ignored"]
+Outcome = Literal["issue", "undecided", "tip", "passed", "not applicable", "skipped", "ignored"]
 
-OUTCOMES: tuple[Outcome, ...] = ("issue", "tip", "passed", "not applicable", "skipped", "ignored")
+OUTCOMES: tuple[Outcome, ...] = (
+    *("issue", "undecided", "tip", "passed", "not applicable", "skipped", "ignored"),
+)
 """All outcomes, the most severe first.
 
-issue: a significant fault. tip: worth a look, or more images. passed: shown to be within the
-tolerance. not applicable: the question has no answer for these data. skipped: its input was not
-given. ignored: the user excluded it; its numbers are kept.
+issue: a significant fault. undecided: one that errors of the reference could explain. tip: worth a
+look, or more images. passed: shown to be within the tolerance. not applicable: the question
+has no answer for these data. skipped: its input was not given. ignored: the user excluded it; its
+numbers are kept.
 """
 
 
@@ -93,12 +96,25 @@ def ignoring(checks: Sequence[Check], ids: Sequence[str]) -> tuple[Check, ...]:
 
 
 def worst_first(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """Return checks in the order of `OUTCOMES`; equal ones keep their order."""
-    return tuple(sorted(checks, key=lambda check: OUTCOMES.index(check.outcome)))
+    """Return checks in the order of `OUTCOMES`, faults with the largest estimate first.
+
+    Others of one outcome keep their order.
+    """
+
+    def place(check: Check) -> tuple[int, float]:
+        fault = check.outcome in ("issue", "undecided") and check.evidence is not None
+        return OUTCOMES.index(check.outcome), -_size(check) if fault else 0.0
+
+    return tuple(sorted(checks, key=place))
+
+
+def _size(check: Check) -> float:
+    value = np.nan if check.evidence is None else check.evidence.estimate.value
+    return float(np.nan_to_num(abs(value), nan=0.0))
 
 
 def verdict(checks: Sequence[Check]) -> str:
-    """Return the numbers of outcomes as a sentence.
+    """Return the numbers of outcomes as a sentence, with the fault of the largest estimate.
 
     Examples
     --------
@@ -113,5 +129,11 @@ def verdict(checks: Sequence[Check]) -> str:
         for outcome, found in counts
         if found
     )
-    issues = ", ".join(check.check_id for check in checks if check.outcome == "issue")
-    return f"{summary}: {issues}." if issues else f"No issue. {summary}."
+    issues = [check for check in checks if check.outcome == "issue"]
+    if not issues:
+        undecided = [check for check in checks if check.outcome == "undecided"]
+        return f"{'Undecided' if undecided else 'No issue'}. {summary}."
+    names = ", ".join(check.check_id for check in issues)
+    worst = max(issues, key=_size)
+    largest = f" Worst: {worst.words}" if len(issues) > 1 else ""
+    return f"{summary}: {names}.{largest}"

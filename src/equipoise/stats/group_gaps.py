@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2_contingency, fisher_exact, norm, studentized_range
+from scipy.stats import chi2_contingency, fisher_exact, kruskal, norm, studentized_range
 
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
@@ -122,6 +122,62 @@ def largest_gap(
         pair=pair,
         ratio=ratio,
         p_value=p_value,
+    )
+
+
+def largest_mean_gap(names: Sequence[str], samples: Sequence[NDArray[np.floating]]) -> Gap | None:
+    """Return the largest gap between the means of groups, with intervals of all pairs.
+
+    Those of Games and Howell (1976): the Studentized range with Welch's degrees of freedom, so that
+    variances may differ. The test is that of Kruskal and Wallis (1952).
+
+    Parameters
+    ----------
+    names : sequence of str
+        K groups.
+    samples : sequence of numpy.ndarray, each shape (n_k,)
+        Values of each group; groups with fewer than two are left out.
+
+    Returns
+    -------
+    Gap or None
+        Without a ratio; None where fewer than two groups have two values.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> gap = largest_mean_gap(("a", "b"), [rng.normal(0.5, 0.1, 200), rng.normal(0.7, 0.1, 200)])
+    >>> gap.highest, round(gap.difference.value, 1), gap.p_value < 0.001
+    ('b', 0.2, True)
+    """
+    used = [k for k, sample in enumerate(samples) if len(sample) > 1]
+    if len(used) < 2:
+        return None
+    values = [samples[k].astype(np.float64) for k in used]
+    means = np.array([own.mean() for own in values])
+    errors = np.array([own.var(ddof=1) / len(own) for own in values])
+    free = np.array([len(own) - 1 for own in values])
+    order = np.argsort(-means, kind="stable")
+    top, bottom = int(order[0]), int(order[-1])
+    one, other = np.triu_indices(len(used), 1)
+    both = errors[one] + errors[other]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = both**2 / (errors[one] ** 2 / free[one] + errors[other] ** 2 / free[other])
+    freedom = np.where(both > 0, freedom, np.inf)
+    reach = studentized_range.ppf(CONFIDENCE, len(used), freedom) * np.sqrt(both / 2)
+    apart = np.abs(means[one] - means[other])
+    own = int(np.flatnonzero((one == min(top, bottom)) & (other == max(top, bottom)))[0])
+    value = float(means[top] - means[bottom])
+    constant = all(np.ptp(own) == 0 for own in values) and value == 0
+    return Gap(
+        highest=names[used[top]],
+        lowest=names[used[bottom]],
+        difference=Estimate(
+            value, max(float((apart - reach).max()), 0.0), float((apart + reach).max())
+        ),
+        pair=Estimate(value, max(float(apart[own] - reach[own]), 0.0), value + float(reach[own])),
+        ratio=Estimate.missing("of means"),
+        p_value=1.0 if constant else float(kruskal(*values).pvalue),
     )
 
 

@@ -53,8 +53,14 @@ def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
         title = f"Is the flip rate equal over {len(table.groups)} groups?"
         words = "Fewer than two groups have restored images of known level."
         return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
+    sizes = {group.name: group.flips.n for group in table.groups}
     named = NamedGap(
-        check_id=check_id, what="flip rate", is_fault=True, gap=table.gap, p_value=p_value
+        check_id=check_id,
+        what="flip rate",
+        is_fault=True,
+        gap=table.gap,
+        p_value=p_value,
+        trials=(sizes[table.gap.highest], sizes[table.gap.lowest]),
     )
     return gap_check(named, tolerance, len(table.groups))
 
