@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_the_command_reports_every_part(cli: Callable[..., Done], tmp_path: Path
     done = cli("doctor", "--generator=toy", *flags)
     assert "licence not known" in done.stdout
     assert "sees 32x32 pixels by the bilinear filter, rgb" in done.stdout
-    assert "19,782 images" in done.stdout
+    assert re.search(r"\d\d,\d{3} images: ", done.stdout)
     assert json.loads(out.read_text())["parts"][1]["name"] == "smile"
     assert picture.is_file()
 
