@@ -265,7 +265,7 @@ def _print(audit: ClassifierAudit) -> None:
     print_checks(audit)
     print_table(
         out_console,
-        ("cell", "n", "wrong", "95 %", "abstains"),
+        ("cell", "n", f"wrong by {audit.settings.reference}", "95 %", "abstains"),
         [
             (
                 group.name,
