@@ -58,7 +58,9 @@ class AgeGender:
             "gender": "Gender labels are weak on the faces of digiface-dcgan (a linear probe on "
             "codes reaches an AUC of about 0.76). They are predictions about images, not facts "
             "about persons.",
-            "age": "Age is a classifier's estimate from a 64x64 image, not a person's age.",
+            "age": "Age is a classifier's estimate from a 64x64 image, not a person's age. On the "
+            "faces of digiface-dcgan it follows masks, hats and damage as much as age: look at "
+            "the pictures of each cell.",
         }
         self.caveats = tuple(caveats[a.name] for a in self.attributes)
 
