@@ -37,6 +37,27 @@ class Estimate:
         return cls(np.nan, note=why)
 
 
+class OfEstimate:
+    """What has a share as its `estimate`: the three numbers by name."""
+
+    estimate: Estimate
+
+    @property
+    def share(self) -> float:
+        """The share itself, in [0, 1]; NaN where it is missing."""
+        return self.estimate.value
+
+    @property
+    def low(self) -> float:
+        """Lower end of its interval."""
+        return self.estimate.low
+
+    @property
+    def high(self) -> float:
+        """Upper end of its interval."""
+        return self.estimate.high
+
+
 def around(value: float, error: float, freedom: int) -> Estimate:
     """Return a value with its Student t interval, value +- t * error.
 

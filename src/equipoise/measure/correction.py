@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.estimates import CONFIDENCE, Estimate
+from equipoise.core.estimates import CONFIDENCE, Estimate, OfEstimate
 from equipoise.core.numbers import number
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.measure.error_matrix import ErrorMatrix, check_counts
@@ -51,7 +51,7 @@ a bias of so little of the half-width costs half a point of coverage."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorrectedShare:
+class CorrectedShare(OfEstimate):
     """A share of true levels, with the classifier's share.
 
     Attributes
@@ -69,21 +69,6 @@ class CorrectedShare:
     name: str
     raw: Share
     estimate: Estimate
-
-    @property
-    def share(self) -> float:
-        """The corrected share itself."""
-        return self.estimate.value
-
-    @property
-    def low(self) -> float:
-        """Lower end of its interval."""
-        return self.estimate.low
-
-    @property
-    def high(self) -> float:
-        """Upper end of its interval."""
-        return self.estimate.high
 
 
 @dataclass(frozen=True, kw_only=True)

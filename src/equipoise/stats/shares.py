@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.estimates import Estimate
+from equipoise.core.estimates import Estimate, OfEstimate
 from equipoise.stats.intervals import effective_interval, exact_interval
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class Share(OfEstimate):
     """A share of n images, with its interval.
 
     Attributes
@@ -93,21 +93,6 @@ class Share:
         """Events and trials for tests of counts: whole effective images, at most n."""
         trials = int(self.effective)
         return (0, 0) if not trials else (round(self.share * trials), trials)
-
-    @property
-    def share(self) -> float:
-        """The share itself, in [0, 1]; NaN where n is 0."""
-        return self.estimate.value
-
-    @property
-    def low(self) -> float:
-        """Lower end of its interval."""
-        return self.estimate.low
-
-    @property
-    def high(self) -> float:
-        """Upper end of its interval."""
-        return self.estimate.high
 
 
 def exact_estimate(count: int, n: int) -> Estimate:
