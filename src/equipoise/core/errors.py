@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from numbers import Integral
 
+LONGEST_VALUE, LONGEST_TEXT = 200, 1000
+"""Characters of a value, and of each other part, that an error shows; chosen by hand. Names and
+values of foreign files are without bound."""
+
+
+def shortened(text: str, longest: int = LONGEST_VALUE) -> str:
+    r"""Return a text of at most `longest` characters, with "?" for those that a terminal may obey.
+
+    Examples
+    --------
+    >>> shortened("abcdef", 4), shortened("a\x1b[2J")
+    ('ab..', 'a?[2J')
+    """
+    short = text if len(text) <= longest else text[: longest - 2] + ".."
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in short)
+
 
 class EquipoiseError(Exception):
     """Base of every error that Equipoise raises on purpose.
@@ -15,7 +31,7 @@ class EquipoiseError(Exception):
     rule : str
         The rule that it breaks, worded to follow `argument`: "must be at least 1".
     got : object
-        The value that breaks the rule.
+        The value that breaks the rule. The message shows its first 200 characters.
     remedy : str
         What the reader can do about it, as a full sentence.
 
@@ -33,8 +49,11 @@ class EquipoiseError(Exception):
         super().__init__(argument, rule, got, remedy)
 
     def __str__(self) -> str:
-        shown = self.got if isinstance(self.got, str) else repr(self.got)
-        return f"{self.argument} {self.rule}, got {shown}. {self.remedy}"
+        shown = shortened(self.got if isinstance(self.got, str) else repr(self.got))
+        argument, rule, remedy = (
+            shortened(part, LONGEST_TEXT) for part in (self.argument, self.rule, self.remedy)
+        )
+        return f"{argument} {rule}, got {shown}. {remedy}"
 
 
 class InputError(EquipoiseError, ValueError):

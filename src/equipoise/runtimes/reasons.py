@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from equipoise.core.errors import shortened
+
 _NOISE = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"Load model from \S+ failed:",
@@ -15,15 +17,12 @@ _NOISE = (
 )
 """Parts of texts that say nothing to the reader: codes, places in the library's own sources."""
 
-_MOST = 300
-"""Characters of a reason at most."""
-
 _CAUSE = re.compile(r"^(?:[\w.]*(?:Error|Exception|Interrupt)): ?(.*)", re.DOTALL | re.MULTILINE)
 """The end of a TorchScript traceback."""
 
 
 def reason_of(error: Exception) -> str:
-    r"""Return the text of an error in one line, less what says nothing, at most 300 characters.
+    r"""Return the text of an error in one line, less what says nothing, at most 200 characters.
 
     Examples
     --------
@@ -39,4 +38,4 @@ def reason_of(error: Exception) -> str:
     for noise in _NOISE:
         text = re.sub(noise, "", text)
     shown = " ".join(text.split()).rstrip(".") or type(error).__name__
-    return shown if len(shown) <= _MOST else f"{shown[: _MOST - 2]}.."
+    return shortened(shown)
