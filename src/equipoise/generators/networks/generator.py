@@ -36,7 +36,7 @@ class NetworkGenerator:
     InputError
         When the shape of the codes or the range of the output is neither given nor found.
     ModelOutputError
-        When the network fails, returns no images, or returns different images for the same code.
+        When the network fails, or returns no images.
 
     Examples
     --------
