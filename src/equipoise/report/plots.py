@@ -6,11 +6,9 @@ import io
 import math
 from collections.abc import Sequence
 
-import matplotlib
-from matplotlib.figure import Figure
-
 from equipoise.measure.representation import MixShare
 from equipoise.methods.tilt.fit import FrontierPoint
+from equipoise.report.figures import Figure, matplotlib
 from equipoise.samplers.statements import CellStatement
 from equipoise.stats.shares import Share
 

@@ -66,7 +66,7 @@ class NetworkGenerator:
         self.digest = hashlib.sha256(options.query.encode() + b"\0" + network.content).hexdigest()
         self.dim = int(np.prod(self._shape))
         self.prior = prior_of(options.prior, self.dim)
-        # Two, because one alone fails in training mode, which `check_neighbours` finds and explains.
+        # Two, since one alone fails in training mode, which `check_neighbours` explains.
         _, channels, height, width = self.images(self.prior.codes(0, 0, 2)).shape
         self.image_shape = (channels, height, width)
         self.stem(self.prior.codes(0, 0, 2))

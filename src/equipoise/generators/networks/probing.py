@@ -150,17 +150,17 @@ def _first_that_works(
         except Exception as error:
             failed.append((shape, error))
     # The attempt that got farthest: through the network, or to a fault that is not the shape's.
-    for _, error in failed:
-        if isinstance(error, EquipoiseError):
-            raise error
-    for shape, error in failed:
-        if not _SIZES.search(reason := reason_of(error)):
+    for _, fault in failed:
+        if isinstance(fault, EquipoiseError):
+            raise fault
+    for shape, fault in failed:
+        if not _SIZES.search(reason := reason_of(fault)):
             raise ModelOutputError(
                 f"generator {network.name!r}",
                 f"must run on codes of shape {_text(shape)}",
                 reason,
                 "Export it with codes as its only input.",
-            ) from error
+            ) from fault
     raise InputError(
         f"shape of the codes of {network.name!r}",
         "must be one that the network accepts",

@@ -42,7 +42,7 @@ def save_network(network: Network, path: Path) -> None:
     tensors = {name: t.cpu().contiguous() for name, t in network.state_dict().items()}
     key = next(key for key, kind in _KEYS.items() if isinstance(network.config, kind))
     with atomic_path(path) as part:
-        safetensors.torch.save_file(tensors, part, {key: json.dumps(asdict(network.config))})
+        part.write_bytes(safetensors.torch.save(tensors, {key: json.dumps(asdict(network.config))}))
 
 
 def load_network(path: Path) -> Network:
