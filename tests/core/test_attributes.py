@@ -62,8 +62,23 @@ def test_attributes_named_twice_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["index", "Seed", "requested", "achieved", "file_name", "weight", "image", "images", "share"]
-    + ["stratum", "source", "hat_file_name", "smiling.score", "smiling.p.yes", "__key__"],
+    [
+        "index",
+        "Seed",
+        "requested",
+        "achieved",
+        "file_name",
+        "weight",
+        "image",
+        "images",
+        "share",
+        "stratum",
+        "source",
+        "hat_file_name",
+        "smiling.score",
+        "smiling.p.yes",
+        "__key__",
+    ],
 )
 def test_columns_of_tables_are_no_attributes(name: str) -> None:
     with pytest.raises(InputError, match=f"that of another column of a table: .*got {name}"):

@@ -120,6 +120,7 @@ def _lines() -> Progress:
 
 def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> None:
     """Print the resolved settings and what they will cost: generator calls by purpose."""
+    from equipoise.classifiers import pinned_needed
     from equipoise.runtimes import zoo
 
     table = Table("setting", "value", title="settings", title_justify="left")
@@ -131,9 +132,9 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
     console.print(
         f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
     )
-    needed = [settings.generator, *settings.attributes]
-    names = {"smiling": "expression"}
-    models = {names.get(name, name) for name in needed} & zoo.MODELS.keys()
+    models = {settings.generator} & zoo.MODELS.keys()
+    if settings.generator != "toy":  # It brings its own classifier.
+        models |= pinned_needed(settings.attributes, settings.classifiers)
     if missing := sorted(name for name in models if not zoo.is_cached(name)):
         console.print(f"fetch    models not cached yet: {', '.join(missing)}")
 
