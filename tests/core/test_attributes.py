@@ -63,21 +63,9 @@ def test_attributes_named_twice_are_refused() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "index",
-        "Seed",
-        "requested",
-        "achieved",
-        "file_name",
-        "weight",
-        "image",
-        "images",
-        "share",
-        "stratum",
-        "source",
-        "hat_file_name",
-        "smiling.score",
-        "smiling.p.yes",
-        "__key__",
+        *("index", "Seed", "requested", "achieved", "file_name", "weight", "image", "images"),
+        *("share", "stratum", "source", "__key__", "hat_file_name"),
+        *("smiling.score", "smiling.p.yes"),
     ],
 )
 def test_columns_of_tables_are_no_attributes(name: str) -> None:
