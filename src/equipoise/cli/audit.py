@@ -12,6 +12,7 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
+from equipoise.core.checks import by_kind
 from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit
     from equipoise.classifiers import Classifier
     from equipoise.core.attributes import AttributeGrid
+    from equipoise.core.checks import Check
     from equipoise.core.progress import Progress
 
 _IMAGES = 1200
@@ -288,14 +290,21 @@ def _print(audit: ClassifierAudit) -> None:
 
 
 def print_checks(audit: ClassifierAudit | SuperresAudit) -> None:
-    """Print the caveats, the verdict and the checks of an audit."""
+    """Print the caveats, the verdict and the checks of an audit, the worst of each kind whole."""
     print_caveats(out_console, audit.caveats)
     out_console.print(f"verdict  {audit.verdict}")
+    groups = by_kind(audit.checks)
     print_table(
         out_console,
         ("outcome", "code", "answer"),
-        [(check.outcome, check.check_id, check.words) for check in audit.checks],
+        [(worst.outcome, worst.check_id, worst.words + _folded(more)) for worst, *more in groups],
     )
+
+
+def _folded(checks: Sequence[Check]) -> str:
+    """Name the checks that are not printed whole."""
+    names = ", ".join(check.check_id for check in checks)
+    return f" {len(checks)} more of this kind, which say less: {names}." if checks else ""
 
 
 def print_costs(costs: Sequence[Asking]) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 10.0
 
+_WORD = 40
+"""Longest word for which a table leaves a whole column, half of the narrowest usual terminal."""
+
 
 class _Rate(ProgressColumn):
     """Units a second."""
@@ -140,8 +143,15 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
 
 
 def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows of text under their names."""
-    table = Table(*(Column(name, overflow="fold") for name in columns))
+    """Print rows of text under their names; columns of single words are not broken."""
+    texts = ([name, *(row[i] for row in rows)] for i, name in enumerate(columns))
+    single = [all(len(t) <= _WORD and " " not in t for t in own) for own in texts]
+    table = Table(
+        *(
+            Column(name, overflow="fold", no_wrap=whole)
+            for name, whole in zip(columns, single, strict=True)
+        )
+    )
     for row in rows:
         table.add_row(*row)
     console.print(table)

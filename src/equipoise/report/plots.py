@@ -76,7 +76,8 @@ def share_bars(
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.set_xlabel(label)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
+    # Above the axes, where it covers no bar.
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
     return to_svg(figure)
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -74,11 +75,11 @@ def images_of(given: object, n: int, name: str) -> torch.Tensor:
     ModelOutputError
         When it is not a tensor of n finite images.
     """
-    first = given[0] if isinstance(given, tuple | list) and given else given
+    first: Any = given[0] if isinstance(given, tuple | list) and given else given
     valid = isinstance(first, torch.Tensor) and first.ndim == 4 and len(first) == n
-    if valid and first.shape[1] not in (1, 3) and first.shape[3] in (1, 3):  # type: ignore[attr-defined]
-        first = first.permute(0, 3, 1, 2)  # type: ignore[attr-defined]
-    if not isinstance(first, torch.Tensor) or not valid or first.shape[1] not in (1, 3):
+    if valid and first.shape[1] not in (1, 3) and first.shape[3] in (1, 3):
+        first = first.permute(0, 3, 1, 2)
+    if not valid or first.shape[1] not in (1, 3):
         raise ModelOutputError(
             f"output of generator {name!r}",
             f"must be a tensor of {n} images with 1 or 3 channels, or begin with one",
@@ -90,7 +91,8 @@ def images_of(given: object, n: int, name: str) -> torch.Tensor:
         raise ModelOutputError(
             f"output of generator {name!r}", "must be finite", "NaN or infinity", "Check its range."
         )
-    return first.float().expand(-1, 3, -1, -1)
+    images: torch.Tensor = first.float().expand(-1, 3, -1, -1)
+    return images
 
 
 def _described(given: object) -> str:
