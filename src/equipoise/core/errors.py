@@ -21,6 +21,19 @@ def shortened(text: str, longest: int = LONGEST_VALUE) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in short)
 
 
+MOST_LISTED = 100
+"""Values of a `Listed` that an error shows; chosen by hand."""
+
+
+class Listed(tuple[str, ...]):
+    """Values of which an error shows each on a line, the first hundred."""
+
+    def __str__(self) -> str:
+        lines = [f"\n  {shortened(value, LONGEST_TEXT)}" for value in self[:MOST_LISTED]]
+        more = len(self) - len(lines)
+        return "".join(lines) + (f"\n  and {more:,} more" if more else "")
+
+
 class EquipoiseError(Exception):
     """Base of every error that Equipoise raises on purpose.
 
@@ -31,7 +44,8 @@ class EquipoiseError(Exception):
     rule : str
         The rule that it breaks, worded to follow `argument`: "must be at least 1".
     got : object
-        The value that breaks the rule. The message shows its first 200 characters.
+        The value that breaks the rule. The message shows its first 200 characters, or the values
+        of a `Listed`.
     remedy : str
         What the reader can do about it, as a full sentence.
 
@@ -49,7 +63,9 @@ class EquipoiseError(Exception):
         super().__init__(argument, rule, got, remedy)
 
     def __str__(self) -> str:
-        shown = shortened(self.got if isinstance(self.got, str) else repr(self.got))
+        shown = str(self.got)
+        if not isinstance(self.got, Listed):
+            shown = shortened(shown if isinstance(self.got, str) else repr(self.got))
         argument, rule, remedy = (
             shortened(part, LONGEST_TEXT) for part in (self.argument, self.rule, self.remedy)
         )
