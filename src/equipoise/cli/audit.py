@@ -12,7 +12,6 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
-from equipoise.core.checks import by_kind
 from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
 
@@ -291,6 +290,8 @@ def _print(audit: ClassifierAudit) -> None:
 
 def print_checks(audit: ClassifierAudit | SuperresAudit) -> None:
     """Print the caveats, the verdict and the checks of an audit, the worst of each kind whole."""
+    from equipoise.core.checks import by_kind
+
     print_caveats(out_console, audit.caveats)
     out_console.print(f"verdict  {audit.verdict}")
     groups = by_kind(audit.checks)
