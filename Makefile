@@ -2,13 +2,18 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP_SHOWN := $(BIN)/python -m pip --disable-pip-version-check
+PIP := $(PIP_SHOWN) --quiet
 
 .PHONY: demo audit-demo test test-fast coverage lowest lint docs bench clean
 
+# The first and largest download shows pip's progress, so that nobody waits before a silent terminal.
 $(VENV)/.run: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV), once: some minutes, 1.6 GB on disk. On Linux pip may choose PyTorch with CUDA,"
+	@echo "several GB more. To avoid it, pass the address of PyTorch's CPU builds, which its installation page"
+	@echo "gives: make demo PIP_EXTRA_INDEX_URL=ADDRESS (README, What set-up downloads)."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt -e .
+	$(PIP_SHOWN) install -c constraints.txt -e .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
@@ -25,6 +30,8 @@ $(VENV)/.audit: $(VENV)/.run
 	touch $@
 
 ## Audit a classifier behind HTTP (face-api; needs Node 18) and a super-resolution model; reports under runs/audit.
+## ARGS passes flags on: --n 1200 (images for face-api), --superres-n 240 (others, to restore), --labels 10000
+## (for the balance), --out runs/audit. A quick try: make audit-demo ARGS="--labels 2000 --n 240 --superres-n 60"
 audit-demo: $(VENV)/.audit
 	$(BIN)/python examples/audit_demo.py $(ARGS)
 

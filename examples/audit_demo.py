@@ -1,6 +1,6 @@
 """Both audits on the real generator: face-api behind HTTP, and a search in the generator.
 
-make audit-demo
+make audit-demo, or with flags: make audit-demo ARGS="--n 240 --superres-n 60"
 """
 
 from __future__ import annotations
@@ -83,14 +83,14 @@ def audit_expression(model: RemoteClassifier, material: AuditImages, out: Path) 
     print(f"expression: {found.verdict}\n  {out / 'expression' / 'audit.html'}")
 
 
-def audit_search(sampler: Sampler, out: Path, per_cell: int) -> None:
+def audit_search(sampler: Sampler, out: Path, n: int) -> None:
     """Restore 16x16 to 64x64 by a search in the generator."""
     folder = out / "superres"
     with bars() as progress:
         material = draw_audit_images(
             sampler,
             Models(GENERATOR, PANEL),
-            per_cell * sampler.grid.size,
+            n,
             1,
             folder / "material",
             execution=Execution(progress=progress),
@@ -100,7 +100,7 @@ def audit_search(sampler: Sampler, out: Path, per_cell: int) -> None:
             material,
             PANEL,
             folder,
-            SuperresSettings(model="pulse", attributes=BY, per_cell=per_cell),
+            SuperresSettings(model="pulse", attributes=BY, per_cell=-(-n // sampler.grid.size)),
             progress=progress,
         )
     print(f"super-resolution: {found.verdict}\n  {folder / 'superres.html'}")
@@ -109,10 +109,10 @@ def audit_search(sampler: Sampler, out: Path, per_cell: int) -> None:
 def main() -> None:
     """Balance, draw, audit, and tell where the reports lie."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, default=Path("runs/audit"))
+    parser.add_argument("--out", type=Path, default=Path("runs/audit"), help="folder of everything")
     parser.add_argument("--labels", type=int, default=10_000, help="for the balance")
     parser.add_argument("--n", type=int, default=1200, help="images that face-api is asked about")
-    parser.add_argument("--per-cell", type=int, default=40, help="images to restore in each cell")
+    parser.add_argument("--superres-n", type=int, default=240, help="other images, to restore")
     arguments = parser.parse_args()
     out: Path = arguments.out
     sampler = make_sampler(out, arguments.labels)
@@ -132,7 +132,7 @@ def main() -> None:
             audit_expression(model, material, out)
     except MissingProgramError as error:
         print(f"face-api: not applicable. {error}")
-    audit_search(sampler, out, arguments.per_cell)
+    audit_search(sampler, out, arguments.superres_n)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from equipoise.core.settings import Settings
 from equipoise.core.targets import parse_target
 from equipoise.core.versions import versions
 from equipoise.generators import Generator, open_generator
+from equipoise.generators.neighbours import check_neighbours
 from equipoise.labelling.collect import collect
 from equipoise.measure.representation import MixShare, Representation, represent
 from equipoise.measure.sampler import measure_sampler
@@ -124,6 +125,8 @@ def balance(
     """
     run, execution = RunFolder(Path(folder)), Execution(settings.workers, progress)
     own = generator or open_named(settings)
+    if generator is not None:
+        check_neighbours(generator)
     models = Models(own, panel or _open_panel(settings, own))
     settings = replace(
         settings,

@@ -117,7 +117,7 @@ def test_where_a_classifier_lies_now_can_be_told_everywhere(
     cli("quality", sampler, "--n=100", "--features=pixels", flag)
     cli("plan", "--sampler", sampler, "--half-width=0.05", flag)
     cli("plan", "--attributes=redness", "--half-width=0.05", flag)
-    small = ("--factor=2", "--per-cell=12", "--model=bicubic")
+    small = ("--factor=2", "--n=24", "--model=bicubic")
     cli("audit", "superres", images, *small, flag, "--out", tmp_path / "audit")
     assert "smile" in (tmp_path / "audit" / "superres.html").read_text()
 

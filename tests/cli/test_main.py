@@ -1,5 +1,6 @@
 """The program in a process of its own: what the `cli` fixture, in this process, cannot show."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,19 @@ def test_errors_end_the_process_with_a_sentence_and_code_2(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "n must be a whole number of at least 1, got 0" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_that_is_not_utf_8_shows_the_figures(tmp_path: Path) -> None:
+    (tmp_path / "Zürich.csv").write_text("smiling,share\nno,1\nyes,3\n")
+    words = ("plan", "--attributes", "smiling", "--half-width", ".02")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words, "--target", str(tmp_path / "Zürich.csv")],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Z?rich.csv" in done.stdout and b"images " in done.stdout
 
 
 def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:

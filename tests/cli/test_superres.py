@@ -33,7 +33,7 @@ def test_a_sampler_is_drawn_restored_and_told_then_its_folder_is(
 ) -> None:
     """Bicubic blurs the patches, one low pixel high, into their surroundings."""
     common = ("--model", "bicubic", "--json", "told.json")
-    done = run("sampler.safetensors", *common, "--per-cell", "10", "--out", "a")
+    done = run("sampler.safetensors", *common, "--n", "60", "--out", "a")
     assert "flip_gap:smiling" in done.stdout
     told = json.loads((home / "told.json").read_text())
     assert told == json.loads((home / "a" / "superres.json").read_text())
@@ -52,6 +52,9 @@ def test_a_dry_run_restores_nothing_and_bad_names_are_told(
 ) -> None:
     done = run("sampler.safetensors", "--model", "bicubic", "--dry-run", "--out", "dry")
     assert "at most 240 images restored by bicubic, and 720 read by the panel" in done.stdout
+    common = ("sampler.safetensors", "--model", "bicubic", "--dry-run", "--attributes", "smiling")
+    assert "at most 31 images" in run(*common, "--n", "31").stdout
+    assert "n must be a whole number of at least 1, got 0" in run(*common, "--n", "0", code=2).error
     assert not (home / "dry").exists()
     done = run("sampler.safetensors", "--model", "pulse", code=2)
     assert "must be differentiable, for pulse, got toy" in done.error

@@ -43,7 +43,7 @@ def test_bad_cell_is_named(cell: str, got: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "levels", [("one",), ("a", "a"), ("a", "unknown"), ("a=b", "c"), ("", "b")]
+    "levels", [("one",), ("a", "a"), ("a", "unknown"), ("a=b", "c"), ("", "b"), ("a\nb", "c")]
 )
 def test_bad_levels_are_refused(levels: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="'hat'"):
@@ -58,3 +58,17 @@ def test_unknown_attribute_is_named() -> None:
 def test_attributes_named_twice_are_refused() -> None:
     with pytest.raises(InputError, match="each named once, got smiling, smiling"):
         AttributeGrid((GROUPS.attributes[0], GROUPS.attributes[0]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("index", "Seed", "requested", "achieved", "file_name", "weight", "image", "images"),
+        *("share", "stratum", "source", "__key__", "hat_file_name"),
+        *("smiling.score", "smiling.p.yes"),
+    ],
+)
+def test_columns_of_tables_are_no_attributes(name: str) -> None:
+    with pytest.raises(InputError, match=f"that of another column of a table: .*got {name}"):
+        Attribute(name, ("no", "yes"))
+    assert Attribute("index_finger", ("no", "yes"))

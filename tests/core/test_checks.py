@@ -1,6 +1,6 @@
 import pytest
 
-from equipoise.core.checks import OUTCOMES, Check, ignoring, verdict, worst_first
+from equipoise.core.checks import OUTCOMES, Check, by_kind, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
 
 CHECKS = [
@@ -24,3 +24,14 @@ def test_an_ignored_check_keeps_its_words_and_an_unknown_code_is_named() -> None
 def test_the_verdict_counts_all_and_names_issues() -> None:
     assert verdict(CHECKS).endswith(": code-5.")
     assert verdict(CHECKS[:5]).startswith("No issue. 1 tip, 1 passed")
+
+
+def test_issues_are_never_folded_and_nothing_is_lost() -> None:
+    every = [
+        Check(check_id=f"gap:{i}", title="", outcome=outcome, words="")
+        for i, outcome in enumerate(("tip", "issue", "passed", "issue", "tip"))
+    ]
+    groups = by_kind(every)
+    assert [[check.check_id for check in group] for group in groups] == [
+        ["gap:1"], ["gap:3"], ["gap:0", "gap:4"], ["gap:2"],
+    ]  # fmt: skip

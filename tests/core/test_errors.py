@@ -1,6 +1,6 @@
 import pytest
 
-from equipoise.core.errors import InputError, check_count
+from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, check_count
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.5, True])
@@ -19,3 +19,12 @@ def test_count_passes_whole_numbers() -> None:
 
 def test_a_value_that_ends_a_sentence_is_not_followed_by_two_full_stops() -> None:
     assert str(InputError("n", "must be 1", "Too large.", "Pass 1.")).endswith("Too large. Pass 1.")
+
+
+@pytest.mark.parametrize("kind", [FileFormatError, InputError])
+def test_no_part_of_an_error_is_without_bound(kind: type[EquipoiseError]) -> None:
+    foreign = "x" * 10**6
+    for parts in (("a", "b", foreign, "d"), (foreign, foreign, [foreign], foreign)):
+        text = str(kind(*parts))
+        assert "x" * 198 + ".." in text and len(text) < 4000
+    assert str(kind("a", "b", "\x1b[2J", "d")) == "a b, got ?[2J. d"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from equipoise.core.attributes import Attribute, AttributeGrid
-from equipoise.core.errors import InputError
+from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.targets import Target, parse_target
 
 GROUPS = AttributeGrid(
@@ -61,6 +61,18 @@ def test_files_and_dicts_agree(tmp_path: Path) -> None:
     assert np.allclose(parse_target(str(tmp_path / "t.csv"), GROUPS).resolve(None).shares, wanted)
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_are_read_as_spreadsheets_write_them(
+    separator: str, mark: str, tmp_path: Path
+) -> None:
+    lines = ["gender,age,share,remark", "female,young,40,", "female,old,0,x", "male,young,30,"]
+    text = "\r\n".join([mark + lines[0], *lines[1:], "male , old,10,", ",,,", ""])
+    (tmp_path / "t.csv").write_text(text.replace(",", separator), encoding="utf-8")
+    found = parse_target(str(tmp_path / "t.csv"), GROUPS).resolve(None)
+    assert np.allclose(found.shares, [0.5, 0, 0.375, 0.125])
+
+
 def full(**changes: object) -> dict[str, object]:
     return dict.fromkeys(GROUPS.cells, 1.0) | changes
 
@@ -90,7 +102,7 @@ def test_errors_name_the_cell(table: dict[str, object], said: str) -> None:
         ("marginals: gender=female:1", "none for 'gender=male'"),
         ("conditional: gender", "'conditional: ATTRIBUTE | ATTRIBUTE'"),
         ("marginals: gender=male:1,male:2", "marginals as attribute=level:share"),
-        ("missing.csv", "missing.csv must be readable"),
+        ("missing.csv", "missing.csv must be a file"),
     ],
 )
 def test_bad_text_is_named(text: str, said: str) -> None:
@@ -117,14 +129,21 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "e.json").write_text('{"gender=male, age=old": 1, "gender=male, age=old": 2}')
     (tmp_path / "f.json").write_text("[" * 100_000)
     (tmp_path / "g.csv").write_text("gender,age,share\nmale,old,1,2,3\n")
+    (tmp_path / "h.csv").write_bytes(b"gender,age,share,remark\n" + b"\xe9" * 10_000)
+    (tmp_path / "i.csv").write_text("")
+    (tmp_path / "j.csv").write_text("gender;age;share\nmale;old;33,3\n")
     for name, said in [
         ("a.json", "must hold an object, got list"),
         ("b.json", "must be readable JSON"),
-        ("c.csv", "must have the columns age, gender, share"),
+        ("c.csv", "must have the column 'age' once, got gender, share"),
         ("d.csv", "'gender=male, age=old' must be given once"),
         ("e.json", "'gender=male, age=old' must be given once"),
         ("f.json", "must be readable JSON"),
-        ("g.csv", "must have the columns"),
+        ("g.csv", "must have 3 values, got 5"),
+        ("h.csv", "must be UTF-8 text"),
+        ("i.csv", "must have the column 'gender' once, got none"),
+        ("j.csv", "Write it with a decimal point"),
     ]:
-        with pytest.raises(InputError, match=said):
+        with pytest.raises((InputError, FileFormatError), match=said) as caught:
             parse_target(str(tmp_path / name), GROUPS)
+        assert len(str(caught.value)) < 600

@@ -106,3 +106,11 @@ def test_a_leak_into_a_forbidden_cell_does_not_starve_its_neighbour() -> None:
     """Cell 2 is forbidden and gets 4 % of what is asked of cell 1: the others keep their shares."""
     weights = solve_weights([[0.95, 0.05, 0.0], [0.06, 0.9, 0.04]], [0.5, 0.5, 0.0])
     assert np.abs(weights - 0.5).max() < 0.06
+
+
+def test_a_cell_that_never_came_out_does_not_take_all_requests() -> None:
+    grid = AttributeGrid((Attribute("hat", ("no", "yes", "two")),))
+    counts = np.array([[500, 500, 0, 0], [400, 600, 0, 0], [500, 500, 0, 0]])
+    found = calibrate_counts(counts, Target.uniform(grid))
+    assert not found.reachable and found.weights[2] < 0.2
+    assert found.expected[:2] == pytest.approx([0.5, 0.5], abs=0.05)

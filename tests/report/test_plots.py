@@ -1,3 +1,4 @@
+import re
 from xml.etree import ElementTree
 
 from equipoise.core.estimates import Estimate
@@ -38,3 +39,18 @@ def test_a_map_tells_shares_of_rows() -> None:
     ElementTree.fromstring(text)
     assert "90%" in text
     assert "10%" in text
+
+
+def test_the_legend_is_above_all_bars() -> None:
+    series = [
+        (f"predicted level {i}", [Share.of("a", 9, 9), Share.of("b", 8, 9)]) for i in range(7)
+    ]
+    root = ElementTree.fromstring(share_bars(series))
+
+    def heights(name: str) -> list[float]:
+        """Return the y of every point of what the axes hold under a name, downwards."""
+        parts = [g for g in root.iter() if (g.get("id") or "").startswith(name)]
+        paths = [p.get("d") or "" for part in parts for p in part.iter() if p.tag.endswith("path")]
+        return [float(y) for path in paths for y in re.findall(r"[ML] \S+ (\S+)", path)]
+
+    assert max(heights("legend_1")) < min(heights("LineCollection"))

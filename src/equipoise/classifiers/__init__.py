@@ -16,6 +16,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.files import read_toml
 from equipoise.core.plugins import imported
 from equipoise.generators.base import Generator
+from equipoise.runtimes.zoo import MODELS
 
 __all__ = [
     "ATTRIBUTES",
@@ -192,6 +193,26 @@ def open_classifier(uri: str) -> Classifier:
         uri,
         "Write, for example, pinned:gender.",
     )
+
+
+def pinned_needed(attributes: Sequence[str], classifiers: Sequence[str] = ()) -> set[str]:
+    """Return the pinned models that `open_panel` needs, as names of `equipoise.runtimes.zoo`.
+
+    Parameters
+    ----------
+    attributes, classifiers : sequence of str
+        As for `open_panel`, of images of any generator but the toy. None of the models is fetched.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        As `open_classifier`.
+    """
+    pinned = {uri.removeprefix(PINNED) for uri in classifiers if uri.startswith(PINNED)}
+    own = [open_classifier(uri) for uri in classifiers if not uri.startswith(PINNED)]
+    predicted = {attribute.name for classifier in own for attribute in classifier.attributes}
+    names = pinned | (set(attributes) - predicted)
+    return {"expression" if name == "smiling" else name for name in names} & MODELS.keys()
 
 
 def answering(uris: Sequence[str], attributes: Collection[str]) -> tuple[list[str], list[str]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit
     from equipoise.classifiers import Classifier
     from equipoise.core.attributes import AttributeGrid
+    from equipoise.core.checks import Check
     from equipoise.core.progress import Progress
 
 _IMAGES = 1200
@@ -288,14 +289,23 @@ def _print(audit: ClassifierAudit) -> None:
 
 
 def print_checks(audit: ClassifierAudit | SuperresAudit) -> None:
-    """Print the caveats, the verdict and the checks of an audit."""
+    """Print the caveats, the verdict and the checks of an audit, the worst of each kind whole."""
+    from equipoise.core.checks import by_kind
+
     print_caveats(out_console, audit.caveats)
     out_console.print(f"verdict  {audit.verdict}")
+    groups = by_kind(audit.checks)
     print_table(
         out_console,
         ("outcome", "code", "answer"),
-        [(check.outcome, check.check_id, check.words) for check in audit.checks],
+        [(worst.outcome, worst.check_id, worst.words + _folded(more)) for worst, *more in groups],
     )
+
+
+def _folded(checks: Sequence[Check]) -> str:
+    """Name the checks that are not printed whole."""
+    names = ", ".join(check.check_id for check in checks)
+    return f" {len(checks)} more of this kind, which say less: {names}." if checks else ""
 
 
 def print_costs(costs: Sequence[Asking]) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 10.0
 
+_WORD = 40
+"""Longest word for which a table leaves a whole column, half of the narrowest usual terminal."""
+
 
 class _Rate(ProgressColumn):
     """Units a second."""
@@ -120,6 +123,7 @@ def _lines() -> Progress:
 
 def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> None:
     """Print the resolved settings and what they will cost: generator calls by purpose."""
+    from equipoise.classifiers import pinned_needed
     from equipoise.runtimes import zoo
 
     table = Table("setting", "value", title="settings", title_justify="left")
@@ -131,16 +135,23 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
     console.print(
         f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
     )
-    needed = [settings.generator, *settings.attributes]
-    names = {"smiling": "expression"}
-    models = {names.get(name, name) for name in needed} & zoo.MODELS.keys()
+    models = {settings.generator} & zoo.MODELS.keys()
+    if settings.generator != "toy":  # It brings its own classifier.
+        models |= pinned_needed(settings.attributes, settings.classifiers)
     if missing := sorted(name for name in models if not zoo.is_cached(name)):
         console.print(f"fetch    models not cached yet: {', '.join(missing)}")
 
 
 def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows of text under their names."""
-    table = Table(*(Column(name, overflow="fold") for name in columns))
+    """Print rows of text under their names; columns of single words are not broken."""
+    texts = ([name, *(row[i] for row in rows)] for i, name in enumerate(columns))
+    single = [all(len(t) <= _WORD and " " not in t for t in own) for own in texts]
+    table = Table(
+        *(
+            Column(name, overflow="fold", no_wrap=whole)
+            for name, whole in zip(columns, single, strict=True)
+        )
+    )
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from equipoise.cli.audit import (
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
+from equipoise.core.errors import check_count
 from equipoise.core.numbers import interval, percent
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from equipoise.classifiers import ClassifierPanel
     from equipoise.core.attributes import AttributeGrid
     from equipoise.generators import Generator
+
+_PER_CELL = 40
 
 
 @audit_app.command()
@@ -49,9 +53,10 @@ def superres(
     classifiers: Classifiers = None,
     abstain_below: AbstainBelow = None,
     factor: Annotated[int, typer.Option(help="By which images are reduced: 4 or 8.")] = 4,
-    per_cell: Annotated[
-        int, typer.Option(help="Images of each cell, at most: draws follow the target.")
-    ] = 40,
+    n: Annotated[
+        int | None,
+        typer.Option(help="Images to restore, as many of each cell as there are. [40 a cell]"),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Of the search of pulse.")] = 100,
     restarts: Annotated[
         int, typer.Option(help="Tries an image, of which the best counts; shows diversity.")
@@ -82,11 +87,14 @@ def superres(
 
     grid = balanced_groups(what)
     names = chosen_names(attributes, grid)
+    cells = math.prod(len(grid.attributes[grid.attribute(name)].levels) for name in names)
+    if n is not None:
+        check_count("n", n, f"Pass --n {_PER_CELL * cells}, or leave it out.")
     settings = SuperresSettings(
         model=model,
         attributes=names,
         factor=factor,
-        per_cell=per_cell,
+        per_cell=_PER_CELL if n is None else -(-n // cells),
         restarts=restarts,
         tolerance=tolerance,
         ignore=tuple(ignore or ()),
@@ -95,11 +103,11 @@ def superres(
     drawn, searched, panel = _models(what, grid, generator, device, classifiers, abstain_below)
     restorer = open_super_resolution_model(model, factor, searched, steps=steps)
     if dry:
-        _dry_run(settings, restorer.name, grid)
+        _dry_run(settings, restorer.name, settings.per_cell * cells if n is None else n)
         return
     with bars() as progress:
-        n = per_cell * grid.size
-        material = audit_material(what, drawn, n, seed, out, workers, progress)
+        images = _PER_CELL * grid.size if n is None else n
+        material = audit_material(what, drawn, images, seed, out, workers, progress)
         found = audit_superres(
             restorer, material, panel, out, settings, workers=workers, progress=progress
         )
@@ -133,10 +141,9 @@ def _models(
     return drawn, drawn[1].generator, drawn[1].panel
 
 
-def _dry_run(settings: SuperresSettings, name: str, grid: AttributeGrid) -> None:
+def _dry_run(settings: SuperresSettings, name: str, most: int) -> None:
     """Print the resolved settings and how many images they restore."""
     print_settings(vars(settings))
-    most = settings.per_cell * grid.size
     out_console.print(
         f"cost     at most {most * settings.restarts:,} images restored by {name}, "
         f"and {3 * most:,} read by the panel"

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from equipoise.compare.baselines import BASELINES, CALIBRATED, PAPER
 from equipoise.compare.scores import Result, Score
 from equipoise.core.files import write_text
 from equipoise.core.numbers import decimals
+from equipoise.report.figures import Figure
 from equipoise.report.plots import COLOURS, INK, to_svg
 
 EXPLANATION = """\

@@ -18,6 +18,13 @@ UNKNOWN = -1
 UNKNOWN_NAME = "unknown"
 """Name of that level in tables and in answers of models."""
 
+RESERVED = (
+    *("file_name", "seed", "index", "requested", "achieved", "weight"),  # metadata of drawn images
+    *("image", "images", "__key__", "__url__"),  # what their readers add
+    *("source", "stratum", "share"),  # tables for raters, and of targets
+)
+"""Columns of tables beside those of attributes, which no attribute may be called, in any case."""
+
 
 @dataclass(frozen=True)
 class Attribute:
@@ -36,7 +43,9 @@ class Attribute:
     ------
     InputError
         When there are fewer than two different levels, a name is empty or contains one of
-        ``=,;:|@`` or outer spaces, or a level is called "unknown".
+        ``=,;:|@``, a character that cannot be printed or outer spaces, the attribute is called as
+        another column of a table (`RESERVED`, "..._file_name", "....p....", "....score"), or a
+        level is called "unknown".
     """
 
     name: str
@@ -53,13 +62,23 @@ class Attribute:
                 "List each value of the attribute once.",
             )
         for name in names:
-            if not name or set(name) & set("=,;:|@") or name != name.strip():
+            bad = set(name) & set("=,;:|@") or not name.isprintable()
+            if not name or bad or name != name.strip():
                 raise InputError(
                     f"name {name!r} in attribute {self.name!r}",
-                    "must be a word without '=,;:|@' or outer spaces",
+                    "must be a printable word without '=,;:|@' or outer spaces",
                     name,
                     "Rename it, for example with an underscore.",
                 )
+        low = self.name.lower()
+        if low in RESERVED or low.endswith(("_file_name", ".score")) or ".p." in low:
+            raise InputError(
+                "name of an attribute",
+                f"must not be that of another column of a table: {', '.join(RESERVED)}, "
+                "..._file_name, ....score, ....p....",
+                self.name,
+                "Rename it.",
+            )
         if UNKNOWN_NAME in self.levels:
             raise InputError(
                 f"levels of attribute {self.name!r}",

@@ -113,6 +113,33 @@ def _size(check: Check) -> float:
     return float(np.nan_to_num(abs(value), nan=0.0))
 
 
+def by_kind(checks: Sequence[Check]) -> tuple[tuple[Check, ...], ...]:
+    """Return checks in the order of `OUTCOMES`, in groups of one outcome and kind to be folded.
+
+    The kind is what its identifier has before the first colon. In a group the largest estimate
+    comes first. Each issue is a group of its own.
+
+    Examples
+    --------
+    >>> def check(name: str, size: float, outcome: Outcome = "tip") -> Check:
+    ...     evidence = Evidence(estimate=Estimate(size))
+    ...     return Check(check_id=name, title="", outcome=outcome, words="", evidence=evidence)
+    >>> found = [check("gap:a", 0.1), check("noise", 0), check("gap:b", -0.3)]
+    >>> [[c.check_id for c in group] for group in by_kind([*found, check("gap:d", 0, "issue")])]
+    [['gap:d'], ['gap:b', 'gap:a'], ['noise']]
+    """
+    groups: dict[tuple[str, ...], list[Check]] = {}
+    for check in worst_first(checks):
+        own = check.check_id if check.outcome == "issue" else check.check_id.partition(":")[0]
+        groups.setdefault((check.outcome, own), []).append(check)
+
+    def size(check: Check) -> float:
+        value = check.evidence.estimate.value if check.evidence else np.nan
+        return float(np.nan_to_num(abs(value)))
+
+    return tuple(tuple(sorted(group, key=size, reverse=True)) for group in groups.values())
+
+
 def verdict(checks: Sequence[Check]) -> str:
     """Return the numbers of outcomes as a sentence, with the fault of the largest estimate.
 

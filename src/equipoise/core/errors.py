@@ -4,6 +4,35 @@ from __future__ import annotations
 
 from numbers import Integral
 
+LONGEST_VALUE, LONGEST_TEXT = 200, 1000
+"""Characters of a value, and of each other part, that an error shows; chosen by hand. Names and
+values of foreign files are without bound."""
+
+
+def shortened(text: str, longest: int = LONGEST_VALUE) -> str:
+    r"""Return a text of at most `longest` characters, with "?" for those that a terminal may obey.
+
+    Examples
+    --------
+    >>> shortened("abcdef", 4), shortened("a\x1b[2J")
+    ('ab..', 'a?[2J')
+    """
+    short = text if len(text) <= longest else text[: longest - 2] + ".."
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in short)
+
+
+MOST_LISTED = 100
+"""Values of a `Listed` that an error shows; chosen by hand."""
+
+
+class Listed(tuple[str, ...]):
+    """Values of which an error shows each on a line, the first hundred."""
+
+    def __str__(self) -> str:
+        lines = [f"\n  {shortened(value, LONGEST_TEXT)}" for value in self[:MOST_LISTED]]
+        more = len(self) - len(lines)
+        return "".join(lines) + (f"\n  and {more:,} more" if more else "")
+
 
 class EquipoiseError(Exception):
     """Base of every error that Equipoise raises on purpose.
@@ -15,7 +44,8 @@ class EquipoiseError(Exception):
     rule : str
         The rule that it breaks, worded to follow `argument`: "must be at least 1".
     got : object
-        The value that breaks the rule.
+        The value that breaks the rule. The message shows its first 200 characters, or the values
+        of a `Listed`.
     remedy : str
         What the reader can do about it, as a full sentence.
 
@@ -33,9 +63,15 @@ class EquipoiseError(Exception):
         super().__init__(argument, rule, got, remedy)
 
     def __str__(self) -> str:
-        shown = self.got if isinstance(self.got, str) else repr(self.got)
-        shown = shown.rstrip(".") or shown  # The sentence has its own full stop.
-        return f"{self.argument} {self.rule}, got {shown}. {self.remedy}"
+        shown = str(self.got)
+        if not isinstance(self.got, Listed):
+            shown = shortened(shown if isinstance(self.got, str) else repr(self.got))
+        if not shown.endswith(".."):
+            shown = shown.removesuffix(".") or shown  # The sentence has its own full stop.
+        argument, rule, remedy = (
+            shortened(part, LONGEST_TEXT) for part in (self.argument, self.rule, self.remedy)
+        )
+        return f"{argument} {rule}, got {shown}. {remedy}"
 
 
 class InputError(EquipoiseError, ValueError):

@@ -30,9 +30,21 @@ LARGEST_TOML = 2**16
 """Bytes of a TOML file at most."""
 
 
+RESUMES = "What is written is kept, and the same command resumes."
+"""What `storage` adds where it is true."""
+
+_WHOLE = "A file is written whole or not at all: nothing of this one is kept."
+
+
 @contextmanager
-def storage(path: Path) -> Iterator[None]:
+def storage(path: Path, kept: str = "") -> Iterator[None]:
     """Turn a failure of the disk into an error that names `path` and the remedy.
+
+    Parameters
+    ----------
+    path : Path
+    kept : str
+        What became of the work, as a sentence.
 
     Raises
     ------
@@ -46,14 +58,21 @@ def storage(path: Path) -> Iterator[None]:
             f"path {path}",
             "must be writable, with room left",
             error.strerror or str(error),
-            "Free space or choose another folder with --out; what is written is kept, "
-            "and the same command resumes.",
+            f"Free space, or choose another place for it. {kept}".rstrip(),
         ) from error
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, kept: str = _WHOLE) -> Iterator[Path]:
     """Give a temporary path beside `path`, moved onto it at the end when nothing failed.
+
+    Write to it with functions whose failures are OSErrors; safetensors' own is none.
+
+    Parameters
+    ----------
+    path : Path
+    kept : str
+        As for `storage`.
 
     Raises
     ------
@@ -61,7 +80,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         As `storage`.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
-    with storage(path):
+    with storage(path, kept):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield part

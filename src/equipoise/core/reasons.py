@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from equipoise.core.errors import shortened
+
 _NOISE = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"Load model from \S+ failed:",
@@ -15,15 +17,12 @@ _NOISE = (
 )
 """Parts of texts that say nothing to the reader: codes, places in the library's own sources."""
 
-_MOST = 300
-"""Characters of a reason at most."""
-
 _CAUSE = re.compile(r"^(?:[\w.]*(?:Error|Exception|Interrupt)): ?(.*)", re.DOTALL | re.MULTILINE)
 """The end of a TorchScript traceback."""
 
 
 def reason_of(error: BaseException) -> str:
-    r"""Return in words what an exception of a library says, on one line of at most 300 characters.
+    r"""Return in words what an exception of a library says, on one line of at most 200 characters.
 
     What says nothing to the reader is left out.
 
@@ -45,4 +44,4 @@ def reason_of(error: BaseException) -> str:
     for noise in _NOISE:
         text = re.sub(noise, "", text)
     shown = " ".join(text.split()).rstrip(". ") or f"an {type(error).__name__} without words"
-    return shown if len(shown) <= _MOST else f"{shown[: _MOST - 2]}.."
+    return shortened(shown)

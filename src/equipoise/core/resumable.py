@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.files import atomic_path, storage, write_text
+from equipoise.core.files import RESUMES, atomic_path, storage, write_text
 from equipoise.core.versions import versions
 
 _IDENTITY = b"equipoise.identity"
@@ -57,7 +57,7 @@ class ResumableFolder:
             When the folder cannot be written.
         """
         file = self.path / mark
-        with storage(self.path):
+        with storage(self.path, RESUMES):
             self.path.mkdir(parents=True, exist_ok=True)
             found = file.read_bytes() if file.exists() else None
             if found != self.identity.encode() and any(self.path.glob(results)):
@@ -73,7 +73,7 @@ class ResumableFolder:
             When it cannot be written.
         """
         metadata = {_IDENTITY: self.identity, b"equipoise.versions": json.dumps(versions())}
-        with atomic_path(self.path / name) as part:
+        with atomic_path(self.path / name, RESUMES) as part:
             pq.write_table(
                 table.replace_schema_metadata(metadata),
                 part,
@@ -92,7 +92,7 @@ class ResumableFolder:
             When it is damaged.
         """
         path = self.path / name
-        with storage(path):
+        with storage(path, RESUMES):
             if not path.exists():
                 return 0
         with self.intact(name):

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.files import write_text
+from equipoise.core.errors import FileFormatError, InputError, shortened
+from equipoise.core.files import read_text, write_text
 
 LARGEST = 256 * 2**20
 """Largest table in bytes: a million rows of metadata of eight attributes."""
@@ -16,16 +16,24 @@ LARGEST = 256 * 2**20
 _SHOWN = 60
 """Characters of a foreign value that an error shows, chosen by hand: less than a line."""
 
+_REMEDY = "Save it as CSV in UTF-8; split it where it is large."
 
-def read_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+
+def read_rows(
+    path: Path, needed: Sequence[str], *, what: str = "table", limit: int | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV file with a header. Empty rows are skipped.
 
     Parameters
     ----------
     path : Path
-        UTF-8, separated by commas or semicolons.
+        UTF-8, separated by commas, semicolons or tabs; the first line shows which.
     needed : sequence of str
         Columns that must be present, each once. Other columns are allowed.
+    what : str
+        What errors call the file.
+    limit : int, optional
+        Bytes at most; `LARGEST` by default.
 
     Yields
     ------
@@ -39,22 +47,24 @@ def read_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str
     InputError
         When there is no such file.
     FileFormatError
-        When it is larger than `LARGEST`, not UTF-8 or not CSV, lacks a column, or a row has too
+        When it is larger than `limit`, not UTF-8 or not CSV, lacks a column, or a row has too
         many or too few values.
     """
-    text = _read_text(path)
+    if not path.is_file():
+        raise InputError(f"{what} {path}", "must be a file", "none", "Correct the path.")
+    text = read_text(path, _REMEDY, rule="must be UTF-8 text", what=what, limit=limit or LARGEST)
     first = text.partition("\n")[0]
-    separator = ";" if ";" in first and "," not in first else ","
+    separator = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         for name in needed:
             if header.count(name) != 1:
                 raise FileFormatError(
-                    f"table {path}",
+                    f"{what} {path}",
                     f"must have the column {name!r} once",
-                    shown(", ".join(header)),
-                    "Keep the columns as they were exported.",
+                    shown(", ".join(header)) or "none",
+                    "Begin with the names of the columns, separated by commas, semicolons or tabs.",
                 )
         for row in reader:
             if not any(value.strip() for value in row):
@@ -71,26 +81,6 @@ def read_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str
         raise FileFormatError(
             f"row {reader.line_num} of {path}", "must be CSV", str(error), "Save it as CSV again."
         ) from error
-
-
-def _read_text(path: Path) -> str:
-    remedy = "Save it as CSV, UTF-8."
-    try:
-        if not path.is_file():
-            raise InputError(f"table {path}", "must be a file", "none", "Correct the path.")
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise FileFormatError(
-                f"table {path}", f"must be under {LARGEST // 2**20} MiB", "more", "Split it."
-            )
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise FileFormatError(
-            f"table {path}", "must be readable", error.strerror or str(error), remedy
-        ) from error
-    except UnicodeDecodeError as error:
-        raise FileFormatError(f"table {path}", "must be UTF-8 text", str(error), remedy) from error
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
@@ -123,5 +113,4 @@ def shown(value: str) -> str:
     >>> shown("a" * 100)[-5:], shown("a\x1b[2J")
     ('aaa..', 'a?[2J')
     """
-    short = value if len(value) <= _SHOWN else value[: _SHOWN - 2] + ".."
-    return "".join(c if c.isprintable() else "?" for c in short)
+    return shortened(value, _SHOWN).replace("\n", "?")

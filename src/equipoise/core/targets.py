@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError
-from equipoise.core.files import read_json, read_text
+from equipoise.core.files import read_json
+from equipoise.core.tables import read_rows
 
 _LARGEST_TABLE = 4 * 2**20
 """Bytes of a table of shares, chosen by hand: some 50,000 cells."""
@@ -126,7 +126,7 @@ class Target:
                     f"target share of cell {grid.cells[k]!r}",
                     "must be a finite number of at least 0",
                     share,
-                    "Correct that share.",
+                    "Write it with a decimal point and no sign of per cent, as 0.25 or 25.",
                 )
         missing = [grid.cells[k] for k in np.flatnonzero(np.isnan(shares))]
         if missing:
@@ -219,29 +219,22 @@ class Target:
 
 
 def _read_table(path: Path, grid: AttributeGrid) -> dict[str, Any]:
-    remedy = "Write a CSV with a column for each attribute and 'share', or a JSON object."
     what, limit = "target file", _LARGEST_TABLE
     if path.suffix == ".json":
+        remedy = "Write a JSON object from each cell to its share."
         return read_json(path, remedy, what=what, limit=limit, strict=True, error=InputError)
-    text = read_text(path, remedy, what=what, limit=limit, error=InputError)
-    try:
-        rows = list(csv.DictReader(text.splitlines()))
-    except csv.Error as error:
-        raise InputError(f"target file {path}", "must be CSV", str(error), remedy) from error
-    wanted = {*grid.names, "share"}
-    odd = next((row for row in rows if set(row) != wanted or None in row.values()), None)
-    if not rows or odd is not None:
-        got = sorted(map(str, odd)) if odd else "no rows"
-        raise InputError(
-            f"target file {path}", f"must have the columns {', '.join(sorted(wanted))}", got, remedy
-        )
-    cells = [", ".join(f"{name}={row[name]}" for name in grid.names) for row in rows]
-    if len(set(cells)) < len(cells):
-        twice = next(cell for cell in cells if cells.count(cell) > 1)
-        raise InputError(
-            f"target share of cell {twice!r}", "must be given once", "it twice", "Remove one row."
-        )
-    return dict(zip(cells, (row["share"] for row in rows), strict=True))
+    shares: dict[str, str] = {}
+    for _, row in read_rows(path, (*grid.names, "share"), what=what, limit=limit):
+        cell = ", ".join(f"{name}={row[name].strip()}" for name in grid.names)
+        if cell in shares:
+            raise InputError(
+                f"target share of cell {cell!r}",
+                "must be given once",
+                "it twice",
+                "Remove one row.",
+            )
+        shares[cell] = row["share"]
+    return shares
 
 
 def _parse_marginals(text: str, written: str) -> dict[str, dict[str, float]]:

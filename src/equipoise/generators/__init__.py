@@ -5,6 +5,7 @@ from __future__ import annotations
 from equipoise.core.errors import InputError, check_count
 from equipoise.generators.address import expand_shorthand, parse_address
 from equipoise.generators.base import Differentiable, Generator, Prior, StandardNormal, generate
+from equipoise.generators.neighbours import check_neighbours
 from equipoise.runtimes.devices import check_device
 
 __all__ = [
@@ -42,7 +43,8 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     FileFormatError
         When the file is damaged, of another format, or holds something else.
     ModelOutputError
-        When a network fails, returns no images, or returns different images for the same code.
+        When a network fails, returns no images, or returns different images for the same code: at
+        another call, or beside other codes. Two batches of two codes are compared.
     FetchError, StorageError
         When pinned weights cannot be downloaded or stored.
 
@@ -54,7 +56,13 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     if batch_size is not None:
         check_count("batch_size", batch_size, "Leave it out.")
     check_device(device)
-    name = expand_shorthand(name)
+    generator = _opened(expand_shorthand(name), device, batch_size)
+    check_neighbours(generator)
+    return generator
+
+
+def _opened(name: str, device: str, batch_size: int | None) -> Generator:
+    """Return the generator of an expanded name."""
     if name == "digiface-dcgan":
         from equipoise.generators.dcgan import digiface_dcgan
 

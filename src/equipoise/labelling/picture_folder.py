@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.errors import FileFormatError, InputError, Listed
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.tables import shown
@@ -18,9 +18,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
 
 _BATCH = 16
 """Files that one thread looks at at a time, chosen by hand."""
-
-_NAMED = 100
-"""Broken files that an error names at most."""
 
 
 @dataclass(frozen=True)
@@ -165,12 +162,10 @@ def whole_pictures(
     broken = [fault for fault in faults if fault is not None]
     if not broken or (skip_broken and whole):
         return whole
-    lines = [f"\n  {fault.argument}: {fault.got}" for fault in broken[:_NAMED]]
-    more = f"\n  and {len(broken) - _NAMED:,} more" if broken[_NAMED:] else ""
     raise FileFormatError(
         f"{len(broken):,} of {len(files):,} images",
         broken[0].rule,
-        "".join(lines) + more,
+        Listed(f"{fault.argument}: {fault.got}" for fault in broken),
         remedy,
     )
 

@@ -19,6 +19,7 @@ from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.labelling.draws import label_draws
 from equipoise.methods.calibration import Calibration, calibrate_counts
+from equipoise.methods.occurrence import check_cells, check_levels
 from equipoise.methods.shift.directions import fit_directions
 from equipoise.methods.shift.hyperplanes import Directions
 from equipoise.methods.shift.shift import ShiftInfo, shift_codes
@@ -168,6 +169,7 @@ class FitContext:
             execution=self.execution,
         )
         known = labelled.codes
+        check_cells(labelled.account.counts, labelled.account.of_prior, self.target)
         tilted = TiltedSampler(
             generator,
             self.target,
@@ -335,6 +337,13 @@ def fit(method: str, context: FitContext) -> FitResult:
     """Fit a method by its name, one of `equipoise.core.settings.METHODS`.
 
     The function `NAME_sampler` of this module fits the method NAME, with _ for -.
+
+    Raises
+    ------
+    InsufficientLabelsError
+        When the target wants a level, or of the tilt a cell, that no labelled image has: before
+        anything is spent on it.
     """
+    check_levels(context.labels, context.target)
     function: Callable[[FitContext], FitResult] = globals()[f"{method.replace('-', '_')}_sampler"]
     return function(context)

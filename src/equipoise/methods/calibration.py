@@ -159,12 +159,16 @@ def _request(
     """Return how to mix requests; where the target is out of reach, not of rare cells alone.
 
     The nearest mix then would request rare cells only, and common cells would be made of their
-    errors. A small pull towards target / purity keeps them.
+    errors. A small pull towards target / purity keeps them. A cell that never came out has no
+    purity, and is not asked for in vain.
     """
     shares = solve_weights(achieved, target)
     if np.abs(shares @ achieved - target).sum() / 2 < REACHED:
         return shares
-    preferred = target[requested] / purity.clip(1e-6)
+    own = target[requested]
+    preferred = np.divide(own, purity, out=np.zeros_like(own), where=purity > 0)
+    if not preferred.any():
+        preferred = own
     return solve_weights(achieved, target, ridge=_RIDGE, preferred=preferred / preferred.sum())
 
 

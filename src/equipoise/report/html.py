@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from markupsafe import Markup, escape
 
+from equipoise.core.checks import by_kind
 from equipoise.core.errors import FileFormatError
 from equipoise.core.numbers import decimals, estimate, is_missing, number, percent
 from equipoise.runs.folder import RunFolder
@@ -34,7 +37,7 @@ def environment(**settings: Any) -> Environment:
         undefined=StrictUndefined,
         **{"autoescape": True, **settings},
     )
-    found.filters.update(FILTERS, sentence=_sentence)
+    found.filters.update(FILTERS, sentence=_sentence, by_kind=by_kind, breakable=_breakable)
     found.tests["missing"] = is_missing
     return found
 
@@ -44,6 +47,17 @@ def data_uri(path: Path) -> str | None:
     if not path.is_file():
         return None
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _breakable(name: str) -> Markup:
+    """Return an identifier that a line may break after its marks, and not inside its words.
+
+    Examples
+    --------
+    >>> _breakable("error_gap:cells")
+    Markup('error_<wbr>gap:<wbr>cells')
+    """
+    return Markup(re.sub(r"([_:,=]|-(?:&gt;)?)", r"\1<wbr>", str(escape(name))))
 
 
 def _sentence(text: str) -> str:

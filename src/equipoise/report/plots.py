@@ -6,11 +6,9 @@ import io
 import math
 from collections.abc import Sequence
 
-import matplotlib
-from matplotlib.figure import Figure
-
 from equipoise.measure.representation import MixShare
 from equipoise.methods.tilt.fit import FrontierPoint
+from equipoise.report.figures import Figure, matplotlib
 from equipoise.samplers.statements import CellStatement
 from equipoise.stats.shares import Share
 
@@ -78,7 +76,8 @@ def share_bars(
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.set_xlabel(label)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
+    # Above the axes, where it covers no bar.
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
     return to_svg(figure)
 
 

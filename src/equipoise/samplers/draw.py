@@ -252,7 +252,7 @@ class ResumePoint:
     rows : int
         Whole images.
     counts, next_index : numpy.ndarray, shape (K,), int64
-        Per requested cell: images, and the index after the last of them.
+        Per requested cell: images, and the index after the largest of them.
     """
 
     rows: int
@@ -304,7 +304,7 @@ class DrawJob:
             request.n - done,
             request.seed,
             cell=request.cell,
-            start=done,
+            start=int(kept.next_index.max()),
             workers=self.execution.workers,
         ):
             yield drawn

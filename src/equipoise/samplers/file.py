@@ -64,9 +64,8 @@ def save_sampler(sampler: Sampler, path: Path | str) -> None:
     text = json.dumps(metadata)
     with atomic_path(Path(path)) as part:
         # One key of metadata alone: safetensors writes several in random order.
-        safetensors.numpy.save_file(
-            tensors, part, {"equipoise": f"{digest_arrays(tensors, text)}\n{text}"}
-        )
+        described = {"equipoise": f"{digest_arrays(tensors, text)}\n{text}"}
+        part.write_bytes(safetensors.numpy.save(tensors, described))
 
 
 def load_sampler(path: Path | str, generator: Generator | None = None) -> Sampler:

@@ -104,10 +104,109 @@ class Broken(nn.Module):
         return z / 0 * 0
 
 
+class Normalised(nn.Module):
+    """Normalises by its batch, as a network exported in training mode does."""
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        rows = torch.batch_norm(z, None, None, None, None, True, 0.1, 1e-5, False)
+        return torch.tanh(rows).reshape(-1, 3, 2, 2)
+
+
+class Placed(nn.Module):
+    """Depends on the place in the batch, as noise of a fixed batch does."""
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        place = torch.arange(z.shape[0]).reshape(-1, 1)
+        return torch.tanh(z[:, :12] + place).reshape(-1, 3, 2, 2)
+
+
+class Output(nn.Module):
+    """The pictures of `Rows` in another form of output."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.rows, self.form = Rows(), form
+
+    def forward(self, z: torch.Tensor) -> object:
+        images = self.rows(z)
+        return {
+            "pair": (images, z),
+            "late": (z, images),
+            "dict": {"image": images},
+            "flat": images.flatten(1),
+            "grey": images[:, 0],
+        }[self.form]
+
+
+def write_traced(form: str, file: Path) -> str:
+    traced = torch.jit.trace(Output(form).eval(), torch.zeros(4, 12), strict=False)
+    torch.jit.save(traced, str(file))
+    return f"torchscript:{file}"
+
+
+class Lone(nn.Module):
+    """Returns pictures and nothing else, as rosinality's networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = Rows()
+
+    def forward(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.rows(z), None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("form", ["pair", "lone"])
+def test_of_a_tuple_the_first_is_taken(form: str, tmp_path: Path) -> None:
+    if form == "lone":
+        write_torchscript(Lone(), tmp_path / "net.pt")
+    else:
+        write_traced(form, tmp_path / "net.pt")
+    generator = open_generator(f"torchscript:{tmp_path}/net.pt")
+    plain = open_generator(write_network("torchscript", tmp_path))
+    codes = plain.prior.codes(0, 0, 5)
+    assert generator.name.endswith("?shape=12&range=-1..1&prior=normal&space=z")
+    assert np.array_equal(generator.images(codes), plain.images(codes))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("late", r"got a tuple of \(16, 12\), \(16, 3, 8, 8\)\. Export"),
+        ("dict", "got a dict of 'image'"),
+        ("flat", r"got \(16, 192\)\. .*\(16, channels, height, width\)"),
+        ("grey", r"got \(16, 8, 8\)"),
+    ],
+)
+def test_what_comes_out_is_named_and_not_the_shape_of_the_codes(
+    form: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelOutputError, match=said):
+        open_generator(write_traced(form, tmp_path / "net.pt"))
+
+
+class Labelled(nn.Module):
+    """Fails for another reason than the shape of its codes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(12, 12)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        images = torch.tanh(self.first(z)).reshape(-1, 3, 2, 2)
+        if images.shape[0] > 0:
+            raise RuntimeError("needs a label")
+        return images
+
+
 @pytest.mark.parametrize(
     ("module", "options", "said"),
     [
-        (Noisy(), "?shape=4", "must return the same image for the same code"),
+        (Labelled(), "", "must run on codes of shape 12, got .*needs a label"),
+        (Normalised(), "?shape=12", "whatever the other codes of its batch, .*evaluation mode"),
+        (Placed(), "?shape=12", "whatever the other codes of its batch, .*evaluation mode"),
+        (Noisy(), "?shape=4", "must return the same image for the same code at each call"),
         (Wide(), "?shape=4", "range of .* must be given, because the outputs match none, got -"),
         (Broken(), "?shape=3x2x2", "must be finite"),
         (Broken(), "?shape=7", r"must be a tensor of 16 images .* got \(16, 7\)"),

@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import tarfile
 from pathlib import Path
@@ -9,12 +10,14 @@ from PIL import Image
 
 from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import Models
-from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.attributes import RESERVED
+from equipoise.core.errors import FileFormatError, InputError, StorageError
 from equipoise.core.progress import Execution
 from equipoise.generators.toy import ToyGenerator
-from equipoise.samplers.draw import DrawRequest
+from equipoise.samplers.draw import DrawRequest, one_shot
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.formats import FORMATS
+from equipoise.samplers.export.metadata import metadata_rows
 from equipoise.samplers.sampler import Sampler
 
 
@@ -185,3 +188,73 @@ def test_a_lost_image_is_made_again(
     write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(20, cell=cells[1]), tmp_path)
     assert lost.read_bytes() == content
     assert (tmp_path / "metadata.csv").read_bytes() == before
+
+
+def test_no_column_but_those_of_attributes_is_free(
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel
+) -> None:
+    (drawn,) = one_shot(toy_sampler, Models(toy, toy_panel), 3)
+    row = next(metadata_rows(drawn, 0, 0))
+    own = [name for name in row if not name.startswith(toy_panel.grid.names)]
+    assert set(own) <= set(RESERVED)
+
+
+def test_after_rows_taken_away_by_hand_no_draw_comes_twice(
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    models, table = Models(toy, toy_panel), tmp_path / "metadata.csv"
+    for verified in (False, True):
+        out = tmp_path / str(verified)
+        write_draws(toy_sampler, models, DrawRequest(12, verified=verified), out)
+        table = out / "metadata.csv"
+        lines = table.read_text().splitlines(keepends=True)
+        for number in (2, 7):
+            (out / "images" / f"{number:09d}.png").unlink()
+        table.write_text("".join(lines[i] for i in range(13) if i - 1 not in (2, 7)))
+        kept = {path: path.read_bytes() for path in (out / "images").iterdir()}
+        write_draws(toy_sampler, models, DrawRequest(18, verified=verified), out)
+        rows = rows_of(out)
+        assert len(rows) == 18
+        assert len({(row["index"], verified and row["requested"]) for row in rows}) == 18
+        assert len({row["file_name"] for row in rows}) == 18
+        assert all(path.read_bytes() == content for path, content in kept.items())
+        assert {path.name for path in (out / "images").iterdir()} == {
+            Path(row["file_name"]).name for row in rows
+        }
+
+
+def test_a_table_changed_by_hand_is_named(
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    models, table = Models(toy, toy_panel), tmp_path / "metadata.csv"
+    write_draws(toy_sampler, models, DrawRequest(3), tmp_path)
+    text = table.read_text()
+    for changed, said in (
+        (text.replace(",1,", ",one,", 1), "row 3 of .* must be as `equipoise sample` wrote it"),
+        (text.replace("index", "number", 1), "must have the column 'index' once"),
+    ):
+        table.write_text(changed)
+        with pytest.raises(FileFormatError, match=said):
+            write_draws(toy_sampler, models, DrawRequest(5), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"), [("folder", "same command resumes"), ("npz", "nothing of this one is kept")]
+)
+def test_a_full_disk_says_what_is_kept(
+    kind: str,
+    kept: str,
+    toy_sampler: Sampler,
+    toy: ToyGenerator,
+    toy_panel: ClassifierPanel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    place = "folder.png" if kind == "folder" else "formats.metadata_rows"
+    monkeypatch.setattr(f"equipoise.samplers.export.{place}", full)
+    with pytest.raises(StorageError, match=f"No space left on device.*{kept}"):
+        write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(3), tmp_path / "out", kind)
+    assert not (tmp_path / "out").is_file()

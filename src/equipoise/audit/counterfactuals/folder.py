@@ -92,7 +92,7 @@ def keep_counterfactuals(
     }
     metadata = {"attribute": sets.attribute, "levels": sets.levels, "identity": identity}
     with atomic_path(path) as part:
-        safetensors.numpy.save_file(tensors, part, {"equipoise": json.dumps(metadata)})
+        part.write_bytes(safetensors.numpy.save(tensors, {"equipoise": json.dumps(metadata)}))
     stored = _read(folder, path, identity)
     assert stored is not None
     return stored

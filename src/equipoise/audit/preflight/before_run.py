@@ -9,7 +9,7 @@ from equipoise.audit.preflight.checks import check_classifier
 from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.classifiers.remote import RemoteClassifier
-from equipoise.core.errors import ModelOutputError
+from equipoise.core.errors import ModelOutputError, shortened
 from equipoise.generators.base import generate
 
 IMAGES = 16
@@ -60,8 +60,8 @@ def check_panel(panel: ClassifierPanel, images: NDArray[np.uint8]) -> None:
         if issues:
             raise ModelOutputError(
                 f"classifier {classifier.name!r}",
-                "must pass its checks before a run",
-                "; ".join(issues)[:1000].rstrip("."),
+                f"must pass its checks before a run ({shortened('; '.join(issues), 800)})",
+                f"{len(issues)} issues" if len(issues) > 1 else "1 issue",
                 "Correct the model or its description; `equipoise doctor` shows all checks.",
             )
 

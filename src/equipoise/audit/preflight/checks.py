@@ -18,6 +18,7 @@ from equipoise.core.checks import Check, Evidence, Outcome
 from equipoise.core.errors import EquipoiseError, ModelOutputError
 from equipoise.core.estimates import Estimate
 from equipoise.generators.base import Generator, generate
+from equipoise.generators.neighbours import NEAR
 
 _IMAGES = 32
 """Images that a generator is checked on; chosen by hand."""
@@ -27,9 +28,6 @@ _ALONE = 4
 
 _RANGE = 64
 """Least range of pixel values, a quarter of a byte's: outputs that were not scaled have 1 or 2."""
-
-_NEAR = 2
-"""Grey levels by which float rounding in another batch may change a pixel."""
 
 SAME = 1e-3
 """Probabilities that differ by at most this are equal; float rounding stays well below it."""
@@ -113,7 +111,7 @@ def check_generator(generator: Generator, seed: int = 0) -> tuple[Check, ...]:
         ),
         _check("constant", different == _IMAGES, varied, varied, spread),
         _check("repeat", repeated == 0, *_pixel_words(repeated, noise), repeated),
-        _check("batch", moved <= _NEAR, *_pixel_words(moved, neighbours), moved),
+        _check("batch", moved <= NEAR, *_pixel_words(moved, neighbours), moved),
     )
 
 

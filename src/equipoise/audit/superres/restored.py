@@ -23,7 +23,7 @@ from equipoise.audit.superres.fidelity import diversity, inconsistency, psnr, ss
 from equipoise.audit.superres.models.base import SuperResolutionModel, restore
 from equipoise.audit.superres.models.bicubic import FILTER, reduced
 from equipoise.audit.superres.record import Fidelity, SuperresSettings
-from equipoise.core.files import atomic_path
+from equipoise.core.files import RESUMES, atomic_path
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Progress, no_progress
 from equipoise.labelling.image_files import PictureFiles
@@ -129,7 +129,7 @@ def restore_all(
         small = reduced(pictures.images(rows), restorer.factor)
         index = np.arange(low, high, dtype=np.int64) + k * _NEXT_TRY
         for i, image in zip(rows, restore(restorer, small, seed, index), strict=True):
-            with atomic_path(files[i][k]) as part:
+            with atomic_path(files[i][k], RESUMES) as part:
                 part.write_bytes(png(image))
         return high - low
 

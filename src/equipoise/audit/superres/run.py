@@ -216,7 +216,7 @@ def even_rows(cells: NDArray[np.int64], every: NDArray[np.int64], per_cell: int)
 
 def _check_settings(restorer: SuperResolutionModel, settings: SuperresSettings) -> None:
     check_seed(settings.seed)
-    check_count("per_cell", settings.per_cell, "Pass --per-cell 40.")
+    check_count("per_cell", settings.per_cell, "Leave it out, or pass --n.")
     check_count("restarts", settings.restarts, "Pass --restarts 1.")
     if not 0 <= settings.tolerance < 1:
         raise InputError("tolerance", "must be in [0, 1)", settings.tolerance, "Pass 0.05.")

@@ -36,7 +36,7 @@ class NetworkGenerator:
     InputError
         When the shape of the codes or the range of the output is neither given nor found.
     ModelOutputError
-        When the network fails, returns no images, or returns different images for the same code.
+        When the network fails, or returns no images.
 
     Examples
     --------
@@ -66,7 +66,8 @@ class NetworkGenerator:
         self.digest = hashlib.sha256(options.query.encode() + b"\0" + network.content).hexdigest()
         self.dim = int(np.prod(self._shape))
         self.prior = prior_of(options.prior, self.dim)
-        _, channels, height, width = self.images(self.prior.codes(0, 0, 1)).shape
+        # Two, since one alone fails in training mode, which `check_neighbours` explains.
+        _, channels, height, width = self.images(self.prior.codes(0, 0, 2)).shape
         self.image_shape = (channels, height, width)
         self.stem(self.prior.codes(0, 0, 2))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
 from equipoise.core.errors import EquipoiseError, InputError, ModelOutputError
+from equipoise.core.reasons import reason_of
 from equipoise.generators.networks.description import Description
 from equipoise.generators.priors import prior_of
 
@@ -21,9 +24,8 @@ _PROBES = 16
 _SLACK = 0.1
 """Overshoot allowed beyond a range, as a share of its upper end; chosen by hand."""
 
-_REPEATABLE = 1e-2
-"""Difference between two calls that counts as rounding, as a share of the largest output: noise is
-larger. Chosen by hand."""
+_SIZES = re.compile(r"shape|size|dimension|channel|multipl|\b\dD\b", re.IGNORECASE)
+"""Words by which a network's error speaks of the shape of its input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,8 @@ def images_of(given: object, n: int, name: str) -> torch.Tensor:
     Parameters
     ----------
     given : object
-        The output. Grey images are repeated; channels may be first or last.
+        The output, or a tuple that begins with it. Grey images are repeated; channels may be first
+        or last.
     n : int
         Number of codes.
     name : str
@@ -72,21 +75,41 @@ def images_of(given: object, n: int, name: str) -> torch.Tensor:
     ModelOutputError
         When it is not a tensor of n finite images.
     """
-    valid = isinstance(given, torch.Tensor) and given.ndim == 4 and len(given) == n
-    if valid and given.shape[1] not in (1, 3) and given.shape[3] in (1, 3):  # type: ignore[attr-defined]
-        given = given.permute(0, 3, 1, 2)  # type: ignore[attr-defined]
-    if not isinstance(given, torch.Tensor) or not valid or given.shape[1] not in (1, 3):
+    first: Any = given[0] if isinstance(given, tuple | list) and given else given
+    valid = isinstance(first, torch.Tensor) and first.ndim == 4 and len(first) == n
+    if valid and first.shape[1] not in (1, 3) and first.shape[3] in (1, 3):
+        first = first.permute(0, 3, 1, 2)
+    if not valid or first.shape[1] not in (1, 3):
         raise ModelOutputError(
             f"output of generator {name!r}",
-            f"must be a tensor of {n} images with 1 or 3 channels",
-            tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__,
-            "Export it with codes as its only input and images as its only output.",
+            f"must be a tensor of {n} images with 1 or 3 channels, or begin with one",
+            _described(given),
+            f"Export it so that it returns images of shape ({n}, channels, height, width) for {n} "
+            "codes, its only input.",
         )
-    if not bool(torch.isfinite(given).all()):
+    if not bool(torch.isfinite(first).all()):
         raise ModelOutputError(
             f"output of generator {name!r}", "must be finite", "NaN or infinity", "Check its range."
         )
-    return given.float().expand(-1, 3, -1, -1)
+    images: torch.Tensor = first.float().expand(-1, 3, -1, -1)
+    return images
+
+
+def _described(given: object) -> str:
+    """Return what an output is, for an error.
+
+    Examples
+    --------
+    >>> _described((torch.zeros(2, 3), {"image": 1}, None))
+    "a tuple of (2, 3), a dict of 'image', NoneType"
+    """
+    if isinstance(given, torch.Tensor):
+        return str(tuple(given.shape))
+    if isinstance(given, dict):
+        return f"a dict of {', '.join(map(repr, given))}"
+    if isinstance(given, tuple | list):
+        return f"a {type(given).__name__} of {', '.join(map(_described, given)) or 'nothing'}"
+    return type(given).__name__
 
 
 def probe(network: Network, description: Description, device: torch.device) -> Description:
@@ -104,22 +127,14 @@ def probe(network: Network, description: Description, device: torch.device) -> D
     InputError
         When no shape works, or the output matches no range.
     ModelOutputError
-        When the network fails, returns no images, or returns different images for the same code.
+        When the network fails, or returns no images.
     """
     shapes: Sequence[tuple[int, ...]] = network.shapes
     if description.shape:
         shapes = (description.code_shape,)
     shape, pixels = _first_that_works(network, shapes, description, device)
-    again = images_of(network.run(_codes(shape, description, device)), _PROBES, network.name)
-    if not torch.allclose(pixels, again, atol=_REPEATABLE * float(pixels.abs().max())):
-        raise ModelOutputError(
-            f"generator {network.name!r}",
-            "must return the same image for the same code",
-            "another image at the second call",
-            "Export it with its noise fixed, and in evaluation mode.",
-        )
     found = description.range or _range(float(pixels.min()), float(pixels.max()), network.name)
-    return replace(description, shape="x".join(map(str, shape)), range=found)
+    return replace(description, shape=_text(shape), range=found)
 
 
 def _first_that_works(
@@ -128,22 +143,38 @@ def _first_that_works(
     description: Description,
     device: torch.device,
 ) -> tuple[tuple[int, ...], torch.Tensor]:
-    reason = "none suggested by its weights"
+    failed: list[tuple[tuple[int, ...], Exception]] = []
     for shape in shapes:
         try:
             codes = _codes(shape, description, device)
             return shape, images_of(network.run(codes), _PROBES, network.name)
         # With a wrong shape, a network may fail with any exception.
         except Exception as error:
-            if isinstance(error, EquipoiseError) and len(shapes) == 1:
-                raise
-            reason = f"{'x'.join(map(str, shape))}: {(str(error).splitlines() or [''])[-1][:200]}"
+            failed.append((shape, error))
+    # The attempt that got farthest: through the network, or to a fault that is not the shape's.
+    for _, fault in failed:
+        if isinstance(fault, EquipoiseError):
+            raise fault
+    for shape, fault in failed:
+        if not _SIZES.search(reason := reason_of(fault)):
+            raise ModelOutputError(
+                f"generator {network.name!r}",
+                f"must run on codes of shape {_text(shape)}",
+                reason,
+                "Export it with codes as its only input.",
+            ) from fault
     raise InputError(
         f"shape of the codes of {network.name!r}",
         "must be one that the network accepts",
-        reason,
+        f"{_text(failed[0][0])}: {reason_of(failed[0][1])}"
+        if failed
+        else "none suggested by its weights",
         "Add it to the address, as in '?shape=512' or '?shape=100x1x1'.",
     )
+
+
+def _text(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _codes(shape: tuple[int, ...], description: Description, device: torch.device) -> torch.Tensor:

@@ -51,7 +51,7 @@ def save_network(network: Network, path: Path) -> None:
     # One key of metadata alone: safetensors writes several in random order.
     text = json.dumps({**asdict(network.config), "notes": network.notes})
     with atomic_path(path) as part:
-        safetensors.torch.save_file(tensors, part, {key: text})
+        part.write_bytes(safetensors.torch.save(tensors, {key: text}))
 
 
 def load_network(path: Path) -> Network:

@@ -236,7 +236,7 @@ def save_directions(directions: Directions, path: Path) -> None:
     ]
     metadata = {"normals": directions.normal_names, "offsets": planes}
     with atomic_path(path) as part:
-        safetensors.numpy.save_file(tensors, part, {"equipoise": json.dumps(metadata)})
+        part.write_bytes(safetensors.numpy.save(tensors, {"equipoise": json.dumps(metadata)}))
 
 
 def read_conditional(path: Path, attribute: Attribute) -> NDArray[np.float64]:

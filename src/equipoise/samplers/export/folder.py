@@ -11,8 +11,9 @@ import numpy as np
 from filelock import FileLock
 
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.errors import InputError
-from equipoise.core.files import storage, write_text
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import RESUMES, storage, write_text
+from equipoise.core.tables import read_rows
 from equipoise.samplers.draw import DrawJob, ResumePoint
 from equipoise.samplers.export.metadata import metadata_rows, png
 
@@ -39,9 +40,9 @@ def write_folder(drawing: DrawJob, out: Path) -> None:
             "verified": request.verified,
         }
     )
-    with storage(out):
+    with storage(out, RESUMES):
         (out / "images").mkdir(parents=True, exist_ok=True)
-    with storage(out), FileLock(out / ".draws.lock"):
+    with storage(out, RESUMES), FileLock(out / ".draws.lock"):
         if identity.exists():
             found = identity.read_text(encoding="utf-8", errors="replace")
         else:
@@ -61,7 +62,7 @@ def _append(drawing: DrawJob, out: Path) -> None:
     """Write the images and rows that the folder lacks."""
     sampler, request = drawing.sampler, drawing.request
     table = out / "metadata.csv"
-    kept = _kept(table, out, sampler.grid)
+    kept, start = _kept(table, out, sampler.grid)
     wanted = request.counts(sampler) if request.verified else np.array([request.n])
     have = kept.counts if request.verified else np.array([kept.rows])
     if (have > wanted).any():
@@ -71,7 +72,6 @@ def _append(drawing: DrawJob, out: Path) -> None:
             request.n,
             "Choose another folder with --out, or a larger --n.",
         )
-    start = kept.rows
     with (
         table.open("a", newline="", encoding="utf-8") as file,
         closing(drawing.batches(kept)) as batches,
@@ -88,18 +88,30 @@ def _append(drawing: DrawJob, out: Path) -> None:
             file.flush()
 
 
-def _kept(table: Path, out: Path, grid: AttributeGrid) -> ResumePoint:
-    """Return what the folder holds, after cutting off what follows the last whole image."""
+def _kept(table: Path, out: Path, grid: AttributeGrid) -> tuple[ResumePoint, int]:
+    """Return what the folder holds, less what follows the last whole image, and the next number.
+
+    Draws and file names go on after the largest, since rows may have been taken away by hand.
+    """
     rows = _whole_rows(table, out)
     counts = np.zeros(grid.size, np.int64)
     following = np.zeros(grid.size, np.int64)
-    if rows:
-        with table.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                k = grid.index(row["requested"])
-                counts[k] += 1
-                following[k] = int(row["index"]) + 1
-    return ResumePoint(rows, counts, following)
+    number = 0
+    for line, row in read_rows(table, ["file_name", "index", "requested"]) if rows else ():
+        try:
+            k = grid.index(row["requested"])
+            index, own = int(row["index"]), int(Path(row["file_name"]).stem)
+        except ValueError as error:
+            raise FileFormatError(
+                f"row {line} of {table}",
+                "must be as `equipoise sample` wrote it",
+                ", ".join(row.values()),
+                "Remove the row, or choose another folder with --out.",
+            ) from error
+        counts[k] += 1
+        following[k] = max(following[k], index + 1)
+        number = max(number, own + 1)
+    return ResumePoint(rows, counts, following), number
 
 
 def _whole_rows(table: Path, out: Path) -> int:
