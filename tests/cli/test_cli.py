@@ -62,7 +62,7 @@ def test_dry_run_tells_settings_and_cost_and_does_nothing(
     cli: Callable[..., Done], tmp_path: Path
 ) -> None:
     done = cli("balance", "--out", str(tmp_path / "run"), "--dry-run", "--seed", "7")
-    assert "16,000 generator calls" in done.stdout
+    assert "19,000 generator calls" in done.stdout
     assert "digiface-dcgan" in done.stdout
     assert not (tmp_path / "run").exists()
 

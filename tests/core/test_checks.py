@@ -22,7 +22,7 @@ def test_an_ignored_check_keeps_its_words_and_an_unknown_code_is_named() -> None
 
 
 def test_the_verdict_counts_all_and_names_issues() -> None:
-    assert verdict(CHECKS).endswith(": code-5.")
+    assert verdict(CHECKS).endswith(": code-6.")
     assert verdict(CHECKS[:5]).startswith("No issue. 1 tip, 1 passed")
 
 

@@ -133,7 +133,7 @@ def balance_cost(settings: Settings) -> dict[str, int]:
         "label directed draws": settings.directed_n * ("tilt" in methods or mixture),
         "calibrate": settings.directed_n * (("shift-calibrated" in methods) + mixture),
         "fit the mixture to, at least": settings.mixture_n * mixture,
-        "measure, about": (settings.measure_n or _MEASURED) * len(methods),
+        "measure (about)": (settings.measure_n or _MEASURED) * len(methods),
     }
 
 
@@ -152,5 +152,5 @@ def compare_cost(settings: Settings, pool: int) -> dict[str, int]:
         "label for the references": pool,
         "make references of, at most": MOST * measured,
         "verify draws of five methods, at least": 5 * measured,
-        "measure, about": measured * len(BASELINES),
+        "measure (about)": measured * len(BASELINES),
     }
