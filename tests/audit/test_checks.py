@@ -155,7 +155,7 @@ def test_the_headline_names_the_worst_fault() -> None:
     checks = worst_first(dark_is_male(0))
     sizes = [c.evidence.estimate.value for c in checks if c.outcome == "issue" and c.evidence]
     assert sizes == sorted(sizes, reverse=True)
-    assert verdict(checks).endswith(f"Worst: {checks[0].words}")
+    assert verdict(checks).endswith(f"{checks[0].check_id}: {checks[0].words}")
 
 
 def test_without_truth_answers_are_compared_and_no_issue_is_raised() -> None:

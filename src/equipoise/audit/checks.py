@@ -73,6 +73,11 @@ def gap_checks(
             check = gap_check(named, tolerance, len(part.groups))
             if named.check_id.split("_gap:")[0] in _OF_ERRORS:
                 checks += noise_checks(part, named, check, errors, images)
+            elif named.check_id.startswith("abstention_gap:") and not any(
+                group.abstention.count for group in part.groups
+            ):
+                words = "The model abstained on no image."
+                checks.append(replace(check, outcome="not applicable", words=words))
             else:
                 checks.append(check)
     return tuple(checks)

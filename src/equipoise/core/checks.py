@@ -162,5 +162,6 @@ def verdict(checks: Sequence[Check]) -> str:
         return f"{'Undecided' if undecided else 'No issue'}. {summary}."
     names = ", ".join(check.check_id for check in issues)
     worst = max(issues, key=_size)
-    largest = f" Worst: {worst.words}" if len(issues) > 1 else ""
-    return f"{summary}: {names}.{largest}"
+    return f"{summary}: {names}." + (
+        f" The worst, {worst.check_id}: {worst.words}" * (len(issues) > 1)
+    )
