@@ -60,7 +60,7 @@ try:
 except SystemExit:
     pass
 import torch, threadpoolctl
-from equipoise.core.parallel import worker_count
+from equipoise.core.threads import worker_count
 blas = max(p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas")
 print(worker_count(None), torch.get_num_threads(), blas)
 """

@@ -21,25 +21,11 @@ from typing import Any, TypeVar, cast
 import torch
 from threadpoolctl import ThreadpoolController
 
-from equipoise.core.errors import check_count
 from equipoise.core.seeds import BLOCK_ROWS
-from equipoise.core.threads import thread_count
+from equipoise.core.threads import worker_count
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def worker_count(workers: int | None) -> int:
-    """Return `workers`, or for None the number of threads of this process (`thread_count`).
-
-    Raises
-    ------
-    InputError
-        When it is not a whole number of at least 1.
-    """
-    if workers is not None:
-        return check_count("workers", workers, "Leave it out to use all cores.")
-    return thread_count()
 
 
 def ordered_map(
@@ -57,7 +43,7 @@ def ordered_map(
         Called in the workers.
     items : iterable
     workers : int, optional
-        Number of threads; by default `thread_count`.
+        Number of threads; by default `equipoise.core.threads.thread_count`.
 
     Raises
     ------

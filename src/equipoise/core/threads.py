@@ -90,6 +90,31 @@ def thread_count() -> int:
     return _chosen or usable_cores()
 
 
+def worker_count(workers: int | None) -> int:
+    """Return `workers`, or for None the number of threads of this process (`thread_count`).
+
+    Raises
+    ------
+    InputError
+        When it is not a whole number of at least 1.
+    """
+    if workers is not None:
+        return check_count("workers", workers, "Leave it out to use all cores.")
+    return thread_count()
+
+
+def thread_variables(count: int | None = None) -> dict[str, str]:
+    """Return the variables by which a new process computes with that many threads.
+
+    Parameters
+    ----------
+    count : int, optional
+        By default `thread_count`, except where a variable is set already.
+    """
+    numbers = {name: str(count or os.environ.get(name) or thread_count()) for name in _COUNTS}
+    return {**numbers, **{name: os.environ.get(name, value) for name, value in _SLEEP.items()}}
+
+
 def set_threads(count: int | None = None) -> None:
     """Set the number of threads of this process, and of processes that it starts.
 
@@ -110,11 +135,7 @@ def set_threads(count: int | None = None) -> None:
     if count is not None:
         count = check_count("threads", count, "Leave it out to use all cores.")
     _chosen = count
-    for name in _COUNTS:
-        if count is not None or name not in os.environ:
-            os.environ[name] = str(thread_count())
-    for name, value in _SLEEP.items():
-        os.environ.setdefault(name, value)
+    os.environ.update(thread_variables(count))
     if count is None:
         return
     if "torch" in sys.modules:
