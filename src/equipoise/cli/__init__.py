@@ -21,6 +21,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     people,
     quality,
     sampling,
+    status,
     superres,
 )
 from equipoise.cli.app import app, out_console
