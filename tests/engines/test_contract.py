@@ -1,5 +1,7 @@
 """Every engine does each shard once, outlives its workers, and passes errors on."""
 
+import tracemalloc
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +16,7 @@ from equipoise.engines import (
     Processes,
     RayActors,
     Shard,
+    ShardTask,
     open_engine,
     run,
 )
@@ -118,6 +121,36 @@ def test_an_executor_that_breaks_for_good_ends_the_run(
     task = WriteNumbers(tmp_path, always_deadly=frozenset({0}))
     with ProcessPoolExecutor(1) as executor, pytest.raises(WorkerError, match="BrokenProcessPool"):
         list(run(OnExecutor(executor, 1), task, shards(5)))
+
+
+def test_what_hands_out_shards_does_not_grow_with_their_number(tmp_path: Path) -> None:
+    class AtOnce:
+        """Workers that do nothing, at once."""
+
+        count = 32
+
+        def __init__(self) -> None:
+            self.under_way: deque[Shard] = deque()
+            self.submit = self.under_way.append
+
+        def start(self, task: ShardTask) -> "AtOnce":
+            return self
+
+        def wait(self) -> tuple[Shard, None]:
+            return self.under_way.popleft(), None
+
+        def close(self) -> None:
+            assert not self.under_way
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        numbers = (Shard(i, i, i + 1) for i in range(count))
+        assert sum(1 for _ in run(AtOnce(), WriteNumbers(tmp_path), numbers)) == count
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(10_000) < 2 * peak(100)
 
 
 @pytest.mark.parametrize(
