@@ -17,7 +17,8 @@ import numpy as np
 
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.models import Models
-from equipoise.core.parallel import batches, ordered_map, worker_count
+from equipoise.core.parallel import batches, ordered_map
+from equipoise.core.threads import worker_count
 from equipoise.core.versions import versions
 from equipoise.generators import generate, open_generator
 from equipoise.labelling.image_files import equal_sizes, label_files

@@ -26,8 +26,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.parallel import batches, ordered_map, worker_count
+from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.settings import Settings
+from equipoise.core.threads import worker_count
 from equipoise.core.versions import versions
 from equipoise.labelling.collect import collect
 from equipoise.pipeline import open_models

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from equipoise.classifiers import ClassifierPanel, open_panel
-from equipoise.classifiers.models import Models
+from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution, Progress, no_progress
@@ -74,8 +74,7 @@ class BalancedRun:
 
 def open_models(settings: Settings) -> Models:
     """Open the generator and the classifiers that the settings name; fetch what the cache lacks."""
-    generator = open_named(settings)
-    return Models(generator, _open_panel(settings, generator))
+    return ModelAddresses.of(settings).open()
 
 
 def open_named(settings: Settings) -> Generator:

@@ -40,6 +40,20 @@ def test_each_worker_computes_with_one_thread_and_the_caller_keeps_its_own() -> 
     assert torch.get_num_threads() == before
 
 
+def test_blas_computes_with_one_thread_while_workers_run_and_as_before_after_the_last() -> None:
+    def blas(_: object = None) -> int:
+        found = threadpoolctl.threadpool_info()
+        return max(f["num_threads"] for f in found if f["user_api"] == "blas")
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = blas()
+        first, second = ordered_map(blas, range(4), 2), ordered_map(blas, range(4), 2)
+        assert {next(first), next(second)} == {1}
+        first.close()
+        assert set(second) == {1}
+        assert blas() == before
+
+
 def test_errors_reach_the_caller() -> None:
     def fail(i: int) -> int:
         if i == 3:

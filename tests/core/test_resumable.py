@@ -1,10 +1,13 @@
 """A folder is resumed by the task that made it, and by no other."""
 
+import hashlib
+import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from equipoise.core.completion import completion_path, read_completion
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.resumable import ResumableFolder
 
@@ -15,21 +18,29 @@ def folder(path: Path, identity: str = "a") -> ResumableFolder:
     return ResumableFolder(path, identity, "labels of this run")
 
 
+def done(mine: ResumableFolder) -> int:
+    return mine.done_rows("x.parquet", total=9, device="cpu")
+
+
 def test_a_table_is_read_back_with_its_rows(tmp_path: Path) -> None:
     mine = folder(tmp_path / "new")
-    assert mine.rows("x.parquet") == 0
-    mine.write("x.parquet", TABLE)
-    assert mine.rows("x.parquet") == 3
+    assert done(mine) == 0
+    mine.write_shard("x.parquet", TABLE, total=9, device="cpu", began=time.monotonic())
+    assert done(mine) == 3
     assert mine.read("x.parquet").equals(TABLE)
 
 
 def test_tables_of_another_task_are_refused(tmp_path: Path) -> None:
-    folder(tmp_path).write("x.parquet", TABLE)
-    for use in (folder(tmp_path, "b").rows, folder(tmp_path, "b").read):
-        with pytest.raises(
-            InputError, match=r"must be empty or hold labels of this run, b, got a\."
-        ):
-            use("x.parquet")
+    other = folder(tmp_path, "b")
+    for recorded in (False, True):
+        folder(tmp_path).write("x.parquet", TABLE)
+        if recorded:
+            assert done(folder(tmp_path)) == 3
+        for use in (lambda: done(other), lambda: other.read("x.parquet")):
+            with pytest.raises(
+                InputError, match=r"must be empty or hold labels of this run, b, got a\."
+            ):
+                use()
 
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:
@@ -37,9 +48,40 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     mine.write("x.parquet", TABLE)
     content = (tmp_path / "x.parquet").read_bytes()
     (tmp_path / "x.parquet").write_bytes(content[:-9])
-    for use in (mine.rows, mine.read):
+    for use in (lambda: done(mine), lambda: mine.read("x.parquet")):
         with pytest.raises(FileFormatError, match=r"labels .*x.parquet must be a whole Parquet"):
-            use("x.parquet")
+            use()
+
+
+def test_a_record_decides_what_is_done_and_a_whole_table_without_one_gets_it(
+    tmp_path: Path,
+) -> None:
+    mine, table = folder(tmp_path), tmp_path / "x.parquet"
+    mine.write_shard(table.name, TABLE, total=9, device="cpu", began=time.monotonic())
+    record = read_completion(table)
+    assert record is not None
+    assert (record.rows, record.total, record.device) == (3, 9, "cpu")
+    assert record.sha256 == hashlib.sha256(table.read_bytes()).hexdigest()
+    completion_path(table).unlink()
+    assert read_completion(table) is None
+    assert done(mine) == 3
+    again = read_completion(table)
+    assert again is not None and again.sha256 == record.sha256
+    table.unlink()
+    assert done(mine) == 0, "a record alone is no shard"
+
+
+def test_a_file_of_another_size_than_recorded_and_a_damaged_record_are_named(
+    tmp_path: Path,
+) -> None:
+    mine, table = folder(tmp_path), tmp_path / "x.parquet"
+    mine.write_shard(table.name, TABLE, total=9, device="cpu", began=time.monotonic())
+    table.write_bytes(table.read_bytes()[:-9])
+    with pytest.raises(FileFormatError, match=r"x\.parquet must be a whole file of .* bytes"):
+        done(mine)
+    completion_path(table).write_text("{}")
+    with pytest.raises(FileFormatError, match=r"field file of completion record .*x\.done\.json"):
+        done(mine)
 
 
 def test_a_folder_with_results_belongs_to_one_task(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import Models
+from equipoise.core.completion import completion_path
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError, StorageError
 from equipoise.core.progress import Execution
 from equipoise.generators import Generator
@@ -125,7 +126,8 @@ def test_a_full_disk_keeps_the_shards_and_the_run_goes_on(
     ):
         collect(Models(toy, toy_panel), 4 * SHARD_ROWS, 0, tmp_path)
     monkeypatch.undo()
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(contents(tmp_path))
+    done = [path.name for path in map(completion_path, map(Path, contents(tmp_path)))]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*contents(tmp_path), *done])
     assert collect(Models(toy, toy_panel), 4 * SHARD_ROWS, 0, tmp_path).computed == 2 * SHARD_ROWS
 
 
@@ -153,7 +155,7 @@ def test_a_damaged_shard_is_named(
     collect(Models(toy, toy_panel), 100, 0, tmp_path)
     shard = tmp_path / shard_name(0)
     shard.write_bytes(shard.read_bytes()[:-20])
-    with pytest.raises(FileFormatError, match=r"labels-00000\.parquet must be a whole Parquet"):
+    with pytest.raises(FileFormatError, match=r"labels-00000\.parquet must be a whole file"):
         collect(Models(toy, toy_panel), 100, 0, tmp_path)
 
 

@@ -1,11 +1,55 @@
-"""`Models`: a generator together with the classifiers of its images."""
+"""`Models`: a generator together with the classifiers of its images, and their addresses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from equipoise.classifiers import open_panel
 from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.settings import Settings
+from equipoise.generators import open_generator
 from equipoise.generators.base import Generator
+
+
+@dataclass(frozen=True)
+class ModelAddresses:
+    """Names by which any process opens the same models; fields are those of `Settings`."""
+
+    generator: str
+    attributes: tuple[str, ...]
+    classifiers: tuple[str, ...]
+    abstain_below: float
+    device: str
+    batch_size: int | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> ModelAddresses:
+        """Return the addresses that settings name."""
+        return cls(
+            settings.generator,
+            settings.attributes,
+            settings.classifiers,
+            settings.abstain_below,
+            settings.device,
+            settings.batch_size,
+        )
+
+    def open(self) -> Models:
+        """Open the models; fetch what the cache lacks.
+
+        Raises
+        ------
+        InputError, FileFormatError, FetchError, StorageError, ModelOutputError
+            As `open_generator` and `open_panel`.
+        """
+        generator = open_generator(self.generator, device=self.device, batch_size=self.batch_size)
+        panel = open_panel(
+            self.attributes,
+            generator,
+            abstain_below=self.abstain_below,
+            classifiers=self.classifiers,
+        )
+        return Models(generator, panel, self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,10 +62,13 @@ class Models:
         Makes images from codes.
     panel : ClassifierPanel
         Predicts the levels of the attributes in those images.
+    addresses : ModelAddresses or None
+        How other processes open the same models, where they were opened by address.
     """
 
     generator: Generator
     panel: ClassifierPanel
+    addresses: ModelAddresses | None = None
 
     @property
     def caveats(self) -> tuple[str, ...]:

@@ -22,10 +22,12 @@ from equipoise.cli import (  # noqa: F401  (they register)
     people,
     quality,
     sampling,
+    status,
     superres,
 )
 from equipoise.cli.app import app, out_console
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.threads import set_threads
 
 
 def _version(wanted: bool) -> None:
@@ -41,8 +43,12 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads of the whole process. [the cores that it may use]"),
+    ] = None,
 ) -> None:
-    pass
+    set_threads(threads)
 
 
 @contextmanager

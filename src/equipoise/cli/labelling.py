@@ -16,10 +16,13 @@ from equipoise.cli.console import (
     print_representation,
 )
 from equipoise.cli.options import (
+    Address,
     Config,
     DryRun,
+    EngineName,
     Fraction,
     Given,
+    GpusPerWorker,
     JsonFile,
     Multilevel,
     SettingOptions,
@@ -42,6 +45,9 @@ def collect(
             *("abstain_below", "device", "batch_size", "workers"),
         ),
     ],
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -49,7 +55,12 @@ def collect(
 
     Example: `equipoise collect --attributes gender,skin_tone --n 10000 --out runs/labels`
     """
+    from equipoise.engines import open_engine
+
     settings = make_settings({**given, "directed": 0.0}, config)
+    places = open_engine(
+        engine, workers=settings.workers, address=address, gpus_per_worker=gpus_per_worker
+    )
     dry_run(out_console, settings, {"label": settings.n})
     if dry:
         return
@@ -65,7 +76,7 @@ def collect(
             "one with record.json",
             "Choose another --out.",
         )
-    models, table = _label(settings, folder)
+    models, table = _label(settings, folder, places)
     folder.write_settings(settings)
     representation = represent(table.labels())
     print_representation(out_console, "the generator as it is", representation)
@@ -108,7 +119,7 @@ def directions(
     out_console.print(f"directions  {folder.directions}")
 
 
-def _label(settings: Settings, folder: Any) -> Any:
+def _label(settings: Settings, folder: Any, engine: Any = None) -> Any:
     """Open the models, and label what the run folder lacks; return both models and the table."""
     from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.progress import Execution
@@ -124,5 +135,6 @@ def _label(settings: Settings, folder: Any) -> Any:
             settings.seed,
             folder.labels,
             execution=Execution(settings.workers, progress),
+            engine=engine,
         )
     return models, table

@@ -102,6 +102,16 @@ Attributes = Annotated[str | None, option("attributes")]
 Classifiers = Annotated[list[str] | None, option("classifiers")]
 Device = Annotated[str | None, option("device")]
 Workers = Annotated[int | None, option("workers")]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="Where shards are done: threads, processes, ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of a Ray cluster, or auto. [one on this machine]", show_default=False),
+]
+GpusPerWorker = Annotated[
+    float, typer.Option("--gpus-per-worker", help="Share of a GPU for each process or actor.")
+]
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Leave out images that cannot be read; count them.")
 ]

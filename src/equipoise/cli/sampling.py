@@ -22,10 +22,13 @@ from equipoise.cli.console import (
     refuse_flags,
 )
 from equipoise.cli.options import (
+    Address,
     Attributes,
     Classifiers,
     Device,
     DryRun,
+    EngineName,
+    GpusPerWorker,
     JsonFile,
     SkipBroken,
     Workers,
@@ -76,8 +79,18 @@ def sample(
     faithful: Faithful = None,
     kind: Annotated[
         str | None,
-        typer.Option("--format", help="folder, npz, or tar (WebDataset). [by the name of OUT]"),
+        typer.Option(
+            "--format",
+            help="folder, npz, tar (WebDataset), or webdataset: a folder of tars. "
+            "[by the name of OUT]",
+        ),
     ] = None,
+    shard_size: Annotated[
+        int, typer.Option(help="Images of a tar, for the format webdataset.")
+    ] = 10_000,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     classifiers: Classifiers = None,
     generator: Moved = None,
     device: Device = None,
@@ -88,9 +101,16 @@ def sample(
 
     Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
     """
+    from equipoise.engines import open_engine
     from equipoise.samplers.draw import DrawRequest
     from equipoise.samplers.export import format_of, write_draws
+    from equipoise.samplers.export.shards import write_shards
     from equipoise.samplers.file import load_sampler
+
+    kind = kind or format_of(out)
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+    if places is not None and kind != "webdataset":
+        refuse_flags(f"for the format {kind}, but webdataset", {"engine": engine})
 
     if dry:
         out_console.print(load_sampler(sampler).describe())
@@ -98,16 +118,21 @@ def sample(
         out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
         return
     loaded, models = open_sampler(sampler, device, classifiers, generator)
-    kind = kind or format_of(out)
-    with bars(resumes=kind == "folder") as progress:
-        write_draws(
-            loaded,
-            models,
-            DrawRequest(n, seed, cell, verified, faithful),
-            out,
-            kind,
-            execution=Execution(workers=workers, progress=progress),
-        )
+    request = DrawRequest(n, seed, cell, verified, faithful)
+    with bars(resumes=kind in ("folder", "webdataset")) as progress:
+        execution = Execution(workers=workers, progress=progress)
+        if kind == "webdataset":
+            write_shards(
+                sampler,
+                (loaded, models),
+                request,
+                out,
+                shard_size=shard_size,
+                engine=places,
+                execution=execution,
+            )
+        else:
+            write_draws(loaded, models, request, out, kind, execution=execution)
     out_console.print(f"images   {out}")
 
 

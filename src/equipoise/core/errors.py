@@ -102,6 +102,10 @@ class MissingProgramError(EquipoiseError):
     """A program that is needed is not installed on this machine."""
 
 
+class WorkerError(EquipoiseError):
+    """Workers could not start, or were lost. The shards that are done are kept."""
+
+
 class StorageError(EquipoiseError):
     """A file or a folder could not be written."""
 

@@ -2,12 +2,12 @@
 
 Each worker is a thread that runs whole batches, and computes with one thread. Generators and
 classifiers release the interpreter lock, so workers run in parallel. This is faster than splitting
-each layer over the cores, and a batch gives the same numbers for any number of workers.
+each layer over the cores, and a batch gives the same numbers for any number of workers. The
+machine is not given more threads than `equipoise.core.threads` counts.
 """
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,30 +15,17 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import islice
 from queue import Full, Queue
-from threading import Event, Thread
-from typing import TypeVar, cast
+from threading import Event, Lock, Thread
+from typing import Any, TypeVar, cast
 
 import torch
 from threadpoolctl import ThreadpoolController
 
-from equipoise.core.errors import check_count
 from equipoise.core.seeds import BLOCK_ROWS
+from equipoise.core.threads import worker_count
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def worker_count(workers: int | None) -> int:
-    """Return `workers`, or for None the number of cores that this process may use.
-
-    Raises
-    ------
-    InputError
-        When it is not a whole number of at least 1.
-    """
-    if workers is not None:
-        return check_count("workers", workers, "Leave it out to use all cores.")
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ordered_map(
@@ -56,7 +43,7 @@ def ordered_map(
         Called in the workers.
     items : iterable
     workers : int, optional
-        Number of threads; by default one per core.
+        Number of threads; by default `equipoise.core.threads.thread_count`.
 
     Raises
     ------
@@ -68,6 +55,7 @@ def ordered_map(
     pending: deque[Future[Result]] = deque()
     queue = iter(items)
     pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    _single_blas.begin()
     try:
         pending.extend(pool.submit(function, item) for item in islice(queue, 2 * count))
         while pending:
@@ -76,6 +64,7 @@ def ordered_map(
             yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        _single_blas.end()
         torch.set_num_threads(threads_before)
 
 
@@ -135,16 +124,39 @@ def one_thread() -> Iterator[None]:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    _single_blas.begin()
     try:
-        with _libraries().limit(limits=1, user_api="blas"):
-            yield
+        yield
     finally:
+        _single_blas.end()
         torch.set_num_threads(before)
 
 
 @cache
 def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
+
+
+class _SingleBlas:
+    """Holds BLAS to one thread while anyone asks for it; it is one number for all threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._limit = Lock(), 0, cast(Any, None)
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limit = _libraries().limit(limits=1, user_api="blas")
+            self._users += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limit.restore_original_limits()
+
+
+_single_blas = _SingleBlas()
 
 
 def batches(start: int, stop: int, size: int) -> list[tuple[int, int]]:

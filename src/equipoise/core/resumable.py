@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from equipoise.core.completion import read_completion, remove_completion, write_completion
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import RESUMES, atomic_path, storage, write_text
 from equipoise.core.versions import versions
@@ -81,24 +83,65 @@ class ResumableFolder:
                 write_page_checksum=True,
             )
 
-    def rows(self, name: str) -> int:
-        """Return the number of rows of a table, 0 where there is none.
+    def write_shard(
+        self, name: str, table: pa.Table, *, total: int, device: str, began: float
+    ) -> None:
+        """Write a table, and then the record that it is done.
+
+        Parameters
+        ----------
+        name : str
+        table : pyarrow.Table
+        total : int
+            Rows of the whole task.
+        device : str
+            Where the table was computed.
+        began : float
+            When that began, by `time.monotonic`.
+
+        Raises
+        ------
+        StorageError
+            When a file cannot be written.
+        """
+        remove_completion(self.path / name)
+        self.write(name, table)
+        self._complete(name, table.num_rows, total, device, time.monotonic() - began)
+
+    def _complete(self, name: str, rows: int, total: int, device: str, seconds: float) -> None:
+        write_completion(
+            self.path / name,
+            rows=rows,
+            total=total,
+            identity=self.identity,
+            device=device,
+            seconds=seconds,
+        )
+
+    def done_rows(self, name: str, *, total: int, device: str) -> int:
+        """Return the rows of a shard that is done, 0 where it is not: its record decides.
+
+        A whole table without a record is verified, and gets one: its writer was killed between
+        the two, or was an older Equipoise.
 
         Raises
         ------
         InputError
             When it is of another identity.
         FileFormatError
-            When it is damaged.
+            When it is damaged, or its record is.
         """
         path = self.path / name
+        found = read_completion(path)
+        if found is not None:
+            self._check({_IDENTITY: found.identity.encode()})
+            return found.rows
         with storage(path, RESUMES):
             if not path.exists():
                 return 0
-        with self.intact(name):
-            found = pq.read_metadata(path)
-        self._check(found.metadata)
-        return int(found.num_rows)
+        rows = int(self.read(name).num_rows)
+        self._complete(name, rows, total, device, 0.0)
+        return rows
 
     def read(self, name: str) -> pa.Table:
         """Read a table and verify its checksums.

@@ -1,33 +1,37 @@
 """Labelling: seeds -> codes -> images -> a table of labels, streamed and resumable.
 
-The table is a folder of Parquet shards of `SHARD_ROWS` rows. A killed run is resumed from the first
-missing shard, and ends with the same bytes. Codes are not stored: seed and index determine them.
+The table is a folder of Parquet shards of `SHARD_ROWS` rows, each with a completion record. A
+killed run is resumed with the shards that are not done, and ends with the same bytes, on any
+engine. Codes are not stored: seed and index determine them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.errors import check_count
-from equipoise.core.labels import Labels, concatenate, from_table, to_columns
-from equipoise.core.parallel import ahead, batches, ordered_map
-from equipoise.core.progress import Execution
+from equipoise.core.errors import InputError, check_count
+from equipoise.core.labels import Labels, concatenate, from_table
+from equipoise.core.parallel import batches
+from equipoise.core.progress import Execution, Progress
 from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import check_seed
-from equipoise.generators.base import generate
-
-SHARD_ROWS = 2048
+from equipoise.engines import Engine, Shard, run, set_aside
+from equipoise.labelling.shards import (
+    SHARD_ROWS,
+    Codes,
+    LabelTask,
+    label_folder,
+    label_shards,
+    prior_codes,
+    prior_source,
+    shard_name,
+)
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,6 @@ class LabelTable:
         return concatenate(list(self.stream()))
 
 
-def shard_name(number: int) -> str:
-    """Return the name of the file of a shard."""
-    return f"labels-{number:05d}.parquet"
-
-
 def collect(
     models: Models,
     n: int,
@@ -92,6 +91,7 @@ def collect(
     folder: Path,
     *,
     execution: Execution = Execution(),
+    engine: Engine | None = None,
 ) -> LabelTable:
     """Label codes 0 to n - 1 of the prior under a seed. Labels in the folder are reused.
 
@@ -108,6 +108,10 @@ def collect(
         generator, panel or seed.
     execution : Execution
         Threads and progress. The bytes of the shards do not depend on it.
+    engine : Engine, optional
+        Where shards are labelled, of `equipoise.engines`; threads of this process by default. The
+        bytes do not depend on it either. Its workers open the models by address, so `models` must
+        come of `ModelAddresses.open` or `equipoise.pipeline.open_models`.
 
     Returns
     -------
@@ -116,13 +120,16 @@ def collect(
     Raises
     ------
     InputError
-        When n or seed breaks its rule, or the folder belongs to another run.
+        When n or seed breaks its rule, the folder belongs to another run, or an engine is given
+        models without addresses.
     StorageError
         When the folder cannot be written; the shards written so far are kept.
     FileFormatError
         When a shard that the folder holds is damaged.
     ModelOutputError
         When a model returns something wrong.
+    WorkerError
+        When workers cannot start, or shards were set aside; the others are kept.
 
     Examples
     --------
@@ -136,16 +143,35 @@ def collect(
     100
     """
     check_seed(seed)
-
-    def codes(start: int, stop: int) -> NDArray[np.float32]:
-        return models.generator.prior.codes(seed, start, stop)
-
-    return label_codes(models, codes, n, folder, source=f"prior, seed {seed}", execution=execution)
+    codes, source = prior_codes(models, seed), prior_source(seed)
+    if engine is None:
+        return label_codes(models, codes, n, folder, source=source, execution=execution)
+    if models.addresses is None:
+        raise InputError(
+            "models",
+            "must be opened by address, so that workers can open them",
+            "models made in this process",
+            "Open them by equipoise.pipeline.open_models(settings), or leave the engine out.",
+        )
+    n = check_count("n", n, "Pass --n 10000.")
+    stored = label_folder(models, codes, source, folder)
+    missing, computed = _missing(stored, models, n)
+    task = LabelTask(models.addresses, seed, folder.absolute(), stored.identity, n)
+    on_rows = _counter(execution.progress, "label", n - computed, n)
+    lost = []
+    for ended in run(engine, task, missing):
+        if ended.lost:
+            lost.append(ended)
+        else:
+            on_rows(ended.shard.rows)
+    if lost:
+        raise set_aside(lost)
+    return LabelTable(stored, models.panel.grid, n, computed)
 
 
 def label_codes(
     models: Models,
-    codes: Callable[[int, int], NDArray[np.float32]],
+    codes: Codes,
     n: int,
     folder: Path,
     *,
@@ -160,8 +186,7 @@ def label_codes(
     models, n, folder, execution
         As for `collect`.
     codes : callable
-        `codes(start, stop)` returns codes start to stop - 1, shape (stop - start, dim), float32.
-        It is called from one thread, with rising numbers.
+        See `Codes`. It is called from one thread, with rising numbers.
     source : str
         Name of the source of the codes. The folder must not hold labels of another source.
     stage : str
@@ -177,53 +202,32 @@ def label_codes(
         As for `collect`.
     """
     n = check_count("n", n, "Pass --n 10000.")
-    generator, panel, progress = models.generator, models.panel, execution.progress
-    # Codes are computed again when labels are used; a library that changes them must be noticed.
-    first = np.ascontiguousarray(codes(0, 1))
-    identity = json.dumps(
-        {
-            "generator": generator.digest,
-            "device": generator.device,
-            "panel": panel.digest,
-            "codes": source,
-            "first_code": hashlib.sha256(first.tobytes()).hexdigest()[:16],
-            "batch_size": generator.batch_size,
-        },
-        sort_keys=True,
-    )
-    stored = ResumableFolder(folder, identity, "labels of this run")
+    stored = label_folder(models, codes, source, folder)
+    missing, computed = _missing(stored, models, n)
+    on_rows = _counter(execution.progress, stage, n - computed, n)
+    workers = execution.workers
+    label_shards(models, codes, missing, stored, n, workers=workers, on_rows=on_rows)
+    return LabelTable(stored, models.panel.grid, n, computed)
+
+
+def _missing(stored: ResumableFolder, models: Models, n: int) -> tuple[list[Shard], int]:
+    """Return the shards that are not done, and how many rows they have."""
+    device = models.generator.device
     missing = [
-        (number, start, stop)
+        Shard(number, start, stop)
         for number, (start, stop) in enumerate(batches(0, n, SHARD_ROWS))
-        if stored.rows(shard_name(number)) < stop - start
+        if stored.done_rows(shard_name(number), total=n, device=device) < stop - start
     ]
-    computed = sum(stop - start for _, start, stop in missing)
-    done = n - computed
-    progress(stage, done, n)
-
-    def label(batch: NDArray[np.float32]) -> Labels:
-        return panel.predict(generate(generator, batch))
-
-    work = (
-        codes(*bounds)
-        for _, start, stop in missing
-        for bounds in batches(start, stop, generator.batch_size)
-    )
-    with (
-        closing(ahead(work, generator.batch_size)) as made,
-        closing(ordered_map(label, made, execution.workers)) as results,
-    ):
-        for number, start, stop in missing:
-            parts: list[Labels] = []
-            while sum(map(len, parts)) < stop - start:
-                parts.append(next(results))
-                done += len(parts[-1])
-                progress(stage, done, n)
-            stored.write(shard_name(number), _table(concatenate(parts), start))
-    return LabelTable(stored, panel.grid, n, computed)
+    return missing, sum(shard.rows for shard in missing)
 
 
-def _table(labels: Labels, start: int) -> pa.Table:
-    """Return labels as a table, with the index of each code."""
-    index = pa.array(np.arange(start, start + len(labels)))
-    return pa.table({"index": index, **to_columns(labels)})
+def _counter(progress: Progress, stage: str, done: int, total: int) -> Callable[[int], None]:
+    """Report how many rows are done, now and at each call of what is returned."""
+    progress(stage, done, total)
+
+    def on_rows(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress(stage, done, total)
+
+    return on_rows

@@ -1,7 +1,7 @@
 """The run folder: settings, numbers and pictures of one run, everything that its report needs.
 
 settings.toml      resolved settings; `--config` reads it back
-labels/            labels of the prior's codes (Parquet shards)
+labels/            labels of the prior's codes: Parquet shards, each with its completion record
 draws-<stage>-<digest>/  labels of samplers' draws: directed, calibrating, measuring
 directions.safetensors, sampler.safetensors
 record.json        every number of the report; docs/record.md names the fields

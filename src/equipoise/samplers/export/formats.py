@@ -105,7 +105,7 @@ def write_draws(
         if kind == "npz":
             _write_npz(drawn, models.generator, request, part)
         else:
-            _write_tar(drawn, request, part)
+            write_tar(drawn, request, part)
     return out
 
 
@@ -132,14 +132,33 @@ def _write_npz(
                 )
 
 
-def _write_tar(drawn: Iterator[ImageBatch], request: DrawRequest, part: Path) -> None:
-    """Write NNNNNNNNN.png and NNNNNNNNN.json for each image, as WebDataset pairs them."""
-    number = 0
+def write_tar(
+    drawn: Iterator[ImageBatch],
+    request: DrawRequest,
+    part: Path,
+    *,
+    start: int = 0,
+    rows: list[dict[str, Any]] | None = None,
+) -> None:
+    """Write NNNNNNNNN.png and NNNNNNNNN.json for each image, as WebDataset pairs them.
+
+    Parameters
+    ----------
+    drawn : iterator of ImageBatch
+    request : DrawRequest
+    part : Path
+        The tar.
+    start : int
+        Number of the first image.
+    rows : list, optional
+        Gets the metadata of each image.
+    """
+    number = start
     with tarfile.open(part, "w") as archive:
         for batch in drawn:
-            rows = metadata_rows(batch, request.seed, number)
+            written = metadata_rows(batch, request.seed, number)
             number += len(batch.images)
-            for row, image in zip(rows, batch.images, strict=True):
+            for row, image in zip(written, batch.images, strict=True):
                 key = Path(row["file_name"]).stem
                 row["file_name"] = f"{key}.png"
                 for suffix, content in (
@@ -149,3 +168,5 @@ def _write_tar(drawn: Iterator[ImageBatch], request: DrawRequest, part: Path) ->
                     info = tarfile.TarInfo(f"{key}.{suffix}")
                     info.size = len(content)
                     archive.addfile(info, io.BytesIO(content))
+                if rows is not None:
+                    rows.append(row)

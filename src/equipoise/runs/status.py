@@ -1,0 +1,106 @@
+"""How far a run is, by its completion records alone: from any process, while others work."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.core.completion import SUFFIX, Completion, completions
+from equipoise.core.errors import InputError
+
+_RECENT = 64
+"""Shards that the speed is estimated by; chosen by hand."""
+
+
+@dataclass(frozen=True)
+class FolderStatus:
+    """How far one folder of shards is.
+
+    Attributes
+    ----------
+    name : str
+        Of the folder, relative to the run; "." for the run itself.
+    rows, total : int
+        Rows that are done, and rows of the task by its newest record.
+    shards : int
+        Shards that are done.
+    per_second : float
+        Rows a second over the newest shards, all workers together; NaN where it is not known.
+    seconds_left : float
+        Until the task is done at that speed; NaN where it is not known.
+    finished : float
+        When the newest shard was done, in seconds since 1970.
+    places : tuple of str
+        Hosts and types of device that shards were done on.
+    """
+
+    name: str
+    rows: int
+    total: int
+    shards: int
+    per_second: float
+    seconds_left: float
+    finished: float
+    places: tuple[str, ...]
+
+
+def run_status(run: Path) -> tuple[FolderStatus, ...]:
+    """Return how far the folders of shards of a run are: itself, and those in it.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder, a folder of labels, or a sharded export.
+
+    Raises
+    ------
+    InputError
+        When there is no completion record.
+    FileFormatError
+        When a record is damaged.
+    """
+    inner = sorted(path for path in run.iterdir() if path.is_dir()) if run.is_dir() else []
+    folders = [folder for folder in (run, *inner) if folder.is_dir()]
+    all_found = [_status(os.path.relpath(folder, run), completions(folder)) for folder in folders]
+    found = tuple(status for status in all_found if status is not None)
+    if not found:
+        raise InputError(
+            f"folder {run}",
+            f"must hold completion records (*{SUFFIX})",
+            "none",
+            "Name the folder of a run that has finished a shard.",
+        )
+    return found
+
+
+def _status(name: str, records: Iterable[Completion]) -> FolderStatus | None:
+    """Return how far a folder is; None where it has no records. Few records are held at a time."""
+    rows = shards = 0
+    places: set[str] = set()
+    newest: list[tuple[float, int, Completion]] = []
+    for record in records:
+        rows, shards = rows + record.rows, shards + 1
+        places.add(f"{record.host} ({record.device})")
+        keep = heapq.heappush if len(newest) < _RECENT else heapq.heappushpop
+        keep(newest, (record.finished, shards, record))
+    if not newest:
+        return None
+    last = max(newest)[-1]
+    recent = [record for _, _, record in newest if record.seconds]
+    began = min((record.finished - record.seconds for record in recent), default=math.nan)
+    time = max((record.finished for record in recent), default=math.nan) - began
+    speed = sum(record.rows for record in recent) / time if time > 0 else math.nan
+    return FolderStatus(
+        name=name,
+        rows=rows,
+        total=last.total,
+        shards=shards,
+        per_second=speed,
+        seconds_left=max(last.total - rows, 0) / speed,
+        finished=last.finished,
+        places=tuple(sorted(places)),
+    )

@@ -1,0 +1,307 @@
+"""Drawn images as a WebDataset: a folder of tars, which workers of any engine write side by side.
+
+Shard k is `0000k.tar`, with its metadata as `0000k.parquet` and its completion record beside it. A
+stopped export goes on with the shards that are not done, to the same bytes. Keys are the numbers of
+the images in the whole data set.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from equipoise.classifiers.models import ModelAddresses, Models
+from equipoise.core.completion import read_completion, remove_completion, write_completion
+from equipoise.core.errors import InputError, check_count
+from equipoise.core.files import atomic_path
+from equipoise.core.parallel import batches
+from equipoise.core.progress import Execution
+from equipoise.engines import Engine, Finished, Shard, run, set_aside
+from equipoise.samplers.draw import Batches, DrawRequest, one_shot, verified
+from equipoise.samplers.export.formats import write_tar
+from equipoise.samplers.file import load_sampler
+from equipoise.samplers.sampler import Sampler
+
+SHARD_SIZE = 10_000
+"""Images of a shard by default."""
+
+_INDEXES = 2000
+"""Draws that each verified image may try, its own and no other's: `verified` tries no more."""
+
+
+def shard_counts(counts: NDArray[np.int64], shard: Shard) -> tuple[NDArray[np.int64], ...]:
+    """Return how many images of each cell a shard of verified draws holds, and those before them.
+
+    Cells come one after the other, as in every export of verified draws.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray, shape (K,), int64
+        Images of each cell in the whole data set.
+    shard : Shard
+
+    Returns
+    -------
+    wanted, before : numpy.ndarray, each shape (K,), int64
+
+    Examples
+    --------
+    >>> wanted, before = shard_counts(np.array([3, 4]), Shard(1, 2, 5))
+    >>> wanted.tolist(), before.tolist()
+    ([1, 2], [2, 0])
+    """
+    ends = np.cumsum(counts)
+    low, high = (np.clip(row - (ends - counts), 0, counts) for row in (shard.start, shard.stop))
+    return high - low, low
+
+
+@dataclass(frozen=True)
+class ExportTask:
+    """What a worker needs to write shards of an export.
+
+    Attributes
+    ----------
+    addresses : ModelAddresses
+    sampler : Path
+        The sampler's file.
+    request : DrawRequest
+        All draws of the export.
+    folder : Path
+        Where the worker writes; every worker must reach it under this name.
+    identity : str
+        Of the export. A worker that opens another sampler or other models is refused.
+    """
+
+    addresses: ModelAddresses
+    sampler: Path
+    request: DrawRequest
+    folder: Path
+    identity: str
+
+    def open(self) -> Callable[[Shard], None]:
+        """Open the models and the sampler, and return what writes one shard.
+
+        Raises
+        ------
+        InputError
+            When they are not those of the export.
+        """
+        models = self.addresses.open()
+        sampler = load_sampler(self.sampler, models.generator)
+        size = int(json.loads(self.identity)["shard_size"])
+        if (found := _identity(sampler, models, self.request, size)) != self.identity:
+            raise InputError(
+                "models of a worker",
+                f"must be those of the export, {self.identity}",
+                found,
+                "Give every worker the same files, libraries and type of device.",
+            )
+        return lambda shard: self.write(sampler, models, shard)
+
+    def write(
+        self,
+        sampler: Sampler,
+        models: Models,
+        shard: Shard,
+        execution: Execution = Execution(),
+    ) -> None:
+        """Write one shard by opened models."""
+        began = time.monotonic()
+        path = shard_path(self.folder, shard)
+        remove_completion(path)
+        rows: list[dict[str, Any]] = []
+        with (
+            closing(_drawn(sampler, models, self.request, shard, execution)) as drawn,
+            atomic_path(path) as part,
+        ):
+            write_tar(drawn, self.request, part, start=shard.start, rows=rows)
+        with atomic_path(path.with_suffix(".parquet")) as part:
+            pq.write_table(pa.Table.from_pylist(rows), part, compression="zstd")
+        write_completion(
+            path,
+            rows=shard.rows,
+            total=self.request.n,
+            identity=self.identity,
+            device=models.generator.device,
+            seconds=time.monotonic() - began,
+        )
+
+
+def shard_path(folder: Path, shard: Shard) -> Path:
+    """Return the tar of a shard."""
+    return folder / f"{shard.number:05d}.tar"
+
+
+def _drawn(
+    sampler: Sampler, models: Models, request: DrawRequest, shard: Shard, execution: Execution
+) -> Batches:
+    """Return the draws of a shard. Each verified image has draws of its own to choose from."""
+    if not request.verified:
+        return one_shot(
+            sampler,
+            models,
+            shard.rows,
+            request.seed,
+            cell=request.cell,
+            start=shard.start,
+            workers=execution.workers,
+        )
+    wanted, before = shard_counts(request.counts(sampler), shard)
+    return verified(
+        sampler,
+        models,
+        wanted,
+        request.seed,
+        faithful=request.faithful,
+        start=before * _INDEXES,
+        execution=Execution(execution.workers),
+    )
+
+
+def _identity(sampler: Sampler, models: Models, request: DrawRequest, size: int) -> str:
+    """Return all that determines the bytes of the shards, as JSON.
+
+    The number of images belongs to it for verified draws alone: it moves the bounds of the cells.
+    """
+    drawn = sampler.for_verified(request.faithful) if request.verified else sampler
+    cell = request.cell and sampler.grid.cells[sampler.grid.index(request.cell)]
+    given = {**asdict(request), "cell": cell, "faithful": None}
+    return json.dumps(
+        {
+            **given,
+            "n": request.n if request.verified else None,
+            "sampler": drawn.digest,
+            "panel": models.panel.digest,
+            "device": models.generator.device,
+            "shard_size": size,
+        },
+        sort_keys=True,
+    )
+
+
+def write_shards(
+    sampler: Path,
+    opened: tuple[Sampler, Models],
+    request: DrawRequest,
+    folder: Path,
+    *,
+    shard_size: int = SHARD_SIZE,
+    engine: Engine | None = None,
+    execution: Execution = Execution(),
+) -> Path:
+    """Write draws as tars of `shard_size` images, those that the folder lacks.
+
+    Parameters
+    ----------
+    sampler : Path
+        The sampler's file, which workers read.
+    opened : tuple of Sampler and Models
+        The same sampler, bound to its generator, and the models, opened by address.
+    request : DrawRequest
+    folder : Path
+        Created when missing. One-shot draws may be extended by a larger `n`.
+    shard_size : int
+        Images of a shard, at least 1.
+    engine : Engine, optional
+        Threads of this process by default. The bytes do not depend on it.
+    execution : Execution
+
+    Returns
+    -------
+    Path
+        `folder`.
+
+    Raises
+    ------
+    InputError
+        When the request breaks a rule, or the folder holds another export.
+    StorageError
+        When the disk fails; shards that are done are kept.
+    InsufficientLabelsError
+        When a cell yields too few verified images.
+    WorkerError
+        When workers cannot start, or shards were set aside; the others are kept.
+    """
+    loaded, models = opened
+    n = check_count("n", request.n, "Pass --n 1000.")
+    size = check_count("shard-size", shard_size, f"Pass --shard-size {SHARD_SIZE}.")
+    loaded.check_models(models)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"path {folder}", "must be a folder", "a file", "Choose another --out.")
+    if models.addresses is None:
+        raise InputError(
+            "models",
+            "must be opened by address",
+            "models made in this process",
+            "Open them by equipoise.pipeline.open_models(settings).",
+        )
+    identity = _identity(loaded, models, request, size)
+    # A bad request fails before a file is made.
+    loaded.draw(1, request.seed, cell=request.cell)
+    task = ExportTask(models.addresses, sampler.absolute(), request, folder.absolute(), identity)
+    shards = [Shard(i, *bounds) for i, bounds in enumerate(batches(0, n, size))]
+    missing = [shard for shard in shards if _done_rows(task, shard) < shard.rows]
+    beyond = Shard(len(shards), n, n)
+    if any(_done_rows(task, shard) > shard.rows for shard in (shards[-1], beyond)):
+        raise InputError(
+            "n",
+            f"must be at least what {folder} holds already",
+            n,
+            "Choose another folder with --out, or a larger --n.",
+        )
+    done = n - sum(shard.rows for shard in missing)
+    execution.progress("draw", done, n)
+    lost: list[Finished] = []
+    for ended in (
+        _here(task, loaded, models, missing, execution)
+        if engine is None
+        else run(engine, task, missing)
+    ):
+        if ended.lost:
+            lost.append(ended)
+            continue
+        done += ended.shard.rows
+        execution.progress("draw", done, n)
+    if lost:
+        raise set_aside(lost)
+    return folder
+
+
+def _here(
+    task: ExportTask, sampler: Sampler, models: Models, shards: list[Shard], execution: Execution
+) -> Iterator[Finished]:
+    """Write shards in this process, one after the other."""
+    for shard in shards:
+        task.write(sampler, models, shard, execution)
+        yield Finished(shard)
+
+
+def _done_rows(task: ExportTask, shard: Shard) -> int:
+    """Return the images of a shard that is done, 0 where it is not.
+
+    Raises
+    ------
+    InputError
+        When it is of another export.
+    """
+    found = read_completion(shard_path(task.folder, shard))
+    if found is None:
+        return 0
+    if found.identity != task.identity:
+        raise InputError(
+            f"folder {task.folder}",
+            f"must be empty or hold shards of this export, {task.identity}",
+            found.identity[:2000],
+            "Choose another --out, or the same sampler, seed, cell and --shard-size.",
+        )
+    return found.rows

@@ -1,0 +1,45 @@
+"""A task of shards that writes a file a shard, and can kill its worker or fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.core.errors import InputError
+from equipoise.engines import Shard
+
+
+@dataclass(frozen=True)
+class WriteNumbers:
+    """Writes the number of each shard, and which process opened the task."""
+
+    folder: Path
+    always_deadly: frozenset[int] = frozenset()
+    once_deadly: frozenset[int] = frozenset()
+    wrong: frozenset[int] = frozenset()
+
+    def open(self) -> Callable[[Shard], None]:
+        (self.folder / f"opened-{os.getpid()}").touch(exist_ok=False)
+        return self.work
+
+    def work(self, shard: Shard) -> None:
+        mark = self.folder / f"tried-{shard.number}"
+        if shard.number in self.always_deadly or (
+            shard.number in self.once_deadly and not mark.exists()
+        ):
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if shard.number in self.wrong:
+            raise InputError("shard", "must be right", shard.number, "Mend it.")
+        (self.folder / f"done-{shard.number}").touch(exist_ok=False)
+
+    @property
+    def done(self) -> set[int]:
+        return {int(path.name.removeprefix("done-")) for path in self.folder.glob("done-*")}
+
+    @property
+    def opened(self) -> int:
+        return len(list(self.folder.glob("opened-*")))

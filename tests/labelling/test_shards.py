@@ -1,0 +1,167 @@
+"""Labels have the same bytes on every engine, whatever died."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from equipoise.classifiers.models import ModelAddresses, Models
+from equipoise.core.completion import completions
+from equipoise.core.errors import InputError, WorkerError
+from equipoise.core.settings import Settings
+from equipoise.engines import OnExecutor, Processes
+from equipoise.generators.toy import ToyGenerator
+from equipoise.labelling.collect import collect
+from equipoise.labelling.shards import SHARD_ROWS
+from tests.builders.command_line import Done
+
+N = 2 * SHARD_ROWS + 100
+ADDRESSES = ModelAddresses.of(Settings(generator="toy", attributes=("smiling", "skin_tone")))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return ADDRESSES.open()
+
+
+@pytest.fixture(scope="module")
+def by_threads(models: Models, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("threads")
+    collect(models, N, 5, folder)
+    return contents(folder)
+
+
+@pytest.mark.parametrize("name", ["executor", pytest.param("processes", marks=pytest.mark.slow)])
+def test_bytes_are_those_of_threads_on_an_engine(
+    name: str, models: Models, by_threads: dict[str, bytes], tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(2) as executor:
+        engine = OnExecutor(executor, 2) if name == "executor" else Processes(2)
+        table = collect(models, N, 5, tmp_path, engine=engine)
+        assert contents(tmp_path) == by_threads
+        assert table.computed == N
+        assert {done.total for done in completions(tmp_path)} == {N}
+        again = collect(models, N, 5, tmp_path, engine=engine)
+        assert again.computed == 0
+        assert again.labels().levels.shape == (N, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ["ray", "dask"])
+def test_bytes_are_those_of_threads_on_a_cluster(
+    library: str,
+    models: Models,
+    by_threads: dict[str, bytes],
+    tmp_path: Path,
+    cli: Callable[..., Done],
+) -> None:
+    if library == "ray":
+        ray = pytest.importorskip("ray")
+        given = ("--generator", "toy", "--n", N, "--seed", 5, "--out", tmp_path)
+        cli("collect", *given, "--engine", "ray", "--workers", 2)
+        ray.shutdown()
+    else:
+        distributed = pytest.importorskip("distributed")
+        with (
+            distributed.LocalCluster(n_workers=2, dashboard_address=None) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            engine = OnExecutor(client.get_executor(), 4)
+            collect(models, N, 5, tmp_path / "labels", engine=engine)
+    assert contents(tmp_path / "labels") == by_threads
+
+
+@pytest.mark.slow
+def test_a_killed_driver_and_a_killed_worker_leave_the_same_bytes(
+    cli: Callable[..., Done], tmp_path: Path
+) -> None:
+    n = 6 * SHARD_ROWS
+    given = ["collect", "--generator", "toy", "--n", str(n)]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    cli(*given, "--out", whole)
+    words = [*given, "--engine", "processes", "--workers", "1", "--out", str(broken)]
+    code = f"import sys; sys.argv = {['equipoise', *words]}; import equipoise.cli as c; c.main()"
+    driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    wait_for(broken / "labels", 1)
+    os.kill(_children(driver.pid)[0], signal.SIGKILL)
+    wait_for(broken / "labels", 2)
+    workers = _children(driver.pid)
+    driver.kill()
+    driver.wait()
+    for worker in workers:  # They end their shard, and then see that the driver is gone.
+        while Path(f"/proc/{worker}/stat").exists() and not _is_dead(worker):
+            time.sleep(0.01)
+    done = {found.file: found.finished for found in completions(broken / "labels")}
+    assert 2 <= len(done) < 6
+    cli(*given, "--out", broken)
+    assert contents(broken / "labels") == contents(whole / "labels")
+    after = {found.file: found.finished for found in completions(broken / "labels")}
+    assert {name: after[name] for name in done} == done, "a shard was labelled twice"
+
+
+def wait_for(folder: Path, shards: int) -> None:
+    until = time.monotonic() + 60
+    while not folder.exists() or len(list(folder.glob("*.done.json"))) < shards:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def _children(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task")
+    return [int(c) for task in tasks.iterdir() for c in (task / "children").read_text().split()]
+
+
+def _is_dead(process: int) -> bool:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_models_without_addresses_are_refused(
+    toy: ToyGenerator, models: Models, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="models must be opened by address"):
+        collect(Models(toy, models.panel), 10, 0, tmp_path, engine=Processes(1))
+
+
+def test_a_worker_that_opens_other_models_is_refused(models: Models, tmp_path: Path) -> None:
+    other = ModelAddresses.of(
+        Settings(generator="toy", attributes=("smiling", "skin_tone"), batch_size=7)
+    )
+    mixed = Models(models.generator, models.panel, other)
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.raises(InputError, match=r"models of a worker must be those of the run.*batch_size"),
+    ):
+        collect(mixed, 10, 0, tmp_path, engine=OnExecutor(executor, 1))
+
+
+def test_shards_that_lose_their_workers_are_named_and_the_rest_is_kept(
+    models: Models, by_threads: dict[str, bytes], tmp_path: Path
+) -> None:
+    class Lossy(ThreadPoolExecutor):
+        """Loses whatever does shard 1."""
+
+        def submit(self, function, task, shard):  # type: ignore[no-untyped-def, override]
+            if shard.number != 1:
+                return super().submit(function, task, shard)
+            return super().submit(lambda: 1 / 0)
+
+    with (
+        Lossy(1) as executor,
+        pytest.raises(WorkerError, match="shard 1 must be done without the loss of 3 workers"),
+    ):
+        collect(models, N, 5, tmp_path, engine=OnExecutor(executor, 1))
+    kept = contents(tmp_path)
+    assert kept == {name: by_threads[name] for name in kept}
+    assert len(kept) == 2
+    assert collect(models, N, 5, tmp_path).computed == SHARD_ROWS
+    assert contents(tmp_path) == by_threads

@@ -1,0 +1,56 @@
+"""How far a run is, by its completion records."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from equipoise.core.completion import Completion, completion_path
+from equipoise.core.errors import InputError
+from equipoise.core.records import write_record
+from equipoise.runs.status import run_status
+from tests.builders.command_line import Done
+
+DONE = Completion("", 2048, 10_000, 1, "ab", "x", "cpu", "here", 4.0, 1000.0, {})
+
+
+def write(folder: Path, number: int, **changes: object) -> None:
+    folder.mkdir(exist_ok=True)
+    file = f"labels-{number:05d}.parquet"
+    record = dataclasses.replace(DONE, file=file, **changes)  # type: ignore[arg-type]
+    write_record(completion_path(folder / file), record)
+
+
+def test_rows_speed_and_time_left_follow_from_the_records(tmp_path: Path) -> None:
+    write(tmp_path / "labels", 0, finished=1004.0, host="a", total=9000)
+    write(tmp_path / "labels", 1, finished=1004.0, host="b")
+    write(tmp_path / "labels", 2, finished=1008.0, host="b")
+    (found,) = run_status(tmp_path)
+    assert (found.name, found.rows, found.total, found.shards) == ("labels", 6144, 10_000, 3)
+    assert found.per_second == pytest.approx(6144 / 8)
+    assert found.seconds_left == pytest.approx((10_000 - 6144) / (6144 / 8))
+    assert found.places == ("a (cpu)", "b (cpu)")
+
+
+def test_records_of_unknown_duration_give_no_speed(tmp_path: Path) -> None:
+    write(tmp_path, 0, seconds=0.0)
+    (found,) = run_status(tmp_path)
+    assert found.name == "."
+    assert math.isnan(found.per_second) and math.isnan(found.seconds_left)
+
+
+@pytest.mark.parametrize("folder", ["empty", "missing"])
+def test_a_folder_without_records_is_refused(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="must hold completion records"):
+        run_status(tmp_path / folder)
+
+
+def test_the_command_prints_a_line_a_folder(cli: Callable[..., Done], tmp_path: Path) -> None:
+    write(tmp_path / "labels", 0)
+    done = cli("status", tmp_path, "--json", tmp_path / "status.json")
+    assert "labels   2,048/10,000 in 1 shards, 512.0/s, 16 s left, newest" in done.stdout
+    assert json.loads((tmp_path / "status.json").read_text())["folders"][0]["rows"] == 2048

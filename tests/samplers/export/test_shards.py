@@ -1,0 +1,181 @@
+"""A folder of tars has the same bytes on every engine, and goes on where it stopped."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import ModelAddresses, Models
+from equipoise.core.completion import completions
+from equipoise.core.errors import InputError
+from equipoise.core.settings import from_dict
+from equipoise.engines import Engine, OnExecutor, Shard
+from equipoise.samplers.draw import DrawRequest, exact_counts, one_shot
+from equipoise.samplers.export.metadata import png
+from equipoise.samplers.export.shards import shard_counts, write_shards
+from equipoise.samplers.file import save_sampler
+from equipoise.samplers.sampler import Sampler
+from tests.builders.command_line import Done
+
+Export = Callable[..., Path]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".tar", ".parquet"))
+    return {path.name: path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def opened(toy_sampler: Sampler) -> tuple[Sampler, Models]:
+    models = ModelAddresses.of(from_dict(toy_sampler.settings)).open()
+    return toy_sampler.bound(models.generator), models
+
+
+@pytest.fixture
+def export(
+    toy_sampler: Sampler, opened: tuple[Sampler, Models], tmp_path: Path
+) -> Callable[..., Path]:
+    """Exports under a name; four images a shard."""
+    save_sampler(toy_sampler, tmp_path / "sampler.safetensors")
+
+    def write(name: str, request: DrawRequest, engine: Engine | None = None, size: int = 4) -> Path:
+        file = tmp_path / "sampler.safetensors"
+        return write_shards(file, opened, request, tmp_path / name, shard_size=size, engine=engine)
+
+    return write
+
+
+def images(folder: Path) -> dict[str, bytes]:
+    """Every image, by its key."""
+    found = {}
+    for path in sorted(folder.glob("*.tar")):
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.name.endswith(".png"):
+                    found[member.name] = archive.extractfile(member).read()  # type: ignore[union-attr]
+    return found
+
+
+def test_images_and_metadata_are_the_draws_of_the_seed(
+    export: Export, opened: tuple[Sampler, Models]
+) -> None:
+    folder = export("out", DrawRequest(10, seed=3))
+    drawn = np.concatenate([batch.images for batch in one_shot(*opened, 10, 3)])
+    assert images(folder) == {f"{i:09d}.png": png(image) for i, image in enumerate(drawn)}
+    rows = [row for i in range(3) for row in pq.read_table(folder / f"{i:05d}.parquet").to_pylist()]
+    assert [row["index"] for row in rows] == list(range(10))
+    assert [row["file_name"] for row in rows] == list(images(folder))
+    assert sorted(done.rows for done in completions(folder)) == [2, 4, 4]
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_bytes_do_not_depend_on_the_engine(export: Export, verified: bool) -> None:
+    request = DrawRequest(13, seed=1, verified=verified)
+    whole = contents(export("threads", request))
+    with ThreadPoolExecutor(2) as executor:
+        assert contents(export("executor", request, OnExecutor(executor, 3))) == whole
+
+
+@pytest.mark.slow
+def test_bytes_are_the_same_by_processes_on_the_command_line(
+    export: Export, cli: Callable[..., Done], tmp_path: Path
+) -> None:
+    request = DrawRequest(9, seed=1, verified=True)
+    whole = contents(export("threads", request))
+    given = ("sample", tmp_path / "sampler.safetensors", "--n", 9, "--seed", 1, "--verified")
+    shards = ("--format", "webdataset", "--shard-size", 4, "--engine", "processes", "--workers", 2)
+    cli(*given, *shards, "--out", tmp_path / "cli")
+    assert contents(tmp_path / "cli") == whole
+    assert ".        9/9 in 3 shards" in cli("status", tmp_path / "cli").stdout
+
+
+def test_verified_shards_have_exact_counts_and_no_image_twice(
+    export: Export, opened: tuple[Sampler, Models]
+) -> None:
+    folder = export("out", DrawRequest(40, seed=2, verified=True), size=7)
+    found = []
+    for path in sorted(folder.glob("*.tar")):
+        with tarfile.open(path) as archive:
+            content = [archive.extractfile(m) for m in archive if m.name.endswith(".json")]
+            found += [json.load(io.BytesIO(file.read())) for file in content if file]
+    sampler = opened[0]
+    cells = [sampler.grid.index(row["achieved"]) for row in found]
+    assert cells == sorted(cells), "cells come one after the other"
+    assert np.bincount(cells).tolist() == exact_counts(sampler.target, 40).tolist()
+    assert all(row["requested"] == row["achieved"] for row in found)
+    assert len({(row["requested"], row["index"]) for row in found}) == 40
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shards_divide_the_cells(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts, size = rng.integers(0, 9, 5), int(rng.integers(1, 9))
+    total, seen = int(counts.sum()), np.zeros(5, np.int64)
+    for number, start in enumerate(range(0, total, size)):
+        shard = Shard(number, start, min(start + size, total))
+        wanted, before = shard_counts(counts, shard)
+        assert wanted.sum() == shard.rows
+        assert np.array_equal(before[wanted > 0], seen[wanted > 0])
+        seen += wanted
+    assert np.array_equal(seen, counts)
+
+
+def test_a_stopped_export_goes_on_and_one_shot_draws_may_be_extended(export: Export) -> None:
+    whole = contents(export("whole", DrawRequest(14)))
+    folder = export("out", DrawRequest(10))
+    (folder / "00001.done.json").unlink()
+    kept = (folder / "00000.tar").stat().st_mtime_ns
+    assert contents(export("out", DrawRequest(14))) == whole
+    assert (folder / "00000.tar").stat().st_mtime_ns == kept, "a shard was drawn twice"
+
+
+@pytest.mark.parametrize("n", [4, 9])
+def test_fewer_images_than_the_folder_holds_are_refused(export: Export, n: int) -> None:
+    export("out", DrawRequest(10))
+    with pytest.raises(InputError, match=f"n must be at least what .*out holds already, got {n}"):
+        export("out", DrawRequest(n))
+
+
+def test_a_folder_of_another_export_is_refused(export: Export) -> None:
+    export("out", DrawRequest(8))
+    for other in (DrawRequest(8, seed=1), DrawRequest(8, verified=True)):
+        with pytest.raises(InputError, match="must be empty or hold shards of this export"):
+            export("out", other)
+    with pytest.raises(InputError, match="must be empty or hold shards of this export"):
+        export("out", DrawRequest(8), size=3)
+    export("exact", DrawRequest(8, verified=True))
+    with pytest.raises(InputError, match="must be empty or hold shards of this export"):
+        export("exact", DrawRequest(12, verified=True))
+
+
+def test_a_bad_request_fails_before_a_file_is_made(export: Export, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="shard-size must be a whole number"):
+        export("out", DrawRequest(8), size=0)
+    with pytest.raises(InputError, match="n must be a whole number"):
+        export("out", DrawRequest(0))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").touch()
+    with pytest.raises(InputError, match=r"path .*out must be a folder"):
+        export("out", DrawRequest(8))
+
+
+def test_an_engine_needs_shards(cli: Callable[..., Done], export: Export, tmp_path: Path) -> None:
+    export("out", DrawRequest(4))
+    given = ("sample", tmp_path / "sampler.safetensors", "--n", 4, "--engine", "processes")
+    error = cli(*given, "--out", tmp_path / "x.tar", code=2).error
+    assert "--engine must not be given for the format tar, but webdataset" in error
+
+
+def test_models_without_addresses_are_refused(
+    opened: tuple[Sampler, Models], toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    made = opened[0], Models(opened[1].generator, toy_panel)
+    with pytest.raises(InputError, match="models must be opened by address"):
+        write_shards(tmp_path / "sampler", made, DrawRequest(4), tmp_path / "out")
