@@ -157,7 +157,7 @@ def test_balance_meets_its_target(tmp_path: Path) -> None:
     generator = open_generator(f"diffusers:{save('ddpm', tmp_path / 'model')}?steps=3&stem=0")
     sample = generator.images(generator.prior.codes(9, 0, 2000)).mean(axis=(1, 2, 3))
     panel = ClassifierPanel((Brightness(float(np.quantile(sample, 0.9))),), ("bright",))
-    settings = Settings(n=1500, measure_n=300)
+    settings = Settings(n=2500, measure_n=300)
     done = balance(settings, tmp_path / "run", generator=generator, panel=panel)
     assert done.record.prior.kl > 0.2
     images = generator.images(done.sampler.draw(2000, 77).codes)
