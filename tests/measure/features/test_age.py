@@ -46,7 +46,7 @@ def test_asking_for_an_inner_tensor_does_not_change_the_answers() -> None:
 
 def test_a_tensor_that_is_not_there_is_named() -> None:
     with pytest.raises(
-        FileFormatError, match="must be a whole ONNX model .* with a tensor 'layer_0'"
+        FileFormatError, match=r"must be a whole ONNX model .* with a tensor 'layer_0'"
     ):
         open_session(zoo.fetch("age"), inner="layer_0")
 
