@@ -61,6 +61,11 @@ def test_a_perfect_sampler_is_decided_at_the_default_n() -> None:
         assert "misses" not in found
 
 
+def test_cells_without_a_target_ask_for_no_images() -> None:
+    assert deciding_n([0.5, 0.5, 0.0]) == deciding_n([0.5, 0.5])
+    assert deciding_n([1.0, 0.0]) > 0
+
+
 def test_a_lost_rare_cell_is_never_called_met() -> None:
     target = np.array([0.01, 0.01, 0.49, 0.49])
     rng = np.random.default_rng(3)

@@ -196,8 +196,9 @@ def deciding_n(target: ArrayLike, tolerance: float = TOLERANCE) -> int:
     wanted = (shares > 0) & (shares < 1)
     if not wanted.any():
         return int(np.ceil(unseen_needed(room.min(), max(len(shares) - 1, 1))))
-    z = norm.isf((1 - _CHANCE) / (2 * wanted.sum()))
-    counts = np.rint(shares[wanted] * _LARGE).astype(int)
+    shares, room = shares[wanted], room[wanted]
+    z = norm.isf((1 - _CHANCE) / (2 * len(shares)))
+    counts = np.rint(shares * _LARGE).astype(int)
     critical = critical_value(tuple(counts.tolist()))
     spread = (critical + z) ** 2 * shares * (1 - shares)
     needed = spread / room**2
