@@ -114,8 +114,8 @@ def test_another_faithfulness_is_refused_with_the_rule(given: float | str) -> No
 
 
 def test_images_are_shared_out_between_the_prior_and_draws() -> None:
-    assert (Settings(n=1000).directed_n, Settings(n=1000).prior_n) == (800, 200)
+    assert (Settings(n=1000).directed_n, Settings(n=1000).prior_n) == (600, 400)
     assert Settings(n=1000, directed=0.25, method="shift-calibrated").directed_n == 250
     paper = Settings(n=1000, method="shift")
     assert (paper.directed_n, paper.prior_n) == (0, 1000), "the recipe as published uses no draws"
-    assert Settings(n=1000, method="shift", beside=("mixture",)).directed_n == 800
+    assert Settings(n=1000, method="shift", beside=("mixture",)).directed_n == 600

@@ -177,7 +177,7 @@ class Settings:
         shown="",
     )
     directed: float = setting(
-        0.8,
+        0.6,
         "Share of the classified images that are draws of the method: directed at rare cells by "
         "the tilt; for the calibration of others.",
         least=0,
