@@ -49,8 +49,8 @@ chosen by hand, on labels of no benchmark."""
 _MOST_EPOCHS = 60
 
 _WEIGHT_DECAY = 0.02
-_DROPPED_HIDDEN = 0.3
-"""Dropout of hidden values."""
+_DROPPED_CHANNELS, _DROPPED_HIDDEN = 0.3, 0.3
+"""Dropout of the channels of a spatial stage, which are redundant, and of hidden values."""
 
 _FARTHEST = 30.0
 """Stands for an infinite end of an interval of a score; scores have variance 1."""
@@ -330,8 +330,8 @@ def _train(
 ) -> Networks:
     """Fit one network for each fold to the rows `train` of the other folds.
 
-    The step falls to 0 by a cosine. The networks share batches; a row counts in the loss of all of
-    them but that of its own fold.
+    The step falls to 0 by a cosine. The networks share batches and the dropout of channels; a row
+    counts in the loss of all of them but that of its own fold.
     """
     rng = torch.Generator().manual_seed(seed)
     networks = Networks(material.shape, material.grid, folds)
@@ -350,6 +350,9 @@ def _train(
         for low, high in batches(0, len(order), _BATCH):
             rows = order[low:high]
             features = material.features(rows)
+            if networks.spatial:
+                shape = (len(rows), 1, features.shape[2])
+                features = features * _mask(shape, _DROPPED_CHANNELS, rng)
             hidden = _mask((folds, len(rows), networks.hidden.shape[2]), _DROPPED_HIDDEN, rng)
             loss = _loss(networks(features, hidden), material, rows, others[:, rows])
             optimiser.zero_grad()
