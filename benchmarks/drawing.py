@@ -31,6 +31,7 @@ _HEAD = """# Speed of drawing
 Written by `python benchmarks/drawing.py SAMPLER --n {n}`. Codes: seconds for {n} codes of every
 cell on one thread, by mode and by the parts that refuse candidates before a stage is read. Images:
 verified images a second on all cores beside the bare generator and classifiers, side by side.
+Codes of a cell are drawn in whole blocks of 1,024, so that few images of each cost more.
 """
 
 
