@@ -20,6 +20,7 @@ from equipoise.classifiers.local.classifier import NetworkClassifier
 from equipoise.classifiers.network_io import OutputReading
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.parallel import one_thread
 from equipoise.core.plugins import load_library
 from equipoise.core.tables import shown
 from equipoise.runtimes.torch_weights import load_weights, network_digest
@@ -169,7 +170,7 @@ class _Logits:
         self._network = network
 
     def run(self, inputs: Mapping[str, torch.Tensor]) -> list[NDArray[Any]]:
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             return [self._network(**inputs).logits.numpy()]
 
 
