@@ -5,7 +5,7 @@ from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
 from equipoise.measure.drift import drift
-from equipoise.stats.intervals import share_difference, wilson_interval
+from equipoise.stats.intervals import score_interval, share_difference
 
 GROUPS = AttributeGrid((Attribute("smiling", ("no", "yes")), Attribute("age", ("young", "old"))))
 
@@ -42,8 +42,9 @@ def test_the_interval_of_a_difference_covers(p: float, q: float) -> None:
 
 
 def test_wilson_stays_in_the_unit_interval() -> None:
-    assert wilson_interval(0, 10)[0] == 0
-    assert wilson_interval(10, 10)[1] == pytest.approx(1)
+    low, high = score_interval(np.array([0.0, 1.0]), 10, 1.96)
+    assert low[0] == 0
+    assert high[1] == pytest.approx(1)
 
 
 def test_unknown_images_do_not_count_and_order_of_attributes_does_not_matter() -> None:

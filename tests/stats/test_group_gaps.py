@@ -10,9 +10,9 @@ from equipoise.stats.group_gaps import (
     equal_rates,
     holm,
     largest_gap,
-    newcombe_interval,
     ratio_interval,
 )
+from equipoise.stats.intervals import newcombe_interval
 
 NAMES = tuple("abcdefghijkl")
 

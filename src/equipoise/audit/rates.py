@@ -5,8 +5,9 @@ Groups are the cells, and the levels of each attribute.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -324,6 +325,14 @@ def break_down(
     return tuple(found)
 
 
+_OF_LEVELS: tuple[tuple[str, str, bool, Callable[[LevelRates], Share]], ...] = (
+    ("false", "rate of false", True, attrgetter("false_positive")),
+    ("missed", "rate of missed", True, attrgetter("false_negative")),
+    ("answer", "share of predictions", False, attrgetter("answered")),
+)
+"""Rates of a level that groups are compared by: name, words, whether a gap is a fault, rate."""
+
+
 def _gaps(
     where: str,
     rates: Sequence[GroupRates],
@@ -339,17 +348,11 @@ def _gaps(
         (f"error_gap:{where}", "error rate", True, [g.error for g in rates]),
         (f"abstention_gap:{where}", "rate of abstention", True, [g.abstention for g in rates]),
     ]
-    for i, of_level in enumerate(rates[0].levels):
-        own, level = [g.levels[i] for g in rates], of_level.level
+    for own in zip(*(g.levels for g in rates), strict=True):
+        level = own[0].level
         every += [
-            (f"false_gap:{where}:{level}", f"rate of false {level!r}", True, _false(own)),
-            (f"missed_gap:{where}:{level}", f"rate of missed {level!r}", True, _missed(own)),
-            (
-                f"answer_gap:{where}:{level}",
-                f"share of predictions {level!r}",
-                False,
-                [one.answered for one in own],
-            ),
+            (f"{kind}_gap:{where}:{level}", f"{what} {level!r}", fault, [rate(one) for one in own])
+            for kind, what, fault, rate in _OF_LEVELS
         ]
     found = []
     for check_id, what, is_fault, shares in every:
@@ -385,11 +388,3 @@ def _gaps(
             )
         )
     return tuple(found)
-
-
-def _false(rates: Sequence[LevelRates]) -> list[Share]:
-    return [one.false_positive for one in rates]
-
-
-def _missed(rates: Sequence[LevelRates]) -> list[Share]:
-    return [one.false_negative for one in rates]

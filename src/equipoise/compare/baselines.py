@@ -19,7 +19,7 @@ from equipoise.compare.moment_constraint import moment_constraint
 from equipoise.core.seeds import Stream, child_seed, generator_for
 from equipoise.methods import calibrated, mixture_sampler, shift_sampler, tilt_sampler
 from equipoise.methods.tilt.fit import EXACT, TYPICAL
-from equipoise.samplers.draw import exact_counts, verified
+from equipoise.samplers.draw import exact_counts, gather_latents, verified
 from equipoise.samplers.mixture import MixtureSource, fit_mixture
 from equipoise.samplers.tilt import TiltSource
 
@@ -127,28 +127,26 @@ def tilt_verified(faithful: str | None) -> Callable[[Case], Outcome]:
         mode = number if faithful is None else faithful
         fit = time.perf_counter() - began
         began = time.perf_counter()
-        drawn = verified(
-            sampler,
-            case.context.models,
-            exact_counts(case.target, case.n),
-            case.draw_seed,
-            faithful=mode,
-            execution=case.context.execution,
+        drawn, calls = gather_latents(
+            verified(
+                sampler,
+                case.context.models,
+                exact_counts(case.target, case.n),
+                case.draw_seed,
+                faithful=mode,
+                execution=case.context.execution,
+            )
         )
-        batches, calls = [], 0
-        for batch in drawn:
-            batches.append(batch.latents)
-            calls += batch.calls
         seconds = (time.perf_counter() - began) * 1000 / case.n
         source = sampler.source.for_verified(mode)
         exact = source.current.weighted
         return Outcome(
-            np.concatenate([batch.codes for batch in batches]),
-            np.concatenate([batch.requested for batch in batches]),
+            drawn.codes,
+            drawn.requested,
             calls / case.n,
             fit,
             seconds,
-            weights=np.concatenate([batch.weights for batch in batches]) if exact else None,
+            weights=drawn.weights if exact else None,
             faithfulness=(1.0,) * case.grid.size if exact else _of_tilt(case, source),
         )
 

@@ -106,10 +106,8 @@ def score(case: Case, outcome: Outcome, references: Sequence[Pictures]) -> Score
     weights = np.ones(len(cells)) if outcome.weights is None else outcome.weights
     frechet, floor = {}, {}
     for name, rows in found.items():
-        own, others = (
-            moments(rows, weights[compared]),
-            [moments(reference[name]) for reference in wanted],
-        )
+        own = moments(rows, weights[compared])
+        others = [moments(reference[name]) for reference in wanted]
         frechet[name] = float(np.mean([frechet_distance(own, one) for one in others[:-1]]))
         floor[name] = float(np.mean([frechet_distance(*pair) for pair in combinations(others, 2)]))
     first, reference_cells = next(iter(found)), references[0].labels.cells

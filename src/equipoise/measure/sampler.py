@@ -30,7 +30,7 @@ from equipoise.measure.representation import (
     summarise_confusion,
 )
 from equipoise.measure.verdict import TOLERANCE
-from equipoise.samplers.draw import exact_counts, verified
+from equipoise.samplers.draw import exact_counts, gather_latents, verified
 from equipoise.samplers.sampler import Sampler
 
 
@@ -193,13 +193,10 @@ def _verified_codes(
 ) -> NDArray[np.float32]:
     """Return codes of n verified draws, thinned by their weights within each cell."""
     counts = exact_counts(sampler.target, n)
-    drawn = verified(sampler, models, counts, seed, faithful=faithful, execution=execution)
-    latents = [batch.latents for batch in drawn]
-    cells, weights = (
-        np.concatenate([getattr(one, name) for one in latents]) for name in ("requested", "weights")
+    drawn, _ = gather_latents(
+        verified(sampler, models, counts, seed, faithful=faithful, execution=execution)
     )
     largest = np.zeros(sampler.grid.size)
-    np.maximum.at(largest, cells, weights)
-    uniform = generator_for(seed, Stream.THINNED_DRAWS).random(len(weights))
-    codes = np.concatenate([one.codes for one in latents])
-    return np.asarray(codes[uniform * largest[cells] < weights])
+    np.maximum.at(largest, drawn.requested, drawn.weights)
+    uniform = generator_for(seed, Stream.THINNED_DRAWS).random(len(drawn.codes))
+    return np.asarray(drawn.codes[uniform * largest[drawn.requested] < drawn.weights])

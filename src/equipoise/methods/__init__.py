@@ -34,7 +34,7 @@ from equipoise.methods.tilt.fit import (
     seconds_of_image,
 )
 from equipoise.methods.tilt.fit_latent import LatentClassifierInfo
-from equipoise.samplers.draw import exact_counts, gather_codes, verified
+from equipoise.samplers.draw import exact_counts, gather_latents, verified
 from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
 from equipoise.samplers.statements import ModeStatement
@@ -294,7 +294,7 @@ def mixture_sampler(context: FitContext) -> FitResult:
     even = _even(context, context.tilt.fit.source)
     # Codes of the thresholds, which stand for themselves: a mixture takes no weights.
     modes = [mode.faithful for mode in context.tilt.fit.verified]
-    codes, cells, _ = gather_codes(
+    drawn, _ = gather_latents(
         verified(
             even,
             context.models,
@@ -305,7 +305,9 @@ def mixture_sampler(context: FitContext) -> FitResult:
         )
     )
     mixtures = tuple(
-        fit_mixture(codes[cells == k], settings.components, seed=settings.seed) if share else None
+        fit_mixture(drawn.codes[drawn.requested == k], settings.components, seed=settings.seed)
+        if share
+        else None
         for k, share in enumerate(target.shares)
     )
     sampler, calibration = calibrated(context, MixtureSource(mixtures))

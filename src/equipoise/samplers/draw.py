@@ -93,14 +93,13 @@ def one_shot(
         yield from results
 
 
-def gather_codes(drawn: Batches) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
-    """Return all codes, the cells that were asked for, and the calls; images are dropped."""
-    codes, requested, calls = [], [], 0
+def gather_latents(drawn: Batches) -> tuple[LatentBatch, int]:
+    """Return all draws as one batch, and the calls that they cost; images are dropped."""
+    parts, calls = [], 0
     for batch in drawn:
-        codes.append(batch.latents.codes)
-        requested.append(batch.latents.requested)
+        parts.append(batch.latents)
         calls += batch.calls
-    return np.concatenate(codes), np.concatenate(requested), calls
+    return LatentBatch.concatenate(parts), calls
 
 
 def exact_counts(target: Target, n: int) -> NDArray[np.int64]:

@@ -129,6 +129,11 @@ class LatentBatch:
     weights: NDArray[np.float64]
     folds: NDArray[np.int64]
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[LatentBatch]) -> LatentBatch:
+        """Return the draws of several batches as one, in order."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
     def take(self, rows: NDArray[np.int64]) -> LatentBatch:
         """Return some of the draws."""
         return LatentBatch(*(getattr(self, field.name)[rows] for field in fields(self)))

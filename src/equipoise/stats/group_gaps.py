@@ -15,7 +15,7 @@ from scipy.stats import chi2_contingency, fisher_exact, kruskal, norm, studentiz
 
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
-from equipoise.stats.intervals import score_interval
+from equipoise.stats.intervals import Bounds, newcombe_interval
 
 ERROR = 1 - CONFIDENCE
 """Bound on the probability that any test of a family rejects a true hypothesis."""
@@ -164,9 +164,16 @@ def largest_mean_gap(names: Sequence[str], samples: Sequence[NDArray[np.floating
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = both**2 / (errors[one] ** 2 / free[one] + errors[other] ** 2 / free[other])
     freedom = np.where(both > 0, freedom, np.inf)
-    reach = studentized_range.ppf(CONFIDENCE, len(used), freedom) * np.sqrt(both / 2)
-    apart = np.abs(means[one] - means[other])
+    apart, scale = np.abs(means[one] - means[other]), np.sqrt(both / 2)
     own = int(np.flatnonzero((one == min(top, bottom)) & (other == max(top, bottom)))[0])
+    # A quantile takes a fifth of a second. It falls with the degrees of freedom, so that those of
+    # the least and of none bound the reach; only pairs that may have an outermost end need theirs.
+    most, least = studentized_range.ppf(CONFIDENCE, len(used), [freedom.min(), np.inf])
+    needed = apart + most * scale >= (apart + least * scale).max()
+    needed |= apart - least * scale >= (apart - most * scale).max()
+    needed[own] = True
+    apart, scale, own = apart[needed], scale[needed], int(needed[:own].sum())
+    reach = studentized_range.ppf(CONFIDENCE, len(used), freedom[needed]) * scale
     value = float(means[top] - means[bottom])
     constant = all(np.ptp(own) == 0 for own in values) and value == 0
     return Gap(
@@ -179,39 +186,6 @@ def largest_mean_gap(names: Sequence[str], samples: Sequence[NDArray[np.floating
         ratio=Estimate.missing("of means"),
         p_value=1.0 if constant else float(kruskal(*values).pvalue),
     )
-
-
-Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def newcombe_interval(
-    counts: NDArray[np.int64],
-    trials: NDArray[np.int64],
-    other_counts: NDArray[np.int64],
-    other_trials: NDArray[np.int64],
-    critical: float,
-) -> Bounds:
-    """Return Newcombe's hybrid score interval of a difference of two rates (1998, method 10).
-
-    Parameters
-    ----------
-    counts, trials, other_counts, other_trials : numpy.ndarray, shape (P,), int64
-        Of the first and of the second group of each of P pairs.
-    critical : float
-        Quantile of the standard normal distribution: 1.96 for 95 %.
-
-    Returns
-    -------
-    low, high : numpy.ndarray, shape (P,), float64
-        Of the first rate less the second, in [-1, 1].
-    """
-    rate, other = counts / trials, other_counts / other_trials
-    low, high = score_interval(rate, trials, critical)
-    other_low, other_high = score_interval(other, other_trials, critical)
-    difference = rate - other
-    below = np.hypot(rate - low, other_high - other)
-    above = np.hypot(high - rate, other - other_low)
-    return difference - below, difference + above
 
 
 def ratio_interval(

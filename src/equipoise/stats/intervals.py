@@ -16,6 +16,9 @@ from scipy.stats import norm
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
 
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Lower and upper ends of several intervals."""
+
 _SIMULATIONS = 10_000
 """Draws that give the critical value; their own error is added to its level."""
 
@@ -275,16 +278,40 @@ def simultaneous_region(
     return ordered[count - reach], ordered[reach - 1]
 
 
-def wilson_interval(count: int, n: int) -> tuple[float, float]:
-    """Return Wilson's score interval of a share (1927) at `CONFIDENCE`; n is at least 1."""
-    low, high = score_interval(np.array([count / n]), n, float(norm.ppf((1 + CONFIDENCE) / 2)))
-    return float(low[0]), float(high[0])
+def newcombe_interval(
+    counts: NDArray[np.int64],
+    trials: NDArray[np.int64],
+    other_counts: NDArray[np.int64],
+    other_trials: NDArray[np.int64],
+    critical: float,
+) -> Bounds:
+    """Return Newcombe's hybrid score interval of a difference of two rates (1998, method 10).
+
+    Parameters
+    ----------
+    counts, trials, other_counts, other_trials : numpy.ndarray, shape (P,), int64
+        Of the first and of the second group of each of P pairs.
+    critical : float
+        Quantile of the standard normal distribution: 1.96 for 95 %.
+
+    Returns
+    -------
+    low, high : numpy.ndarray, shape (P,), float64
+        Of the first rate less the second, in [-1, 1].
+    """
+    rate, other = counts / trials, other_counts / other_trials
+    low, high = score_interval(rate, trials, critical)
+    other_low, other_high = score_interval(other, other_trials, critical)
+    difference = rate - other
+    below = np.hypot(rate - low, other_high - other)
+    above = np.hypot(high - rate, other - other_low)
+    return difference - below, difference + above
 
 
 def share_difference(count: int, n: int, other_count: int, other_n: int) -> Estimate:
-    """Return the difference of two independent shares (Newcombe 1998, method 10).
+    """Return the difference of two independent shares at `CONFIDENCE`, by `newcombe_interval`.
 
-    Its limits combine those of Wilson's intervals of the two shares. NaN where a set is empty.
+    Missing where a set is empty.
 
     Examples
     --------
@@ -294,10 +321,7 @@ def share_difference(count: int, n: int, other_count: int, other_n: int) -> Esti
     """
     if min(n, other_n) == 0:
         return Estimate.missing("no known image in one of the sets")
-    one, other = count / n, other_count / other_n
-    low1, high1 = wilson_interval(count, n)
-    low2, high2 = wilson_interval(other_count, other_n)
-    difference = one - other
-    low = difference - np.hypot(one - low1, high2 - other)
-    high = difference + np.hypot(high1 - one, other - low2)
-    return Estimate(difference, float(low), float(high))
+    one, trials, other, other_trials = np.array([[count], [n], [other_count], [other_n]])
+    critical = float(norm.ppf((1 + CONFIDENCE) / 2))
+    low, high = newcombe_interval(one, trials, other, other_trials, critical)
+    return Estimate(count / n - other_count / other_n, float(low[0]), float(high[0]))
