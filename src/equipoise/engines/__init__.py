@@ -6,7 +6,15 @@ Threads of this process are the default, and need no engine: `equipoise.core.par
 from __future__ import annotations
 
 from equipoise.core.errors import InputError
-from equipoise.engines.contract import Engine, Finished, Shard, ShardTask, run, set_aside
+from equipoise.engines.contract import (
+    Engine,
+    Finished,
+    Shard,
+    ShardTask,
+    check_opened,
+    run,
+    set_aside,
+)
 from equipoise.engines.executors import OnExecutor
 from equipoise.engines.processes import Processes
 from equipoise.engines.ray_actors import RayActors
@@ -20,6 +28,7 @@ __all__ = [
     "RayActors",
     "Shard",
     "ShardTask",
+    "check_opened",
     "open_engine",
     "run",
     "set_aside",

@@ -16,7 +16,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Protocol
 
-from equipoise.core.errors import WorkerError
+from equipoise.core.errors import InputError, WorkerError
 
 TRIES = 3
 """Workers that a shard may lose before it is set aside, and shards in a row that may be set aside
@@ -199,3 +199,27 @@ def _portable(error: Exception) -> Exception:
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
+
+
+def check_opened(what: str, found: str, wanted: str) -> None:
+    """Check that what a worker opened is what its task was made for.
+
+    Parameters
+    ----------
+    what : str
+        "the run" or another task, as errors name it.
+    found, wanted : str
+        Identities.
+
+    Raises
+    ------
+    InputError
+        When they differ.
+    """
+    if found != wanted:
+        raise InputError(
+            "models of a worker",
+            f"must be those of {what}, {wanted}",
+            found,
+            "Give every worker the same files, libraries and type of device.",
+        )

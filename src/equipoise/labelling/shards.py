@@ -15,11 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
-from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels, concatenate, to_columns
 from equipoise.core.parallel import ahead, batches, ordered_map
 from equipoise.core.resumable import ResumableFolder
-from equipoise.engines import Shard
+from equipoise.engines import Shard, check_opened
 from equipoise.generators.base import generate
 
 SHARD_ROWS = 2048
@@ -152,11 +151,5 @@ class LabelTask:
         models = self.addresses.open()
         codes = prior_codes(models, self.seed)
         stored = label_folder(models, codes, prior_source(self.seed), self.folder)
-        if stored.identity != self.identity:
-            raise InputError(
-                "models of a worker",
-                f"must be those of the run, {self.identity}",
-                stored.identity,
-                "Give every worker the same files, libraries and type of device.",
-            )
+        check_opened("the run", stored.identity, self.identity)
         return lambda shard: label_shards(models, codes, [shard], stored, self.total)

@@ -26,7 +26,7 @@ from equipoise.core.errors import InputError, check_count
 from equipoise.core.files import atomic_path
 from equipoise.core.parallel import batches
 from equipoise.core.progress import Execution
-from equipoise.engines import Engine, Finished, Shard, run, set_aside
+from equipoise.engines import Engine, Finished, Shard, check_opened, run, set_aside
 from equipoise.samplers.draw import Batches, DrawRequest, one_shot, verified
 from equipoise.samplers.export.formats import write_tar
 from equipoise.samplers.file import load_sampler
@@ -99,13 +99,8 @@ class ExportTask:
         models = self.addresses.open()
         sampler = load_sampler(self.sampler, models.generator)
         size = int(json.loads(self.identity)["shard_size"])
-        if (found := _identity(sampler, models, self.request, size)) != self.identity:
-            raise InputError(
-                "models of a worker",
-                f"must be those of the export, {self.identity}",
-                found,
-                "Give every worker the same files, libraries and type of device.",
-            )
+        found = _identity(sampler, models, self.request, size)
+        check_opened("the export", found, self.identity)
         return lambda shard: self.write(sampler, models, shard)
 
     def write(
