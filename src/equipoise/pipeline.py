@@ -20,7 +20,6 @@ from equipoise.generators.neighbours import check_neighbours
 from equipoise.labelling.collect import collect
 from equipoise.measure.representation import MixShare, Representation, represent
 from equipoise.measure.sampler import measure_sampler
-from equipoise.measure.verdict import measured_n
 from equipoise.methods import FitContext, FitResult, fit
 from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.report.card import write_card
@@ -209,7 +208,7 @@ def _measure(method: str, fitted: FitResult, context: FitContext) -> Result:
     measured = measure_sampler(
         fitted.sampler,
         context.models,
-        measured_n(settings.measure_n, context.target.shares),
+        settings.measure_n,
         child_seed(settings.seed, Stream.MEASURED_DRAWS),
         context.draws_folder(fitted.sampler.digest, "measure"),
         execution=context.execution,

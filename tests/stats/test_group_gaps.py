@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from fairlearn.metrics import MetricFrame
-from scipy.stats import chi2_contingency, norm
+from scipy.stats import chi2_contingency, f_oneway, norm
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
@@ -10,6 +10,7 @@ from equipoise.stats.group_gaps import (
     equal_rates,
     holm,
     largest_gap,
+    largest_mean_gap,
     ratio_interval,
 )
 from equipoise.stats.intervals import newcombe_interval
@@ -114,3 +115,36 @@ def test_the_bad_group_is_named_by_the_test_against_the_rest() -> None:
 def test_holm_is_that_of_a_kept_library() -> None:
     p_values = np.random.default_rng(0).random(12) ** 3
     assert np.allclose(holm(p_values), multipletests(p_values, method="holm")[1])
+
+
+def test_the_test_of_means_is_welchs_analysis_of_variance() -> None:
+    rng = np.random.default_rng(0)
+    samples = [rng.normal(0.5, spread, n) for spread, n in ((0.1, 40), (0.3, 90), (0.2, 25))]
+    gap = largest_mean_gap(("a", "b", "c"), samples)
+    assert gap is not None
+    assert gap.p_value == pytest.approx(f_oneway(*samples, equal_var=False).pvalue)
+
+
+def test_weights_undo_a_gap_of_means_that_acceptance_made() -> None:
+    """Draws of one group favour large values; weighted, both groups have one mean."""
+    found, unweighted = 0, 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        candidates, own = rng.random(2000), rng.random(700)
+        accepted = 0.1 + 0.9 * candidates
+        drawn = candidates[rng.random(2000) < accepted]
+        weights = [1 / (0.1 + 0.9 * drawn), np.ones(700)]
+        weighted = largest_mean_gap(("drawn", "own"), [drawn, own], weights)
+        plain = largest_mean_gap(("drawn", "own"), [drawn, own])
+        assert weighted is not None and plain is not None
+        found += weighted.p_value < 0.05
+        unweighted += plain.p_value < 0.05
+    assert unweighted == 40
+    assert found <= 6
+
+
+def test_a_group_of_equal_values_varies_as_all_do() -> None:
+    rng = np.random.default_rng(0)
+    few, many = np.full(3, 0.51), rng.normal(0.5, 0.1, 300)
+    gap = largest_mean_gap(("few", "many"), [few, many])
+    assert gap is not None and gap.p_value > 0.5

@@ -317,9 +317,12 @@ def break_down(
     found = []
     for where, names, group in parts:
         rates = group_rates(compared, names, group, seed=seed)
-        sure = [
-            compared.confidence[(group == k) & (compared.answers >= 0)] for k in np.unique(group)
-        ]
+        predicted = [(group == k) & (compared.answers >= 0) for k in np.unique(group)]
+        sure = largest_mean_gap(
+            [g.name for g in rates],
+            [compared.confidence[rows] for rows in predicted],
+            None if compared.weights is None else [compared.weights[rows] for rows in predicted],
+        )
         gaps = _gaps(where, rates, sure, seed)
         found.append(Breakdown(where=where, groups=rates, gaps=gaps))
     return tuple(found)
@@ -336,10 +339,10 @@ _OF_LEVELS: tuple[tuple[str, str, bool, Callable[[LevelRates], Share]], ...] = (
 def _gaps(
     where: str,
     rates: Sequence[GroupRates],
-    confidences: Sequence[NDArray[np.floating[Any]]],
+    sure: Gap | None,
     seed: int,
 ) -> tuple[NamedGap, ...]:
-    """Return the gaps of one breakdown.
+    """Return the gaps of one breakdown; `sure` is that of mean confidence.
 
     Errors of two kinds can cancel in the error rate: false and missed levels have gaps of their
     own. Shares of predictions and confidence may differ because faces do.
@@ -374,9 +377,8 @@ def _gaps(
                     trials=(trials[gap.highest], trials[gap.lowest]),
                 )
             )
-    sure = largest_mean_gap([g.name for g in rates], confidences)
     if sure is not None:
-        sizes = {g.name: len(own) for g, own in zip(rates, confidences, strict=True)}
+        sizes = {g.name: g.levels[0].answered.n for g in rates}
         found.append(
             NamedGap(
                 check_id=f"confidence_gap:{where}",

@@ -161,7 +161,7 @@ def measure(
     tolerance: Annotated[
         float, typer.Option(help="Departure of a share that the verdict counts as met.")
     ] = 0.02,
-    n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [6000]")] = None,
+    n: Annotated[int | None, typer.Option(help="Draws, for a sampler. [as many as decide]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws, for a sampler. [1]")] = None,
     skip_broken: SkipBroken = False,
     device: Device = None,
@@ -185,8 +185,7 @@ def measure(
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
         refuse_flags("for a sampler", {"skip-broken": skip_broken or None})
         opened = open_sampler(what, device, classifiers, generator)
-        draws = 6000 if n is None else n
-        record = _measure_sampler(opened, target, tolerance, draws, seed, workers)
+        record = _measure_sampler(opened, target, tolerance, n, seed, workers)
         representation = record.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:
@@ -223,7 +222,7 @@ def _measure_sampler(
     opened: Opened,
     target: str | None,
     tolerance: float,
-    n: int,
+    n: int | None,
     seed: int | None,
     workers: int | None,
 ) -> Any:

@@ -29,7 +29,7 @@ from equipoise.measure.representation import (
     represent,
     summarise_confusion,
 )
-from equipoise.measure.verdict import TOLERANCE
+from equipoise.measure.verdict import TOLERANCE, measured_n
 from equipoise.samplers.draw import exact_counts, gather_latents, verified
 from equipoise.samplers.sampler import Sampler
 
@@ -53,7 +53,7 @@ class MeasuredSampler:
 def measure_sampler(
     sampler: Sampler,
     models: Models,
-    n: int,
+    n: int | None,
     seed: int,
     folder: Path,
     *,
@@ -69,8 +69,9 @@ def measure_sampler(
         Draws the codes.
     models : Models
         The generator that the sampler was made for, and a panel of its attributes in its order.
-    n, seed : int
-        Draws 0..n-1 of the seed.
+    n : int, optional
+        Draws 0..n-1 of the seed; by default as many as decide, see `measured_n`.
+    seed : int
     folder : Path
         Folder of the labels of the draws; a stopped measurement is resumed from it.
     target : Target, optional
@@ -88,7 +89,8 @@ def measure_sampler(
     """
     wanted = target or sampler.target
     check_comparable(sampler.grid, wanted, tolerance)
-    drawn = label_draws(sampler, models, n, seed, folder, stage="measure", execution=execution)
+    draws = measured_n(n, wanted.shares, tolerance)
+    drawn = label_draws(sampler, models, draws, seed, folder, stage="measure", execution=execution)
     return MeasuredSampler(
         representation=represent(drawn.labels, wanted, tolerance),
         confusion=summarise_confusion(sampler.grid, drawn.confusion),

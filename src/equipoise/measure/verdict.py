@@ -166,12 +166,12 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
     )
 
 
-def measured_n(wanted: int | None, target: ArrayLike) -> int:
+def measured_n(wanted: int | None, target: ArrayLike, tolerance: float = TOLERANCE) -> int:
     """Return the draws to measure: those that are wanted, by default those that decide.
 
     At most 20,000: a target with rare cells needs more, which the verdict then says.
     """
-    return min(deciding_n(target), _MOST_MEASURED) if wanted is None else wanted
+    return min(deciding_n(target, tolerance), _MOST_MEASURED) if wanted is None else wanted
 
 
 def deciding_n(target: ArrayLike, tolerance: float = TOLERANCE) -> int:

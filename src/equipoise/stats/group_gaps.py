@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2_contingency, fisher_exact, kruskal, norm, studentized_range
+from scipy.stats import chi2_contingency, f, fisher_exact, norm, studentized_range, t
 
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
@@ -125,11 +125,17 @@ def largest_gap(
     )
 
 
-def largest_mean_gap(names: Sequence[str], samples: Sequence[NDArray[np.floating]]) -> Gap | None:
+def largest_mean_gap(
+    names: Sequence[str],
+    samples: Sequence[NDArray[np.floating]],
+    weights: Sequence[NDArray[np.float64]] | None = None,
+) -> Gap | None:
     """Return the largest gap between the means of groups, with intervals of all pairs.
 
     Those of Games and Howell (1976): the Studentized range with Welch's degrees of freedom, so that
-    variances may differ. The test is that of Kruskal and Wallis (1952).
+    variances may differ. The test is Welch's analysis of variance (1951). A weighted mean has the
+    variance of a ratio of two sums, by linearisation, as in `Share.among`, and the degrees of
+    freedom of its effective number of values (Kish 1965).
 
     Parameters
     ----------
@@ -137,6 +143,8 @@ def largest_mean_gap(names: Sequence[str], samples: Sequence[NDArray[np.floating
         K groups.
     samples : sequence of numpy.ndarray, each shape (n_k,)
         Values of each group; groups with fewer than two are left out.
+    weights : sequence of numpy.ndarray, each shape (n_k,), float64, optional
+        Above 0; equal by default.
 
     Returns
     -------
@@ -154,9 +162,8 @@ def largest_mean_gap(names: Sequence[str], samples: Sequence[NDArray[np.floating
     if len(used) < 2:
         return None
     values = [samples[k].astype(np.float64) for k in used]
-    means = np.array([own.mean() for own in values])
-    errors = np.array([own.var(ddof=1) / len(own) for own in values])
-    free = np.array([len(own) - 1 for own in values])
+    parts = [np.ones(len(samples[k])) if weights is None else weights[k] for k in used]
+    means, errors, free = np.array([_mean(*pair) for pair in zip(values, parts, strict=True)]).T
     order = np.argsort(-means, kind="stable")
     top, bottom = int(order[0]), int(order[-1])
     one, other = np.triu_indices(len(used), 1)
@@ -166,16 +173,17 @@ def largest_mean_gap(names: Sequence[str], samples: Sequence[NDArray[np.floating
     freedom = np.where(both > 0, freedom, np.inf)
     apart, scale = np.abs(means[one] - means[other]), np.sqrt(both / 2)
     own = int(np.flatnonzero((one == min(top, bottom)) & (other == max(top, bottom)))[0])
-    # A quantile takes a fifth of a second. It falls with the degrees of freedom, so that those of
-    # the least and of none bound the reach; only pairs that may have an outermost end need theirs.
-    most, least = studentized_range.ppf(CONFIDENCE, len(used), [freedom.min(), np.inf])
+    # A quantile of three groups takes a fifth of a second. It falls with the degrees of freedom, so
+    # that those of the least and of none bound the reach; only pairs that may have an outermost end
+    # need theirs.
+    most, least = _studentized(len(used), np.array([freedom.min(), np.inf]))
     needed = apart + most * scale >= (apart + least * scale).max()
     needed |= apart - least * scale >= (apart - most * scale).max()
     needed[own] = True
     apart, scale, own = apart[needed], scale[needed], int(needed[:own].sum())
-    reach = studentized_range.ppf(CONFIDENCE, len(used), freedom[needed]) * scale
+    reach = _studentized(len(used), freedom[needed]) * scale
     value = float(means[top] - means[bottom])
-    constant = all(np.ptp(own) == 0 for own in values) and value == 0
+    constant = value == 0 and not errors.any()
     return Gap(
         highest=names[used[top]],
         lowest=names[used[bottom]],
@@ -184,8 +192,39 @@ def largest_mean_gap(names: Sequence[str], samples: Sequence[NDArray[np.floating
         ),
         pair=Estimate(value, max(float(apart[own] - reach[own]), 0.0), value + float(reach[own])),
         ratio=Estimate.missing("of means"),
-        p_value=1.0 if constant else float(kruskal(*values).pvalue),
+        p_value=1.0 if constant else _welch(means, errors, free),
     )
+
+
+def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return a weighted mean, its squared standard error and its degrees of freedom."""
+    parts = weights / weights.sum()
+    mean, effective = float(parts @ values), 1 / float(parts @ parts)
+    free = max(effective - 1, 1.0)
+    squares = float(np.square(parts) @ np.square(values - mean))
+    return mean, squares * effective / free, free
+
+
+def _welch(
+    means: NDArray[np.float64], errors: NDArray[np.float64], free: NDArray[np.float64]
+) -> float:
+    """Return the p-value of the hypothesis of one common mean (Welch 1951).
+
+    A group whose values are all alike is taken to vary as all groups together do.
+
+    Parameters
+    ----------
+    means, errors, free : numpy.ndarray, shape (K,), float64
+        Of each group, as from `_mean`.
+    """
+    pooled = float(free @ (errors * (free + 1)) / free.sum())
+    if pooled == 0:
+        return 0.0
+    trust = 1 / np.where(errors > 0, errors, pooled / (free + 1))
+    parts, groups = trust / trust.sum(), len(means)
+    apart = float(trust @ np.square(means - parts @ means)) / (groups - 1)
+    doubt = float((np.square(1 - parts) / free).sum()) / (groups**2 - 1)
+    return float(f.sf(apart / (1 + 2 * (groups - 2) * doubt), groups - 1, 1 / (3 * doubt)))
 
 
 def ratio_interval(
@@ -226,8 +265,15 @@ def pair_error(groups: int) -> float:
     >>> round(pair_error(2), 3), round(pair_error(6), 4)
     (0.05, 0.0044)
     """
-    reach = float(studentized_range.ppf(CONFIDENCE, groups, np.inf)) / np.sqrt(2)
+    reach = float(_studentized(groups, np.array([np.inf]))[0]) / np.sqrt(2)
     return 2 * float(norm.sf(reach))
+
+
+def _studentized(groups: int, freedom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return quantiles of the Studentized range at `CONFIDENCE`; of two groups it is Student's."""
+    if groups == 2:
+        return np.asarray(np.sqrt(2) * t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return np.asarray(studentized_range.ppf(CONFIDENCE, groups, freedom))
 
 
 def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int = 0) -> float:

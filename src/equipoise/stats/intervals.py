@@ -189,7 +189,7 @@ def unseen_needed(bound: ArrayLike, cells: int) -> NDArray[np.float64]:
 
 
 def score_interval(
-    shares: NDArray[np.float64], n: int | NDArray[np.int64], critical: float
+    shares: NDArray[np.float64], n: float | NDArray[np.float64], critical: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the shares p with |share - p| <= critical * sqrt(p (1 - p) / n) (Wilson 1927).
 
@@ -197,8 +197,8 @@ def score_interval(
     ----------
     shares : numpy.ndarray, shape (K,), float64
         Observed, in [0, 1].
-    n : int or numpy.ndarray, shape (K,), int64
-        Trials, at least 1.
+    n : float or numpy.ndarray, shape (K,), float64
+        Trials, above 0; effective ones need not be whole.
     critical : float
         Quantile of the standard normal distribution: 1.96 for 95 %.
 
@@ -279,18 +279,18 @@ def simultaneous_region(
 
 
 def newcombe_interval(
-    counts: NDArray[np.int64],
-    trials: NDArray[np.int64],
-    other_counts: NDArray[np.int64],
-    other_trials: NDArray[np.int64],
+    counts: ArrayLike,
+    trials: ArrayLike,
+    other_counts: ArrayLike,
+    other_trials: ArrayLike,
     critical: float,
 ) -> Bounds:
     """Return Newcombe's hybrid score interval of a difference of two rates (1998, method 10).
 
     Parameters
     ----------
-    counts, trials, other_counts, other_trials : numpy.ndarray, shape (P,), int64
-        Of the first and of the second group of each of P pairs.
+    counts, trials, other_counts, other_trials : array_like, shape (P,)
+        Of the first and of the second group of each of P pairs; effective ones need not be whole.
     critical : float
         Quantile of the standard normal distribution: 1.96 for 95 %.
 
@@ -299,19 +299,22 @@ def newcombe_interval(
     low, high : numpy.ndarray, shape (P,), float64
         Of the first rate less the second, in [-1, 1].
     """
-    rate, other = counts / trials, other_counts / other_trials
-    low, high = score_interval(rate, trials, critical)
-    other_low, other_high = score_interval(other, other_trials, critical)
+    count, n, other_count, other_n = (
+        np.asarray(numbers, np.float64) for numbers in (counts, trials, other_counts, other_trials)
+    )
+    rate, other = count / n, other_count / other_n
+    low, high = score_interval(rate, n, critical)
+    other_low, other_high = score_interval(other, other_n, critical)
     difference = rate - other
     below = np.hypot(rate - low, other_high - other)
     above = np.hypot(high - rate, other - other_low)
     return difference - below, difference + above
 
 
-def share_difference(count: int, n: int, other_count: int, other_n: int) -> Estimate:
+def share_difference(count: float, n: float, other_count: float, other_n: float) -> Estimate:
     """Return the difference of two independent shares at `CONFIDENCE`, by `newcombe_interval`.
 
-    Missing where a set is empty.
+    Missing where a set is empty. Numbers may be effective ones, of images that carry weights.
 
     Examples
     --------

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from equipoise.core.estimates import Estimate
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.stats.intervals import share_difference
+from equipoise.stats.shares import Share
 
 _LEAST = 50
 """Images that are needed on each side; chosen by hand."""
@@ -43,7 +44,8 @@ def distinguished(
     -------
     Estimate
         In [-1, 1]; near 0 where they cannot be distinguished. With Newcombe's interval of the
-        difference where images have equal weights. Missing for fewer than 50 images on a side.
+        difference; images that carry weights count as their effective number. Missing for fewer
+        than 50 images on a side.
 
     Examples
     --------
@@ -54,13 +56,13 @@ def distinguished(
     [-0.0, 0.7]
     """
     x, y = np.asarray(drawn, np.float64), np.asarray(own, np.float64)
-    share = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
+    own_weights = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
     n = min(len(x), len(y))
     if n < _LEAST:
         return Estimate.missing(f"{n} images, at least {_LEAST} are needed")
     of_drawn = np.repeat([True, False], [len(x), len(y)])
     rows = np.concatenate([x, y])
-    share = np.concatenate([share / share.mean(), np.ones(len(y))])
+    every = np.concatenate([own_weights / own_weights.mean(), np.ones(len(y))])
     train, test = train_test_split(
         np.arange(len(rows)),
         test_size=0.5,
@@ -70,10 +72,10 @@ def distinguished(
     model = make_pipeline(
         StandardScaler(), LogisticRegression(C=_C, max_iter=500, class_weight="balanced")
     )
-    model.fit(rows[train], of_drawn[train], logisticregression__sample_weight=share[train])
-    taken = model.predict(rows[test])
-    ours, theirs = taken[of_drawn[test]], taken[~of_drawn[test]]
-    if weights is None:
-        return share_difference(int(ours.sum()), len(ours), int(theirs.sum()), len(theirs))
-    mean = np.average(ours, weights=share[test][of_drawn[test]])
-    return Estimate(float(mean - theirs.mean()))
+    model.fit(rows[train], of_drawn[train], logisticregression__sample_weight=every[train])
+    taken, ours = model.predict(rows[test]), of_drawn[test]
+    found = Share.among("drawn", taken, ours, every[test])
+    theirs = taken[~ours]
+    return share_difference(
+        found.share * found.effective, found.effective, int(theirs.sum()), len(theirs)
+    )
