@@ -17,7 +17,7 @@ from equipoise.compare.case import Case, Outcome
 from equipoise.compare.logistic import logistic
 from equipoise.compare.moment_constraint import moment_constraint
 from equipoise.core.seeds import Stream, child_seed, generator_for
-from equipoise.methods import calibrated, mixture_sampler, shift_sampler, tilt_sampler
+from equipoise.methods import calibrated, mixture_sampler, shift_sampler
 from equipoise.methods.tilt.fit import EXACT, TYPICAL
 from equipoise.samplers.draw import exact_counts, gather_latents, verified
 from equipoise.samplers.mixture import MixtureSource, fit_mixture
@@ -102,9 +102,8 @@ def mixture(case: Case) -> Outcome:
 
 def tilt_one_shot(case: Case) -> Outcome:
     """Tilt, and deliver every draw."""
-    began = time.perf_counter()
-    sampler = tilt_sampler(case.of_prior).sampler
-    outcome = case.draw(sampler, time.perf_counter() - began)
+    sampler, fit = case.tilt
+    outcome = case.draw(sampler, fit)
     assert isinstance(sampler.source, TiltSource)
     return replace(outcome, faithfulness=_of_tilt(case, sampler.source))
 
@@ -119,13 +118,11 @@ def tilt_verified(faithful: str | None) -> Callable[[Case], Outcome]:
     """
 
     def run(case: Case) -> Outcome:
-        began = time.perf_counter()
-        sampler = tilt_sampler(case.of_prior).sampler
+        sampler, fit = case.tilt
         assert isinstance(sampler.source, TiltSource)
         named = (EXACT, TYPICAL)
         number = next(one.faithful for one in sampler.statements if one.faithful not in named)
         mode = number if faithful is None else faithful
-        fit = time.perf_counter() - began
         began = time.perf_counter()
         drawn, calls = gather_latents(
             verified(

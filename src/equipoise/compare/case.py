@@ -18,7 +18,7 @@ from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, generate
-from equipoise.methods import FitContext
+from equipoise.methods import FitContext, tilt_sampler
 from equipoise.samplers.sampler import LatentBatch, Sampler
 
 _LARGEST_READ = 2000
@@ -118,6 +118,12 @@ class Case:
         """The context of methods that use a part of their labels for directing or calibrating."""
         kept = self.labels.take(slice(0, self.context.settings.prior_n))
         return replace(self.context, labels=kept)
+
+    @cached_property
+    def tilt(self) -> tuple[Sampler, float]:
+        """The tilt, fitted once for all of its modes, and the seconds that this took."""
+        began = time.perf_counter()
+        return tilt_sampler(self.of_prior).sampler, time.perf_counter() - began
 
     def draw(self, sampler: Sampler, fit: float) -> Outcome:
         """Draw n codes one-shot."""
