@@ -175,7 +175,7 @@ def test_uneven_cells_and_failures_are_told() -> None:
         break_down(compared, GROUPS, levels)[0], GROUPS.size
     )
     assert abstentions.outcome == "passed"
-    assert (failures.outcome, failures.words.split(" and")[0]) == ("tip", "9 of 90 failed")
+    assert (failures.outcome, failures.words.split(" and")[0]) == ("tip", "9 of 90 have no answer")
     assert (balance.outcome, balance.evidence.estimate.value) == ("tip", 4.0)
 
 

@@ -31,10 +31,10 @@ def test_rates_are_those_of_the_confusion_matrix(levels: int, seed: int) -> None
         judged = (truth >= 0) & (answers >= 0)
         table = confusion_matrix(truth[judged], answers[judged], labels=range(levels))
         assert row.n == here.sum()
-        assert row.failed == (answers == FAILED).sum()
+        assert row.failure.count == (answers == FAILED).sum()
         assert (row.abstention.count, row.abstention.n) == (
             (answers == -1).sum(),
-            row.n - row.failed,
+            row.n - row.failure.count,
         )
         wrong = table.sum() - np.trace(table)
         assert (row.error.count, row.error.n) == (wrong, table.sum())

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 from fairlearn.metrics import MetricFrame
-from scipy.stats import chi2_contingency, f_oneway, norm
+from scipy.stats import chi2_contingency, f_oneway, norm, studentized_range
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from equipoise.stats.group_gaps import (
+    _studentized,
     against_rest,
     equal_rates,
     holm,
@@ -148,3 +149,13 @@ def test_a_group_of_equal_values_varies_as_all_do() -> None:
     few, many = np.full(3, 0.51), rng.normal(0.5, 0.1, 300)
     gap = largest_mean_gap(("few", "many"), [few, many])
     assert gap is not None and gap.p_value > 0.5
+
+
+@pytest.mark.parametrize("groups", [3, 6])
+def test_quantiles_of_the_studentized_range_are_those_of_scipy(groups: int) -> None:
+    freedom = np.array([2.0, 3.0, 11.5, 45.0, 900.0, 5000.0, np.inf])
+    truth = studentized_range.ppf(0.95, groups, freedom)
+    found = _studentized(groups, freedom)
+    assert found[freedom >= 8] == pytest.approx(truth[freedom >= 8], rel=0.01)
+    assert found == pytest.approx(truth, rel=0.05)
+    assert (found >= truth - 1e-6).all()

@@ -49,6 +49,8 @@ class Predictions:
         Images classified by this call, images found in the cache, and images that failed.
     seconds : float
         Wall time of the call.
+    responses : numpy.ndarray, shape (n,), float32, or None
+        Seconds of the response to each image; NaN where it is not known.
     """
 
     attributes: tuple[Attribute, ...]
@@ -58,6 +60,7 @@ class Predictions:
     kept: int
     failed: int
     seconds: float
+    responses: NDArray[np.float32] | None = None
 
 
 def predict_cached(

@@ -232,7 +232,7 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
     size : int
         Number of cells, including empty ones.
     """
-    n, failed = sum(g.n for g in cells.groups), sum(g.failed for g in cells.groups)
+    n, failed = sum(g.n for g in cells.groups), sum(g.failure.count for g in cells.groups)
     least = min(cells.groups, key=lambda g: g.n)
     most = max(cells.groups, key=lambda g: g.n)
     empty = size - len(cells.groups)
@@ -269,7 +269,8 @@ def failures_check(who: str, failed: int, n: int) -> Check:
     title = f"Could {who} process all images?"
     words = f"Yes, all {n:,}."
     if failed:
-        words = f"{failed:,} of {n:,} failed and are left out; the same command repeats them."
+        words = f"{failed:,} of {n:,} have no answer and are left out. A model is asked again by "
+        words += "the same command."
     return Check(
         check_id="failures",
         title=title,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.answers import predict_cached
+from equipoise.audit.answers_file import AnswersFile
 from equipoise.audit.checks import adjust, gap_checks, image_caveats, question_checks
 from equipoise.audit.counterfactuals.effects import effect_check
 from equipoise.audit.counterfactuals.folder import CounterfactualFolder
@@ -55,7 +56,7 @@ _REFERENCES = {
 
 
 def audit_classifier(
-    model: Classifier,
+    model: Classifier | AnswersFile,
     images: AuditImages,
     folder: Path,
     settings: AuditSettings,
@@ -71,8 +72,8 @@ def audit_classifier(
 
     Parameters
     ----------
-    model : Classifier
-        The audited classifier.
+    model : Classifier or AnswersFile
+        The audited classifier, or its recorded answers; then without counterfactuals.
     images : AuditImages
         Verified images.
     folder : Path
@@ -115,7 +116,10 @@ def audit_classifier(
     place = choose_attribute(model.attributes, settings.attribute, model.name)
     numbers = words.numbers(model.attributes[place], levels)
     cache = folder / "answers"
-    predictions = predict_cached(model, images, cache, workers=workers, progress=progress)
+    if isinstance(model, AnswersFile):
+        predictions = model.predictions(images)
+    else:
+        predictions = predict_cached(model, images, cache, workers=workers, progress=progress)
     costs = [Asking.of("model", model.name, predictions)]
 
     def opinion(judge: Classifier, role: str) -> NDArray[np.int8]:
@@ -137,11 +141,16 @@ def audit_classifier(
         judge = f"disagreement with {second.name}"
         errors = departures(first, by_second, images.grid, images.cells, judge)
     compared = PredictionsVsReference(
-        levels, predicted, truth, predictions.confidence[:, place], images.weights
+        levels,
+        predicted,
+        truth,
+        predictions.confidence[:, place],
+        images.weights,
+        predictions.responses,
     )
     compared_in = np.bincount(images.cells[compared.known], minlength=images.grid.size)
     paired = None
-    if counterfactuals is not None:
+    if counterfactuals is not None and not isinstance(model, AnswersFile):
         found = predict_cached(
             model,
             counterfactuals.pictures,
@@ -227,7 +236,7 @@ def _check_settings(
 
 
 def _levels(
-    model: Classifier,
+    model: Classifier | AnswersFile,
     reference: Classifier | None,
     grid: AttributeGrid,
     settings: AuditSettings,
@@ -250,7 +259,7 @@ def _numbers(own: Attribute, levels: tuple[str, ...], words: LevelMap) -> NDArra
 
 
 def _caveats(
-    model: Classifier,
+    model: Classifier | AnswersFile,
     reference: Classifier | None,
     second: Classifier | None,
     by: AttributeGrid,

@@ -6,6 +6,7 @@ The files load nothing from a network.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +47,7 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path) -> str:
         .render(
             audit=audit,
             has_truth=any(group.error.n for group in audit.breakdowns[0].groups),
+            timed=any(not isnan(group.seconds.value) for group in audit.breakdowns[0].groups),
             rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
             bars=[Markup(_audit_bars(part.groups)) for part in audit.breakdowns],
             pictures=sheets(folder, audit.wrong),

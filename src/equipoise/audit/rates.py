@@ -5,7 +5,7 @@ Groups are the cells, and the levels of each attribute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -43,9 +43,11 @@ class PredictionsVsReference:
     truth : numpy.ndarray, shape (n,), int8
         Levels by the reference; -1 where it has none.
     confidence : numpy.ndarray, shape (n,), float32
-        In [0, 1]; NaN where the model failed.
+        In [0, 1]; NaN where the model failed, or gave none.
     weights : numpy.ndarray, shape (n,), float64, or None
         Above 0: of images that stand for others; None where each stands for itself.
+    seconds : numpy.ndarray, shape (n,), float32, or None
+        Time of each response; NaN where it is not known.
     """
 
     levels: tuple[str, ...]
@@ -53,6 +55,7 @@ class PredictionsVsReference:
     truth: Levels
     confidence: NDArray[np.float32]
     weights: NDArray[np.float64] | None = None
+    seconds: NDArray[np.float32] | None = None
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -62,9 +65,9 @@ class PredictionsVsReference:
     def take(self, rows: NDArray[np.bool_]) -> PredictionsVsReference:
         """Return the images of a mask, shape (n,)."""
         weights = None if self.weights is None else self.weights[rows]
-        return PredictionsVsReference(
-            self.levels, self.answers[rows], self.truth[rows], self.confidence[rows], weights
-        )
+        seconds = None if self.seconds is None else self.seconds[rows]
+        answers, truth, confidence = self.answers[rows], self.truth[rows], self.confidence[rows]
+        return PredictionsVsReference(self.levels, answers, truth, confidence, weights, seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +100,8 @@ class GroupRates:
     name : str
     n : int
         Images.
-    failed : int
-        Images on which the model failed.
+    failure : Share
+        Images on which the model failed: it gave no answer.
     error : Share
         Predictions that differ from the truth, among images with a prediction and a truth.
     error_p_value : float
@@ -108,17 +111,20 @@ class GroupRates:
         Abstentions among images on which the model did not fail.
     confidence : Estimate
         Mean over predictions, with the interval of the percentile bootstrap.
+    seconds : Estimate
+        Mean time of a response, likewise; missing where it was not recorded.
     levels : tuple of LevelRates
         Of the last of two levels, or of each of more.
     """
 
     name: str
     n: int
-    failed: int
+    failure: Share
     error: Share
     error_p_value: float
     abstention: Share
     confidence: Estimate
+    seconds: Estimate
     levels: tuple[LevelRates, ...]
 
 
@@ -165,16 +171,12 @@ def _rates_of(
     return GroupRates(
         name=name,
         n=len(answers),
-        failed=int((~valid).sum()),
+        failure=Share.among(name, ~valid, np.ones(len(answers), bool), part.weights),
         error=error,
         error_p_value=p_value,
         abstention=Share.among(name, answers == UNKNOWN, valid, part.weights),
-        confidence=bootstrap_mean(
-            part.confidence[predicted],
-            None if part.weights is None else part.weights[predicted],
-            seed=seed,
-            key=key,
-        ),
+        confidence=_mean_of(part, np.where(predicted, part.confidence, np.nan), seed, key),
+        seconds=_mean_of(part, part.seconds, seed, key),
         levels=tuple(
             LevelRates(
                 level=part.levels[level],
@@ -189,6 +191,17 @@ def _rates_of(
             for level in range(first, len(part.levels))
         ),
     )
+
+
+def _mean_of(
+    part: PredictionsVsReference, values: NDArray[np.float32] | None, seed: int, key: int
+) -> Estimate:
+    """Return the mean of the values that are not NaN."""
+    if values is None:
+        return Estimate.missing("not recorded")
+    rows = np.isfinite(values)
+    weights = None if part.weights is None else part.weights[rows]
+    return bootstrap_mean(values[rows], weights, seed=seed, key=key)
 
 
 def bootstrap_mean(
@@ -317,13 +330,7 @@ def break_down(
     found = []
     for where, names, group in parts:
         rates = group_rates(compared, names, group, seed=seed)
-        predicted = [(group == k) & (compared.answers >= 0) for k in np.unique(group)]
-        sure = largest_mean_gap(
-            [g.name for g in rates],
-            [compared.confidence[rows] for rows in predicted],
-            None if compared.weights is None else [compared.weights[rows] for rows in predicted],
-        )
-        gaps = _gaps(where, rates, sure, seed)
+        gaps = (*_rate_gaps(where, rates, seed), *_mean_gaps(where, rates, compared, group))
         found.append(Breakdown(where=where, groups=rates, gaps=gaps))
     return tuple(found)
 
@@ -336,28 +343,24 @@ _OF_LEVELS: tuple[tuple[str, str, bool, Callable[[LevelRates], Share]], ...] = (
 """Rates of a level that groups are compared by: name, words, whether a gap is a fault, rate."""
 
 
-def _gaps(
-    where: str,
-    rates: Sequence[GroupRates],
-    sure: Gap | None,
-    seed: int,
-) -> tuple[NamedGap, ...]:
-    """Return the gaps of one breakdown; `sure` is that of mean confidence.
+def _rate_gaps(where: str, rates: Sequence[GroupRates], seed: int) -> Iterator[NamedGap]:
+    """Yield the gaps between rates of one breakdown.
 
     Errors of two kinds can cancel in the error rate: false and missed levels have gaps of their
-    own. Shares of predictions and confidence may differ because faces do.
+    own. Shares of predictions may differ because faces do.
     """
     every: list[tuple[str, str, bool, list[Share]]] = [
         (f"error_gap:{where}", "error rate", True, [g.error for g in rates]),
         (f"abstention_gap:{where}", "rate of abstention", True, [g.abstention for g in rates]),
     ]
+    if any(g.failure.count for g in rates):
+        every.append((f"failure_gap:{where}", "rate of failures", True, [g.failure for g in rates]))
     for own in zip(*(g.levels for g in rates), strict=True):
         level = own[0].level
         every += [
             (f"{kind}_gap:{where}:{level}", f"{what} {level!r}", fault, [rate(one) for one in own])
             for kind, what, fault, rate in _OF_LEVELS
         ]
-    found = []
     for check_id, what, is_fault, shares in every:
         gap = largest_gap(
             [g.name for g in rates],
@@ -367,26 +370,45 @@ def _gaps(
         )
         if gap is not None:
             trials = {share.name: share.n for share in shares}
-            found.append(
-                NamedGap(
-                    check_id=check_id,
-                    what=what,
-                    is_fault=is_fault,
-                    gap=gap,
-                    p_value=np.nan,
-                    trials=(trials[gap.highest], trials[gap.lowest]),
-                )
-            )
-    if sure is not None:
-        sizes = {g.name: g.levels[0].answered.n for g in rates}
-        found.append(
-            NamedGap(
-                check_id=f"confidence_gap:{where}",
-                what="mean confidence",
-                is_fault=False,
-                gap=sure,
-                p_value=np.nan,
-                trials=(sizes[sure.highest], sizes[sure.lowest]),
-            )
+            yield _named(check_id, what, is_fault, gap, trials)
+
+
+def _mean_gaps(
+    where: str,
+    rates: Sequence[GroupRates],
+    compared: PredictionsVsReference,
+    group: NDArray[np.int64],
+) -> Iterator[NamedGap]:
+    """Yield the gaps between means of one breakdown; they may differ because faces do.
+
+    Times of responses are divided by their mean, so that a gap is a share of it.
+    """
+    sure = np.where(compared.answers >= 0, compared.confidence, np.nan)
+    every = [("confidence", "mean confidence", sure)]
+    if compared.seconds is not None and np.isfinite(compared.seconds).any():
+        relative = compared.seconds / np.nanmean(compared.seconds)
+        every.append(("seconds", "mean time of a response, relative to that of all", relative))
+    for kind, what, values in every:
+        usable = np.isfinite(values)
+        parts = [usable & (group == k) for k in np.unique(group)]
+        gap = largest_mean_gap(
+            [g.name for g in rates],
+            [values[rows] for rows in parts],
+            None if compared.weights is None else [compared.weights[rows] for rows in parts],
         )
-    return tuple(found)
+        if gap is not None:
+            trials = {g.name: int(rows.sum()) for g, rows in zip(rates, parts, strict=True)}
+            yield _named(f"{kind}_gap:{where}", what, False, gap, trials)
+
+
+def _named(
+    check_id: str, what: str, is_fault: bool, gap: Gap, trials: Mapping[str, int]
+) -> NamedGap:
+    return NamedGap(
+        check_id=check_id,
+        what=what,
+        is_fault=is_fault,
+        gap=gap,
+        p_value=np.nan,
+        trials=(trials[gap.highest], trials[gap.lowest]),
+    )

@@ -156,7 +156,7 @@ def classifier(
             workers=workers,
             progress=progress,
         )
-    _print(found)
+    print_audit(found)
     out_console.print(f"report   {out / 'audit.html'}")
     if json_file is not None:
         write_record(json_file, found)
@@ -261,7 +261,7 @@ def print_settings(settings: Mapping[str, object]) -> None:
     print_table(out_console, ("setting", "value"), rows)
 
 
-def _print(audit: ClassifierAudit) -> None:
+def print_audit(audit: ClassifierAudit) -> None:
     """Print the verdict, the checks, the rates by cell and what it cost."""
     print_checks(audit)
     print_table(

@@ -23,6 +23,9 @@ ERROR = 1 - CONFIDENCE
 SIMULATIONS = 9999
 """Draws of a simulated test; with the observed table they make 10,000."""
 
+_MANY = 1024.0
+"""Degrees of freedom from which on a quantile is interpolated to that of infinitely many."""
+
 _FEW = 5.0
 """Least expected count at which chi-square's approximation is trusted (Cochran 1954)."""
 
@@ -173,15 +176,7 @@ def largest_mean_gap(
     freedom = np.where(both > 0, freedom, np.inf)
     apart, scale = np.abs(means[one] - means[other]), np.sqrt(both / 2)
     own = int(np.flatnonzero((one == min(top, bottom)) & (other == max(top, bottom)))[0])
-    # A quantile of three groups takes a fifth of a second. It falls with the degrees of freedom, so
-    # that those of the least and of none bound the reach; only pairs that may have an outermost end
-    # need theirs.
-    most, least = _studentized(len(used), np.array([freedom.min(), np.inf]))
-    needed = apart + most * scale >= (apart + least * scale).max()
-    needed |= apart - least * scale >= (apart - most * scale).max()
-    needed[own] = True
-    apart, scale, own = apart[needed], scale[needed], int(needed[:own].sum())
-    reach = _studentized(len(used), freedom[needed]) * scale
+    reach = _studentized(len(used), freedom) * scale
     value = float(means[top] - means[bottom])
     constant = value == 0 and not errors.any()
     return Gap(
@@ -270,10 +265,30 @@ def pair_error(groups: int) -> float:
 
 
 def _studentized(groups: int, freedom: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return quantiles of the Studentized range at `CONFIDENCE`; of two groups it is Student's."""
+    """Return quantiles of the Studentized range at `CONFIDENCE`; of two groups they are Student's.
+
+    A quantile of more groups takes a fifth of a second. It is almost linear in 1 / freedom, and
+    convex, so that it is interpolated between powers of two. That errs to the safe side, by less
+    than 1 % from 8 degrees of freedom on, and by 5 % below.
+
+    Parameters
+    ----------
+    groups : int
+    freedom : numpy.ndarray, shape (P,), float64
+        Degrees of freedom, at least 1.
+    """
     if groups == 2:
         return np.asarray(np.sqrt(2) * t.ppf((1 + CONFIDENCE) / 2, freedom))
-    return np.asarray(studentized_range.ppf(CONFIDENCE, groups, freedom))
+    below = 2.0 ** np.floor(np.log2(np.minimum(freedom, _MANY)))
+    above = np.where(below < _MANY, 2 * below, np.inf)
+    low, high = (np.array([_node(groups, float(d)) for d in part]) for part in (below, above))
+    part = (1 / below - 1 / freedom) / (1 / below - 1 / above)
+    return np.asarray(low + part * (high - low))
+
+
+@cache
+def _node(groups: int, freedom: float) -> float:
+    return float(studentized_range.ppf(CONFIDENCE, groups, freedom))
 
 
 def equal_rates(counts: NDArray[np.int64], trials: NDArray[np.int64], seed: int = 0) -> float:

@@ -1,0 +1,74 @@
+"""A copy of an audit's images for whoever asks the model; names say nothing of their cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from equipoise.audit.answers_file import name_of
+from equipoise.audit.images import AuditImages
+from equipoise.core.errors import InputError
+from equipoise.core.files import atomic_path, storage, write_text
+from equipoise.core.progress import Progress, no_progress
+from equipoise.core.tables import write_rows
+from equipoise.samplers.export.metadata import png
+
+TEMPLATE = "answers.csv"
+
+_README = """\
+Ask the model about each picture in images/, and write its answers into answers.csv, a row an image:
+
+file_name   the picture's name, as given
+label       the model's answer in its own words; empty where it gave none (failed, timed out),
+            "unknown" where it declined to answer, or found no face
+confidence  in [0, 1]; may be left out
+seconds     time of the response; may be left out
+
+In place of label there may be score, a number, or a column p.LEVEL for each level, with its
+probability. JSONL and Parquet files with these names will do too. The pictures are synthetic.
+"""
+
+
+def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_progress) -> None:
+    """Write every image once under the digest of its file, with a table to fill in.
+
+    Pictures are encoded anew, so that nothing but their pixels is handed on. Names are in the order
+    of the digests, which has nothing to do with cells.
+
+    Parameters
+    ----------
+    images : AuditImages
+    out : Path
+        Empty, or a set of these images that was not finished.
+    progress : Progress
+        Reports written images, as stage "write".
+
+    Raises
+    ------
+    InputError
+        When the folder holds anything else.
+    FileFormatError
+        When an image cannot be decoded.
+    StorageError
+        When a file cannot be written.
+    """
+    rows = {name_of(digest): row for row, digest in enumerate(images.digests)}
+    with storage(out):
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        known = {f"images/{name}" for name in rows} | {"images", "README.txt", TEMPLATE}
+        there = {path.relative_to(out).as_posix() for path in out.rglob("*")}
+    if strangers := sorted(there - known):
+        raise InputError(
+            f"folder {out}", "must be empty or hold this set", strangers[0], "Choose another."
+        )
+    for count, name in enumerate(sorted(rows)):
+        progress("write", count, len(rows))
+        if f"images/{name}" not in there:
+            content = png(images.images([rows[name]])[0])
+            with storage(out), atomic_path(out / "images" / name) as path:
+                path.write_bytes(content)
+    progress("write", len(rows), len(rows))
+    if not (out / TEMPLATE).exists():
+        columns = ("file_name", "label", "confidence", "seconds")
+        empty = dict.fromkeys(columns, "")
+        write_rows(out / TEMPLATE, columns, ({**empty, "file_name": n} for n in sorted(rows)))
+    write_text(out / "README.txt", _README)

@@ -1,0 +1,146 @@
+"""Audits of models that only others can call: a blind set of images out, their answers in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import audit_app, out_console
+from equipoise.cli.audit import (
+    audit_material,
+    balanced_groups,
+    chosen_names,
+    print_audit,
+)
+from equipoise.cli.console import bars, refuse_flags
+from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.sampling import Faithful, open_sampler
+
+
+@audit_app.command()
+def export_set(
+    what: Annotated[
+        Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
+    ],
+    to: Annotated[Path, typer.Option(help="Folder to hand on.")],
+    n: Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    faithful: Faithful = None,
+    out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
+    classifiers: Classifiers = None,
+    device: Device = None,
+    workers: Workers = None,
+) -> None:
+    """Write images for a model that only others can call, with a table for its answers.
+
+    Names and order say nothing of the cells. `equipoise audit answers` reads the filled table.
+
+    Example: `equipoise audit export-set runs/demo/sampler.safetensors --to to_send`
+    """
+    from equipoise.audit.blind_set import write_blind_set
+
+    drawn = None
+    if what.is_dir():
+        given = {"n": n, "device": device, "classifier": classifiers, "faithful": faithful}
+        refuse_flags("for a folder of images", given)
+    else:
+        drawn = open_sampler(what, device, classifiers)
+    with bars() as progress:
+        material = audit_material(
+            what, drawn, 1200 if n is None else n, seed, out, workers, progress, faithful
+        )
+        write_blind_set(material, to, progress)
+    out_console.print(f"set      {to}, {len(set(material.digests)):,} images and answers.csv")
+    out_console.print(f"truth    {material.folder}, to keep; --set of `equipoise audit answers`")
+
+
+@audit_app.command()
+def answers(
+    file: Annotated[Path, typer.Argument(help="Answers: a .csv, .tsv, .parquet or .jsonl file.")],
+    images: Annotated[
+        Path,
+        typer.Option(
+            "--set", help="Folder of the images: `equipoise sample --verified`, or AUDIT/material."
+        ),
+    ],
+    attribute: Annotated[str, typer.Option(help="What the answers are about.")],
+    by: Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")] = None,
+    thresholds: Annotated[
+        list[float] | None,
+        typer.Option("--threshold", help="Of scores, one less than levels; may be repeated."),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="label (the verified level), none, or a classifier. "
+            "[label where the attribute is balanced, else none]"
+        ),
+    ] = None,
+    second: Annotated[
+        str | None, typer.Option(help="A classifier as second opinion on the truth.")
+    ] = None,
+    words: Annotated[
+        str, typer.Option("--map", help="The model's words for the levels: 'happy=yes,*=no'.")
+    ] = "",
+    judged: Annotated[
+        Path | None,
+        typer.Option(help="What `label import --json` wrote of the images' verified levels."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Gap that is tolerated.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Seed of bootstrap and simulated tests.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
+    workers: Workers = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Audit recorded answers: of a cloud that you may not call, or of any model of others.
+
+    A row an image: file_name or index, and label, score, or p.LEVEL for each level; confidence and
+    seconds may be added. Images without an answer count as failures. docs/auditing.md has more.
+
+    Example: `equipoise audit answers answers.csv --set runs/audit/material --attribute smiling`
+    """
+    from equipoise.audit.answers_file import read_answers
+    from equipoise.audit.classifier import LABEL, NONE, audit_classifier
+    from equipoise.audit.images import read_audit_images
+    from equipoise.audit.label_noise import read_errors
+    from equipoise.audit.record import AuditSettings
+    from equipoise.classifiers import open_classifier
+    from equipoise.core.records import write_record
+
+    grid = balanced_groups(images)
+    balanced = attribute in grid.names
+    if reference is None:
+        reference = LABEL if balanced else NONE
+    other = None if reference in (LABEL, NONE) else open_classifier(reference)
+    levels = grid.attributes[grid.attribute(attribute)].levels if balanced else ()
+    found = read_answers(file, attribute, levels, thresholds or ())
+    settings = AuditSettings(
+        attribute=attribute,
+        by=chosen_names(by, grid),
+        reference=reference,
+        map=words,
+        tolerance=tolerance,
+        ignore=tuple(ignore or ()),
+        seed=seed,
+    )
+    with bars() as progress:
+        audit = audit_classifier(
+            found,
+            read_audit_images(images),
+            out,
+            settings,
+            reference=other,
+            second=None if second is None else open_classifier(second),
+            errors=None if judged is None else read_errors(judged, attribute, grid),
+            workers=workers,
+            progress=progress,
+        )
+    print_audit(audit)
+    out_console.print(f"report   {out / 'audit.html'}")
+    if json_file is not None:
+        write_record(json_file, audit)
