@@ -10,6 +10,7 @@ import typer
 
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
+from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
 from equipoise.core.numbers import interval, percent
@@ -88,6 +89,11 @@ def classifier(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    fail_on: Gate = None,
+    junit: JUnit = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the rates to this file: .csv, .md or .tex.")
+    ] = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Print settings and questions to ask, then stop.")
     ] = False,
@@ -102,6 +108,7 @@ def classifier(
     """
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.label_noise import read_errors
+    from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
     from equipoise.core.records import write_record
@@ -160,6 +167,9 @@ def classifier(
     out_console.print(f"report   {out / 'audit.html'}")
     if json_file is not None:
         write_record(json_file, found)
+    if table is not None:
+        write_rate_table(found, table)
+    end_gate("audit of a classifier", found.checks, fail_on, junit)
 
 
 def balanced_groups(what: Path) -> AttributeGrid:

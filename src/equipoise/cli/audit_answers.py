@@ -15,6 +15,7 @@ from equipoise.cli.audit import (
     print_audit,
 )
 from equipoise.cli.console import bars, refuse_flags
+from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Faithful, open_sampler
 
@@ -96,6 +97,11 @@ def answers(
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
     workers: Workers = None,
     json_file: JsonFile = None,
+    fail_on: Gate = None,
+    junit: JUnit = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the rates to this file: .csv, .md or .tex.")
+    ] = None,
 ) -> None:
     """Audit recorded answers: of a cloud that you may not call, or of any model of others.
 
@@ -108,6 +114,7 @@ def answers(
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.images import read_audit_images
     from equipoise.audit.label_noise import read_errors
+    from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
     from equipoise.core.records import write_record
@@ -144,3 +151,6 @@ def answers(
     out_console.print(f"report   {out / 'audit.html'}")
     if json_file is not None:
         write_record(json_file, audit)
+    if table is not None:
+        write_rate_table(audit, table)
+    end_gate("audit of a classifier", audit.checks, fail_on, junit)

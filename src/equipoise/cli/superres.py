@@ -18,6 +18,7 @@ from equipoise.cli.audit import (
     print_settings,
 )
 from equipoise.cli.console import bars, print_table, refuse_flags
+from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
 from equipoise.core.errors import check_count
@@ -70,6 +71,8 @@ def superres(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    fail_on: Gate = None,
+    junit: JUnit = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Print settings and images to restore, then stop.")
     ] = False,
@@ -115,6 +118,7 @@ def superres(
     out_console.print(f"report   {out / 'superres.html'}")
     if json_file is not None:
         write_record(json_file, found)
+    end_gate("audit of super-resolution", found.checks, fail_on, junit)
 
 
 def _models(

@@ -1,0 +1,126 @@
+"""The rates of a classifier's audit as a table for a paper, a spreadsheet or a pull request."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from equipoise.audit.rates import GroupRates
+from equipoise.audit.record import ClassifierAudit
+from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimate
+from equipoise.core.files import write_text
+from equipoise.core.numbers import percent
+from equipoise.stats.shares import Share
+
+_ESCAPED = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
+
+Columns = list[tuple[str, Share]]
+
+
+def write_rate_table(audit: ClassifierAudit, path: Path) -> None:
+    r"""Write the rates of all groups, with intervals at 95 %.
+
+    Parameters
+    ----------
+    audit : ClassifierAudit
+    path : Path
+        By its suffix: .csv has a row for each rate, numbers between 0 and 1; .md and .tex a row
+        for each group, percentages.
+
+    Raises
+    ------
+    InputError
+        When the suffix is another.
+    StorageError
+        When the file cannot be written.
+    """
+    if path.suffix.lower() not in WRITERS:
+        raise InputError(
+            "table", f"must end in {', '.join(WRITERS)}", path.name, "Pass --table rates.csv."
+        )
+    write_text(path, WRITERS[path.suffix.lower()](audit))
+
+
+def _columns(group: GroupRates) -> Columns:
+    """Return the rates of a group by what they are called; those that no image has are left out."""
+    found = [("failed", group.failure), ("wrong", group.error), ("abstains", group.abstention)]
+    for level in group.levels:
+        found += [
+            (f"predicts {level.level}", level.answered),
+            (f"false {level.level}", level.false_positive),
+            (f"missed {level.level}", level.false_negative),
+        ]
+    return found
+
+
+def _groups(audit: ClassifierAudit) -> Iterator[tuple[str, GroupRates]]:
+    for part in audit.breakdowns:
+        for group in part.groups:
+            yield part.where, group
+
+
+def _csv(audit: ClassifierAudit) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("by", "group", "rate", "events", "n", "effective_n", "value", "low", "high"))
+    for where, group in _groups(audit):
+        for name, share in _columns(group):
+            found = share.estimate
+            numbers = (share.count, share.n, share.effective, found.value, found.low, found.high)
+            writer.writerow((where, group.name, name, *numbers))
+    return text.getvalue()
+
+
+def _shown(audit: ClassifierAudit) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of percentages, without columns that no group has."""
+    groups = [group for _, group in _groups(audit)]
+    table = [_columns(group) for group in groups]
+    used = [c for c in range(len(table[0])) if any(row[c][1].n for row in table)]
+    header = ["group", "n", *(table[0][c][0] for c in used)]
+    rows = [
+        [group.name, f"{group.n:,}", *(_percentages(row[c][1].estimate) for c in used)]
+        for group, row in zip(groups, table, strict=True)
+    ]
+    return header, rows
+
+
+def _percentages(found: Estimate) -> str:
+    if found.note and found.value != found.value:
+        return "-"
+    return f"{percent(found.value)} ({percent(found.low)} to {percent(found.high)})"
+
+
+def _markdown(audit: ClassifierAudit) -> str:
+    header, rows = _shown(audit)
+    lines = [header, ["---"] * len(header), *rows]
+    cells = ([value.replace("|", r"\|") for value in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def _latex(audit: ClassifierAudit) -> str:
+    header, rows = _shown(audit)
+
+    def line(values: Sequence[str]) -> str:
+        return " & ".join(value.translate(_ESCAPED) for value in values) + r" \\"
+
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        r"\toprule",
+        line(header),
+        r"\midrule",
+        *map(line, rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+WRITERS: dict[str, Callable[[ClassifierAudit], str]] = {
+    ".csv": _csv,
+    ".md": _markdown,
+    ".tex": _latex,
+}
+"""What writes a table, by suffix."""
