@@ -22,6 +22,7 @@ import numpy as np
 from equipoise.audit.preflight.doctor import Examination
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.record import SuperresAudit
+from equipoise.audit.verification.record import VerificationAudit
 from equipoise.compare.scores import Refused, Score
 from equipoise.core.records import INFINITE, field_types, to_json
 from equipoise.measure.people.task import AnnotationPlan
@@ -41,6 +42,10 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
     "card": ((Card,), "`card.json` of a run folder, by `equipoise card`"),
     "audit": ((ClassifierAudit,), "`audit.json`, by `equipoise audit classifier`"),
     "superres": ((SuperresAudit,), "`superres.json`, by `equipoise audit superres`"),
+    "verification": (
+        (VerificationAudit,),
+        "`verification.json`, by `equipoise audit verification`",
+    ),
     "task": ((AnnotationPlan,), "`plan.json` of a task, by `equipoise label export`"),
     "result": ((Score, Refused), "a result of `equipoise compare`, one file per method"),
     "plan": ((Plan,), "the output of `equipoise plan --json`"),

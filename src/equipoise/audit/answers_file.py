@@ -94,7 +94,7 @@ class AnswersFile:
         FileFormatError
             When a row names no image of the set, or two rows name the same image.
         """
-        digests = _digests_by_name(images)
+        digests = digests_by_name(images)
         rows: dict[str, _Answer] = {}
         for answer in self.answers:
             digest = digests.get(answer.image)
@@ -180,7 +180,7 @@ def read_answers(
     return AnswersFile(path, digest_of(path), (Attribute(attribute, words),), tuple(answers))
 
 
-def _digests_by_name(images: AuditImages) -> dict[str, str]:
+def digests_by_name(images: AuditImages) -> dict[str, str]:
     """Return the digest of the image that each possible name means."""
     found: dict[str, str] = {}
     for number, (file, digest) in enumerate(zip(images.files, images.digests, strict=True)):

@@ -6,6 +6,7 @@ The files load nothing from a network.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,7 @@ from equipoise.audit.rates import GroupRates
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.flips import Flips
 from equipoise.audit.superres.record import SuperresAudit
+from equipoise.audit.verification.record import VerificationAudit
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
 from equipoise.report.html import consistent, environment, sheets, worst_first
@@ -23,6 +25,8 @@ from equipoise.report.plots import confusion_map, share_bars
 
 _ERROR_AXIS = "rate, with the exact 95 % interval of each"
 _FLIP_AXIS = "rate of flips, with the exact 95 % interval of each"
+_MATCH_AXIS = "rate of false matches, with the 95 % interval of each"
+_MOST_BARS = 24
 
 
 def render_audit(folder: Path) -> Path:
@@ -81,6 +85,35 @@ def render_superres(folder: Path) -> Path:
         When the report cannot be written.
     """
     return _write_page(folder, "superres", "superres", SuperresAudit, _superres_to_html)
+
+
+def render_verification(folder: Path) -> Path:
+    """Write the report of an audit of face verification, and return its path.
+
+    Raises
+    ------
+    FileFormatError
+        When the record is missing or damaged.
+    StorageError
+        When the report cannot be written.
+    """
+    return _write_page(
+        folder, "verification", "verification", VerificationAudit, _verification_to_html
+    )
+
+
+def _verification_to_html(audit: VerificationAudit, folder: Path) -> str:
+    """Fill the template with record and plots."""
+    tables = [
+        replace(table, rates=tuple(sorted(table.rates, key=lambda rate: -rate.share)))
+        for table in audit.tables
+    ]
+    bars = [
+        Markup(share_bars([("false matches", table.rates[:_MOST_BARS])], _MATCH_AXIS))
+        for table in tables
+    ]
+    template = environment().get_template("verification.html.jinja")
+    return template.render(audit=audit, tables=tables, bars=bars)
 
 
 Audit = TypeVar("Audit")

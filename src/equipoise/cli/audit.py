@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from equipoise.audit.images import AuditImages
     from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
     from equipoise.audit.superres.record import SuperresAudit
+    from equipoise.audit.verification.record import VerificationAudit
     from equipoise.classifiers import Classifier
     from equipoise.core.attributes import AttributeGrid
     from equipoise.core.checks import Check
@@ -298,7 +299,7 @@ def print_audit(audit: ClassifierAudit) -> None:
     print_costs(audit.costs)
 
 
-def print_checks(audit: ClassifierAudit | SuperresAudit) -> None:
+def print_checks(audit: ClassifierAudit | SuperresAudit | VerificationAudit) -> None:
     """Print the caveats, the verdict and the checks of an audit, the worst of each kind whole."""
     from equipoise.core.checks import by_kind
 

@@ -1,0 +1,106 @@
+"""The record of an audit of face verification; its fields are those of `verification.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from equipoise.audit.rates import NamedGap
+from equipoise.audit.record import Asking
+from equipoise.core.checks import Check
+from equipoise.runs.record import ModelUsed
+from equipoise.stats.shares import Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationSettings:
+    """Settings of an audit of face verification.
+
+    Attributes
+    ----------
+    by : tuple of str
+        Balanced attributes to group by.
+    fmr : float
+        Rate of false matches over all pairs that sets the threshold, in (0, 1); NaN where the
+        threshold was given.
+    ratio : float
+        Largest ratio of the rates of two groups that is tolerated, at least 1.
+    ignore : tuple of str
+        `check_id`s of checks to ignore.
+    seed : int
+        Of the draws of images and the simulated tests, in [0, 2**63).
+    """
+
+    by: tuple[str, ...]
+    fmr: float
+    ratio: float = 2.0
+    ignore: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchTable:
+    """Rates of false matches within groups, or between them.
+
+    Attributes
+    ----------
+    where : str
+        "cells", "pairs of cells", or an attribute.
+    rates : tuple of Share
+        Of pairs of different faces; `effective` counts independent pairs.
+    gap : NamedGap or None
+        Between the highest and the lowest; None for fewer than two groups.
+    garbe, discrepancy : float
+        Gini coefficient of the rates, 0 where they are equal, and 1 less their largest
+        difference.
+    """
+
+    where: str
+    rates: tuple[Share, ...]
+    gap: NamedGap | None
+    garbe: float
+    discrepancy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationAudit:
+    """The result of an audit of face verification.
+
+    Attributes
+    ----------
+    format : int
+        Version of the layout.
+    verdict : str
+        The outcomes of all checks, in a sentence.
+    settings : VerificationSettings
+    n : int
+        Images.
+    threshold : float
+        Cosine similarity from which on two faces match.
+    overall : Share
+        Rate of false matches among all pairs.
+    failures : tuple of Share
+        Of each cell, images without a descriptor.
+    tables : tuple of MatchTable
+        Within cells, within the levels of each attribute, between cells.
+    models : tuple of ModelUsed
+    checks : tuple of Check
+        The most severe outcome first.
+    caveats : tuple of str
+    costs : tuple of Asking
+    versions : dict of str to str
+    """
+
+    format: Literal[1] = 1
+    verdict: str
+    settings: VerificationSettings
+    n: int
+    threshold: float
+    overall: Share
+    failures: tuple[Share, ...]
+    tables: tuple[MatchTable, ...]
+    models: tuple[ModelUsed, ...]
+    checks: tuple[Check, ...]
+    caveats: tuple[str, ...]
+    costs: tuple[Asking, ...]
+    versions: dict[str, str]

@@ -1,0 +1,235 @@
+"""The audit of face verification: false matches by cell, checks, record and report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from equipoise.audit.checks import gap_check, image_caveats
+from equipoise.audit.decision_rule import is_shown
+from equipoise.audit.images import AuditImages
+from equipoise.audit.pages import render_verification
+from equipoise.audit.rates import NamedGap
+from equipoise.audit.record import Asking
+from equipoise.audit.verification.descriptors import Descriptors
+from equipoise.audit.verification.rates import (
+    Faces,
+    discrepancy,
+    false_matches_between,
+    false_matches_within,
+    garbe,
+    overall,
+    threshold_of,
+)
+from equipoise.audit.verification.record import (
+    MatchTable,
+    VerificationAudit,
+    VerificationSettings,
+)
+from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
+from equipoise.core.errors import InputError
+from equipoise.core.numbers import estimate
+from equipoise.core.records import write_record
+from equipoise.core.seeds import check_seed
+from equipoise.core.versions import versions
+from equipoise.runs.record import model_used
+from equipoise.stats.group_gaps import holm, largest_gap
+from equipoise.stats.pairs import dependence_of
+from equipoise.stats.shares import Share
+
+_IMPOSTORS = (
+    "Pairs are of two independent codes, so all are of different people. How often pictures of one "
+    "person are taken for two is not measured: that needs photographs of people."
+)
+_TOLERATED_FAILURES = 0.05
+
+
+def audit_verification(
+    descriptors: Descriptors,
+    images: AuditImages,
+    folder: Path,
+    settings: VerificationSettings,
+    *,
+    threshold: float | None = None,
+    seconds: float = 0.0,
+) -> VerificationAudit:
+    """Audit the descriptors of balanced images, and write record and report.
+
+    Parameters
+    ----------
+    descriptors : Descriptors
+        Of the images, in their order.
+    images : AuditImages
+    folder : Path
+        Of record and report.
+    settings : VerificationSettings
+    threshold : float, optional
+        Cosine similarity from which on two faces match; by default the one of `settings.fmr`.
+    seconds : float
+        That the descriptors took.
+
+    Raises
+    ------
+    InputError
+        When a setting breaks its rule, or the faces have too few pairs for the rate.
+    StorageError
+        When a file cannot be written.
+    """
+    _check_settings(settings, threshold)
+    by, levels = images.restricted(settings.by)
+    cells, found = by.cell_of(levels), descriptors.found
+    kept = Faces(by.cells, cells[found], descriptors.vectors[found], images.weights[found])
+    limit = threshold_of(kept, settings.fmr) if threshold is None else threshold
+    together = overall(kept, limit)
+    dependence = dependence_of(together, len(kept.group))
+    tables = [_table("cells", false_matches_within(kept, limit, dependence), settings.seed)]
+    if len(by.names) > 1:
+        for a, attribute in enumerate(by.attributes):
+            names = tuple(f"{attribute.name}={level}" for level in attribute.levels)
+            part = replace(kept, names=names, group=levels[found, a].astype(np.int64))
+            within = false_matches_within(part, limit, dependence)
+            tables.append(_table(attribute.name, within, settings.seed))
+    between = false_matches_between(kept, limit, dependence)
+    tables.append(_table("pairs of cells", between, settings.seed))
+    failures = tuple(
+        Share.among(name, ~found, cells == k, images.weights) for k, name in enumerate(by.cells)
+    )
+    failed = _failure_gap(failures, settings.seed)
+    tables, failed = _adjusted(tables, failed)
+    checks = [_check(table, settings.ratio) for table in tables]
+    if failed is not None:
+        checks.append(gap_check(failed, _TOLERATED_FAILURES, len(failures)))
+    ordered = worst_first(ignoring(checks, settings.ignore))
+    audit = VerificationAudit(
+        verdict=verdict(ordered),
+        settings=settings,
+        n=len(images),
+        threshold=limit,
+        overall=together,
+        failures=failures,
+        tables=tuple(tables),
+        models=model_used("model", descriptors),
+        checks=ordered,
+        caveats=(_IMPOSTORS, *image_caveats(by.names)),
+        costs=(
+            Asking(
+                role="model",
+                name=descriptors.name,
+                asked=len(images),
+                kept=0,
+                failed=int((~found).sum()),
+                seconds=seconds,
+            ),
+        ),
+        versions=versions(),
+    )
+    write_record(folder / "verification.json", audit)
+    render_verification(folder)
+    return audit
+
+
+def _check_settings(settings: VerificationSettings, threshold: float | None) -> None:
+    check_seed(settings.seed)
+    if threshold is None and not 0 < settings.fmr < 1:
+        raise InputError("fmr", "must be above 0 and below 1", settings.fmr, "Pass 0.001.")
+    if threshold is not None and not -1 <= threshold <= 1:
+        raise InputError("threshold", "must be in [-1, 1]", threshold, "Pass a cosine.")
+    if not settings.ratio >= 1:
+        raise InputError("ratio", "must be at least 1", settings.ratio, "Pass 2.")
+
+
+def _table(where: str, rates: tuple[Share, ...], seed: int) -> MatchTable:
+    """Return a table of rates with the gap between them; tests count independent pairs."""
+    gap = largest_gap(
+        [rate.name for rate in rates],
+        [rate.tested[0] for rate in rates],
+        [rate.tested[1] for rate in rates],
+        seed=seed,
+    )
+    named = None
+    if gap is not None:
+        pairs = {rate.name: rate.n for rate in rates}
+        named = NamedGap(
+            check_id=f"false_match_gap:{where.replace(' ', '_')}",
+            what="rate of false matches",
+            is_fault=True,
+            gap=gap,
+            p_value=np.nan,
+            trials=(pairs[gap.highest], pairs[gap.lowest]),
+        )
+    values = [rate.share for rate in rates] or [np.nan]
+    return MatchTable(
+        where=where,
+        rates=rates,
+        gap=named,
+        garbe=garbe(values),
+        discrepancy=discrepancy(values),
+    )
+
+
+def _failure_gap(failures: Sequence[Share], seed: int) -> NamedGap | None:
+    """Return the gap of failures to describe a face; None where there was no failure."""
+    if not any(rate.count for rate in failures):
+        return None
+    counts, trials = zip(*(rate.tested for rate in failures), strict=True)
+    gap = largest_gap([rate.name for rate in failures], counts, trials, seed=seed)
+    if gap is None:
+        return None
+    images = {rate.name: rate.n for rate in failures}
+    return NamedGap(
+        check_id="failure_gap:cells",
+        what="rate of failures",
+        is_fault=True,
+        gap=gap,
+        p_value=np.nan,
+        trials=(images[gap.highest], images[gap.lowest]),
+    )
+
+
+def _adjusted(
+    tables: Sequence[MatchTable], failed: NamedGap | None
+) -> tuple[list[MatchTable], NamedGap | None]:
+    """Return the gaps with p-values adjusted by Holm's method over all of them."""
+    named = [table.gap for table in tables] + [failed]
+    p_values = holm([np.nan if one is None else one.gap.p_value for one in named])
+    adjusted = [
+        None if one is None else replace(one, p_value=float(p))
+        for one, p in zip(named, p_values, strict=True)
+    ]
+    found = [replace(table, gap=gap) for table, gap in zip(tables, adjusted[:-1], strict=True)]
+    return found, adjusted[-1]
+
+
+def _check(table: MatchTable, limit: float) -> Check:
+    """Return the check of a table: whether its rates differ by more than the tolerated ratio."""
+    title = f"Are false matches as frequent in all of {len(table.rates)} {table.where}?"
+    if table.gap is None:
+        words = "There are fewer than two groups of two faces."
+        return Check(
+            check_id=f"false_match_gap:{table.where.replace(' ', '_')}",
+            title=title,
+            outcome="skipped",
+            words=words,
+        )
+    named, ratio = table.gap, table.gap.gap.ratio
+    shown = is_shown(named.gap.difference, named.p_value)
+    if ratio.high <= limit:
+        outcome, words = "passed", f"Any ratio is at most {limit:g}"
+    elif shown and ratio.value > limit:
+        outcome = "issue"
+        words = f"They are most frequent in {named.gap.highest}, least in {named.gap.lowest}"
+    elif shown:
+        outcome, words = "tip", f"There is a difference, but its ratio is at most {limit:g}"
+    else:
+        outcome = "tip"
+        words = f"No difference is significant, but ratios over {limit:g} are not excluded"
+    return Check(
+        check_id=named.check_id,
+        title=title,
+        outcome=outcome,  # type: ignore[arg-type]
+        words=f"{words}: the ratio is {estimate(ratio)}, p = {named.p_value:.2g} corrected.",
+        evidence=Evidence(estimate=ratio, p_value=named.p_value),
+    )

@@ -1,0 +1,115 @@
+"""Audits of face verification with balanced images: audit verification."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import audit_app, out_console
+from equipoise.cli.audit import audit_material, balanced_groups, chosen_names, print_checks
+from equipoise.cli.console import bars, print_table, refuse_flags
+from equipoise.cli.gate import Gate, JUnit, end_gate
+from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.sampling import Faithful, open_sampler
+from equipoise.core.numbers import interval, percent
+from equipoise.core.progress import Execution
+
+
+@audit_app.command()
+def verification(
+    what: Annotated[
+        Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
+    ],
+    descriptors: Annotated[
+        str,
+        typer.Option(
+            help="module:function from images to vectors, or an .npz file with file_name and "
+            "descriptor."
+        ),
+    ],
+    by: Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")] = None,
+    fmr: Annotated[
+        float | None,
+        typer.Option(help="Rate of false matches over all pairs that sets the threshold. [0.001]"),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Cosine similarity from which on faces match, in place of --fmr."),
+    ] = None,
+    ratio: Annotated[float, typer.Option(help="Ratio of two rates that is tolerated.")] = 2.0,
+    n: Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    faithful: Faithful = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/verification"),
+    classifiers: Classifiers = None,
+    device: Device = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    fail_on: Gate = None,
+    junit: JUnit = None,
+) -> None:
+    """Audit face verification: how often two different faces match, by cell and pair of cells.
+
+    Pairs are of independent codes, so all are of different people. docs/auditing.md has more.
+
+    Example: `equipoise audit verification runs/demo/sampler.safetensors --descriptors mine:embed`
+    """
+    from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
+    from equipoise.audit.verification.record import VerificationSettings
+    from equipoise.audit.verification.run import audit_verification
+    from equipoise.core.errors import InputError
+    from equipoise.core.records import write_record
+
+    grid = balanced_groups(what)
+    if fmr is not None and threshold is not None:
+        raise InputError("threshold", "must not come with --fmr", threshold, "Leave one out.")
+    drawn = None
+    if what.is_dir():
+        given = {"n": n, "device": device, "classifier": classifiers, "faithful": faithful}
+        refuse_flags("for a folder of images", given)
+    else:
+        drawn = open_sampler(what, device, classifiers)
+    settings = VerificationSettings(
+        by=chosen_names(by, grid),
+        fmr=float("nan") if threshold is not None else (fmr or 0.001),
+        ratio=ratio,
+        ignore=tuple(ignore or ()),
+        seed=seed,
+    )
+    with bars() as progress:
+        material = audit_material(
+            what, drawn, 1200 if n is None else n, seed, out, workers, progress, faithful
+        )
+        began = time.perf_counter()
+        if descriptors.endswith(".npz"):
+            found = read_descriptors(Path(descriptors), material)
+        else:
+            execution = Execution(workers=workers, progress=progress)
+            found = compute_descriptors(descriptors, material, execution)
+        seconds = time.perf_counter() - began
+    audit = audit_verification(found, material, out, settings, threshold=threshold, seconds=seconds)
+    print_checks(audit)
+    print_table(
+        out_console,
+        ("cell", "false matches", "pairs", "rate", "95 %"),
+        [
+            (
+                rate.name,
+                f"{rate.count:,}",
+                f"{rate.n:,}",
+                percent(rate.share, 3),
+                interval(rate.low, rate.high, lambda value: percent(value, 3)),
+            )
+            for rate in audit.tables[0].rates
+        ],
+    )
+    out_console.print(f"report   {out / 'verification.html'}")
+    if json_file is not None:
+        write_record(json_file, audit)
+    end_gate("audit of face verification", audit.checks, fail_on, junit)

@@ -1,0 +1,132 @@
+"""Rates over pairs of faces, where each face stands in many pairs.
+
+Pairs that share a face are not independent: a face that resembles many others makes many matches. A
+binomial interval over pairs is therefore far too short.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.stats.intervals import effective_interval
+from equipoise.stats.shares import Share
+
+_LEAST_MATCHES = 5
+"""Matches below which the sample says too little of how pairs depend on one another."""
+
+_MORE = 3
+"""Matches more than there are that are allowed for, where there are few: no match among n pairs
+leaves a rate of up to 3 / n possible."""
+
+
+def pair_rate(
+    name: str,
+    matches: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None = None,
+    other_weights: NDArray[np.float64] | None = None,
+    *,
+    dependence: float | None = None,
+) -> Share:
+    """Return the share of pairs that match, with an interval that allows for shared faces.
+
+    The share is a U-statistic of order two (Hoeffding 1948), within one group or between two. Its
+    variance is that of the sum of what each face contributes, less what pairs contribute alone,
+    which that sum counts twice. The interval is that of as many independent pairs as have this
+    variance (Korn and Graubard 1998): at least as many as share no face, at most all. Fewer than
+    five matches do not show how pairs depend on one another: then `dependence` says it.
+
+    Parameters
+    ----------
+    name : str
+    matches : numpy.ndarray, shape (n, n) or (n, m), bool
+        Of each pair of faces of one group, symmetric, whose diagonal does not count; or of each
+        face of one group with each of another, if `other_weights` are given.
+    weights : numpy.ndarray, shape (n,), float64, optional
+        Above 0, of the faces; equal by default.
+    other_weights : numpy.ndarray, shape (m,), float64, optional
+        Of the second group.
+    dependence : float, optional
+        As from `dependence_of` a larger sample; without it only pairs that share no face count.
+
+    Returns
+    -------
+    Share
+        Its `effective` is the number of independent pairs.
+
+    Examples
+    --------
+    >>> share = pair_rate("all", np.ones((3, 3), bool))
+    >>> share.count, share.n
+    (3, 3)
+    """
+    w = np.ones(len(matches)) if weights is None else weights
+    within = other_weights is None
+    v = w if other_weights is None else other_weights
+    mass = np.outer(w, v)
+    hits = matches.astype(np.float64)
+    if within:
+        np.fill_diagonal(mass, 0.0)
+    half = 2 if within else 1
+    pairs = (mass > 0).sum() // half
+    count = int((matches & (mass > 0)).sum()) // half
+    if not pairs:
+        return Share.of(name, 0, 0)
+    rate = float((mass * hits).sum() / mass.sum())
+    apart = min(len(w) // 2, len(v)) if within else min(len(w), len(v))
+    worth = float(max(apart, 1))
+    if count < _LEAST_MATCHES and dependence is not None:
+        sizes = [_effective(w)] if within else [_effective(w), _effective(v)]
+        worth = max(worth, _independent(sizes, (count + _MORE) / pairs, dependence))
+    elif _LEAST_MATCHES <= count < pairs:
+        parts = mass * (hits - rate)
+        own = np.square(parts).sum() / half
+        faces = np.square(parts.sum(axis=1)).sum()
+        if not within:
+            faces += np.square(parts.sum(axis=0)).sum()
+        variance = max(float(faces - own), float(own)) / (mass.sum() / half) ** 2
+        worth = float(np.clip(rate * (1 - rate) / variance, worth, pairs))
+    share = Share.of(name, count, int(pairs))
+    low, high = effective_interval(rate, worth)
+    return Share(
+        name=name,
+        count=share.count,
+        n=share.n,
+        estimate=type(share.estimate)(rate, low, high),
+        effective=worth,
+    )
+
+
+def dependence_of(share: Share, faces: int) -> float:
+    """Return how unequally faces match: the squared coefficient of variation of their rates.
+
+    The rate of a face is that of its pairs. A rate p of n faces has about as many independent pairs
+    as m with 1 / m = 1 / pairs + 4 p c / (n (1 - p)), where c is this number (Hoeffding 1948).
+
+    Parameters
+    ----------
+    share : Share
+        As from `pair_rate` of one group.
+    faces : int
+        n.
+    """
+    rate = share.share
+    if not 0 < rate < 1:
+        return 0.0
+    more = 1 / share.effective - 1 / share.n
+    return max(more * faces * (1 - rate) / (4 * rate), 0.0)
+
+
+def _independent(sizes: list[float], rate: float, dependence: float) -> float:
+    """Return the number of independent pairs within a group of a size, or between two."""
+    by_faces = rate * dependence / (1 - min(rate, 0.5))
+    if len(sizes) == 1:
+        (n,) = sizes
+        return 1 / (2 / (n * max(n - 1, 1)) + 4 * by_faces / n)
+    n, m = sizes
+    return 1 / (1 / (n * m) + by_faces * (1 / n + 1 / m))
+
+
+def _effective(weights: NDArray[np.float64]) -> float:
+    """Return the effective number of faces (Kish 1965)."""
+    return float(weights.sum() ** 2 / (weights @ weights))
