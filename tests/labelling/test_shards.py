@@ -14,6 +14,7 @@ import pytest
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completions
 from equipoise.core.errors import InputError, WorkerError
+from equipoise.core.folders import LocalFolder
 from equipoise.core.settings import Settings
 from equipoise.engines import OnExecutor, Processes
 from equipoise.generators.toy import ToyGenerator
@@ -50,7 +51,7 @@ def test_bytes_are_those_of_threads_on_an_engine(
         table = collect(models, N, 5, tmp_path, engine=engine)
         assert contents(tmp_path) == by_threads
         assert table.computed == N
-        assert {done.total for done in completions(tmp_path)} == {N}
+        assert {done.total for done in completions(LocalFolder(tmp_path))} == {N}
         again = collect(models, N, 5, tmp_path, engine=engine)
         assert again.computed == 0
         assert again.labels().levels.shape == (N, 2)
@@ -101,11 +102,11 @@ def test_a_killed_driver_and_a_killed_worker_leave_the_same_bytes(
     for worker in workers:  # They end their shard, and then see that the driver is gone.
         while Path(f"/proc/{worker}/stat").exists() and not _is_dead(worker):
             time.sleep(0.01)
-    done = {found.file: found.finished for found in completions(broken / "labels")}
+    done = {found.file: found.finished for found in completions(LocalFolder(broken / "labels"))}
     assert 2 <= len(done) < 6
     cli(*given, "--out", broken)
     assert contents(broken / "labels") == contents(whole / "labels")
-    after = {found.file: found.finished for found in completions(broken / "labels")}
+    after = {found.file: found.finished for found in completions(LocalFolder(broken / "labels"))}
     assert {name: after[name] for name in done} == done, "a shard was labelled twice"
 
 

@@ -33,6 +33,7 @@ from equipoise.cli.options import (
     SkipBroken,
     Workers,
 )
+from equipoise.core.errors import InputError
 from equipoise.core.numbers import percent
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
@@ -64,7 +65,10 @@ Opened: TypeAlias = "tuple[Sampler, Models]"
 @app.command()
 def sample(
     sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
-    out: Annotated[Path, typer.Option(help="Folder, or file for npz and tar.")],
+    out: Annotated[
+        str,
+        typer.Option(help="Folder, or file for npz and tar; an address too for webdataset."),
+    ],
     n: Annotated[int, typer.Option(help="Images.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     cell: Annotated[
@@ -107,10 +111,14 @@ def sample(
     from equipoise.samplers.export.shards import write_shards
     from equipoise.samplers.file import load_sampler
 
-    kind = kind or format_of(out)
+    kind = kind or format_of(Path(out))
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     if places is not None and kind != "webdataset":
         refuse_flags(f"for the format {kind}, but webdataset", {"engine": engine})
+    if "://" in out and kind != "webdataset":
+        raise InputError(
+            "out", f"must be a path for the format {kind}", out, "Pass --format webdataset."
+        )
 
     if dry:
         out_console.print(load_sampler(sampler).describe())
@@ -132,7 +140,7 @@ def sample(
                 execution=execution,
             )
         else:
-            write_draws(loaded, models, request, out, kind, execution=execution)
+            write_draws(loaded, models, request, Path(out), kind, execution=execution)
     out_console.print(f"images   {out}")
 
 

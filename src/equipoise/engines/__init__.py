@@ -13,11 +13,11 @@ from equipoise.engines.contract import (
     ShardTask,
     check_opened,
     run,
-    set_aside,
 )
 from equipoise.engines.executors import OnExecutor
 from equipoise.engines.processes import Processes
 from equipoise.engines.ray_actors import RayActors
+from equipoise.engines.resumed import ResumedTask
 
 __all__ = [
     "ENGINES",
@@ -26,12 +26,12 @@ __all__ = [
     "OnExecutor",
     "Processes",
     "RayActors",
+    "ResumedTask",
     "Shard",
     "ShardTask",
     "check_opened",
     "open_engine",
     "run",
-    "set_aside",
 ]
 
 ENGINES = ("threads", "processes", "ray")

@@ -149,9 +149,9 @@ def run(
                     again.append(shard)
                     continue
                 in_a_row += 1
+                yield Finished(shard, str(error))
                 if in_a_row == TRIES:
                     raise set_aside([Finished(shard, str(error))])
-                yield Finished(shard, str(error))
     finally:
         workers.close()
 

@@ -7,7 +7,7 @@ engine. Codes are not stored: seed and index determine them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,13 @@ import numpy as np
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError, check_count
+from equipoise.core.folders import Folder, open_folder
 from equipoise.core.labels import Labels, concatenate, from_table
 from equipoise.core.parallel import batches
-from equipoise.core.progress import Execution, Progress
+from equipoise.core.progress import Execution
 from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import check_seed
-from equipoise.engines import Engine, Shard, run, set_aside
+from equipoise.engines import Engine, ResumedTask, run
 from equipoise.labelling.shards import (
     SHARD_ROWS,
     Codes,
@@ -88,7 +89,7 @@ def collect(
     models: Models,
     n: int,
     seed: int,
-    folder: Path,
+    folder: Path | str | Folder,
     *,
     execution: Execution = Execution(),
     engine: Engine | None = None,
@@ -103,8 +104,9 @@ def collect(
         Number of codes, at least 1.
     seed : int
         Seed of the prior's codes, in [0, 2**63).
-    folder : Path
-        Where the shards are kept; created when missing. It must not hold labels of another
+    folder : Path, str or Folder
+        Where the shards are kept, a path or an address such as s3://bucket/labels; created when
+        missing. It must not hold labels of another
         generator, panel or seed.
     execution : Execution
         Threads and progress. The bytes of the shards do not depend on it.
@@ -123,7 +125,7 @@ def collect(
         When n or seed breaks its rule, the folder belongs to another run, or an engine is given
         models without addresses.
     StorageError
-        When the folder cannot be written; the shards written so far are kept.
+        When the disk or the store fails; the shards written so far are kept.
     FileFormatError
         When a shard that the folder holds is damaged.
     ModelOutputError
@@ -153,27 +155,17 @@ def collect(
             "models made in this process",
             "Open them by equipoise.pipeline.open_models(settings), or leave the engine out.",
         )
-    n = check_count("n", n, "Pass --n 10000.")
-    stored = label_folder(models, codes, source, folder)
-    missing, computed = _missing(stored, models, n)
-    task = LabelTask(models.addresses, seed, folder.absolute(), stored.identity, n)
-    on_rows = _counter(execution.progress, "label", n - computed, n)
-    lost = []
-    for ended in run(engine, task, missing):
-        if ended.lost:
-            lost.append(ended)
-        else:
-            on_rows(ended.shard.rows)
-    if lost:
-        raise set_aside(lost)
-    return LabelTable(stored, models.panel.grid, n, computed)
+    stored, labelled = _begin(models, codes, source, n, folder, "label", execution)
+    task = LabelTask(models.addresses, seed, stored.home.absolute(), stored.identity, n)
+    labelled.finish(run(engine, task, labelled.missing()))
+    return LabelTable(stored, models.panel.grid, n, labelled.computed)
 
 
 def label_codes(
     models: Models,
     codes: Codes,
     n: int,
-    folder: Path,
+    folder: Path | str | Folder,
     *,
     source: str,
     stage: str = "label",
@@ -201,33 +193,32 @@ def label_codes(
     InputError, StorageError, FileFormatError, ModelOutputError
         As for `collect`.
     """
+    stored, labelled = _begin(models, codes, source, n, folder, stage, execution)
+    shards, on_rows = labelled.missing(), labelled.on_rows
+    label_shards(models, codes, shards, stored, n, workers=execution.workers, on_rows=on_rows)
+    labelled.on_rows(0)
+    return LabelTable(stored, models.panel.grid, n, labelled.computed)
+
+
+def _begin(
+    models: Models,
+    codes: Codes,
+    source: str,
+    n: int,
+    folder: Path | str | Folder,
+    stage: str,
+    execution: Execution,
+) -> tuple[ResumableFolder, ResumedTask]:
+    """Return the folder of the labels, which can be written, and what it lacks."""
     n = check_count("n", n, "Pass --n 10000.")
-    stored = label_folder(models, codes, source, folder)
-    missing, computed = _missing(stored, models, n)
-    on_rows = _counter(execution.progress, stage, n - computed, n)
-    workers = execution.workers
-    label_shards(models, codes, missing, stored, n, workers=workers, on_rows=on_rows)
-    return LabelTable(stored, models.panel.grid, n, computed)
-
-
-def _missing(stored: ResumableFolder, models: Models, n: int) -> tuple[list[Shard], int]:
-    """Return the shards that are not done, and how many rows they have."""
+    stored = label_folder(models, codes, source, open_folder(folder))
+    stored.home.prepare()
     device = models.generator.device
-    missing = [
-        Shard(number, start, stop)
-        for number, (start, stop) in enumerate(batches(0, n, SHARD_ROWS))
-        if stored.done_rows(shard_name(number), total=n, device=device) < stop - start
-    ]
-    return missing, sum(shard.rows for shard in missing)
-
-
-def _counter(progress: Progress, stage: str, done: int, total: int) -> Callable[[int], None]:
-    """Report how many rows are done, now and at each call of what is returned."""
-    progress(stage, done, total)
-
-    def on_rows(rows: int) -> None:
-        nonlocal done
-        done += rows
-        progress(stage, done, total)
-
-    return on_rows
+    return stored, ResumedTask(
+        stored.home,
+        n,
+        SHARD_ROWS,
+        file=shard_name,
+        done_rows=lambda shard: stored.done_rows(shard_name(shard.number), total=n, device=device),
+        report=lambda done, total: execution.progress(stage, done, total),
+    )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
+from equipoise.core.folders import Folder
 from equipoise.core.labels import Labels, concatenate, to_columns
 from equipoise.core.parallel import ahead, batches, ordered_map
 from equipoise.core.resumable import ResumableFolder
@@ -42,7 +42,7 @@ def prior_source(seed: int) -> str:
     return f"prior, seed {seed}"
 
 
-def label_folder(models: Models, codes: Codes, source: str, folder: Path) -> ResumableFolder:
+def label_folder(models: Models, codes: Codes, source: str, folder: Folder) -> ResumableFolder:
     """Return the folder of the labels of some codes, which refuses those of others."""
     generator = models.generator
     # Codes are computed again when labels are used; a library that changes them must be noticed.
@@ -64,7 +64,7 @@ def label_folder(models: Models, codes: Codes, source: str, folder: Path) -> Res
 def label_shards(
     models: Models,
     codes: Codes,
-    shards: Sequence[Shard],
+    shards: Iterable[Shard],
     stored: ResumableFolder,
     total: int,
     *,
@@ -78,7 +78,8 @@ def label_shards(
     models : Models
     codes : callable
         Called from one thread, with rising numbers.
-    shards : sequence of Shard
+    shards : iterable of Shard
+        Read from another thread, a little in advance.
     stored : ResumableFolder
     total : int
         Rows of the whole task.
@@ -89,27 +90,29 @@ def label_shards(
     """
     generator, panel = models.generator, models.panel
 
-    def label(batch: NDArray[np.float32]) -> Labels:
-        return panel.predict(generate(generator, batch))
+    def label(item: tuple[Shard, NDArray[np.float32]]) -> tuple[Shard, Labels]:
+        shard, batch = item
+        return shard, panel.predict(generate(generator, batch))
 
     work = (
-        codes(*bounds)
+        (shard, codes(*bounds))
         for shard in shards
         for bounds in batches(shard.start, shard.stop, generator.batch_size)
     )
+    parts: list[Labels] = []
+    began = time.monotonic()
     with (
         closing(ahead(work, generator.batch_size)) as made,
         closing(ordered_map(label, made, workers)) as results,
     ):
-        for shard in shards:
-            began = time.monotonic()
-            parts: list[Labels] = []
-            while sum(map(len, parts)) < shard.rows:
-                parts.append(next(results))
-                on_rows(len(parts[-1]))
-            table = _table(concatenate(parts), shard.start)
-            name = shard_name(shard.number)
+        for shard, labels in results:
+            parts.append(labels)
+            on_rows(len(labels))
+            if sum(map(len, parts)) < shard.rows:
+                continue
+            table, name = _table(concatenate(parts), shard.start), shard_name(shard.number)
             stored.write_shard(name, table, total=total, device=generator.device, began=began)
+            parts, began = [], time.monotonic()
 
 
 def _table(labels: Labels, start: int) -> pa.Table:
@@ -126,7 +129,7 @@ class LabelTask:
     ----------
     addresses : ModelAddresses
     seed : int
-    folder : Path
+    folder : Folder
         Where the worker writes; every worker must reach it under this name.
     identity : str
         Of the folder. A worker that opens other models is refused.
@@ -136,7 +139,7 @@ class LabelTask:
 
     addresses: ModelAddresses
     seed: int
-    folder: Path
+    folder: Folder
     identity: str
     total: int
 

@@ -15,6 +15,7 @@ from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completions
 from equipoise.core.errors import InputError
+from equipoise.core.folders import LocalFolder
 from equipoise.core.settings import from_dict
 from equipoise.engines import Engine, OnExecutor, Shard
 from equipoise.samplers.draw import DrawRequest, exact_counts, one_shot
@@ -47,7 +48,8 @@ def export(
 
     def write(name: str, request: DrawRequest, engine: Engine | None = None, size: int = 4) -> Path:
         file = tmp_path / "sampler.safetensors"
-        return write_shards(file, opened, request, tmp_path / name, shard_size=size, engine=engine)
+        write_shards(file, opened, request, tmp_path / name, shard_size=size, engine=engine)
+        return tmp_path / name
 
     return write
 
@@ -72,7 +74,7 @@ def test_images_and_metadata_are_the_draws_of_the_seed(
     rows = [row for i in range(3) for row in pq.read_table(folder / f"{i:05d}.parquet").to_pylist()]
     assert [row["index"] for row in rows] == list(range(10))
     assert [row["file_name"] for row in rows] == list(images(folder))
-    assert sorted(done.rows for done in completions(folder)) == [2, 4, 4]
+    assert sorted(done.rows for done in completions(LocalFolder(folder))) == [2, 4, 4]
 
 
 @pytest.mark.parametrize("verified", [False, True])
