@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,3 +72,13 @@ def test_shards_that_failed_and_are_not_done_since_and_the_cost_are_counted(
     assert (found.shards, found.failed, found.worker_seconds) == (2, 1, 10_800.0)
     printed = cli("status", tmp_path, "--price-per-hour", 2.5).stdout
     assert "1 shards failed, 3.00 worker hours at 2.5: 7.50, newest" in printed
+
+
+def test_a_record_costs_little_to_read(tmp_path: Path) -> None:
+    for number in range(2000):
+        write(tmp_path, number)
+    began = time.process_time()
+    (found,) = run_status(tmp_path)
+    # A hundred thousand in 5 s are 50 microseconds each; the bound is for slow machines.
+    assert (time.process_time() - began) / 2000 < 400e-6
+    assert found.shards == 2000
