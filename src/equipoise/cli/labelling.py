@@ -135,7 +135,6 @@ def _label(settings: Settings, folder: Any, engine: Any = None) -> Any:
             settings.prior_n,
             settings.seed,
             folder,
-            execution=Execution(settings.workers, progress),
-            engine=engine,
+            execution=Execution(settings.workers, progress, engine),
         )
     return models, table

@@ -35,7 +35,7 @@ from equipoise.cli.options import (
 )
 from equipoise.core.errors import InputError
 from equipoise.core.numbers import percent
-from equipoise.core.progress import Execution
+from equipoise.core.progress import Engine, Execution
 from equipoise.core.settings import make_settings
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def sample(
     loaded, models = open_sampler(sampler, device, classifiers, generator)
     request = DrawRequest(n, seed, cell, verified, faithful)
     with bars(resumes=kind in ("folder", "webdataset")) as progress:
-        execution = Execution(workers=workers, progress=progress)
+        execution = Execution(workers=workers, progress=progress, engine=places)
         if kind == "webdataset":
             write_shards(
                 sampler,
@@ -136,7 +136,6 @@ def sample(
                 request,
                 out,
                 shard_size=shard_size,
-                engine=places,
                 execution=execution,
             )
         else:
@@ -174,6 +173,17 @@ def measure(
     skip_broken: SkipBroken = False,
     device: Device = None,
     workers: Workers = None,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
+    kept: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            help="Folder or address that keeps the labels: a stopped measurement goes on, and "
+            "workers on other machines reach it. [a temporary folder]",
+        ),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Measure the mix of a sampler, or of a folder of images, against a target.
@@ -181,9 +191,12 @@ def measure(
     Example: `equipoise measure images --attributes smiling,skin_tone --target uniform`
     """
     from equipoise.core.records import write_record
+    from equipoise.engines import open_engine
 
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     if what.is_dir():
-        given = {"n": n, "seed": seed, "device": device, "generator": generator}
+        given = {"n": n, "seed": seed, "device": device, "generator": generator, "keep": kept}
+        given["engine"] = None if places is None else engine
         refuse_flags("for a folder of images", given)
         record: Any = _measure_folder(
             what, attributes, classifiers, target, tolerance, workers, skip_broken
@@ -194,7 +207,7 @@ def measure(
         refuse_flags("for a sampler", {"skip-broken": skip_broken or None})
         opened = open_sampler(what, device, classifiers, generator)
         draws = 6000 if n is None else n
-        record = _measure_sampler(opened, target, tolerance, draws, seed, workers)
+        record = _measure_sampler(opened, target, tolerance, draws, seed, kept, (workers, places))
         representation = record.representation
     print_representation(out_console, str(what), representation)
     if json_file is not None:
@@ -233,7 +246,8 @@ def _measure_sampler(
     tolerance: float,
     n: int,
     seed: int | None,
-    workers: int | None,
+    kept: str | None,
+    where: tuple[int | None, Engine | None],
 ) -> Any:
     from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.targets import parse_target
@@ -244,16 +258,17 @@ def _measure_sampler(
     check_models(models, 1 if seed is None else seed)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     print_caveats(out_console, models.caveats)
-    with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:
+    workers, engine = where
+    with bars(resumes=kept is not None) as progress, tempfile.TemporaryDirectory() as folder:
         return measure_sampler(
             sampler,
             models,
             n,
             1 if seed is None else seed,
-            Path(folder),
+            kept or folder,
             target=wanted,
             tolerance=tolerance,
-            execution=Execution(workers=workers, progress=progress),
+            execution=Execution(workers=workers, progress=progress, engine=engine),
         )
 
 

@@ -6,8 +6,8 @@ Threads of this process are the default, and need no engine: `equipoise.core.par
 from __future__ import annotations
 
 from equipoise.core.errors import InputError
+from equipoise.core.progress import Engine
 from equipoise.engines.contract import (
-    Engine,
     Finished,
     Shard,
     ShardTask,

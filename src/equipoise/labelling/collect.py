@@ -15,21 +15,20 @@ import numpy as np
 
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.errors import InputError, check_count
+from equipoise.core.errors import check_count
 from equipoise.core.folders import Folder, open_folder
 from equipoise.core.labels import Labels, concatenate, from_table
 from equipoise.core.parallel import batches
 from equipoise.core.progress import Execution
 from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import check_seed
-from equipoise.engines import Engine, ResumedTask, run
+from equipoise.engines import ResumedTask
 from equipoise.labelling.shards import (
     SHARD_ROWS,
-    Codes,
-    LabelTask,
+    CodeSource,
     label_folder,
+    label_on,
     label_shards,
-    prior_codes,
     prior_source,
     shard_name,
 )
@@ -92,7 +91,6 @@ def collect(
     folder: Path | str | Folder,
     *,
     execution: Execution = Execution(),
-    engine: Engine | None = None,
 ) -> LabelTable:
     """Label codes 0 to n - 1 of the prior under a seed. Labels in the folder are reused.
 
@@ -109,11 +107,7 @@ def collect(
         missing. It must not hold labels of another
         generator, panel or seed.
     execution : Execution
-        Threads and progress. The bytes of the shards do not depend on it.
-    engine : Engine, optional
-        Where shards are labelled, of `equipoise.engines`; threads of this process by default. The
-        bytes do not depend on it either. Its workers open the models by address, so `models` must
-        come of `ModelAddresses.open` or `equipoise.pipeline.open_models`.
+        Threads, engine and progress. The bytes of the shards do not depend on it.
 
     Returns
     -------
@@ -145,29 +139,15 @@ def collect(
     100
     """
     check_seed(seed)
-    codes, source = prior_codes(models, seed), prior_source(seed)
-    if engine is None:
-        return label_codes(models, codes, n, folder, source=source, execution=execution)
-    if models.addresses is None:
-        raise InputError(
-            "models",
-            "must be opened by address, so that workers can open them",
-            "models made in this process",
-            "Open them by equipoise.pipeline.open_models(settings), or leave the engine out.",
-        )
-    stored, labelled = _begin(models, codes, source, n, folder, "label", execution)
-    task = LabelTask(models.addresses, seed, stored.home.absolute(), stored.identity, n)
-    labelled.finish(run(engine, task, labelled.missing()))
-    return LabelTable(stored, models.panel.grid, n, labelled.computed)
+    return label_codes(models, prior_source(models, seed), n, folder, execution=execution)
 
 
 def label_codes(
     models: Models,
-    codes: Codes,
+    source: CodeSource,
     n: int,
     folder: Path | str | Folder,
     *,
-    source: str,
     stage: str = "label",
     execution: Execution = Execution(),
 ) -> LabelTable:
@@ -177,10 +157,8 @@ def label_codes(
     ----------
     models, n, folder, execution
         As for `collect`.
-    codes : callable
-        See `Codes`. It is called from one thread, with rising numbers.
-    source : str
-        Name of the source of the codes. The folder must not hold labels of another source.
+    source : CodeSource
+        The codes.
     stage : str
         Name of the stage for progress.
 
@@ -190,31 +168,14 @@ def label_codes(
 
     Raises
     ------
-    InputError, StorageError, FileFormatError, ModelOutputError
+    InputError, StorageError, FileFormatError, ModelOutputError, WorkerError
         As for `collect`.
     """
-    stored, labelled = _begin(models, codes, source, n, folder, stage, execution)
-    shards, on_rows = labelled.missing(), labelled.on_rows
-    label_shards(models, codes, shards, stored, n, workers=execution.workers, on_rows=on_rows)
-    labelled.on_rows(0)
-    return LabelTable(stored, models.panel.grid, n, labelled.computed)
-
-
-def _begin(
-    models: Models,
-    codes: Codes,
-    source: str,
-    n: int,
-    folder: Path | str | Folder,
-    stage: str,
-    execution: Execution,
-) -> tuple[ResumableFolder, ResumedTask]:
-    """Return the folder of the labels, which can be written, and what it lacks."""
     n = check_count("n", n, "Pass --n 10000.")
-    stored = label_folder(models, codes, source, open_folder(folder))
+    stored = label_folder(models, source, open_folder(folder))
     stored.home.prepare()
     device = models.generator.device
-    return stored, ResumedTask(
+    labelled = ResumedTask(
         stored.home,
         n,
         SHARD_ROWS,
@@ -222,3 +183,10 @@ def _begin(
         done_rows=lambda shard: stored.done_rows(shard_name(shard.number), total=n, device=device),
         report=lambda done, total: execution.progress(stage, done, total),
     )
+    if execution.engine is None:
+        shards, on_rows, workers = labelled.missing(), labelled.on_rows, execution.workers
+        label_shards(models, source.codes, shards, stored, n, workers=workers, on_rows=on_rows)
+        labelled.on_rows(0)
+    else:
+        label_on(execution.engine, models, source, stored, labelled)
+    return LabelTable(stored, models.panel.grid, n, labelled.computed)

@@ -16,6 +16,7 @@ from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completions
 from equipoise.core.errors import InputError
 from equipoise.core.folders import LocalFolder
+from equipoise.core.progress import Execution
 from equipoise.core.settings import from_dict
 from equipoise.engines import Engine, OnExecutor, Shard
 from equipoise.samplers.draw import DrawRequest, exact_counts, one_shot
@@ -48,7 +49,8 @@ def export(
 
     def write(name: str, request: DrawRequest, engine: Engine | None = None, size: int = 4) -> Path:
         file = tmp_path / "sampler.safetensors"
-        write_shards(file, opened, request, tmp_path / name, shard_size=size, engine=engine)
+        execution = Execution(engine=engine)
+        write_shards(file, opened, request, tmp_path / name, shard_size=size, execution=execution)
         return tmp_path / name
 
     return write

@@ -25,7 +25,7 @@ from equipoise.core.completion import completing, read_completion
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.folders import Folder, LocalFolder, open_folder
 from equipoise.core.progress import Execution
-from equipoise.engines import Engine, Finished, ResumedTask, Shard, check_opened, run
+from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
 from equipoise.samplers.draw import Batches, DrawRequest, one_shot, verified
 from equipoise.samplers.export.formats import write_tar
 from equipoise.samplers.file import load_sampler
@@ -183,7 +183,6 @@ def write_shards(
     folder: Path | str | Folder,
     *,
     shard_size: int = SHARD_SIZE,
-    engine: Engine | None = None,
     execution: Execution = Execution(),
 ) -> Folder:
     """Write draws as tars of `shard_size` images, those that the folder lacks.
@@ -200,9 +199,8 @@ def write_shards(
         One-shot draws may be extended by a larger `n`.
     shard_size : int
         Images of a shard, at least 1.
-    engine : Engine, optional
-        Threads of this process by default. The bytes do not depend on it.
     execution : Execution
+        Threads, engine and progress. The bytes do not depend on it.
 
     Returns
     -------
@@ -259,8 +257,8 @@ def write_shards(
     )
     export.finish(
         _here(task, loaded, models, export.missing(), execution)
-        if engine is None
-        else run(engine, task, export.missing())
+        if execution.engine is None
+        else run(execution.engine, task, export.missing())
     )
     return home
 
