@@ -41,6 +41,7 @@ from equipoise.core.settings import make_settings
 if TYPE_CHECKING:
     from equipoise.classifiers import ClassifierPanel
     from equipoise.classifiers.models import Models
+    from equipoise.labelling.image_shards import PanelAddress
     from equipoise.samplers.sampler import Sampler
 
 Faithful = Annotated[
@@ -158,7 +159,12 @@ def describe(
 
 @app.command()
 def measure(
-    what: Annotated[Path, typer.Argument(help="Sampler file, or folder of images.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="Sampler file; folder of images, or of the tars of a WebDataset, or its address."
+        ),
+    ],
     attributes: Attributes = None,
     classifiers: Classifiers = None,
     generator: Moved = None,
@@ -194,48 +200,69 @@ def measure(
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
-    if what.is_dir():
-        given = {"n": n, "seed": seed, "device": device, "generator": generator, "keep": kept}
-        given["engine"] = None if places is None else engine
+    if "://" in what or Path(what).is_dir():
+        given = {"n": n, "seed": seed, "device": device, "generator": generator}
         refuse_flags("for a folder of images", given)
-        record: Any = _measure_folder(
-            what, attributes, classifiers, target, tolerance, workers, skip_broken
-        )
+        panel = panel_address(attributes, classifiers)
+        where = workers, places
+        record: Any = _measure_images(what, panel, target, tolerance, where, kept, skip_broken)
         representation = record
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
         refuse_flags("for a sampler", {"skip-broken": skip_broken or None})
-        opened = open_sampler(what, device, classifiers, generator)
+        opened = open_sampler(Path(what), device, classifiers, generator)
         draws = 6000 if n is None else n
         record = _measure_sampler(opened, target, tolerance, draws, seed, kept, (workers, places))
         representation = record.representation
-    print_representation(out_console, str(what), representation)
+    print_representation(out_console, what, representation)
     if json_file is not None:
         write_record(json_file, record)
 
 
-def _measure_folder(
-    folder: Path,
-    attributes: str | None,
-    classifiers: list[str] | None,
+def _measure_images(
+    what: str,
+    address: PanelAddress,
     target: str | None,
     tolerance: float,
-    workers: int | None,
+    where: tuple[int | None, Engine | None],
+    kept: str | None,
     skip_broken: bool,
 ) -> Any:
     from equipoise.audit.preflight.before_run import IMAGES, check_panel
+    from equipoise.core.folders import LocalFolder, open_folder
     from equipoise.core.targets import parse_target
-    from equipoise.labelling.image_files import equal_sizes, label_files
+    from equipoise.labelling.image_files import equal_sizes
+    from equipoise.labelling.image_shards import files_digest, label_images, webdataset_tars
     from equipoise.labelling.picture import read_image
     from equipoise.measure.representation import check_comparable, represent
 
-    panel = panel_of(attributes, classifiers)
+    panel = address.open()
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     check_comparable(panel.grid, wanted, tolerance)
-    files = picture_files(folder, skip_broken=skip_broken, workers=workers)
-    check_panel(panel, next(equal_sizes(map(read_image, files[:IMAGES]))))
-    with bars(resumes=False) as progress:
-        labels = label_files(files, panel, execution=Execution(workers=workers, progress=progress))
+    images, (workers, engine) = open_folder(what), where
+    names, digest = webdataset_tars(images)
+    tars = bool(names)
+    if tars:
+        refuse_flags("for tars", {"skip-broken": skip_broken or None})
+    elif isinstance(images, LocalFolder):
+        files = picture_files(images.path, skip_broken=skip_broken, workers=workers)
+        check_panel(panel, next(equal_sizes(map(read_image, files[:IMAGES]))))
+        names = [str(path.relative_to(images.path)) for path in files]
+        digest = files_digest(files)
+    else:
+        remedy = "Name an export, or copy the images to a folder."
+        raise InputError(f"address {what}", "must hold tars, and no images beside", "none", remedy)
+    with bars(resumes=kept is not None) as progress, tempfile.TemporaryDirectory() as folder:
+        labels = label_images(
+            images,
+            names,
+            digest,
+            address,
+            open_folder(kept or folder),
+            tars=tars,
+            panel=panel,
+            execution=Execution(workers, progress, engine),
+        )
     print_caveats(out_console, panel.caveats)
     return represent(labels, wanted, tolerance)
 
@@ -274,10 +301,15 @@ def _measure_sampler(
 
 def panel_of(attributes: str | None, classifiers: list[str] | None) -> ClassifierPanel:
     """Return the panel for images of anybody."""
-    from equipoise.classifiers import open_panel
+    return panel_address(attributes, classifiers).open()
+
+
+def panel_address(attributes: str | None, classifiers: list[str] | None) -> PanelAddress:
+    """Return the names by which `panel_of` opens its panel."""
+    from equipoise.labelling.image_shards import PanelAddress
 
     named = make_settings({"attributes": attributes, "classifiers": classifiers})
-    return open_panel(named.attributes, classifiers=named.classifiers)
+    return PanelAddress(named.attributes, named.classifiers)
 
 
 def open_sampler(

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from equipoise.core.errors import InputError, StorageError
 from equipoise.core.files import RESUMES, atomic_path, storage
@@ -79,6 +79,12 @@ class LocalFolder:
         except OSError:
             with storage(self.path / name):
                 raise
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """Give a file to read from its start; a missing one is a failure."""
+        with storage(self.path / name), open(self.path / name, "rb") as file:
+            yield file
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """Give a path on this machine, whose content becomes the file when nothing failed."""
@@ -150,6 +156,12 @@ class StoredFolder:
         """Return a file, at most its first `limit` bytes."""
         bounds = {} if limit is None else {"start": 0, "end": limit}
         return self._try(name, lambda store, path: store.cat_file(path, **bounds), missing=None)
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """Give a file to read from its start; parts of it are fetched as they are read."""
+        with self._try(name, lambda store, path: store.open(path, "rb")) as file:
+            yield file
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
