@@ -62,11 +62,13 @@ class LocalFolder:
 
     def size(self, name: str) -> int | None:
         """Return the bytes of a file, None where it is missing."""
-        with storage(self.path / name):
-            try:
-                return os.stat(self.path / name).st_size
-            except FileNotFoundError:
-                return None
+        try:
+            return os.stat(f"{self.path}/{name}").st_size
+        except FileNotFoundError:
+            return None
+        except OSError:
+            with storage(self.path / name):
+                raise
 
     def read(self, name: str, limit: int | None = None) -> bytes | None:
         """Return a file, at most its first `limit` bytes; None where it is missing."""

@@ -277,4 +277,4 @@ def _decoded(where: str, content: bytes) -> NDArray[np.uint8]:
     # Whatever a decoder trips over, it is the image that is wrong.
     except Exception as error:
         rule = f"must be a whole, opaque picture ({', '.join(FORMATS)})"
-        raise FileFormatError(f"image {where}", rule, str(error), "Make its tar anew.") from error
+        raise FileFormatError(f"image {where}", rule, str(error), "Make its tar again.") from error

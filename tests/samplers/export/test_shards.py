@@ -14,7 +14,7 @@ import pytest
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completions
-from equipoise.core.errors import InputError
+from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
 from equipoise.core.settings import from_dict
@@ -129,6 +129,34 @@ def test_shards_divide_the_cells(seed: int) -> None:
         assert np.array_equal(before[wanted > 0], seen[wanted > 0])
         seen += wanted
     assert np.array_equal(seen, counts)
+
+
+def test_a_finished_export_is_described_by_its_files(export: Export) -> None:
+    export("out", DrawRequest(10, seed=2))
+    folder = export("out", DrawRequest(13, seed=2))
+    found = json.loads((folder / "dataset.json").read_text())
+    assert (found["images"], found["shards"], found["seed"]) == (13, 4, 2)
+    rows = [row for i in range(4) for row in pq.read_table(folder / f"{i:05d}.parquet").to_pylist()]
+    for cell in found["cells"]:
+        assert cell["achieved"] == sum(row["achieved"] == cell["cell"] for row in rows)
+        assert cell["requested"] == sum(row["requested"] == cell["cell"] for row in rows)
+        assert cell["weight"] == cell["achieved"]
+    assert (
+        "13 one-shot draws of the generator toy, seed 2, in 4 tars"
+        in (folder / "README.md").read_text()
+    )
+
+
+def test_a_table_that_is_damaged_after_its_shard_is_named(export: Export) -> None:
+    folder = export("out", DrawRequest(10))
+    table = folder / "00001.parquet"
+    for content in (b"", table.read_bytes()[:-9]):
+        table.write_bytes(content)
+        with pytest.raises(FileFormatError, match=r"metadata .*00001\.parquet must be a whole"):
+            export("out", DrawRequest(10))
+    table.write_bytes((folder / "00002.parquet").read_bytes())
+    with pytest.raises(FileFormatError, match="must have metadata of 10 images, got 8"):
+        export("out", DrawRequest(10))
 
 
 def test_a_stopped_export_goes_on_and_one_shot_draws_may_be_extended(export: Export) -> None:

@@ -27,6 +27,7 @@ from equipoise.core.folders import Folder, LocalFolder, open_folder
 from equipoise.core.progress import Execution
 from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
 from equipoise.samplers.draw import Batches, DrawRequest, one_shot, verified
+from equipoise.samplers.export.description import describe_export
 from equipoise.samplers.export.formats import write_tar
 from equipoise.samplers.file import load_sampler
 from equipoise.samplers.sampler import Sampler
@@ -120,13 +121,18 @@ class ExportTask:
             ) as part,
         ):
             write_tar(drawn, self.request, part, start=shard.start, rows=rows)
-            with self.folder.writing(f"{Path(name).stem}.parquet") as beside:
+            with self.folder.writing(table_name(shard.number)) as beside:
                 pq.write_table(pa.Table.from_pylist(rows), beside, compression="zstd")
 
 
 def shard_name(number: int) -> str:
     """Return the name of the tar of a shard."""
     return f"{number:05d}.tar"
+
+
+def table_name(number: int) -> str:
+    """Return the name of the metadata of a shard."""
+    return f"{number:05d}.parquet"
 
 
 def _drawn(
@@ -260,6 +266,9 @@ def write_shards(
         if execution.engine is None
         else run(execution.engine, task, export.missing())
     )
+    drawn = loaded.for_verified(request.faithful) if request.verified else loaded
+    tables = [table_name(number) for number in range(last + 1)]
+    describe_export(home, tables, drawn, models, request)
     return home
 
 
