@@ -2,7 +2,11 @@
 
 import io
 import json
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -166,6 +170,33 @@ def test_a_stopped_export_goes_on_and_one_shot_draws_may_be_extended(export: Exp
     kept = (folder / "00000.tar").stat().st_mtime_ns
     assert contents(export("out", DrawRequest(14))) == whole
     assert (folder / "00000.tar").stat().st_mtime_ns == kept, "a shard was drawn twice"
+
+
+@pytest.mark.slow
+def test_an_export_that_is_killed_at_random_moments_ends_with_the_same_bytes(
+    export: Export, tmp_path: Path
+) -> None:
+    whole = export("whole", DrawRequest(600, seed=4))
+    words = ["equipoise", "sample", str(tmp_path / "sampler.safetensors"), "--n", "600"]
+    words += ["--seed", "4", "--format", "webdataset", "--shard-size", "4"]
+    words += ["--out", str(tmp_path / "broken")]
+    code = f"import sys; sys.argv = {words}; import equipoise.cli as c; c.main()"
+    broken, done = tmp_path / "broken", dict[str, float]()
+    for wait in np.random.default_rng(0).uniform(0, 0.2, 3):
+        driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        while len(list(broken.glob("*.done.json"))) <= len(done):
+            assert driver.poll() is None
+            time.sleep(0.005)
+        time.sleep(wait)
+        driver.kill()
+        assert driver.wait() == -signal.SIGKILL, "it had ended before it could be killed"
+        now = {found.file: found.finished for found in completions(LocalFolder(broken))}
+        assert done.items() < now.items(), "a shard was drawn twice"
+        done = now
+    assert len(done) < 150
+    assert contents(export("broken", DrawRequest(600, seed=4))) == contents(whole)
+    now = {found.file: found.finished for found in completions(LocalFolder(broken))}
+    assert done.items() < now.items() and len(now) == 150
 
 
 @pytest.mark.parametrize("n", [4, 9])
