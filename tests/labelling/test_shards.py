@@ -17,7 +17,7 @@ from equipoise.core.errors import FileFormatError, InputError, WorkerError
 from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
-from equipoise.engines import OnExecutor, Processes, RayActors, Shard
+from equipoise.engines import OnExecutor, Processes, Shard
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect, label_codes
 from equipoise.labelling.shards import (
@@ -87,35 +87,6 @@ def test_bytes_are_those_of_threads_on_a_cluster(
             engine = OnExecutor(client.get_executor(), 4)
             collect(models, N, 5, tmp_path / "labels", execution=Execution(engine=engine))
     assert contents(tmp_path / "labels") == by_threads
-
-
-@pytest.mark.slow
-def test_a_node_of_a_ray_cluster_may_go_while_it_labels(models: Models, tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray", reason="not applicable without Ray")
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
-    node = {"num_cpus": 1, "object_store_memory": 10**8}
-    cluster = cluster_utils.Cluster(
-        initialize_head=True, head_node_args={**node, "include_dashboard": False}
-    )
-    n = 12 * SHARD_ROWS
-    collect(models, n, 5, tmp_path / "threads")
-    try:
-        nodes = [cluster.add_node(**node) for _ in range(2)]
-        cluster.wait_for_nodes()
-        engine, removed = RayActors(3, cluster.address), list[int]()
-
-        def remove(stage: str, done: int, total: int) -> None:
-            if not removed and done >= 4 * SHARD_ROWS:
-                removed.append(done)
-                cluster.remove_node(nodes[1], allow_graceful=False)
-
-        on = Execution(engine=engine, progress=remove)
-        table = collect(models, n, 5, tmp_path / "ray", execution=on)
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-    assert removed and table.computed == n
-    assert contents(tmp_path / "ray") == contents(tmp_path / "threads")
 
 
 @pytest.mark.slow
