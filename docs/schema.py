@@ -29,6 +29,7 @@ from equipoise.measure.people.task import AnnotationPlan
 from equipoise.measure.plan import Plan
 from equipoise.report.card import Card
 from equipoise.runs.record import RunRecord, SamplerAnnotation, SamplerQuality
+from equipoise.samplers.export.description import DatasetDescription
 
 DOCS = Path(__file__).parent
 
@@ -49,6 +50,10 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
     "task": ((AnnotationPlan,), "`plan.json` of a task, by `equipoise label export`"),
     "result": ((Score, Refused), "a result of `equipoise compare`, one file per method"),
     "plan": ((Plan,), "the output of `equipoise plan --json`"),
+    "dataset": (
+        (DatasetDescription,),
+        "`dataset.json` of an export, by `equipoise sample --format webdataset`",
+    ),
     "examination": ((Examination,), "the output of `equipoise doctor --json`"),
 }
 """For each schema the classes of the record, and the file that has this layout."""

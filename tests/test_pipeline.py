@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.records import to_json
 from equipoise.core.settings import Settings
+from equipoise.engines import OnExecutor
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.features.offline import PixelFeatures
@@ -166,6 +168,18 @@ def test_a_stopped_run_goes_on_and_ends_alike(tmp_path: Path) -> None:
     for name in ("labels/labels-00000.parquet", "sampler.safetensors", "pictures/shift.png"):
         one, other = ((tmp_path / run / name).read_bytes() for run in ("whole", "broken"))
         assert one == other, name
+
+
+def test_an_engine_changes_nothing(tmp_path: Path) -> None:
+    settings = replaced(method="shift-calibrated", n=2000, measure_n=300)
+    here = balance(settings, tmp_path / "here")
+    with ThreadPoolExecutor(2) as executor:
+        there = balance(settings, tmp_path / "there", engine=OnExecutor(executor, 2))
+    assert there.sampler.digest == here.sampler.digest
+    assert to_json(there.record.results) == to_json(here.record.results)
+    with pytest.raises(InputError, match="models must be opened by address"):
+        own = {"generator": ToyGenerator(), "engine": OnExecutor(executor, 2)}
+        balance(settings, tmp_path / "own", **own)  # type: ignore[arg-type]
 
 
 def test_a_second_run_in_a_folder_leaves_nothing_of_the_first(tmp_path: Path) -> None:

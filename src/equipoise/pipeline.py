@@ -10,7 +10,7 @@ from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.labels import Labels
-from equipoise.core.progress import Execution, Progress, no_progress
+from equipoise.core.progress import Engine, Execution, Progress, no_progress
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import parse_target
@@ -99,6 +99,7 @@ def balance(
     *,
     generator: Generator | None = None,
     panel: ClassifierPanel | None = None,
+    engine: Engine | None = None,
 ) -> BalancedRun:
     """Balance a generator: from its name to a sampler, its measured mix and a report.
 
@@ -115,17 +116,22 @@ def balance(
         Your own, in place of the one that `settings.generator` names.
     panel : ClassifierPanel, optional
         Your own classifiers, in place of those that the settings name.
+    engine : Engine, optional
+        Where codes are labelled, of `equipoise.engines`; threads of this process by default. It
+        needs the generator and the classifiers that the settings name.
 
     Raises
     ------
     EquipoiseError
         When a setting, a model or the disk fails; what was computed is kept.
     """
-    run, execution = RunFolder(Path(folder)), Execution(settings.workers, progress)
+    run, execution = RunFolder(Path(folder)), Execution(settings.workers, progress, engine)
     own = generator or open_named(settings)
     if generator is not None:
         check_neighbours(generator)
-    models = Models(own, panel or _open_panel(settings, own))
+    # Workers check that these addresses give the same models.
+    addresses = None if generator is not None else ModelAddresses.of(settings)
+    models = Models(own, panel or _open_panel(settings, own), addresses)
     settings = replace(
         settings,
         generator=settings.generator if generator is None else own.name,

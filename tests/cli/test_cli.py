@@ -38,6 +38,10 @@ def test_sample_describe_measure_and_report(
     cli("sample", sampler, "--n", "70", "--out", str(tmp_path / "images"))
     assert len(list((tmp_path / "images" / "images").glob("*.png"))) == 70
     cli("measure", sampler, "--n", "300", "--json", str(tmp_path / "m.json"))
+    kept = ("--keep", tmp_path / "kept", "--json", tmp_path / "kept.json")
+    cli("measure", sampler, "--n", "300", *kept)
+    assert (tmp_path / "kept" / "labels-00000.done.json").exists()
+    assert (tmp_path / "kept.json").read_text() == (tmp_path / "m.json").read_text()
     assert json.loads((tmp_path / "m.json").read_text())["representation"]["n"] == 300
     cli(
         "measure", str(tmp_path / "images"), "--attributes", "skin_tone", "--target", "uniform",

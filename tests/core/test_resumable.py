@@ -7,15 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from equipoise.core.completion import completion_path, read_completion
+from equipoise.core.completion import read_completion, record_name
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.folders import LocalFolder
 from equipoise.core.resumable import ResumableFolder
 
 TABLE = pa.table({"index": [0, 1, 2]})
 
 
 def folder(path: Path, identity: str = "a") -> ResumableFolder:
-    return ResumableFolder(path, identity, "labels of this run")
+    return ResumableFolder(LocalFolder(path), identity, "labels of this run")
 
 
 def done(mine: ResumableFolder) -> int:
@@ -58,14 +59,14 @@ def test_a_record_decides_what_is_done_and_a_whole_table_without_one_gets_it(
 ) -> None:
     mine, table = folder(tmp_path), tmp_path / "x.parquet"
     mine.write_shard(table.name, TABLE, total=9, device="cpu", began=time.monotonic())
-    record = read_completion(table)
+    record = read_completion(mine.home, table.name)
     assert record is not None
     assert (record.rows, record.total, record.device) == (3, 9, "cpu")
     assert record.sha256 == hashlib.sha256(table.read_bytes()).hexdigest()
-    completion_path(table).unlink()
-    assert read_completion(table) is None
+    (tmp_path / record_name(table.name)).unlink()
+    assert read_completion(mine.home, table.name) is None
     assert done(mine) == 3
-    again = read_completion(table)
+    again = read_completion(mine.home, table.name)
     assert again is not None and again.sha256 == record.sha256
     table.unlink()
     assert done(mine) == 0, "a record alone is no shard"
@@ -79,7 +80,7 @@ def test_a_file_of_another_size_than_recorded_and_a_damaged_record_are_named(
     table.write_bytes(table.read_bytes()[:-9])
     with pytest.raises(FileFormatError, match=r"x\.parquet must be a whole file of .* bytes"):
         done(mine)
-    completion_path(table).write_text("{}")
+    (tmp_path / record_name(table.name)).write_text("{}")
     with pytest.raises(FileFormatError, match=r"field file of completion record .*x\.done\.json"):
         done(mine)
 

@@ -12,7 +12,7 @@ import pytest
 
 from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import Models
-from equipoise.core.completion import completion_path
+from equipoise.core.completion import record_name
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError, StorageError
 from equipoise.core.progress import Execution
 from equipoise.generators import Generator
@@ -126,7 +126,7 @@ def test_a_full_disk_keeps_the_shards_and_the_run_goes_on(
     ):
         collect(Models(toy, toy_panel), 4 * SHARD_ROWS, 0, tmp_path)
     monkeypatch.undo()
-    done = [path.name for path in map(completion_path, map(Path, contents(tmp_path)))]
+    done = [record_name(name) for name in contents(tmp_path)]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*contents(tmp_path), *done])
     assert collect(Models(toy, toy_panel), 4 * SHARD_ROWS, 0, tmp_path).computed == 2 * SHARD_ROWS
 

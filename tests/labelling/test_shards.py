@@ -13,12 +13,20 @@ import pytest
 
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completions
-from equipoise.core.errors import InputError, WorkerError
+from equipoise.core.errors import FileFormatError, InputError, WorkerError
+from equipoise.core.folders import LocalFolder
+from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
-from equipoise.engines import OnExecutor, Processes
+from equipoise.engines import OnExecutor, Processes, Shard
 from equipoise.generators.toy import ToyGenerator
-from equipoise.labelling.collect import collect
-from equipoise.labelling.shards import SHARD_ROWS
+from equipoise.labelling.collect import collect, label_codes
+from equipoise.labelling.shards import (
+    SHARD_ROWS,
+    CodeSource,
+    LabelTask,
+    label_folder,
+    prior_source,
+)
 from tests.builders.command_line import Done
 
 N = 2 * SHARD_ROWS + 100
@@ -47,11 +55,11 @@ def test_bytes_are_those_of_threads_on_an_engine(
 ) -> None:
     with ThreadPoolExecutor(2) as executor:
         engine = OnExecutor(executor, 2) if name == "executor" else Processes(2)
-        table = collect(models, N, 5, tmp_path, engine=engine)
+        table = collect(models, N, 5, tmp_path, execution=Execution(engine=engine))
         assert contents(tmp_path) == by_threads
         assert table.computed == N
-        assert {done.total for done in completions(tmp_path)} == {N}
-        again = collect(models, N, 5, tmp_path, engine=engine)
+        assert {done.total for done in completions(LocalFolder(tmp_path))} == {N}
+        again = collect(models, N, 5, tmp_path, execution=Execution(engine=engine))
         assert again.computed == 0
         assert again.labels().levels.shape == (N, 2)
 
@@ -77,7 +85,7 @@ def test_bytes_are_those_of_threads_on_a_cluster(
             distributed.Client(cluster) as client,
         ):
             engine = OnExecutor(client.get_executor(), 4)
-            collect(models, N, 5, tmp_path / "labels", engine=engine)
+            collect(models, N, 5, tmp_path / "labels", execution=Execution(engine=engine))
     assert contents(tmp_path / "labels") == by_threads
 
 
@@ -101,11 +109,11 @@ def test_a_killed_driver_and_a_killed_worker_leave_the_same_bytes(
     for worker in workers:  # They end their shard, and then see that the driver is gone.
         while Path(f"/proc/{worker}/stat").exists() and not _is_dead(worker):
             time.sleep(0.01)
-    done = {found.file: found.finished for found in completions(broken / "labels")}
+    done = {found.file: found.finished for found in completions(LocalFolder(broken / "labels"))}
     assert 2 <= len(done) < 6
     cli(*given, "--out", broken)
     assert contents(broken / "labels") == contents(whole / "labels")
-    after = {found.file: found.finished for found in completions(broken / "labels")}
+    after = {found.file: found.finished for found in completions(LocalFolder(broken / "labels"))}
     assert {name: after[name] for name in done} == done, "a shard was labelled twice"
 
 
@@ -129,7 +137,9 @@ def test_models_without_addresses_are_refused(
     toy: ToyGenerator, models: Models, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="models must be opened by address"):
-        collect(Models(toy, models.panel), 10, 0, tmp_path, engine=Processes(1))
+        collect(
+            Models(toy, models.panel), 10, 0, tmp_path, execution=Execution(engine=Processes(1))
+        )
 
 
 def test_a_worker_that_opens_other_models_is_refused(models: Models, tmp_path: Path) -> None:
@@ -141,7 +151,7 @@ def test_a_worker_that_opens_other_models_is_refused(models: Models, tmp_path: P
         ThreadPoolExecutor(1) as executor,
         pytest.raises(InputError, match=r"models of a worker must be those of the run.*batch_size"),
     ):
-        collect(mixed, 10, 0, tmp_path, engine=OnExecutor(executor, 1))
+        collect(mixed, 10, 0, tmp_path, execution=Execution(engine=OnExecutor(executor, 1)))
 
 
 def test_shards_that_lose_their_workers_are_named_and_the_rest_is_kept(
@@ -159,9 +169,32 @@ def test_shards_that_lose_their_workers_are_named_and_the_rest_is_kept(
         Lossy(1) as executor,
         pytest.raises(WorkerError, match="shard 1 must be done without the loss of 3 workers"),
     ):
-        collect(models, N, 5, tmp_path, engine=OnExecutor(executor, 1))
+        collect(models, N, 5, tmp_path, execution=Execution(engine=OnExecutor(executor, 1)))
     kept = contents(tmp_path)
     assert kept == {name: by_threads[name] for name in kept}
     assert len(kept) == 2
     assert collect(models, N, 5, tmp_path).computed == SHARD_ROWS
     assert contents(tmp_path) == by_threads
+
+
+def test_codes_of_any_source_are_handed_to_workers_and_not_kept(
+    models: Models, tmp_path: Path
+) -> None:
+    prior = models.generator.prior
+    source = CodeSource(
+        "every second", lambda start, stop: prior.codes(1, 2 * start, 2 * stop)[::2]
+    )
+    label_codes(models, source, N, tmp_path / "threads")
+    with ThreadPoolExecutor(2) as executor:
+        on = Execution(engine=OnExecutor(executor, 2))
+        label_codes(models, source, N, tmp_path / "engine", execution=on)
+    assert contents(tmp_path / "engine") == contents(tmp_path / "threads")
+    names = {path.name for path in (tmp_path / "engine").iterdir()}
+    assert names == {path.name for path in (tmp_path / "threads").iterdir()}
+
+
+def test_codes_that_a_worker_cannot_reach_are_named(models: Models, tmp_path: Path) -> None:
+    stored = label_folder(models, prior_source(models, 0), LocalFolder(tmp_path))
+    task = LabelTask(ADDRESSES, None, stored.home, stored.identity, 10)
+    with pytest.raises(FileFormatError, match=r"codes-00000\.npy must be there until"):
+        task.open()(Shard(0, 0, 10))

@@ -3,13 +3,15 @@
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from equipoise.core.completion import Completion, completion_path
+from equipoise.core.completion import Completion, record_name, write_failure
 from equipoise.core.errors import InputError
+from equipoise.core.folders import LocalFolder
 from equipoise.core.records import write_record
 from equipoise.runs.status import run_status
 from tests.builders.command_line import Done
@@ -21,7 +23,7 @@ def write(folder: Path, number: int, **changes: object) -> None:
     folder.mkdir(exist_ok=True)
     file = f"labels-{number:05d}.parquet"
     record = dataclasses.replace(DONE, file=file, **changes)  # type: ignore[arg-type]
-    write_record(completion_path(folder / file), record)
+    write_record(folder / record_name(file), record)
 
 
 def test_rows_speed_and_time_left_follow_from_the_records(tmp_path: Path) -> None:
@@ -52,5 +54,31 @@ def test_a_folder_without_records_is_refused(tmp_path: Path, folder: str) -> Non
 def test_the_command_prints_a_line_a_folder(cli: Callable[..., Done], tmp_path: Path) -> None:
     write(tmp_path / "labels", 0)
     done = cli("status", tmp_path, "--json", tmp_path / "status.json")
-    assert "labels   2,048/10,000 in 1 shards, 512.0/s, 16 s left, newest" in done.stdout
+    assert (
+        "labels   2,048/10,000 in 1 shards, 512.0/s, 16 s left, 0.00 worker hours, newest"
+        in done.stdout
+    )
     assert json.loads((tmp_path / "status.json").read_text())["folders"][0]["rows"] == 2048
+
+
+def test_shards_that_failed_and_are_not_done_since_and_the_cost_are_counted(
+    cli: Callable[..., Done], tmp_path: Path
+) -> None:
+    for number in range(2):
+        write(tmp_path, number, seconds=5400.0)
+    for file in ("labels-00001.parquet", "labels-00002.parquet"):
+        write_failure(LocalFolder(tmp_path), file, rows=2048, total=10_000, reason="SIGKILL")
+    (found,) = run_status(tmp_path)
+    assert (found.shards, found.failed, found.worker_seconds) == (2, 1, 10_800.0)
+    printed = cli("status", tmp_path, "--price-per-hour", 2.5).stdout
+    assert "1 shards failed, 3.00 worker hours at 2.5: 7.50, newest" in printed
+
+
+def test_a_record_costs_little_to_read(tmp_path: Path) -> None:
+    for number in range(2000):
+        write(tmp_path, number)
+    began = time.process_time()
+    (found,) = run_status(tmp_path)
+    # A hundred thousand in 5 s are 50 microseconds each; the bound is for slow machines.
+    assert (time.process_time() - began) / 2000 < 400e-6
+    assert found.shards == 2000

@@ -22,6 +22,7 @@ from equipoise.classifiers.base import FAILED, Classifier
 from equipoise.classifiers.panel import check_prediction
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import ModelOutputError
+from equipoise.core.folders import LocalFolder
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Progress, no_progress
 from equipoise.core.resumable import ResumableFolder
@@ -106,7 +107,7 @@ def predict_cached(
     words = [(attribute.name, attribute.levels) for attribute in classifier.attributes]
     identity = json.dumps({"model": classifier.digest, "attributes": words})
     home = ResumableFolder(
-        folder / classifier.digest[:16], identity, "predictions of this classifier"
+        LocalFolder(folder / classifier.digest[:16]), identity, "predictions of this classifier"
     )
     known = _read(home, len(classifier.attributes))
     places: dict[str, int] = {}
@@ -181,9 +182,9 @@ def _write(home: ResumableFolder, rows: dict[str, Row]) -> None:
 def _read(home: ResumableFolder, attributes: int) -> dict[str, Row]:
     """Read the cached predictions of this classifier."""
     known: dict[str, Row] = {}
-    for path in sorted(home.path.glob("*.parquet")):
-        table = home.read(path.name)
-        with home.intact(path.name):
+    for file in sorted(name for name in home.home.names() if name.endswith(".parquet")):
+        table = home.read(file)
+        with home.intact(file):
             columns = [table[name].to_pylist() for name in ("image", "levels", "confidence")]
             for image, levels, confidence in zip(*columns, strict=True):
                 if len(levels) != attributes or len(confidence) != attributes:

@@ -16,8 +16,19 @@ from equipoise.cli.console import (
     print_representation,
     print_statement,
 )
-from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
+from equipoise.cli.options import (
+    Address,
+    Config,
+    DryRun,
+    EngineName,
+    Given,
+    GpusPerWorker,
+    JsonFile,
+    SettingOptions,
+    takes_settings,
+)
 from equipoise.core.numbers import percent
+from equipoise.core.progress import Engine
 from equipoise.core.settings import Settings, make_settings
 
 
@@ -28,6 +39,9 @@ def balance(
     out: Annotated[Path, typer.Option(help="Run folder.")],
     config: Config = None,
     given: Annotated[Given, SettingOptions()],
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -35,7 +49,13 @@ def balance(
 
     Example: `equipoise balance --attributes smiling,skin_tone --out runs/faces`
     """
-    _run_balance(make_settings(given, config), out, json_file, dry)
+    from equipoise.engines import open_engine
+
+    settings = make_settings(given, config)
+    places = open_engine(
+        engine, workers=settings.workers, address=address, gpus_per_worker=gpus_per_worker
+    )
+    _run_balance(settings, out, json_file, dry, places)
 
 
 @app.command()
@@ -56,7 +76,13 @@ def demo(
     )
 
 
-def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: bool) -> None:
+def _run_balance(
+    settings: Settings,
+    out: Path,
+    json_file: Path | None,
+    dry: bool,
+    engine: Engine | None = None,
+) -> None:
     dry_run(out_console, settings, balance_cost(settings))
     if dry:
         return
@@ -72,7 +98,7 @@ def _run_balance(settings: Settings, out: Path, json_file: Path | None, dry: boo
         check_models(models, settings.seed)
         panel = models.panel
     with bars() as progress:
-        done = run(settings, out, progress, panel=panel)
+        done = run(settings, out, progress, panel=panel, engine=engine)
     print_representation(out_console, "the generator as it is", done.record.prior)
     for result in done.record.results:
         print_representation(out_console, result.method, result.representation)

@@ -36,7 +36,7 @@ from equipoise.core.settings import Settings, make_settings
 @takes_settings
 def collect(
     *,
-    out: Annotated[Path, typer.Option(help="Run folder; labels go to OUT/labels.")],
+    out: Annotated[str, typer.Option(help="Run folder, or its address; labels go to OUT/labels.")],
     config: Config = None,
     given: Annotated[
         Given,
@@ -64,26 +64,27 @@ def collect(
     dry_run(out_console, settings, {"label": settings.n})
     if dry:
         return
+    from equipoise.core.folders import open_folder
     from equipoise.core.records import write_record
     from equipoise.measure.representation import represent
-    from equipoise.runs.folder import RunFolder
+    from equipoise.runs.folder import write_settings
 
-    folder = RunFolder(out)
-    if (out / "record.json").exists():
+    folder = open_folder(out)
+    if folder.size("record.json") is not None:
         raise InputError(
             f"folder {out}",
             "must not hold a finished run, whose settings would be replaced",
             "one with record.json",
             "Choose another --out.",
         )
-    models, table = _label(settings, folder, places)
-    folder.write_settings(settings)
+    models, table = _label(settings, folder / "labels", places)
+    write_settings(settings, folder)
     representation = represent(table.labels())
     print_representation(out_console, "the generator as it is", representation)
     print_caveats(out_console, models.caveats)
     if json_file is not None:
         write_record(json_file, representation)
-    out_console.print(f"labels   {folder.labels}")
+    out_console.print(f"labels   {folder / 'labels'}")
 
 
 @app.command()
@@ -109,7 +110,7 @@ def directions(
     settings = make_settings(
         {**saved.to_dict(), **{k: v for k, v in flags.items() if v is not None}}
     )
-    models, table = _label(settings, folder)
+    models, table = _label(settings, folder.labels)
     found = label_directions(models.generator, table.labels(), settings)
     save_directions(found, folder.directions)
     quality = directions_info(found)
@@ -120,7 +121,7 @@ def directions(
 
 
 def _label(settings: Settings, folder: Any, engine: Any = None) -> Any:
-    """Open the models, and label what the run folder lacks; return both models and the table."""
+    """Open the models, and label what the folder lacks; return both models and the table."""
     from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.progress import Execution
     from equipoise.labelling.collect import collect as run
@@ -133,8 +134,7 @@ def _label(settings: Settings, folder: Any, engine: Any = None) -> Any:
             models,
             settings.prior_n,
             settings.seed,
-            folder.labels,
-            execution=Execution(settings.workers, progress),
-            engine=engine,
+            folder,
+            execution=Execution(settings.workers, progress, engine),
         )
     return models, table

@@ -33,13 +33,15 @@ from equipoise.cli.options import (
     SkipBroken,
     Workers,
 )
+from equipoise.core.errors import InputError
 from equipoise.core.numbers import percent
-from equipoise.core.progress import Execution
+from equipoise.core.progress import Engine, Execution
 from equipoise.core.settings import make_settings
 
 if TYPE_CHECKING:
     from equipoise.classifiers import ClassifierPanel
     from equipoise.classifiers.models import Models
+    from equipoise.labelling.image_shards import PanelAddress
     from equipoise.samplers.sampler import Sampler
 
 Faithful = Annotated[
@@ -64,7 +66,10 @@ Opened: TypeAlias = "tuple[Sampler, Models]"
 @app.command()
 def sample(
     sampler: Annotated[Path, typer.Argument(help="Sampler file.")],
-    out: Annotated[Path, typer.Option(help="Folder, or file for npz and tar.")],
+    out: Annotated[
+        str,
+        typer.Option(help="Folder, or file for npz and tar; an address too for webdataset."),
+    ],
     n: Annotated[int, typer.Option(help="Images.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     cell: Annotated[
@@ -107,10 +112,14 @@ def sample(
     from equipoise.samplers.export.shards import write_shards
     from equipoise.samplers.file import load_sampler
 
-    kind = kind or format_of(out)
+    kind = kind or format_of(Path(out))
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     if places is not None and kind != "webdataset":
         refuse_flags(f"for the format {kind}, but webdataset", {"engine": engine})
+    if "://" in out and kind != "webdataset":
+        raise InputError(
+            "out", f"must be a path for the format {kind}", out, "Pass --format webdataset."
+        )
 
     if dry:
         out_console.print(load_sampler(sampler).describe())
@@ -120,7 +129,7 @@ def sample(
     loaded, models = open_sampler(sampler, device, classifiers, generator)
     request = DrawRequest(n, seed, cell, verified, faithful)
     with bars(resumes=kind in ("folder", "webdataset")) as progress:
-        execution = Execution(workers=workers, progress=progress)
+        execution = Execution(workers=workers, progress=progress, engine=places)
         if kind == "webdataset":
             write_shards(
                 sampler,
@@ -128,11 +137,10 @@ def sample(
                 request,
                 out,
                 shard_size=shard_size,
-                engine=places,
                 execution=execution,
             )
         else:
-            write_draws(loaded, models, request, out, kind, execution=execution)
+            write_draws(loaded, models, request, Path(out), kind, execution=execution)
     out_console.print(f"images   {out}")
 
 
@@ -151,7 +159,12 @@ def describe(
 
 @app.command()
 def measure(
-    what: Annotated[Path, typer.Argument(help="Sampler file, or folder of images.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="Sampler file; folder of images, or of the tars of a WebDataset, or its address."
+        ),
+    ],
     attributes: Attributes = None,
     classifiers: Classifiers = None,
     generator: Moved = None,
@@ -166,6 +179,17 @@ def measure(
     skip_broken: SkipBroken = False,
     device: Device = None,
     workers: Workers = None,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
+    kept: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            help="Folder or address that keeps the labels: a stopped measurement goes on, and "
+            "workers on other machines reach it. [a temporary folder]",
+        ),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Measure the mix of a sampler, or of a folder of images, against a target.
@@ -173,47 +197,71 @@ def measure(
     Example: `equipoise measure images --attributes smiling,skin_tone --target uniform`
     """
     from equipoise.core.records import write_record
+    from equipoise.engines import open_engine
 
-    if what.is_dir():
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+    if "://" in what or Path(what).is_dir():
         given = {"n": n, "seed": seed, "device": device, "generator": generator}
         refuse_flags("for a folder of images", given)
-        record: Any = _measure_folder(
-            what, attributes, classifiers, target, tolerance, workers, skip_broken
-        )
+        panel = panel_address(attributes, classifiers)
+        where = workers, places
+        record: Any = _measure_images(what, panel, target, tolerance, where, kept, skip_broken)
         representation = record
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
         refuse_flags("for a sampler", {"skip-broken": skip_broken or None})
-        opened = open_sampler(what, device, classifiers, generator)
-        record = _measure_sampler(opened, target, tolerance, n, seed, workers)
+        opened = open_sampler(Path(what), device, classifiers, generator)
+        record = _measure_sampler(opened, target, tolerance, n, seed, kept, (workers, places))
         representation = record.representation
-    print_representation(out_console, str(what), representation)
+    print_representation(out_console, what, representation)
     if json_file is not None:
         write_record(json_file, record)
 
 
-def _measure_folder(
-    folder: Path,
-    attributes: str | None,
-    classifiers: list[str] | None,
+def _measure_images(
+    what: str,
+    address: PanelAddress,
     target: str | None,
     tolerance: float,
-    workers: int | None,
+    where: tuple[int | None, Engine | None],
+    kept: str | None,
     skip_broken: bool,
 ) -> Any:
     from equipoise.audit.preflight.before_run import IMAGES, check_panel
+    from equipoise.core.folders import LocalFolder, open_folder
     from equipoise.core.targets import parse_target
-    from equipoise.labelling.image_files import equal_sizes, label_files
+    from equipoise.labelling.image_files import equal_sizes
+    from equipoise.labelling.image_shards import files_digest, label_images, webdataset_tars
     from equipoise.labelling.picture import read_image
     from equipoise.measure.representation import check_comparable, represent
 
-    panel = panel_of(attributes, classifiers)
+    panel = address.open()
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     check_comparable(panel.grid, wanted, tolerance)
-    files = picture_files(folder, skip_broken=skip_broken, workers=workers)
-    check_panel(panel, next(equal_sizes(map(read_image, files[:IMAGES]))))
-    with bars(resumes=False) as progress:
-        labels = label_files(files, panel, execution=Execution(workers=workers, progress=progress))
+    images, (workers, engine) = open_folder(what), where
+    names, digest = webdataset_tars(images)
+    tars = bool(names)
+    if tars:
+        refuse_flags("for tars", {"skip-broken": skip_broken or None})
+    elif isinstance(images, LocalFolder):
+        files = picture_files(images.path, skip_broken=skip_broken, workers=workers)
+        check_panel(panel, next(equal_sizes(map(read_image, files[:IMAGES]))))
+        names = [str(path.relative_to(images.path)) for path in files]
+        digest = files_digest(files)
+    else:
+        remedy = "Name an export, or copy the images to a folder."
+        raise InputError(f"address {what}", "must hold tars, and no images beside", "none", remedy)
+    with bars(resumes=kept is not None) as progress, tempfile.TemporaryDirectory() as folder:
+        labels = label_images(
+            images,
+            names,
+            digest,
+            address,
+            open_folder(kept or folder),
+            tars=tars,
+            panel=panel,
+            execution=Execution(workers, progress, engine),
+        )
     print_caveats(out_console, panel.caveats)
     return represent(labels, wanted, tolerance)
 
@@ -224,7 +272,8 @@ def _measure_sampler(
     tolerance: float,
     n: int | None,
     seed: int | None,
-    workers: int | None,
+    kept: str | None,
+    where: tuple[int | None, Engine | None],
 ) -> Any:
     from equipoise.audit.preflight.before_run import check_models
     from equipoise.core.targets import parse_target
@@ -235,25 +284,31 @@ def _measure_sampler(
     check_models(models, 1 if seed is None else seed)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     print_caveats(out_console, models.caveats)
-    with bars(resumes=False) as progress, tempfile.TemporaryDirectory() as folder:
+    workers, engine = where
+    with bars(resumes=kept is not None) as progress, tempfile.TemporaryDirectory() as folder:
         return measure_sampler(
             sampler,
             models,
             n,
             1 if seed is None else seed,
-            Path(folder),
+            kept or folder,
             target=wanted,
             tolerance=tolerance,
-            execution=Execution(workers=workers, progress=progress),
+            execution=Execution(workers=workers, progress=progress, engine=engine),
         )
 
 
 def panel_of(attributes: str | None, classifiers: list[str] | None) -> ClassifierPanel:
     """Return the panel for images of anybody."""
-    from equipoise.classifiers import open_panel
+    return panel_address(attributes, classifiers).open()
+
+
+def panel_address(attributes: str | None, classifiers: list[str] | None) -> PanelAddress:
+    """Return the names by which `panel_of` opens its panel."""
+    from equipoise.labelling.image_shards import PanelAddress
 
     named = make_settings({"attributes": attributes, "classifiers": classifiers})
-    return open_panel(named.attributes, classifiers=named.classifiers)
+    return PanelAddress(named.attributes, named.classifiers)
 
 
 def open_sampler(

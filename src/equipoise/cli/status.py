@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from math import isnan
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,13 @@ from equipoise.cli.options import JsonFile
 
 @app.command()
 def status(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, of labels, or of an export.")],
+    run: Annotated[
+        str, typer.Argument(help="Folder of a run, of labels, or of an export; or its address.")
+    ],
+    price: Annotated[
+        float | None,
+        typer.Option("--price-per-hour", help="Of one worker: prints the cost so far."),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Print how far a run is, while it works or after it, by its completion records.
@@ -32,6 +37,12 @@ def status(
             line += f", {folder.per_second:,.1f}/s"
         if folder.rows < folder.total and not isnan(folder.seconds_left):
             line += f", {folder.seconds_left:,.0f} s left"
+        if folder.failed:
+            line += f", {folder.failed:,} shards failed"
+        hours = folder.worker_seconds / 3600
+        line += f", {hours:,.2f} worker hours"
+        if price is not None:
+            line += f" at {price:g}: {hours * price:,.2f}"
         ago = max(time.time() - folder.finished, 0)
         out_console.print(f"{line}, newest {ago:,.0f} s ago, on {', '.join(folder.places)}")
     if json_file is not None:

@@ -15,6 +15,7 @@ from equipoise.compare.reference import Pool, check_size
 from equipoise.compare.scores import Refused, Result, Score, score
 from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
 from equipoise.core.files import read_json
+from equipoise.core.folders import LocalFolder
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.records import from_json, write_record
@@ -217,7 +218,7 @@ def _check_identity(case: Case, folder: Path) -> None:
         },
         sort_keys=True,
     )
-    stored = ResumableFolder(folder, wanted, "results of this comparison")
+    stored = ResumableFolder(LocalFolder(folder), wanted, "results of this comparison")
     stored.claim("case.txt", "*.json")
 
 

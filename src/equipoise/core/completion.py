@@ -1,25 +1,33 @@
 """Completion records: small files that decide which shards of a task are done.
 
 The record of `labels-00003.parquet` is `labels-00003.done.json` beside it. It is written after the
-shard was moved to its name, and removed before the shard is written again.
+shard has its name, and removed before the shard is written again. Records are read by name, since
+the listing of a store may be old. `labels-00003.failed.json` says why a shard was set aside; it
+decides nothing.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_origin
+from typing import Any, get_origin
 
-from equipoise.core.errors import FileFormatError
-from equipoise.core.files import digest_of, read_json, storage
-from equipoise.core.records import field_types, from_json, write_record
+from equipoise.core.errors import FileFormatError, shortened
+from equipoise.core.files import digest_of, json_object
+from equipoise.core.folders import Folder
+from equipoise.core.records import field_types, from_json, to_json
+from equipoise.core.threads import mapped
 from equipoise.core.versions import versions
 
-SUFFIX = ".done.json"
+SUFFIX, FAILED = ".done.json", ".failed.json"
+
+_LARGEST = 2**16
+"""Bytes of a record at most. Python sets aside as much for each that it reads."""
 
 _REMEDY = "Delete it and run the same command again."
 
@@ -65,51 +73,108 @@ class Completion:
     versions: dict[str, str]
 
 
-def completion_path(file: Path) -> Path:
-    """Return where the completion record of a file is.
+@dataclass(frozen=True)
+class Failure:
+    """A shard that was set aside.
+
+    Attributes
+    ----------
+    file : str
+        Name of the shard's file.
+    rows, total : int
+        Rows of the shard, and of the whole task.
+    reason : str
+        Of the last loss.
+    failed : float
+        When, in seconds since 1970.
+    """
+
+    file: str
+    rows: int
+    total: int
+    reason: str
+    failed: float
+
+
+def record_name(file: str, suffix: str = SUFFIX) -> str:
+    """Return the name of the record of a file.
 
     Examples
     --------
-    >>> completion_path(Path("labels/labels-00003.parquet")).name
+    >>> record_name("labels-00003.parquet")
     'labels-00003.done.json'
     """
-    return file.with_name(file.stem + SUFFIX)
+    return f"{Path(file).stem}{suffix}"
 
 
-def write_completion(
-    file: Path, *, rows: int, total: int, identity: str, device: str, seconds: float
-) -> None:
-    """Record that a file of a task is done.
+@contextmanager
+def completing(folder: Folder, file: str, *, began: float, **done: Any) -> Iterator[Path]:
+    """Give a path on this machine, whose content becomes a shard; then record that it is done.
+
+    Parameters
+    ----------
+    folder : Folder
+    file : str
+        Name of the shard.
+    began : float
+        When its computation began, by `time.monotonic`.
+    **done
+        Rows, total, identity and device, as for `complete`.
 
     Raises
     ------
     StorageError
-        When the record cannot be written, or the file is not there.
+        When a file cannot be written.
     """
-    with storage(file):
-        record = Completion(
-            file=file.name,
-            rows=rows,
-            total=total,
-            size=file.stat().st_size,
-            sha256=digest_of(file),
-            identity=identity,
-            device=device,
-            host=platform.node(),
-            seconds=round(seconds, 3),
-            finished=round(time.time(), 3),
-            versions=versions(),
-        )
-    write_record(completion_path(file), record)
+    folder.remove(record_name(file))
+    with folder.writing(file) as part:
+        yield part
+        size, sha256 = part.stat().st_size, digest_of(part)
+    seconds = time.monotonic() - began
+    complete(folder, file, size=size, sha256=sha256, seconds=seconds, **done)
 
 
-def remove_completion(file: Path) -> None:
-    """Remove the record of a file that is about to be written again."""
-    with storage(file):
-        completion_path(file).unlink(missing_ok=True)
+def complete(
+    folder: Folder,
+    file: str,
+    *,
+    rows: int,
+    total: int,
+    size: int,
+    sha256: str,
+    identity: str,
+    device: str,
+    seconds: float,
+) -> None:
+    """Record that a file is done. Parameters are as in `Completion`."""
+    record = Completion(
+        file=file,
+        rows=rows,
+        total=total,
+        size=size,
+        sha256=sha256,
+        identity=identity,
+        device=device,
+        host=platform.node(),
+        seconds=round(seconds, 3),
+        finished=round(time.time(), 3),
+        versions=versions(),
+    )
+    _write(folder, file, SUFFIX, record)
 
 
-def read_completion(file: Path) -> Completion | None:
+def write_failure(folder: Folder, file: str, *, rows: int, total: int, reason: str) -> None:
+    """Note that a shard was set aside, for `equipoise status`."""
+    failure = Failure(file, rows, total, shortened(reason), round(time.time(), 3))
+    _write(folder, file, FAILED, failure)
+
+
+def _write(folder: Folder, file: str, suffix: str, record: Completion | Failure) -> None:
+    with folder.writing(record_name(file, suffix)) as part:
+        part.write_text(json.dumps(to_json(record), indent=1, allow_nan=False) + "\n")
+
+
+def read_completion(folder: Folder, file: str) -> Completion | None:
     """Return the completion record of a file, or None where the file is not done.
 
     Raises
@@ -117,41 +182,58 @@ def read_completion(file: Path) -> Completion | None:
     FileFormatError
         When the record is damaged, or the file has another size than was recorded.
     """
-    path = completion_path(file)
-    with storage(path):
-        if not path.exists() or not file.exists():
-            return None
-        size = file.stat().st_size
-    found = _read(path)
+    size = folder.size(file)
+    content = None if size is None else folder.read(record_name(file), _LARGEST)
+    if content is None:
+        return None
+    found = _parse(folder, record_name(file), content)
     if found.size != size:
-        raise FileFormatError(
-            f"file {file}", f"must be a whole file of {found.size:,} bytes", f"{size:,}", _REMEDY
-        )
+        where, rule = f"file {folder / file}", f"must be a whole file of {found.size:,} bytes"
+        raise FileFormatError(where, rule, f"{size:,}", _REMEDY)
     return found
 
 
-def completions(folder: Path) -> Iterator[Completion]:
+def completions(folder: Folder, names: Iterator[str] | None = None) -> Iterator[Completion]:
     """Yield all completion records of a folder, in no order; no other file is opened.
+
+    Parameters
+    ----------
+    folder : Folder
+    names : iterator of str, optional
+        Of the records; those of the folder's listing by default.
 
     Raises
     ------
     FileFormatError
         When a record is damaged.
     """
-    with storage(folder), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(SUFFIX):
-                yield _read(Path(entry.path))
+
+    def read(name: str) -> Completion | None:
+        content = folder.read(name, _LARGEST)
+        return None if content is None else _parse(folder, name, content)
+
+    if names is None:
+        names = (name for name in folder.names() if name.endswith(SUFFIX))
+    many = folder.at_a_time
+    for found in map(read, names) if many == 1 else mapped(read, names, many):
+        if found is not None:
+            yield found
 
 
-def _read(path: Path) -> Completion:
-    found = read_json(path, _REMEDY, what="completion record")
-    # A hundred thousand records are read in seconds: the usual reader, eight times as slow, is for
+def _parse(folder: Folder, name: str, content: bytes) -> Completion:
+    # A hundred thousand records are read in seconds: the usual reader, ten times as slow, is for
     # those that it must find the fault of.
-    usual = len(found) == len(_KINDS) and all(type(found.get(k)) is t for k, t in _KINDS.items())
-    if usual and all(type(version) is str for version in found["versions"].values()):
-        return Completion(**found)
-    return from_json(found, Completion, f"completion record {path}", _REMEDY)
+    try:
+        found = json.loads(content)
+        kinds = dict(zip(found, map(type, found.values()), strict=True))
+        if kinds == _KINDS and set(map(type, found["versions"].values())) <= {str}:
+            return Completion(**found)
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    where = f"completion record {folder / name}"
+    return from_json(json_object(content, where, _REMEDY), Completion, where, _REMEDY)
 
 
-_KINDS = {name: get_origin(kind) or kind for name, kind in field_types(Completion).items()}
+_KINDS: dict[str, Any] = {
+    name: get_origin(kind) or kind for name, kind in field_types(Completion).items()
+}

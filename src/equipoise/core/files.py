@@ -220,17 +220,46 @@ def read_json(
     EquipoiseError
         When it cannot be read, is larger, or holds something else.
     """
-    rule = "must be readable JSON"
-    text = read_text(path, remedy, rule=rule, what=what, limit=limit, error=error)
+    text = read_text(path, remedy, rule=_READABLE, what=what, limit=limit, error=error)
+    return json_object(text, f"{what} {path}", remedy, strict=strict, error=error)
+
+
+_READABLE = "must be readable JSON"
+
+
+def json_object(
+    text: str | bytes,
+    where: str,
+    remedy: str,
+    *,
+    strict: bool = False,
+    error: type[EquipoiseError] = FileFormatError,
+) -> dict[str, Any]:
+    """Return the object that a JSON text of bounded size holds.
+
+    Parameters
+    ----------
+    text, strict
+        As for `parse_json`.
+    where : str
+        What holds the text, for the error.
+    remedy, error
+        As for `read_text`.
+
+    Raises
+    ------
+    EquipoiseError
+        When it is no JSON, or holds something else.
+    """
     try:
         found = parse_json(text, strict=strict)
     except _TwiceError as cause:
-        where = f"{what} {path}, key {cause.args[0]!r}"
-        raise error(where, "must be given once", "it twice", "Remove one of the two.") from None
+        named = f"{where}, key {cause.args[0]!r}"
+        raise error(named, "must be given once", "it twice", "Remove one of the two.") from None
     except ValueError as cause:
-        raise error(f"{what} {path}", rule, str(cause), remedy) from cause
+        raise error(where, _READABLE, str(cause), remedy) from cause
     if not isinstance(found, dict):
-        raise error(f"{what} {path}", "must hold an object", type(found).__name__, remedy)
+        raise error(where, "must hold an object", type(found).__name__, remedy)
     return found
 
 

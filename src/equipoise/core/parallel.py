@@ -8,12 +8,9 @@ machine is not given more threads than `equipoise.core.threads` counts.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import islice
 from queue import Full, Queue
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar, cast
@@ -22,7 +19,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 
 from equipoise.core.seeds import BLOCK_ROWS
-from equipoise.core.threads import worker_count
+from equipoise.core.threads import mapped, worker_count
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,9 +30,7 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in order.
 
-    Items are taken in the caller's thread, so the iterable may have state. At most 2 * workers
-    results are waiting at a time. When the caller stops early, or the function raises, calls that
-    have not begun are dropped.
+    Items are taken in the caller's thread, and results are bounded, as `mapped` says.
 
     Parameters
     ----------
@@ -52,18 +47,10 @@ def ordered_map(
     """
     count = worker_count(workers)
     threads_before = torch.get_num_threads()
-    pending: deque[Future[Result]] = deque()
-    queue = iter(items)
-    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
     _single_blas.begin()
     try:
-        pending.extend(pool.submit(function, item) for item in islice(queue, 2 * count))
-        while pending:
-            result = pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(queue, 1))
-            yield result
+        yield from mapped(function, items, count, lambda: torch.set_num_threads(1))
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
         _single_blas.end()
         torch.set_num_threads(threads_before)
 

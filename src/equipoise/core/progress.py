@@ -1,9 +1,9 @@
-"""How long computations run and report: the number of threads, and a callback for progress."""
+"""How long computations run and report: threads, an engine, and a callback for progress."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Progress(Protocol):
@@ -18,6 +18,14 @@ def no_progress(stage: str, done: int, total: int) -> None:
     """Report nothing."""
 
 
+class Engine(Protocol):
+    """Where shards of work are done; `equipoise.engines` has several."""
+
+    def start(self, task: Any) -> Any:
+        """Start the workers of a task, as `equipoise.engines.contract` describes both."""
+        ...
+
+
 @dataclass(frozen=True)
 class Execution:
     """How a long computation runs. Its results do not depend on this.
@@ -28,7 +36,12 @@ class Execution:
         Number of threads; None for all cores.
     progress : Progress
         Called with the name of the stage, the units done, and the total.
+    engine : Engine or None
+        Where codes are labelled and shards are written; None for threads of this process. Its
+        workers open the models by address, so these must come of `ModelAddresses.open` or
+        `equipoise.pipeline.open_models`.
     """
 
     workers: int | None = None
     progress: Progress = no_progress
+    engine: Engine | None = None

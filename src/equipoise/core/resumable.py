@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from equipoise.core.completion import read_completion, remove_completion, write_completion
+from equipoise.core.completion import complete, completing, read_completion
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.files import RESUMES, atomic_path, storage, write_text
+from equipoise.core.folders import Folder
 from equipoise.core.versions import versions
 
 _IDENTITY = b"equipoise.identity"
@@ -29,7 +30,7 @@ class ResumableFolder:
 
     Attributes
     ----------
-    path : Path
+    home : Folder
         Created when missing.
     identity : str
         All that determines the results. Results of another identity are refused.
@@ -37,7 +38,7 @@ class ResumableFolder:
         The results, as errors name them: "labels of this run".
     """
 
-    path: Path
+    home: Folder
     identity: str
     holds: str
 
@@ -58,13 +59,12 @@ class ResumableFolder:
         StorageError
             When the folder cannot be written.
         """
-        file = self.path / mark
-        with storage(self.path, RESUMES):
-            self.path.mkdir(parents=True, exist_ok=True)
-            found = file.read_bytes() if file.exists() else None
-            if found != self.identity.encode() and any(self.path.glob(results)):
-                raise self._refusal(found)
-            write_text(file, self.identity)
+        self.home.prepare()
+        found = self.home.read(mark)
+        if found != self.identity.encode() and any(fnmatch(n, results) for n in self.home.names()):
+            raise self._refusal(found)
+        with self.home.writing(mark) as part:
+            part.write_text(self.identity, encoding="utf-8")
 
     def write(self, name: str, table: pa.Table) -> None:
         """Write a table as a Parquet file that holds the identity, and checksums of its pages.
@@ -74,14 +74,17 @@ class ResumableFolder:
         StorageError
             When it cannot be written.
         """
+        with self.home.writing(name) as part:
+            self._write(table, part)
+
+    def _write(self, table: pa.Table, part: Path) -> None:
         metadata = {_IDENTITY: self.identity, b"equipoise.versions": json.dumps(versions())}
-        with atomic_path(self.path / name, RESUMES) as part:
-            pq.write_table(
-                table.replace_schema_metadata(metadata),
-                part,
-                compression="zstd",
-                write_page_checksum=True,
-            )
+        pq.write_table(
+            table.replace_schema_metadata(metadata),
+            part,
+            compression="zstd",
+            write_page_checksum=True,
+        )
 
     def write_shard(
         self, name: str, table: pa.Table, *, total: int, device: str, began: float
@@ -104,19 +107,9 @@ class ResumableFolder:
         StorageError
             When a file cannot be written.
         """
-        remove_completion(self.path / name)
-        self.write(name, table)
-        self._complete(name, table.num_rows, total, device, time.monotonic() - began)
-
-    def _complete(self, name: str, rows: int, total: int, device: str, seconds: float) -> None:
-        write_completion(
-            self.path / name,
-            rows=rows,
-            total=total,
-            identity=self.identity,
-            device=device,
-            seconds=seconds,
-        )
+        done = {"rows": table.num_rows, "total": total, "identity": self.identity, "device": device}
+        with completing(self.home, name, began=began, **done) as part:
+            self._write(table, part)
 
     def done_rows(self, name: str, *, total: int, device: str) -> int:
         """Return the rows of a shard that is done, 0 where it is not: its record decides.
@@ -131,16 +124,25 @@ class ResumableFolder:
         FileFormatError
             When it is damaged, or its record is.
         """
-        path = self.path / name
-        found = read_completion(path)
+        found = read_completion(self.home, name)
         if found is not None:
             self._check({_IDENTITY: found.identity.encode()})
             return found.rows
-        with storage(path, RESUMES):
-            if not path.exists():
-                return 0
-        rows = int(self.read(name).num_rows)
-        self._complete(name, rows, total, device, 0.0)
+        content = self.home.read(name)
+        if content is None:
+            return 0
+        rows = int(self._parse(name, content).num_rows)
+        complete(
+            self.home,
+            name,
+            rows=rows,
+            total=total,
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            identity=self.identity,
+            device=device,
+            seconds=0.0,
+        )
         return rows
 
     def read(self, name: str) -> pa.Table:
@@ -153,8 +155,14 @@ class ResumableFolder:
         FileFormatError
             When it is missing or damaged.
         """
+        return self._parse(name, self.home.read(name))
+
+    def _parse(self, name: str, content: bytes | None) -> pa.Table:
         with self.intact(name):
-            table = pq.read_table(self.path / name, page_checksum_verification=True)
+            if content is None:
+                raise ValueError("no file")
+            source = pa.BufferReader(content)
+            table = pq.read_table(source, page_checksum_verification=True)
         self._check(table.schema.metadata)
         return table
 
@@ -170,7 +178,7 @@ class ResumableFolder:
             yield
         except _TABLE_ERRORS as error:
             raise FileFormatError(
-                f"{self.holds.partition(' ')[0]} {self.path / name}",
+                f"{self.holds.partition(' ')[0]} {self.home / name}",
                 "must be a whole Parquet file",
                 (str(error).splitlines() or [type(error).__name__])[0],
                 "Delete it and run the same command again.",
@@ -183,7 +191,7 @@ class ResumableFolder:
 
     def _refusal(self, found: bytes | None) -> InputError:
         return InputError(
-            f"folder {self.path}",
+            f"folder {self.home}",
             f"must be empty or hold {self.holds}, {self.identity}",
             "other files" if found is None else found.decode("utf-8", "replace"),
             "Choose another folder, or the settings that it was made with.",

@@ -10,7 +10,12 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from equipoise.core.errors import check_count
 
@@ -144,3 +149,46 @@ def set_threads(count: int | None = None) -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(count, user_api="blas")
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def mapped(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int,
+    initializer: Callable[[], object] | None = None,
+) -> Generator[Result, None, None]:
+    """Yield `function(item)` for each item, in order, as threads compute them.
+
+    Items are taken in the caller's thread, so the iterable may have state. At most 2 * threads
+    results are waiting at a time. When the caller stops early, or the function raises, calls that
+    have not begun are dropped.
+
+    Parameters
+    ----------
+    function : callable
+    items : iterable
+    threads : int
+        At least 1.
+    initializer : callable, optional
+        Called once in each thread.
+
+    Examples
+    --------
+    >>> list(mapped(abs, [-1, 2, -3], 2))
+    [1, 2, 3]
+    """
+    pending: deque[Future[Result]] = deque()
+    queue = iter(items)
+    pool = ThreadPoolExecutor(threads, initializer=initializer)
+    try:
+        pending.extend(pool.submit(function, item) for item in islice(queue, 2 * threads))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(function, item) for item in islice(queue, 1))
+            yield result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

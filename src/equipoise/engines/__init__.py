@@ -6,18 +6,18 @@ Threads of this process are the default, and need no engine: `equipoise.core.par
 from __future__ import annotations
 
 from equipoise.core.errors import InputError
+from equipoise.core.progress import Engine
 from equipoise.engines.contract import (
-    Engine,
     Finished,
     Shard,
     ShardTask,
     check_opened,
     run,
-    set_aside,
 )
 from equipoise.engines.executors import OnExecutor
 from equipoise.engines.processes import Processes
 from equipoise.engines.ray_actors import RayActors
+from equipoise.engines.resumed import ResumedTask
 
 __all__ = [
     "ENGINES",
@@ -26,12 +26,12 @@ __all__ = [
     "OnExecutor",
     "Processes",
     "RayActors",
+    "ResumedTask",
     "Shard",
     "ShardTask",
     "check_opened",
     "open_engine",
     "run",
-    "set_aside",
 ]
 
 ENGINES = ("threads", "processes", "ray")

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Protocol
 
 from equipoise.core.errors import InputError, WorkerError
+from equipoise.core.progress import Engine
 
 TRIES = 3
 """Workers that a shard may lose before it is set aside, and shards in a row that may be set aside
@@ -84,14 +85,6 @@ class Workers(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """Where shards are done."""
-
-    def start(self, task: ShardTask) -> Workers:
-        """Start workers of a task."""
-        ...
-
-
 @dataclass(frozen=True)
 class Finished:
     """A shard that ended.
@@ -125,7 +118,7 @@ def run(
     lost: Counter[int] = Counter()
     again: deque[Shard] = deque()
     waiting, under_way, in_a_row = iter(shards), 0, 0
-    workers = engine.start(task)
+    workers: Workers = engine.start(task)
     try:
         while True:
             while under_way < workers.count:
@@ -149,9 +142,9 @@ def run(
                     again.append(shard)
                     continue
                 in_a_row += 1
+                yield Finished(shard, str(error))
                 if in_a_row == TRIES:
                     raise set_aside([Finished(shard, str(error))])
-                yield Finished(shard, str(error))
     finally:
         workers.close()
 

@@ -7,7 +7,7 @@ engine. Codes are not stored: seed and index determine them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,20 +15,20 @@ import numpy as np
 
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.errors import InputError, check_count
+from equipoise.core.errors import check_count
+from equipoise.core.folders import Folder, open_folder
 from equipoise.core.labels import Labels, concatenate, from_table
 from equipoise.core.parallel import batches
-from equipoise.core.progress import Execution, Progress
+from equipoise.core.progress import Execution
 from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import check_seed
-from equipoise.engines import Engine, Shard, run, set_aside
+from equipoise.engines import ResumedTask
 from equipoise.labelling.shards import (
     SHARD_ROWS,
-    Codes,
-    LabelTask,
+    CodeSource,
     label_folder,
+    label_on,
     label_shards,
-    prior_codes,
     prior_source,
     shard_name,
 )
@@ -88,10 +88,9 @@ def collect(
     models: Models,
     n: int,
     seed: int,
-    folder: Path,
+    folder: Path | str | Folder,
     *,
     execution: Execution = Execution(),
-    engine: Engine | None = None,
 ) -> LabelTable:
     """Label codes 0 to n - 1 of the prior under a seed. Labels in the folder are reused.
 
@@ -103,15 +102,12 @@ def collect(
         Number of codes, at least 1.
     seed : int
         Seed of the prior's codes, in [0, 2**63).
-    folder : Path
-        Where the shards are kept; created when missing. It must not hold labels of another
+    folder : Path, str or Folder
+        Where the shards are kept, a path or an address such as s3://bucket/labels; created when
+        missing. It must not hold labels of another
         generator, panel or seed.
     execution : Execution
-        Threads and progress. The bytes of the shards do not depend on it.
-    engine : Engine, optional
-        Where shards are labelled, of `equipoise.engines`; threads of this process by default. The
-        bytes do not depend on it either. Its workers open the models by address, so `models` must
-        come of `ModelAddresses.open` or `equipoise.pipeline.open_models`.
+        Threads, engine and progress. The bytes of the shards do not depend on it.
 
     Returns
     -------
@@ -123,7 +119,7 @@ def collect(
         When n or seed breaks its rule, the folder belongs to another run, or an engine is given
         models without addresses.
     StorageError
-        When the folder cannot be written; the shards written so far are kept.
+        When the disk or the store fails; the shards written so far are kept.
     FileFormatError
         When a shard that the folder holds is damaged.
     ModelOutputError
@@ -143,39 +139,15 @@ def collect(
     100
     """
     check_seed(seed)
-    codes, source = prior_codes(models, seed), prior_source(seed)
-    if engine is None:
-        return label_codes(models, codes, n, folder, source=source, execution=execution)
-    if models.addresses is None:
-        raise InputError(
-            "models",
-            "must be opened by address, so that workers can open them",
-            "models made in this process",
-            "Open them by equipoise.pipeline.open_models(settings), or leave the engine out.",
-        )
-    n = check_count("n", n, "Pass --n 10000.")
-    stored = label_folder(models, codes, source, folder)
-    missing, computed = _missing(stored, models, n)
-    task = LabelTask(models.addresses, seed, folder.absolute(), stored.identity, n)
-    on_rows = _counter(execution.progress, "label", n - computed, n)
-    lost = []
-    for ended in run(engine, task, missing):
-        if ended.lost:
-            lost.append(ended)
-        else:
-            on_rows(ended.shard.rows)
-    if lost:
-        raise set_aside(lost)
-    return LabelTable(stored, models.panel.grid, n, computed)
+    return label_codes(models, prior_source(models, seed), n, folder, execution=execution)
 
 
 def label_codes(
     models: Models,
-    codes: Codes,
+    source: CodeSource,
     n: int,
-    folder: Path,
+    folder: Path | str | Folder,
     *,
-    source: str,
     stage: str = "label",
     execution: Execution = Execution(),
 ) -> LabelTable:
@@ -185,10 +157,8 @@ def label_codes(
     ----------
     models, n, folder, execution
         As for `collect`.
-    codes : callable
-        See `Codes`. It is called from one thread, with rising numbers.
-    source : str
-        Name of the source of the codes. The folder must not hold labels of another source.
+    source : CodeSource
+        The codes.
     stage : str
         Name of the stage for progress.
 
@@ -198,36 +168,25 @@ def label_codes(
 
     Raises
     ------
-    InputError, StorageError, FileFormatError, ModelOutputError
+    InputError, StorageError, FileFormatError, ModelOutputError, WorkerError
         As for `collect`.
     """
     n = check_count("n", n, "Pass --n 10000.")
-    stored = label_folder(models, codes, source, folder)
-    missing, computed = _missing(stored, models, n)
-    on_rows = _counter(execution.progress, stage, n - computed, n)
-    workers = execution.workers
-    label_shards(models, codes, missing, stored, n, workers=workers, on_rows=on_rows)
-    return LabelTable(stored, models.panel.grid, n, computed)
-
-
-def _missing(stored: ResumableFolder, models: Models, n: int) -> tuple[list[Shard], int]:
-    """Return the shards that are not done, and how many rows they have."""
+    stored = label_folder(models, source, open_folder(folder))
+    stored.home.prepare()
     device = models.generator.device
-    missing = [
-        Shard(number, start, stop)
-        for number, (start, stop) in enumerate(batches(0, n, SHARD_ROWS))
-        if stored.done_rows(shard_name(number), total=n, device=device) < stop - start
-    ]
-    return missing, sum(shard.rows for shard in missing)
-
-
-def _counter(progress: Progress, stage: str, done: int, total: int) -> Callable[[int], None]:
-    """Report how many rows are done, now and at each call of what is returned."""
-    progress(stage, done, total)
-
-    def on_rows(rows: int) -> None:
-        nonlocal done
-        done += rows
-        progress(stage, done, total)
-
-    return on_rows
+    labelled = ResumedTask(
+        stored.home,
+        n,
+        SHARD_ROWS,
+        file=shard_name,
+        done_rows=lambda shard: stored.done_rows(shard_name(shard.number), total=n, device=device),
+        report=lambda done, total: execution.progress(stage, done, total),
+    )
+    if execution.engine is None:
+        shards, on_rows, workers = labelled.missing(), labelled.on_rows, execution.workers
+        label_shards(models, source.codes, shards, stored, n, workers=workers, on_rows=on_rows)
+        labelled.on_rows(0)
+    else:
+        label_on(execution.engine, models, source, stored, labelled)
+    return LabelTable(stored, models.panel.grid, n, labelled.computed)

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
+from equipoise.core.folders import Folder
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution
 from equipoise.labelling.collect import label_codes
+from equipoise.labelling.shards import CodeSource
 from equipoise.samplers.sampler import Sampler
 
 
@@ -48,7 +50,7 @@ def label_draws(
     models: Models,
     n: int,
     seed: int,
-    folder: Path,
+    folder: Path | str | Folder,
     *,
     stage: str,
     execution: Execution = Execution(),
@@ -64,7 +66,7 @@ def label_draws(
         Number of draws, at least 1.
     seed : int
         Seed of the draws, in [0, 2**63).
-    folder : Path
+    folder : Path, str or Folder
         Where the labels are kept. A stopped call continues there.
     stage : str
         Name of the stage for progress.
@@ -88,12 +90,15 @@ def label_draws(
         When the folder cannot be written.
     """
     sampler.check_models(models)
+    source = CodeSource(
+        f"sampler {sampler.digest}, seed {seed}",
+        lambda start, stop: sampler.draw(stop - start, seed, start=start).codes,
+    )
     table = label_codes(
         models,
-        lambda start, stop: sampler.draw(stop - start, seed, start=start).codes,
+        source,
         n,
         folder,
-        source=f"sampler {sampler.digest}, seed {seed}",
         stage=stage,
         execution=execution,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +16,15 @@ from numpy.typing import NDArray
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.files import digest_of
 from equipoise.core.labels import Labels, concatenate
-from equipoise.core.parallel import batches, ordered_map
+from equipoise.core.parallel import ordered_map
 from equipoise.core.progress import Execution
 from equipoise.labelling.picture import read_image
 
 _BATCH = 64
 """Files that one thread reads and labels at a time, chosen by hand."""
+
+Source: TypeAlias = Callable[[], NDArray[np.uint8]]
+"""Returns an image, shape (3, height, width)."""
 
 _MOST_BYTES = 2**25
 """Bytes of the images in one call of the panel, chosen by hand. A larger image is passed alone."""
@@ -52,19 +58,42 @@ def label_files(
     ModelOutputError
         When a classifier returns something wrong.
     """
-
-    def label(bounds: tuple[int, int]) -> Labels:
-        images = map(read_image, files[slice(*bounds)])
-        return concatenate([panel.predict(same) for same in equal_sizes(images)])
-
+    sources = (partial(read_image, path) for path in files)
     parts: list[Labels] = []
     done = 0
-    with closing(ordered_map(label, batches(0, len(files), _BATCH), execution.workers)) as results:
+    with closing(label_sources(sources, panel, workers=execution.workers)) as results:
         for part in results:
             parts.append(part)
             done += len(part)
             execution.progress("measure", done, len(files))
     return concatenate(parts)
+
+
+def label_sources(
+    sources: Iterable[Source],
+    panel: ClassifierPanel,
+    *,
+    workers: int | None = None,
+) -> Generator[Labels, None, None]:
+    """Yield the labels of images, in order, batch by batch.
+
+    Parameters
+    ----------
+    sources : iterable of callable
+        Called in the workers, each once.
+    panel : ClassifierPanel
+    workers : int, optional
+        Threads. The labels do not depend on it.
+    """
+
+    def label(batch: list[Source]) -> Labels:
+        images = (source() for source in batch)
+        return concatenate([panel.predict(same) for same in equal_sizes(images)])
+
+    left = iter(sources)
+    filled = iter(lambda: list(islice(left, _BATCH)), [])
+    with closing(ordered_map(label, filled, workers)) as results:
+        yield from results
 
 
 def equal_sizes(images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

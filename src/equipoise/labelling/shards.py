@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.folders import Folder
 from equipoise.core.labels import Labels, concatenate, to_columns
 from equipoise.core.parallel import ahead, batches, ordered_map
+from equipoise.core.progress import Engine
 from equipoise.core.resumable import ResumableFolder
-from equipoise.engines import Shard, check_opened
+from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
 from equipoise.generators.base import generate
 
 SHARD_ROWS = 2048
@@ -32,39 +35,60 @@ def shard_name(number: int) -> str:
     return f"labels-{number:05d}.parquet"
 
 
-def prior_codes(models: Models, seed: int) -> Codes:
+@dataclass(frozen=True)
+class CodeSource:
+    """Codes to label.
+
+    Attributes
+    ----------
+    name : str
+        Names the codes. A folder of labels must not hold those of another source.
+    codes : callable
+        See `Codes`. It is called from one thread, with rising numbers.
+    prior_seed : int or None
+        Of codes of the prior, which workers make themselves. Others are handed to them as files.
+    """
+
+    name: str
+    codes: Codes
+    prior_seed: int | None = None
+
+
+def prior_source(models: Models, seed: int) -> CodeSource:
     """Return the codes of the prior under a seed."""
-    return lambda start, stop: models.generator.prior.codes(seed, start, stop)
-
-
-def prior_source(seed: int) -> str:
-    """Return the name of the codes of the prior under a seed."""
-    return f"prior, seed {seed}"
-
-
-def label_folder(models: Models, codes: Codes, source: str, folder: Path) -> ResumableFolder:
-    """Return the folder of the labels of some codes, which refuses those of others."""
-    generator = models.generator
-    # Codes are computed again when labels are used; a library that changes them must be noticed.
-    first = np.ascontiguousarray(codes(0, 1))
-    identity = json.dumps(
-        {
-            "generator": generator.digest,
-            "device": generator.device,
-            "panel": models.panel.digest,
-            "codes": source,
-            "first_code": hashlib.sha256(first.tobytes()).hexdigest()[:16],
-            "batch_size": generator.batch_size,
-        },
-        sort_keys=True,
+    prior = models.generator.prior
+    return CodeSource(
+        f"prior, seed {seed}", lambda start, stop: prior.codes(seed, start, stop), seed
     )
-    return ResumableFolder(folder, identity, "labels of this run")
+
+
+def label_folder(models: Models, source: CodeSource, folder: Folder) -> ResumableFolder:
+    """Return the folder of the labels of some codes, which refuses those of others."""
+    # Codes are computed again when labels are used; a library that changes them must be noticed.
+    first = np.ascontiguousarray(source.codes(0, 1))
+    identity = {
+        **_of_models(models),
+        "codes": source.name,
+        "first_code": hashlib.sha256(first.tobytes()).hexdigest()[:16],
+    }
+    return ResumableFolder(folder, json.dumps(identity, sort_keys=True), "labels of this run")
+
+
+def _of_models(models: Models) -> dict[str, object]:
+    """Return what of the models determines labels."""
+    generator = models.generator
+    return {
+        "generator": generator.digest,
+        "device": generator.device,
+        "panel": models.panel.digest,
+        "batch_size": generator.batch_size,
+    }
 
 
 def label_shards(
     models: Models,
     codes: Codes,
-    shards: Sequence[Shard],
+    shards: Iterable[Shard],
     stored: ResumableFolder,
     total: int,
     *,
@@ -78,7 +102,8 @@ def label_shards(
     models : Models
     codes : callable
         Called from one thread, with rising numbers.
-    shards : sequence of Shard
+    shards : iterable of Shard
+        Read from another thread, a little in advance.
     stored : ResumableFolder
     total : int
         Rows of the whole task.
@@ -89,27 +114,29 @@ def label_shards(
     """
     generator, panel = models.generator, models.panel
 
-    def label(batch: NDArray[np.float32]) -> Labels:
-        return panel.predict(generate(generator, batch))
+    def label(item: tuple[Shard, NDArray[np.float32]]) -> tuple[Shard, Labels]:
+        shard, batch = item
+        return shard, panel.predict(generate(generator, batch))
 
     work = (
-        codes(*bounds)
+        (shard, codes(*bounds))
         for shard in shards
         for bounds in batches(shard.start, shard.stop, generator.batch_size)
     )
+    parts: list[Labels] = []
+    began = time.monotonic()
     with (
         closing(ahead(work, generator.batch_size)) as made,
         closing(ordered_map(label, made, workers)) as results,
     ):
-        for shard in shards:
-            began = time.monotonic()
-            parts: list[Labels] = []
-            while sum(map(len, parts)) < shard.rows:
-                parts.append(next(results))
-                on_rows(len(parts[-1]))
-            table = _table(concatenate(parts), shard.start)
-            name = shard_name(shard.number)
+        for shard, labels in results:
+            parts.append(labels)
+            on_rows(len(labels))
+            if sum(map(len, parts)) < shard.rows:
+                continue
+            table, name = _table(concatenate(parts), shard.start), shard_name(shard.number)
             stored.write_shard(name, table, total=total, device=generator.device, began=began)
+            parts, began = [], time.monotonic()
 
 
 def _table(labels: Labels, start: int) -> pa.Table:
@@ -118,15 +145,62 @@ def _table(labels: Labels, start: int) -> pa.Table:
     return pa.table({"index": index, **to_columns(labels)})
 
 
+def label_on(
+    engine: Engine,
+    models: Models,
+    source: CodeSource,
+    stored: ResumableFolder,
+    labelled: ResumedTask,
+) -> None:
+    """Label the shards that a folder lacks on the workers of an engine.
+
+    Raises
+    ------
+    InputError
+        When the models have no addresses, or a worker opens others.
+    WorkerError
+        When workers cannot start, or shards were set aside; the others are kept.
+    """
+    if models.addresses is None:
+        raise InputError(
+            "models",
+            "must be opened by address, so that workers can open them",
+            "models made in this process",
+            "Open them by equipoise.pipeline.open_models(settings), or leave the engine out.",
+        )
+    home, total, seed = stored.home.absolute(), labelled.total, source.prior_seed
+    task = LabelTask(models.addresses, seed, home, stored.identity, total)
+
+    def given() -> Iterator[Shard]:
+        for shard in labelled.missing():
+            if seed is None:
+                with home.writing(_codes_name(shard)) as part, part.open("wb") as file:
+                    np.save(file, source.codes(shard.start, shard.stop), allow_pickle=False)
+            yield shard
+
+    def taken() -> Iterator[Finished]:
+        for ended in run(engine, task, given()):
+            if seed is None and not ended.lost:
+                home.remove(_codes_name(ended.shard))
+            yield ended
+
+    labelled.finish(taken())
+
+
+def _codes_name(shard: Shard) -> str:
+    return f"codes-{shard.number:05d}.npy"
+
+
 @dataclass(frozen=True)
 class LabelTask:
-    """What a worker needs to label shards of the prior's codes.
+    """What a worker needs to label shards of codes.
 
     Attributes
     ----------
     addresses : ModelAddresses
-    seed : int
-    folder : Path
+    prior_seed : int or None
+        As of `CodeSource`; None where the codes of each shard are in a file of the folder.
+    folder : Folder
         Where the worker writes; every worker must reach it under this name.
     identity : str
         Of the folder. A worker that opens other models is refused.
@@ -135,8 +209,8 @@ class LabelTask:
     """
 
     addresses: ModelAddresses
-    seed: int
-    folder: Path
+    prior_seed: int | None
+    folder: Folder
     identity: str
     total: int
 
@@ -149,7 +223,29 @@ class LabelTask:
             When the models are not those of the folder.
         """
         models = self.addresses.open()
-        codes = prior_codes(models, self.seed)
-        stored = label_folder(models, codes, prior_source(self.seed), self.folder)
-        check_opened("the run", stored.identity, self.identity)
-        return lambda shard: label_shards(models, codes, [shard], stored, self.total)
+        seed, stored = self.prior_seed, ResumableFolder(self.folder, self.identity, "")
+        if seed is not None:
+            own = prior_source(models, seed)
+            found = label_folder(models, own, self.folder).identity
+            check_opened("the run", found, self.identity)
+            return lambda shard: label_shards(models, own.codes, [shard], stored, self.total)
+        found = json.dumps({**json.loads(self.identity), **_of_models(models)}, sort_keys=True)
+        check_opened("the run", found, self.identity)
+
+        def work(shard: Shard) -> None:
+            content = self.folder.read(_codes_name(shard))
+            if content is None:
+                raise FileFormatError(
+                    f"codes {self.folder / _codes_name(shard)}",
+                    "must be there until their shard is done",
+                    "no file",
+                    "Give all workers the same folder.",
+                )
+            codes = np.load(io.BytesIO(content), allow_pickle=False)
+
+            def own(start: int, stop: int) -> NDArray[np.float32]:
+                return np.asarray(codes[start - shard.start : stop - shard.start])
+
+            label_shards(models, own, [shard], stored, self.total)
+
+        return work

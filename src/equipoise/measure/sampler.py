@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import check_count
+from equipoise.core.folders import Folder
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed, generator_for
 from equipoise.core.targets import Target
@@ -55,7 +56,7 @@ def measure_sampler(
     models: Models,
     n: int | None,
     seed: int,
-    folder: Path,
+    folder: Path | str | Folder,
     *,
     target: Target | None = None,
     tolerance: float = TOLERANCE,
@@ -72,7 +73,7 @@ def measure_sampler(
     n : int, optional
         Draws 0..n-1 of the seed; by default as many as decide, see `measured_n`.
     seed : int
-    folder : Path
+    folder : Path, str or Folder
         Folder of the labels of the draws; a stopped measurement is resumed from it.
     target : Target, optional
         What to compare with; the sampler's own by default.

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.core.errors import FileFormatError
-from equipoise.core.files import LARGEST_RECORD, read_json, storage, write_text
+from equipoise.core.files import LARGEST_RECORD, read_json, storage
+from equipoise.core.folders import Folder, LocalFolder
 from equipoise.core.records import read_record, write_record
 from equipoise.core.settings import Settings, make_settings
 from equipoise.measure.people.judgement import AnnotationResult
@@ -76,13 +77,7 @@ class RunFolder:
 
     def write_settings(self, settings: Settings) -> None:
         """Save the resolved settings."""
-        lines = [
-            # Strings, numbers, booleans and lists of strings are written alike in JSON and TOML.
-            f"{name} = {json.dumps(value, ensure_ascii=False)}"
-            for name, value in settings.to_dict().items()
-            if value is not None
-        ]
-        write_text(self.path / "settings.toml", "\n".join(lines) + "\n")
+        write_settings(settings, LocalFolder(self.path))
 
     def read_settings(self) -> Settings:
         """Read the settings back.
@@ -159,6 +154,18 @@ class RunFolder:
         if self.corrected.is_file():
             annotation = read_record(self.corrected, SamplerAnnotation, remedy).annotation
         return Later(quality=quality, annotation=annotation)
+
+
+def write_settings(settings: Settings, folder: Folder) -> None:
+    """Save resolved settings in the folder of a run, on a disk or in a store."""
+    lines = [
+        # Strings, numbers, booleans and lists of strings are written alike in JSON and TOML.
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in settings.to_dict().items()
+        if value is not None
+    ]
+    with folder.writing("settings.toml") as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _measured_of(path: Path) -> str | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import heapq
 import math
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.core.completion import SUFFIX, Completion, completions
+from equipoise.core.completion import FAILED, SUFFIX, Completion, completions
 from equipoise.core.errors import InputError
+from equipoise.core.folders import Folder, open_folder
 
 _RECENT = 64
 """Shards that the speed is estimated by; chosen by hand."""
@@ -28,6 +27,10 @@ class FolderStatus:
         Rows that are done, and rows of the task by its newest record.
     shards : int
         Shards that are done.
+    failed : int
+        Shards that were set aside, and are not done since.
+    worker_seconds : float
+        Time that workers took for the shards that are done.
     per_second : float
         Rows a second over the newest shards, all workers together; NaN where it is not known.
     seconds_left : float
@@ -42,19 +45,21 @@ class FolderStatus:
     rows: int
     total: int
     shards: int
+    failed: int
+    worker_seconds: float
     per_second: float
     seconds_left: float
     finished: float
     places: tuple[str, ...]
 
 
-def run_status(run: Path) -> tuple[FolderStatus, ...]:
+def run_status(run: Path | str) -> tuple[FolderStatus, ...]:
     """Return how far the folders of shards of a run are: itself, and those in it.
 
     Parameters
     ----------
-    run : Path
-        A run folder, a folder of labels, or a sharded export.
+    run : Path or str
+        A run folder, a folder of labels, or a sharded export; a path or an address.
 
     Raises
     ------
@@ -62,10 +67,12 @@ def run_status(run: Path) -> tuple[FolderStatus, ...]:
         When there is no completion record.
     FileFormatError
         When a record is damaged.
+    StorageError
+        When the store does not answer.
     """
-    inner = sorted(path for path in run.iterdir() if path.is_dir()) if run.is_dir() else []
-    folders = [folder for folder in (run, *inner) if folder.is_dir()]
-    all_found = [_status(os.path.relpath(folder, run), completions(folder)) for folder in folders]
+    home = open_folder(run)
+    folders = {".": home, **{name: home / name for name in home.folders()}}
+    all_found = [_status(name, folder) for name, folder in folders.items()]
     found = tuple(status for status in all_found if status is not None)
     if not found:
         raise InputError(
@@ -77,13 +84,18 @@ def run_status(run: Path) -> tuple[FolderStatus, ...]:
     return found
 
 
-def _status(name: str, records: Iterable[Completion]) -> FolderStatus | None:
+def _status(name: str, folder: Folder) -> FolderStatus | None:
     """Return how far a folder is; None where it has no records. Few records are held at a time."""
+    names = list(folder.names())
+    done = [name for name in names if name.endswith(SUFFIX)]
+    failed = {n.removesuffix(FAILED) for n in names if n.endswith(FAILED)}
+    failed -= {n.removesuffix(SUFFIX) for n in done} if failed else set()
+    seconds = 0.0
     rows = shards = 0
     places: set[str] = set()
     newest: list[tuple[float, int, Completion]] = []
-    for record in records:
-        rows, shards = rows + record.rows, shards + 1
+    for record in completions(folder, iter(done)):
+        rows, shards, seconds = rows + record.rows, shards + 1, seconds + record.seconds
         places.add(f"{record.host} ({record.device})")
         keep = heapq.heappush if len(newest) < _RECENT else heapq.heappushpop
         keep(newest, (record.finished, shards, record))
@@ -99,6 +111,8 @@ def _status(name: str, records: Iterable[Completion]) -> FolderStatus | None:
         rows=rows,
         total=last.total,
         shards=shards,
+        failed=len(failed),
+        worker_seconds=seconds,
         per_second=speed,
         seconds_left=max(last.total - rows, 0) / speed,
         finished=last.finished,

@@ -2,7 +2,11 @@
 
 import io
 import json
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +18,9 @@ import pytest
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completions
-from equipoise.core.errors import InputError
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.folders import LocalFolder
+from equipoise.core.progress import Execution
 from equipoise.core.settings import from_dict
 from equipoise.engines import Engine, OnExecutor, Shard
 from equipoise.samplers.draw import DrawRequest, exact_counts, one_shot
@@ -47,7 +53,9 @@ def export(
 
     def write(name: str, request: DrawRequest, engine: Engine | None = None, size: int = 4) -> Path:
         file = tmp_path / "sampler.safetensors"
-        return write_shards(file, opened, request, tmp_path / name, shard_size=size, engine=engine)
+        execution = Execution(engine=engine)
+        write_shards(file, opened, request, tmp_path / name, shard_size=size, execution=execution)
+        return tmp_path / name
 
     return write
 
@@ -72,7 +80,7 @@ def test_images_and_metadata_are_the_draws_of_the_seed(
     rows = [row for i in range(3) for row in pq.read_table(folder / f"{i:05d}.parquet").to_pylist()]
     assert [row["index"] for row in rows] == list(range(10))
     assert [row["file_name"] for row in rows] == list(images(folder))
-    assert sorted(done.rows for done in completions(folder)) == [2, 4, 4]
+    assert sorted(done.rows for done in completions(LocalFolder(folder))) == [2, 4, 4]
 
 
 @pytest.mark.parametrize("verified", [False, True])
@@ -127,6 +135,34 @@ def test_shards_divide_the_cells(seed: int) -> None:
     assert np.array_equal(seen, counts)
 
 
+def test_a_finished_export_is_described_by_its_files(export: Export) -> None:
+    export("out", DrawRequest(10, seed=2))
+    folder = export("out", DrawRequest(13, seed=2))
+    found = json.loads((folder / "dataset.json").read_text())
+    assert (found["images"], found["shards"], found["seed"]) == (13, 4, 2)
+    rows = [row for i in range(4) for row in pq.read_table(folder / f"{i:05d}.parquet").to_pylist()]
+    for cell in found["cells"]:
+        assert cell["achieved"] == sum(row["achieved"] == cell["cell"] for row in rows)
+        assert cell["requested"] == sum(row["requested"] == cell["cell"] for row in rows)
+        assert cell["weight"] == cell["achieved"]
+    assert (
+        "13 one-shot draws of the generator toy, seed 2, in 4 tars"
+        in (folder / "README.md").read_text()
+    )
+
+
+def test_a_table_that_is_damaged_after_its_shard_is_named(export: Export) -> None:
+    folder = export("out", DrawRequest(10))
+    table = folder / "00001.parquet"
+    for content in (b"", table.read_bytes()[:-9]):
+        table.write_bytes(content)
+        with pytest.raises(FileFormatError, match=r"metadata .*00001\.parquet must be a whole"):
+            export("out", DrawRequest(10))
+    table.write_bytes((folder / "00002.parquet").read_bytes())
+    with pytest.raises(FileFormatError, match="must have metadata of 10 images, got 8"):
+        export("out", DrawRequest(10))
+
+
 def test_a_stopped_export_goes_on_and_one_shot_draws_may_be_extended(export: Export) -> None:
     whole = contents(export("whole", DrawRequest(14)))
     folder = export("out", DrawRequest(10))
@@ -134,6 +170,33 @@ def test_a_stopped_export_goes_on_and_one_shot_draws_may_be_extended(export: Exp
     kept = (folder / "00000.tar").stat().st_mtime_ns
     assert contents(export("out", DrawRequest(14))) == whole
     assert (folder / "00000.tar").stat().st_mtime_ns == kept, "a shard was drawn twice"
+
+
+@pytest.mark.slow
+def test_an_export_that_is_killed_at_random_moments_ends_with_the_same_bytes(
+    export: Export, tmp_path: Path
+) -> None:
+    whole = export("whole", DrawRequest(600, seed=4))
+    words = ["equipoise", "sample", str(tmp_path / "sampler.safetensors"), "--n", "600"]
+    words += ["--seed", "4", "--format", "webdataset", "--shard-size", "4"]
+    words += ["--out", str(tmp_path / "broken")]
+    code = f"import sys; sys.argv = {words}; import equipoise.cli as c; c.main()"
+    broken, done = tmp_path / "broken", dict[str, float]()
+    for wait in np.random.default_rng(0).uniform(0, 0.2, 3):
+        driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        while len(list(broken.glob("*.done.json"))) <= len(done):
+            assert driver.poll() is None
+            time.sleep(0.005)
+        time.sleep(wait)
+        driver.kill()
+        assert driver.wait() == -signal.SIGKILL, "it had ended before it could be killed"
+        now = {found.file: found.finished for found in completions(LocalFolder(broken))}
+        assert done.items() < now.items(), "a shard was drawn twice"
+        done = now
+    assert len(done) < 150
+    assert contents(export("broken", DrawRequest(600, seed=4))) == contents(whole)
+    now = {found.file: found.finished for found in completions(LocalFolder(broken))}
+    assert done.items() < now.items() and len(now) == 150
 
 
 @pytest.mark.parametrize("n", [4, 9])

@@ -23,6 +23,7 @@ from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.labelling.collect import label_codes
+from equipoise.labelling.shards import Codes, CodeSource
 from equipoise.methods.tilt.fit import STARVING, fit_proposal
 from equipoise.methods.tilt.fit_latent import fit_latent
 from equipoise.samplers.sampler import GeneratorRef, Sampler
@@ -164,10 +165,9 @@ def label_adaptively(
         draws = sampler.draw(part, own)
         table = label_codes(
             models,
-            lambda start, stop, codes=draws.codes: codes[start:stop],  # type: ignore[misc]
+            CodeSource(f"sampler {sampler.digest}, seed {own}", _rows_of(draws.codes)),
             part,
             draws_folder(sampler.digest, "direct"),
-            source=f"sampler {sampler.digest}, seed {own}",
             stage="direct",
             execution=execution,
         )
@@ -193,6 +193,10 @@ def label_adaptively(
         effective=tuple(labelled.effective().tolist()),
     )
     return Labelled(labelled, account)
+
+
+def _rows_of(codes: NDArray[np.float32]) -> Codes:
+    return lambda start, stop: codes[start:stop]
 
 
 def _counts(labels: Labels) -> NDArray[np.int64]:

@@ -21,13 +21,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
-from equipoise.core.completion import read_completion, remove_completion, write_completion
+from equipoise.core.completion import completing, read_completion
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.files import atomic_path
-from equipoise.core.parallel import batches
+from equipoise.core.folders import Folder, LocalFolder, open_folder
 from equipoise.core.progress import Execution
-from equipoise.engines import Engine, Finished, Shard, check_opened, run, set_aside
+from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
 from equipoise.samplers.draw import Batches, DrawRequest, one_shot, verified
+from equipoise.samplers.export.description import describe_export
 from equipoise.samplers.export.formats import write_tar
 from equipoise.samplers.file import load_sampler
 from equipoise.samplers.sampler import Sampler
@@ -76,7 +76,7 @@ class ExportTask:
         The sampler's file.
     request : DrawRequest
         All draws of the export.
-    folder : Path
+    folder : Folder
         Where the worker writes; every worker must reach it under this name.
     identity : str
         Of the export. A worker that opens another sampler or other models is refused.
@@ -85,7 +85,7 @@ class ExportTask:
     addresses: ModelAddresses
     sampler: Path
     request: DrawRequest
-    folder: Path
+    folder: Folder
     identity: str
 
     def open(self) -> Callable[[Shard], None]:
@@ -111,30 +111,28 @@ class ExportTask:
         execution: Execution = Execution(),
     ) -> None:
         """Write one shard by opened models."""
-        began = time.monotonic()
-        path = shard_path(self.folder, shard)
-        remove_completion(path)
+        began, name = time.monotonic(), shard_name(shard.number)
+        done = {"identity": self.identity, "device": models.generator.device}
         rows: list[dict[str, Any]] = []
         with (
             closing(_drawn(sampler, models, self.request, shard, execution)) as drawn,
-            atomic_path(path) as part,
+            completing(
+                self.folder, name, rows=shard.rows, total=self.request.n, began=began, **done
+            ) as part,
         ):
             write_tar(drawn, self.request, part, start=shard.start, rows=rows)
-        with atomic_path(path.with_suffix(".parquet")) as part:
-            pq.write_table(pa.Table.from_pylist(rows), part, compression="zstd")
-        write_completion(
-            path,
-            rows=shard.rows,
-            total=self.request.n,
-            identity=self.identity,
-            device=models.generator.device,
-            seconds=time.monotonic() - began,
-        )
+            with self.folder.writing(table_name(shard.number)) as beside:
+                pq.write_table(pa.Table.from_pylist(rows), beside, compression="zstd")
 
 
-def shard_path(folder: Path, shard: Shard) -> Path:
-    """Return the tar of a shard."""
-    return folder / f"{shard.number:05d}.tar"
+def shard_name(number: int) -> str:
+    """Return the name of the tar of a shard."""
+    return f"{number:05d}.tar"
+
+
+def table_name(number: int) -> str:
+    """Return the name of the metadata of a shard."""
+    return f"{number:05d}.parquet"
 
 
 def _drawn(
@@ -188,12 +186,11 @@ def write_shards(
     sampler: Path,
     opened: tuple[Sampler, Models],
     request: DrawRequest,
-    folder: Path,
+    folder: Path | str | Folder,
     *,
     shard_size: int = SHARD_SIZE,
-    engine: Engine | None = None,
     execution: Execution = Execution(),
-) -> Path:
+) -> Folder:
     """Write draws as tars of `shard_size` images, those that the folder lacks.
 
     Parameters
@@ -203,17 +200,17 @@ def write_shards(
     opened : tuple of Sampler and Models
         The same sampler, bound to its generator, and the models, opened by address.
     request : DrawRequest
-    folder : Path
-        Created when missing. One-shot draws may be extended by a larger `n`.
+    folder : Path, str or Folder
+        A path, or an address such as s3://bucket/faces; created when missing.
+        One-shot draws may be extended by a larger `n`.
     shard_size : int
         Images of a shard, at least 1.
-    engine : Engine, optional
-        Threads of this process by default. The bytes do not depend on it.
     execution : Execution
+        Threads, engine and progress. The bytes do not depend on it.
 
     Returns
     -------
-    Path
+    Folder
         `folder`.
 
     Raises
@@ -221,7 +218,7 @@ def write_shards(
     InputError
         When the request breaks a rule, or the folder holds another export.
     StorageError
-        When the disk fails; shards that are done are kept.
+        When the disk or the store fails; shards that are done are kept.
     InsufficientLabelsError
         When a cell yields too few verified images.
     WorkerError
@@ -231,7 +228,8 @@ def write_shards(
     n = check_count("n", request.n, "Pass --n 1000.")
     size = check_count("shard-size", shard_size, f"Pass --shard-size {SHARD_SIZE}.")
     loaded.check_models(models)
-    if folder.exists() and not folder.is_dir():
+    home = open_folder(folder)
+    if isinstance(home, LocalFolder) and home.path.exists() and not home.path.is_dir():
         raise InputError(f"path {folder}", "must be a folder", "a file", "Choose another --out.")
     if models.addresses is None:
         raise InputError(
@@ -243,37 +241,43 @@ def write_shards(
     identity = _identity(loaded, models, request, size)
     # A bad request fails before a file is made.
     loaded.draw(1, request.seed, cell=request.cell)
-    task = ExportTask(models.addresses, sampler.absolute(), request, folder.absolute(), identity)
-    shards = [Shard(i, *bounds) for i, bounds in enumerate(batches(0, n, size))]
-    missing = [shard for shard in shards if _done_rows(task, shard) < shard.rows]
-    beyond = Shard(len(shards), n, n)
-    if any(_done_rows(task, shard) > shard.rows for shard in (shards[-1], beyond)):
+    task = ExportTask(models.addresses, sampler.absolute(), request, home.absolute(), identity)
+    # Shards are looked at as they are asked for; those that would be too long, before all.
+    last = (n - 1) // size
+    ends = (Shard(last, last * size, n), Shard(last + 1, n, n))
+    if any(_done_rows(task, shard) > shard.rows for shard in ends):
         raise InputError(
             "n",
-            f"must be at least what {folder} holds already",
+            f"must be at least what {home} holds already",
             n,
             "Choose another folder with --out, or a larger --n.",
         )
-    done = n - sum(shard.rows for shard in missing)
-    execution.progress("draw", done, n)
-    lost: list[Finished] = []
-    for ended in (
-        _here(task, loaded, models, missing, execution)
-        if engine is None
-        else run(engine, task, missing)
-    ):
-        if ended.lost:
-            lost.append(ended)
-            continue
-        done += ended.shard.rows
-        execution.progress("draw", done, n)
-    if lost:
-        raise set_aside(lost)
-    return folder
+    home.prepare()
+    export = ResumedTask(
+        home,
+        n,
+        size,
+        file=shard_name,
+        done_rows=lambda shard: _done_rows(task, shard),
+        report=lambda done, total: execution.progress("draw", done, total),
+    )
+    export.finish(
+        _here(task, loaded, models, export.missing(), execution)
+        if execution.engine is None
+        else run(execution.engine, task, export.missing())
+    )
+    drawn = loaded.for_verified(request.faithful) if request.verified else loaded
+    tables = [table_name(number) for number in range(last + 1)]
+    describe_export(home, tables, drawn, models, request)
+    return home
 
 
 def _here(
-    task: ExportTask, sampler: Sampler, models: Models, shards: list[Shard], execution: Execution
+    task: ExportTask,
+    sampler: Sampler,
+    models: Models,
+    shards: Iterator[Shard],
+    execution: Execution,
 ) -> Iterator[Finished]:
     """Write shards in this process, one after the other."""
     for shard in shards:
@@ -289,7 +293,7 @@ def _done_rows(task: ExportTask, shard: Shard) -> int:
     InputError
         When it is of another export.
     """
-    found = read_completion(shard_path(task.folder, shard))
+    found = read_completion(task.folder, shard_name(shard.number))
     if found is None:
         return 0
     if found.identity != task.identity:

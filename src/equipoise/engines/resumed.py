@@ -1,0 +1,83 @@
+"""The shards of a task that are not done, found as they are asked for, and the count of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from equipoise.core.completion import write_failure
+from equipoise.core.folders import Folder
+from equipoise.core.threads import mapped
+from equipoise.engines.contract import Finished, Shard, set_aside
+
+
+@dataclass
+class ResumedTask:
+    """A task of `total` rows in shards of `size`, of which a folder holds some.
+
+    Memory does not grow with the number of shards.
+
+    Attributes
+    ----------
+    home : Folder
+        Where the shards are.
+    total, size : int
+        At least 1.
+    file : callable
+        From the number of a shard to the name of its file.
+    done_rows : callable
+        From a shard to its rows that are done, by its record. Called from several threads.
+    report : callable
+        Called with rows that are done, and `total`.
+    stored, computed : int
+        Rows that were found done, and those that were done since.
+    """
+
+    home: Folder
+    total: int
+    size: int
+    file: Callable[[int], str]
+    done_rows: Callable[[Shard], int]
+    report: Callable[[int, int], None]
+    stored: int = 0
+    computed: int = 0
+
+    def missing(self) -> Iterator[Shard]:
+        """Yield the shards that are not done. Records are read a little in advance."""
+        starts = range(0, self.total, self.size)
+        shards = (Shard(i, s, min(s + self.size, self.total)) for i, s in enumerate(starts))
+
+        def look(shard: Shard) -> tuple[Shard, int]:
+            return shard, self.done_rows(shard)
+
+        many = self.home.at_a_time
+        for shard, rows in map(look, shards) if many == 1 else mapped(look, shards, many):
+            if rows < shard.rows:
+                yield shard
+            else:
+                self.stored += shard.rows
+
+    def on_rows(self, rows: int) -> None:
+        """Count and report rows that were computed."""
+        self.computed += rows
+        self.report(self.stored + self.computed, self.total)
+
+    def finish(self, ended: Iterable[Finished]) -> None:
+        """Count shards as they end, and note those that are set aside.
+
+        Raises
+        ------
+        WorkerError
+            At the end, when some were set aside.
+        """
+        lost: list[Finished] = []
+        for one in ended:
+            if one.lost:
+                lost.append(one)
+                file, rows = self.file(one.shard.number), one.shard.rows
+                write_failure(self.home, file, rows=rows, total=self.total, reason=one.lost)
+            else:
+                self.on_rows(one.shard.rows)
+        if lost:
+            raise set_aside(lost)
+        self.on_rows(0)

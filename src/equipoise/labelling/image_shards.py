@@ -1,0 +1,280 @@
+"""Label images in files, or in the tars of a WebDataset, shard by shard on any engine.
+
+The unit of work is a tar, or some files. The labels of each are a table beside the others; those of
+all are read from these tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from equipoise.classifiers import open_panel
+from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.completion import completions
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import parse_json
+from equipoise.core.folders import Folder, LocalFolder
+from equipoise.core.labels import Labels, concatenate, from_table, to_columns
+from equipoise.core.progress import Execution
+from equipoise.core.resumable import ResumableFolder
+from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
+from equipoise.labelling.image_files import Source, label_sources
+from equipoise.labelling.picture import FORMATS, decoded, read_image
+from equipoise.labelling.picture_folder import SUFFIXES
+
+FILES = 256
+"""Image files of a shard, chosen by hand; a multiple of the batches that threads label."""
+
+_LARGEST_IMAGE = 2**28
+"""Bytes of an image in a tar at most, chosen by hand."""
+
+
+@dataclass(frozen=True)
+class PanelAddress:
+    """Names by which any process opens the same panel for images of anybody."""
+
+    attributes: tuple[str, ...]
+    classifiers: tuple[str, ...]
+
+    def open(self) -> ClassifierPanel:
+        """Open the classifiers, as `open_panel`."""
+        return open_panel(self.attributes, classifiers=self.classifiers)
+
+
+def webdataset_tars(images: Folder) -> tuple[list[str], str]:
+    """Return the names of the tars of a folder, sorted, and a digest of what they hold.
+
+    The digest of an export of ours is that of its completion records, else of names and sizes. The
+    list is empty where the folder holds no tars, or images or folders beside them.
+
+    Raises
+    ------
+    InputError
+        When an export is not finished, by its records.
+    """
+    names = sorted(images.names())
+    tars = [name for name in names if name.endswith(".tar")]
+    if not tars or images.folders() or any(Path(name).suffix.lower() in SUFFIXES for name in names):
+        return [], ""
+    done = {found.file: found for found in completions(images)}
+    total = max((found.total for found in done.values()), default=0)
+    rows = sum(found.rows for found in done.values())
+    if done and (rows != total or set(done) != set(tars)):
+        raise InputError(
+            f"export {images}",
+            f"must be finished: {total:,} images in tars that have completion records",
+            f"{rows:,} images in {len(done):,} of {len(tars):,} tars",
+            "Run its command again; or wait a little, where a store lists its newest files late.",
+        )
+    held = [(name, done[name].sha256 if done else str(images.size(name))) for name in tars]
+    return tars, hashlib.sha256(json.dumps(held).encode()).hexdigest()
+
+
+def files_digest(files: Sequence[Path]) -> str:
+    """Return a digest of the names, sizes and times of files: of what they hold, without a look."""
+    held = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(json.dumps(held).encode()).hexdigest()
+
+
+def label_images(
+    images: Folder,
+    names: Sequence[str],
+    digest: str,
+    address: PanelAddress,
+    home: Folder,
+    *,
+    tars: bool,
+    panel: ClassifierPanel | None = None,
+    execution: Execution = Execution(),
+) -> Labels:
+    """Return the labels of images in files or tars; a stopped call goes on in the same folder.
+
+    Parameters
+    ----------
+    images : Folder
+        Holds them.
+    names : sequence of str
+        Of tars, or of image files of a `LocalFolder`; at least one.
+    digest : str
+        Of what they hold. Labels of something else are refused.
+    address : PanelAddress
+        What workers open.
+    home : Folder
+        Where the tables of labels are kept.
+    tars : bool
+        Whether names are of tars.
+    panel : ClassifierPanel, optional
+        The panel of `address`, where it is open already.
+    execution : Execution
+        Threads, engine and progress. The labels do not depend on it.
+
+    Returns
+    -------
+    Labels
+        One row an image, in the order of names, and of each tar.
+
+    Raises
+    ------
+    FileFormatError
+        When an image or a tar cannot be read; the error names it.
+    InputError
+        When the folder holds other labels.
+    ModelOutputError, StorageError, WorkerError
+        As for `collect`.
+    """
+    panel = panel or address.open()
+    size, total = 1 if tars else FILES, len(names)
+    identity = json.dumps({"panel": panel.digest, "images": digest}, sort_keys=True)
+    stored = ResumableFolder(home, identity, "labels of these images")
+    home.prepare()
+
+    def done_rows(shard: Shard) -> int:
+        """Return the rows of a shard that is done: a tar counts as one, whatever it holds."""
+        done = stored.done_rows(_table_name(shard.number), total=total, device="cpu")
+        return shard.rows if done else 0
+
+    labelled = ResumedTask(
+        home,
+        total,
+        size,
+        file=_table_name,
+        done_rows=done_rows,
+        report=lambda done, total: execution.progress("measure", done, total),
+    )
+    task = ImageTask(
+        address, panel.digest, images.absolute(), home.absolute(), identity, total, tars
+    )
+
+    def given() -> Iterator[Shard]:
+        for shard in labelled.missing():
+            with home.writing(_input_name(shard)) as part:
+                part.write_text(json.dumps(names[shard.start : shard.stop]), encoding="utf-8")
+            yield shard
+
+    def ended() -> Iterator[Finished]:
+        if execution.engine is not None:
+            yield from run(execution.engine, task, given())
+            return
+        for shard in given():
+            task.write(panel, shard, execution.workers)
+            yield Finished(shard)
+
+    def taken() -> Iterator[Finished]:
+        for one in ended():
+            if not one.lost:
+                home.remove(_input_name(one.shard))
+            yield one
+
+    labelled.finish(taken())
+    found = (stored.read(_table_name(number)) for number in range(-(-total // size)))
+    return concatenate([from_table(table, panel.grid) for table in found])
+
+
+def _table_name(number: int) -> str:
+    return f"labels-{number:05d}.parquet"
+
+
+def _input_name(shard: Shard) -> str:
+    return f"images-{shard.number:05d}.json"
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """What a worker needs to label shards of images.
+
+    Attributes
+    ----------
+    address : PanelAddress
+    panel : str
+        Digest of the panel. A worker that opens another is refused.
+    images, home : Folder
+        Where the images are, and where labels are written; every worker must reach both.
+    identity : str
+        Of the labels.
+    total : int
+        Tars or files.
+    tars : bool
+        Whether they are tars.
+    """
+
+    address: PanelAddress
+    panel: str
+    images: Folder
+    home: Folder
+    identity: str
+    total: int
+    tars: bool
+
+    def open(self) -> Callable[[Shard], None]:
+        """Open the panel, and return what labels one shard.
+
+        Raises
+        ------
+        InputError
+            When the panel is not that of the measurement.
+        """
+        panel = self.address.open()
+        check_opened("the measurement", panel.digest, self.panel)
+        return lambda shard: self.write(panel, shard)
+
+    def write(self, panel: ClassifierPanel, shard: Shard, workers: int | None = None) -> None:
+        """Label one shard by an opened panel."""
+        began = time.monotonic()
+        names = parse_json(self.home.read(_input_name(shard)) or b"[]")
+        sources = (_in_tars if self.tars else _in_files)(self.images, names)
+        parts = list(label_sources(sources, panel, workers=workers))
+        if not parts:
+            raise FileFormatError(
+                f"tar {self.images / names[0]}" if names else f"folder {self.home}",
+                f"must hold images ({', '.join(SUFFIXES)})",
+                "none",
+                "Leave it out.",
+            )
+        stored = ResumableFolder(self.home, self.identity, "labels of these images")
+        table = pa.table(to_columns(concatenate(parts)))
+        name = _table_name(shard.number)
+        stored.write_shard(name, table, total=self.total, device="cpu", began=began)
+
+
+def _in_files(images: Folder, names: Sequence[str]) -> Iterator[Source]:
+    assert isinstance(images, LocalFolder)
+    return (partial(read_image, images.path / name) for name in names)
+
+
+def _in_tars(images: Folder, names: Sequence[str]) -> Iterator[Source]:
+    """Yield a function for each image of tars that decodes it."""
+    for name in names:
+        try:
+            with images.opened(name) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+                for member in tar:
+                    if not member.isfile() or Path(member.name).suffix.lower() not in SUFFIXES:
+                        continue
+                    if member.size > _LARGEST_IMAGE:
+                        raise ValueError(f"an image of {member.size:,} bytes")
+                    content = tar.extractfile(member)
+                    assert content is not None
+                    yield partial(_decoded, f"{images / name}, {member.name}", content.read())
+        except (tarfile.TarError, ValueError, EOFError) as error:
+            raise FileFormatError(
+                f"tar {images / name}", "must be a whole tar", str(error), "Make it again."
+            ) from error
+
+
+def _decoded(where: str, content: bytes) -> NDArray[np.uint8]:
+    try:
+        return decoded(content)
+    # Whatever a decoder trips over, it is the image that is wrong.
+    except Exception as error:
+        rule = f"must be a whole, opaque picture ({', '.join(FORMATS)})"
+        raise FileFormatError(f"image {where}", rule, str(error), "Make its tar again.") from error

@@ -1,0 +1,93 @@
+"""A folder of a store holds what a folder of a disk holds, and its faults are named."""
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from equipoise.core.errors import InputError, StorageError
+from equipoise.core.folders import Folder, LocalFolder, open_folder
+from tests.builders.stores import flaky_store
+
+
+@pytest.fixture(params=["local", "store"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Folder]:
+    if request.param == "local":
+        yield open_folder(str(tmp_path / "new"))
+        return
+    with flaky_store() as store:
+        yield open_folder(f"{store.protocol}://bucket/new")
+
+
+def write(home: Folder, name: str, content: bytes) -> None:
+    with home.writing(name) as part:
+        part.write_bytes(content)
+
+
+def test_files_are_written_whole_read_by_name_listed_and_removed(home: Folder) -> None:
+    home.prepare()
+    assert list(home.names()) == [] and home.folders() == []
+    assert home.size("a") is None and home.read("a") is None
+    home.remove("a")
+    write(home, "a", b"12345")
+    assert (home.size("a"), home.read("a"), home.read("a", 2)) == (5, b"12345", b"12")
+    with pytest.raises(ZeroDivisionError), home.writing("a") as part:
+        part.write_bytes(b"6")
+        raise ZeroDivisionError
+    assert home.read("a") == b"12345"
+    write(home / "inner", "b", b"")
+    assert sorted(home.names()) in (["a"], ["a", "inner"])
+    assert home.folders() == ["inner"]
+    home.remove("a")
+    assert home.size("a") is None
+
+
+def test_a_folder_can_be_pickled_and_hashed(home: Folder) -> None:
+    again = pickle.loads(pickle.dumps(home.absolute()))
+    assert again == home.absolute() and hash(again) == hash(home.absolute())
+
+
+def test_a_request_is_made_again_three_times_and_then_named() -> None:
+    with flaky_store() as store:
+        home = open_folder(f"{store.protocol}://bucket")
+        store.every = 2
+        for number in range(8):
+            write(home, str(number), b"x")
+        assert [home.read(str(number)) for number in range(8)] == [b"x"] * 8
+        store.every = 1
+        store.requests = 0
+        with pytest.raises(StorageError, match=r"store flaky://bucket/1 must answer.*busy.*same"):
+            home.read("1")
+        assert store.requests == 4
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("s3://key:secret@bucket/x", r"address must hold no password, got s3://\.\.@bucket/x\. "),
+        ("memory://", "address must name a bucket or a folder, got memory://"),
+        ("file:///tmp/x", "path must be given without file://, got file:///tmp/x"),
+        ("nosuch://bucket/x", "must be of a store that fsspec can open, got ValueError"),
+    ],
+)
+def test_a_bad_address_is_named(place: str, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        open_folder(place)
+
+
+def test_no_store_is_imported_unasked(tmp_path: Path) -> None:
+    code = (
+        "import sys; from equipoise.core.folders import open_folder; "
+        f"open_folder({str(tmp_path)!r}).prepare(); "
+        "assert not {'fsspec', 's3fs', 'gcsfs', 'ray', 'distributed'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_disk_that_fails_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="file must be writable"):
+        LocalFolder(tmp_path / "file").prepare()
