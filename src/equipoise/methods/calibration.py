@@ -140,14 +140,34 @@ def calibrate_counts(counts: NDArray[np.int64], target: Target, seed: int = 0) -
     InsufficientLabelsError
         As `calibrate`.
     """
+    return calibrate(*posterior(counts, seed), target, int(counts.sum()))
+
+
+def posterior(
+    counts: NDArray[np.int64], seed: int = 0, draws: int = _POSTERIOR_DRAWS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the confusion of counted draws, and draws of its posterior, for `calibrate`.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray, shape (K, K + 1), int64
+        As for `calibrate_counts`.
+    seed, draws : int
+        Of the draws, and how many.
+
+    Returns
+    -------
+    confusion : numpy.ndarray, shape (K, K + 1), float64
+    drawn : numpy.ndarray, shape (draws, K, K + 1), float64
+    """
     totals = counts.sum(axis=1)
     confusion = counts / np.maximum(totals, 1)[:, None]
     # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
     rng = generator_for(seed, Stream.CALIBRATION_POSTERIOR)
-    drawn = np.zeros((_POSTERIOR_DRAWS, *counts.shape))
+    drawn = np.zeros((draws, *counts.shape))
     for k in np.flatnonzero(totals):
-        drawn[:, k] = rng.dirichlet(counts[k] + 1 / len(counts), _POSTERIOR_DRAWS)
-    return calibrate(confusion, drawn, target, int(counts.sum()))
+        drawn[:, k] = rng.dirichlet(counts[k] + 1 / len(counts), draws)
+    return confusion, drawn
 
 
 def _request(

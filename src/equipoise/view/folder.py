@@ -1,0 +1,182 @@
+"""What lies under a folder: runs, audits, comparisons, tasks for people, and draws.
+
+A name from a request is looked up among what was found here, and is never made into a path. Files
+are read as data, within bounds; links that lead elsewhere are not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from equipoise.core.completion import SUFFIX
+from equipoise.core.errors import EquipoiseError, InputError
+from equipoise.core.files import LARGEST_RECORD, printable, read_json
+
+Kind = Literal["run", "working", "audit", "superres", "comparison", "task", "draws"]
+
+_DEPTH = 6
+"""Folders in folders that are looked into."""
+
+_MOST = 50_000
+"""Folders that are looked into."""
+
+_FRESH = 1.0
+"""Seconds for which a list is good."""
+
+_CLOSED = ("draws-", "drawn", "labels", "pictures", "images", "sheets", "raters", ".")
+"""Beginnings of the names of folders that hold no runs."""
+
+_MARKS: tuple[tuple[str, Kind], ...] = (
+    ("record.json", "run"),
+    ("audit.json", "audit"),
+    ("superres.json", "superres"),
+    ("plan.json", "task"),
+    ("metadata.csv", "draws"),
+    ("case.txt", "comparison"),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder with something to look at.
+
+    Attributes
+    ----------
+    name : str
+        Relative to the top folder, with "/"; the top folder's own name where it is the run.
+    kind : str
+    path : Path
+    changed : float
+        Seconds since 1970.
+    """
+
+    name: str
+    kind: Kind
+    path: Path
+    changed: float
+
+
+class Folder:
+    """The top folder, and what was found under it."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise InputError(
+                f"folder {path}", "must be there", "none", "Give the folder of your runs."
+            )
+        self.path = path.resolve()
+        self._found: dict[str, Entry] = {}
+        self._read = -1.0
+        self._summaries: dict[tuple[str, float], tuple[str, str]] = {}
+
+    def entries(self) -> list[Entry]:
+        """Return everything, the newest first; looked up again after a second."""
+        if time.monotonic() - self._read > _FRESH:
+            found = sorted(self._scan(), key=lambda entry: -entry.changed)
+            self._found = {entry.name: entry for entry in found}
+            self._read = time.monotonic()
+        return list(self._found.values())
+
+    def get(self, name: str, *kinds: Kind) -> Entry:
+        """Return an entry by its name.
+
+        Raises
+        ------
+        InputError
+            When there is none, or it is of another kind.
+        """
+        if name not in self._found:
+            self._read = -1.0
+            self.entries()
+        entry = self._found.get(name)
+        if entry is None or (kinds and entry.kind not in kinds):
+            what = " or ".join(kinds) or "entry"
+            raise InputError("name", f"must be of a {what} in the folder", name, "See the list.")
+        return entry
+
+    def inside(self, path: Path) -> Path | None:
+        """Return a file's real path where it is in the top folder, else None."""
+        real = path.resolve()
+        return real if real.is_relative_to(self.path) and real.is_file() else None
+
+    def _scan(self) -> Iterator[Entry]:
+        waiting, seen = [(self.path, 0)], 0
+        while waiting and seen < _MOST:
+            folder, depth = waiting.pop()
+            seen += 1
+            try:
+                with os.scandir(folder) as listing:
+                    inside = list(listing)
+            except OSError:
+                continue
+            names = {item.name: item for item in inside}
+            kind: Kind | None = next((kind for mark, kind in _MARKS if mark in names), None)
+            if kind is None and "labels" in names and _has_shards(folder / "labels"):
+                kind = "working"
+            if kind is not None:
+                marks = (*(mark for mark, _ in _MARKS), "labels")
+                mark = next(names[mark] for mark in marks if mark in names)
+                name = printable(os.path.relpath(folder, self.path).replace(os.sep, "/"))
+                name = printable(self.path.name) if name == "." else name
+                yield Entry(name, kind, folder, mark.stat(follow_symlinks=False).st_mtime)
+            if depth < _DEPTH and kind not in ("audit", "superres", "task", "comparison"):
+                waiting += [
+                    (Path(item.path), depth + 1)
+                    for item in inside
+                    if not item.name.startswith(_CLOSED) and item.is_dir(follow_symlinks=False)
+                ]
+
+    def summary(self, entry: Entry) -> tuple[str, str]:
+        """Return a title and the verdict of an entry, in words; of a damaged one, why."""
+        key = (entry.name, entry.changed)
+        if key not in self._summaries:
+            try:
+                self._summaries[key] = _summary(entry)
+            except EquipoiseError as error:
+                return "damaged", str(error)
+            except (LookupError, TypeError, ValueError, AttributeError):
+                return "damaged", "The record has another layout."
+        return self._summaries[key]
+
+
+def _has_shards(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as listing:
+            return any(item.name.endswith(SUFFIX) for item in listing)
+    except OSError:
+        return False
+
+
+def _summary(entry: Entry) -> tuple[str, str]:
+    def read(name: str) -> dict[str, Any]:
+        return read_json(entry.path / name, "Run it again.", limit=LARGEST_RECORD)
+
+    if entry.kind == "run":
+        # The card has the same words in a quarter of the record's bytes.
+        if (entry.path / "card.json").is_file():
+            card = read("card.json")
+            after, target = card["after"], card["target"]
+        else:
+            card = read("record.json")
+            after, target = card["results"][0]["representation"], card["target"]
+        names = " x ".join(card["settings"]["attributes"])
+        title = f"{names} on {card['generator']['name']}, target {target['text']}"
+        return title, str(after["verdict"]["words"])
+    if entry.kind in ("audit", "superres"):
+        found = read(f"{entry.kind}.json")
+        settings = found["settings"]
+        title = (
+            f"{settings['attribute']} by {found['models'][0]['name']}"
+            if entry.kind == "audit"
+            else f"super-resolution by {settings['model']}"
+        )
+        return title, str(found["verdict"])
+    if entry.kind == "task":
+        attributes = [attribute["name"] for attribute in read("plan.json")["attributes"]]
+        return f"labels by people: {', '.join(attributes)}", ""
+    return {"working": "under way", "draws": "drawn images"}.get(entry.kind, "methods compared"), ""
