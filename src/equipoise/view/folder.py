@@ -31,7 +31,10 @@ _FRESH = 1.0
 _CLOSED = ("draws-", "drawn", "labels", "pictures", "images", "sheets", "raters", ".")
 """Beginnings of the names of folders that hold no runs."""
 
-_MARKS: tuple[tuple[str, Kind], ...] = (
+_WHOLE = ("audit", "superres", "task", "comparison")
+"""Kinds of folders that hold no others."""
+
+_MARKS: tuple[tuple[str, Kind | None], ...] = (
     ("record.json", "run"),
     ("audit.json", "audit"),
     ("superres.json", "superres"),
@@ -93,7 +96,8 @@ class Folder:
         if name not in self._found:
             self._read = -1.0
             self.entries()
-        entry = self._found.get(name)
+        known = self._found.get(name)
+        entry = self._look(known.path)[0] if known else None  # It may have changed since.
         if entry is None or (kinds and entry.kind not in kinds):
             what = " or ".join(kinds) or "entry"
             raise InputError("name", f"must be of a {what} in the folder", name, "See the list.")
@@ -109,27 +113,33 @@ class Folder:
         while waiting and seen < _MOST:
             folder, depth = waiting.pop()
             seen += 1
-            try:
-                with os.scandir(folder) as listing:
-                    inside = list(listing)
-            except OSError:
-                continue
-            names = {item.name: item for item in inside}
-            kind: Kind | None = next((kind for mark, kind in _MARKS if mark in names), None)
-            if kind is None and "labels" in names and _has_shards(folder / "labels"):
-                kind = "working"
-            if kind is not None:
-                marks = (*(mark for mark, _ in _MARKS), "labels")
-                mark = next(names[mark] for mark in marks if mark in names)
-                name = printable(os.path.relpath(folder, self.path).replace(os.sep, "/"))
-                name = printable(self.path.name) if name == "." else name
-                yield Entry(name, kind, folder, mark.stat(follow_symlinks=False).st_mtime)
-            if depth < _DEPTH and kind not in ("audit", "superres", "task", "comparison"):
-                waiting += [
-                    (Path(item.path), depth + 1)
-                    for item in inside
-                    if not item.name.startswith(_CLOSED) and item.is_dir(follow_symlinks=False)
-                ]
+            entry, inner = self._look(folder)
+            if entry is not None:
+                yield entry
+            if depth < _DEPTH and (entry is None or entry.kind not in _WHOLE):
+                waiting += [(path, depth + 1) for path in inner]
+
+    def _look(self, folder: Path) -> tuple[Entry | None, list[Path]]:
+        """Return what a folder is, and the folders in it that may hold more."""
+        try:
+            with os.scandir(folder) as listing:
+                names = {item.name: item for item in listing}
+        except OSError:
+            return None, []
+        inner = [
+            Path(item.path)
+            for name, item in names.items()
+            if not name.startswith(_CLOSED) and item.is_dir(follow_symlinks=False)
+        ]
+        mark, kind = next((pair for pair in _MARKS if pair[0] in names), ("", None))
+        if kind is None and "labels" in names and _has_shards(folder / "labels"):
+            mark, kind = "labels", "working"
+        if kind is None:
+            return None, inner
+        name = printable(os.path.relpath(folder, self.path).replace(os.sep, "/"))
+        name = printable(self.path.name) if name == "." else name
+        changed = names[mark].stat(follow_symlinks=False).st_mtime
+        return Entry(name, kind, folder, changed), inner
 
     def summary(self, entry: Entry) -> tuple[str, str]:
         """Return a title and the verdict of an entry, in words; of a damaged one, why."""

@@ -80,7 +80,11 @@ class Pages:
         try:
             return self._entry(entry)
         except EquipoiseError as error:
-            return self._fill("refused.html.jinja", "../", entry=entry, error=str(error))
+            return self.refused(str(error), entry)
+
+    def refused(self, error: str, entry: Entry | None = None) -> str:
+        """Return the page of an error."""
+        return self._fill("refused.html.jinja", "../", entry, error=error)
 
     def _entry(self, entry: Entry) -> str:
         from equipoise.report.html import Frame
@@ -101,10 +105,11 @@ class Pages:
         if entry.kind == "comparison":
             from equipoise.compare.page import EXPLANATION, columns, rows
             from equipoise.compare.run import read_results
+            from equipoise.compare.scores import Score
 
             found = [read_results(entry.path)]
             words = EXPLANATION.split("\n\n", 1)[1]
-            known = columns(found) if any(found) else ()
+            known = columns(found) if any(isinstance(r, Score) for r in found[0].values()) else ()
             lines = rows(found) if known else ()
             return frame.fill("comparison.html.jinja", columns=known, rows=lines, words=words)
         if entry.kind == "draws":

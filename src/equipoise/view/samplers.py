@@ -20,6 +20,7 @@ from typing import Literal, TypeVar
 from equipoise.classifiers import PINNED
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.errors import EquipoiseError, InputError
+from equipoise.core.files import storage
 from equipoise.core.progress import Execution
 from equipoise.core.records import read_record, write_record
 from equipoise.core.settings import make_settings
@@ -219,6 +220,10 @@ class Drawings:
             if len(self._jobs) >= _RUNNING + _WAITING:
                 raise BusyError
             stop = threading.Event()
+            folder = self.folder(entry, name)
+            with storage(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_record(folder / REQUEST, asked)
             self._jobs[name] = (self._pool.submit(self._draw, entry, asked, name, stop), stop)
         return name
 
@@ -244,12 +249,12 @@ class Drawings:
             When the run has no such draw.
         """
         folder = self.folder(entry, name)
-        asked = read_record(folder / REQUEST, Asked, "Draw again.") if folder.is_dir() else None
-        job = self._jobs.get(name)
-        if asked is None and job is None:
+        if not (folder / REQUEST).is_file():
             raise InputError("draw", "must be one of the run", name, "Draw again.")
+        asked = read_record(folder / REQUEST, Asked, "Draw again.")
+        job = self._jobs.get(name)
         rows = rows_of(folder)
-        state: State = "done" if asked and len(rows) >= asked.n else "stopped"
+        state: State = "done" if len(rows) >= asked.n else "stopped"
         error = ""
         if job and not job[0].done():
             state = "stopped" if job[1].is_set() else "drawing" if job[0].running() else "waiting"
@@ -292,16 +297,18 @@ def write_to(
 ) -> None:
     """Draw from a run's steered sampler to a place, as `equipoise sample` does."""
     sampler, models = steered(samplers, entry, asked)
-    if kind == "folder":
-        out.mkdir(parents=True, exist_ok=True)
-        write_record(out / REQUEST, asked)
     write_draws(sampler, models, asked.request, out, kind, execution=execution)
 
 
 def steered(samplers: Samplers, entry: Entry, asked: Asked) -> tuple[Sampler, Models]:
     """Return the sampler of what is asked, and its models; a wrong request fails."""
     steering, models = samplers.opened(entry)
-    return steering.steered(steering.target(asked.target)), models
+    sampler = steering.steered(steering.target(asked.target))
+    if asked.cell is not None:
+        sampler.grid.index(asked.cell)
+    if asked.verified:
+        sampler.for_verified(asked.faithful)
+    return sampler, models
 
 
 def name_of(entry: Entry, asked: Asked) -> str:

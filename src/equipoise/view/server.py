@@ -103,6 +103,7 @@ def make_app(path: Path, options: ViewOptions = ViewOptions()) -> Guard:
 
 def _add_pages(app: FastAPI, folder: Folder, read_only: bool) -> None:
     pages = Pages(folder, read_only=read_only)
+    app.state.refused = pages.refused
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def top(offset: int = Query(0, ge=0), find: str = Query("", max_length=200)) -> str:

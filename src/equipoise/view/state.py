@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, StorageError
 from equipoise.view import schema
@@ -109,7 +109,7 @@ def add_errors(app: FastAPI) -> None:
     """Let every error of Equipoise be a refusal with its sentence."""
 
     @app.exception_handler(EquipoiseError)
-    def refuse(request: Request, error: Exception) -> JSONResponse:
+    def refuse(request: Request, error: Exception) -> Response:
         status = 422 if isinstance(error, InputError) else 500
         if isinstance(error, InputError) and error.argument in ("name", "draw"):
             status = 404
@@ -117,4 +117,7 @@ def add_errors(app: FastAPI) -> None:
             status = 409
         if isinstance(error, StorageError):
             status = 507
+        page = getattr(request.app.state, "refused", None)
+        if page and not request.url.path.startswith(("/api/", "/samplers/")):
+            return HTMLResponse(page(str(error)), status)
         return JSONResponse({"detail": str(error)}, status)
