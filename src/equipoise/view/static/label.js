@@ -5,8 +5,11 @@ const kept = `rater ${named()}`;
 let task, rater = "", asked = null, busy = false;
 
 // From dark to light, as the levels are ordered; a help for the eye, the words count.
-const swatch = (i, n) => { const t = i / Math.max(n - 1, 1);
-  return `rgb(${[[70, 245], [46, 222], [34, 202]].map(([a, b]) => Math.round(a + t * (b - a))).join(" ")})`; };
+const tones = [[70, 46, 34], [176, 124, 88], [245, 222, 202]];
+function swatch(i, n) {
+  const at = 2 * i / Math.max(n - 1, 1), low = Math.min(Math.floor(at), 1);
+  return `rgb(${tones[low].map((a, c) => Math.round(a + (at - low) * (tones[low + 1][c] - a))).join(" ")})`;
+}
 
 function show(question) {
   asked = question;
@@ -43,7 +46,7 @@ async function send(path, body) {
   busy = true;
   try { show(await call(`${api}/${path}`, { rater, ...body })); } catch (error) { byId("asked").textContent = error.message; }
   busy = false;
-  if (asked && (asked.done % 5 === 0 || asked.image == null)) raters();
+  if (asked && (asked.done < 2 || asked.done % 5 === 0 || asked.image == null)) raters();
 }
 
 const answer = (level) => asked?.image != null && send("answers", { image: asked.image, attribute: asked.attribute, level });
