@@ -44,7 +44,11 @@ def test_draws_of_a_steered_sampler_show_the_predicted_shares(run: RunFolder) ->
 
 def test_the_runs_own_target_and_the_prior(run: RunFolder) -> None:
     steering = Steering.of(run)
-    assert steering.course(steering.target("uniform")).calibration.distance < 0.02
+    own = steering.target("marginals: smiling=no:50,yes:50")
+    course = steering.course(own)
+    assert course.calibration.distance < 0.02
+    assert course.calibration.weights.tolist() == steering.sampler.weights.tolist()
+    assert steering.steered(own).digest == steering.sampler.digest
     assert steering.target("prior").shares == pytest.approx(steering.prior)
     with pytest.raises(InputError, match=r"faithful must be one of none, got 0\.9"):
         steering.course(steering.target("uniform"), "0.9")

@@ -98,13 +98,32 @@ def calibrate(
     check_known(grid, requested, known)
     rates = known.sum(axis=1)
     achieved = known / rates[:, None]
-    purity = np.full(grid.size, np.nan)
-    purity[requested] = known[np.arange(len(requested)), requested]
-    shares = _request(achieved, target.shares, purity[requested], requested)
-    expected = shares @ achieved
+    own = known[np.arange(len(requested)), requested]
     weights = np.zeros(grid.size)
-    weights[requested] = shares / rates
-    weights /= weights.sum()
+    weights[requested] = _request(achieved, target.shares, own, requested) / rates
+    return expect(weights / weights.sum(), confusion, drawn, target, measured)
+
+
+def expect(
+    weights: NDArray[np.float64],
+    confusion: NDArray[np.float64],
+    drawn: NDArray[np.float64],
+    target: Target,
+    measured: int,
+) -> Calibration:
+    """Return what given request rates bring by a confusion.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (K,), float64
+        Share of the requests for each cell; positive only where the confusion has a row.
+    confusion, drawn, target, measured
+        As for `calibrate`.
+    """
+    requested, wanted = confusion.sum(axis=1) > 0, target.shares > 0
+    known = confusion[:, :-1]
+    expected = weights @ known / (weights @ known).sum()
+    purity = np.where(requested, np.diagonal(known), np.nan)
     mixes = np.einsum("k,bkj->bj", weights, drawn)[:, :-1]
     low, high = np.quantile(mixes / mixes.sum(axis=1, keepdims=True), [0.025, 0.975], axis=0)
     distance = float(np.abs(expected - target.shares).sum() / 2)

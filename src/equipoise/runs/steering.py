@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.targets import Target, parse_target
-from equipoise.methods.calibration import Calibration, calibrate, posterior
+from equipoise.methods.calibration import Calibration, calibrate, expect, posterior
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import Result, RunRecord
 from equipoise.samplers.file import load_sampler
@@ -117,7 +117,11 @@ class Steering:
             When there is no such mode, or the target wants a cell that the run never requested.
         """
         counts = self.result.confusion.counts
-        calibration = calibrate(*self._posterior, target, int(counts.sum()))
+        measured = int(counts.sum())
+        if self._is_own(target):
+            calibration = expect(self.sampler.weights, *self._posterior, target, measured)
+        else:
+            calibration = calibrate(*self._posterior, target, measured)
         mode = self.mode(faithful)
         stated = {cell.cell: cell for cell in mode.cells} if mode else {}
         cells = zip(self.sampler.grid.cells, target.shares, strict=True)
@@ -150,6 +154,11 @@ class Steering:
         return found[0] if found else None
 
     def steered(self, target: Target) -> Sampler:
-        """Return the sampler of another target; raises as `course`."""
+        """Return the sampler of another target, itself for its own; raises as `course`."""
+        if self._is_own(target):
+            return self.sampler
         weights = self.course(target).calibration.weights
         return replace(self.sampler, target=target, weights=weights)
+
+    def _is_own(self, target: Target) -> bool:
+        return bool(np.allclose(target.shares, self.sampler.target.shares, atol=1e-9))
