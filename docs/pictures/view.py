@@ -1,4 +1,4 @@
-"""Makes the pictures of the viewer: `python docs/pictures/view.py RUNS NAME`, with Chromium installed.
+"""Makes the pictures of the viewer: `python docs/pictures/view.py RUNS NAME`. Needs Chromium.
 
 RUNS is a folder of runs, NAME one of them; draws and a task are added to it.
 """
@@ -31,7 +31,7 @@ def main(runs: str, name: str) -> None:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(f"{address}steer/{name}")
         page.locator("#brings tbody tr").first.wait_for()
-        page.locator("#presets button").nth(1).click()
+        page.locator("#presets button", has_text="75%").click()
         page.get_by_role("button", name="Draw", exact=True).click()
         page.locator("#after").wait_for(timeout=120_000)
         page.screenshot(path=HERE / "view-steer.png", full_page=True)

@@ -113,6 +113,24 @@ def test_a_draw_survives_the_server(open_client: Any) -> None:
     assert again["images"] == found["images"][10:]
 
 
+def test_a_stopped_draw_goes_on(client: Any) -> None:
+    body = {"target": SMILES, "n": 600, "verified": False}
+    address = f"{RUN}/draws/{client.post(f'{RUN}/draws', json=body).json()['draw']}"
+    assert client.delete(address).status_code == 204
+    while client.get(address).json()["state"] in ("waiting", "drawing"):
+        time.sleep(0.02)
+    again, found = drawn(client, **body)
+    assert (again, found["state"], found["count"]) == (address, "done", 600)
+    assert [image["index"] for image in found["images"]] == list(range(600))
+
+
+def test_draws_that_would_wait_too_long_are_refused(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equipoise.view.samplers._WAITING", -4)
+    assert client.post(f"{RUN}/draws", json={"target": SMILES, "n": 4}).status_code == 429
+
+
 @pytest.mark.parametrize("kind", ["npz", "tar"])
 def test_a_sampler_answers_with_one_file(client: Any, kind: str) -> None:
     body = {"n": 6, "verified": False, "format": kind}

@@ -23,7 +23,7 @@ _DEPTH = 6
 """Folders in folders that are looked into."""
 
 _MOST = 50_000
-"""Folders that are looked into."""
+"""Folders that are looked into, and summaries that are kept."""
 
 _FRESH = 1.0
 """Seconds for which a list is good."""
@@ -145,6 +145,8 @@ class Folder:
         """Return a title and the verdict of an entry, in words; of a damaged one, why."""
         key = (entry.name, entry.changed)
         if key not in self._summaries:
+            if len(self._summaries) > _MOST:
+                self._summaries.clear()
             try:
                 self._summaries[key] = _summary(entry)
             except EquipoiseError as error:

@@ -23,15 +23,16 @@ from equipoise.view.guard import Guard, is_loopback
 from equipoise.view.pages import Pages
 from equipoise.view.state import State, add_errors
 
+_CSS, _JS = "text/css", "text/javascript"
 _STATIC = {
-    "style.css": ("equipoise.report", "text/css"),
-    "view.css": ("equipoise.view.static", "text/css"),
-    "view.js": ("equipoise.view.static", "text/javascript"),
-    "steer.js": ("equipoise.view.static", "text/javascript"),
-    "label.js": ("equipoise.view.static", "text/javascript"),
-    "htmx.min.js": ("equipoise.view.static", "text/javascript"),
+    "style.css": ("equipoise.report", "", _CSS),
+    "view.css": ("equipoise.view", "static", _CSS),
+    "view.js": ("equipoise.view", "static", _JS),
+    "steer.js": ("equipoise.view", "static", _JS),
+    "label.js": ("equipoise.view", "static", _JS),
+    "htmx.min.js": ("equipoise.view", "static", _JS),
 }
-"""Files that pages load: their package and type."""
+"""Files that pages load: package, folder, type."""
 
 MOST_COMPARED = 8
 _WARM = ("equipoise.audit.pages", "equipoise.view.samplers")
@@ -68,7 +69,8 @@ class ViewOptions:
 
 def static_file(name: str) -> bytes:
     """Return a file that pages load."""
-    return resources.files(_STATIC[name][0]).joinpath(name).read_bytes()
+    package, folder, _ = _STATIC[name]
+    return resources.files(package).joinpath(folder, name).read_bytes()
 
 
 def make_app(path: Path, options: ViewOptions = ViewOptions()) -> Guard:
@@ -128,7 +130,7 @@ def _add_pages(app: FastAPI, folder: Folder, read_only: bool) -> None:
         if name not in _STATIC:
             raise HTTPException(404)
         cached = {"cache-control": "max-age=300"}
-        return Response(static_file(name), media_type=_STATIC[name][1], headers=cached)
+        return Response(static_file(name), media_type=_STATIC[name][2], headers=cached)
 
     @app.get("/favicon.ico", include_in_schema=False)
     def icon() -> Response:

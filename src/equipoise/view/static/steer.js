@@ -11,7 +11,7 @@ function slider(label, data, value) {
   const input = make("input", { type: "range", min: 0, max: 100, step: "any", value, data });
   input.setAttribute("aria-label", `${data.group} ${label}`.trim());
   input.addEventListener("input", moved);
-  return make("div", { className: "slider" }, make("span", { textContent: label }), input, make("output"));
+  return make("div", { className: data.group ? "slider" : "slider cell" }, make("span", { textContent: label }), input, make("output"));
 }
 
 function build(values) {
