@@ -108,7 +108,10 @@ def test_verified_draws_have_exact_counts_and_are_those_of_the_command_line(
 
 def test_a_draw_survives_the_server(open_client: Any) -> None:
     address, found = drawn(open_client(), n=12, verified=False)
-    again = open_client().get(f"{address}?since=10").json()
+    client = open_client()
+    (kept,) = client.get(f"{RUN}/draws").json()
+    assert (address.rpartition("/")[2], SMILES, 12) == (kept["draw"], kept["target"], kept["n"])
+    again = client.get(f"{address}?since=10").json()
     assert (again["state"], again["count"], len(again["images"])) == ("done", 12, 2)
     assert again["images"] == found["images"][10:]
 

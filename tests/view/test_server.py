@@ -12,21 +12,22 @@ from equipoise.view.guard import is_loopback
 from equipoise.view.server import ViewOptions, serve
 
 
-def started(capsys: Any, host: str, **options: Any) -> str:
-    """Start and stop a server, and return the address that it prints."""
+def started(host: str, **options: Any) -> str:
+    """Start and stop a server, and return the address that it announces."""
+    said: list[str] = []
     folder = options.pop("folder")
     with mock.patch("uvicorn.Server.run") as run:
-        serve(folder, host, 0, ViewOptions(**options), browser=False)
+        serve(folder, host, 0, ViewOptions(**options), said.append, browser=False)
     assert run.call_args.kwargs["sockets"][0].close() is None
-    return str(capsys.readouterr().out).split()[1]
+    return said[0]
 
 
-def test_any_address_but_loopback_has_a_token(tmp_path: Path, capsys: Any) -> None:
-    assert "token" not in started(capsys, "127.0.0.1", folder=tmp_path)
-    open_to_all = started(capsys, "0.0.0.0", folder=tmp_path, api_only=True)
+def test_any_address_but_loopback_has_a_token(tmp_path: Path) -> None:
+    assert "token" not in started("127.0.0.1", folder=tmp_path)
+    open_to_all = started("0.0.0.0", folder=tmp_path, api_only=True)
     assert open_to_all.startswith("http://127.0.0.1:")
     assert len(open_to_all.partition("?token=")[2]) >= 32
-    assert started(capsys, "127.0.0.1", folder=tmp_path, token="mine").endswith("?token=mine")
+    assert started("127.0.0.1", folder=tmp_path, token="mine").endswith("?token=mine")
 
 
 def test_a_name_that_looks_like_loopback_is_none() -> None:

@@ -73,7 +73,11 @@ def view(
         api_only=api_only,
         trusted=tuple(trust or ()),
     )
-    serve(runs, host, port, options, browser=not no_browser)
+
+    def announce(address: str) -> None:
+        out_console.print(f"view     {address}")
+
+    serve(runs, host, port, options, announce, browser=not no_browser)
 
 
 @app.command()

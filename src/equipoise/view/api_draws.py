@@ -46,6 +46,24 @@ def draw(request: Request, name: str, body: schema.DrawBody) -> schema.DrawName:
     return schema.DrawName(draw=started, command=command, python=python)
 
 
+@router.get("/api/runs/{name:path}/draws", tags=["draw"])
+def earlier(request: Request, name: str) -> list[schema.EarlierDraw]:
+    """List the draws of a run, the newest first."""
+    state = state_of(request)
+    return [
+        schema.EarlierDraw(
+            draw=draw,
+            target=asked.target,
+            n=asked.n,
+            seed=asked.seed,
+            verified=asked.verified,
+            faithful=asked.faithful,
+            changed=changed,
+        )
+        for draw, asked, changed in state.drawings.earlier(state.folder.get(name, "run"))
+    ]
+
+
 @router.get("/api/runs/{name:path}/draws/{draw}/images/{number}", tags=["draw"])
 def drawn_image(request: Request, name: str, draw: str, number: int) -> FileResponse:
     """Return a drawn image."""

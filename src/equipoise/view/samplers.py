@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -40,6 +41,9 @@ _RUNNING, _WAITING = 4, 32
 
 _KEPT = 4
 """Opened samplers that are kept."""
+
+_LISTED = 100
+"""Draws of a run that are listed."""
 
 REQUEST = "request.json"
 """Record of what was asked, in the folder of the draws."""
@@ -264,6 +268,16 @@ class Drawings:
                 state = "failed"
                 error = str(cause) if isinstance(cause, EquipoiseError) else type(cause).__name__
         return Drawn(state, error, rows[since:], len(rows))
+
+    def earlier(self, entry: Entry) -> list[tuple[str, Asked, float]]:
+        """Return the newest draws of a run: name, what was asked, and when, at most a hundred."""
+        found = []
+        for path in (entry.path / "drawn").glob(f"*/{REQUEST}"):
+            with suppress(EquipoiseError, OSError):
+                asked = read_record(path, Asked, "Draw again.", limit=2**16)
+                self.folder(entry, path.parent.name)
+                found.append((path.parent.name, asked, path.stat().st_mtime))
+        return sorted(found, key=lambda one: -one[2])[:_LISTED]
 
     @staticmethod
     def folder(entry: Entry, name: str) -> Path:

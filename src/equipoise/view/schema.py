@@ -126,6 +126,18 @@ class DrawName(BaseModel):
     python: str
 
 
+class EarlierDraw(BaseModel):
+    """A draw that the run's folder holds."""
+
+    draw: str
+    target: str
+    n: int
+    seed: int
+    verified: bool
+    faithful: str | None
+    changed: float = Field(description="Seconds since 1970.")
+
+
 class Picture(BaseModel):
     """A drawn image."""
 

@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module, resources
@@ -137,7 +137,15 @@ def _add_pages(app: FastAPI, folder: Folder, read_only: bool) -> None:
         return Response(status_code=204)
 
 
-def serve(path: Path, host: str, port: int, options: ViewOptions, *, browser: bool = True) -> None:
+def serve(
+    path: Path,
+    host: str,
+    port: int,
+    options: ViewOptions,
+    announce: Callable[[str], None],
+    *,
+    browser: bool = True,
+) -> None:
     """Serve a folder until Ctrl-C.
 
     Parameters
@@ -148,6 +156,8 @@ def serve(path: Path, host: str, port: int, options: ViewOptions, *, browser: bo
     port : int
         0 for any that is free.
     options : ViewOptions
+    announce : callable
+        Called with the address of the page, its token included, before the first answer.
     browser : bool
         Whether to open the page.
 
@@ -168,7 +178,7 @@ def serve(path: Path, host: str, port: int, options: ViewOptions, *, browser: bo
     address = f"http://{shown}:{bound.getsockname()[1]}/"
     if options.token:
         address += f"?token={options.token}"
-    print(f"view     {address}", flush=True)  # noqa: T201
+    announce(address)
     if not options.api_only:
         # After the list, which needs none of it.
         warm = threading.Timer(_WARM_AFTER, _warm)

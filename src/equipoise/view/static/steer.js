@@ -110,14 +110,30 @@ async function readCsv(file) {
   build(scaled(run.cells.map((c) => shares[c.name])));
 }
 
+function clear() {
+  byId("images").replaceChildren();
+  byId("counts").replaceChildren();
+  byId("after").hidden = true;
+}
+
+async function earlier() {
+  const found = await call(`${api}/draws`);
+  byId("earlier").hidden = !found.length;
+  byId("earlier").lastElementChild.replaceChildren(...found.map((one) => {
+    const kind = one.verified ? `verified${one.faithful ? ` ${one.faithful}` : ""}` : "one-shot";
+    const button = make("button", { type: "button", textContent: "Show" });
+    button.addEventListener("click", () => { clear(); drawing = one; follow(one, one.n); });
+    return make("p", { className: "row" }, button,
+      make("span", { textContent: `${one.n} images, seed ${one.seed}, ${kind}: ${one.target}` }));
+  }));
+}
+
 async function draw(event) {
   event.preventDefault();
   const verified = document.querySelector("[name=kind]:checked").value === "verified";
   const body = { target: target(), n: +byId("n").value, seed: +byId("seed").value, verified,
     faithful: verified ? byId("mode").value || null : null };
-  byId("images").replaceChildren();
-  byId("counts").replaceChildren();
-  byId("after").hidden = true;
+  clear();
   try {
     byId("drawn").textContent = "Opening the models.";
     const own = drawing = await call(`${api}/draws`, body);
@@ -125,6 +141,7 @@ async function draw(event) {
     byId("python").textContent = own.python;
     byId("stop").disabled = false;
     await follow(own, body.n);
+    await earlier();
   } catch (error) { byId("drawn").textContent = error.message; }
   byId("stop").disabled = true;
 }
@@ -192,3 +209,4 @@ byId("label")?.addEventListener("click", async () => {
   } catch (error) { byId("drawn").textContent = error.message; }
 });
 build();
+await earlier();
