@@ -20,6 +20,7 @@ def test_pages_open_from_disk_and_name_only_files_beside_them(
         html = page.read_text(encoding="utf-8")
         assert "<script" not in html
         assert "hx-" not in html
+        assert " ago" not in html
         for named in re.findall(r'(?:href|src)="(?!data:)([^"#]+)"', html):
             assert (page.parent / named.replace("%7E", "~")).is_file(), named
     assert sum(path.stat().st_size for path in out.rglob("*")) < 5_000_000

@@ -36,6 +36,7 @@ def _templates() -> Environment:
     loaders = [PackageLoader("equipoise.view"), PackageLoader("equipoise.report", ".")]
     found = environment(loader=ChoiceLoader(loaders))
     found.filters["ago"] = _ago
+    found.filters["day"] = lambda changed: time.strftime("%Y-%m-%d", time.gmtime(changed))
     found.filters["address"] = quote
     return found
 
