@@ -127,6 +127,15 @@ def test_models_of_ones_own_are_not_opened_unless_trusted(
     assert (tmp_path / "ran").exists()
 
 
+def test_nothing_is_written_through_a_link(client: Any, runs: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (runs / "faces/a/drawn").symlink_to(outside)
+    refused = client.post(f"{RUN}/draws", json={"target": "uniform", "n": 2})
+    assert "must have no link that leads out" in refused.json()["detail"]
+    assert list(outside.iterdir()) == []
+
+
 def test_names_are_text(client: Any, runs: Path) -> None:
     hostile = "<script>alert(1)<"
     shutil.copytree(runs / "faces/a", runs / hostile)

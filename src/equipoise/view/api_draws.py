@@ -8,18 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fastapi import APIRouter, BackgroundTasks, HTTPException, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse
 
 from equipoise.view import schema
 from equipoise.view.api_runs import repeat
-from equipoise.view.folder import Entry
-from equipoise.view.state import State, state_of
+from equipoise.view.folder import Entry, own
+from equipoise.view.state import State, load, state_of
 
 if TYPE_CHECKING:
     from equipoise.view.samplers import Asked
 
-router = APIRouter(responses={422: {"model": schema.Refusal}, 404: {"model": schema.Refusal}})
+router = APIRouter(
+    dependencies=[Depends(load)],
+    responses={422: {"model": schema.Refusal}, 404: {"model": schema.Refusal}},
+)
 
 
 def _asked(body: schema.DrawBody, target: str) -> Asked:
@@ -109,7 +112,7 @@ def make_task(request: Request, name: str, draw: str, body: schema.TaskBody) -> 
     entry = state.folder.get(name, "run")
     answered = read_metadata(state.drawings.folder(entry, draw))
     chosen = choose(answered, per_answer=body.per_answer, seed=body.seed)
-    out = entry.path / "tasks" / f"{draw}-{body.per_answer}-{body.seed}"
+    out = own(entry.path, entry.path / "tasks" / f"{draw}-{body.per_answer}-{body.seed}")
     if not out.exists():
         write_task(answered, chosen, out)
     return schema.TaskName(task=out.relative_to(state.folder.path).as_posix())

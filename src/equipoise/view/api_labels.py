@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shlex
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse
 
 from equipoise.view import schema
-from equipoise.view.state import interval, state_of
+from equipoise.view.state import interval, load, state_of
 from equipoise.view.state import number as plain
 
-router = APIRouter(responses={422: {"model": schema.Refusal}, 404: {"model": schema.Refusal}})
+router = APIRouter(
+    dependencies=[Depends(load)],
+    responses={422: {"model": schema.Refusal}, 404: {"model": schema.Refusal}},
+)
 
 
 @router.get("/api/tasks/{name:path}/question", tags=["label"])

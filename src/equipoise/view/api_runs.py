@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.runs.status import run_status
 from equipoise.view import schema
 from equipoise.view.folder import Entry, Folder
-from equipoise.view.state import State, interval, number, state_of
+from equipoise.view.state import State, interval, load, number, state_of
 
 _PAGE = 100
 
@@ -74,7 +74,7 @@ def picture(request: Request, name: str, picture: str) -> FileResponse:
     return FileResponse(inside, media_type="image/png")
 
 
-@router.post("/api/runs/{name:path}/plan", tags=["plan"])
+@router.post("/api/runs/{name:path}/plan", tags=["plan"], dependencies=[Depends(load)])
 def plan(request: Request, name: str, body: schema.PlanBody) -> schema.Plan:
     """Predict what draws towards a target will bring, without any draw."""
     from equipoise.view.samplers import check_target
@@ -141,7 +141,7 @@ def repeat(entry: Entry, target: str, body: schema.DrawBody | None = None) -> tu
     return f"{steer}\n{' '.join(words)} --out images", "\n".join(python)
 
 
-@router.get("/api/runs/{name:path}", tags=["runs"])
+@router.get("/api/runs/{name:path}", tags=["runs"], dependencies=[Depends(load)])
 def run(request: Request, name: str) -> schema.RunDetail:
     """Return an entry."""
     state = state_of(request)

@@ -156,6 +156,21 @@ class Folder:
         return self._summaries[key]
 
 
+def own(folder: Path, path: Path) -> Path:
+    """Return a path to write to, or refuse one that a link in its folder leads elsewhere.
+
+    Raises
+    ------
+    InputError
+        When the path, or a file directly in it, is outside the folder by a link.
+    """
+    inside = path.iterdir() if path.is_dir() else ()
+    home = folder.resolve()
+    if not all(one.resolve().is_relative_to(home) for one in (path, *inside)):
+        raise InputError(f"path {path}", "must have no link that leads out", "one", "Remove it.")
+    return path
+
+
 def _has_shards(folder: Path) -> bool:
     try:
         with os.scandir(folder) as listing:

@@ -20,6 +20,7 @@ from equipoise.core.tables import read_rows, write_rows
 from equipoise.measure.people.judgement import read_ratings
 from equipoise.measure.people.task import AnnotationTask, read_task
 from equipoise.stats.agreement import cohen_kappa, krippendorff_alpha
+from equipoise.view.folder import own
 
 _NAME = re.compile(r"\w[\w-]{0,31}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -153,7 +154,7 @@ class Rating:
         table = self.table(rater)
         if not table.exists() and len(self.raters()) >= MOST_RATERS:
             raise InputError("raters", f"must be at most {MOST_RATERS}", rater, "Take another.")
-        table.parent.mkdir(exist_ok=True)
+        own(self.folder, table.parent).mkdir(exist_ok=True)
         return FileLock(table.with_suffix(".lock"), timeout=10)
 
     def _places(self, rater: str) -> list[str]:

@@ -31,7 +31,7 @@ from equipoise.runs.steering import Steering
 from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.sampler import Sampler
-from equipoise.view.folder import Entry
+from equipoise.view.folder import Entry, own
 
 MOST_IMAGES = 2000
 """Images of one draw at most; `equipoise sample` draws any number."""
@@ -224,7 +224,7 @@ class Drawings:
             if len(self._jobs) >= _RUNNING + _WAITING:
                 raise BusyError
             stop = threading.Event()
-            folder = self.folder(entry, name)
+            folder = own(entry.path, self.folder(entry, name))
             with storage(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             write_record(folder / REQUEST, asked)

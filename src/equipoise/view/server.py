@@ -9,10 +9,11 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import import_module, resources
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
 
 from equipoise import __version__
@@ -21,7 +22,7 @@ from equipoise.view import api_draws, api_labels, api_runs
 from equipoise.view.folder import Folder
 from equipoise.view.guard import Guard, is_loopback
 from equipoise.view.pages import Pages
-from equipoise.view.state import State, add_errors
+from equipoise.view.state import State, add_errors, load
 
 _CSS, _JS = "text/css", "text/javascript"
 _STATIC = {
@@ -35,11 +36,8 @@ _STATIC = {
 """Files that pages load: package, folder, type."""
 
 MOST_COMPARED = 8
-_WARM = ("equipoise.audit.pages", "equipoise.view.samplers")
-"""Modules that the first page of a run needs; they load PyTorch."""
-
 _WARM_AFTER = 2.0
-"""Seconds from the start until they are loaded."""
+"""Seconds from the start until what runs need is loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,17 +109,23 @@ def _add_pages(app: FastAPI, folder: Folder, read_only: bool) -> None:
     def top(offset: int = Query(0, ge=0), find: str = Query("", max_length=200)) -> str:
         return pages.listed(api_runs.listed(folder, offset, find=find), offset, find)
 
-    @app.get("/compare", response_class=HTMLResponse, include_in_schema=False)
+    heavy: dict[str, Any] = {
+        "response_class": HTMLResponse,
+        "include_in_schema": False,
+        "dependencies": [Depends(load)],
+    }
+
+    @app.get("/compare", **heavy)
     def compare(run: list[str] = Query([])) -> str:  # noqa: B008
         if not 1 <= len(run) <= MOST_COMPARED:
             raise InputError("run", f"must be 1 to {MOST_COMPARED} runs", len(run), "Choose some.")
         return pages.compare([folder.get(name, "run") for name in run])
 
-    @app.get("/steer/{name:path}", response_class=HTMLResponse, include_in_schema=False)
+    @app.get("/steer/{name:path}", **heavy)
     def steer(name: str) -> str:
         return pages.steer(folder.get(name, "run"))
 
-    @app.get("/runs/{name:path}", response_class=HTMLResponse, include_in_schema=False)
+    @app.get("/runs/{name:path}", **heavy)
     def entry(name: str) -> str:
         return pages.entry(folder.get(name))
 
@@ -181,7 +185,7 @@ def serve(
     announce(address)
     if not options.api_only:
         # After the list, which needs none of it.
-        warm = threading.Timer(_WARM_AFTER, _warm)
+        warm = threading.Timer(_WARM_AFTER, load)
         warm.daemon = True
         warm.start()
         if browser:
@@ -195,11 +199,6 @@ def serve(
         timeout_graceful_shutdown=3,
     )
     uvicorn.Server(config).run(sockets=[bound])
-
-
-def _warm() -> None:
-    for module in _WARM:
-        import_module(module)
 
 
 def _bind(host: str, port: int) -> socket.socket:

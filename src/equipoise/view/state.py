@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 """Draws and downloads that are made for one answer, at once."""
 
+_HEAVY = ("equipoise.audit.pages", "equipoise.view.samplers", "equipoise.view.rating")
+"""Modules that all but the list need; they load PyTorch."""
+
+_LOADING = threading.Lock()
+
 _Made = TypeVar("_Made")
+
+
+def load() -> None:
+    """Load what all but the list needs, one thread at a time: imports can block each other."""
+    with _LOADING:
+        for module in _HEAVY:
+            import_module(module)
 
 
 class State:
