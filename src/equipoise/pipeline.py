@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 
 from equipoise.classifiers import ClassifierPanel, open_panel
@@ -69,6 +70,10 @@ class BalancedRun:
         `joint`, the simultaneous interval at 95 % over all cells.
         """
         return self.representation.cells
+
+    def _repr_html_(self) -> str:
+        report = escape(str(RunFolder(self.folder).report))
+        return f"{self.representation._repr_html_()}<p>Report: <code>{report}</code></p>"
 
 
 def open_models(settings: Settings) -> Models:

@@ -147,3 +147,24 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
         with pytest.raises((InputError, FileFormatError), match=said) as caught:
             parse_target(str(tmp_path / name), GROUPS)
         assert len(str(caught.value)) < 600
+
+
+def test_cells_are_a_table_in_the_text() -> None:
+    grid = AttributeGrid((Attribute("a", ("x", "y")), Attribute("b", ("u", "v"))))
+    found = parse_target("cells: b=v, a=x: 3; a=y, b=u: 1", grid).resolve(None)
+    assert found.shares.tolist() == [0, 0.75, 0.25, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cells:", "must give cells"),
+        ("cells: a=x: 1; a=x: 2", "each once"),
+        ("cells: a=z: 1", "level of a"),
+        ("cells: a=x: much", "must be a finite number"),
+        ("cells: a=x", "must name each of a once"),
+    ],
+)
+def test_wrong_cells_are_named(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        parse_target(text, AttributeGrid((Attribute("a", ("x", "y")),)))

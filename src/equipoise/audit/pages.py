@@ -20,7 +20,7 @@ from equipoise.audit.superres.record import SuperresAudit
 from equipoise.audit.verification.record import VerificationAudit
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
-from equipoise.report.html import consistent, environment, sheets, worst_first
+from equipoise.report.html import ALONE, Frame, consistent, worst_first
 from equipoise.report.plots import confusion_map, share_bars
 
 _ERROR_AXIS = "rate, with the exact 95 % interval of each"
@@ -39,24 +39,28 @@ def render_audit(folder: Path) -> Path:
     StorageError
         When the report cannot be written.
     """
-    return _write_page(folder, "audit", "classifier", ClassifierAudit, _audit_to_html)
+    path = folder / "audit.html"
+    write_text(path, audit_html(folder))
+    return path
 
 
-def _audit_to_html(audit: ClassifierAudit, folder: Path) -> str:
+def audit_html(folder: Path, frame: Frame = ALONE) -> str:
+    """Return the report of a classifier's audit; raises as `render_audit`."""
+    return _page(folder, "audit", "classifier", ClassifierAudit, _audit_to_html, frame)
+
+
+def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record, plots and pictures."""
     paired = audit.counterfactuals
-    return (
-        environment()
-        .get_template("audit.html.jinja")
-        .render(
-            audit=audit,
-            has_truth=any(group.error.n for group in audit.breakdowns[0].groups),
-            timed=any(not isnan(group.seconds.value) for group in audit.breakdowns[0].groups),
-            rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
-            bars=[Markup(_audit_bars(part.groups)) for part in audit.breakdowns],
-            pictures=sheets(folder, audit.wrong),
-            flips=sheets(folder, paired.flipped if paired else ()),
-        )
+    return frame.fill(
+        "audit.html.jinja",
+        audit=audit,
+        has_truth=any(group.error.n for group in audit.breakdowns[0].groups),
+        timed=any(not isnan(group.seconds.value) for group in audit.breakdowns[0].groups),
+        rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
+        bars=[Markup(_audit_bars(part.groups)) for part in audit.breakdowns],
+        pictures=frame.sheets(folder, audit.wrong),
+        flips=frame.sheets(folder, paired.flipped if paired else ()),
     )
 
 
@@ -84,7 +88,14 @@ def render_superres(folder: Path) -> Path:
     StorageError
         When the report cannot be written.
     """
-    return _write_page(folder, "superres", "superres", SuperresAudit, _superres_to_html)
+    path = folder / "superres.html"
+    write_text(path, superres_html(folder))
+    return path
+
+
+def superres_html(folder: Path, frame: Frame = ALONE) -> str:
+    """Return the report of a super-resolution audit; raises as `render_superres`."""
+    return _page(folder, "superres", "superres", SuperresAudit, _superres_to_html, frame)
 
 
 def render_verification(folder: Path) -> Path:
@@ -97,12 +108,18 @@ def render_verification(folder: Path) -> Path:
     StorageError
         When the report cannot be written.
     """
-    return _write_page(
-        folder, "verification", "verification", VerificationAudit, _verification_to_html
-    )
+    path = folder / "verification.html"
+    write_text(path, verification_html(folder))
+    return path
 
 
-def _verification_to_html(audit: VerificationAudit, folder: Path) -> str:
+def verification_html(folder: Path, frame: Frame = ALONE) -> str:
+    """Return the report of an audit of face verification; raises as `render_verification`."""
+    kind = VerificationAudit
+    return _page(folder, "verification", "verification", kind, _verification_to_html, frame)
+
+
+def _verification_to_html(audit: VerificationAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record and plots."""
     tables = [
         replace(table, rates=tuple(sorted(table.rates, key=lambda rate: -rate.share)))
@@ -112,45 +129,40 @@ def _verification_to_html(audit: VerificationAudit, folder: Path) -> str:
         Markup(share_bars([("false matches", table.rates[:_MOST_BARS])], _MATCH_AXIS))
         for table in tables
     ]
-    template = environment().get_template("verification.html.jinja")
-    return template.render(audit=audit, tables=tables, bars=bars)
+    return frame.fill("verification.html.jinja", audit=audit, tables=tables, bars=bars)
 
 
 Audit = TypeVar("Audit")
 
 
-def _write_page(
+def _page(
     folder: Path,
     name: str,
     command: str,
     kind: type[Audit],
-    to_html: Callable[[Audit, Path], str],
-) -> Path:
-    """Write FOLDER/NAME.html from the record FOLDER/NAME.json, and return its path."""
-    path, page = folder / f"{name}.json", folder / f"{name}.html"
+    to_html: Callable[[Audit, Path, Frame], str],
+    frame: Frame,
+) -> str:
+    """Return the page of the record FOLDER/NAME.json."""
+    path = folder / f"{name}.json"
     remedy = f"Run `equipoise audit {command} --out {folder}` again."
     record = read_record(path, kind, remedy, what="audit")
     with consistent(f"audit {path}", remedy):
-        html = to_html(record, folder)
-    write_text(page, html)
-    return page
+        return to_html(record, folder, frame)
 
 
-def _superres_to_html(audit: SuperresAudit, folder: Path) -> str:
+def _superres_to_html(audit: SuperresAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record, plots and pictures."""
     tables = audit.flips
-    return (
-        environment()
-        .get_template("superres.html.jinja")
-        .render(
-            audit=audit,
-            groups=[worst_first(table.groups, "flips") for table in tables],
-            by_cell=[worst_first(table.by_cell, "flips") for table in tables],
-            bars=[Markup(_superres_bars(table)) for table in tables],
-            maps=[Markup(confusion_map(table.names, table.counts)) for table in tables],
-            fidelity=sorted(audit.fidelity, key=lambda f: f.psnr.value),
-            pictures=sheets(folder, audit.triplets),
-        )
+    return frame.fill(
+        "superres.html.jinja",
+        audit=audit,
+        groups=[worst_first(table.groups, "flips") for table in tables],
+        by_cell=[worst_first(table.by_cell, "flips") for table in tables],
+        bars=[Markup(_superres_bars(table)) for table in tables],
+        maps=[Markup(confusion_map(table.names, table.counts)) for table in tables],
+        fidelity=sorted(audit.fidelity, key=lambda f: f.psnr.value),
+        pictures=frame.sheets(folder, audit.triplets),
     )
 
 
@@ -164,3 +176,11 @@ def _superres_bars(table: Flips) -> str:
         ],
         _FLIP_AXIS,
     )
+
+
+PAGES: dict[str, Callable[[Path, Frame], str]] = {
+    "audit": audit_html,
+    "superres": superres_html,
+    "verification": verification_html,
+}
+"""What gives the report of each kind of audit, by the name of its record."""

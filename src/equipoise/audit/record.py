@@ -8,7 +8,7 @@ from typing import Literal
 from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
 from equipoise.audit.rates import Breakdown
-from equipoise.core.checks import Check
+from equipoise.core.checks import Check, checks_as_html
 from equipoise.runs.record import ModelUsed
 
 
@@ -204,3 +204,6 @@ class ClassifierAudit:
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+
+    def _repr_html_(self) -> str:
+        return checks_as_html(self.verdict, self.checks)

@@ -26,6 +26,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     sampling,
     status,
     superres,
+    view,
 )
 from equipoise.cli.app import app, out_console
 from equipoise.core.errors import EquipoiseError

@@ -14,6 +14,7 @@ import numpy as np
 
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
+from equipoise.core.notebook import as_html
 
 Outcome = Literal["issue", "undecided", "tip", "passed", "not applicable", "skipped", "ignored"]
 
@@ -111,6 +112,12 @@ def worst_first(checks: Sequence[Check]) -> tuple[Check, ...]:
 def _size(check: Check) -> float:
     value = np.nan if check.evidence is None else check.evidence.estimate.value
     return float(np.nan_to_num(abs(value), nan=0.0))
+
+
+def checks_as_html(verdict: str, checks: Sequence[Check]) -> str:
+    """Return a verdict and its checks as a notebook shows them."""
+    rows = [(check.outcome, check.title, check.words) for check in checks]
+    return as_html(verdict, ("outcome", "question", "answer"), rows)
 
 
 def by_kind(checks: Sequence[Check]) -> tuple[tuple[Check, ...], ...]:

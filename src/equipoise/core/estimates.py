@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t
 
 CONFIDENCE = 0.95
 """Confidence level of all intervals, the usual one."""
@@ -69,6 +68,8 @@ def around(value: float, error: float, freedom: int) -> Estimate:
     freedom : int
         Degrees of freedom, at least 1.
     """
+    from scipy.stats import t  # Slow to import, and records hold estimates.
+
     reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     return Estimate(value, value - reach, value + reach)
 

@@ -7,6 +7,8 @@
   from cell to share)
 - ``marginals: smiling=yes:3,no:1; skin_tone=dark:1,medium:1,light:2`` (the product of the given
   marginals; an attribute that is not named is uniform)
+- ``cells: smiling=yes, tone=dark: 3; smiling=no, tone=dark: 1`` (a table; cells that are not named
+  have the share 0)
 - ``conditional: gender | age`` (gender is uniform within each age; ages are as in the prior)
 """
 
@@ -237,6 +239,20 @@ def _read_table(path: Path, grid: AttributeGrid) -> dict[str, Any]:
     return shares
 
 
+def _parse_cells(text: str, grid: AttributeGrid, written: str) -> dict[str, Any]:
+    pairs = [part.rpartition(":") for part in filter(str.strip, text.split(";"))]
+    named = {grid.index(cell) for cell, _, _ in pairs}
+    if not named or len(named) < len(pairs):
+        raise InputError(
+            "target",
+            "must give cells as attribute=level, attribute=level: share; ..., each once",
+            written,
+            f"Write it as in 'cells: {grid.cells[0]}: 3; {grid.cells[-1]}: 1'.",
+        )
+    others = {cell: 0.0 for k, cell in enumerate(grid.cells) if k not in named}
+    return {cell: share for cell, _, share in pairs} | others
+
+
 def _parse_marginals(text: str, written: str) -> dict[str, dict[str, float]]:
     marginals: dict[str, dict[str, float]] = {}
     for part in filter(str.strip, text.split(";")):
@@ -308,12 +324,15 @@ def parse_target(text: str, grid: AttributeGrid) -> TargetSpec:
         target = Target.uniform(grid)
     elif text.strip().endswith((".csv", ".json")):
         target = Target.table(grid, _read_table(Path(text.strip()), grid), text)
+    elif kind == "cells":
+        target = Target.table(grid, _parse_cells(rest, grid, text), text)
     elif kind == "marginals":
         target = Target.marginals(grid, _parse_marginals(rest, text), text)
     else:
         raise InputError(
             "target",
-            "must be 'uniform', a .csv or .json file, 'marginals: ...' or 'conditional: A | B'",
+            "must be 'uniform', a .csv or .json file, 'marginals: ...', 'cells: ...' or "
+            "'conditional: A | B'",
             text,
             "See `equipoise balance --help`.",
         )

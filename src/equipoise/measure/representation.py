@@ -13,6 +13,8 @@ from scipy.stats import binom
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
+from equipoise.core.notebook import as_html
+from equipoise.core.numbers import interval, percent
 from equipoise.core.targets import Target
 from equipoise.measure.verdict import TOLERANCE, Verdict, judge
 from equipoise.stats.intervals import simultaneous_intervals
@@ -82,6 +84,13 @@ class Representation:
     l2: float | None
     ratio: float | None
     verdict: Verdict
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (s.name, percent(s.target), percent(s.share), interval(*s.joint)) for s in self.cells
+        ]
+        words = f"{self.n:,} images. {self.verdict.words[:1].upper()}{self.verdict.words[1:]}."
+        return as_html(words, ("cell", "target", "share", "95 %, all together"), rows)
 
 
 def make_shares(

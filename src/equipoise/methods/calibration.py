@@ -98,13 +98,32 @@ def calibrate(
     check_known(grid, requested, known)
     rates = known.sum(axis=1)
     achieved = known / rates[:, None]
-    purity = np.full(grid.size, np.nan)
-    purity[requested] = known[np.arange(len(requested)), requested]
-    shares = _request(achieved, target.shares, purity[requested], requested)
-    expected = shares @ achieved
+    own = known[np.arange(len(requested)), requested]
     weights = np.zeros(grid.size)
-    weights[requested] = shares / rates
-    weights /= weights.sum()
+    weights[requested] = _request(achieved, target.shares, own, requested) / rates
+    return expect(weights / weights.sum(), confusion, drawn, target, measured)
+
+
+def expect(
+    weights: NDArray[np.float64],
+    confusion: NDArray[np.float64],
+    drawn: NDArray[np.float64],
+    target: Target,
+    measured: int,
+) -> Calibration:
+    """Return what given request rates bring by a confusion.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (K,), float64
+        Share of the requests for each cell; positive only where the confusion has a row.
+    confusion, drawn, target, measured
+        As for `calibrate`.
+    """
+    requested, wanted = confusion.sum(axis=1) > 0, target.shares > 0
+    known = confusion[:, :-1]
+    expected = weights @ known / (weights @ known).sum()
+    purity = np.where(requested, np.diagonal(known), np.nan)
     mixes = np.einsum("k,bkj->bj", weights, drawn)[:, :-1]
     low, high = np.quantile(mixes / mixes.sum(axis=1, keepdims=True), [0.025, 0.975], axis=0)
     distance = float(np.abs(expected - target.shares).sum() / 2)
@@ -140,14 +159,34 @@ def calibrate_counts(counts: NDArray[np.int64], target: Target, seed: int = 0) -
     InsufficientLabelsError
         As `calibrate`.
     """
+    return calibrate(*posterior(counts, seed), target, int(counts.sum()))
+
+
+def posterior(
+    counts: NDArray[np.int64], seed: int = 0, draws: int = _POSTERIOR_DRAWS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the confusion of counted draws, and draws of its posterior, for `calibrate`.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray, shape (K, K + 1), int64
+        As for `calibrate_counts`.
+    seed, draws : int
+        Of the draws, and how many.
+
+    Returns
+    -------
+    confusion : numpy.ndarray, shape (K, K + 1), float64
+    drawn : numpy.ndarray, shape (draws, K, K + 1), float64
+    """
     totals = counts.sum(axis=1)
     confusion = counts / np.maximum(totals, 1)[:, None]
     # An independent Dirichlet posterior a row; the small prior keeps unseen columns possible.
     rng = generator_for(seed, Stream.CALIBRATION_POSTERIOR)
-    drawn = np.zeros((_POSTERIOR_DRAWS, *counts.shape))
+    drawn = np.zeros((draws, *counts.shape))
     for k in np.flatnonzero(totals):
-        drawn[:, k] = rng.dirichlet(counts[k] + 1 / len(counts), _POSTERIOR_DRAWS)
-    return calibrate(confusion, drawn, target, int(counts.sum()))
+        drawn[:, k] = rng.dirichlet(counts[k] + 1 / len(counts), draws)
+    return confusion, drawn
 
 
 def _request(

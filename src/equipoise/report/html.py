@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 from markupsafe import Markup, escape
@@ -16,8 +17,10 @@ from markupsafe import Markup, escape
 from equipoise.core.checks import by_kind
 from equipoise.core.errors import FileFormatError
 from equipoise.core.numbers import decimals, estimate, is_missing, number, percent
-from equipoise.runs.folder import RunFolder
-from equipoise.stats.shares import Share
+
+if TYPE_CHECKING:
+    from equipoise.runs.folder import RunFolder
+    from equipoise.stats.shares import Share
 
 FILTERS: dict[str, Callable[..., str]] = {
     "decimals": decimals,
@@ -32,14 +35,16 @@ FILTERS: dict[str, Callable[..., str]] = {
 
 def environment(**settings: Any) -> Environment:
     """Return the environment of the templates, with the filters and tests that they use."""
-    found = Environment(
-        loader=PackageLoader("equipoise.report", "."),
-        undefined=StrictUndefined,
-        **{"autoescape": True, **settings},
-    )
+    given = {"loader": PackageLoader("equipoise.report", "."), "autoescape": True, **settings}
+    found = Environment(undefined=StrictUndefined, **given)
     found.filters.update(FILTERS, sentence=_sentence, by_kind=by_kind, breakable=_breakable)
     found.tests["missing"] = is_missing
     return found
+
+
+@cache
+def _environment() -> Environment:
+    return environment()
 
 
 def data_uri(path: Path) -> str | None:
@@ -47,6 +52,53 @@ def data_uri(path: Path) -> str | None:
     if not path.is_file():
         return None
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+class HasPicture(Protocol):
+    """A part of a record with a contact sheet."""
+
+    @property
+    def picture(self) -> str: ...  # noqa: D102
+
+
+_WIDE = '<div class="wide" tabindex="0" role="group" aria-label="table"><table>'
+"""A table that scrolls sideways on a narrow screen, by keys too."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is around a report, and how it names its pictures.
+
+    Attributes
+    ----------
+    templates : callable
+        Returns the environment.
+    shell : str
+        The template that the report extends.
+    source : callable
+        From a file of a picture to its source in HTML; None where there is no such file.
+    around : mapping
+        What the shell needs.
+    """
+
+    templates: Callable[[], Environment] = _environment
+    shell: str = "page.html.jinja"
+    source: Callable[[Path], str | None] = data_uri
+    around: Mapping[str, Any] = field(default_factory=dict)
+
+    def fill(self, template: str, **context: Any) -> str:
+        """Return a template as HTML; tables scroll sideways where the screen is narrow."""
+        found = self.templates().get_template(template)
+        html = found.render(shell=self.shell, **self.around, **context)
+        return html.replace("<table>", _WIDE).replace("</table>", "</table></div>")
+
+    def sheets(self, folder: Path, shown: Sequence[HasPicture]) -> list[str | None]:
+        """Return the source of the contact sheet of each part of a record."""
+        return [self.source(folder / "pictures" / part.picture) for part in shown]
+
+
+ALONE = Frame()
+"""One file that loads nothing."""
 
 
 def _breakable(name: str) -> Markup:
@@ -91,18 +143,6 @@ def consistent(what: str, remedy: str) -> Iterator[None]:
 def record_of(run: RunFolder) -> tuple[str, str]:
     """Return the name of a run's record for errors, and the remedy."""
     return f"record of run {run.path}", f"Run `equipoise balance --out {run.path}` again."
-
-
-class HasPicture(Protocol):
-    """A part of a record with a contact sheet."""
-
-    @property
-    def picture(self) -> str: ...  # noqa: D102
-
-
-def sheets(folder: Path, shown: Sequence[HasPicture]) -> list[str | None]:
-    """Return the contact sheet of each part of a record as a data URI; None where missing."""
-    return [data_uri(folder / "pictures" / part.picture) for part in shown]
 
 
 Group = TypeVar("Group")

@@ -23,8 +23,11 @@ def to_svg(figure: Figure) -> str:
     """Return a figure as an <svg> element; equal figures give equal text."""
     text = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "equipoise"}):
-        figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
-    return text.getvalue()[text.getvalue().index("<svg") :]
+        figure.savefig(
+            text, format="svg", metadata={"Date": None}, bbox_inches="tight", transparent=True
+        )
+    found = text.getvalue()[text.getvalue().index("<svg") :]
+    return found.replace("<svg", '<svg class="plot"', 1)
 
 
 def share_bars(

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from equipoise.core.files import write_text
 from equipoise.measure.representation import Representation
-from equipoise.report.html import consistent, data_uri, environment, record_of
+from equipoise.report.html import ALONE, Frame, consistent, record_of
 from equipoise.report.plots import confusion_map, frontier_plot, share_bars
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import Later, RunRecord
@@ -34,45 +34,45 @@ def render(run: RunFolder) -> Path:
     StorageError
         When the report cannot be written.
     """
-    record, later = run.read_record(), run.read_later()
-    with consistent(*record_of(run)):
-        html = _to_html(record, later, run)
-    write_text(run.report, html)
+    write_text(run.report, run_html(run))
     return run.report
 
 
-def _to_html(record: RunRecord, later: Later, run: RunFolder) -> str:
+def run_html(run: RunFolder, frame: Frame = ALONE) -> str:
+    """Return the report of a run; raises as `render`."""
+    record, later = run.read_record(), run.read_later()
+    with consistent(*record_of(run)):
+        return _to_html(record, later, run, frame)
+
+
+def _to_html(record: RunRecord, later: Later, run: RunFolder, frame: Frame) -> str:
     """Fill the template with record, plots and pictures."""
     results = record.results
     series = [("prior", record.prior)] + [(r.method, r.representation) for r in results]
     cells = [share.name for share in record.prior.cells]
-    return (
-        environment()
-        .get_template("report.html.jinja")
-        .render(
-            record=record,
-            quality=later.quality,
-            corrected=later.annotation,
-            cells=cells,
-            names=METHOD_NAMES,
-            results=results,
-            verdicts=[_verdict(name, representation) for name, representation in series],
-            cell_bars=Markup(share_bars([(name, r.cells) for name, r in series])),
-            attribute_bars=[
-                Markup(share_bars([(name, r.attributes[a]) for name, r in series]))
-                for a in range(len(record.grid.attributes))
-            ],
-            confusions=[
-                (r.method, Markup(confusion_map(cells, r.confusion.counts.tolist())))
-                for r in results
-            ],
-            frontiers=[
-                (r.method, Markup(frontier_plot(r.tilt.frontier, r.tilt.verified[0].cells)))
-                for r in results
-                if r.tilt
-            ],
-            picture=lambda name: data_uri(run.picture(name)),
-        )
+    return frame.fill(
+        "report.html.jinja",
+        record=record,
+        quality=later.quality,
+        corrected=later.annotation,
+        cells=cells,
+        names=METHOD_NAMES,
+        results=results,
+        verdicts=[_verdict(name, representation) for name, representation in series],
+        cell_bars=Markup(share_bars([(name, r.cells) for name, r in series])),
+        attribute_bars=[
+            Markup(share_bars([(name, r.attributes[a]) for name, r in series]))
+            for a in range(len(record.grid.attributes))
+        ],
+        confusions=[
+            (r.method, Markup(confusion_map(cells, r.confusion.counts.tolist()))) for r in results
+        ],
+        frontiers=[
+            (r.method, Markup(frontier_plot(r.tilt.frontier, r.tilt.verified[0].cells)))
+            for r in results
+            if r.tilt
+        ],
+        picture=lambda name: frame.source(run.picture(name)),
     )
 
 

@@ -16,6 +16,7 @@ from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, check_count
+from equipoise.core.notebook import as_html
 from equipoise.core.numbers import estimate, percent
 from equipoise.core.parallel import batches
 from equipoise.core.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
@@ -390,6 +391,19 @@ class Sampler:
                 for s in mode.cells
             ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        mode = self.statements[0] if self.statements else None
+        stated = {cell.cell: cell for cell in mode.cells} if mode else {}
+        rows = []
+        for k, cell in enumerate(self.grid.cells):
+            own = stated.get(cell)
+            numbers = (percent(self.target.shares[k]), percent(self.weights[k]))
+            more = (estimate(own.faithfulness, percent), estimate(own.calls)) if own else ("", "")
+            rows.append((cell, *numbers, *more))
+        words = f"Sampler of {self.source.method} for {self.generator.name}"
+        words += f"; verified draws: {mode.faithful}." if mode else "."
+        return as_html(words, ("cell", "target", "requests", "faithfulness", "calls"), rows)
 
     @property
     def digest(self) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.flips import Flips
-from equipoise.core.checks import Check
+from equipoise.core.checks import Check, checks_as_html
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 
@@ -136,3 +136,6 @@ class SuperresAudit:
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+
+    def _repr_html_(self) -> str:
+        return checks_as_html(self.verdict, self.checks)

@@ -1,0 +1,164 @@
+"""Steering: a finished run's sampler towards another target, without any new label.
+
+Which mix requests bring was counted when the run was measured, and what verified draws of a cell
+are does not depend on how often it is requested. So another target needs other request rates alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.targets import Target, parse_target
+from equipoise.methods.calibration import Calibration, calibrate, expect, posterior
+from equipoise.runs.folder import RunFolder
+from equipoise.runs.record import Result, RunRecord
+from equipoise.samplers.file import load_sampler
+from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.statements import CellStatement, ModeStatement
+
+_DRAWS = 1000
+"""Draws of the confusion that intervals come from: 36 cells in some 30 ms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What draws towards a target will bring.
+
+    Attributes
+    ----------
+    target : Target
+    calibration : Calibration
+        Request rates of one-shot draws, and the shares that they will show.
+    statements : dict of str to CellStatement
+        By cell, what its verified draws are; empty where nothing is stated.
+    calls : float
+        Generator calls per verified image at this mix.
+    """
+
+    target: Target
+    calibration: Calibration
+    statements: dict[str, CellStatement]
+    calls: float
+
+
+@dataclass(frozen=True, eq=False)
+class Steering:
+    """A run's sampler with the counts that steer it.
+
+    Parameters
+    ----------
+    sampler : Sampler
+    record : RunRecord
+        Of the run that made it.
+
+    Raises
+    ------
+    FileFormatError
+        When sampler and record are not of one run.
+    """
+
+    sampler: Sampler
+    record: RunRecord
+
+    def __post_init__(self) -> None:
+        if self.sampler.grid != self.record.grid:
+            raise FileFormatError(
+                "sampler", "must have the cells of its run's record", "others", "Run it again."
+            )
+
+    @classmethod
+    def of(cls, run: RunFolder) -> Steering:
+        """Return the steering of a run folder.
+
+        Raises
+        ------
+        FileFormatError
+            When record or sampler is missing, damaged, or of another run.
+        """
+        return cls(load_sampler(run.sampler), run.read_record())
+
+    @property
+    def result(self) -> Result:
+        """What the run measured of its own sampler."""
+        return self.record.results[0]
+
+    @property
+    def prior(self) -> NDArray[np.float64]:
+        """Shares of the generator's own images, shape (K,)."""
+        return np.array([cell.share for cell in self.record.prior.cells])
+
+    @cached_property
+    def _posterior(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return posterior(self.result.confusion.counts, self.record.settings.seed, _DRAWS)
+
+    def target(self, text: str) -> Target:
+        """Return the target of a text; "prior" is the generator's own mix."""
+        if text.strip() == "prior":
+            return Target(self.sampler.grid, self.prior, text)
+        return parse_target(text, self.sampler.grid).resolve(self.prior)
+
+    def course(self, target: Target, faithful: str | None = None) -> Course:
+        """Return what draws towards a target will bring.
+
+        Parameters
+        ----------
+        target : Target
+        faithful : str, optional
+            Mode of verified draws; the run's own by default.
+
+        Raises
+        ------
+        InputError
+            When there is no such mode, or the target wants a cell that the run never requested.
+        """
+        counts = self.result.confusion.counts
+        measured = int(counts.sum())
+        if self._is_own(target):
+            calibration = expect(self.sampler.weights, *self._posterior, target, measured)
+        else:
+            calibration = calibrate(*self._posterior, target, measured)
+        mode = self.mode(faithful)
+        stated = {cell.cell: cell for cell in mode.cells} if mode else {}
+        cells = zip(self.sampler.grid.cells, target.shares, strict=True)
+        calls = sum(
+            share * stated[cell].calls.value if cell in stated else np.nan
+            for cell, share in cells
+            if share > 0
+        )
+        if not stated:
+            calls = calibration.calls_per_verified_image
+        return Course(target, calibration, stated, float(calls))
+
+    def mode(self, faithful: str | None) -> ModeStatement | None:
+        """Return the statement of a mode; None where the sampler states nothing.
+
+        Raises
+        ------
+        InputError
+            When there is no such mode.
+        """
+        modes = self.sampler.statements
+        found = [mode for mode in modes if faithful in (None, mode.faithful)]
+        if faithful is not None and not found:
+            raise InputError(
+                "faithful",
+                f"must be one of {', '.join(m.faithful for m in modes) or 'none'}",
+                faithful,
+                "Leave it out.",
+            )
+        return found[0] if found else None
+
+    def steered(self, target: Target) -> Sampler:
+        """Return the sampler of another target, itself for its own; raises as `course`."""
+        if self._is_own(target):
+            return self.sampler
+        weights = self.course(target).calibration.weights
+        return replace(self.sampler, target=target, weights=weights)
+
+    def _is_own(self, target: Target) -> bool:
+        return bool(np.allclose(target.shares, self.sampler.target.shares, atol=1e-9))

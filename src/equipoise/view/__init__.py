@@ -1,0 +1,1 @@
+"""Pages over stored runs in a browser, and the HTTP API behind them: `equipoise view`."""

@@ -1,0 +1,220 @@
+"""The pages in a real browser: steer and draw, label by keys, audits, dark mode, print, axe.
+
+Not applicable where Playwright, Chromium or npm is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="not applicable: Playwright is not installed"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+HERE = Path(__file__).parent
+AXE = HERE / "node_modules/axe-core/axe.min.js"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="not applicable: Chromium is not installed"),
+]
+
+
+@dataclass
+class Site:
+    """A server over a folder of runs, and a browser."""
+
+    address: str
+    runs: Path
+    browser: Any
+    faults: list[str] = field(default_factory=list)
+
+    def open(self, path: str, **options: Any) -> Any:
+        """Open a page; errors of its console, and requests to other hosts, are faults."""
+        page = self.browser.new_context(**options).new_page()
+        page.on("console", lambda said: said.type == "error" and self.faults.append(said.text))
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", lambda sent: self._own(sent.url))
+        page.goto(self.address + path)
+        return page
+
+    def _own(self, url: str) -> None:
+        if not url.startswith((self.address, "data:")):
+            self.faults.append(f"asks {url}")
+
+
+@pytest.fixture(scope="module")
+def audit(
+    finished: Path, tmp_path_factory: pytest.TempPathFactory, cli: Callable[..., Any]
+) -> Path:
+    """Two audits, in one folder."""
+    folder: Path = tmp_path_factory.mktemp("audits")
+    sampler = str(finished / "sampler.safetensors")
+    model = ("--model", "pinned:skin_tone", "--attribute", "skin_tone", "--n", "60")
+    cli("audit", "classifier", sampler, *model, "--out", str(folder / "tones"))
+    cli(
+        "audit", "superres", sampler, "--model", "bicubic", "--n", "36", "--out", str(folder / "up")
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(finished: Path, audit: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    import uvicorn
+
+    from equipoise.view.server import _bind, make_app
+
+    runs = tmp_path_factory.mktemp("site") / "runs"
+    shutil.copytree(finished, runs / "faces")
+    shutil.copytree(audit, runs / "audits")
+    bound = _bind("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(make_app(runs), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield Site(f"http://127.0.0.1:{bound.getsockname()[1]}", runs, browser)
+        browser.close()
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(autouse=True)
+def no_fault(site: Site) -> Iterator[None]:
+    """No error on any console, and no request to another host."""
+    site.faults.clear()
+    yield
+    assert site.faults == []
+
+
+def test_steer_and_draw_exact_counts(site: Site) -> None:
+    page = site.open("/")
+    page.get_by_role("link", name="faces").click()
+    page.get_by_role("link", name="Steer and draw").click()
+    page.get_by_role("button", name="75% smiling=yes").click()
+    page.locator("#brings tbody tr").nth(5).wait_for()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.locator("#drawn", has_text="60 of 60 images: done").wait_for()
+    counts = {
+        row.locator("td").nth(0).inner_text(): int(row.locator("td").nth(1).inner_text())
+        for row in page.locator("#counts tbody tr").all()
+    }
+    assert sorted(counts.values()) == [5, 5, 5, 15, 15, 15]
+    assert sum(n for cell, n in counts.items() if "smiling=yes" in cell) == 45
+    assert page.locator("#images .miss").count() == 0
+    page.locator("#images button").nth(7).click()
+    facts = page.locator("#picture dl").inner_text()
+    assert "seed" in facts
+    assert "P(smiling=yes)" in facts
+    page.get_by_role("button", name="Close").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="npz").click()
+    assert Path(saved.value.path()).stat().st_size > 1000
+    page.locator("summary", has_text="The command").click()
+    assert "equipoise steer" in page.locator("#command").inner_text()
+
+
+def test_sliders_answer_while_they_move(site: Site) -> None:
+    page = site.open("/steer/faces")
+    page.locator("#brings tbody tr").nth(5).wait_for()
+    slider = page.get_by_role("slider", name="smiling yes")
+    slider.press("End")
+    page.get_by_text("67%").first.wait_for()
+    page.get_by_role("radio", name="by cell").check()
+    assert page.get_by_role("slider").count() == 6
+    page.get_by_role("button", name="As the generator").click()
+    page.locator("#said", has_text="draws").wait_for()
+
+
+def test_label_by_keys_over_a_reload(site: Site) -> None:
+    page = site.open("/steer/faces")
+    page.locator("#brings tbody tr").nth(5).wait_for()
+    page.get_by_role("radio", name="one-shot").check()
+    page.locator("#n").fill("80")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.get_by_role("button", name="Let people label these").click()
+    page.locator("#rater").fill("anna")
+    page.get_by_role("button", name="Begin").click()
+
+    def press(key: str, done: int) -> None:
+        page.keyboard.press(key)
+        page.locator("#count", has_text=f"{done} of").wait_for()
+
+    page.locator("#count", has_text="0 of").wait_for()
+    for i in range(10):
+        press("12"[i % 2], i + 1)
+    page.reload()
+    page.locator("#count", has_text="10 of").wait_for()
+    press("u", 9)
+    press("s", 10)
+    for i in range(10, 20):
+        press("1", i + 1)
+    (table,) = (site.runs / "faces/tasks").rglob("anna.csv")
+    filled = [row for row in table.read_text().splitlines()[1:] if row.split(",")[1]]
+    assert len(filled) == 10
+    assert filled[4].endswith("unknown")
+
+
+def test_an_audit_is_filtered_and_prints(site: Site) -> None:
+    page = site.open("/runs/audits/tones")
+    rows = page.locator("td.passed")
+    shown = rows.first
+    assert shown.is_visible()
+    page.get_by_label("passed (").uncheck()
+    assert not shown.is_visible()
+    assert page.pdf()[:4] == b"%PDF"
+    assert "restored" in site.open("/runs/audits/up").inner_text("main").lower()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.exists() and shutil.which("npm"):
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=HERE, capture_output=True, timeout=120, check=False)
+    if not AXE.exists():
+        pytest.skip("not applicable: axe-core is not installed")
+    return AXE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1600])
+def test_pages_are_accessible_and_fit(site: Site, axe: str, scheme: str, width: int) -> None:
+    task = next(iter(sorted((site.runs / "faces/tasks").glob("*"))), None)
+    paths = ["/", "/runs/faces", "/steer/faces", "/compare?run=faces", "/runs/audits/tones"]
+    paths += ["/runs/audits/up"] + ([f"/runs/faces/tasks/{task.name}"] if task else [])
+    for path in paths:
+        size = {"width": width, "height": 800}
+        page = site.open(path, color_scheme=scheme, viewport=size)
+        if path.startswith("/steer"):
+            page.locator("#brings tbody tr").nth(5).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        page.evaluate(axe)
+        found = page.evaluate("axe.run().then((r) => r.violations)")
+        serious = [
+            (one["id"], [node["html"][:120] for node in one["nodes"][:3]])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], path
+        page.context.close()
+
+
+def test_a_run_under_way_becomes_its_report(site: Site, finished: Path) -> None:
+    folder = site.runs / "new"
+    shutil.copytree(finished / "labels", folder / "labels")
+    page = site.open("/runs/new")
+    page.get_by_text("Under way").wait_for()
+    assert page.get_by_role("progressbar").count() == 1
+    time.sleep(0.1)
+    shutil.copytree(finished, folder, dirs_exist_ok=True)
+    page.get_by_role("heading", name="Shares of the cells").wait_for()

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from equipoise.view.guard import is_loopback
+from equipoise.view.server import ViewOptions, serve
+
+
+def started(host: str, **options: Any) -> str:
+    """Start and stop a server, and return the address that it announces."""
+    said: list[str] = []
+    folder = options.pop("folder")
+    with mock.patch("uvicorn.Server.run") as run:
+        serve(folder, host, 0, ViewOptions(**options), said.append, browser=False)
+    assert run.call_args.kwargs["sockets"][0].close() is None
+    return said[0]
+
+
+def test_any_address_but_loopback_has_a_token(tmp_path: Path) -> None:
+    assert "token" not in started("127.0.0.1", folder=tmp_path)
+    open_to_all = started("0.0.0.0", folder=tmp_path, api_only=True)
+    assert open_to_all.startswith("http://127.0.0.1:")
+    assert len(open_to_all.partition("?token=")[2]) >= 32
+    assert started("127.0.0.1", folder=tmp_path, token="mine").endswith("?token=mine")
+
+
+def test_a_name_that_looks_like_loopback_is_none() -> None:
+    for host in ("127.0.0.1.example", "localhost.example", "", "10.0.0.1", "::"):
+        assert not is_loopback(host)
+
+
+def test_the_list_loads_nothing_that_fits_or_draws(tmp_path: Path) -> None:
+    heavy = "torch", "scipy", "matplotlib", "pyarrow", "onnxruntime"
+    code = f"""
+import sys
+from pathlib import Path
+from equipoise.view.server import make_app
+from equipoise.view.folder import Folder
+from equipoise.view.pages import Pages
+from equipoise.view.api_runs import listed
+folder = Folder(Path({str(tmp_path)!r}))
+make_app(folder.path)
+assert "Nothing here" in Pages(folder).listed(listed(folder))
+print([m for m in {heavy} if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_api_only_has_no_pages(open_client: Any) -> None:
+    client = open_client(api_only=True)
+    assert client.get("/").status_code == 404
+    assert client.get("/api/runs").status_code == 200
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    from equipoise.core.errors import InputError
+    from equipoise.view.server import _bind
+
+    taken = _bind("127.0.0.1", 0)
+    taken.listen()
+    with pytest.raises(InputError, match="must be free"):
+        _bind("127.0.0.1", taken.getsockname()[1])
+    taken.close()
