@@ -114,7 +114,7 @@ def test_models_of_ones_own_are_not_opened_unless_trusted(
 
     from equipoise.samplers.file import load_sampler, save_sampler
 
-    (tmp_path / "hostile.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    (tmp_path / "hostile.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     path = runs / "faces/a/sampler.safetensors"
     sampler = load_sampler(path)
