@@ -18,6 +18,7 @@ import numpy as np
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.models import Models
 from equipoise.core.parallel import batches, ordered_map
+from equipoise.core.synthetic_mark import packet
 from equipoise.core.threads import worker_count
 from equipoise.core.versions import versions
 from equipoise.generators import generate, open_generator
@@ -41,7 +42,7 @@ def write_images(folder: Path, n: int) -> None:
     for low, high in batches(0, n, 256):
         images = generate(generator, generator.prior.codes(0, low, high))
         for i, image in enumerate(images):
-            (folder / f"{low + i:06d}.png").write_bytes(png(image))
+            (folder / f"{low + i:06d}.png").write_bytes(png(image, packet()))
 
 
 def measure_speed(folder: Path, rounds: int) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from equipoise.classifiers import ClassifierPanel
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.folders import LocalFolder, open_folder
 from equipoise.core.progress import Execution
+from equipoise.core.synthetic_mark import packet
 from equipoise.engines import OnExecutor
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling import image_shards
@@ -51,7 +52,7 @@ def files(toy: ToyGenerator, tmp_path: Path) -> list[Path]:
     (tmp_path / "images").mkdir()
     images = toy.images(toy.prior.codes(0, 0, 11))
     for number, image in enumerate(images):
-        (tmp_path / "images" / f"{number:03d}.png").write_bytes(png(image))
+        (tmp_path / "images" / f"{number:03d}.png").write_bytes(png(image, packet()))
     return sorted((tmp_path / "images").iterdir())
 
 

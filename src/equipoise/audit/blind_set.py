@@ -9,6 +9,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.core.errors import InputError
 from equipoise.core.files import atomic_path, storage, write_text
 from equipoise.core.progress import Progress, no_progress
+from equipoise.core.synthetic_mark import packet
 from equipoise.core.tables import write_rows
 from equipoise.samplers.export.metadata import png
 
@@ -31,8 +32,8 @@ probability. JSONL and Parquet files with these names will do too. The pictures 
 def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_progress) -> None:
     """Write every image once under the digest of its file, with a table to fill in.
 
-    Pictures are encoded anew, so that nothing but their pixels is handed on. Names are in the order
-    of the digests, which has nothing to do with cells.
+    Pictures are encoded anew, so that nothing is handed on but their pixels and the mark that they
+    are synthetic. Names are in the order of the digests, which has nothing to do with cells.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_prog
     for count, name in enumerate(sorted(rows)):
         progress("write", count, len(rows))
         if f"images/{name}" not in there:
-            content = png(images.images([rows[name]])[0])
+            content = png(images.images([rows[name]])[0], packet())
             with storage(out), atomic_path(out / "images" / name) as path:
                 path.write_bytes(content)
     progress("write", len(rows), len(rows))

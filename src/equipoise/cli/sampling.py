@@ -229,6 +229,7 @@ def _measure_images(
 ) -> Any:
     from equipoise.audit.preflight.before_run import IMAGES, check_panel
     from equipoise.core.folders import LocalFolder, open_folder
+    from equipoise.core.synthetic_mark import count_marked
     from equipoise.core.targets import parse_target
     from equipoise.labelling.image_files import equal_sizes
     from equipoise.labelling.image_shards import files_digest, label_images, webdataset_tars
@@ -248,6 +249,10 @@ def _measure_images(
         check_panel(panel, next(equal_sizes(map(read_image, files[:IMAGES]))))
         names = [str(path.relative_to(images.path)) for path in files]
         digest = files_digest(files)
+        if marked := count_marked(files):
+            out_console.print(
+                f"origin   {marked:,} of {len(files):,} pictures say that they are synthetic"
+            )
     else:
         remedy = "Name an export, or copy the images to a folder."
         raise InputError(f"address {what}", "must hold tars, and no images beside", "none", remedy)

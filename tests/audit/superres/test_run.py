@@ -104,7 +104,7 @@ def test_images_that_the_panel_could_not_be_asked_about_are_told(
     told = {check.check_id: check for check in found.checks}
     assert told["failures"].outcome == "tip"
     # Originals and restored images are the same; those through JPEG fail.
-    assert "60 of 180 failed" in told["failures"].words
+    assert "60 of 180 have no answer" in told["failures"].words
 
 
 def test_failures_are_neither_abstentions_nor_another_panel(

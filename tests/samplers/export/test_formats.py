@@ -253,7 +253,7 @@ def test_a_full_disk_says_what_is_kept(
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    place = "folder.png" if kind == "folder" else "formats.metadata_rows"
+    place = "folder.marked_png" if kind == "folder" else "formats.metadata_rows"
     monkeypatch.setattr(f"equipoise.samplers.export.{place}", full)
     with pytest.raises(StorageError, match=f"No space left on device.*{kept}"):
         write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(3), tmp_path / "out", kind)

@@ -22,6 +22,7 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
 from equipoise.core.settings import from_dict
+from equipoise.core.synthetic_mark import packet
 from equipoise.engines import Engine, OnExecutor, Shard
 from equipoise.samplers.draw import DrawRequest, exact_counts, one_shot
 from equipoise.samplers.export.metadata import png
@@ -76,7 +77,11 @@ def test_images_and_metadata_are_the_draws_of_the_seed(
 ) -> None:
     folder = export("out", DrawRequest(10, seed=3))
     drawn = np.concatenate([batch.images for batch in one_shot(*opened, 10, 3)])
-    assert images(folder) == {f"{i:09d}.png": png(image) for i, image in enumerate(drawn)}
+    made = opened[0].generator
+    assert images(folder) == {
+        f"{i:09d}.png": png(image, packet(made.name, made.digest, 3, i))
+        for i, image in enumerate(drawn)
+    }
     rows = [row for i in range(3) for row in pq.read_table(folder / f"{i:05d}.parquet").to_pylist()]
     assert [row["index"] for row in rows] == list(range(10))
     assert [row["file_name"] for row in rows] == list(images(folder))

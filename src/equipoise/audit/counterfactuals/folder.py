@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from equipoise.audit.counterfactuals.search import CounterfactualSets
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import atomic_path, parse_json, storage
+from equipoise.core.synthetic_mark import packet
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.samplers.export.metadata import png
 
@@ -82,7 +83,7 @@ def keep_counterfactuals(
         (folder / "images").mkdir(parents=True, exist_ok=True)
         for face, row in enumerate(sets.images):
             for level, image in enumerate(row):
-                _file(folder, face, level).write_bytes(png(image))
+                _file(folder, face, level).write_bytes(png(image, packet()))
     tensors: dict[str, NDArray[Any]] = {
         "codes": sets.codes,
         "cells": sets.cells,

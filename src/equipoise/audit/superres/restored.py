@@ -26,6 +26,7 @@ from equipoise.audit.superres.record import Fidelity, SuperresSettings
 from equipoise.core.files import RESUMES, atomic_path
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Progress, no_progress
+from equipoise.core.synthetic_mark import packet
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.labelling.picture import read_image
 from equipoise.samplers.export.metadata import png
@@ -130,7 +131,7 @@ def restore_all(
         index = np.arange(low, high, dtype=np.int64) + k * _NEXT_TRY
         for i, image in zip(rows, restore(restorer, small, seed, index), strict=True):
             with atomic_path(files[i][k], RESUMES) as part:
-                part.write_bytes(png(image))
+                part.write_bytes(png(image, packet()))
         return high - low
 
     with closing(ordered_map(one, jobs, workers)) as results:

@@ -15,7 +15,7 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import RESUMES, storage, write_text
 from equipoise.core.tables import read_rows
 from equipoise.samplers.draw import DrawJob, ResumePoint
-from equipoise.samplers.export.metadata import metadata_rows, png
+from equipoise.samplers.export.metadata import marked_png, metadata_rows
 
 
 def write_folder(drawing: DrawJob, out: Path) -> None:
@@ -80,7 +80,8 @@ def _append(drawing: DrawJob, out: Path) -> None:
             rows = list(metadata_rows(drawn, request.seed, start))
             start += len(rows)
             for row, image in zip(rows, drawn.images, strict=True):
-                (out / row["file_name"]).write_bytes(png(image))
+                content = marked_png(image, sampler.generator, row)
+                (out / row["file_name"]).write_bytes(content)
             writer = csv.DictWriter(file, list(rows[0]))
             if file.tell() == 0:
                 writer.writeheader()

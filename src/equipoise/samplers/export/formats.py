@@ -23,11 +23,12 @@ from equipoise.core.errors import InputError, check_count
 from equipoise.core.files import atomic_path
 from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
+from equipoise.core.synthetic_mark import SOURCE_TYPE
 from equipoise.generators.base import Generator
 from equipoise.samplers.draw import DrawJob, DrawRequest, ImageBatch
 from equipoise.samplers.export.folder import write_folder
-from equipoise.samplers.export.metadata import metadata_rows, png
-from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.export.metadata import marked_png, metadata_rows
+from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 FORMATS = ("folder", "npz", "tar")
 
@@ -105,7 +106,7 @@ def write_draws(
         if kind == "npz":
             _write_npz(drawn, models.generator, request, part)
         else:
-            write_tar(drawn, request, part)
+            write_tar(drawn, sampler.generator, request, part)
     return out
 
 
@@ -130,10 +131,13 @@ def _write_npz(
                 np.lib.format.write_array(
                     column, np.array([row[name] for row in rows]), allow_pickle=False
                 )
+        with archive.open("digital_source_type.npy", "w") as mark:
+            np.lib.format.write_array(mark, np.array(SOURCE_TYPE), allow_pickle=False)
 
 
 def write_tar(
     drawn: Iterator[ImageBatch],
+    generator: GeneratorRef,
     request: DrawRequest,
     part: Path,
     *,
@@ -145,6 +149,8 @@ def write_tar(
     Parameters
     ----------
     drawn : iterator of ImageBatch
+    generator : GeneratorRef
+        Named in the mark of each picture.
     request : DrawRequest
     part : Path
         The tar.
@@ -162,7 +168,7 @@ def write_tar(
                 key = Path(row["file_name"]).stem
                 row["file_name"] = f"{key}.png"
                 for suffix, content in (
-                    ("png", png(image)),
+                    ("png", marked_png(image, generator, row)),
                     ("json", json.dumps(to_json(row)).encode()),
                 ):
                     info = tarfile.TarInfo(f"{key}.{suffix}")

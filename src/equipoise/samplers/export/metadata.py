@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import parse_json
 from equipoise.core.labels import to_columns
+from equipoise.core.synthetic_mark import packet
 from equipoise.core.tables import read_rows, shown
 from equipoise.samplers.draw import ImageBatch
+from equipoise.samplers.sampler import GeneratorRef
 
 METADATA, DRAWS = "metadata.csv", ".draws.json"
 
@@ -207,8 +210,16 @@ def metadata_rows(drawn: ImageBatch, seed: int, start: int) -> Iterator[dict[str
         }
 
 
-def png(image: NDArray[np.uint8]) -> bytes:
-    """Return an image, shape (channels, height, width), as a PNG file."""
-    content = io.BytesIO()
-    Image.fromarray(image.transpose(1, 2, 0)).save(content, format="PNG", compress_level=1)
+def png(image: NDArray[np.uint8], mark: str) -> bytes:
+    """Return an image, shape (channels, height, width), as a PNG file with a mark in XMP."""
+    content, texts = io.BytesIO(), PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", mark)
+    picture = Image.fromarray(image.transpose(1, 2, 0))
+    picture.save(content, format="PNG", compress_level=1, pnginfo=texts)
     return content.getvalue()
+
+
+def marked_png(image: NDArray[np.uint8], generator: GeneratorRef, row: Mapping[str, Any]) -> bytes:
+    """Return an image as a PNG file that says what drew it, by its row of metadata."""
+    mark = packet(generator.name, generator.digest, row["seed"], row["index"])
+    return png(image, mark)

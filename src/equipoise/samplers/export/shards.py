@@ -120,7 +120,7 @@ class ExportTask:
                 self.folder, name, rows=shard.rows, total=self.request.n, began=began, **done
             ) as part,
         ):
-            write_tar(drawn, self.request, part, start=shard.start, rows=rows)
+            write_tar(drawn, sampler.generator, self.request, part, start=shard.start, rows=rows)
             with self.folder.writing(table_name(shard.number)) as beside:
                 pq.write_table(pa.Table.from_pylist(rows), beside, compression="zstd")
 
