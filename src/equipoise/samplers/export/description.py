@@ -1,4 +1,4 @@
-"""The description of a finished export: dataset.json and README.md beside its shards.
+"""The description of a finished export: dataset.json, croissant.json and README.md beside it.
 
 Counts are merged from the tables of metadata, so they are those of the files.
 """
@@ -19,6 +19,12 @@ from equipoise.core.records import to_json
 from equipoise.core.threads import mapped
 from equipoise.core.versions import versions
 from equipoise.samplers.draw import DrawRequest
+from equipoise.samplers.export.croissant import (
+    FILE,
+    column_types,
+    shards_distribution,
+    to_croissant,
+)
 from equipoise.samplers.sampler import Sampler
 
 
@@ -147,7 +153,23 @@ def describe_export(
     )
     _write(home, "dataset.json", json.dumps(to_json(found), indent=1) + "\n")
     _write(home, "README.md", _page(found))
+    text = to_croissant(
+        str(home).rstrip("/").rpartition("/")[2],
+        sampler.generator,
+        sampler.digest,
+        request,
+        {cell.cell: cell.achieved for cell in found.cells},
+        column_types(_columns(home, tables[0]), grid),
+        shards_distribution(),
+    )
+    _write(home, FILE, text)
     return found
+
+
+def _columns(home: Folder, table: str) -> list[str]:
+    """Return the columns of a table that was read before."""
+    names: list[str] = pq.read_schema(pa.BufferReader(home.read(table) or b"")).names
+    return names
 
 
 def _write(home: Folder, name: str, text: str) -> None:

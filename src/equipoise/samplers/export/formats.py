@@ -7,10 +7,12 @@ cell, weight, levels, probabilities and scores. The folder is what
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,14 +22,26 @@ import numpy as np
 
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.files import atomic_path
+from equipoise.core.files import atomic_path, digest_of, write_text
 from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
 from equipoise.core.synthetic_mark import SOURCE_TYPE
 from equipoise.generators.base import Generator
 from equipoise.samplers.draw import DrawJob, DrawRequest, ImageBatch
+from equipoise.samplers.export.croissant import (
+    FILE,
+    column_types,
+    folder_distribution,
+    to_croissant,
+)
 from equipoise.samplers.export.folder import write_folder
-from equipoise.samplers.export.metadata import marked_png, metadata_rows
+from equipoise.samplers.export.metadata import (
+    METADATA,
+    answer_name,
+    marked_png,
+    metadata_rows,
+    read_metadata,
+)
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 FORMATS = ("folder", "npz", "tar")
@@ -101,6 +115,7 @@ def write_draws(
     drawing.sampler_drawn.draw(1, request.seed, cell=request.cell)
     if kind == "folder":
         write_folder(drawing, out)
+        _describe_folder(drawing, out)
         return out
     with closing(drawing.batches(drawing.nothing())) as drawn, atomic_path(out) as part:
         if kind == "npz":
@@ -108,6 +123,25 @@ def write_draws(
         else:
             write_tar(drawn, sampler.generator, request, part)
     return out
+
+
+def _describe_folder(drawing: DrawJob, out: Path) -> None:
+    """Write the description of a whole folder beside its metadata."""
+    table = out / METADATA
+    found = read_metadata(out)
+    with table.open(encoding="utf-8") as file:
+        columns = column_types(next(csv.reader(file)), found.grid)
+    counts = Counter(answer_name(found.grid, levels) for levels in found.levels.tolist())
+    text = to_croissant(
+        out.resolve().name,
+        drawing.sampler.generator,
+        drawing.sampler_drawn.digest,
+        drawing.request,
+        dict(sorted(counts.items())),
+        columns,
+        folder_distribution(digest_of(table)),
+    )
+    write_text(out / FILE, text)
 
 
 def _write_npz(

@@ -1,0 +1,163 @@
+"""The description of an export in Croissant 1.1, with its vocabulary of responsible AI.
+
+MLCommons, "Croissant Format Specification", version 1.1, and "Croissant RAI", version 1.0. Readers
+of data sets, such as those of hubs and of TensorFlow Datasets, load an export by it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from equipoise.core.attributes import AttributeGrid
+from equipoise.core.synthetic_mark import SOURCE_TYPE
+from equipoise.samplers.draw import DrawRequest
+from equipoise.samplers.sampler import GeneratorRef
+
+FILE = "croissant.json"
+
+_CR, _RAI = "http://mlcommons.org/croissant/", "http://mlcommons.org/croissant/RAI/"
+_TERMS = (
+    *("arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "extract", "field"),
+    *("fileProperty", "fileObject", "fileSet", "format", "includes", "isArray", "isLiveDataset"),
+    *("jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex"),
+    *("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform"),
+)
+"""Terms of the context that stand for those of Croissant of the same name."""
+
+_NATURES: Mapping[type, str] = {int: "sc:Integer", float: "sc:Float", str: "sc:Text"}
+
+Distribution = Sequence[dict[str, Any]]
+
+
+def folder_distribution(table_sha256: str) -> Distribution:
+    """Return the files of a folder: its table of metadata, and its pictures."""
+    return (
+        {
+            "@type": "cr:FileObject",
+            "@id": "metadata",
+            "name": "metadata.csv",
+            "contentUrl": "metadata.csv",
+            "encodingFormat": "text/csv",
+            "sha256": table_sha256,
+        },
+        _files("pictures", "images/*.png", "image/png"),
+    )
+
+
+def shards_distribution() -> Distribution:
+    """Return the files of an export in shards: tables of metadata, and tars of pictures."""
+    return (
+        _files("metadata", "*.parquet", "application/x-parquet"),
+        _files("pictures", "*.tar", "application/x-tar"),
+    )
+
+
+def _files(name: str, includes: str, kind: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": name,
+        "name": name,
+        "includes": includes,
+        "encodingFormat": kind,
+    }
+
+
+def column_types(columns: Sequence[str], grid: AttributeGrid) -> dict[str, type]:
+    """Return the type of each column of metadata, as `metadata_rows` writes them."""
+    texts = {"file_name", "requested", "achieved", *grid.names}
+    numbers = {"seed": int, "index": int}
+    return {name: str if name in texts else numbers.get(name, float) for name in columns}
+
+
+def to_croissant(
+    name: str,
+    generator: GeneratorRef,
+    sampler: str,
+    request: DrawRequest,
+    counts: Mapping[str, int],
+    columns: Mapping[str, type],
+    distribution: Distribution,
+) -> str:
+    """Return the description of an export as JSON-LD.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    generator : GeneratorRef
+    sampler : str
+        Digest of the sampler that drew the images.
+    request : DrawRequest
+    counts : mapping of str to int
+        Images of each cell, as classifiers read them.
+    columns : mapping of str to type
+        Type of each column of metadata.
+    distribution : sequence of dict
+        As of `folder_distribution` or `shards_distribution`; the first has the metadata.
+    """
+    table = distribution[0]
+    where = {"cr:FileObject": "fileObject", "cr:FileSet": "fileSet"}[table["@type"]]
+    mix = ", ".join(f"{cell}: {count:,}" for cell, count in counts.items())
+    kept = "verified by classifiers" if request.verified else "not verified"
+    named = f"{generator.name} (SHA-256 {generator.digest})"
+    found = {
+        "@context": _context(),
+        "@type": "sc:Dataset",
+        "conformsTo": [f"{_CR}1.1", f"{_RAI}1.0"],
+        "name": name,
+        "description": f"{sum(counts.values()):,} synthetic images, drawn from the generator "
+        f"{named} by the sampler {sampler}, seed {request.seed}, {kept}. Images by cell: {mix}.",
+        "version": "1.0.0",
+        "isLiveDataset": False,
+        "distribution": list(distribution),
+        "recordSet": [
+            {
+                "@type": "cr:RecordSet",
+                "@id": "images",
+                "name": "images",
+                "description": "One record an image.",
+                "field": [
+                    {
+                        "@type": "cr:Field",
+                        "@id": f"images/{column}",
+                        "name": column,
+                        "dataType": _NATURES[kind],
+                        "source": {where: {"@id": table["@id"]}, "extract": {"column": column}},
+                    }
+                    for column, kind in columns.items()
+                ],
+            }
+        ],
+        "rai:dataCollection": f"Generated, not collected: {SOURCE_TYPE}.",
+        "rai:dataCollectionType": "Synthetic data generation",
+        "rai:machineAnnotationTools": "Attributes are the predictions of classifiers.",
+        "rai:dataBiases": "Attributes are as balanced as the classifiers that read them are right. "
+        "What they do not read follows the generator's training data.",
+        "rai:dataLimitations": "Synthetic images reveal failures of a model; they do not certify "
+        "its performance on photographs.",
+        "rai:dataUseCases": "Audits of classifiers, of face verification and of super-resolution.",
+        "rai:personalSensitiveInformation": "No picture is of a person. A generator can repeat "
+        "pictures of its training data.",
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def _context() -> dict[str, Any]:
+    """Return the context that the specification prescribes."""
+    fixed = {
+        "@language": "en",
+        "@vocab": "https://schema.org/",
+        "conformsTo": "dct:conformsTo",
+        "cr": _CR,
+        "rai": _RAI,
+        "data": {"@id": "cr:data", "@type": "@json"},
+        "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+        "dct": "http://purl.org/dc/terms/",
+        "description": {"@container": "@language"},
+        "examples": {"@id": "cr:examples", "@type": "@json"},
+        "name": {"@container": "@language"},
+        "sc": "https://schema.org/",
+    }
+    return {**fixed, **{term: f"cr:{term}" for term in _TERMS}}

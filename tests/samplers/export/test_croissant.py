@@ -1,0 +1,66 @@
+"""Exports are described in Croissant, as its own library reads it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import Models
+from equipoise.core.progress import Execution
+from equipoise.core.settings import Settings
+from equipoise.generators.toy import ToyGenerator
+from equipoise.pipeline import open_models
+from equipoise.samplers.draw import DrawRequest
+from equipoise.samplers.export import write_draws
+from equipoise.samplers.export.croissant import FILE
+from equipoise.samplers.export.metadata import read_metadata
+from equipoise.samplers.export.shards import write_shards
+from equipoise.samplers.file import load_sampler, save_sampler
+from equipoise.samplers.sampler import Sampler
+
+mlcroissant = pytest.importorskip("mlcroissant", reason="not applicable: mlcroissant is missing")
+pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
+
+
+def read(path: Path) -> "mlcroissant.Dataset":
+    """Read a description; an error of the format raises."""
+    found = mlcroissant.Dataset(str(path))
+    assert found.metadata.ctx.issues.errors == set()
+    return found
+
+
+@pytest.mark.parametrize("n", [1, 60])
+def test_a_folder_is_described_and_read_by_its_description(
+    n: int, toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(n, seed=4), tmp_path / "faces")
+    data = read(tmp_path / "faces" / FILE)
+    assert data.metadata.name == "faces"
+    records = list(data.records("images"))
+    labelled = read_metadata(tmp_path / "faces")
+    assert [r["images/file_name"].decode() for r in records] == list(labelled.files)
+    smiling = [toy_panel.grid.attributes[0].levels[level] for level in labelled.levels[:, 0]]
+    assert [r["images/smiling"].decode() for r in records] == smiling
+    assert [r["images/index"] for r in records] == list(range(n))
+    assert (
+        f"{n} synthetic images"
+        in json.loads((tmp_path / "faces" / FILE).read_text())["description"]
+    )
+
+
+def test_shards_are_described_and_read_by_their_description(
+    toy_sampler: Sampler, tmp_path: Path
+) -> None:
+    save_sampler(toy_sampler, tmp_path / "sampler.safetensors")
+    models = open_models(Settings(generator="toy", attributes=("smiling", "skin_tone")))
+    write_shards(
+        tmp_path / "sampler.safetensors",
+        (load_sampler(tmp_path / "sampler.safetensors", models.generator), models),
+        DrawRequest(10, seed=3),
+        tmp_path / "faces",
+        shard_size=4,
+        execution=Execution(),
+    )
+    records = list(read(tmp_path / "faces" / FILE).records("images"))
+    assert sorted(r["images/index"] for r in records) == list(range(10))
