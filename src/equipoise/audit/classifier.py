@@ -23,6 +23,7 @@ from equipoise.audit.counterfactuals.folder import CounterfactualFolder
 from equipoise.audit.images import AuditImages
 from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.level_map import LevelMap, choose_attribute, translate
+from equipoise.audit.lighting import examine_lighting, lighting_check
 from equipoise.audit.pages import render_audit
 from equipoise.audit.rates import PredictionsVsReference, break_down
 from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
@@ -169,12 +170,14 @@ def audit_classifier(
         break_down(compared, by, levels_by, seed=settings.seed), paired.effects if paired else ()
     )
     paired = paired and replace(paired, effects=effects)
+    lighting = examine_lighting(images, by.names, folder)
     checks = worst_first(
         ignoring(
             (
                 *gap_checks(parts, settings.tolerance, errors, compared_in),
                 *(effect_check(effect, settings.tolerance) for effect in effects),
                 *question_checks(parts[0], by.size),
+                *([] if lighting is None else [lighting_check(lighting)]),
             ),
             settings.ignore,
         )
@@ -193,6 +196,7 @@ def audit_classifier(
         checks=checks,
         breakdowns=parts,
         wrong=write_misclassified(compared, images, by, by.cell_of(levels_by), folder),
+        lighting=lighting,
         counterfactuals=paired,
         caveats=_caveats(model, reference, second, by, settings, paired is not None),
         costs=tuple(costs),

@@ -51,7 +51,8 @@ def audit_html(folder: Path, frame: Frame = ALONE) -> str:
 
 def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record, plots and pictures."""
-    paired = audit.counterfactuals
+    paired, lighting = audit.counterfactuals, audit.lighting
+    shown = [lighting] if lighting is not None and lighting.picture else []
     return frame.fill(
         "audit.html.jinja",
         audit=audit,
@@ -60,6 +61,7 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
         rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
         bars=[Markup(_audit_bars(part.groups)) for part in audit.breakdowns],
         pictures=frame.sheets(folder, audit.wrong),
+        doubtful=next(iter(frame.sheets(folder, shown)), None),
         flips=frame.sheets(folder, paired.flipped if paired else ()),
     )
 

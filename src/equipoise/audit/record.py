@@ -7,6 +7,7 @@ from typing import Literal
 
 from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
+from equipoise.audit.lighting import Lighting
 from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check, checks_as_html
 from equipoise.runs.record import ModelUsed
@@ -182,6 +183,8 @@ class ClassifierAudit:
         By cell, then by each attribute.
     wrong : tuple of MisclassifiedSheet
         The worst cell first; empty without a reference.
+    lighting : Lighting or None
+        None where images are not grouped by a skin tone that is measured from pixels.
     counterfactuals : Counterfactuals or None
         None where no attribute was varied.
     caveats : tuple of str
@@ -200,6 +203,7 @@ class ClassifierAudit:
     checks: tuple[Check, ...]
     breakdowns: tuple[Breakdown, ...]
     wrong: tuple[MisclassifiedSheet, ...]
+    lighting: Lighting | None
     counterfactuals: Counterfactuals | None
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]

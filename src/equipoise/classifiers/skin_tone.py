@@ -74,13 +74,36 @@ def typology_angle(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     height, width = images.shape[2:]
     rows = slice(3 * height // 8, max(5 * height // 8, 3 * height // 8 + 1))
     columns = slice(3 * width // 8, max(5 * width // 8, 3 * width // 8 + 1))
-    linear = _LINEAR[images[:, :, rows, columns]]
-    xyz = np.einsum("ij,njhw->nihw", _XYZ / _WHITE[:, None], linear)
-    f = np.where(xyz > _EPSILON, np.cbrt(xyz), (_KAPPA * xyz + 16) / 116)
-    lightness = 116 * f[:, 1] - 16
+    f = _compressed(images[:, :, rows, columns])
     yellow = 200 * (f[:, 1] - f[:, 2])
-    angles = np.degrees(np.arctan2(lightness - 50, yellow))
+    angles = np.degrees(np.arctan2(116 * f[:, 1] - 16 - 50, yellow))
     return np.asarray(np.median(angles.reshape(len(images), -1), axis=1).astype(np.float32))
+
+
+def lightness(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return L* of each pixel, shape (n, height, width), float32 in [0, 100].
+
+    Parameters
+    ----------
+    images : numpy.ndarray, shape (n, 3, height, width), uint8
+        sRGB in [0, 255].
+    """
+    return np.asarray(116 * _compressed(images)[:, 1] - 16)
+
+
+def thresholds_of(name: str) -> list[float] | None:
+    """Return the thresholds of the angle between the levels of an attribute, in degrees.
+
+    None for attributes that are not measured by the angle.
+    """
+    table = {"skin_tone": THREE, "skin_tone_six": SIX}.get(name)
+    return None if table is None else list(table.values())[1:]
+
+
+def _compressed(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return f(X / Xn), f(Y / Yn) and f(Z / Zn) of CIE L*a*b*, shape (n, 3, height, width)."""
+    xyz = np.einsum("ij,njhw->nihw", _XYZ / _WHITE[:, None], _LINEAR[pixels])
+    return np.asarray(np.where(xyz > _EPSILON, np.cbrt(xyz), (_KAPPA * xyz + 16) / 116))
 
 
 class SkinTone:

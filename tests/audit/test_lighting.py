@@ -1,0 +1,85 @@
+"""The lighting check finds a planted confound of skin tone, and passes its absence."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equipoise.audit.images import AuditImages
+from equipoise.audit.lighting import Lighting, examine_lighting, lighting_check
+from equipoise.classifiers.skin_tone import SkinTone
+from equipoise.core.attributes import Attribute, AttributeGrid
+
+N = 400
+GRID = AttributeGrid((Attribute("smiling", ("no", "yes")), SkinTone(["skin_tone"]).attributes[0]))
+
+
+def pictures(seed: int, confounded: bool) -> NDArray[np.uint8]:
+    """Return faces on a background: one light falls on both, or skin has a colour of its own."""
+    rng = np.random.default_rng(seed)
+    light, skin, wall = rng.uniform(0.35, 1.0, (3, N))
+    if confounded:
+        skin, wall = light * rng.uniform(0.9, 1.0, N), light * rng.uniform(0.6, 1.0, N)
+    images = np.empty((N, 3, 16, 16))
+    images[:] = wall[:, None, None, None] * 200
+    images[:, :, 4:12, 4:12] = (skin[:, None] * [230, 180, 140])[:, :, None, None]
+    return np.asarray(images, np.uint8)
+
+
+def written(folder: Path, images: NDArray[np.uint8], weights: NDArray[np.float64]) -> AuditImages:
+    """Write images, and return them with their levels by the angle."""
+    tones = SkinTone(["skin_tone"]).predict(images)[0].levels
+    levels = np.stack([np.arange(N, dtype=np.int8) % 2, tones], axis=1)
+    files = tuple(f"{i:04d}.png" for i in range(N))
+    for name, image in zip(files, images, strict=True):
+        Image.fromarray(image.transpose(1, 2, 0)).save(folder / name)
+    return AuditImages(folder, GRID, files, levels, files, weights)
+
+
+def examined(folder: Path, seed: int, confounded: bool) -> Lighting:
+    folder.mkdir()
+    found = examine_lighting(
+        written(folder, pictures(seed, confounded), np.ones(N)), GRID.names, folder / "audit"
+    )
+    assert found is not None
+    return found
+
+
+def test_one_light_on_face_and_background_is_found(tmp_path: Path) -> None:
+    found = examined(tmp_path / "a", 0, confounded=True)
+    assert found.correlation.low > 0.6
+    assert found.changed.share > 0.2
+    check = lighting_check(found)
+    assert (check.outcome, check.check_id) == ("tip", "lighting:skin_tone")
+    assert "Much of it" in check.words
+    assert (tmp_path / "a" / "audit" / "pictures" / found.picture).is_file()
+
+
+def test_skin_that_does_not_follow_the_background_passes(tmp_path: Path) -> None:
+    held = 0
+    for seed in range(5):
+        found = examined(tmp_path / str(seed), seed, confounded=False)
+        held += found.correlation.low <= 0 <= found.correlation.high
+        assert lighting_check(found).outcome == "passed"
+    assert held >= 4
+
+
+def test_a_gap_that_another_attribute_explains_is_no_lighting(tmp_path: Path) -> None:
+    """Smiling faces are lighter and before lighter walls; within each, nothing is."""
+    rng = np.random.default_rng(1)
+    smiling = np.arange(N) % 2
+    images = pictures(0, confounded=False).astype(np.float64)
+    images[:, :, 4:12, 4:12] *= (0.6 + 0.4 * smiling)[:, None, None, None]
+    wall = (80 + 100 * smiling + rng.uniform(0, 20, N))[:, None, None]
+    for rows in (slice(0, 4), slice(12, 16)):
+        images[:, :, rows, :] = wall[..., None]
+        images[:, :, :, rows] = wall[..., None]
+    given = written(tmp_path, np.asarray(images, np.uint8), np.ones(N))
+    found = examine_lighting(given, GRID.names, tmp_path / "audit")
+    assert found is not None and abs(found.correlation.value) < 0.15
+
+
+def test_levels_of_another_classifier_are_not_judged(material: AuditImages, tmp_path: Path) -> None:
+    assert examine_lighting(material, ("smiling", "skin_tone"), tmp_path) is None
+    assert examine_lighting(material, ("smiling",), tmp_path) is None
