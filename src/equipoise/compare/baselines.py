@@ -185,4 +185,4 @@ BASELINES: dict[str, Callable[[Case], Outcome]] = {
     "tilt, verified, typical": tilt_verified(TYPICAL),
     "mixture on draws of the tilt": mixture,
 }
-"""All methods by name, in the order of the tables. The mixture draws from the tilt, so it follows."""
+"""All methods by name, in the order of the tables; the mixture comes after the tilt it draws from."""
