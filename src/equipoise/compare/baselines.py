@@ -185,4 +185,4 @@ BASELINES: dict[str, Callable[[Case], Outcome]] = {
     "tilt, verified, typical": tilt_verified(TYPICAL),
     "mixture on draws of the tilt": mixture,
 }
-"""All methods by name, in the order of the tables; the mixture comes after the tilt it draws from."""
+"""All methods by name, in the order of the tables; the mixture follows the tilt it draws from."""
