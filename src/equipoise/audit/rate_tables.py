@@ -93,15 +93,15 @@ def _percentages(found: Estimate) -> str:
     return f"{percent(found.value)} ({percent(found.low)} to {percent(found.high)})"
 
 
-def _markdown(audit: ClassifierAudit) -> str:
-    header, rows = _shown(audit)
+def to_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     cells = ([value.replace("|", r"\|") for value in line] for line in lines)
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
-def _latex(audit: ClassifierAudit) -> str:
-    header, rows = _shown(audit)
+def to_latex(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as LaTeX, for the package booktabs."""
 
     def line(values: Sequence[str]) -> str:
         return " & ".join(value.translate(_ESCAPED) for value in values) + r" \\"
@@ -120,7 +120,7 @@ def _latex(audit: ClassifierAudit) -> str:
 
 WRITERS: dict[str, Callable[[ClassifierAudit], str]] = {
     ".csv": _csv,
-    ".md": _markdown,
-    ".tex": _latex,
+    ".md": lambda audit: to_markdown(*_shown(audit)),
+    ".tex": lambda audit: to_latex(*_shown(audit)),
 }
 """What writes a table, by suffix."""

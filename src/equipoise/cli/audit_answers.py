@@ -14,7 +14,7 @@ from equipoise.cli.audit import (
     chosen_names,
     print_audit,
 )
-from equipoise.cli.console import bars, refuse_flags
+from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Faithful, open_sampler
@@ -154,3 +154,33 @@ def answers(
     if table is not None:
         write_rate_table(audit, table)
     end_gate("audit of a classifier", audit.checks, fail_on, junit)
+
+
+@audit_app.command()
+def impact(
+    folder: Annotated[Path, typer.Argument(help="Folder of a classifier's audit.")],
+    level: Annotated[str, typer.Option(help="The prediction that selects.")],
+    table: Annotated[
+        Path | None, typer.Option(help="Write the table to this file: .md or .tex.")
+    ] = None,
+) -> None:
+    """Show selection rates and impact ratios, as New York City's Local Law 144 asks for them.
+
+    Example: `equipoise audit impact runs/audit --level yes --table impact.md`
+    """
+    from equipoise.audit.impact import HEADINGS, impacts, to_rows
+    from equipoise.audit.rate_tables import to_latex, to_markdown
+    from equipoise.audit.record import ClassifierAudit
+    from equipoise.core.errors import InputError
+    from equipoise.core.files import write_text
+    from equipoise.core.records import read_record
+
+    remedy = f"Run `equipoise audit classifier --out {folder}` first."
+    audit = read_record(folder / "audit.json", ClassifierAudit, remedy, what="audit")
+    writers = {".md": to_markdown, ".tex": to_latex}
+    if table is not None and table.suffix not in writers:
+        raise InputError("table", "must end in .md or .tex", table.name, "Pass impact.md.")
+    rows = to_rows(impacts(audit, level))
+    print_table(out_console, HEADINGS, rows)
+    if table is not None:
+        write_text(table, writers[table.suffix](HEADINGS, rows))

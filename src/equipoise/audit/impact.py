@@ -1,0 +1,147 @@
+"""Selection rates and impact ratios of a classifier's audit, as New York City asks for them.
+
+Rules of the City of New York, title 6, section 5-301 (Local Law 144 of 2021): for each category,
+and for each combination of categories, the share that is selected, and its ratio to that of the
+most selected one. Categories of less than 2 % of the data may be left out of the ratios, but not of
+the table; how many belong to no known category is stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from equipoise.audit.rates import Breakdown, GroupRates
+from equipoise.audit.record import ClassifierAudit
+from equipoise.core.errors import InputError
+from equipoise.core.estimates import CONFIDENCE, Estimate
+from equipoise.core.numbers import estimate, percent
+from equipoise.stats.group_gaps import ratio_interval
+from equipoise.stats.shares import Share
+
+SMALL = 0.02
+"""Share of the data below which a category is marked; section 5-301 (d)."""
+
+HEADINGS = ("by", "category", "n", "selected", "selection rate", "impact ratio", "note")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Impact:
+    """How often a category is selected.
+
+    Attributes
+    ----------
+    where, name : str
+        "cells" or an attribute, and the category.
+    n, unanswered : int
+        Images, and those on which the model failed or abstained: they are not selected.
+    selected : Share
+        Images that are selected, of all.
+    ratio : Estimate
+        To the most selected category, with Walter's interval for this pair alone; 1 for that one.
+    small : bool
+        Whether it is less than 2 % of the data.
+    """
+
+    where: str
+    name: str
+    n: int
+    unanswered: int
+    selected: Share
+    ratio: Estimate
+    small: bool
+
+
+def impacts(audit: ClassifierAudit, level: str) -> tuple[Impact, ...]:
+    """Return how often each category is selected.
+
+    Parameters
+    ----------
+    audit : ClassifierAudit
+    level : str
+        The prediction that selects.
+
+    Raises
+    ------
+    InputError
+        When the model predicts no such level.
+
+    Notes
+    -----
+    Weighted images count by their weight, and intervals are those of effective images.
+    """
+    if level not in audit.levels:
+        raise InputError(
+            "level", f"must be one of {', '.join(audit.levels)}", level, "Name the good outcome."
+        )
+    return tuple(row for part in audit.breakdowns for row in _of(part, level, audit))
+
+
+def _of(part: Breakdown, level: str, audit: ClassifierAudit) -> Iterator[Impact]:
+    every = [(group, _selected(group, level, audit.levels)) for group in part.groups]
+    large = [pair for pair in every if pair[0].n >= SMALL * audit.n] or every
+    best = max((share for _, share in large), key=lambda share: share.share)
+    for group, share in every:
+        yield Impact(
+            where=part.where,
+            name=group.name,
+            n=group.n,
+            unanswered=group.failure.count + group.abstention.count,
+            selected=share,
+            ratio=Estimate(1.0) if share is best else _ratio(share, best),
+            small=group.n < SMALL * audit.n,
+        )
+
+
+def _selected(group: GroupRates, level: str, levels: Sequence[str]) -> Share:
+    """Return the share of all images of a group that are selected."""
+    rates = {one.level: one.answered for one in group.levels}
+    answered = rates.get(level)
+    if answered is None:  # Of two levels only the last has rates of its own.
+        other = rates[levels[1]]
+        count, share = other.n - other.count, 1 - other.share
+        low, high = 1 - other.high, 1 - other.low
+    else:
+        count, share, low, high = answered.count, answered.share, answered.low, answered.high
+        other = answered
+    # Who gets no answer is not selected.
+    part = other.n / group.n if group.n else np.nan
+    return Share(
+        name=group.name,
+        count=count,
+        n=group.n,
+        estimate=Estimate(share * part, low * part, high * part),
+        effective=other.effective / part if part else 0.0,
+    )
+
+
+def _ratio(share: Share, best: Share) -> Estimate:
+    if not share.n or not best.share:
+        return Estimate.missing("none is selected")
+    numbers = [[value] for one in (share, best) for value in one.tested]
+    critical = float(norm.ppf((1 + CONFIDENCE) / 2))
+    low, high = ratio_interval(*(np.array(number, np.int64) for number in numbers), critical)
+    return Estimate(share.share / best.share, float(low[0]), float(high[0]))
+
+
+def to_rows(found: Sequence[Impact]) -> list[tuple[str, ...]]:
+    """Return rows of text under `HEADINGS`."""
+    rows: list[tuple[str, ...]] = []
+    for one in found:
+        notes = ["under 2% of the images"] if one.small else []
+        notes += [f"{one.unanswered:,} without an answer"] if one.unanswered else []
+        rows.append(
+            (
+                one.where,
+                one.name,
+                f"{one.n:,}",
+                f"{one.selected.count:,}",
+                estimate(one.selected.estimate, percent),
+                estimate(one.ratio),
+                ", ".join(notes),
+            )
+        )
+    return rows

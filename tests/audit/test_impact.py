@@ -1,0 +1,62 @@
+"""Selection rates and impact ratios are those of counting."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equipoise.audit.impact import HEADINGS, impacts, to_rows
+from equipoise.audit.rate_tables import to_latex, to_markdown
+from equipoise.audit.rates import PredictionsVsReference, break_down
+from equipoise.audit.record import AuditSettings, ClassifierAudit
+from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.core.errors import InputError
+
+GRID = AttributeGrid((Attribute("group", ("a", "b", "c")),))
+
+
+def audited(counts: dict[str, tuple[int, int, int]]) -> ClassifierAudit:
+    """Return an audit with so many selected, not selected and failed images of each group."""
+    answers, group = [], []
+    for k, numbers in enumerate(counts.values()):
+        for answer, count in zip((1, 0, -2), numbers, strict=True):
+            answers += [answer] * count
+            group += [k] * count
+    n = len(answers)
+    compared = PredictionsVsReference(
+        ("no", "yes"),
+        np.array(answers, np.int8),
+        np.full(n, -1, np.int8),
+        np.full(n, 0.9, np.float32),
+    )
+    parts = break_down(compared, GRID, np.array(group, np.int8)[:, None])
+    fields = {f.name: None for f in dataclasses.fields(ClassifierAudit)}
+    settings = AuditSettings(attribute="hired", by=("group",), reference="none")
+    fields |= {"settings": settings, "n": n, "levels": ("no", "yes"), "breakdowns": parts}
+    return ClassifierAudit(**fields)  # type: ignore[arg-type]
+
+
+def test_ratios_are_to_the_most_selected_category_that_is_not_small() -> None:
+    audit = audited({"a": (60, 40, 0), "b": (30, 60, 10), "c": (3, 0, 0)})
+    a, b, c = impacts(audit, "yes")
+    assert [one.selected.count for one in (a, b, c)] == [60, 30, 3]
+    assert (a.selected.share, b.selected.share) == pytest.approx((0.6, 0.3))
+    assert a.ratio.value == 1
+    assert b.ratio.value == pytest.approx(0.5)
+    assert b.ratio.low < 0.5 < b.ratio.high < 1
+    assert (b.unanswered, [one.small for one in (a, b, c)]) == (10, [False, False, True])
+    other = impacts(audit, "no")
+    assert [one.selected.count for one in other] == [40, 60, 0]
+    assert other[0].ratio.value == pytest.approx(40 / 60)
+    with pytest.raises(InputError, match="must be one of no, yes"):
+        impacts(audit, "maybe")
+
+
+def test_tables_mark_small_categories_and_missing_answers(tmp_path: Path) -> None:
+    rows = to_rows(impacts(audited({"a": (60, 40, 0), "b": (30, 60, 10), "c": (3, 0, 0)}), "yes"))
+    table = to_markdown(HEADINGS, rows)
+    assert "| cells | group=b | 100 | 30 | 30.0% (" in table
+    assert "10 without an answer" in table
+    assert "under 2% of the images" in table
+    assert to_latex(HEADINGS, rows).count(r"\\") == 4
