@@ -121,9 +121,11 @@ def _selected(group: GroupRates, level: str, levels: Sequence[str]) -> Share:
 def _ratio(share: Share, best: Share) -> Estimate:
     if not share.n or not best.share:
         return Estimate.missing("none is selected")
-    numbers = [[value] for one in (share, best) for value in one.tested]
+    count, n, other, other_n = (
+        np.array([number], np.int64) for one in (share, best) for number in one.tested
+    )
     critical = float(norm.ppf((1 + CONFIDENCE) / 2))
-    low, high = ratio_interval(*(np.array(number, np.int64) for number in numbers), critical)
+    low, high = ratio_interval(count, n, other, other_n, critical)
     return Estimate(share.share / best.share, float(low[0]), float(high[0]))
 
 
