@@ -108,7 +108,8 @@ def _selected(group: GroupRates, level: str, levels: Sequence[str]) -> Share:
         count, share, low, high = answered.count, answered.share, answered.low, answered.high
         other = answered
     # Who gets no answer is not selected.
-    part = other.n / group.n if group.n else np.nan
+    part = 1 - group.failure.share
+    part *= 1 - group.abstention.share if group.abstention.n else 0.0
     return Share(
         name=group.name,
         count=count,
