@@ -207,6 +207,7 @@ def _bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # Whoever comes before the first answer waits, and is not refused.
     except OSError as error:
         bound.close()
         raise InputError(
