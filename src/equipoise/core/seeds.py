@@ -80,6 +80,7 @@ class Stream(IntEnum):
     SIMILARITY_BOOTSTRAP = 67
     TWO_SAMPLE_SPLIT = 68
     DECISIVE_SHARES = 69
+    CONTEXT_DEVIATION = 70
 
 
 def check_seed(seed: int) -> int:
