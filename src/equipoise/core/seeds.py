@@ -41,6 +41,7 @@ class Stream(IntEnum):
     NOISE_MAPS = 2
     TOY_AXES = 3
     RESTORATION_START = 4
+    TOY_WORDS = 5
     # What a sampler draws
     REQUEST = 10
     TILT_CANDIDATES = 11
