@@ -59,6 +59,7 @@ class Stream(IntEnum):
     CALIBRATION_DRAWS = 29
     CALIBRATION_POSTERIOR = 30
     HELD_OUT_BOOTSTRAP = 31
+    CONTEXT_POSTERIOR = 32
     # What measures a sampler
     MEASURED_DRAWS = 40
     REFERENCE_CODES = 41

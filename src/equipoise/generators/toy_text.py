@@ -98,7 +98,7 @@ class ToyTextGenerator(ToyFaces):
     --------
     >>> toy = ToyTextGenerator(["a photo of a nurse"])
     >>> toy.text(0, 6)
-    'smiling light a photo of a nurse'
+    'a photo of a light smiling nurse'
     >>> toy.shares.shape, toy.images(toy.prior.codes(0, 0, 5)).shape
     ((1, 7, 6), (5, 3, 32, 32))
     """
@@ -155,7 +155,9 @@ class ToyTextGenerator(ToyFaces):
             return prompt
         levels = self.grid.levels[variant - 1]
         asked = {(a.name, a.levels[i]) for a, i in zip(self.grid.attributes, levels, strict=True)}
-        return " ".join([*sorted(w for w, at in EDITS.items() if at in asked)[::-1], prompt])
+        before, _, last = prompt.rpartition(" ")
+        edits = [word for word, named in EDITS.items() if named in asked]
+        return " ".join(filter(None, [before, *edits, last]))
 
     def shares_of(self, text: str) -> _Floats:
         """Return the mixture weights of any text, shape (K,): what its words ask for.
