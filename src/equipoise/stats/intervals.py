@@ -176,7 +176,7 @@ def intervals_of_sets(counts: ArrayLike) -> Bounds:
     --------
     >>> low, high = intervals_of_sets([[50, 50], [5, 95]])
     >>> low.round(2).tolist(), high.round(2).tolist()
-    ([[0.39, 0.39], [0.01, 0.87]], [[0.61, 0.61], [0.13, 0.99]])
+    ([[0.39, 0.39], [0.01, 0.88]], [[0.61, 0.61], [0.12, 0.99]])
     """
     found = np.asarray(counts, np.int64)
     n, cells = found.sum(axis=1, keepdims=True), found.shape[1]
