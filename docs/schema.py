@@ -25,6 +25,7 @@ from equipoise.audit.superres.record import SuperresAudit
 from equipoise.audit.verification.record import VerificationAudit
 from equipoise.compare.scores import Refused, Score
 from equipoise.core.records import INFINITE, field_types, to_json
+from equipoise.measure.contexts import ContextsMeasurement
 from equipoise.measure.people.task import AnnotationPlan
 from equipoise.measure.plan import Plan
 from equipoise.report.card import Card
@@ -49,6 +50,10 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
     ),
     "task": ((AnnotationPlan,), "`plan.json` of a task, by `equipoise label export`"),
     "result": ((Score, Refused), "a result of `equipoise compare`, one file per method"),
+    "contexts": (
+        (ContextsMeasurement,),
+        "the output of `equipoise measure --contexts --json`",
+    ),
     "plan": ((Plan,), "the output of `equipoise plan --json`"),
     "dataset": (
         (DatasetDescription,),

@@ -10,6 +10,7 @@ diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed"
 
 SIDE = 8
 KINDS = ("ddpm", "ddim", "latent", "consistency")
+CLASSES = 1000  # The library takes number 1000 for no class.
 
 
 def unet(channels: int = 3, **changes: Any) -> Any:
@@ -29,6 +30,29 @@ def unet(channels: int = 3, **changes: Any) -> Any:
     with torch.no_grad():
         network.conv_out.weight.mul_(2)  # Else a consistency model paints little but grey.
     return network
+
+
+def save_transformer(folder: Path) -> Any:
+    """Save a random `DiTPipeline` of classes, which predicts variances too, and return it."""
+    torch.manual_seed(0)
+    network = diffusers.DiTTransformer2DModel(
+        num_attention_heads=2,
+        attention_head_dim=8,
+        in_channels=4,
+        out_channels=8,
+        num_layers=2,
+        norm_num_groups=4,
+        sample_size=SIDE,
+        num_embeds_ada_norm=CLASSES,
+    )
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.normal_(std=0.2)
+    decoder = diffusers.AutoencoderKL(block_out_channels=(8,), latent_channels=4, norm_num_groups=4)
+    scheduler = diffusers.DDIMScheduler(100, clip_sample=False)
+    made = diffusers.DiTPipeline(network.eval(), decoder.eval(), scheduler)
+    made.save_pretrained(folder)
+    return made
 
 
 def save(kind: str, folder: Path, **changes: Any) -> Path:

@@ -129,7 +129,7 @@ def test_bad_codes_are_named(generator: Generator) -> None:
 
 def test_unknown_generators_and_devices_are_named() -> None:
     with pytest.raises(
-        InputError, match=r"must be one of digiface-dcgan, toy, or stylegan1:.* got gan"
+        InputError, match=r"must be one of digiface-dcgan, toy, toy-text, or stylegan1:.* got gan"
     ):
         open_generator("gan")
     for name in NAMES:

@@ -86,9 +86,9 @@ def _ready_made(
 ) -> list[Classifier]:
     """Return the toy's classifier, or the pinned classifiers of some attributes."""
     from equipoise.classifiers.toy import ToyClassifier
-    from equipoise.generators.toy import ToyGenerator
+    from equipoise.generators.toy import ToyFaces
 
-    if isinstance(generator, ToyGenerator):
+    if isinstance(generator, ToyFaces):
         return [ToyClassifier(generator, attributes)]
 
     for name in attributes:
@@ -121,9 +121,9 @@ def known_attributes(
     InputError, FileFormatError, FetchError, StorageError
         As `open_panel`, for the attributes that are left.
     """
-    from equipoise.generators.toy import ToyGenerator
+    from equipoise.generators.toy import ToyFaces
 
-    ready = generator.grid.names if isinstance(generator, ToyGenerator) else ATTRIBUTES
+    ready = generator.grid.names if isinstance(generator, ToyFaces) else ATTRIBUTES
     predicted = {a.name for uri in classifiers for a in open_classifier(uri).attributes}
     left = [name for name in names if name in predicted or name in ready]
     if not left and not classifiers:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.classifiers.base import Prediction
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import InputError
-from equipoise.generators.toy import PATCH, ToyGenerator
+from equipoise.generators.toy import PATCH, ToyFaces
 
 
 class ToyClassifier:
@@ -20,7 +20,7 @@ class ToyClassifier:
 
     Parameters
     ----------
-    generator : ToyGenerator
+    generator : ToyFaces
         Defines attributes and thresholds.
     attributes : sequence of str, optional
         Which to predict; all by default.
@@ -44,7 +44,7 @@ class ToyClassifier:
 
     def __init__(
         self,
-        generator: ToyGenerator,
+        generator: ToyFaces,
         attributes: Sequence[str] | None = None,
         *,
         confusion: Mapping[str, ArrayLike] | None = None,

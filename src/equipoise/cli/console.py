@@ -136,7 +136,7 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
         f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
     )
     models = {settings.generator} & zoo.MODELS.keys()
-    if settings.generator != "toy":  # It brings its own classifier.
+    if settings.generator not in ("toy", "toy-text"):  # They bring their own classifier.
         models |= pinned_needed(settings.attributes, settings.classifiers)
     if missing := sorted(name for name in models if not zoo.is_cached(name)):
         console.print(f"fetch    models not cached yet: {', '.join(missing)}")

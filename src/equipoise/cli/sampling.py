@@ -21,6 +21,7 @@ from equipoise.cli.console import (
     print_statement,
     refuse_flags,
 )
+from equipoise.cli.contexts import measure_folder_contexts, measure_table_contexts
 from equipoise.cli.options import (
     Address,
     Attributes,
@@ -39,8 +40,12 @@ from equipoise.core.progress import Engine, Execution
 from equipoise.core.settings import make_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from equipoise.classifiers import ClassifierPanel
     from equipoise.classifiers.models import Models
+    from equipoise.core.labels import Labels
+    from equipoise.core.targets import Target
     from equipoise.labelling.image_shards import PanelAddress
     from equipoise.samplers.sampler import Sampler
 
@@ -162,7 +167,8 @@ def measure(
     what: Annotated[
         str,
         typer.Argument(
-            help="Sampler file; folder of images, or of the tars of a WebDataset, or its address."
+            help="Sampler file; folder of images, or of the tars of a WebDataset, or its address; "
+            "table of labels (.csv), with --contexts."
         ),
     ],
     attributes: Attributes = None,
@@ -182,6 +188,14 @@ def measure(
     engine: EngineName = "threads",
     address: Address = None,
     gpus_per_worker: GpusPerWorker = 0.0,
+    contexts: Annotated[
+        bool,
+        typer.Option(
+            "--contexts",
+            help="Measure the mix within each context: column context of metadata.csv or of a "
+            "table of labels, or else the sub-folder.",
+        ),
+    ] = False,
     kept: Annotated[
         str | None,
         typer.Option(
@@ -198,18 +212,30 @@ def measure(
     """
     from equipoise.core.records import write_record
     from equipoise.engines import open_engine
+    from equipoise.measure.representation import represent
 
+    given: dict[str, object] = {"n": n, "seed": seed, "device": device, "generator": generator}
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     if "://" in what or Path(what).is_dir():
-        given = {"n": n, "seed": seed, "device": device, "generator": generator}
         refuse_flags("for a folder of images", given)
         panel = panel_address(attributes, classifiers)
         where = workers, places
-        record: Any = _measure_images(what, panel, target, tolerance, where, kept, skip_broken)
+        found = _label_images(what, panel, target, tolerance, where, kept, skip_broken)
+        if contexts:
+            measure_folder_contexts(what, *found, tolerance, json_file)
+            return
+        labels, _, wanted = found
+        record: Any = represent(labels, wanted, tolerance)
         representation = record
+    elif what.lower().endswith(".csv"):
+        given |= {"classifier": classifiers, "keep": kept, "skip-broken": skip_broken or None}
+        refuse_flags("for a table of labels", given)
+        measure_table_contexts(Path(what), attributes, target, tolerance, json_file)
+        return
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
-        refuse_flags("for a sampler", {"skip-broken": skip_broken or None})
+        flags = {"skip-broken": skip_broken or None, "contexts": contexts or None}
+        refuse_flags("for a sampler", flags)
         opened = open_sampler(Path(what), device, classifiers, generator)
         record = _measure_sampler(opened, target, tolerance, n, seed, kept, (workers, places))
         representation = record.representation
@@ -218,7 +244,7 @@ def measure(
         write_record(json_file, record)
 
 
-def _measure_images(
+def _label_images(
     what: str,
     address: PanelAddress,
     target: str | None,
@@ -226,7 +252,8 @@ def _measure_images(
     where: tuple[int | None, Engine | None],
     kept: str | None,
     skip_broken: bool,
-) -> Any:
+) -> tuple[Labels, Sequence[str], Target | None]:
+    """Return the labels of images, their names in the folder, and the target."""
     from equipoise.audit.preflight.before_run import IMAGES, check_panel
     from equipoise.core.folders import LocalFolder, open_folder
     from equipoise.core.synthetic_mark import count_marked
@@ -234,7 +261,7 @@ def _measure_images(
     from equipoise.labelling.image_files import equal_sizes
     from equipoise.labelling.image_shards import files_digest, label_images, webdataset_tars
     from equipoise.labelling.picture import read_image
-    from equipoise.measure.representation import check_comparable, represent
+    from equipoise.measure.representation import check_comparable
 
     panel = address.open()
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
@@ -268,7 +295,7 @@ def _measure_images(
             execution=Execution(workers, progress, engine),
         )
     print_caveats(out_console, panel.caveats)
-    return represent(labels, wanted, tolerance)
+    return labels, names, wanted
 
 
 def _measure_sampler(

@@ -22,6 +22,7 @@ RESERVED = (
     *("file_name", "seed", "index", "requested", "achieved", "weight"),  # metadata of drawn images
     *("image", "images", "__key__", "__url__"),  # what their readers add
     *("source", "stratum", "share"),  # tables for raters, and of targets
+    "context",  # tables of labels by context
 )
 """Columns of tables beside those of attributes, which no attribute may be called, in any case."""
 

@@ -41,6 +41,7 @@ class Stream(IntEnum):
     NOISE_MAPS = 2
     TOY_AXES = 3
     RESTORATION_START = 4
+    TOY_WORDS = 5
     # What a sampler draws
     REQUEST = 10
     TILT_CANDIDATES = 11
@@ -58,6 +59,7 @@ class Stream(IntEnum):
     CALIBRATION_DRAWS = 29
     CALIBRATION_POSTERIOR = 30
     HELD_OUT_BOOTSTRAP = 31
+    CONTEXT_POSTERIOR = 32
     # What measures a sampler
     MEASURED_DRAWS = 40
     REFERENCE_CODES = 41
@@ -80,6 +82,7 @@ class Stream(IntEnum):
     SIMILARITY_BOOTSTRAP = 67
     TWO_SAMPLE_SPLIT = 68
     DECISIVE_SHARES = 69
+    CONTEXT_DEVIATION = 70
 
 
 def check_seed(seed: int) -> int:

@@ -18,7 +18,7 @@ __all__ = [
     "open_generator",
 ]
 
-NAMES = ("digiface-dcgan", "toy")
+NAMES = ("digiface-dcgan", "toy", "toy-text")
 """Names of the generators that come with Equipoise."""
 
 
@@ -71,6 +71,10 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
         from equipoise.generators.toy import ToyGenerator
 
         return ToyGenerator(batch_size=batch_size or 256)
+    if name == "toy-text":
+        from equipoise.generators.toy_text import ToyTextGenerator
+
+        return ToyTextGenerator(batch_size=batch_size or 256)
     if name.startswith(("pggan:", "stylegan1:", "stylegan2:", "stylegan3:")):
         from equipoise.generators.stylegan.generator import open_stylegan
         from equipoise.generators.stylegan.options import options_of

@@ -126,6 +126,41 @@ class ClassNormal:
         return np.asarray(density + shares[one_hot.argmax(axis=1)], np.float64)
 
 
+@dataclass(frozen=True)
+class ContextNormal:
+    """Standard normal values, the number of a context, all equally frequent, and the variant 0.
+
+    Attributes
+    ----------
+    normal_dim : int
+        Normal values in a code.
+    contexts : int
+        Their number.
+
+    Examples
+    --------
+    >>> ContextNormal(2, 1).codes(seed=0, start=5, stop=6)[:, 2:].tolist()
+    [[0.0, 0.0]]
+    """
+
+    normal_dim: int
+    contexts: int
+
+    def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Return codes [start, stop) of the seed, shape (stop - start, normal_dim + 2), float32."""
+        normal = StandardNormal(self.normal_dim).codes(seed, start, stop)
+        uniforms = [
+            generator_for(seed, Stream.PRIOR_CLASS, block).random(rows.stop)[rows]
+            for block, rows in blocks(start, stop)
+        ]
+        context = np.floor(self.contexts * np.concatenate([*uniforms, np.empty(0)]))
+        context = context.astype(np.float32)
+        return np.column_stack([normal, context, np.zeros_like(context)])
+
+    def log_density(self, codes: NDArray[np.float32]) -> None:
+        """Return None: numbers of contexts and variants have no density."""
+
+
 class Mapped:
     """Codes of another prior after a mapping, whose density is not known.
 

@@ -39,7 +39,61 @@ _SIZE = 32
 _MOST_ATTRIBUTES = _SIZE // PATCH[1]
 
 
-class ToyGenerator:
+class ToyFaces:
+    """What the toys' faces show: attributes, levels by thresholds of a value, and their drawing.
+
+    Parameters
+    ----------
+    shares : mapping of str to mapping of str to float
+        As for `ToyGenerator`.
+
+    Raises
+    ------
+    InputError
+        When there are no or more than 4 attributes, or shares break their rule.
+    """
+
+    space = "z"
+    device = "cpu"
+    pinned = ()
+    image_shape = (3, _SIZE, _SIZE)
+    digest: str
+
+    def __init__(self, shares: Mapping[str, Mapping[str, float]]) -> None:
+        if not 1 <= len(shares) <= _MOST_ATTRIBUTES:
+            raise InputError("shares", "must hold 1 to 4 attributes", len(shares), "Remove some.")
+        self.grid = AttributeGrid(
+            tuple(Attribute(a, tuple(levels), len(levels) > 2) for a, levels in shares.items())
+        )
+        self.thresholds = tuple(_thresholds(a, levels) for a, levels in shares.items())
+
+    def levels_of(self, values: NDArray[np.uint8]) -> NDArray[np.int8]:
+        """Return the level of each value, shape (n, A), int8."""
+        columns = [
+            np.searchsorted(cuts, values[:, a], side="right")
+            for a, cuts in enumerate(self.thresholds)
+        ]
+        return np.stack(columns, axis=1).astype(np.int8)
+
+    def faces(self, values: NDArray[np.uint8], nuisance: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return images, shape (n, 3, 32, 32), uint8 RGB.
+
+        Parameters
+        ----------
+        values : numpy.ndarray, shape (n, A), uint8
+        nuisance : numpy.ndarray, shape (n, 5), float32
+            Position and background.
+        """
+        shown = np.zeros((len(values), _MOST_ATTRIBUTES), np.float32)
+        shown[:, : values.shape[1]] = values / np.float32(255)
+        images = _draw(shown, nuisance)
+        height, width = PATCH
+        for a in range(values.shape[1]):
+            images[:, :, -height:, a * width : (a + 1) * width] = values[:, a, None, None, None]
+        return images
+
+
+class ToyGenerator(ToyFaces):
     """Faces of 32x32 pixels with known attributes.
 
     Parameters
@@ -71,10 +125,6 @@ class ToyGenerator:
     """
 
     name = "toy"
-    space = "z"
-    device = "cpu"
-    pinned = ()
-    image_shape = (3, _SIZE, _SIZE)
 
     def __init__(
         self,
@@ -86,17 +136,12 @@ class ToyGenerator:
         batch_size: int = 256,
     ) -> None:
         shares = DEFAULT_SHARES if shares is None else shares
+        super().__init__(shares)
         count = len(shares)
-        if not 1 <= count <= _MOST_ATTRIBUTES:
-            raise InputError("shares", "must hold 1 to 4 attributes", count, "Remove some.")
         if not 0 <= entanglement < 1:
             raise InputError("entanglement", "must be in [0, 1)", entanglement, "Try 0.3.")
         if dim < 2 * count + 6:
             raise InputError("dim", f"must be at least {2 * count + 6}", dim, "Raise it.")
-        self.grid = AttributeGrid(
-            tuple(Attribute(a, tuple(levels), len(levels) > 2) for a, levels in shares.items())
-        )
-        self.thresholds = tuple(_thresholds(a, levels) for a, levels in shares.items())
         self.entanglement = entanglement
         self.curvature = curvature
         self.dim = dim
@@ -120,14 +165,6 @@ class ToyGenerator:
         scores = np.cos(angle) * _project(rows, self.axes)
         scores += np.sin(angle) * _project(rows, self._rotated)
         return np.asarray(np.rint(255 * ndtr(scores)).astype(np.uint8))
-
-    def levels_of(self, values: NDArray[np.uint8]) -> NDArray[np.int8]:
-        """Return the level of each value, shape (n, A), int8."""
-        columns = [
-            np.searchsorted(cuts, values[:, a], side="right")
-            for a, cuts in enumerate(self.thresholds)
-        ]
-        return np.stack(columns, axis=1).astype(np.int8)
 
     def levels(self, codes: NDArray[np.float32]) -> NDArray[np.int8]:
         """Return the true level of each attribute, shape (n, A), int8."""
@@ -159,15 +196,7 @@ class ToyGenerator:
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return images, shape (n, 3, 32, 32), uint8 RGB."""
         rows = check_codes(codes, self.dim)
-        values = self.values(rows)
-        nuisance = rows @ self._nuisance[:5].T.astype(np.float32)
-        shown = np.zeros((len(rows), _MOST_ATTRIBUTES), np.float32)
-        shown[:, : values.shape[1]] = values / np.float32(255)
-        images = _draw(shown, nuisance)
-        height, width = PATCH
-        for a in range(values.shape[1]):
-            images[:, :, -height:, a * width : (a + 1) * width] = values[:, a, None, None, None]
-        return images
+        return self.faces(self.values(rows), rows @ self._nuisance[:5].T.astype(np.float32))
 
 
 def _project(rows: NDArray[np.float64], axes: NDArray[np.float64]) -> NDArray[np.float64]:

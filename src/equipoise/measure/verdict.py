@@ -120,6 +120,22 @@ def cell_tolerances(target: ArrayLike, tolerance: float = TOLERANCE) -> NDArray[
     return np.where(shares > 0, found, found[shares > 0].min())
 
 
+def decide(
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    target: NDArray[np.float64],
+    room: NDArray[np.float64],
+) -> Code:
+    """Return what intervals of K shares decide, each array of shape (K,).
+
+    "misses" where one lies outside the `room` around its target, "meets" where all lie inside.
+    """
+    if ((low > target + room) | (high < target - room)).any():
+        return "misses"
+    inside = ((low >= target - room) & (high <= target + room)).all()
+    return "meets" if inside else "undecided"
+
+
 def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERANCE) -> Verdict:
     """Return the verdict on counts of cells, shape (K,), against a target, shape (K,)."""
     found = np.asarray(counts, np.int64)
@@ -141,16 +157,13 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
     points = f"{100 * tolerance:g} points"
     if (room < tolerance).any():
         points += f", or {RELATIVE:.0%} of its target where that is less"
-    code: Code
+    code = decide(low, high, shares, room)
     needed = None
-    if ((low > shares + room) | (high < shares - room)).any():
-        code = "misses"
+    if code == "misses":
         words = f"misses the target: some share is farther from it than {points}"
-    elif ((low >= shares - room) & (high <= shares + room)).all():
-        code = "meets"
+    elif code == "meets":
         words = f"meets the target: every share is within {points}"
     else:
-        code = "undecided"
         needed = _decisive_n(found, shares, room)
         words = (
             f"leaves the target undecided within {points}: {n:,} images are too few; "

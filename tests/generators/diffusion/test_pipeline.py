@@ -107,8 +107,8 @@ def test_a_spoilt_folder_is_refused(
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"num_class_embeds": 3}, "must be unconditional, got classes"),
-        ({"out_channels": 6}, "learned variances are not supported"),
+        ({"class_embed_type": "identity"}, "must number its classes, or have none"),
+        ({"out_channels": 4}, "twice as many with learned variances, got 4 of 3"),
         ({"sample_size": None}, "must have a sample_size"),
     ],
 )

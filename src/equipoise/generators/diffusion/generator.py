@@ -25,7 +25,12 @@ from equipoise.core.parallel import batches
 from equipoise.core.reasons import reason_of
 from equipoise.generators.address import Readers, parse_address, read_options
 from equipoise.generators.base import StandardNormal, check_codes
-from equipoise.generators.diffusion.pipeline import CONSISTENCY, Pipeline, open_pipeline
+from equipoise.generators.diffusion.pipeline import (
+    CONSISTENCY,
+    TRANSFORMER,
+    Pipeline,
+    open_pipeline,
+)
 from equipoise.runtimes.devices import check_device
 
 _BATCH_PIXELS = 2**18
@@ -34,8 +39,8 @@ _BATCH_PIXELS = 2**18
 _LARGEST_STEM = 16
 """Largest side of the stem's features, chosen by hand."""
 
-_MOST_STEPS = 1000
-"""Limit on denoising steps, chosen by hand."""
+_MOST_STEPS, _MOST_GUIDANCE = 1000, 100
+"""Limits on denoising steps and on guidance, chosen by hand."""
 
 
 class DiffusionGenerator:
@@ -54,7 +59,7 @@ class DiffusionGenerator:
     Raises
     ------
     InputError
-        When there are more steps than the model was trained for.
+        When there are more steps than the model was trained for, or its class breaks its rule.
     FileFormatError
         When the pipeline's parts do not match.
     ModelOutputError
@@ -84,7 +89,10 @@ class DiffusionGenerator:
         config = pipeline.unet.config
         self._shape = (config.in_channels, config.sample_size, config.sample_size)
         self.name, self.device, self.caveats = name, device, pipeline.notes
+        _check_label(options, pipeline)
         described = f"{pipeline.digest} {options.steps} {options.stem}"
+        if options.label is not None:
+            described += f" {options.label} {options.guidance}"
         self.digest = hashlib.sha256(described.encode()).hexdigest()
         self.dim = int(np.prod(self._shape))
         self.prior = StandardNormal(self.dim)
@@ -155,6 +163,27 @@ class DiffusionGenerator:
             out = decoder.decode(out / decoder.config.scaling_factor).sample
         return (out / 2 + 0.5).clamp(0, 1)
 
+    def _predicted(self, sample: torch.Tensor, time: Any) -> torch.Tensor:
+        """Return what the network predicts, without learned variances, for the class if any.
+
+        Guidance moves the prediction of the class away from that of none (Ho and Salimans 2022,
+        arXiv 2207.12598, equation 6, with `guidance` 1 + w).
+        """
+        network, label, guidance = self._pipeline.unet, self._options.label, self._options.guidance
+        if label is None:
+            return torch.as_tensor(network(sample, time).sample[:, : self._shape[0]])
+        labels, given = torch.full((len(sample),), label, device=sample.device), sample
+        if guidance != 1:
+            # The number after those of the classes is that of no class.
+            labels = torch.cat([labels, torch.full_like(labels, self._pipeline.classes)])
+            given = torch.cat([sample, sample])
+        times = time.expand(len(given))
+        out = network(given, timestep=times, class_labels=labels).sample[:, : self._shape[0]]
+        if guidance != 1:
+            of_class, of_none = out.chunk(2)
+            out = of_none + guidance * (of_class - of_none)
+        return torch.as_tensor(out)
+
     def _denoised(self, noise: torch.Tensor, steps: int) -> torch.Tensor:
         """Return the sample after all steps, or the predicted sample after fewer."""
         scheduler: Any = self._pipeline.scheduler.from_config(self._pipeline.schedule)
@@ -162,7 +191,7 @@ class DiffusionGenerator:
         sample: torch.Tensor = noise * scheduler.init_noise_sigma
         predicted = sample
         for time in scheduler.timesteps[:steps]:
-            out = self._pipeline.unet(scheduler.scale_model_input(sample, time), time).sample
+            out = self._predicted(scheduler.scale_model_input(sample, time), time)
             step = scheduler.step(out, time, sample)
             sample = step.prev_sample
             predicted = getattr(step, "pred_original_sample", sample)
@@ -199,6 +228,10 @@ class Options:
         Denoising steps, each one pass through the network; 1 for consistency models.
     stem : int
         Number of first steps after which the predicted image is the stem; 0 for none.
+    label : int, optional
+        Number of the class, where the model has classes: the context of all its images.
+    guidance : float
+        Of a `DiTPipeline`, at least 1: how far classes are exaggerated; 1 is as the model learned.
 
     Raises
     ------
@@ -208,6 +241,8 @@ class Options:
 
     steps: int = 20
     stem: int = 4
+    label: int | None = None
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= _MOST_STEPS:
@@ -216,6 +251,9 @@ class Options:
             raise InputError(
                 "stem", f"must be 0 to {self.steps - 1}, fewer than all steps", self.stem, "Pass 0."
             )
+        if not 1 <= self.guidance <= _MOST_GUIDANCE:
+            rule = f"must be 1 to {_MOST_GUIDANCE}"
+            raise InputError("guidance", rule, self.guidance, "Pass guidance=4.")
 
 
 def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
@@ -236,12 +274,14 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     Examples
     --------
     >>> options_of((("steps", "10"),), one_step=False)
-    Options(steps=10, stem=2)
+    Options(steps=10, stem=2, label=None, guidance=1.0)
     """
     whole = (_whole, "a whole number")
     readers: Readers = {
         "steps": whole,
         "stem": whole,
+        "class": whole,
+        "guidance": (float, "a number"),
         "revision": (str, "text"),
         "variant": (str, "text"),
     }
@@ -249,7 +289,23 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     steps = values.get("steps", 1 if one_step else Options.steps)
     if one_step and steps != 1:
         raise InputError("steps", "must be 1 for a consistency model", steps, "Leave it out.")
-    return Options(steps, values.get("stem", steps // 5))
+    stem = values.get("stem", steps // 5)
+    return Options(steps, stem, values.get("class"), values.get("guidance", 1.0))
+
+
+def _check_label(options: Options, pipeline: Pipeline) -> None:
+    """Check that a class is named where there are some, and guidance given where there is any."""
+    label, classes = options.label, pipeline.classes
+    if not classes and label is not None:
+        raise InputError(
+            "class", "must not be given to a model without classes", label, "Leave it out."
+        )
+    if classes and (label is None or label >= classes):
+        rule = f"must be 0 to {classes - 1}, a class of the model"
+        raise InputError("class", rule, label, "Write it like diffusers:folder?class=0.")
+    if pipeline.kind != TRANSFORMER and options.guidance != 1:
+        rule = f"must be 1 where the model was not trained without class, as a {TRANSFORMER} is"
+        raise InputError("guidance", rule, options.guidance, "Leave it out.")
 
 
 def _whole(text: str) -> int:

@@ -26,15 +26,21 @@ PIPELINES = {
     "DDIMPipeline": ("unet", "scheduler"),
     "LDMPipeline": ("unet", "scheduler", "vqvae"),
     "ConsistencyModelPipeline": ("unet", "scheduler"),
+    "DiTPipeline": ("transformer", "scheduler", "vae"),
 }
 """Supported classes of pipelines, each with its parts."""
 
 CONSISTENCY = "ConsistencyModelPipeline"
 """The class of pipelines that generate an image in one step."""
 
+TRANSFORMER = "DiTPipeline"
+"""The class of pipelines whose network is a transformer of images with classes."""
+
 _CLASSES = {
     "unet": ("UNet2DModel",),
+    "transformer": ("DiTTransformer2DModel", "Transformer2DModel"),
     "vqvae": ("VQModel", "AutoencoderKL"),
+    "vae": ("AutoencoderKL",),
     "scheduler": ("DDPMScheduler", "DDIMScheduler"),
 }
 _ONE_STEP_SCHEDULER = "CMStochasticIterativeScheduler"
@@ -43,7 +49,7 @@ _INDEX = re.compile(r"diffusion_pytorch_model\.safetensors\.index(\.(?P<variant>
 _SHARD = re.compile(r"diffusion_pytorch_model[\w.-]*\.safetensors")
 # Limits on what a configuration may ask for, chosen by hand: larger than published models.
 _MOST_WEIGHTS = 2**32
-_MOST_LAYERS = 16
+_MOST_LAYERS, _MOST_BLOCKS = 16, 256
 _MOST_TRAINED_STEPS = 100_000
 _MOST_PIXELS, _MOST_CHANNELS = 2048, 64
 
@@ -53,7 +59,7 @@ _SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 
 _BETAS = 'Write the variances of training into it, as "trained_betas": [0.0001, ...].'
 _UPDATE = f"Update diffusers. {_BETAS}"
-_REMEDY = "Save an unconditional pipeline with save_pretrained(folder), in safetensors."
+_REMEDY = "Save a pipeline without text with save_pretrained(folder), in safetensors."
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +71,7 @@ class Pipeline:
     kind : str
         One of `PIPELINES`.
     unet : torch.nn.Module
-        From noisy images or latents, and a time step, to the scheduler's input.
+        From noisy images or latents, a time step and perhaps a class, to the scheduler's input.
     decoder : torch.nn.Module or None
         From latents to images; None where the network works on pixels.
     scheduler : type
@@ -74,6 +80,8 @@ class Pipeline:
         Arguments of the scheduler.
     digest : str
         SHA-256 of weights and configuration.
+    classes : int
+        Classes that the network knows; 0 without any.
     notes : tuple of str
         What was chosen where the folder leaves it open.
     """
@@ -84,6 +92,7 @@ class Pipeline:
     scheduler: Any
     schedule: dict[str, Any]
     digest: str
+    classes: int
     notes: tuple[str, ...] = ()
 
 
@@ -147,18 +156,29 @@ def open_pipeline(name: str, revision: str, variant: str | None = None) -> Pipel
             )
     scheduler = getattr(library, _ONE_STEP_SCHEDULER if kind == CONSISTENCY else "DDIMScheduler")
     schedule = _schedule(folder, scheduler, library.DDPMScheduler)
-    unet, digests, notes = _network(library.UNet2DModel, _part(folder, "unet"), variant)
-    _check_unconditional(unet, folder)
+    part = PIPELINES[kind][0]
+    known = library.DiTTransformer2DModel if kind == TRANSFORMER else library.UNet2DModel
+    unet, digests, notes = _network(known, _part(folder, part), variant)
+    _check_shape(unet, folder)
     decoder = None
-    if "vqvae" in PIPELINES[kind]:
+    for part in PIPELINES[kind][2:]:
         decoder, decoder_digest, more = _network(
-            getattr(library, index["vqvae"][1]), _part(folder, "vqvae"), variant
+            getattr(library, index[part][1]), _part(folder, part), variant
         )
         digests += decoder_digest
         notes += more
     settings = json.dumps([kind, schedule], sort_keys=True)
     digest = hashlib.sha256((settings + digests).encode()).hexdigest()
-    return Pipeline(kind, unet, decoder, scheduler, schedule, digest, tuple(dict.fromkeys(notes)))
+    return Pipeline(
+        kind,
+        unet,
+        decoder,
+        scheduler,
+        schedule,
+        digest,
+        _classes(unet, folder),
+        tuple(dict.fromkeys(notes)),
+    )
 
 
 def _part(folder: Path, name: str) -> Path:
@@ -269,19 +289,30 @@ def _check_size(kind: Any, config: dict[str, Any]) -> None:
     layers, widths = config.get("layers_per_block", 1), config.get("block_out_channels", [1])
     if not 1 <= layers <= _MOST_LAYERS or not 1 <= len(widths) <= _MOST_LAYERS:
         raise ValueError(f"{layers} layers in each of {len(widths)} blocks")
+    if not 1 <= config.get("num_layers", 1) <= _MOST_BLOCKS:
+        raise ValueError(f"{config['num_layers']} blocks")
     with torch.device("meta"):
         size = sum(weight.numel() for weight in kind.from_config(config).parameters())
     if size > _MOST_WEIGHTS:
         raise ValueError(f"{size:,} weights")
 
 
-def _check_unconditional(unet: Any, folder: Path) -> None:
+def _classes(network: Any, folder: Path) -> int:
+    """Return the number of classes that a network knows, 0 without any."""
+    config = network.config
+    if config.get("class_embed_type"):
+        raise FileFormatError(
+            f"unet in {folder}",
+            "must number its classes, or have none",
+            f"class_embed_type {config.class_embed_type}"[:80],
+            "Use a model with num_class_embeds.",
+        )
+    return int(config.get("num_class_embeds") or config.get("num_embeds_ada_norm") or 0)
+
+
+def _check_shape(unet: Any, folder: Path) -> None:
     config = unet.config
     side = config.sample_size
-    if config.class_embed_type or config.num_class_embeds:
-        raise FileFormatError(
-            f"unet in {folder}", "must be unconditional", "classes", "Use a model without classes."
-        )
     sized = isinstance(side, int) and 1 <= side <= _MOST_PIXELS
     if not sized or not 1 <= config.in_channels <= _MOST_CHANNELS:
         raise FileFormatError(
@@ -290,10 +321,11 @@ def _check_unconditional(unet: Any, folder: Path) -> None:
             f"{side}, {config.in_channels}",
             _REMEDY,
         )
-    if config.out_channels != config.in_channels:
+    given, made = config.in_channels, config.out_channels or config.in_channels
+    if made not in (given, 2 * given):
         raise FileFormatError(
             f"unet in {folder}",
-            "must have as many output as input channels; learned variances are not supported",
-            f"{config.out_channels} of {config.in_channels}",
-            "Use a model that predicts the noise alone.",
+            "must have as many output as input channels, or twice as many with learned variances",
+            f"{made} of {given}",
+            "Use a model that predicts noise of the shape of its input.",
         )

@@ -1,0 +1,96 @@
+"""Diffusion models with classes: one class is the context of a generator."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from equipoise.core.errors import InputError
+from equipoise.generators import open_generator
+from tests.builders.diffusion import CLASSES, SIDE, save, save_transformer, unet
+
+
+@pytest.mark.parametrize("guidance", [1, 4])
+def test_images_are_those_of_the_official_pipeline(guidance: int, tmp_path: Path) -> None:
+    official = save_transformer(tmp_path)
+    official.set_progress_bar_config(disable=True)
+    generator = open_generator(f"diffusers:{tmp_path}?steps=5&class=3&guidance={guidance}")
+    noise = torch.randn(1, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    expected = official(
+        [3],
+        guidance_scale=guidance,
+        generator=torch.Generator().manual_seed(0),
+        num_inference_steps=5,
+        output_type="np",
+    ).images
+    images = generator.images(noise.reshape(1, -1).numpy()).transpose(0, 2, 3, 1)
+    assert np.abs(images - 255 * expected).max() <= 1
+    assert images.std() > 5
+
+
+def test_class_and_guidance_are_part_of_the_generator(tmp_path: Path) -> None:
+    save_transformer(tmp_path)
+    flags = ("class=0", "class=1", "class=1&guidance=2")
+    opened = [open_generator(f"diffusers:{tmp_path}?steps=5&{flag}") for flag in flags]
+    codes = opened[0].prior.codes(0, 0, 2)
+    assert len({one.digest for one in opened}) == 3
+    assert len({one.images(codes).tobytes() for one in opened}) == 3
+    assert opened[0].stem(codes).shape == (2, 4, SIDE, SIDE)
+
+
+def test_the_older_name_of_the_transformer_is_known(tmp_path: Path) -> None:
+    """As in facebook/DiT-XL-2-256, whose settings also have keys of that older class."""
+    save_transformer(tmp_path)
+    address = f"diffusers:{tmp_path}?steps=2&class=1"
+    codes = open_generator(address).prior.codes(0, 0, 1)
+    images = open_generator(address).images(codes)
+    for name, change in (
+        ("model_index.json", {"transformer": ["diffusers", "Transformer2DModel"]}),
+        ("transformer/config.json", {"_class_name": "Transformer2DModel", "use_bias": True}),
+    ):
+        content = json.loads((tmp_path / name).read_text())
+        (tmp_path / name).write_text(json.dumps(content | change))
+    assert np.array_equal(open_generator(address).images(codes), images)
+
+
+def test_a_network_of_numbered_classes_is_read(tmp_path: Path) -> None:
+    """By the equation of DDIM, with the mean of its two outputs alone."""
+    folder = save("ddpm", tmp_path, num_class_embeds=3, out_channels=6)
+    generator = open_generator(f"diffusers:{folder}?steps=2&class=2")
+    codes = generator.prior.codes(0, 0, 1)
+    x = torch.from_numpy(codes.reshape(1, 3, SIDE, SIDE)).double()
+    network = unet(num_class_embeds=3, out_channels=6).double().eval()
+    kept = np.cumprod(1 - np.linspace(1e-4, 0.02, 100))
+    for time, before in ((50, kept[0]), (0, 1.0)):
+        with torch.inference_mode():
+            out = network(x, torch.tensor(time), class_labels=torch.tensor([2])).sample[:, :3]
+        guess = (x - (1 - kept[time]) ** 0.5 * out) / kept[time] ** 0.5
+        x = before**0.5 * guess + (1 - before) ** 0.5 * out
+    exact = (x / 2 + 0.5).clamp(0, 1) * 255
+    assert np.abs(generator.images(codes) - exact.numpy()).max() <= 0.6
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("", rf"class must be 0 to {CLASSES - 1}, a class of the model, got None"),
+        ("&class=1000", "class must be 0 to 999, .* got 1000"),
+        ("&class=-1", "class must be a whole number"),
+        ("&class=1&guidance=0.5", "guidance must be 1 to 100"),
+        ("&class=1&guidance=nan", "guidance must be 1 to 100"),
+    ],
+)
+def test_wrong_classes_are_named(flag: str, said: str, tmp_path: Path) -> None:
+    save_transformer(tmp_path)
+    with pytest.raises(InputError, match=said):
+        open_generator(f"diffusers:{tmp_path}?steps=2{flag}")
+
+
+def test_classes_and_guidance_are_refused_where_there_are_none(tmp_path: Path) -> None:
+    folder = save("ddpm", tmp_path)
+    with pytest.raises(InputError, match="class must not be given to a model without classes"):
+        open_generator(f"diffusers:{folder}?class=0")
+    with pytest.raises(InputError, match="guidance must be 1 where"):
+        open_generator(f"diffusers:{folder}?guidance=2")
