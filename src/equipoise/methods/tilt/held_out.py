@@ -12,7 +12,6 @@ from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
@@ -20,6 +19,7 @@ from equipoise.core.labels import LabelledCodes
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.methods.tilt.fit_latent import LatentFit
 from equipoise.samplers.statements import CellStatement
+from equipoise.stats.intervals import effective_interval
 
 LEAST_MEMBERS = 20.0
 """Effective number of labelled members of a cell below which they are too few to go by."""
@@ -272,20 +272,17 @@ def _figures(
 
 
 def _share(value: float, drawn: NDArray[np.float64], trials: float) -> Estimate:
-    """Return a share with a normal interval of its logit.
+    """Return a share with the interval of as many independent codes as it is worth.
 
-    The resamples say how many independent codes the share is worth, at most as many as there are
-    effective trials: near 0 and 1, what was not seen yet is not in the resamples. Two successes and
-    two failures more, as Agresti and Coull 1998 count, keep the logit and its error finite.
+    The resamples say how many these are, at most as many as there are effective trials: near 0 and
+    1, what was not seen yet is not in the resamples. The interval is that of Korn and Graubard
+    1998, whose ends lie on both sides of the share.
     """
     error = float(drawn.std())
     worth = trials
     if error > 1e-9 and 0 < value < 1:
         worth = min(value * (1 - value) / error**2, trials)
-    inner = (value * worth + 2) / (worth + 4)
-    spread = _NORMAL / np.sqrt(inner * (1 - inner) * (worth + 4))
-    low, high = expit(logit(inner) - spread), expit(logit(inner) + spread)
-    return Estimate(float(value), float(min(low, value)), float(max(high, value)))
+    return Estimate(float(value), *effective_interval(min(max(value, 0.0), 1.0), worth))
 
 
 def _ratio(value: float, drawn: NDArray[np.float64]) -> Estimate:
