@@ -37,5 +37,6 @@ from .samplers.file import save_sampler as save_sampler
 from .samplers.mixture import Mixture as Mixture
 from .samplers.mixture import fit_mixture as fit_mixture
 from .samplers.sampler import Sampler as Sampler
+from .samplers.training import BalancedImages as BalancedImages
 
 __version__: str
