@@ -27,6 +27,7 @@ from .methods.shift.shift import shift_codes as shift_codes
 from .methods.tilt.estimator import TiltedSampler as TiltedSampler
 from .pipeline import BalancedRun as BalancedRun
 from .pipeline import balance as balance
+from .report.trackers import log_run as log_run
 from .samplers.draw import DrawRequest as DrawRequest
 from .samplers.draw import exact_counts as exact_counts
 from .samplers.draw import one_shot as one_shot
