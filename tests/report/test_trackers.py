@@ -15,6 +15,8 @@ from equipoise.pipeline import balance
 from equipoise.report.trackers import log_run, run_facts
 from equipoise.runs.folder import RunFolder
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries warn of each other.
+
 SETTINGS = Settings(
     generator="toy",
     attributes=("smiling",),

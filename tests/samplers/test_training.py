@@ -127,6 +127,7 @@ def test_a_stopped_stream_goes_on(
     assert sum(1 for _ in fresh) == N, "a later loop begins at the start"
 
 
+@pytest.mark.filterwarnings("ignore")  # It warns of torch.
 def test_a_loader_of_torchdata_goes_on_in_the_middle(
     toy_sampler: Sampler, toy: ToyGenerator, expected: list[tuple[int, int, int]]
 ) -> None:
