@@ -25,6 +25,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     quality,
     sampling,
     status,
+    study,
     superres,
     view,
 )
