@@ -20,6 +20,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     compare,
     doctor,
     files,
+    hub,
     labelling,
     people,
     quality,
