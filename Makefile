@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_SHOWN := $(BIN)/python -m pip --disable-pip-version-check
 PIP := $(PIP_SHOWN) --quiet
 
-.PHONY: demo audit-demo test test-fast coverage lowest lint docs bench clean
+.PHONY: demo audit-demo test test-fast coverage lowest lint docs dist dist-check bench clean
 
 # The first and largest download shows pip's progress, so that nobody waits before a silent terminal.
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -73,12 +73,29 @@ $(VENV)/.docs: $(VENV)/.run
 docs: $(VENV)/.docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -b html -d $(VENV)/doctrees docs site
 
+$(VENV)/.dist: $(VENV)/.run
+	$(PIP) install -c constraints.txt -e ".[dist]"
+	touch $@
+
+## Wheel and source distribution under dist/, checked.
+dist: $(VENV)/.dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
+## The wheel in an empty environment, outside the checkout: help, a balance of the toy, draws, an audit of answers.
+dist-check: dist
+	$(PYTHON) -m venv --clear $(VENV)-dist
+	$(VENV)-dist/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt dist/*.whl
+	.ci/wheel $(VENV)-dist
+
 ## Speed and memory of the pipeline, then methods side by side (hours; resumes); benchmarks/results.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/methods.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest site dist .hypothesis .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-dist site dist .hypothesis .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	rm -rf docs/gallery docs/reference/generated docs/reference/public-names.rst
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

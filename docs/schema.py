@@ -31,6 +31,7 @@ from equipoise.measure.plan import Plan
 from equipoise.report.card import Card
 from equipoise.runs.record import RunRecord, SamplerAnnotation, SamplerQuality
 from equipoise.samplers.export.description import DatasetDescription
+from equipoise.study import Study
 
 DOCS = Path(__file__).parent
 
@@ -59,6 +60,7 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
         (DatasetDescription,),
         "`dataset.json` of an export, by `equipoise sample --format webdataset`",
     ),
+    "study": ((Study,), "`study.json`, by `equipoise study`"),
     "examination": ((Examination,), "the output of `equipoise doctor --json`"),
 }
 """For each schema the classes of the record, and the file that has this layout."""

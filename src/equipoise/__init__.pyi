@@ -27,6 +27,7 @@ from .methods.shift.shift import shift_codes as shift_codes
 from .methods.tilt.estimator import TiltedSampler as TiltedSampler
 from .pipeline import BalancedRun as BalancedRun
 from .pipeline import balance as balance
+from .report.trackers import log_run as log_run
 from .samplers.draw import DrawRequest as DrawRequest
 from .samplers.draw import exact_counts as exact_counts
 from .samplers.draw import one_shot as one_shot
@@ -37,5 +38,6 @@ from .samplers.file import save_sampler as save_sampler
 from .samplers.mixture import Mixture as Mixture
 from .samplers.mixture import fit_mixture as fit_mixture
 from .samplers.sampler import Sampler as Sampler
+from .samplers.training import BalancedImages as BalancedImages
 
 __version__: str

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.report.trackers import run_facts
+from equipoise.runs.folder import RunFolder
 from tests.builders.command_line import Done
 
 TOY = ["--generator", "toy", "--n", "2000"]
@@ -28,6 +30,17 @@ def test_balance_leaves_everything(folder: Path) -> None:
     assert json.loads((folder / "copy.json").read_text()) == json.loads(
         (folder / "record.json").read_text()
     )
+
+
+def test_trackers_are_given_the_statements(folder: Path) -> None:
+    facts = run_facts(RunFolder(folder))
+    tilt = RunFolder(folder).read_record().results[0].tilt
+    assert tilt is not None
+    for mode in tilt.verified:
+        stated = mode.cells[0].faithfulness
+        about = f"tilt/verified_{mode.faithful}/faithfulness/{mode.cells[0].cell.replace('=', '_')}"
+        about = about.replace(", ", ".")
+        assert (facts.numbers[about], facts.numbers[f"{about}/low"]) == (stated.value, stated.low)
 
 
 def test_sample_describe_measure_and_report(
@@ -83,6 +96,7 @@ def test_dry_run_tells_settings_and_cost_and_does_nothing(
         ),
         (["balance", "--generator", "toy", "--attributes", "beard"], "got beard"),
         (["balance", "--method", "magic"], "method must be one of"),
+        (["balance", "--log", "paper"], "tracker must be one of mlflow, wandb, tensorboard"),
         (["balance", "--dry-run", "--distance", "-1"], "distance must be above 0, got -1.0"),
         (["balance", "--dry-run", "--workers", "0"], "workers must be a whole number"),
         (["balance", "--device", "warp"], "device must be one that this machine has"),

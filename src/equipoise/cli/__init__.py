@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from equipoise.cli import (  # noqa: F401  (they register)
@@ -20,16 +20,18 @@ from equipoise.cli import (  # noqa: F401  (they register)
     compare,
     doctor,
     files,
+    hub,
     labelling,
     people,
     quality,
     sampling,
     status,
+    study,
     superres,
     view,
 )
-from equipoise.cli.app import app, out_console
-from equipoise.core.errors import EquipoiseError
+from equipoise.cli.app import PROGRESS, app, err_console, out_console, shown
+from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.core.threads import set_threads
 
 
@@ -50,7 +52,22 @@ def _options(
         int | None,
         typer.Option(help="Threads of the whole process. [the cores that it may use]"),
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors alone.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show where in the code an error was raised.")
+    ] = False,
+    progress: Annotated[
+        str | None,
+        typer.Option(help="auto, json (a line for machines) or none.", show_default=False),
+    ] = None,
 ) -> None:
+    if progress not in (None, *PROGRESS):
+        raise InputError(
+            "--progress", f"must be one of {', '.join(PROGRESS)}", progress, "Leave it out."
+        )
+    out_console.quiet = quiet
+    shown.progress = progress or ("none" if quiet else "auto")
+    shown.verbose = verbose
     set_threads(threads)
 
 
@@ -60,7 +77,9 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except EquipoiseError as error:
-        Console(stderr=True).print(Text("Error: ", "bold red") + Text(str(error)))
+        if shown.verbose:
+            traceback.print_exception(error)
+        err_console.print(Text("Error: ", "bold red") + Text(str(error)))
         sys.exit(2)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import typer
 from rich.console import Console
 
@@ -17,4 +19,28 @@ audit_app = typer.Typer(
     help="Audits of your own models, with balanced images.", no_args_is_help=True
 )
 app.add_typer(audit_app, name="audit")
+# Lines are left whole: a terminal folds them, and a path in a log can be copied.
 out_console = Console(markup=False, highlight=False, soft_wrap=True)
+err_console = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
+
+PROGRESS = ("auto", "json", "none")
+"""How progress is shown: bars on a terminal and lines elsewhere, JSON lines, or not at all."""
+
+
+@dataclass
+class Shown:
+    """What the options before the command's name say of the output; of this process.
+
+    Attributes
+    ----------
+    progress : str
+        One of `PROGRESS`.
+    verbose : bool
+        Whether an error shows where in the code it was raised.
+    """
+
+    progress: str = "auto"
+    verbose: bool = False
+
+
+shown = Shown()

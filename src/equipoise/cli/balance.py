@@ -24,6 +24,7 @@ from equipoise.cli.options import (
     Given,
     GpusPerWorker,
     JsonFile,
+    Log,
     SettingOptions,
     takes_settings,
 )
@@ -42,6 +43,7 @@ def balance(
     engine: EngineName = "threads",
     address: Address = None,
     gpus_per_worker: GpusPerWorker = 0.0,
+    log: Log = None,
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -55,7 +57,7 @@ def balance(
     places = open_engine(
         engine, workers=settings.workers, address=address, gpus_per_worker=gpus_per_worker
     )
-    _run_balance(settings, out, json_file, dry, places)
+    _run_balance(settings, out, json_file, dry, places, log)
 
 
 @app.command()
@@ -82,7 +84,12 @@ def _run_balance(
     json_file: Path | None,
     dry: bool,
     engine: Engine | None = None,
+    log: str | None = None,
 ) -> None:
+    if log is not None:
+        from equipoise.report.trackers import check_tracker
+
+        check_tracker(log)
     dry_run(out_console, settings, balance_cost(settings))
     if dry:
         return
@@ -107,6 +114,11 @@ def _run_balance(
         write_record(json_file, done.record)
     out_console.print(f"report   {RunFolder(out).report}")
     out_console.print(f"sampler  {RunFolder(out).sampler}")
+    if log is not None:
+        from equipoise.report.trackers import log_run
+
+        tracked = log_run(out, log)
+        out_console.print(f"logged   {log}, run {tracked.id} of {tracked.store}")
     verified = ""
     if (tilt := done.record.results[0].tilt) is not None:
         print_statement(out_console, tilt.verified[0])

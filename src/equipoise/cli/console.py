@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +24,10 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
 from rich.text import Text
 
+from equipoise.cli.app import err_console, shown
 from equipoise.core.errors import InputError
 from equipoise.core.numbers import decimals, estimate, interval, percent
+from equipoise.core.progress import no_progress
 
 if TYPE_CHECKING:
     from equipoise.core.progress import Progress
@@ -58,7 +61,7 @@ def bars(*, resumes: bool = True) -> Iterator[Progress]:
     except KeyboardInterrupt:
         kept = "What was written is kept; the same command resumes."
         begins = "Nothing was kept; the same command starts again."
-        Console(stderr=True).print(f"Stopped. {kept if resumes else begins}")
+        err_console.print(f"Stopped. {kept if resumes else begins}")
         raise SystemExit(130) from None
 
 
@@ -68,21 +71,20 @@ def picture_files(folder: Path, *, skip_broken: bool, workers: int | None = None
     from equipoise.labelling.picture_folder import find_pictures, whole_pictures
 
     found = find_pictures(folder)
-    console = Console(stderr=True)
     for line in found.described():
-        console.print(line, highlight=False, markup=False)
+        err_console.print(line)
     with bars(resumes=False) as progress:
         execution = Execution(workers=workers, progress=progress)
         whole = whole_pictures(found.files, skip_broken=skip_broken, execution=execution)
     if broken := len(found.files) - len(whole):
-        console.print(f"left out {broken:,}: broken files", highlight=False)
+        err_console.print(f"left out {broken:,}: broken files")
     return whole
 
 
 @contextmanager
 def _drawn() -> Iterator[Progress]:
-    if not sys.stderr.isatty():
-        yield _lines()
+    if shown.progress != "auto" or not sys.stderr.isatty():
+        yield {"none": no_progress, "json": _json_lines(), "auto": _lines()}[shown.progress]
         return
     with RichProgress(
         TextColumn("{task.description:8}"),
@@ -91,13 +93,13 @@ def _drawn() -> Iterator[Progress]:
         _Rate(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-    ) as shown:
+    ) as drawn:
         tasks: dict[str, TaskID] = {}
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = shown.add_task(stage, total=total, completed=done)
-            shown.update(tasks[stage], completed=done, total=total)
+                tasks[stage] = drawn.add_task(stage, total=total, completed=done)
+            drawn.update(tasks[stage], completed=done, total=total)
 
         yield progress
 
@@ -116,7 +118,24 @@ def _lines() -> Progress:
         rate = (done - at) / (now - began) if now > began else 0.0
         speed = f"{rate:,.0f}/s" if rate > 2 else f"{1 / rate:,.1f} s each" if rate else ""
         left = f", {speed}, {(total - done) / rate:,.0f} s left" if rate else ""
-        Console(stderr=True).print(f"{stage:8} {done:,}/{total:,}{left}", highlight=False)
+        err_console.print(f"{stage:8} {done:,}/{total:,}{left}")
+
+    return progress
+
+
+def _json_lines() -> Progress:
+    """Give a progress that writes JSON lines to standard error, at most one a second a stage."""
+    started: dict[str, float] = {}
+    last: dict[str, float] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        began = started.setdefault(stage, now)
+        if stage in last and done < total and now - last[stage] < 1:
+            return
+        last[stage] = now
+        line = {"stage": stage, "done": done, "total": total, "seconds": round(now - began, 3)}
+        print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201
 
     return progress
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from equipoise.core.checks import Check, Outcome
 
 GATE_FAILED = 3
-"""Exit status of a command whose checks fail the gate; see docs/auditing.md."""
+"""Exit status of a command whose checks fail the gate; see docs/shell.md."""
 
 
 class FailOn(StrEnum):

@@ -119,6 +119,10 @@ AbstainBelow = Annotated[float | None, option("abstain_below")]
 Fraction = Annotated[float | None, option("fraction")]
 Multilevel = Annotated[str | None, option("multilevel")]
 
+Log = Annotated[
+    str | None,
+    typer.Option(help="Log the finished run: mlflow, wandb, tensorboard.", show_default=False),
+]
 Config = Annotated[
     Path | None, typer.Option(help="Settings file (TOML); flags override it.", show_default=False)
 ]

@@ -11,10 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
+from equipoise.core.frames import Tabular, cell_column
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
+class Labels(Tabular):
     """The predictions of classifiers on n images.
 
     Attributes
@@ -42,6 +43,10 @@ class Labels:
     def cells(self) -> NDArray[np.int64]:
         """Cell of each image, shape (n,), int64; -1 where any level is unknown."""
         return self.grid.cell_of(self.levels)
+
+    def table(self) -> pa.Table:
+        """Return a row for each image: `cell`, by name, and the columns of `to_columns`."""
+        return pa.table({"cell": cell_column(self.grid, self.cells), **to_columns(self)})
 
     def restricted(self, grid: AttributeGrid) -> Labels:
         """Return the labels of the attributes of `grid`, in its order.

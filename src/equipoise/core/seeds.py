@@ -46,6 +46,7 @@ class Stream(IntEnum):
     REQUEST = 10
     TILT_CANDIDATES = 11
     MIXTURE_CODES = 12
+    TRAINING_ORDER = 13
     # How a sampler is fitted
     SHIFT_CODES = 20
     HYPERPLANE_HELD_OUT = 21

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 from scipy.stats import binom
 
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import InputError
+from equipoise.core.frames import Tabular
 from equipoise.core.labels import Labels
 from equipoise.core.notebook import as_html
 from equipoise.core.numbers import interval, percent
@@ -38,8 +40,16 @@ class MixShare(Share):
     joint: tuple[float, float]
 
 
+_NUMBERS = ("share", "low", "high", "joint_low", "joint_high", "target")
+
+_SHARES = pa.schema(
+    [("of", pa.string()), ("name", pa.string()), ("count", pa.int64()), ("n", pa.int64())]
+    + [(name, pa.float64()) for name in _NUMBERS]
+)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Representation:
+class Representation(Tabular):
     """The mix of a set of images.
 
     Attributes
@@ -84,6 +94,27 @@ class Representation:
     l2: float | None
     ratio: float | None
     verdict: Verdict
+
+    def table(self) -> pa.Table:
+        """Return a row for each cell, and then for each level of each attribute.
+
+        Columns are `of`, "cell" or the attribute, `name`, `count`, `n`, `share`, its own interval
+        `low` and `high`, the simultaneous one `joint_low` and `joint_high`, and `target`, null
+        without one.
+        """
+        names = (next(iter(part)).name.partition("=")[0] for part in self.attributes)
+        parts = [("cell", self.cells), *zip(names, self.attributes, strict=True)]
+        rows = [
+            {
+                "of": of,
+                **{name: getattr(s, name) for name in ("name", "count", "n", "share")},
+                **{"low": s.low, "high": s.high, "joint_low": s.joint[0], "joint_high": s.joint[1]},
+                "target": s.target,
+            }
+            for of, part in parts
+            for s in part
+        ]
+        return pa.Table.from_pylist(rows, _SHARES)
 
     def _repr_html_(self) -> str:
         rows = [

@@ -13,11 +13,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError, InsufficientLabelsError
-from equipoise.core.labels import Labels
+from equipoise.core.frames import Tabular, cell_column
+from equipoise.core.labels import Labels, to_columns
 from equipoise.core.parallel import ahead, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
@@ -31,7 +33,7 @@ _LEAST_ATTEMPTS = 2000
 
 
 @dataclass(frozen=True, eq=False)
-class ImageBatch:
+class ImageBatch(Tabular):
     """A batch of images with what was asked for and what came out.
 
     Attributes
@@ -47,6 +49,23 @@ class ImageBatch:
     images: NDArray[np.uint8]
     labels: Labels
     calls: int
+
+    def table(self) -> pa.Table:
+        """Return a row for each image.
+
+        Columns are `index`, `requested` and `achieved`, cells by name, `weight`, and those of
+        `equipoise.core.labels.to_columns`.
+        """
+        draws, grid = self.latents, self.labels.grid
+        return pa.table(
+            {
+                "index": draws.index,
+                "requested": cell_column(grid, draws.requested),
+                "achieved": cell_column(grid, self.labels.cells),
+                "weight": draws.weights,
+                **to_columns(self.labels),
+            }
+        )
 
     def take(self, rows: NDArray[np.int64]) -> ImageBatch:
         """Return some images of the batch, at the cost of all."""

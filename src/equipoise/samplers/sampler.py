@@ -194,6 +194,10 @@ class Sampler:
             )
         object.__setattr__(self, "_block", lru_cache(maxsize=4)(self._compute_block))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The cache of blocks does not go to another process.
+        return type(self), tuple(getattr(self, one.name) for one in fields(self))
+
     @property
     def grid(self) -> AttributeGrid:
         """The cells."""

@@ -20,7 +20,6 @@ from PIL.PngImagePlugin import PngInfo
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import parse_json
-from equipoise.core.labels import to_columns
 from equipoise.core.synthetic_mark import packet
 from equipoise.core.tables import read_rows, shown
 from equipoise.samplers.draw import ImageBatch
@@ -195,19 +194,8 @@ def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> Attr
 
 def metadata_rows(drawn: ImageBatch, seed: int, start: int) -> Iterator[dict[str, Any]]:
     """Yield the metadata of each image of a batch, whose first image is number `start`."""
-    grid = drawn.labels.grid
-    columns = {name: column.to_pylist() for name, column in to_columns(drawn.labels).items()}
-    for i, requested in enumerate(drawn.latents.requested):
-        cell = drawn.labels.cells[i]
-        yield {
-            "file_name": f"images/{start + i:09d}.png",
-            "seed": seed,
-            "index": int(drawn.latents.index[i]),
-            "requested": grid.cells[requested],
-            "achieved": grid.cells[cell] if cell >= 0 else UNKNOWN_NAME,
-            "weight": float(drawn.latents.weights[i]),
-            **{name: values[i] for name, values in columns.items()},
-        }
+    for i, row in enumerate(drawn.table().to_pylist(), start):
+        yield {"file_name": f"images/{i:09d}.png", "seed": seed, **row}
 
 
 def png(image: NDArray[np.uint8], mark: str) -> bytes:

@@ -1,0 +1,120 @@
+"""A study of two generators and two targets: broken twice, whole in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from equipoise.core.errors import InputError
+from equipoise.study import read_study, run_study
+from tests.builders.command_line import Done
+
+STUDY = """
+[settings]
+attributes = ["smiling"]
+method = "shift"
+components = 1
+distance = 1.5
+n = 600
+measure_n = 200
+batch_size = 64
+
+[generators]
+one = "toy"
+two = "toy"
+
+[targets]
+even = "uniform"
+mostly = "marginals: smiling=yes:3,no:1"
+"""
+
+
+class StoppedError(Exception):
+    """Ends a study at a step."""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.mark.slow
+def test_a_study_that_is_stopped_twice_ends_as_an_unbroken_one(file: Path, tmp_path: Path) -> None:
+    steps: list[tuple[str, int]] = []
+    whole = run_study(file, tmp_path / "whole", lambda stage, done, _: steps.append((stage, done)))
+    assert [(run.generator, run.target) for run in whole.runs] == [
+        ("one", "even"),
+        ("one", "mostly"),
+        ("two", "even"),
+        ("two", "mostly"),
+    ]
+
+    def stopping_at(step: int) -> Callable[[str, int, int], None]:
+        seen = iter(range(len(steps)))
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if next(seen) == step:
+                raise StoppedError
+
+        return progress
+
+    broken = tmp_path / "broken"
+    for step in (len(steps) // 4, len(steps) // 3):
+        with pytest.raises(StoppedError):
+            run_study(file, broken, stopping_at(step))
+    run_study(file, broken)
+    for name in (
+        "study.json",
+        "study.html",
+        *(f"{r.folder}/sampler.safetensors" for r in whole.runs),
+    ):
+        assert (broken / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    record = (broken / "two/mostly/record.json").read_text()
+    assert '"labels_computed": 0' in record, "labels of a prior are paid for once"
+    again: list[str] = []
+    assert run_study(file, broken, lambda stage, *_: again.append(stage)) == whole
+    assert set(again) == {"study"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('one = "toy"\ntwo = "toy"', "", "generators in study .* must name at least one"),
+        (
+            "[targets]",
+            "[goals]",
+            "goals in study .* must be one of the tables settings",
+        ),
+        ('one = "toy"', '"../one" = "toy"', r"\.\./one of generators in study .* under a name of"),
+        ("n = 600", "n = 0", "n must be a whole number of at least 1, got 0"),
+        ("n = 600", 'target = "uniform"', r"target of settings .* Move it to \[targets\]"),
+    ],
+)
+def test_a_study_that_breaks_a_rule_is_refused(file: Path, old: str, new: str, words: str) -> None:
+    file.write_text(STUDY.replace(old, new))
+    with pytest.raises(InputError, match=words):
+        read_study(file)
+
+
+def test_targets_are_checked_before_the_first_run(file: Path, tmp_path: Path) -> None:
+    file.write_text(STUDY.replace("smiling=yes:3,no:1", "smiling=grin:3"))
+    with pytest.raises(InputError, match="grin"):
+        run_study(file, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_says_what_each_run_costs(
+    cli: Callable[..., Done], file: Path, tmp_path: Path
+) -> None:
+    done = cli("study", file, "--out", tmp_path / "out", "--dry-run")
+    assert done.stdout.count("800") == 4
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_example_names_six_runs() -> None:
+    example = Path(__file__).parents[1] / "examples/study.toml"
+    assert len(read_study(example)) == 6
