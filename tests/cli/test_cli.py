@@ -2,8 +2,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from equipoise.cli.balance import _doubtful
+from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.core.targets import Target
+from equipoise.methods.calibration import Calibration
 from equipoise.report.trackers import run_facts
 from equipoise.runs.folder import RunFolder
 from tests.builders.command_line import Done
@@ -155,3 +160,27 @@ def test_zoo_lists_fetches_and_names_paths(cli: Callable[..., Done]) -> None:
 def test_help_has_an_example(cli: Callable[..., Done]) -> None:
     for command in ("balance", "demo", "collect", "directions", "sample", "measure", "report"):
         assert f"Example: equipoise {command}" in " ".join(cli(command, "--help").stdout.split())
+
+
+def test_a_mix_that_the_labels_leave_uncertain_is_named() -> None:
+    grid = AttributeGrid((Attribute("smiling", ("no", "yes")),))
+    one = np.array([0.5, 0.5])
+
+    def words(low: float, high: float) -> str:
+        return _doubtful(
+            Calibration(
+                weights=one,
+                expected=one,
+                low=np.array([1 - high, low]),
+                high=np.array([1 - low, high]),
+                distance=0.0,
+                reachable=True,
+                purity=one,
+                calls_per_verified_image=2.0,
+                measured=50,
+            ),
+            Target.uniform(grid),
+        )
+
+    assert words(0.49, 0.515) == ""
+    assert "may come out at 30.0% to 51.0%, target 50.0%" in words(0.30, 0.51)

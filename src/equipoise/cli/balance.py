@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +31,10 @@ from equipoise.cli.options import (
 from equipoise.core.numbers import percent
 from equipoise.core.progress import Engine
 from equipoise.core.settings import Settings, make_settings
+
+if TYPE_CHECKING:
+    from equipoise.core.targets import Target
+    from equipoise.methods.calibration import Calibration
 
 
 @app.command()
@@ -128,9 +132,29 @@ def _run_balance(
                 "one-shot  the target is out of reach: the nearest mix has a total variation of "
                 f"{percent(tilt.calibration.distance)} from it. Verified draws reach it."
             )
+        elif doubt := _doubtful(tilt.calibration, done.record.target):
+            verified = " --verified"
+            out_console.print(f"one-shot  {doubt}")
     out_console.print(
         f"next     equipoise sample {RunFolder(out).sampler} --n 1000{verified} "
         f"--out {out / 'images'}"
+    )
+
+
+def _doubtful(calibration: Calibration, target: Target) -> str:
+    """Return in words which share the labels leave most uncertain; "" within the tolerance."""
+    from equipoise.measure.verdict import TOLERANCE
+
+    shares = zip(target.grid.cells, calibration.low, calibration.high, target.shares, strict=True)
+    off, cell, low, high, share = max(
+        (max(high - share, share - low), cell, low, high, share)
+        for cell, low, high, share in shares
+    )
+    if off <= TOLERANCE:
+        return ""
+    return (
+        f"the labels leave the mix uncertain: {cell} may come out at {percent(low)} to "
+        f"{percent(high)}, target {percent(share)}. Raise --n, or take verified draws."
     )
 
 
