@@ -21,7 +21,7 @@ from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.numbers import estimate, percent
 from equipoise.core.parallel import batches
 from equipoise.report.contact_sheets import COLUMNS, write_sheet
-from equipoise.stats.shares import Share
+from equipoise.stats.shares import Share, effective_number
 
 _BORDER = 8
 """The background is what lies within this part of the image's side from its edge."""
@@ -180,8 +180,8 @@ def _correlation(
 
 def _fisher(r: float, weights: NDArray[np.float64], groups: int) -> Estimate:
     """Return a partial correlation with its interval; each group costs a degree of freedom."""
-    effective = float(weights.sum() ** 2 / (weights @ weights))
-    reach = norm.ppf((1 + CONFIDENCE) / 2) / np.sqrt(max(effective - groups - 2, 1.0))
+    free = max(effective_number(weights) - groups - 2, 1.0)
+    reach = norm.ppf((1 + CONFIDENCE) / 2) / np.sqrt(free)
     middle = np.arctanh(np.clip(r, -0.999999, 0.999999))
     return Estimate(r, float(np.tanh(middle - reach)), float(np.tanh(middle + reach)))
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from equipoise.audit.rates import GroupRates
 from equipoise.audit.record import ClassifierAudit
 from equipoise.core.errors import InputError
-from equipoise.core.estimates import Estimate
 from equipoise.core.files import write_text
-from equipoise.core.numbers import percent
+from equipoise.core.numbers import estimate, percent
 from equipoise.stats.shares import Share
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
@@ -81,16 +80,14 @@ def _shown(audit: ClassifierAudit) -> tuple[list[str], list[list[str]]]:
     used = [c for c in range(len(table[0])) if any(row[c][1].n for row in table)]
     header = ["group", "n", *(table[0][c][0] for c in used)]
     rows = [
-        [group.name, f"{group.n:,}", *(_percentages(row[c][1].estimate) for c in used)]
+        [
+            group.name,
+            f"{group.n:,}",
+            *(estimate(row[c][1].estimate, percent, missing="-") for c in used),
+        ]
         for group, row in zip(groups, table, strict=True)
     ]
     return header, rows
-
-
-def _percentages(found: Estimate) -> str:
-    if found.note and found.value != found.value:
-        return "-"
-    return f"{percent(found.value)} ({percent(found.low)} to {percent(found.high)})"
 
 
 def to_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -362,15 +362,24 @@ def _rate_gaps(where: str, rates: Sequence[GroupRates], seed: int) -> Iterator[N
             for kind, what, fault, rate in _OF_LEVELS
         ]
     for check_id, what, is_fault, shares in every:
-        gap = largest_gap(
-            [g.name for g in rates],
-            [rate.tested[0] for rate in shares],
-            [rate.tested[1] for rate in shares],
-            seed=seed,
-        )
-        if gap is not None:
-            trials = {share.name: share.n for share in shares}
-            yield _named(check_id, what, is_fault, gap, trials)
+        named = gap_of_shares(check_id, what, shares, is_fault=is_fault, seed=seed)
+        if named is not None:
+            yield named
+
+
+def gap_of_shares(
+    check_id: str, what: str, shares: Sequence[Share], *, is_fault: bool = True, seed: int = 0
+) -> NamedGap | None:
+    """Return the gap between the shares of groups; None for fewer than two with trials."""
+    gap = largest_gap(
+        [share.name for share in shares],
+        [share.tested[0] for share in shares],
+        [share.tested[1] for share in shares],
+        seed=seed,
+    )
+    if gap is None:
+        return None
+    return _named(check_id, what, is_fault, gap, {share.name: share.n for share in shares})
 
 
 def _mean_gaps(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.stats.intervals import effective_interval
-from equipoise.stats.shares import Share
+from equipoise.stats.shares import Share, effective_number
 
 _LEAST_MATCHES = 5
 """Matches below which the sample says too little of how pairs depend on one another."""
@@ -76,7 +76,7 @@ def pair_rate(
     apart = min(len(w) // 2, len(v)) if within else min(len(w), len(v))
     worth = float(max(apart, 1))
     if count < _LEAST_MATCHES and dependence is not None:
-        sizes = [_effective(w)] if within else [_effective(w), _effective(v)]
+        sizes = [effective_number(w)] if within else [effective_number(w), effective_number(v)]
         worth = max(worth, _independent(sizes, (count + _MORE) / pairs, dependence))
     elif _LEAST_MATCHES <= count < pairs:
         parts = mass * (hits - rate)
@@ -125,8 +125,3 @@ def _independent(sizes: list[float], rate: float, dependence: float) -> float:
         return 1 / (2 / (n * max(n - 1, 1)) + 4 * by_faces / n)
     n, m = sizes
     return 1 / (1 / (n * m) + by_faces * (1 / n + 1 / m))
-
-
-def _effective(weights: NDArray[np.float64]) -> float:
-    """Return the effective number of faces (Kish 1965)."""
-    return float(weights.sum() ** 2 / (weights @ weights))

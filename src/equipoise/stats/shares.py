@@ -95,6 +95,17 @@ class Share(OfEstimate):
         return (0, 0) if not trials else (round(self.share * trials), trials)
 
 
+def effective_number(weights: NDArray[np.float64]) -> float:
+    """Return the number of equal weights that inform as much (Kish 1965).
+
+    Examples
+    --------
+    >>> effective_number(np.array([1.0, 1.0, 0.0]))
+    2.0
+    """
+    return float(weights.sum() ** 2 / (weights @ weights))
+
+
 def exact_estimate(count: int, n: int) -> Estimate:
     """Return count / n with its exact interval at 95 %; missing where n is 0."""
     if n == 0:

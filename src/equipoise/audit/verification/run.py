@@ -12,7 +12,7 @@ from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
 from equipoise.audit.pages import render_verification
-from equipoise.audit.rates import NamedGap
+from equipoise.audit.rates import NamedGap, gap_of_shares
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.rates import (
@@ -36,7 +36,7 @@ from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.runs.record import model_used
-from equipoise.stats.group_gaps import holm, largest_gap
+from equipoise.stats.group_gaps import holm
 from equipoise.stats.pairs import dependence_of
 from equipoise.stats.shares import Share
 
@@ -143,28 +143,12 @@ def _check_settings(settings: VerificationSettings, threshold: float | None) -> 
 
 def _table(where: str, rates: tuple[Share, ...], seed: int) -> MatchTable:
     """Return a table of rates with the gap between them; tests count independent pairs."""
-    gap = largest_gap(
-        [rate.name for rate in rates],
-        [rate.tested[0] for rate in rates],
-        [rate.tested[1] for rate in rates],
-        seed=seed,
-    )
-    named = None
-    if gap is not None:
-        pairs = {rate.name: rate.n for rate in rates}
-        named = NamedGap(
-            check_id=f"false_match_gap:{where.replace(' ', '_')}",
-            what="rate of false matches",
-            is_fault=True,
-            gap=gap,
-            p_value=np.nan,
-            trials=(pairs[gap.highest], pairs[gap.lowest]),
-        )
+    check_id = f"false_match_gap:{where.replace(' ', '_')}"
     values = [rate.share for rate in rates] or [np.nan]
     return MatchTable(
         where=where,
         rates=rates,
-        gap=named,
+        gap=gap_of_shares(check_id, "rate of false matches", rates, seed=seed),
         garbe=garbe(values),
         discrepancy=discrepancy(values),
     )
@@ -174,19 +158,7 @@ def _failure_gap(failures: Sequence[Share], seed: int) -> NamedGap | None:
     """Return the gap of failures to describe a face; None where there was no failure."""
     if not any(rate.count for rate in failures):
         return None
-    counts, trials = zip(*(rate.tested for rate in failures), strict=True)
-    gap = largest_gap([rate.name for rate in failures], counts, trials, seed=seed)
-    if gap is None:
-        return None
-    images = {rate.name: rate.n for rate in failures}
-    return NamedGap(
-        check_id="failure_gap:cells",
-        what="rate of failures",
-        is_fault=True,
-        gap=gap,
-        p_value=np.nan,
-        trials=(images[gap.highest], images[gap.lowest]),
-    )
+    return gap_of_shares("failure_gap:cells", "rate of failures", failures, seed=seed)
 
 
 def _adjusted(
