@@ -27,15 +27,34 @@ if TYPE_CHECKING:
     from equipoise.core.checks import Check
     from equipoise.core.progress import Progress
 
-_IMAGES = 1200
+IMAGES = 1200
+
+Balanced = Annotated[
+    Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
+]
+By = Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")]
+Drawn = Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")]
+Words = Annotated[
+    str, typer.Option("--map", help="The model's words for the levels: 'happy=yes,*=no'.")
+]
+Judged = Annotated[
+    Path | None,
+    typer.Option(help="What `label import --json` wrote of the images' verified levels."),
+]
+Ignore = Annotated[
+    list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
+]
+Tolerance = Annotated[float, typer.Option(help="Gap that is tolerated.")]
+Table = Annotated[
+    Path | None, typer.Option(help="Write the rates to this file: .csv, .md or .tex.")
+]
+
 _FACES = 200
 
 
 @audit_app.command()
 def classifier(
-    what: Annotated[
-        Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
-    ],
+    what: Balanced,
     model: Annotated[
         str,
         typer.Option(
@@ -44,8 +63,8 @@ def classifier(
         ),
     ],
     attribute: Annotated[str, typer.Option(help="The audited attribute.")],
-    by: Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")] = None,
-    n: Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")] = None,
+    by: By = None,
+    n: Drawn = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -66,17 +85,10 @@ def classifier(
         Path | None,
         typer.Option(help="Directions to vary along. [directions.safetensors beside the sampler]"),
     ] = None,
-    words: Annotated[
-        str, typer.Option("--map", help="The model's words for the levels: 'happy=yes,*=no'.")
-    ] = "",
-    judged: Annotated[
-        Path | None,
-        typer.Option(help="What `label import --json` wrote of the images' verified levels."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
-    ] = None,
-    tolerance: Annotated[float, typer.Option(help="Gap that is tolerated.")] = 0.05,
+    words: Words = "",
+    judged: Judged = None,
+    ignore: Ignore = None,
+    tolerance: Tolerance = 0.05,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     faithful: Annotated[
         str | None,
@@ -92,9 +104,7 @@ def classifier(
     json_file: JsonFile = None,
     fail_on: Gate = None,
     junit: JUnit = None,
-    table: Annotated[
-        Path | None, typer.Option(help="Write the rates to this file: .csv, .md or .tex.")
-    ] = None,
+    table: Table = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Print settings and questions to ask, then stop.")
     ] = False,
@@ -123,7 +133,7 @@ def classifier(
         )
     if pairs is None:
         refuse_flags("without --pairs", {"pairs-n": pairs_n, "directions": directions})
-    n = _IMAGES if n is None else n
+    n = IMAGES if n is None else n
     faces = _FACES if pairs_n is None else pairs_n
     if reference is None:
         reference = LABEL if attribute in grid.names else NONE

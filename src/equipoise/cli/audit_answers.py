@@ -9,6 +9,15 @@ import typer
 
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import (
+    IMAGES,
+    Balanced,
+    By,
+    Drawn,
+    Ignore,
+    Judged,
+    Table,
+    Tolerance,
+    Words,
     audit_material,
     balanced_groups,
     chosen_names,
@@ -22,11 +31,9 @@ from equipoise.cli.sampling import Faithful, open_sampler
 
 @audit_app.command()
 def export_set(
-    what: Annotated[
-        Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
-    ],
+    what: Balanced,
     to: Annotated[Path, typer.Option(help="Folder to hand on.")],
-    n: Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")] = None,
+    n: Drawn = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     faithful: Faithful = None,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
@@ -50,7 +57,7 @@ def export_set(
         drawn = open_sampler(what, device, classifiers)
     with bars() as progress:
         material = audit_material(
-            what, drawn, 1200 if n is None else n, seed, out, workers, progress, faithful
+            what, drawn, IMAGES if n is None else n, seed, out, workers, progress, faithful
         )
         write_blind_set(material, to, progress)
     out_console.print(f"set      {to}, {len(set(material.digests)):,} images and answers.csv")
@@ -67,7 +74,7 @@ def answers(
         ),
     ],
     attribute: Annotated[str, typer.Option(help="What the answers are about.")],
-    by: Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")] = None,
+    by: By = None,
     thresholds: Annotated[
         list[float] | None,
         typer.Option("--threshold", help="Of scores, one less than levels; may be repeated."),
@@ -82,26 +89,17 @@ def answers(
     second: Annotated[
         str | None, typer.Option(help="A classifier as second opinion on the truth.")
     ] = None,
-    words: Annotated[
-        str, typer.Option("--map", help="The model's words for the levels: 'happy=yes,*=no'.")
-    ] = "",
-    judged: Annotated[
-        Path | None,
-        typer.Option(help="What `label import --json` wrote of the images' verified levels."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
-    ] = None,
-    tolerance: Annotated[float, typer.Option(help="Gap that is tolerated.")] = 0.05,
+    words: Words = "",
+    judged: Judged = None,
+    ignore: Ignore = None,
+    tolerance: Tolerance = 0.05,
     seed: Annotated[int, typer.Option(help="Seed of bootstrap and simulated tests.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
     workers: Workers = None,
     json_file: JsonFile = None,
     fail_on: Gate = None,
     junit: JUnit = None,
-    table: Annotated[
-        Path | None, typer.Option(help="Write the rates to this file: .csv, .md or .tex.")
-    ] = None,
+    table: Table = None,
 ) -> None:
     """Audit recorded answers: of a cloud that you may not call, or of any model of others.
 

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.app import audit_app, out_console
-from equipoise.cli.audit import audit_material, balanced_groups, chosen_names, print_checks
+from equipoise.cli.audit import (
+    IMAGES,
+    Balanced,
+    By,
+    Drawn,
+    Ignore,
+    audit_material,
+    balanced_groups,
+    chosen_names,
+    print_checks,
+)
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
@@ -20,9 +30,7 @@ from equipoise.core.progress import Execution
 
 @audit_app.command()
 def verification(
-    what: Annotated[
-        Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
-    ],
+    what: Balanced,
     descriptors: Annotated[
         str,
         typer.Option(
@@ -30,7 +38,7 @@ def verification(
             "descriptor."
         ),
     ],
-    by: Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")] = None,
+    by: By = None,
     fmr: Annotated[
         float | None,
         typer.Option(help="Rate of false matches over all pairs that sets the threshold. [0.001]"),
@@ -40,12 +48,10 @@ def verification(
         typer.Option(help="Cosine similarity from which on faces match, in place of --fmr."),
     ] = None,
     ratio: Annotated[float, typer.Option(help="Ratio of two rates that is tolerated.")] = 2.0,
-    n: Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")] = None,
+    n: Drawn = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     faithful: Faithful = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
-    ] = None,
+    ignore: Ignore = None,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/verification"),
     classifiers: Classifiers = None,
     device: Device = None,
@@ -84,7 +90,7 @@ def verification(
     )
     with bars() as progress:
         material = audit_material(
-            what, drawn, 1200 if n is None else n, seed, out, workers, progress, faithful
+            what, drawn, IMAGES if n is None else n, seed, out, workers, progress, faithful
         )
         began = time.perf_counter()
         if descriptors.endswith(".npz"):

@@ -10,6 +10,8 @@ import typer
 
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import (
+    Balanced,
+    Ignore,
     audit_material,
     balanced_groups,
     chosen_names,
@@ -35,9 +37,7 @@ _PER_CELL = 40
 
 @audit_app.command()
 def superres(
-    what: Annotated[
-        Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
-    ],
+    what: Balanced,
     model: Annotated[
         str,
         typer.Option(
@@ -62,9 +62,7 @@ def superres(
     restarts: Annotated[
         int, typer.Option(help="Tries an image, of which the best counts; shows diversity.")
     ] = 1,
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
-    ] = None,
+    ignore: Ignore = None,
     tolerance: Annotated[float, typer.Option(help="Gap or change that is tolerated.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Seed of the draws and of the model's randomness.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/superres"),
