@@ -30,7 +30,7 @@ from equipoise.core.numbers import percent
 from equipoise.core.parallel import batches
 from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
-from equipoise.core.versions import versions
+from equipoise.core.versions import versions, versions_line
 from equipoise.generators import open_generator
 from equipoise.generators.base import Generator, generate
 from equipoise.labelling.collect import collect
@@ -198,8 +198,7 @@ network, with Student's interval at 95 %; the test images are the same for all.
         rows = np.array(runs)
         columns = (rows.mean(axis=1), rows.min(axis=1), np.ptp(rows, axis=1))
         lines.append(f"| {name} | {' | '.join(_mean(c.tolist()) for c in columns)} |")
-    shown = ", ".join(f"{name} {version}" for name, version in versions().items())
-    write_text(RESULTS / "downstream.md", "\n".join([*lines, "", f"Versions: {shown}.", ""]))
+    write_text(RESULTS / "downstream.md", "\n".join([*lines, "", versions_line(), ""]))
     write_record(
         RESULTS / "downstream.json",
         {"cells": cells, "accuracy": found, "versions": versions()},

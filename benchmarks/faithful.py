@@ -27,7 +27,7 @@ from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
-from equipoise.core.versions import versions
+from equipoise.core.versions import versions_line
 from equipoise.generators.base import generate
 from equipoise.labelling.collect import collect
 from equipoise.measure.representation import divergence
@@ -206,8 +206,7 @@ def page(results: list[dict[str, Any]]) -> str:
             f"{one['tilt']['kl']:.4f} ({(len(one['cells']) - 1) / (2 * DRAWS):.4f})",
         )
         lines.append(f"| {' | '.join(map(str, row))} |")
-    shown = ", ".join(f"{name} {version}" for name, version in versions().items())
-    return "\n".join([*lines, "", f"Versions: {shown}.", ""])
+    return "\n".join([*lines, "", versions_line(), ""])
 
 
 def _holds(row: dict[str, float]) -> bool:

@@ -29,7 +29,7 @@ from equipoise.core.numbers import percent
 from equipoise.core.parallel import batches
 from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
-from equipoise.core.versions import versions
+from equipoise.core.versions import versions, versions_line
 from equipoise.generators import open_generator
 from equipoise.generators.base import Generator, generate
 from equipoise.labelling.collect import collect
@@ -140,7 +140,6 @@ def main() -> None:
         for name, parts in drawn.items():
             shares[name] = [smiles(model, generator, part) for part in parts]
     command = " ".join(["python benchmarks/second_opinion.py", *sys.argv[1:]])
-    shown = ", ".join(f"{name} {version}" for name, version in versions().items())
     modes = " | ".join(f"`--faithful {mode}`" for mode in MODES)
     head = f"""# A second opinion
 
@@ -152,7 +151,7 @@ face-api was used for nothing else: neither to label, nor to fit, nor to choose 
 | cell | own images | {modes} |
 |---|---|{"---|" * len(MODES)}"""
     table = rows(models.panel.grid.cells, shares)
-    page = "\n".join([head, *table, "", f"Versions: {shown}.", ""])
+    page = "\n".join([head, *table, "", versions_line(), ""])
     write_text(RESULTS / "second_opinion.md", page)
     write_record(RESULTS / "second_opinion.json", {"shares": shares, "versions": versions()})
 

@@ -27,7 +27,7 @@ from equipoise.core.labels import LabelledCodes
 from equipoise.core.parallel import batches, one_thread
 from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
-from equipoise.core.versions import versions
+from equipoise.core.versions import versions_line
 from equipoise.generators.dcgan import DCGAN
 from equipoise.labelling.collect import collect
 from equipoise.methods.tilt.fit_latent import fit_latent
@@ -174,8 +174,7 @@ def main() -> None:
                 "" if cascade is None else f"{cascade:.2f}",
             )
             lines.append(f"| {' | '.join(map(str, columns))} |")
-    shown = ", ".join(f"{name} {version}" for name, version in versions().items())
-    write_text(RESULTS / "stages.md", "\n".join([*lines, "", f"Versions: {shown}.", ""]))
+    write_text(RESULTS / "stages.md", "\n".join([*lines, "", versions_line(), ""]))
 
 
 if __name__ == "__main__":

@@ -39,9 +39,7 @@ def render_audit(folder: Path) -> Path:
     StorageError
         When the report cannot be written.
     """
-    path = folder / "audit.html"
-    write_text(path, audit_html(folder))
-    return path
+    return _write(folder, "audit")
 
 
 def audit_html(folder: Path, frame: Frame = ALONE) -> str:
@@ -90,9 +88,7 @@ def render_superres(folder: Path) -> Path:
     StorageError
         When the report cannot be written.
     """
-    path = folder / "superres.html"
-    write_text(path, superres_html(folder))
-    return path
+    return _write(folder, "superres")
 
 
 def superres_html(folder: Path, frame: Frame = ALONE) -> str:
@@ -110,9 +106,7 @@ def render_verification(folder: Path) -> Path:
     StorageError
         When the report cannot be written.
     """
-    path = folder / "verification.html"
-    write_text(path, verification_html(folder))
-    return path
+    return _write(folder, "verification")
 
 
 def verification_html(folder: Path, frame: Frame = ALONE) -> str:
@@ -186,3 +180,10 @@ PAGES: dict[str, Callable[[Path, Frame], str]] = {
     "verification": verification_html,
 }
 """What gives the report of each kind of audit, by the name of its record."""
+
+
+def _write(folder: Path, name: str) -> Path:
+    """Write the report of an audit beside its record, and return its path."""
+    path = folder / f"{name}.html"
+    write_text(path, PAGES[name](folder, ALONE))
+    return path

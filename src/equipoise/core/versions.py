@@ -17,3 +17,8 @@ def versions() -> dict[str, str]:
     """Return the versions by name, including "python" and "machine", the kind of processor."""
     found = {name: importlib.metadata.version(name) for name in _NAMES}
     return {"python": platform.python_version(), "machine": platform.machine(), **found}
+
+
+def versions_line() -> str:
+    """Return `versions` as a sentence, for pages of results."""
+    return f"Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
