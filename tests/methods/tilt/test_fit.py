@@ -130,7 +130,7 @@ def test_codes_that_count_twice_weigh_as_twice_as_many(
     assert held.members == pytest.approx(
         LabelledCodes(labelled.codes, labelled.labels, twice).effective()
     )
-    confusion = held.confusion(np.ones((len(labelled), 6)), held.weights)
+    confusion = held.confusion(np.ones((len(labelled), 6)))
     shares = np.bincount(np.repeat(cells, twice.astype(int)), minlength=6) / twice.sum()
     assert np.allclose(confusion[:, :-1], shares), "who accepts all gets the prior"
 

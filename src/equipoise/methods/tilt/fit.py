@@ -221,10 +221,8 @@ def fit_tilt(
         source, cells = _with_statement(source, name, held, wanted, reads[name] * stage_cost)
         verified.append(ModeStatement(faithful=name, cells=cells))
     requests = np.exp(source.log_acceptance(held.codes, held.log_h))
-    predicted = _predicted_confusion(source, pilot)
     calibration = calibrate(
-        held.confusion(requests, held.weights, predicted),
-        held.confusion(requests, held.resampled, predicted),
+        *held.corrected_confusion(requests, _predicted_confusion(source, pilot)),
         target,
         len(labelled),
     )
@@ -343,15 +341,13 @@ def _one_shot_rule(
     recalls = np.array([recall for recall in ONE_SHOT_RECALLS if recall <= most] or [most])
     thresholds = np.stack([held.quantiles(1 - recall) for recall in recalls])
     h = np.exp(held.log_h)
-    purities = np.stack(
-        [np.diagonal(held.confusion((h >= at) * 1.0, held.weights)) for at in thresholds]
-    )
+    purities = np.stack([np.diagonal(held.confusion((h >= at) * 1.0)) for at in thresholds])
     found: list[tuple[float, float, NDArray[np.int64]]] = []
     for purity in _PURITIES:
         pure = purities >= purity
         row = np.where(pure.any(axis=0), pure.argmax(axis=0), purities.argmax(axis=0))
         accepted = (h >= thresholds[row, np.arange(held.grid.size)]) * wanted.astype(np.float64)
-        confusion = held.confusion(accepted, held.weights)[wanted, :-1]
+        confusion = held.confusion(accepted)[wanted, :-1]
         confusion /= confusion.sum(axis=1, keepdims=True).clip(1e-300)
         weights = np.zeros(held.grid.size)
         weights[wanted] = solve_weights(confusion, target.shares)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
@@ -27,6 +29,8 @@ LEAST_MEMBERS = 20.0
 _RESAMPLES = 300
 _NORMAL = 1.96
 _ROUNDING = 1e-12
+_MOST_ERROR = 1e6
+"""Variance of the classifier's error, in units of a rate's own, at which labels stand alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,39 +110,72 @@ class HeldOut:
         return np.exp(found) * (1 - _ROUNDING)
 
     def confusion(
-        self,
-        accepted: NDArray[np.float64],
-        weights: NDArray[np.float64],
-        predicted: NDArray[np.float64] | None = None,
+        self, accepted: NDArray[np.float64], weights: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """Return what requests bring: rows requested, columns achieved, the last unknown.
+        """Return what requests bring by the labels: rows requested, columns achieved.
 
         Parameters
         ----------
         accepted : numpy.ndarray, shape (n, K), float64
             Probability that each cell accepts each code.
-        weights : numpy.ndarray, shape (n,) or (B, n), float64
-        predicted : numpy.ndarray, shape (K, K), float64, optional
-            The confusion that the latent classifier predicts, from codes without labels; NaN in the
-            rows of cells for which these are too few. Labels then only correct it, which takes less
-            noise from them: the difference estimator (Sarndal, Swensson and Wretman 1992, "Model
-            Assisted Survey Sampling", chapter 6).
+        weights : numpy.ndarray, shape (n,) or (B, n), float64, optional
+            `weights` by default.
 
         Returns
         -------
         numpy.ndarray, shape (K, K + 1) or (B, K, K + 1), float64
-            Rows sum to 1, or are 0 where nothing is accepted.
+            The last column is of unknown images. Rows sum to 1, or are 0 where nothing is accepted.
         """
-        size = self.grid.size
-        rates = np.column_stack([self.member, self.cells < 0])
-        found = _by_request(weights, accepted, rates)
-        if predicted is not None:
-            h = np.column_stack([np.exp(self.log_h), np.zeros(len(self.cells))])
-            difference = found - _by_request(weights, accepted, h)
-            corrected = np.column_stack([predicted, np.zeros(size)]) + difference
-            usable = np.isfinite(predicted).all(axis=1, keepdims=True)
-            found = np.where(usable, corrected, found).clip(0)
-        return np.asarray(found / found.sum(axis=-1, keepdims=True).clip(1e-300))
+        of_prior = self.weights if weights is None else weights
+        return _by_request(of_prior, accepted, np.column_stack([self.member, self.cells < 0]))
+
+    def corrected_confusion(
+        self, accepted: NDArray[np.float64], predicted: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what requests bring by the latent classifier's word, corrected by the labels.
+
+        Labels correct it by the difference that they find on their own codes (Sarndal, Swensson and
+        Wretman 1992, "Model Assisted Survey Sampling", chapter 6), and only as far as it is known:
+        where few are accepted, the difference is mostly noise, and the best of several rules the
+        luckiest. So it is shrunk by the error that the classifier makes in all rows (normal
+        empirical Bayes, Efron and Morris 1973).
+
+        Parameters
+        ----------
+        accepted : numpy.ndarray, shape (n, K), float64
+            Probability that each cell accepts each code.
+        predicted : numpy.ndarray, shape (K, K), float64
+            The confusion that the latent classifier predicts, from codes without labels; NaN in the
+            rows of cells for which these are too few, where labels stand alone.
+
+        Returns
+        -------
+        confusion : numpy.ndarray, shape (K, K + 1), float64
+            As `confusion` returns.
+        drawn : numpy.ndarray, shape (B, K, K + 1), float64
+            The same in each resample of the labels, with their noise unshrunk: the error that all
+            rows share is a guess for any one of them.
+        """
+        h = np.exp(self.log_h)
+        known = self.member.sum(axis=1, keepdims=True)
+
+        def difference(found: NDArray[np.float64], rows: NDArray[np.float64]) -> Any:
+            return found[..., :-1] - _by_request(rows, accepted, h * known)
+
+        by_label, resampled = self.confusion(accepted), self.confusion(accepted, self.resampled)
+        found = difference(by_label, self.weights)
+        usable = np.asarray(np.isfinite(predicted).all(axis=1))
+        rates = np.where(usable[:, None], predicted, 0.0) * (1 - by_label[:, -1:])
+        taken = self.weights[:, None] * accepted
+        seen = usable & (taken > 0).any(axis=0)
+        spread = np.square(taken[:, seen]).T @ (h * (1 - h))
+        noise = spread / np.square(taken[:, seen].sum(axis=0))[:, None]
+        scale = (rates * (1 - rates))[seen]
+        centre, apart = by_label.copy(), resampled - by_label
+        centre[usable, :-1] = rates[usable]
+        centre[seen, :-1] += _believed(found[seen], noise, scale) * found[seen]
+        apart[:, usable, :-1] = (difference(resampled, self.resampled) - found)[:, usable]
+        return _rows_to_1(centre), _rows_to_1(centre + apart)
 
     def statements(
         self,
@@ -200,6 +237,33 @@ class HeldOut:
                 )
             )
         return tuple(stated)
+
+
+def _believed(
+    difference: NDArray[np.float64], noise: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how far each difference is believed, in [0, 1]; all are (rows, K).
+
+    The classifier's error has the variance t * scale. The factor t is that for which the squared
+    differences are as large as they should be (Paule and Mandel 1982); rows sum to 0.
+    """
+    free = difference.shape[0] * (difference.shape[1] - 1)
+
+    def surplus(t: float) -> float:
+        return float((np.square(difference) / (noise + t * scale).clip(1e-300)).sum() - free)
+
+    if difference.size == 0 or surplus(0.0) <= 0:
+        return np.zeros_like(difference)
+    most = 1.0
+    while surplus(most) > 0 and most < _MOST_ERROR:
+        most *= 2
+    t = most if surplus(most) > 0 else float(brentq(surplus, 0.0, most))
+    return np.asarray(t * scale / (t * scale + noise).clip(1e-300))
+
+
+def _rows_to_1(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    kept = rows.clip(0)
+    return np.asarray(kept / kept.sum(axis=-1, keepdims=True).clip(1e-300))
 
 
 def _by_request(
