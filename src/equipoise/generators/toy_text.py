@@ -293,6 +293,13 @@ class ToyTextGenerator(ToyFaces):
         """Return the images of final latents, shape (n, 3, 32, 32), uint8 RGB."""
         return self.faces(self.values(latents), latents[:, -5:].astype(np.float32))
 
+    def carry_on(
+        self, states: NDArray[np.floating], codes: NDArray[np.float32], steps: int
+    ) -> NDArray[np.uint8]:
+        """Return the images of states after `steps` steps: those of `images`, to the byte."""
+        latents = np.asarray(states, np.float64)
+        return self.finish(self.advance(latents, codes, steps, self.steps))
+
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return images, shape (n, 3, 32, 32), uint8 RGB."""
         return self.finish(self.states(codes, self.steps))
