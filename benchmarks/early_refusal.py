@@ -42,7 +42,7 @@ until one is of the cell. Faithfulness is 1 less the total variation to the gene
 of the cell, which for a threshold is the share of its members that pass: mean, and lowest tenth.
 
 | refused after steps | members to pass | loss, nats | faithfulness | purity |\
- cost, state carried on | of that without stages | cost, images begun anew |
+ cost, state carried on | of that without stages | cost, images begun again |
 |---|---|---|---|---|---|---|---|"""
 
 Numbers = NDArray[np.int64]

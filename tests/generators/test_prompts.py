@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.classifiers.age_gender import GENDER
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.generators.prompts import read_prompts
 
@@ -32,6 +33,13 @@ def test_contexts_edits_shares_and_negatives_are_read(tmp_path: Path) -> None:
     assert found.edits == ("gender=female",)
     one = found.only("doctor")
     assert (one.contexts, one.shares, one.texts) == (("doctor",), (1.0,), found.texts[1:])
+
+
+def test_the_occupations_that_are_shipped_are_a_list() -> None:
+    found = read_prompts(Path(__file__).parents[2] / "examples" / "occupations.csv")
+    assert len(found.contexts) == 40
+    assert found.edits == tuple(f"gender={level}" for level in GENDER.levels)
+    assert all(len(set(texts)) == 3 for texts in found.texts)
 
 
 def test_five_thousand_contexts_are_read(tmp_path: Path) -> None:

@@ -189,6 +189,7 @@ def test_thousands_of_contexts_open(
         ("sd", {"guidance": 1}, "negative must not be given .* got 'dull' at guidance 1"),
         ("sd", {"guidance": "nan"}, "guidance must be 1 to 100, got nan"),
         ("sd", {"dtype": "int8"}, "dtype must be float32, bfloat16, float16, got int8"),
+        ("sdxl", {"dtype": "float16", "guidance": 2}, "dtype must be float32 or bfloat16 for this"),
         ("sd", {"colour": "red"}, "option of a text-to-image model must be one of .* got colour"),
     ],
 )
@@ -239,6 +240,26 @@ def test_a_scheduler_that_draws_noise_is_refused(
         opened_at(folder, tmp_path)
     generator = opened_at(folder, tmp_path, solver="dpm")
     assert generator._pipeline.made.scheduler.config.algorithm_type == "dpmsolver++"
+
+
+def test_a_solver_of_both_kinds_of_models_keeps_the_shift_of_a_flow(
+    saved: Callable[[str], tuple[Path, Any]], tmp_path: Path
+) -> None:
+    """Sana is saved with such a solver, which names it otherwise."""
+    official = saved("sana")[1]
+    own = official.scheduler
+    kind = saving.diffusers.DPMSolverMultistepScheduler
+    flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0}
+    official.scheduler = kind(**flow)
+    official.save_pretrained(tmp_path / "sana")
+    official.scheduler = own
+    usual = opened_at(tmp_path / "sana", tmp_path, size=32)
+    codes = usual.prior.codes(0, 0, 2)
+    euler = opened_at(tmp_path / "sana", tmp_path, size=32, solver="euler")
+    assert euler._pipeline.made.scheduler.config.shift == 3.0
+    stored = opened_at(saved("sana")[0], tmp_path, size=32)
+    assert np.array_equal(euler.images(codes), stored.images(codes))
+    assert usual.images(codes).shape == (2, 3, 32, 32)
 
 
 def test_a_safety_checker_is_switched_off_and_named(folder: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from equipoise.core.errors import EquipoiseError, FileFormatError, InputError
 from equipoise.core.parallel import batches
 from equipoise.core.reasons import reason_of
 from equipoise.generators.address import Readers, parse_address, read_options
+from equipoise.generators.base import check_codes
 from equipoise.generators.diffusion.generator import (
     LARGEST_STEM,
     MOST_GUIDANCE,
@@ -137,6 +138,11 @@ class TextGenerator:
         made = pipeline.made
         made.to(check_device(device))
         call = inspect.signature(made.__call__).parameters
+        if self._dtype == torch.float16 and hasattr(made, "upcast_vae"):
+            # Its decoder overflows, so the official call changes it for the time of each call, and
+            # another thread would meet it so.
+            rule = "must be float32 or bfloat16 for this pipeline"
+            raise InputError("dtype", rule, "float16", "Pass dtype=bfloat16.")
         self.steps = options.steps
         trained = made.scheduler.config.num_train_timesteps
         if options.steps > trained:
@@ -232,7 +238,7 @@ class TextGenerator:
         Shape (n, channels, side, side), float32. With no such steps, the codes themselves.
         """
         if not self._stem:
-            return codes
+            return check_codes(codes, self.dim)
         parts = []
         for low, high in batches(0, len(codes), self.batch_size):
             rows = codes[low:high]

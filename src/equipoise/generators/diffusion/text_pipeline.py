@@ -332,11 +332,13 @@ def _scheduler(
     settings = {key: value for key, value in found.items() if key in known}
     if solver is not None:
         # These belong to other schedulers, or would draw noise or cut latents off.
-        quiet = {
+        quiet: dict[str, object] = {
             "algorithm_type": "dpmsolver++",
             "stochastic_sampling": False,
             "clip_sample": False,
         }
+        if "flow_shift" in found:  # As solvers of both kinds of models call the shift of a flow.
+            quiet["shift"] = found["flow_shift"]
         settings |= {key: value for key, value in quiet.items() if key in known}
     try:
         return kind(**settings)
