@@ -15,6 +15,9 @@ import torch
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
+if int(transformers.__version__.partition(".")[0]) < 5:
+    pytest.skip("older tokenizers are made of files alone", allow_module_level=True)
+
 KINDS = ("sd", "sdxl", "sd3", "flux", "pixart-alpha", "pixart-sigma", "sana")
 SIZE = 16
 """Side of their images."""

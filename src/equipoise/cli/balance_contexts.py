@@ -55,6 +55,9 @@ def balance_contexts(
     settings = make_settings(given, config)
     check_count("images", images, "Pass --images 250.")
     dry_run(out_console, settings, {"label edits": settings.n})
+    out_console.print(
+        f"draw     {images:,} images of each context, on top of that", highlight=False
+    )
     if dry:
         return
     from equipoise.core.progress import Execution
@@ -93,7 +96,7 @@ def balance_contexts(
         )
         lines.append(
             f"reach    in {len(far):,} contexts no rates give the target; total variation of the "
-            f"nearest mix: {some}. Verified draws reach it"
+            f"nearest mix: {some}. Verified draws can reach it"
         )
     for line in lines:
         out_console.print(line, highlight=False, markup=False)

@@ -255,6 +255,10 @@ def open_text_pipeline(
     if not isinstance(kind, str) or kind not in FAMILIES:
         rule = f"must be one of {', '.join(FAMILIES)}"
         raise FileFormatError(f"pipeline in {folder}", rule, str(kind)[:200], _REMEDY)
+    official = getattr(libraries["diffusers"], kind, None)
+    if official is None:
+        rule, version = f"must be one that has {kind}", libraries["diffusers"].__version__
+        raise InputError("diffusers", rule, version, "Run `pip install -U diffusers`.")
     family = FAMILIES[kind]
     parts: dict[str, Any] = dict.fromkeys(family.ignored)
     notes = [] if index.get(_CHECKER) in (None, _ABSENT) else [_UNFILTERED]
@@ -281,7 +285,6 @@ def open_text_pipeline(
             parts[part], digest = _encoder(found, folder / part, variant, dtype)
         digests.append(digest)
     parts["scheduler"] = _scheduler(libraries["diffusers"], index, folder, family, solver)
-    official = getattr(libraries["diffusers"], kind)
     known = inspect.signature(official.__init__).parameters
     chosen = {key: value for key, value in index.items() if key in known and type(value) is bool}
     chosen |= {key: False for key in ("requires_safety_checker", "add_watermarker") if key in known}
