@@ -107,6 +107,10 @@ def read_prompts(path: Path) -> PromptList:
         if cell in edited.get(name, {}) or (not cell and name in own):
             rule = "must be the only one of its id and cell"
             raise FileFormatError(place, rule, shown(f"{name} {cell}".strip()), "Remove a row.")
+        for key in ("share", "negative") if cell else ():
+            if value := row.get(key, "").strip():
+                rule = "must be empty in a row with a cell; the context's own row has it"
+                raise FileFormatError(f"{key} in {place}", rule, shown(value), "Move it there.")
         if cell:
             edited.setdefault(name, {})[cell] = text
             cells[cell] = None
