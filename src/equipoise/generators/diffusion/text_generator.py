@@ -12,6 +12,7 @@ import hashlib
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -327,17 +328,17 @@ def _shapes(pipeline: TextPipeline, options: TextOptions) -> tuple[int, tuple[in
     return size, (config.in_channels, size // scale, size // scale)
 
 
-def open_text_diffusion(text: str, *, device: str, batch_size: int | None) -> TextGenerator:
-    """Open the generator at an address such as "diffusers-text:FOLDER?prompts=jobs.csv&steps=20".
+_OPTIONS = TextOptions.__dataclass_fields__.keys()
+
+
+def values_of(pairs: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Return the values of the options of an address, by key.
 
     Raises
     ------
     InputError
-        When a library is not installed, an option breaks its rule, or no such context is listed.
-    FetchError, FileFormatError, ModelOutputError
-        As `open_text_pipeline`, `read_prompts` and `TextGenerator`.
+        When a key is unknown, a value is not of its kind, or there are no prompts.
     """
-    address = parse_address(text)
     whole = (whole_number, "a whole number")
     readers: Readers = {
         "prompts": (Path, "a file"),
@@ -352,7 +353,7 @@ def open_text_diffusion(text: str, *, device: str, batch_size: int | None) -> Te
         "revision": (str, "text"),
         "variant": (str, "text"),
     }
-    values = read_options(address.options, readers, "a text-to-image model")
+    values = read_options(pairs, readers, "a text-to-image model")
     if "prompts" not in values:
         raise InputError(
             "prompts",
@@ -360,8 +361,22 @@ def open_text_diffusion(text: str, *, device: str, batch_size: int | None) -> Te
             "none",
             "Write it like diffusers-text:folder?prompts=jobs.csv, a table of id and text.",
         )
-    keys = TextOptions.__dataclass_fields__.keys()
-    options = TextOptions(**{key: values[key] for key in keys & values.keys()})
+    return values
+
+
+def open_text_diffusion(text: str, *, device: str, batch_size: int | None) -> TextGenerator:
+    """Open the generator at an address such as "diffusers-text:FOLDER?prompts=jobs.csv&steps=20".
+
+    Raises
+    ------
+    InputError
+        When a library is not installed, an option breaks its rule, or no such context is listed.
+    FetchError, FileFormatError, ModelOutputError
+        As `open_text_pipeline`, `read_prompts` and `TextGenerator`.
+    """
+    address = parse_address(text)
+    values = values_of(address.options)
+    options = TextOptions(**{key: values[key] for key in _OPTIONS & values.keys()})
     prompts = read_prompts(values["prompts"])
     if "context" in values:
         prompts = prompts.only(values["context"])
