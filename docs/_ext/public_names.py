@@ -14,6 +14,8 @@ from typing import Any
 PROTOCOLS = (
     "equipoise.Generator",
     "equipoise.Classifier",
+    "equipoise.generators.base.Prompted",
+    "equipoise.generators.base.Staged",
     "equipoise.audit.superres.models.base.SuperResolutionModel",
     "equipoise.measure.features.base.Features",
     "equipoise.samplers.sampler.LatentSource",

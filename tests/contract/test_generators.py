@@ -23,7 +23,7 @@ DIFFUSION = {"ddpm": "?steps=5&stem=2", "latent": "?steps=4", "consistency": ""}
 
 KINDS = [
     pytest.param(name, marks=[pytest.mark.real] if name == "digiface-dcgan" else [])
-    for name in (*NAMES, *SPACES, "stylegan3", *FOREIGN, *ADDRESSES, *DIFFUSION)
+    for name in (*NAMES, *SPACES, "stylegan3", *FOREIGN, *ADDRESSES, *DIFFUSION, "text")
 ]
 
 
@@ -57,6 +57,13 @@ def generator(
         saving = pytest.importorskip("tests.builders.diffusion")
         folder = saving.save(request.param, tmp_path_factory.mktemp("diffusion"))
         return open_generator(f"diffusers:{folder}{DIFFUSION[request.param]}")
+    if request.param == "text":
+        saving = pytest.importorskip("tests.builders.text_pipelines")
+        folder = tmp_path_factory.mktemp("text")
+        saving.save("sd3", folder)
+        prompts = folder / "prompts.csv"
+        prompts.write_text("id,text\nnurse,a nurse\ndoctor,a doctor\n")
+        return open_generator(f"diffusers-text:{folder}?prompts={prompts}&steps=2&stem=1&size=16")
     if request.param in ADDRESSES:
         return open_generator(write_network(request.param, tmp_path_factory.mktemp("network")))
     file = tmp_path_factory.mktemp("stylegan2") / "small.safetensors"

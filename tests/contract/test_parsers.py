@@ -35,7 +35,9 @@ from equipoise.core.tables import read_rows
 from equipoise.core.targets import Target, parse_target
 from equipoise.generators.address import expand_shorthand, parse_address
 from equipoise.generators.diffusion.generator import options_of as diffusion_options
+from equipoise.generators.diffusion.text_generator import values_of as text_options
 from equipoise.generators.networks.description import describe
+from equipoise.generators.prompts import read_prompts
 from equipoise.generators.stylegan.options import options_of as stylegan_options
 from equipoise.runtimes.http.transport import check_url
 from equipoise.runtimes.pickles.reader import read_pickle
@@ -144,7 +146,13 @@ def test_addresses_of_generators(text: str) -> None:
         query = "&".join(f"{key}={value}" for key, value in address.options)
         assert long.startswith(f"{address.family}:")
         assert long.endswith(query)
-        for read in (stylegan_options, describe, lambda pairs: diffusion_options(pairs, False)):
+        readers: tuple[Callable[[Any], object], ...] = (
+            stylegan_options,
+            describe,
+            lambda pairs: diffusion_options(pairs, False),
+            text_options,
+        )
+        for read in readers:
             with suppress(InputError):
                 read(address.options)
 
@@ -291,6 +299,19 @@ def test_files_of_settings(content: bytes) -> None:
 )
 def test_tables(content: bytes) -> None:
     in_file(content, "t.csv", lambda path: list(read_rows(path, ("image",))))
+
+
+@given(
+    written("nurse", "a nurse", ",", ",", "\n", '"', "0.5", "gender=female", "-1").map(str.encode)
+)
+def test_lists_of_prompts(rows: bytes) -> None:
+    def read(path: Path) -> None:
+        found = read_prompts(path)
+        sizes = {len(texts) for texts in found.texts}
+        assert sizes == {1 + len(found.edits)}
+        assert math.isclose(sum(found.shares), 1)
+
+    in_file(b"id,text,share,negative,cell\n" + rows, "p.csv", read)
 
 
 PLAIN = st.recursive(

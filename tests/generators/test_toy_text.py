@@ -7,6 +7,7 @@ import pytest
 
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError
+from equipoise.generators import Prompted, Staged
 from equipoise.generators.toy_text import JOBS, LATENT, ToyTextGenerator
 from equipoise.measure.contexts import deviation_ratio
 
@@ -88,9 +89,26 @@ def test_probabilities_of_the_flow_average_to_the_shares(toy: ToyTextGenerator, 
 
 def test_a_stage_and_its_end_are_the_whole_to_the_byte(toy: ToyTextGenerator) -> None:
     codes = toy.prior.codes(0, 0, 100)
-    states = toy.states(codes, 8)
-    ends = toy.advance(states, codes, 8, toy.steps)
-    assert np.array_equal(toy.finish(ends), toy.images(codes))
+    assert isinstance(toy, Prompted)
+    assert isinstance(toy, Staged)
+    for steps in (0, 8, toy.steps - 1):
+        states = toy.states(codes, steps)
+        assert np.array_equal(toy.carry_on(states, codes, steps), toy.images(codes))
+
+
+def test_early_refusal_pays_at_nearly_equal_faithfulness(toy: ToyTextGenerator) -> None:
+    """A threshold on P(cell | state) after 6 of 20 steps, for each cell of one context."""
+    n, stage, spent, plain = 8000, 6, 0.0, 0.0
+    codes = toy.codes_of(3, 0, n, 29)
+    cells = toy.grid.cell_of(toy.levels(codes))
+    seen = toy.posterior(toy.states(codes, stage), codes, stage)[0]
+    for k in np.flatnonzero(np.bincount(cells, minlength=6) > 80):
+        member, passed = cells == k, seen[:, k] >= 0.1
+        kept = (passed & member).sum()
+        assert kept / member.sum() > 0.97  # The faithfulness of a threshold.
+        spent += (n * stage + passed.sum() * (toy.steps - stage)) / toy.steps / kept
+        plain += n / member.sum()
+    assert spent / plain < 0.6
 
 
 def test_the_toy_classifier_reads_it(toy: ToyTextGenerator) -> None:

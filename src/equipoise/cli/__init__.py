@@ -17,6 +17,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     audit_answers,
     audit_verification,
     balance,
+    balance_contexts,
     compare,
     doctor,
     files,

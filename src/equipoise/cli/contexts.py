@@ -50,7 +50,9 @@ def measure_folder_contexts(
 
     folder = Path(what)
     contexts, empty = contexts_of_folder(folder, [folder / name for name in names])
-    _show(what, measure_contexts(labels, contexts, target, tolerance, empty=empty), json_file)
+    show_contexts(
+        what, measure_contexts(labels, contexts, target, tolerance, empty=empty), json_file
+    )
 
 
 def measure_table_contexts(
@@ -73,10 +75,11 @@ def measure_table_contexts(
 
     labels, contexts = read_label_table(path, attributes)
     wanted = None if target is None else parse_target(target, labels.grid).resolve(None)
-    _show(str(path), measure_contexts(labels, contexts, wanted, tolerance), json_file)
+    show_contexts(str(path), measure_contexts(labels, contexts, wanted, tolerance), json_file)
 
 
-def _show(title: str, found: ContextsMeasurement, json_file: Path | None) -> None:
+def show_contexts(title: str, found: ContextsMeasurement, json_file: Path | None) -> None:
+    """Print the mix within each context, and write it where a file is named."""
     from equipoise.core.records import write_record
 
     print_representation(out_console, f"{title}: all contexts together", found.pooled)

@@ -47,6 +47,7 @@ class Stream(IntEnum):
     TILT_CANDIDATES = 11
     MIXTURE_CODES = 12
     TRAINING_ORDER = 13
+    CONTEXT_DRAWS = 14
     # How a sampler is fitted
     SHIFT_CODES = 20
     HYPERPLANE_HELD_OUT = 21

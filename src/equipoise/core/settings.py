@@ -139,7 +139,7 @@ class Settings:
         "digiface-dcgan",
         "digiface-dcgan, toy, pggan:FILE, stylegan1:FILE (also 2 and 3), dcgan:FILE, "
         "torchscript:FILE, FILE.onnx, "
-        "diffusers:FOLDER, or module:object.",
+        "diffusers:FOLDER, diffusers-text:FOLDER?prompts=FILE, or module:object.",
     )
     attributes: tuple[str, ...] = setting(
         ("smiling", "skin_tone"),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from equipoise.core.errors import InputError, check_count
 from equipoise.generators.address import expand_shorthand, parse_address
-from equipoise.generators.base import Differentiable, Generator, Prior, StandardNormal, generate
+from equipoise.generators.base import (
+    Differentiable,
+    Generator,
+    Prior,
+    Prompted,
+    Staged,
+    StandardNormal,
+    generate,
+)
 from equipoise.generators.neighbours import check_neighbours
 from equipoise.runtimes.devices import check_device
 
@@ -13,6 +21,8 @@ __all__ = [
     "Differentiable",
     "Generator",
     "Prior",
+    "Prompted",
+    "Staged",
     "StandardNormal",
     "generate",
     "open_generator",
@@ -30,6 +40,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     name : str
         One of `NAMES`; a name that an installed package provides; or an address, such as
         "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.onnx#z", "diffusers:folder",
+        "diffusers-text:folder?prompts=jobs.csv",
         or "module:object" for your own. docs/generators/README.md lists the options.
     device : str
         Where to compute: "cpu", "cuda", "mps".
@@ -95,6 +106,10 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
         from equipoise.generators.diffusion.generator import open_diffusion
 
         return open_diffusion(name, device=device, batch_size=batch_size)
+    if name.startswith("diffusers-text:"):
+        from equipoise.generators.diffusion.text_generator import open_text_diffusion
+
+        return open_text_diffusion(name, device=device, batch_size=batch_size)
     from equipoise.generators.networks.files import FAMILIES, open_network_file
     from equipoise.generators.networks.modules import entry_point, open_own
 
@@ -106,7 +121,8 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
     raise InputError(
         "generator",
         f"must be one of {', '.join(NAMES)}, or stylegan1:, stylegan2:, stylegan3:, pggan:, dcgan: "
-        "or torchscript: and a file, diffusers: and a folder, an .onnx file, or module:object",
+        "or torchscript: and a file, diffusers: or diffusers-text: and a folder, an .onnx file, or "
+        "module:object",
         name,
         "Correct the name.",
     )

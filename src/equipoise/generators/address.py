@@ -120,8 +120,8 @@ def read_options(
     pairs : tuple of (str, str)
         Keys and values.
     readers : mapping of str to (callable, str)
-        For each allowed key a function that raises ValueError for a wrong text, and the rule in
-        words: "a whole number".
+        For each allowed key a function that raises KeyError or ValueError for a wrong text, and the
+        rule in words: "a whole number".
     what : str
         The generator, as errors name it: "a StyleGAN".
 
@@ -143,6 +143,6 @@ def read_options(
         reader, rule = readers[key]
         try:
             values[key] = reader(text)
-        except ValueError as error:
+        except (KeyError, ValueError) as error:
             raise InputError(key, f"must be {rule}", text[:80], "Correct it.") from error
     return values

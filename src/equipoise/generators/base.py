@@ -156,6 +156,80 @@ class Differentiable(Generator, Protocol):
         ...
 
 
+@runtime_checkable
+class Prompted(Generator, Protocol):
+    """A generator that is conditioned on contexts, each of which may have edits.
+
+    A code ends with the number of its context and that of the variant: 0 is the context's own
+    prompt, and v its edit v - 1.
+
+    Attributes
+    ----------
+    contexts : tuple of str
+        Names of the contexts.
+    edits : tuple of str
+        Cell that each edit asks for: "gender=female".
+    """
+
+    @property
+    def contexts(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def edits(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    def codes_of(
+        self, seed: int, start: int, stop: int, context: int, variant: int = 0
+    ) -> NDArray[np.float32]:
+        """Return codes of one context and variant, shape (stop - start, dim), float32.
+
+        Their noise is that of the prior's codes [start, stop) of the seed.
+
+        Raises
+        ------
+        InputError
+            When there is no such context or variant.
+        """
+        ...
+
+
+@runtime_checkable
+class Staged(Generator, Protocol):
+    """A generator that can stop after some of its steps and carry on.
+
+    Attributes
+    ----------
+    steps : int
+        All its steps.
+    """
+
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+
+    def states(self, codes: NDArray[np.float32], steps: int) -> NDArray[np.floating]:
+        """Return what the codes have become after some steps, shape (n, ...).
+
+        Raises
+        ------
+        InputError
+            When the generator cannot stop there.
+        """
+        ...
+
+    def carry_on(
+        self, states: NDArray[np.floating], codes: NDArray[np.float32], steps: int
+    ) -> NDArray[np.uint8]:
+        """Return the images of states after `steps` steps: those of `images`, to the byte.
+
+        Parameters
+        ----------
+        states : numpy.ndarray, shape (n, ...)
+            Rows of what `states` returned.
+        codes : numpy.ndarray, shape (n, dim), float32
+            Their codes.
+        steps : int
+        """
+        ...
+
+
 def check_codes(codes: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
     """Return codes as a contiguous float32 array after checking them.
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from equipoise.core.errors import InputError
 from equipoise.core.parallel import one_thread
 from equipoise.core.seeds import Stream, blocks, generator_for, normal_rows
-from equipoise.generators.base import Prior, StandardNormal
+from equipoise.generators.base import Prior, StandardNormal, check_codes
 
 PRIORS = ("normal", "uniform", "spherical")
 """Names of priors that a network's options may give."""
@@ -107,14 +108,8 @@ class ClassNormal:
     def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
         """Return codes [start, stop) of the seed, shape (stop - start, dim), float32."""
         normal = StandardNormal(self.normal_dim).codes(seed, start, stop)
-        uniforms = [
-            generator_for(seed, Stream.PRIOR_CLASS, block).random(rows.stop)[rows]
-            for block, rows in blocks(start, stop)
-        ]
-        edges = np.cumsum(self.shares)
-        last = np.flatnonzero(self.shares)[-1]  # The sum may round to just under 1.
-        drawn = np.searchsorted(edges, np.concatenate([*uniforms, np.empty(0)]), side="right")
-        one_hot = np.eye(len(self.shares), dtype=np.float32)[np.minimum(drawn, last)]
+        drawn = _numbers(self.shares, seed, start, stop)
+        one_hot = np.eye(len(self.shares), dtype=np.float32)[drawn]
         return np.concatenate([normal, one_hot], axis=1)
 
     def log_density(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -126,36 +121,75 @@ class ClassNormal:
         return np.asarray(density + shares[one_hot.argmax(axis=1)], np.float64)
 
 
+def _numbers(shares: tuple[float, ...], seed: int, start: int, stop: int) -> NDArray[np.int64]:
+    """Return the numbers [start, stop) of the seed, drawn with these shares, (stop - start,)."""
+    uniforms = [
+        generator_for(seed, Stream.PRIOR_CLASS, block).random(rows.stop)[rows]
+        for block, rows in blocks(start, stop)
+    ]
+    last = np.flatnonzero(shares)[-1]  # The sum may round to just under 1.
+    drawn = np.concatenate([*uniforms, np.empty(0)])
+    found = np.searchsorted(np.cumsum(shares), drawn, side="right")
+    return np.asarray(np.minimum(found, last), np.int64)
+
+
 @dataclass(frozen=True)
 class ContextNormal:
-    """Standard normal values, the number of a context, all equally frequent, and the variant 0.
+    """Standard normal values, the number of a context, and that of a variant of it, which is 0.
 
     Attributes
     ----------
     normal_dim : int
         Normal values in a code.
-    contexts : int
-        Their number.
+    shares : tuple of float
+        Probability of each context; they sum to 1.
 
     Examples
     --------
-    >>> ContextNormal(2, 1).codes(seed=0, start=5, stop=6)[:, 2:].tolist()
+    >>> ContextNormal(2, (1.0,)).codes(seed=0, start=5, stop=6)[:, 2:].tolist()
     [[0.0, 0.0]]
     """
 
     normal_dim: int
-    contexts: int
+    shares: tuple[float, ...]
 
     def codes(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
         """Return codes [start, stop) of the seed, shape (stop - start, normal_dim + 2), float32."""
         normal = StandardNormal(self.normal_dim).codes(seed, start, stop)
-        uniforms = [
-            generator_for(seed, Stream.PRIOR_CLASS, block).random(rows.stop)[rows]
-            for block, rows in blocks(start, stop)
-        ]
-        context = np.floor(self.contexts * np.concatenate([*uniforms, np.empty(0)]))
-        context = context.astype(np.float32)
+        context = _numbers(self.shares, seed, start, stop).astype(np.float32)
         return np.column_stack([normal, context, np.zeros_like(context)])
+
+    def codes_of(
+        self, seed: int, start: int, stop: int, context: int, variant: int = 0
+    ) -> NDArray[np.float32]:
+        """Return codes of one context and variant, with the seed's noise; shapes as `codes`."""
+        codes = self.codes(seed, start, stop)
+        codes[:, self.normal_dim :] = context, variant
+        return codes
+
+    def placed(
+        self, codes: NDArray[np.float32], variants: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the context and the variant of each code, shapes (n,).
+
+        Raises
+        ------
+        InputError
+            When a code has another shape, is not finite, or names no context or variant.
+        """
+        rows = check_codes(codes, self.normal_dim + 2)
+        found = []
+        for name, column, count in (
+            ("context", rows[:, -2], len(self.shares)),
+            ("variant", rows[:, -1], variants),
+        ):
+            bad = (column != np.rint(column)) | (column < 0) | (column >= count)
+            if bad.any():
+                rule = f"must be a whole number in [0, {count})"
+                got = float(column[bad][0])
+                raise InputError(f"{name} of a code", rule, got, "Draw codes by codes_of.")
+            found.append(column.astype(np.int64))
+        return found[0], found[1]
 
     def log_density(self, codes: NDArray[np.float32]) -> None:
         """Return None: numbers of contexts and variants have no density."""

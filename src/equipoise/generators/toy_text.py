@@ -132,7 +132,7 @@ class ToyTextGenerator(ToyFaces):
             raise InputError("stem", f"must be in [0, {steps})", stem, "Lower it, or raise steps.")
         self.contexts = tuple(texts)
         self.leak, self.steps, self.batch_size, self._stem = leak, steps, batch_size, stem
-        self.prior = ContextNormal(LATENT, len(texts))
+        self.prior = ContextNormal(LATENT, (1 / len(texts),) * len(texts))
         settings = json.dumps([self.contexts, leak, steps, stem])
         self.digest = hashlib.sha256(settings.encode()).hexdigest()
         levels = np.zeros((self.grid.size, LATENT))
@@ -142,6 +142,11 @@ class ToyTextGenerator(ToyFaces):
         looks[:, : len(sizes)] = 0
         self._means: _Floats = levels + looks[:, None]
         self._variances = np.where(np.arange(LATENT) < len(sizes), _SPREAD**2, 1.0)
+
+    @property
+    def edits(self) -> tuple[str, ...]:
+        """Cell that each edit asks for, all K of them."""
+        return self.grid.cells
 
     @property
     def variants(self) -> int:
@@ -206,8 +211,7 @@ class ToyTextGenerator(ToyFaces):
         InputError
             When there is no such context or variant.
         """
-        codes = self.prior.codes(seed, start, stop)
-        codes[:, LATENT:] = context, variant
+        codes = self.prior.codes_of(seed, start, stop, context, variant)
         self._placed(codes)
         return codes
 
@@ -289,6 +293,13 @@ class ToyTextGenerator(ToyFaces):
         """Return the images of final latents, shape (n, 3, 32, 32), uint8 RGB."""
         return self.faces(self.values(latents), latents[:, -5:].astype(np.float32))
 
+    def carry_on(
+        self, states: NDArray[np.floating], codes: NDArray[np.float32], steps: int
+    ) -> NDArray[np.uint8]:
+        """Return the images of states after `steps` steps: those of `images`, to the byte."""
+        latents = np.asarray(states, np.float64)
+        return self.finish(self.advance(latents, codes, steps, self.steps))
+
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return images, shape (n, 3, 32, 32), uint8 RGB."""
         return self.finish(self.states(codes, self.steps))
@@ -301,19 +312,7 @@ class ToyTextGenerator(ToyFaces):
 
     def _placed(self, codes: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the context and the variant of each code."""
-        rows = check_codes(codes, self.dim)
-        found = []
-        for name, column, count in (
-            ("context", rows[:, LATENT], len(self.contexts)),
-            ("variant", rows[:, LATENT + 1], self.variants),
-        ):
-            bad = (column != np.rint(column)) | (column < 0) | (column >= count)
-            if bad.any():
-                rule = f"must be a whole number in [0, {count})"
-                got = float(column[bad][0])
-                raise InputError(f"{name} of a code", rule, got, "Draw codes by codes_of.")
-            found.append(column.astype(np.int64))
-        return found[0], found[1]
+        return self.prior.placed(codes, self.variants)
 
     def _posterior(
         self, states: _Floats, placed: tuple[NDArray[np.int64], NDArray[np.int64]], time: float

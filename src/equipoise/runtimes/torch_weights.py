@@ -84,5 +84,7 @@ def network_digest(about: str, network: torch.nn.Module) -> str:
     digest = hashlib.sha256(about.encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        # NumPy has no bfloat16, so tensors are read as bytes.
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -36,10 +36,10 @@ from equipoise.runtimes.devices import check_device
 _BATCH_PIXELS = 2**18
 """Pixels of the network's input in one default batch: four images of 256x256. Chosen by hand."""
 
-_LARGEST_STEM = 16
+LARGEST_STEM = 16
 """Largest side of the stem's features, chosen by hand."""
 
-_MOST_STEPS, _MOST_GUIDANCE = 1000, 100
+MOST_STEPS, MOST_GUIDANCE = 1000, 100
 """Limits on denoising steps and on guidance, chosen by hand."""
 
 
@@ -108,7 +108,7 @@ class DiffusionGenerator:
         codes = check_codes(codes, self.dim)
         if not self._options.stem:
             return codes
-        side = min(self._shape[-1], _LARGEST_STEM)
+        side = min(self._shape[-1], LARGEST_STEM)
         parts = [np.empty((0, self._shape[0], side, side), np.float32)]
         # Callers pass thousands of codes at once, because other stems need little memory.
         for low, high in batches(0, len(codes), self.batch_size):
@@ -122,16 +122,7 @@ class DiffusionGenerator:
         """Return images, shape (n, 3, height, width), uint8 RGB; [-1, 1] is scaled to [0, 255]."""
         with torch.inference_mode():
             out = self._pixels(self._noise(check_codes(codes, self.dim)))
-            if out.shape[1] not in (1, 3) or not bool(torch.isfinite(out).all()):
-                raise ModelOutputError(
-                    f"images of generator {self.name!r}",
-                    "must have 1 or 3 channels and be finite",
-                    f"{out.shape[1]} channels, or NaN",
-                    "Use a model of images.",
-                )
-            pixels = out.mul(255).round_().to(torch.uint8).expand(-1, 3, -1, -1)
-        images: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
-        return images
+            return rgb_bytes(out, self.name)
 
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
         """Return differentiable images in [0, 1]; the gradient passes through all steps."""
@@ -198,6 +189,27 @@ class DiffusionGenerator:
         return sample if steps == self._options.steps else predicted
 
 
+def rgb_bytes(pixels: torch.Tensor, name: str) -> NDArray[np.uint8]:
+    """Return images in [0, 1], shape (n, 1 or 3, height, width), as uint8 RGB.
+
+    Raises
+    ------
+    ModelOutputError
+        When they have other channels or are not finite; `name` is the generator's.
+    """
+    if pixels.shape[1] not in (1, 3) or not bool(torch.isfinite(pixels).all()):
+        raise ModelOutputError(
+            f"images of generator {name!r}",
+            "must have 1 or 3 channels and be finite",
+            f"{pixels.shape[1]} channels, or NaN",
+            "Use a model of images.",
+        )
+    # In half precision, products with 255 would round.
+    rounded = pixels.float().mul(255).round_().to(torch.uint8).expand(-1, 3, -1, -1)
+    images: NDArray[np.uint8] = rounded.contiguous().cpu().numpy()
+    return images
+
+
 def open_diffusion(text: str, *, device: str, batch_size: int | None) -> DiffusionGenerator:
     """Open the generator at an address such as "diffusers:FOLDER?steps=20&stem=4".
 
@@ -245,14 +257,14 @@ class Options:
     guidance: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.steps <= _MOST_STEPS:
-            raise InputError("steps", f"must be 1 to {_MOST_STEPS}", self.steps, "Pass steps=20.")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise InputError("steps", f"must be 1 to {MOST_STEPS}", self.steps, "Pass steps=20.")
         if not 0 <= self.stem < self.steps:
             raise InputError(
                 "stem", f"must be 0 to {self.steps - 1}, fewer than all steps", self.stem, "Pass 0."
             )
-        if not 1 <= self.guidance <= _MOST_GUIDANCE:
-            rule = f"must be 1 to {_MOST_GUIDANCE}"
+        if not 1 <= self.guidance <= MOST_GUIDANCE:
+            rule = f"must be 1 to {MOST_GUIDANCE}"
             raise InputError("guidance", rule, self.guidance, "Pass guidance=4.")
 
 
@@ -276,7 +288,7 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     >>> options_of((("steps", "10"),), one_step=False)
     Options(steps=10, stem=2, label=None, guidance=1.0)
     """
-    whole = (_whole, "a whole number")
+    whole = (whole_number, "a whole number")
     readers: Readers = {
         "steps": whole,
         "stem": whole,
@@ -308,7 +320,8 @@ def _check_label(options: Options, pipeline: Pipeline) -> None:
         raise InputError("guidance", rule, options.guidance, "Leave it out.")
 
 
-def _whole(text: str) -> int:
+def whole_number(text: str) -> int:
+    """Return the number that an option gives; ValueError where it is none."""
     if not (text.isascii() and text.isdigit() and len(text) < 8):
         raise ValueError(text)
     return int(text)

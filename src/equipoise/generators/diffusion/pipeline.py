@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,12 @@ _CLASSES = {
     "scheduler": ("DDPMScheduler", "DDIMScheduler"),
 }
 _ONE_STEP_SCHEDULER = "CMStochasticIterativeScheduler"
-_WEIGHTS = re.compile(r"diffusion_pytorch_model(\.(?P<variant>\w+))?\.safetensors")
-_INDEX = re.compile(r"diffusion_pytorch_model\.safetensors\.index(\.(?P<variant>\w+))?\.json")
-_SHARD = re.compile(r"diffusion_pytorch_model[\w.-]*\.safetensors")
+# The library diffusers names weights by the first word, transformers by the second.
+_WEIGHTS = re.compile(r"(diffusion_pytorch_)?model(\.(?P<variant>\w+))?\.safetensors")
+_INDEX = re.compile(r"(diffusion_pytorch_)?model\.safetensors\.index(\.(?P<variant>\w+))?\.json")
+_SHARD = re.compile(r"(diffusion_pytorch_)?model[\w.-]*\.safetensors")
 # Limits on what a configuration may ask for, chosen by hand: larger than published models.
-_MOST_WEIGHTS = 2**32
+_MOST_WEIGHTS = 2**34
 _MOST_LAYERS, _MOST_BLOCKS = 16, 256
 _MOST_TRAINED_STEPS = 100_000
 _MOST_PIXELS, _MOST_CHANNELS = 2048, 64
@@ -56,6 +58,9 @@ _MOST_PIXELS, _MOST_CHANNELS = 2048, 64
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 """Schedules of variances that the scheduler of DDIM knows."""
+
+INSTALL = 'Run `pip install "equipoise[diffusers]"`.'
+"""Remedy where the library is missing."""
 
 _BETAS = 'Write the variances of training into it, as "trained_betas": [0.0001, ...].'
 _UPDATE = f"Update diffusers. {_BETAS}"
@@ -120,24 +125,8 @@ def open_pipeline(name: str, revision: str, variant: str | None = None) -> Pipel
         damaged, too large, or not in safetensors.
     """
     what = f"generator 'diffusers:{name}'"
-    remedy = 'Run `pip install "equipoise[diffusers]"`.'
-    library = load_library(what, "diffusers", remedy)
-    folder = Path(name)
-    if not folder.is_dir():
-        if not _HUB_NAME.fullmatch(name):
-            rule = "must be a folder, or a name on the hub such as owner/model"
-            raise FileFormatError(what, rule, "no such folder", "Correct the path.")
-        hub = load_library(what, "huggingface_hub", remedy)
-        patterns = ["*.json", "*.safetensors"]
-        hint = "Check the folder, or the name and the network."
-        folder = Path(
-            load_weights(
-                what,
-                "huggingface_hub",
-                lambda: hub.snapshot_download(name, revision=revision, allow_patterns=patterns),
-                hint,
-            )
-        )
+    library = load_library(what, "diffusers", INSTALL)
+    folder = pipeline_folder(name, what, revision, ["*.json", "*.safetensors"])
     index = read_json(folder / "model_index.json", _REMEDY)
     kind = index.get("_class_name")
     if not isinstance(kind, str) or kind not in PIPELINES:
@@ -158,11 +147,11 @@ def open_pipeline(name: str, revision: str, variant: str | None = None) -> Pipel
     schedule = _schedule(folder, scheduler, library.DDPMScheduler)
     part = PIPELINES[kind][0]
     known = library.DiTTransformer2DModel if kind == TRANSFORMER else library.UNet2DModel
-    unet, digests, notes = _network(known, _part(folder, part), variant)
+    unet, digests, notes = load_network(known, _part(folder, part), variant)
     _check_shape(unet, folder)
     decoder = None
     for part in PIPELINES[kind][2:]:
-        decoder, decoder_digest, more = _network(
+        decoder, decoder_digest, more = load_network(
             getattr(library, index[part][1]), _part(folder, part), variant
         )
         digests += decoder_digest
@@ -181,6 +170,40 @@ def open_pipeline(name: str, revision: str, variant: str | None = None) -> Pipel
     )
 
 
+def pipeline_folder(name: str, what: str, revision: str, patterns: list[str]) -> Path:
+    """Return the folder of a pipeline, downloaded from the hub where it is no folder.
+
+    Parameters
+    ----------
+    name : str
+        A folder, or owner/model on the hub.
+    what : str
+        The generator, as errors name it.
+    revision : str
+        Branch, tag or commit on the hub.
+    patterns : list of str
+        Names of the files to download.
+
+    Raises
+    ------
+    InputError, FetchError, FileFormatError
+        As `open_pipeline`.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if not _HUB_NAME.fullmatch(name):
+        rule = "must be a folder, or a name on the hub such as owner/model"
+        raise FileFormatError(what, rule, "no such folder", "Correct the path.")
+    hub = load_library(what, "huggingface_hub", INSTALL)
+    hint = "Check the folder, or the name and the network."
+
+    def download() -> Any:
+        return hub.snapshot_download(name, revision=revision, allow_patterns=patterns)
+
+    return Path(load_weights(what, "huggingface_hub", download, hint))
+
+
 def _part(folder: Path, name: str) -> Path:
     """Return the folder of a part: its own, or the pipeline's, where older ones hold all files."""
     return folder / name if (folder / name).is_dir() else folder
@@ -194,10 +217,7 @@ def _schedule(folder: Path, scheduler: Any, training: Any) -> dict[str, Any]:
     """
     path = _part(folder, "scheduler") / "scheduler_config.json"
     found = read_json(path, _REMEDY)
-    steps = found.get("num_train_timesteps")
-    if type(steps) is not int or not 1 <= steps <= _MOST_TRAINED_STEPS:
-        rule = f"must be 1 to {_MOST_TRAINED_STEPS:,}"
-        raise FileFormatError(f"num_train_timesteps of {path}", rule, steps, _REMEDY)
+    check_trained_steps(found, path)
     known = inspect.signature(scheduler.__init__).parameters
     given = found.get("beta_schedule", "linear")
     if found.get("trained_betas") is None and given in ("sigmoid", "laplace"):
@@ -215,22 +235,47 @@ def _schedule(folder: Path, scheduler: Any, training: Any) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key in known}
 
 
-def _network(kind: Any, folder: Path, variant: str | None) -> tuple[Any, str, tuple[str, ...]]:
-    """Return a network in evaluation mode, float32, with a digest of all of it, and notes."""
+def check_trained_steps(schedule: dict[str, Any], path: Path) -> None:
+    """Raise FileFormatError where a scheduler's settings name no sensible number of steps."""
+    steps = schedule.get("num_train_timesteps")
+    if type(steps) is not int or not 1 <= steps <= _MOST_TRAINED_STEPS:
+        rule = f"must be 1 to {_MOST_TRAINED_STEPS:,}"
+        raise FileFormatError(f"num_train_timesteps of {path}", rule, steps, _REMEDY)
+
+
+def load_network(
+    kind: Any, folder: Path, variant: str | None, dtype: torch.dtype = torch.float32
+) -> tuple[Any, str, tuple[str, ...]]:
+    """Return a network of diffusers in evaluation mode, with a digest of all of it, and notes.
+
+    Parameters
+    ----------
+    kind : type
+        Its class.
+    folder : Path
+        Of its configuration and weights.
+    variant : str, optional
+        As for `open_pipeline`.
+    dtype : torch.dtype
+        Of the weights in memory.
+
+    Raises
+    ------
+    FileFormatError
+        When it is damaged, too large, not whole, not finite, or not in safetensors.
+    """
     config = read_json(folder / "config.json", _REMEDY)
     known = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
-        # With this entry the library would import what the file names.
-        if "quantization_config" in config:
-            raise ValueError("quantised weights")
-        _check_size(kind, known)
-        chosen = _variant(folder, variant)
+        check_size(config, lambda: kind.from_config(known))
+        chosen = find_variant(folder, variant)
         network, loading = kind.from_pretrained(
             folder,
             variant=chosen,
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=False,
+            torch_dtype=dtype,
             output_loading_info=True,
         )
         # The library sets missing weights to random values.
@@ -244,17 +289,22 @@ def _network(kind: Any, folder: Path, variant: str | None) -> tuple[Any, str, tu
             reason_of(error),
             _REMEDY,
         ) from error
-    network = network.float().eval().requires_grad_(False)
-    for name, weight in network.state_dict().items():
-        if not bool(torch.isfinite(weight).all()):
-            raise FileFormatError(f"{name} in {folder}", "must be finite", "NaN", _REMEDY)
+    network.eval().requires_grad_(False)
+    check_finite(network, folder)
     # The file's settings, because the library adds the folder's path and defaults in varying order.
     note = f"weights are those of the variant {chosen}, the only ones in the folder"
     digest = network_digest(json.dumps(known, sort_keys=True), network)
     return network, digest, (note,) if chosen != variant else ()
 
 
-def _variant(folder: Path, wanted: str | None) -> str | None:
+def check_finite(network: torch.nn.Module, folder: Path) -> None:
+    """Raise FileFormatError where a weight of a network from a folder is not finite."""
+    for name, weight in network.state_dict().items():
+        if not bool(torch.isfinite(weight).all()):
+            raise FileFormatError(f"{name} in {folder}", "must be finite", "NaN", _REMEDY)
+
+
+def find_variant(folder: Path, wanted: str | None) -> str | None:
     """Return the variant of the weights to load, as diffusers names it; None for the plain ones.
 
     Raises
@@ -284,15 +334,32 @@ def _variant(folder: Path, wanted: str | None) -> str | None:
     raise ValueError(f"weights {named or 'of none'}; name one by variant=fp16, for example")
 
 
-def _check_size(kind: Any, config: dict[str, Any]) -> None:
-    """Check the number of layers before they are created, and of weights before they use memory."""
+def check_size(config: dict[str, Any], make: Callable[[], torch.nn.Module]) -> None:
+    """Check the number of layers before they are created, and of weights before they use memory.
+
+    Parameters
+    ----------
+    config : dict
+        The network's configuration, of diffusers or transformers.
+    make : callable
+        Creates the network; it is called where tensors hold no data.
+
+    Raises
+    ------
+    ValueError
+        When it is too large, or its weights are quantised.
+    """
+    # With this entry the library would import what the file names.
+    if "quantization_config" in config:
+        raise ValueError("quantised weights")
     layers, widths = config.get("layers_per_block", 1), config.get("block_out_channels", [1])
     if not 1 <= layers <= _MOST_LAYERS or not 1 <= len(widths) <= _MOST_LAYERS:
         raise ValueError(f"{layers} layers in each of {len(widths)} blocks")
-    if not 1 <= config.get("num_layers", 1) <= _MOST_BLOCKS:
-        raise ValueError(f"{config['num_layers']} blocks")
+    for name in ("num_layers", "num_single_layers", "num_hidden_layers"):
+        if not 0 <= config.get(name, 1) <= _MOST_BLOCKS:
+            raise ValueError(f"{config[name]} blocks")
     with torch.device("meta"):
-        size = sum(weight.numel() for weight in kind.from_config(config).parameters())
+        size = sum(weight.numel() for weight in make().parameters())
     if size > _MOST_WEIGHTS:
         raise ValueError(f"{size:,} weights")
 

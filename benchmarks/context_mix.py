@@ -1,0 +1,99 @@
+"""The mix within every prompt of the text-to-image toy, as it is and by calibrated edits.
+
+Labels of the edits, rates solved for, and the shares that they truly bring, which the toy knows.
+Draws of a folder's size are measured too, by the panel.
+
+    python benchmarks/context_mix.py
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.classifiers import open_panel
+from equipoise.classifiers.models import Models
+from equipoise.core.files import write_text
+from equipoise.core.targets import Target
+from equipoise.core.versions import versions_line
+from equipoise.generators.toy_text import ToyTextGenerator
+from equipoise.measure.contexts import deviation_ratio
+from equipoise.measure.representation import divergence
+from equipoise.methods.context_draws import count_edits, draw_contexts
+from equipoise.methods.context_rates import calibrate_contexts
+
+RESULTS = Path(__file__).parent / "results" / "context_mix.md"
+LABELS, IMAGES, SEEDS, LEAKS = 20_000, 250, 5, (0.1, 0.2)
+
+_HEAD = f"""# The mix within every prompt
+
+Written by `python benchmarks/context_mix.py`. The generator `toy-text`: 40 prompts, 6 cells, the
+uniform target within each. {LABELS:,} labels of edits in all, {SEEDS} seeds together, one-shot and
+verified draws of {IMAGES} images a prompt. "True" is by the toy's own shares; "drawn" by what was
+drawn, where a perfect generator has the KL and the deviation ratio in the row of that name. Calls
+are those per delivered image; the {LABELS:,} labels come on top, once: 0.5 an image where 1,000
+images a prompt are drawn.
+
+| leak of edits | draws | KL, mean | KL, worst | deviation ratio, mean | worst | calls |\
+ prompts out of reach |
+|---|---|---|---|---|---|---|---|"""
+
+
+def row(leak: str, name: str, shares: list[NDArray[np.float64]], calls: str, far: str) -> str:
+    """Return a row of the table for shares of contexts, each of shape (C, K)."""
+    found = np.concatenate(shares)
+    uniform = np.full(found.shape[1], 1 / found.shape[1])
+    kl = [divergence(one, uniform) for one in found]
+    ratios = deviation_ratio(found, uniform)
+    return (
+        f"| {leak} | {name} | {np.mean(kl):.5f} | {max(kl):.4f} | {ratios.mean():.3f} "
+        f"| {ratios.max():.3f} | {calls} | {far} |"
+    )
+
+
+def rows(leak: float) -> list[str]:
+    """Return the rows of one leak."""
+    toy = ToyTextGenerator(leak=leak)
+    models = Models(toy, open_panel([one.name for one in toy.grid.attributes], toy))
+    target = Target.uniform(toy.grid)
+    kept: dict[str, list[NDArray[np.float64]]] = {"true": [], "one-shot": [], "verified": []}
+    calls, far = {"one-shot": 0, "verified": 0}, 0
+    for seed in range(SEEDS):
+        with tempfile.TemporaryDirectory() as folder:
+            counts = count_edits(models, LABELS, seed, folder)
+        rates = calibrate_contexts(counts, target, seed)
+        far += len(rates.unreachable)
+        weights = np.array([one.weights for one in rates.contexts])
+        kept["true"].append(np.einsum("ck,ckj->cj", weights, toy.cell_shares[:, 1:]))
+        for name in calls:
+            drawn = draw_contexts(models, rates, target, IMAGES, seed, verified=name == "verified")
+            parts = [(part.labels.cells, part.calls) for part in drawn]
+            calls[name] += sum(part[1] for part in parts)
+            kept[name].append(
+                np.array([np.bincount(cells, minlength=6) for cells, _ in parts]) / IMAGES
+            )
+    rng = np.random.default_rng(0)
+    perfect = [rng.multinomial(IMAGES, target.shares, len(toy.contexts)) / IMAGES]
+    images = SEEDS * len(toy.contexts) * IMAGES
+    own = [toy.cell_shares[:, 0]]
+    per = {name: f"{made / images:.2f}" for name, made in calls.items()}
+    return [
+        row(f"{leak}", "the prompts as they are, true", own, "1", ""),
+        row(f"{leak}", "one-shot, true", kept["true"], "1", f"{far / SEEDS:g}"),
+        row(f"{leak}", "one-shot, drawn", kept["one-shot"], per["one-shot"], ""),
+        row(f"{leak}", "verified, drawn", kept["verified"], per["verified"], ""),
+        row(f"{leak}", "a perfect generator, drawn", perfect, "1", ""),
+    ]
+
+
+def main() -> None:
+    """Write the table."""
+    table = [line for leak in LEAKS for line in rows(leak)]
+    write_text(RESULTS, "\n".join([_HEAD, *table, "", versions_line(), ""]))
+
+
+if __name__ == "__main__":
+    main()

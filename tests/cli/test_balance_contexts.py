@@ -1,0 +1,48 @@
+"""The command that balances every prompt."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.builders.command_line import Done
+
+
+def test_every_context_is_balanced_and_measured(cli: Callable[..., Done], tmp_path: Path) -> None:
+    out, file = tmp_path / "jobs", tmp_path / "contexts.json"
+    flags = "--generator toy-text --attributes smiling,skin_tone --n 960 --images 12 --verified"
+    done = cli("balance-contexts", *flags.split(), f"--out={out}", f"--json={file}")
+    assert "for an image, and 960 for labels" in done.stdout
+    assert "edits    6 for each of 40 contexts; faithfulness is not defined" in done.stdout
+    record = json.loads(file.read_text())
+    assert len(record["contexts"]) == 40
+    assert {tuple(mix["counts"]) for mix in record["contexts"]} == {(2,) * 6}
+    again = tmp_path / "again.json"
+    table = out / "metadata.csv"
+    cli("measure", str(table), "--contexts", "--attributes", "smiling,skin_tone", f"--json={again}")
+    assert json.loads(again.read_text())["mean"]["value"] == 0
+
+
+def test_a_text_to_image_pipeline_is_drawn_from(cli: Callable[..., Done], tmp_path: Path) -> None:
+    saving = pytest.importorskip("tests.builders.text_pipelines")
+    saving.save("sd", tmp_path / "sd")
+    levels = ("", "dark", "medium", "light")
+    rows = [
+        f"{job},a {level} {job},{level and f'skin_tone={level}'}\n"
+        for job in ("nurse", "pilot")
+        for level in levels
+    ]
+    prompts = tmp_path / "prompts.csv"
+    prompts.write_text("id,text,cell\n" + "".join(rows))
+    address = f"diffusers-text:{tmp_path / 'sd'}?prompts={prompts}&steps=2&size=16"
+    flags = f"--generator {address} --attributes skin_tone --n 120 --images 10"
+    done = cli("balance-contexts", *flags.split(), f"--out={tmp_path / 'out'}")
+    assert "3 for each of 2 contexts" in done.stdout
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 20
+
+
+def test_a_generator_without_contexts_is_refused(cli: Callable[..., Done], tmp_path: Path) -> None:
+    flags = "--generator toy --attributes smiling --n 100"
+    done = cli("balance-contexts", *flags.split(), f"--out={tmp_path}", code=2)
+    assert "generator must have contexts, as toy-text and diffusers-text: have" in done.error
