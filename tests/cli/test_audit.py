@@ -69,3 +69,16 @@ def test_a_dry_run_asks_nothing_and_bad_names_are_told(
     done = run("classifier", *common[:1], "--model", "mine", "--attribute", "smiling", code=2)
     assert "must be pinned:ATTRIBUTE, module:object, a .toml file" in done.error
     assert "Example:" in run("classifier", "--help").stdout
+
+
+def test_ages_are_audited_from_a_table(home: Path, run: Callable[..., Done]) -> None:
+    files = sorted(path.name for path in (home / "a" / "material" / "images").iterdir())
+    rows = [f"images/{name},{20 + i % 40}" for i, name in enumerate(files)]
+    (home / "ages.csv").write_text("file_name,age\n" + "\n".join(rows))
+    given = ("--model", "ages.csv", "--reference", "ages.csv", "--challenge", "30")
+    done = run("age", "a/material", *given, "--out", "age", "--table", "age.csv")
+    assert "No issue" in done.stdout
+    assert json.loads((home / "age" / "age.json").read_text())["settings"]["challenges"] == [30.0]
+    assert "false refusal at 30" in (home / "age.csv").read_text()
+    done = run("age", "a/material", "--model", "mine:model", "--reference", "ages.csv", code=2)
+    assert "score of 'smiling' of 'toy' must be an age in years" in done.error

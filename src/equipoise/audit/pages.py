@@ -1,4 +1,4 @@
-"""Reports of stored audits, of a classifier or of super-resolution, as one HTML file each.
+"""Reports of stored audits, as one HTML file each.
 
 The files load nothing from a network.
 """
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
+from equipoise.audit.age.record import AgeAudit
 from equipoise.audit.rates import GroupRates
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.flips import Flips
@@ -21,11 +22,12 @@ from equipoise.audit.verification.record import VerificationAudit
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
 from equipoise.report.html import ALONE, Frame, consistent, worst_first
-from equipoise.report.plots import confusion_map, share_bars
+from equipoise.report.plots import confusion_map, interval_plot, share_bars
 
 _ERROR_AXIS = "rate, with the exact 95 % interval of each"
 _FLIP_AXIS = "rate of flips, with the exact 95 % interval of each"
 _MATCH_AXIS = "rate of false matches, with the 95 % interval of each"
+_AGE_AXIS = "years, with the 95 % interval of each"
 _MOST_BARS = 24
 
 
@@ -109,6 +111,47 @@ def render_verification(folder: Path) -> Path:
     return _write(folder, "verification")
 
 
+def render_age(folder: Path) -> Path:
+    """Write the report of an audit of age, and return its path.
+
+    Raises
+    ------
+    FileFormatError
+        When the record is missing or damaged.
+    StorageError
+        When the report cannot be written.
+    """
+    return _write(folder, "age")
+
+
+def age_html(folder: Path, frame: Frame = ALONE) -> str:
+    """Return the report of an audit of age; raises as `render_age`."""
+    return _page(folder, "age", "age", AgeAudit, _age_to_html, frame)
+
+
+def _age_to_html(audit: AgeAudit, folder: Path, frame: Frame) -> str:
+    """Fill the template with record and plots."""
+    lighting = audit.lighting
+    shown = [lighting] if lighting is not None and lighting.picture else []
+    plots = [
+        interval_plot(
+            [group.name for group in part.groups],
+            [
+                ("mean absolute error", [group.absolute for group in part.groups]),
+                ("mean error", [group.signed for group in part.groups]),
+            ],
+            _AGE_AXIS,
+        )
+        for part in audit.breakdowns
+    ]
+    return frame.fill(
+        "age.html.jinja",
+        audit=audit,
+        plots=[Markup(plot) for plot in plots],
+        doubtful=next(iter(frame.sheets(folder, shown)), None),
+    )
+
+
 def verification_html(folder: Path, frame: Frame = ALONE) -> str:
     """Return the report of an audit of face verification; raises as `render_verification`."""
     kind = VerificationAudit
@@ -178,6 +221,7 @@ PAGES: dict[str, Callable[[Path, Frame], str]] = {
     "audit": audit_html,
     "superres": superres_html,
     "verification": verification_html,
+    "age": age_html,
 }
 """What gives the report of each kind of audit, by the name of its record."""
 

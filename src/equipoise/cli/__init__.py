@@ -14,6 +14,7 @@ from rich.text import Text
 
 from equipoise.cli import (  # noqa: F401  (they register)
     audit,
+    audit_age,
     audit_answers,
     audit_verification,
     balance,

@@ -17,6 +17,7 @@ from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
+    from equipoise.audit.age.record import AgeAudit
     from equipoise.audit.counterfactuals.folder import CounterfactualFolder
     from equipoise.audit.images import AuditImages
     from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
@@ -309,7 +310,7 @@ def print_audit(audit: ClassifierAudit) -> None:
     print_costs(audit.costs)
 
 
-def print_checks(audit: ClassifierAudit | SuperresAudit | VerificationAudit) -> None:
+def print_checks(audit: ClassifierAudit | SuperresAudit | VerificationAudit | AgeAudit) -> None:
     """Print the caveats, the verdict and the checks of an audit, the worst of each kind whole."""
     from equipoise.core.checks import by_kind
 

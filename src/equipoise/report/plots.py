@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 
+from equipoise.core.estimates import Estimate
 from equipoise.measure.representation import MixShare
 from equipoise.methods.tilt.fit import FrontierPoint
 from equipoise.report.figures import Figure, matplotlib
@@ -89,6 +90,44 @@ def _bounds(share: Share) -> tuple[float, float]:
     if not share.n:
         return 0.0, 0.0
     return share.joint if isinstance(share, MixShare) else (share.low, share.high)
+
+
+def interval_plot(
+    names: Sequence[str], series: Sequence[tuple[str, Sequence[Estimate]]], label: str
+) -> str:
+    """Plot estimates as points with their intervals, one row a name; missing ones are left out.
+
+    Parameters
+    ----------
+    names : sequence of str
+    series : sequence of (str, sequence of Estimate)
+        A legend, and an estimate for each name.
+    label : str
+        Label of the axis.
+
+    Returns
+    -------
+    str
+        An <svg> element.
+    """
+    height = 0.5 / len(series)
+    figure = Figure(figsize=(7.2, 0.9 + len(names) * (0.14 + 0.14 * len(series))))
+    axes = figure.subplots()
+    axes.axvline(0, color=COLOURS[0], linewidth=1)
+    for i, (legend, estimates) in enumerate(series):
+        shift = (i - (len(series) - 1) / 2) * height
+        known = [(k + shift, e) for k, e in enumerate(estimates) if math.isfinite(e.value)]
+        places, found = [place for place, _ in known], [e for _, e in known]
+        ends = [(e.value, e.value) if math.isnan(e.low) else (e.low, e.high) for e in found]
+        colour = COLOURS[1 + i % (len(COLOURS) - 1)]
+        axes.hlines(places, [low for low, _ in ends], [high for _, high in ends], colors=colour)
+        axes.plot([e.value for e in found], places, "o", markersize=4, color=colour, label=legend)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
+    return to_svg(figure)
 
 
 def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
