@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from equipoise.audit.age.rates import AgesVsReference, break_down_ages
 from equipoise.audit.age.record import AgeRates, AgeSettings
+from equipoise.audit.photographs.agreement import agreement_checks, agreements
 from equipoise.audit.rate_tables import to_markdown
+from equipoise.audit.rates import Breakdown, PredictionsVsReference, break_down
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
 from equipoise.core.files import write_text
@@ -99,10 +103,58 @@ def of_ages(seeds: int) -> dict[str, float]:
                     numbers(group).items(), numbers(true).items(), strict=True
                 ):
                     inside.setdefault(what, []).append(one.low <= known.value <= one.high)
-    rates = {f"ages: interval of the {what} covers": np.mean(hit) for what, hit in inside.items()}
+    rates = {
+        f"ages: interval of the {what} covers": float(np.mean(hit)) for what, hit in inside.items()
+    }
     rates["ages: bias of one cell found and named"] = found / seeds
     rates["ages: anything found where nothing is planted"] = false / seeds
-    return {what: float(rate) for what, rate in rates.items()}
+    return rates
+
+
+RATES = (0.03, 0.06, 0.10, 0.15, 0.22, 0.30)
+"""Error rates of the cells on generated images."""
+
+OTHERS = (0.03, 0.06, 0.10, 0.15, 0.10, 0.45)
+"""Those on photographs that the generated images do not stand for."""
+
+ON_PHOTOGRAPHS = 200
+"""Photographs of each cell."""
+
+
+def errors(seed: int, rates: Sequence[float], per_cell: int) -> tuple[Breakdown, ...]:
+    """Return the error rates of a model that errs with a chance by cell."""
+    levels = np.repeat(BY.levels, per_cell, axis=0).astype(np.int8)
+    cells, truth = BY.cell_of(levels), levels[:, 1]
+    wrong = np.random.default_rng([seed, 2]).random(len(cells)) < np.array(rates)[cells]
+    answers = np.where(wrong, 1 - truth, truth).astype(np.int8)
+    sure = np.full(len(truth), np.nan, np.float32)
+    compared = PredictionsVsReference(("no", "yes"), answers, truth, sure)
+    return break_down(compared, BY, levels)[:1]
+
+
+def of_photographs(seeds: int) -> dict[str, float]:
+    """Return coverage of the intervals, and how often sets that differ, and others, are found."""
+    inside: dict[str, list[bool]] = {}
+    found = false = 0
+    for seed in range(seeds):
+        ours = errors(seed, RATES, PER_CELL)
+        for rates in (OTHERS, RATES):
+            (part,) = agreements(ours, errors(seed + 10**6, rates, ON_PHOTOGRAPHS), seed=seed)
+            issue = agreement_checks([part], 0.05)[0].outcome == "issue"
+            found, false = found + (issue and rates == OTHERS), false + (issue and rates == RATES)
+            true = spearmanr(RATES, rates).statistic
+            ranks = inside.setdefault("rank correlation", [])
+            ranks.append(part.correlation.low - 1e-9 <= true <= part.correlation.high + 1e-9)
+            for pair, rate, other in zip(part.pairs, RATES, rates, strict=True):
+                one = pair.difference
+                inside.setdefault("difference", []).append(one.low <= other - rate <= one.high)
+    found_rates = {
+        f"photographs: interval of the {what} covers": float(np.mean(hit))
+        for what, hit in inside.items()
+    }
+    found_rates["photographs: a set that differs is an issue"] = found / seeds
+    found_rates["photographs: a set that does not is an issue"] = false / seeds
+    return found_rates
 
 
 def main() -> None:
@@ -110,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=200)
     seeds = parser.parse_args().seeds
-    rates = of_ages(seeds)
+    rates = of_ages(seeds) | of_photographs(seeds)
     kept = {"seeds": seeds, "per_cell": PER_CELL, "rates": rates}
     write_text(RESULTS / "audits.json", json.dumps(kept, indent=1) + "\n")
     rows = [[what, f"{rate:.1%}"] for what, rate in rates.items()]

@@ -82,3 +82,16 @@ def test_ages_are_audited_from_a_table(home: Path, run: Callable[..., Done]) -> 
     assert "false refusal at 30" in (home / "age.csv").read_text()
     done = run("age", "a/material", "--model", "mine:model", "--reference", "ages.csv", code=2)
     assert "score of 'smiling' of 'toy' must be an age in years" in done.error
+
+
+def test_photographs_are_audited_beside_generated_images(
+    home: Path, run: Callable[..., Done]
+) -> None:
+    lines = (home / "a" / "material" / "metadata.csv").read_text()
+    (home / "labels.csv").write_text(lines)
+    given = ("--labels", "labels.csv", "--beside", "a", "--model", "mine:model", "--side", "32")
+    done = run("photographs", "a/material", *given, "--out", "p", "--json", "p.json")
+    assert "wrong on photographs" in done.stdout
+    assert (home / "p.json").read_text() == (home / "p" / "photographs.json").read_text()
+    done = run("photographs", "a/material", *given[:2], "--beside", "none", *given[4:], code=2)
+    assert "Run `equipoise audit classifier --out none` first." in done.error

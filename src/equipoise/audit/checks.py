@@ -346,7 +346,22 @@ _SYNTHETIC = (
 )
 
 
-def image_caveats(attributes: Sequence[str]) -> list[str]:
-    """Return the caveats of an audit on generated images, grouped by some attributes."""
+_PHOTOGRAPHS = (
+    "The images are photographs, cut to their middle square of {side} pixels, with the labels of "
+    "who gave them. They show whom they show, not all people."
+)
+
+
+def image_caveats(attributes: Sequence[str], side: int = 0) -> list[str]:
+    """Return the caveats of an audit on images that are grouped by some attributes.
+
+    Parameters
+    ----------
+    attributes : sequence of str
+    side : int
+        As of `AuditImages`: above 0 for photographs.
+    """
+    if side:
+        return [_PHOTOGRAPHS.format(side=side)]
     by_skin_tone = any(name.startswith("skin_tone") for name in attributes)
     return [*([_SKIN_TONE] if by_skin_tone else []), _SYNTHETIC]

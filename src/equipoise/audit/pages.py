@@ -14,6 +14,7 @@ from typing import TypeVar
 from markupsafe import Markup
 
 from equipoise.audit.age.record import AgeAudit
+from equipoise.audit.photographs.record import PhotographsAudit
 from equipoise.audit.rates import GroupRates
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.flips import Flips
@@ -152,6 +153,42 @@ def _age_to_html(audit: AgeAudit, folder: Path, frame: Frame) -> str:
     )
 
 
+def render_photographs(folder: Path) -> Path:
+    """Write the report of a comparison with photographs, and return its path.
+
+    Raises
+    ------
+    FileFormatError
+        When the record is missing or damaged.
+    StorageError
+        When the report cannot be written.
+    """
+    return _write(folder, "photographs")
+
+
+def photographs_html(folder: Path, frame: Frame = ALONE) -> str:
+    """Return the report of a comparison with photographs; raises as `render_photographs`."""
+    kind = PhotographsAudit
+    return _page(folder, "photographs", "photographs", kind, _photographs_to_html, frame)
+
+
+def _photographs_to_html(audit: PhotographsAudit, folder: Path, frame: Frame) -> str:
+    """Fill the template with record and plots."""
+    bars = [
+        Markup(
+            share_bars(
+                [
+                    ("generated images", [pair.synthetic for pair in part.pairs]),
+                    ("photographs", [pair.real for pair in part.pairs]),
+                ],
+                _ERROR_AXIS,
+            )
+        )
+        for part in audit.agreements
+    ]
+    return frame.fill("photographs.html.jinja", audit=audit, bars=bars)
+
+
 def verification_html(folder: Path, frame: Frame = ALONE) -> str:
     """Return the report of an audit of face verification; raises as `render_verification`."""
     kind = VerificationAudit
@@ -222,6 +259,7 @@ PAGES: dict[str, Callable[[Path, Frame], str]] = {
     "superres": superres_html,
     "verification": verification_html,
     "age": age_html,
+    "photographs": photographs_html,
 }
 """What gives the report of each kind of audit, by the name of its record."""
 

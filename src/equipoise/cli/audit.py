@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from equipoise.audit.age.record import AgeAudit
     from equipoise.audit.counterfactuals.folder import CounterfactualFolder
     from equipoise.audit.images import AuditImages
+    from equipoise.audit.photographs.record import PhotographsAudit
     from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
     from equipoise.audit.superres.record import SuperresAudit
     from equipoise.audit.verification.record import VerificationAudit
@@ -310,7 +311,9 @@ def print_audit(audit: ClassifierAudit) -> None:
     print_costs(audit.costs)
 
 
-def print_checks(audit: ClassifierAudit | SuperresAudit | VerificationAudit | AgeAudit) -> None:
+def print_checks(
+    audit: ClassifierAudit | SuperresAudit | VerificationAudit | AgeAudit | PhotographsAudit,
+) -> None:
     """Print the caveats, the verdict and the checks of an audit, the worst of each kind whole."""
     from equipoise.core.checks import by_kind
 

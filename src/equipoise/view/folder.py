@@ -24,12 +24,13 @@ Kind = Literal[
     "superres",
     "verification",
     "age",
+    "photographs",
     "comparison",
     "task",
     "draws",
 ]
 
-AUDITS: tuple[Kind, ...] = ("audit", "superres", "verification", "age")
+AUDITS: tuple[Kind, ...] = ("audit", "superres", "verification", "age", "photographs")
 """Kinds of audits: each has a record and a page of its name."""
 
 _DEPTH = 6
@@ -44,7 +45,7 @@ _FRESH = 1.0
 _CLOSED = ("draws-", "drawn", "labels", "pictures", "images", "sheets", "raters", ".")
 """Beginnings of the names of folders that hold no runs."""
 
-_WHOLE: tuple[Kind, ...] = (*AUDITS, "task", "comparison")
+_WHOLE: tuple[Kind, ...] = ("audit", "superres", "verification", "age", "task", "comparison")
 """Kinds of folders that hold no others."""
 
 _MARKS: tuple[tuple[str, Kind | None], ...] = (
@@ -53,6 +54,7 @@ _MARKS: tuple[tuple[str, Kind | None], ...] = (
     ("superres.json", "superres"),
     ("verification.json", "verification"),
     ("age.json", "age"),
+    ("photographs.json", "photographs"),
     ("plan.json", "task"),
     ("metadata.csv", "draws"),
     ("case.txt", "comparison"),

@@ -24,6 +24,7 @@ KINDS = {
     "superres": "audit",
     "verification": "audit",
     "age": "audit",
+    "photographs": "audit",
     "comparison": "comparison",
     "task": "labels",
     "draws": "images",
