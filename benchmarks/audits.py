@@ -114,7 +114,7 @@ def of_ages(seeds: int) -> dict[str, float]:
 RATES = (0.03, 0.06, 0.10, 0.15, 0.22, 0.30)
 """Error rates of the cells on generated images."""
 
-OTHERS = (0.03, 0.06, 0.10, 0.15, 0.10, 0.45)
+OTHERS = (0.03, 0.06, 0.10, 0.40, 0.22, 0.30)
 """Those on photographs that the generated images do not stand for."""
 
 ON_PHOTOGRAPHS = 200

@@ -1,6 +1,6 @@
 """face-api, gear and faceres over HTTP: gender, age and verification, on faithful draws.
 
-python examples/third_parties.py runs/demo/sampler.safetensors --n 360 --out runs/third
+python examples/third_parties.py runs/demo/sampler.safetensors --n 240 --out runs/third
 """
 
 from __future__ import annotations
@@ -39,9 +39,6 @@ from equipoise.core.progress import Execution
 
 SERVER = Path(__file__).parent / "face-api"
 MODELS = ("face-api", "gear", "faceres")
-DESCRIBED = {"face-api": "descriptor", "faceres": "faceres"}
-"""Models with descriptors, and the path of each on the server."""
-
 FMR = 0.01
 ASKED = 2
 """Images under way at once: the server has a worker for each core."""
@@ -82,18 +79,27 @@ def age(model: RemoteClassifier, images: AuditImages, out: Path) -> AgeAudit:
     return audit_age(estimates, true, images, out / "age", settings)
 
 
-def describe(url: str, model: RemoteClassifier, images: AuditImages, file: Path) -> Descriptors:
-    """Ask for the descriptor of each image, and read what was said."""
+def describe(
+    origin: str, model: RemoteClassifier, images: AuditImages, file: Path
+) -> Descriptors | None:
+    """Return the descriptors of all images: of kept answers, or asked for; None without any."""
     file.parent.mkdir(parents=True, exist_ok=True)
 
-    def one(row: int) -> list[float]:
-        picture = model.description.picture.encode(images.images([row])[0])
-        with urllib.request.urlopen(urllib.request.Request(url, picture)) as answer:
-            found: list[float] = json.load(answer)["faces"][0]["descriptor"]
+    def one(row: int) -> list[float] | None:
+        image = images.images([row])[0]
+        (face,) = model.kept_answer(image)["faces"]
+        if model.name == "face-api":
+            picture = model.description.picture.encode(image)
+            asked = urllib.request.Request(f"{origin}/descriptor", picture)
+            with urllib.request.urlopen(asked) as answer:
+                (face,) = json.load(answer)["faces"]
+        found: list[float] | None = face.get("descriptor")
         return found
 
     with ThreadPoolExecutor(ASKED) as pool:
         vectors = list(pool.map(one, range(len(images))))
+    if any(vector is None for vector in vectors):
+        return None
     np.savez(file, file_name=np.array(images.files), descriptor=np.array(vectors, np.float32))
     return read_descriptors(file, images)
 
@@ -108,7 +114,7 @@ def main() -> None:
     """Draw, ask, audit, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("sampler", type=Path, help="sampler file of digiface-dcgan")
-    parser.add_argument("--n", type=int, default=360, help="images to ask about")
+    parser.add_argument("--n", type=int, default=240, help="images to ask about")
     parser.add_argument("--out", type=Path, default=Path("runs/third"), help="folder of everything")
     arguments = parser.parse_args()
     began, out = time.monotonic(), arguments.out
@@ -145,9 +151,8 @@ def main() -> None:
                 name,
                 [(group.name, years(group.signed)) for group in ages.breakdowns[0].groups],
             )
-            if name in DESCRIBED:
-                url = f"{origin}/{DESCRIBED[name]}"
-                vectors = describe(url, model, images, home / "descriptors.npz")
+            vectors = describe(origin, model, images, home / "descriptors.npz")
+            if vectors is not None:
                 matches = verification(vectors, images, home)
                 checks[f"verification, {name}"] = matches.checks
                 add(

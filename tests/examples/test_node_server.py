@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +26,25 @@ def test_face_api_is_asked_and_sees_what_another_sees(real: Generator, tmp_path:
     with node_server(FACE_API) as origin:
         classifier = open_remote(FACE_API / "face-api.toml", folder=tmp_path, origin=origin)
         gender, smiling, expression, age = classifier.predict(images)
+        for name in ("gear", "faceres"):
+            other = open_remote(FACE_API / f"{name}.toml", folder=tmp_path, origin=origin)
+            genders, ages = other.predict(images[:4])
+            assert set(genders.levels.tolist()) <= {0, 1}
+            assert ((ages.scores > 0) & (ages.scores < 100)).all()
+        (face,) = other.kept_answer(images[0])["faces"]
+        assert len(face["descriptor"]) == 1024
+        picture = urllib.request.Request(
+            f"{origin}/descriptor", classifier.description.picture.encode(images[0])
+        )
+        with urllib.request.urlopen(picture) as answer:
+            assert len(json.load(answer)["faces"][0]["descriptor"]) == 128
     for reading in (gender, smiling, expression, age):
         assert (reading.levels >= 0).all()
         assert np.allclose(reading.probabilities.sum(axis=1), 1, atol=1e-5)
     assert (age.scores > 0).all()
     assert (age.scores < 100).all()
-    (other,) = Expression(["smiling"]).predict(images)
-    assert (smiling.levels == other.levels).mean() > 0.75
+    (fer,) = Expression(["smiling"]).predict(images)
+    assert (smiling.levels == fer.levels).mean() > 0.75
     assert classifier.tally.requests == 48
     assert classifier.tally.failed == 0
     # The server is gone, and its answers are here.

@@ -36,7 +36,9 @@ def write_rate_table(audit: ClassifierAudit, path: Path) -> None:
     StorageError
         When the file cannot be written.
     """
-    write_rows_of_text(path, lambda: _csv(audit), lambda: _shown(audit))
+    write_rows_of_text(
+        path, lambda: _csv(audit), lambda: rates_as_text([group for _, group in _groups(audit)])
+    )
 
 
 def write_rows_of_text(
@@ -101,9 +103,8 @@ def _csv(audit: ClassifierAudit) -> str:
     return text.getvalue()
 
 
-def _shown(audit: ClassifierAudit) -> tuple[list[str], list[list[str]]]:
+def rates_as_text(groups: Sequence[GroupRates]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of percentages, without columns that no group has."""
-    groups = [group for _, group in _groups(audit)]
     table = [_columns(group) for group in groups]
     used = [c for c in range(len(table[0])) if any(row[c][1].n for row in table)]
     header = ["group", "n", *(table[0][c][0] for c in used)]

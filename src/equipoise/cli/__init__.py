@@ -16,6 +16,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     audit,
     audit_age,
     audit_answers,
+    audit_document,
     audit_photographs,
     audit_verification,
     balance,
