@@ -363,5 +363,5 @@ def image_caveats(attributes: Sequence[str], side: int = 0) -> list[str]:
     """
     if side:
         return [_PHOTOGRAPHS.format(side=side)]
-    by_skin_tone = any(name.startswith("skin_tone") for name in attributes)
+    by_skin_tone = any(name.startswith("skin_") for name in attributes)
     return [*([_SKIN_TONE] if by_skin_tone else []), _SYNTHETIC]
