@@ -54,7 +54,10 @@ def test_a_sampler_is_drawn_asked_and_told_then_its_folder_is_asked_anew(
     }
 
     more = ("--by", "skin_tone", "--ignore", "error_gap:cells", "--out", "b")
-    done = run("classifier", "a/material", *common, *more)
+    done = run("classifier", "a/material", *common, *more, "--plot", "rates.svg")
+    plot = (home / "rates.svg").read_text()
+    assert "skin_tone=dark" in plot
+    assert "<svg" in plot
     told = json.loads((home / "told.json").read_text())
     assert {c["check_id"]: c["outcome"] for c in told["checks"]}["error_gap:cells"] == "ignored"
 
@@ -76,7 +79,9 @@ def test_ages_are_audited_from_a_table(home: Path, run: Callable[..., Done]) -> 
     rows = [f"images/{name},{20 + i % 40}" for i, name in enumerate(files)]
     (home / "ages.csv").write_text("file_name,age\n" + "\n".join(rows))
     given = ("--model", "ages.csv", "--reference", "ages.csv", "--challenge", "30")
-    done = run("age", "a/material", *given, "--out", "age", "--table", "age.csv")
+    files_out = ("--table", "age.csv", "--plot", "age.png")
+    done = run("age", "a/material", *given, "--out", "age", *files_out)
+    assert (home / "age.png").read_bytes().startswith(b"\x89PNG")
     assert "No issue" in done.stdout
     assert json.loads((home / "age" / "age.json").read_text())["settings"]["challenges"] == [30.0]
     assert "false refusal at 30" in (home / "age.csv").read_text()

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from node_server import node_server
 
+from equipoise.audit.superres.models import open_super_resolution_model
 from equipoise.classifiers.expression import Expression
 from equipoise.classifiers.remote import open_remote
 from equipoise.core.errors import MissingProgramError
 from equipoise.generators import Generator
 
+ESRGAN = Path(__file__).parents[2] / "examples" / "esrgan"
 FACE_API = Path(__file__).parents[2] / "examples" / "face-api"
 
 
@@ -51,6 +53,22 @@ def test_face_api_is_asked_and_sees_what_another_sees(real: Generator, tmp_path:
     again = open_remote(FACE_API / "face-api.toml", folder=tmp_path)
     assert np.array_equal(again.predict(images)[0].levels, gender.levels)
     assert again.tally.cached == 48
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not shutil.which("npm"), reason="needs Node 18+ and npm")
+def test_esrgan_restores_to_four_times_the_sides(tmp_path: Path) -> None:
+    low = np.full((2, 3, 16, 16), 200, np.uint8)
+    low[1, :, 4:12, 4:12] = [[[220]], [[170]], [[140]]]
+    with node_server(ESRGAN) as origin:
+        file = tmp_path / "esrgan.toml"
+        described = (ESRGAN / "esrgan.toml").read_text()
+        file.write_text(described.replace("http://127.0.0.1:8701", origin))
+        model = open_super_resolution_model(str(file), 4)
+        large = model.restore(low, 0, np.arange(2))
+    assert large.shape == (2, 3, 64, 64)
+    middle = large[:, :, 24:40, 24:40].mean(axis=(2, 3))
+    assert middle == pytest.approx(np.array([[200] * 3, [220, 170, 140]]), abs=12)
 
 
 @pytest.mark.parametrize("version", [None, "v16.20.0"])

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from equipoise.audit.age.record import AgeAudit
+from equipoise.audit.age.record import AgeAudit, AgeRates
 from equipoise.audit.photographs.record import PhotographsAudit
 from equipoise.audit.rates import GroupRates
 from equipoise.audit.record import ClassifierAudit
@@ -22,8 +22,16 @@ from equipoise.audit.superres.record import SuperresAudit
 from equipoise.audit.verification.record import VerificationAudit
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
+from equipoise.report.figures import Figure
 from equipoise.report.html import ALONE, Frame, consistent, worst_first
-from equipoise.report.plots import confusion_map, interval_plot, share_bars
+from equipoise.report.plots import (
+    confusion_map,
+    interval_figure,
+    share_bars,
+    share_figure,
+    to_svg,
+    write_figure,
+)
 
 _ERROR_AXIS = "rate, with the exact 95 % interval of each"
 _FLIP_AXIS = "rate of flips, with the exact 95 % interval of each"
@@ -68,6 +76,10 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
 
 
 def _audit_bars(groups: Sequence[GroupRates]) -> str:
+    return to_svg(_audit_figure(groups))
+
+
+def _audit_figure(groups: Sequence[GroupRates]) -> Figure:
     """Plot error rates, or shares of predictions without a truth, and abstentions."""
     ordered = worst_first(groups, "error")
     series = [("errors", [group.error for group in ordered])]
@@ -78,7 +90,7 @@ def _audit_bars(groups: Sequence[GroupRates]) -> str:
         ]
     if any(group.abstention.count for group in groups):
         series.append(("abstentions", [group.abstention for group in ordered]))
-    return share_bars(series, _ERROR_AXIS)
+    return share_figure(series, _ERROR_AXIS)
 
 
 def render_superres(folder: Path) -> Path:
@@ -134,23 +146,50 @@ def _age_to_html(audit: AgeAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record and plots."""
     lighting = audit.lighting
     shown = [lighting] if lighting is not None and lighting.picture else []
-    plots = [
-        interval_plot(
-            [group.name for group in part.groups],
-            [
-                ("mean absolute error", [group.absolute for group in part.groups]),
-                ("mean error", [group.signed for group in part.groups]),
-            ],
-            _AGE_AXIS,
-        )
-        for part in audit.breakdowns
-    ]
+    plots = [to_svg(_age_figure(part.groups)) for part in audit.breakdowns]
     return frame.fill(
         "age.html.jinja",
         audit=audit,
         plots=[Markup(plot) for plot in plots],
         doubtful=next(iter(frame.sheets(folder, shown)), None),
     )
+
+
+def _age_figure(groups: Sequence[AgeRates]) -> Figure:
+    """Plot mean absolute error and mean error in years."""
+    return interval_figure(
+        [group.name for group in groups],
+        [
+            ("mean absolute error", [group.absolute for group in groups]),
+            ("mean error", [group.signed for group in groups]),
+        ],
+        _AGE_AXIS,
+    )
+
+
+def write_cell_plot(audit: ClassifierAudit | AgeAudit | VerificationAudit, path: Path) -> None:
+    """Write the plot of an audit by cell, with intervals, as the report has it.
+
+    Parameters
+    ----------
+    audit : ClassifierAudit or AgeAudit or VerificationAudit
+    path : Path
+        .svg or .png.
+
+    Raises
+    ------
+    InputError
+        When the suffix is another.
+    StorageError
+        When the file cannot be written.
+    """
+    if isinstance(audit, ClassifierAudit):
+        figure = _audit_figure(audit.breakdowns[0].groups)
+    elif isinstance(audit, AgeAudit):
+        figure = _age_figure(audit.breakdowns[0].groups)
+    else:
+        figure = share_figure([("false matches", audit.tables[0].rates)], _MATCH_AXIS)
+    write_figure(figure, path)
 
 
 def render_photographs(folder: Path) -> Path:

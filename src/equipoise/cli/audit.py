@@ -50,6 +50,9 @@ Tolerance = Annotated[float, typer.Option(help="Gap that is tolerated.")]
 Table = Annotated[
     Path | None, typer.Option(help="Write the rates to this file: .csv, .md or .tex.")
 ]
+Plot = Annotated[
+    Path | None, typer.Option(help="Write the plot by cell, with intervals: .svg or .png.")
+]
 
 _FACES = 200
 
@@ -107,6 +110,7 @@ def classifier(
     fail_on: Gate = None,
     junit: JUnit = None,
     table: Table = None,
+    plot: Plot = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Print settings and questions to ask, then stop.")
     ] = False,
@@ -121,6 +125,7 @@ def classifier(
     """
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.label_noise import read_errors
+    from equipoise.audit.pages import write_cell_plot
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
@@ -182,6 +187,8 @@ def classifier(
         write_record(json_file, found)
     if table is not None:
         write_rate_table(found, table)
+    if plot is not None:
+        write_cell_plot(found, plot)
     end_gate("audit of a classifier", found.checks, fail_on, junit)
 
 

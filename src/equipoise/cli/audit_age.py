@@ -14,6 +14,7 @@ from equipoise.cli.audit import (
     By,
     Drawn,
     Ignore,
+    Plot,
     Table,
     Tolerance,
     audit_material,
@@ -71,6 +72,7 @@ def age(
     fail_on: Gate = None,
     junit: JUnit = None,
     table: Table = None,
+    plot: Plot = None,
 ) -> None:
     """Audit estimates of age: errors in years by cell, and who passes a rule such as Challenge 25.
 
@@ -82,6 +84,7 @@ def age(
     from equipoise.audit.age.record import AgeSettings
     from equipoise.audit.age.run import audit_age
     from equipoise.audit.age.tables import age_table, write_age_table
+    from equipoise.audit.pages import write_cell_plot
     from equipoise.classifiers import open_classifier
     from equipoise.core.records import write_record
 
@@ -124,6 +127,8 @@ def age(
         write_record(json_file, audit)
     if table is not None:
         write_age_table(audit, table)
+    if plot is not None:
+        write_cell_plot(audit, plot)
     end_gate("audit of age", audit.checks, fail_on, junit)
 
 

@@ -1,12 +1,15 @@
-"""Plots of reports, as SVG."""
+"""Plots of reports, as SVG, and as files."""
 
 from __future__ import annotations
 
 import io
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
+from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
+from equipoise.core.files import atomic_path, storage
 from equipoise.measure.representation import MixShare
 from equipoise.methods.tilt.fit import FrontierPoint
 from equipoise.report.figures import Figure, matplotlib
@@ -31,10 +34,43 @@ def to_svg(figure: Figure) -> str:
     return found.replace("<svg", '<svg class="plot"', 1)
 
 
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure with a white ground, in the format of the suffix.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        .svg or .png.
+
+    Raises
+    ------
+    InputError
+        When the suffix is another.
+    StorageError
+        When the file cannot be written.
+    """
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise InputError("plot", "must end in .svg or .png", path.name, "Pass --plot rates.svg.")
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "equipoise"}),
+        storage(path),
+        atomic_path(path) as part,
+    ):
+        kind = path.suffix[1:].lower()
+        metadata = {"Date": None} if kind == "svg" else None
+        figure.savefig(part, format=kind, dpi=200, bbox_inches="tight", metadata=metadata)
+
+
 def share_bars(
     series: Sequence[tuple[str, Sequence[Share]]],
     label: str = "share of images, with simultaneous 95 % intervals",
 ) -> str:
+    """Return `share_figure` as an <svg> element."""
+    return to_svg(share_figure(series, label))
+
+
+def share_figure(series: Sequence[tuple[str, Sequence[Share]]], label: str) -> Figure:
     """Plot shares with their intervals and targets, as one group of bars per cell or level.
 
     Parameters
@@ -43,11 +79,6 @@ def share_bars(
         A legend and its shares, with the same names in all.
     label : str
         Label of the axis.
-
-    Returns
-    -------
-    str
-        An <svg> element.
     """
     names = [share.name for share in series[0][1]]
     height = 0.8 / len(series)
@@ -82,7 +113,7 @@ def share_bars(
     axes.spines[["top", "right"]].set_visible(False)
     # Above the axes, where it covers no bar.
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
-    return to_svg(figure)
+    return figure
 
 
 def _bounds(share: Share) -> tuple[float, float]:
@@ -92,9 +123,9 @@ def _bounds(share: Share) -> tuple[float, float]:
     return share.joint if isinstance(share, MixShare) else (share.low, share.high)
 
 
-def interval_plot(
+def interval_figure(
     names: Sequence[str], series: Sequence[tuple[str, Sequence[Estimate]]], label: str
-) -> str:
+) -> Figure:
     """Plot estimates as points with their intervals, one row a name; missing ones are left out.
 
     Parameters
@@ -104,11 +135,6 @@ def interval_plot(
         A legend, and an estimate for each name.
     label : str
         Label of the axis.
-
-    Returns
-    -------
-    str
-        An <svg> element.
     """
     height = 0.5 / len(series)
     figure = Figure(figsize=(7.2, 0.9 + len(names) * (0.14 + 0.14 * len(series))))
@@ -127,7 +153,7 @@ def interval_plot(
     axes.set_xlabel(label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
-    return to_svg(figure)
+    return figure
 
 
 def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
