@@ -185,7 +185,7 @@ class _Reader:
                 f"answers {self._path}",
                 "must have file_name or index, and label, score, or p.LEVEL for each level",
                 shown(", ".join(row)),
-                "Name the columns so.",
+                "Name the columns so; a column age is for `equipoise audit age`.",
             )
         # A label says most: what the model answered.
         self._kind = kinds[0]
