@@ -166,7 +166,8 @@ def main() -> None:
     kept = {"seeds": seeds, "per_cell": PER_CELL, "rates": rates}
     write_text(RESULTS / "audits.json", json.dumps(kept, indent=1) + "\n")
     rows = [[what, f"{rate:.1%}"] for what, rate in rates.items()]
-    head = f"{seeds} seeds, {PER_CELL} faces a cell: `python benchmarks/audits.py --seeds {seeds}`"
+    head = f"# Audits: planted truth\n\n{seeds} seeds, {PER_CELL} faces a cell"
+    head += f" (photographs: {ON_PHOTOGRAPHS}): `python benchmarks/audits.py --seeds {seeds}`"
     write_text(RESULTS / "audits.md", f"{head}\n\n{to_markdown(['what', 'share'], rows)}")
     print("\n".join(f"{what}: {rate:.1%}" for what, rate in rates.items()))
 
