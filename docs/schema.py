@@ -19,6 +19,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 
+from equipoise.audit.age.record import AgeAudit
+from equipoise.audit.photographs.record import PhotographsAudit
 from equipoise.audit.preflight.doctor import Examination
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.record import SuperresAudit
@@ -49,6 +51,8 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
         (VerificationAudit,),
         "`verification.json`, by `equipoise audit verification`",
     ),
+    "age": ((AgeAudit,), "`age.json`, by `equipoise audit age`"),
+    "photographs": ((PhotographsAudit,), "`photographs.json`, by `equipoise audit photographs`"),
     "task": ((AnnotationPlan,), "`plan.json` of a task, by `equipoise label export`"),
     "result": ((Score, Refused), "a result of `equipoise compare`, one file per method"),
     "contexts": (

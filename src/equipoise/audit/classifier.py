@@ -50,6 +50,7 @@ _SECOND = (
     "Where the second opinion differs from the reference, the reference counts as wrong. Errors "
     "that both share are not counted."
 )
+_GIVEN = "An error is a difference from the labels that came with the photographs."
 _REFERENCES = {
     LABEL: "An error is a difference from the verified label, which is a classifier's prediction.",
     NONE: "Without a reference, predictions are compared between groups, and errors are not known.",
@@ -198,7 +199,7 @@ def audit_classifier(
         wrong=write_misclassified(compared, images, by, by.cell_of(levels_by), folder),
         lighting=lighting,
         counterfactuals=paired,
-        caveats=_caveats(model, reference, second, by, settings, paired is not None),
+        caveats=_caveats(model, reference, second, by, images, settings, paired is not None),
         costs=tuple(costs),
         versions=versions(),
     )
@@ -267,14 +268,17 @@ def _caveats(
     reference: Classifier | None,
     second: Classifier | None,
     by: AttributeGrid,
+    images: AuditImages,
     settings: AuditSettings,
     varied: bool,
 ) -> tuple[str, ...]:
     caveats = [_REFERENCES.get(settings.reference, _OTHER)]
+    if images.side and settings.reference == LABEL:
+        caveats = [_GIVEN]
     if second is not None:
         caveats.append(_SECOND)
     if varied:
         caveats.append(_PAIRED)
-    caveats += [*image_caveats(by.names), *model.caveats]
+    caveats += [*image_caveats(by.names, images.side), *model.caveats]
     caveats += reference.caveats if reference else ()
     return tuple(dict.fromkeys(caveats))

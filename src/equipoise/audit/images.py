@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,7 @@ from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import digest_of
 from equipoise.core.progress import Execution
-from equipoise.labelling.picture import read_image
+from equipoise.labelling.picture import middle_square, read_image
 from equipoise.labelling.picture_folder import whole_pictures
 from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
@@ -66,6 +66,9 @@ class AuditImages:
         images of it, where they were drawn `exact`; 1 otherwise.
     panel : str
         Digest of the panel that verified them; empty where it is not known.
+    side : int
+        Pixels of each side to which photographs are cut, from their middle square; 0 for generated
+        images, which stay as they are.
     """
 
     folder: Path
@@ -75,6 +78,7 @@ class AuditImages:
     digests: tuple[str, ...]
     weights: NDArray[np.float64]
     panel: str = ""
+    side: int = 0
 
     def __len__(self) -> int:
         return len(self.files)
@@ -92,14 +96,12 @@ class AuditImages:
 
     def take(self, rows: Sequence[int]) -> AuditImages:
         """Return the images of some rows."""
-        return AuditImages(
-            self.folder,
-            self.grid,
-            tuple(self.files[row] for row in rows),
-            self.levels[list(rows)],
-            tuple(self.digests[row] for row in rows),
-            self.weights[list(rows)],
-            self.panel,
+        return replace(
+            self,
+            files=tuple(self.files[row] for row in rows),
+            levels=self.levels[list(rows)],
+            digests=tuple(self.digests[row] for row in rows),
+            weights=self.weights[list(rows)],
         )
 
     @cached_property
@@ -116,6 +118,8 @@ class AuditImages:
             When a file cannot be decoded, or has another size than the first of `rows`.
         """
         found = [read_image(self.folder / self.files[row]) for row in rows]
+        if self.side:
+            return np.stack([middle_square(image, self.side) for image in found])
         for row, image in zip(rows, found, strict=True):
             if image.shape != found[0].shape:
                 raise FileFormatError(

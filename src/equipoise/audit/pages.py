@@ -1,4 +1,4 @@
-"""Reports of stored audits, of a classifier or of super-resolution, as one HTML file each.
+"""Reports of stored audits, as one HTML file each.
 
 The files load nothing from a network.
 """
@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
+from equipoise.audit.age.record import AgeAudit, AgeRates
+from equipoise.audit.photographs.record import PhotographsAudit
 from equipoise.audit.rates import GroupRates
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.flips import Flips
@@ -20,12 +22,21 @@ from equipoise.audit.superres.record import SuperresAudit
 from equipoise.audit.verification.record import VerificationAudit
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
+from equipoise.report.figures import Figure
 from equipoise.report.html import ALONE, Frame, consistent, worst_first
-from equipoise.report.plots import confusion_map, share_bars
+from equipoise.report.plots import (
+    confusion_map,
+    interval_figure,
+    share_bars,
+    share_figure,
+    to_svg,
+    write_figure,
+)
 
 _ERROR_AXIS = "rate, with the exact 95 % interval of each"
 _FLIP_AXIS = "rate of flips, with the exact 95 % interval of each"
 _MATCH_AXIS = "rate of false matches, with the 95 % interval of each"
+_AGE_AXIS = "years, with the 95 % interval of each"
 _MOST_BARS = 24
 
 
@@ -65,6 +76,10 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
 
 
 def _audit_bars(groups: Sequence[GroupRates]) -> str:
+    return to_svg(_audit_figure(groups))
+
+
+def _audit_figure(groups: Sequence[GroupRates]) -> Figure:
     """Plot error rates, or shares of predictions without a truth, and abstentions."""
     ordered = worst_first(groups, "error")
     series = [("errors", [group.error for group in ordered])]
@@ -75,7 +90,7 @@ def _audit_bars(groups: Sequence[GroupRates]) -> str:
         ]
     if any(group.abstention.count for group in groups):
         series.append(("abstentions", [group.abstention for group in ordered]))
-    return share_bars(series, _ERROR_AXIS)
+    return share_figure(series, _ERROR_AXIS)
 
 
 def render_superres(folder: Path) -> Path:
@@ -107,6 +122,110 @@ def render_verification(folder: Path) -> Path:
         When the report cannot be written.
     """
     return _write(folder, "verification")
+
+
+def render_age(folder: Path) -> Path:
+    """Write the report of an audit of age, and return its path.
+
+    Raises
+    ------
+    FileFormatError
+        When the record is missing or damaged.
+    StorageError
+        When the report cannot be written.
+    """
+    return _write(folder, "age")
+
+
+def age_html(folder: Path, frame: Frame = ALONE) -> str:
+    """Return the report of an audit of age; raises as `render_age`."""
+    return _page(folder, "age", "age", AgeAudit, _age_to_html, frame)
+
+
+def _age_to_html(audit: AgeAudit, folder: Path, frame: Frame) -> str:
+    """Fill the template with record and plots."""
+    lighting = audit.lighting
+    shown = [lighting] if lighting is not None and lighting.picture else []
+    plots = [to_svg(_age_figure(part.groups)) for part in audit.breakdowns]
+    return frame.fill(
+        "age.html.jinja",
+        audit=audit,
+        plots=[Markup(plot) for plot in plots],
+        doubtful=next(iter(frame.sheets(folder, shown)), None),
+    )
+
+
+def _age_figure(groups: Sequence[AgeRates]) -> Figure:
+    """Plot mean absolute error and mean error in years."""
+    return interval_figure(
+        [group.name for group in groups],
+        [
+            ("mean absolute error", [group.absolute for group in groups]),
+            ("mean error", [group.signed for group in groups]),
+        ],
+        _AGE_AXIS,
+    )
+
+
+def write_cell_plot(audit: ClassifierAudit | AgeAudit | VerificationAudit, path: Path) -> None:
+    """Write the plot of an audit by cell, with intervals, as the report has it.
+
+    Parameters
+    ----------
+    audit : ClassifierAudit or AgeAudit or VerificationAudit
+    path : Path
+        .svg or .png.
+
+    Raises
+    ------
+    InputError
+        When the suffix is another.
+    StorageError
+        When the file cannot be written.
+    """
+    if isinstance(audit, ClassifierAudit):
+        figure = _audit_figure(audit.breakdowns[0].groups)
+    elif isinstance(audit, AgeAudit):
+        figure = _age_figure(audit.breakdowns[0].groups)
+    else:
+        figure = share_figure([("false matches", audit.tables[0].rates)], _MATCH_AXIS)
+    write_figure(figure, path)
+
+
+def render_photographs(folder: Path) -> Path:
+    """Write the report of a comparison with photographs, and return its path.
+
+    Raises
+    ------
+    FileFormatError
+        When the record is missing or damaged.
+    StorageError
+        When the report cannot be written.
+    """
+    return _write(folder, "photographs")
+
+
+def photographs_html(folder: Path, frame: Frame = ALONE) -> str:
+    """Return the report of a comparison with photographs; raises as `render_photographs`."""
+    kind = PhotographsAudit
+    return _page(folder, "photographs", "photographs", kind, _photographs_to_html, frame)
+
+
+def _photographs_to_html(audit: PhotographsAudit, folder: Path, frame: Frame) -> str:
+    """Fill the template with record and plots."""
+    bars = [
+        Markup(
+            share_bars(
+                [
+                    ("generated images", [pair.synthetic for pair in part.pairs]),
+                    ("photographs", [pair.real for pair in part.pairs]),
+                ],
+                _ERROR_AXIS,
+            )
+        )
+        for part in audit.agreements
+    ]
+    return frame.fill("photographs.html.jinja", audit=audit, bars=bars)
 
 
 def verification_html(folder: Path, frame: Frame = ALONE) -> str:
@@ -178,6 +297,8 @@ PAGES: dict[str, Callable[[Path, Frame], str]] = {
     "audit": audit_html,
     "superres": superres_html,
     "verification": verification_html,
+    "age": age_html,
+    "photographs": photographs_html,
 }
 """What gives the report of each kind of audit, by the name of its record."""
 

@@ -36,11 +36,41 @@ def write_rate_table(audit: ClassifierAudit, path: Path) -> None:
     StorageError
         When the file cannot be written.
     """
-    if path.suffix.lower() not in WRITERS:
+    write_rows_of_text(
+        path, lambda: _csv(audit), lambda: rates_as_text([group for _, group in _groups(audit)])
+    )
+
+
+def write_rows_of_text(
+    path: Path,
+    as_csv: Callable[[], str],
+    shown: Callable[[], tuple[Sequence[str], Sequence[Sequence[str]]]],
+) -> None:
+    """Write a table in the format of the suffix.
+
+    Parameters
+    ----------
+    path : Path
+        .csv, .md or .tex.
+    as_csv : callable
+        Returns the content of a .csv file.
+    shown : callable
+        Returns header and rows of text, of the others.
+
+    Raises
+    ------
+    InputError
+        When the suffix is another.
+    StorageError
+        When the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    writers = {".md": to_markdown, ".tex": to_latex}
+    if suffix not in (".csv", *writers):
         raise InputError(
-            "table", f"must end in {', '.join(WRITERS)}", path.name, "Pass --table rates.csv."
+            "table", "must end in .csv, .md or .tex", path.name, "Pass --table rates.csv."
         )
-    write_text(path, WRITERS[path.suffix.lower()](audit))
+    write_text(path, as_csv() if suffix == ".csv" else writers[suffix](*shown()))
 
 
 def _columns(group: GroupRates) -> Columns:
@@ -73,9 +103,8 @@ def _csv(audit: ClassifierAudit) -> str:
     return text.getvalue()
 
 
-def _shown(audit: ClassifierAudit) -> tuple[list[str], list[list[str]]]:
+def rates_as_text(groups: Sequence[GroupRates]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of percentages, without columns that no group has."""
-    groups = [group for _, group in _groups(audit)]
     table = [_columns(group) for group in groups]
     used = [c for c in range(len(table[0])) if any(row[c][1].n for row in table)]
     header = ["group", "n", *(table[0][c][0] for c in used)]
@@ -113,11 +142,3 @@ def to_latex(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
-
-
-WRITERS: dict[str, Callable[[ClassifierAudit], str]] = {
-    ".csv": _csv,
-    ".md": lambda audit: to_markdown(*_shown(audit)),
-    ".tex": lambda audit: to_latex(*_shown(audit)),
-}
-"""What writes a table, by suffix."""

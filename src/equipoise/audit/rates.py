@@ -5,7 +5,7 @@ Groups are the cells, and the levels of each attribute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
+from equipoise.audit.named_gaps import NamedGap, gap_of_shares, mean_gap
 from equipoise.classifiers.base import FAILED
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
-from equipoise.stats.group_gaps import Gap, against_rest, largest_gap, largest_mean_gap
+from equipoise.stats.group_gaps import against_rest
 from equipoise.stats.shares import Share
 
 _RESAMPLES = 999
@@ -260,33 +261,6 @@ CELLS = "cells"
 
 
 @dataclass(frozen=True, kw_only=True)
-class NamedGap:
-    """A gap of one rate between groups, and its check.
-
-    Attributes
-    ----------
-    check_id : str
-        Of its check.
-    what : str
-        The rate: "error rate", "rate of abstention", "rate of false 'yes'".
-    is_fault : bool
-        Whether the gap may be an issue. Shares of predictions may differ because the faces do.
-    gap : Gap
-    p_value : float
-        Adjusted by Holm's method over the audit in `equipoise.audit.checks.adjust`; NaN before.
-    trials : (int, int)
-        Images that the rate is over, in the highest and in the lowest group.
-    """
-
-    check_id: str
-    what: str
-    is_fault: bool
-    gap: Gap
-    p_value: float
-    trials: tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Breakdown:
     """Rates and gaps by cell, or by the levels of one attribute.
 
@@ -367,21 +341,6 @@ def _rate_gaps(where: str, rates: Sequence[GroupRates], seed: int) -> Iterator[N
             yield named
 
 
-def gap_of_shares(
-    check_id: str, what: str, shares: Sequence[Share], *, is_fault: bool = True, seed: int = 0
-) -> NamedGap | None:
-    """Return the gap between the shares of groups; None for fewer than two with trials."""
-    gap = largest_gap(
-        [share.name for share in shares],
-        [share.tested[0] for share in shares],
-        [share.tested[1] for share in shares],
-        seed=seed,
-    )
-    if gap is None:
-        return None
-    return _named(check_id, what, is_fault, gap, {share.name: share.n for share in shares})
-
-
 def _mean_gaps(
     where: str,
     rates: Sequence[GroupRates],
@@ -398,26 +357,14 @@ def _mean_gaps(
         relative = compared.seconds / np.nanmean(compared.seconds)
         every.append(("seconds", "mean time of a response, relative to that of all", relative))
     for kind, what, values in every:
-        usable = np.isfinite(values)
-        parts = [usable & (group == k) for k in np.unique(group)]
-        gap = largest_mean_gap(
+        named = mean_gap(
+            f"{kind}_gap:{where}",
+            what,
             [g.name for g in rates],
-            [values[rows] for rows in parts],
-            None if compared.weights is None else [compared.weights[rows] for rows in parts],
+            values,
+            group,
+            compared.weights,
+            False,
         )
-        if gap is not None:
-            trials = {g.name: int(rows.sum()) for g, rows in zip(rates, parts, strict=True)}
-            yield _named(f"{kind}_gap:{where}", what, False, gap, trials)
-
-
-def _named(
-    check_id: str, what: str, is_fault: bool, gap: Gap, trials: Mapping[str, int]
-) -> NamedGap:
-    return NamedGap(
-        check_id=check_id,
-        what=what,
-        is_fault=is_fault,
-        gap=gap,
-        p_value=np.nan,
-        trials=(trials[gap.highest], trials[gap.lowest]),
-    )
+        if named is not None:
+            yield named

@@ -28,7 +28,10 @@ __all__ = [
     "open_panel",
 ]
 
-ATTRIBUTES = ("gender", "age", "smiling", "expression", "skin_tone", "skin_tone_six")
+ATTRIBUTES = (
+    *("gender", "age", "smiling", "expression"),
+    *("skin_tone", "skin_tone_six", "skin_lightness", "skin_hue"),
+)
 """Attributes that the pinned classifiers predict."""
 
 
@@ -97,12 +100,14 @@ def _ready_made(
             raise InputError("attribute", f"must be one of {known}", name, "Correct the name.")
     from equipoise.classifiers.age_gender import AgeGender
     from equipoise.classifiers.expression import Expression
+    from equipoise.classifiers.skin_colour import SkinColour
     from equipoise.classifiers.skin_tone import SkinTone
 
     families: dict[Callable[[list[str]], Classifier], tuple[str, ...]] = {
         AgeGender: ("gender", "age"),
         Expression: ("smiling", "expression"),
         SkinTone: ("skin_tone", "skin_tone_six"),
+        SkinColour: ("skin_lightness", "skin_hue"),
     }
     return [
         family([name for name in names if name in attributes])

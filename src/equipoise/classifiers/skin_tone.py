@@ -71,13 +71,18 @@ def typology_angle(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     >>> bool(typology_angle(white)[0] > 80)
     True
     """
-    height, width = images.shape[2:]
-    rows = slice(3 * height // 8, max(5 * height // 8, 3 * height // 8 + 1))
-    columns = slice(3 * width // 8, max(5 * width // 8, 3 * width // 8 + 1))
-    f = _compressed(images[:, :, rows, columns])
+    f = compressed(central_part(images))
     yellow = 200 * (f[:, 1] - f[:, 2])
     angles = np.degrees(np.arctan2(116 * f[:, 1] - 16 - 50, yellow))
     return np.asarray(np.median(angles.reshape(len(images), -1), axis=1).astype(np.float32))
+
+
+def central_part(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the central quarter of each side of images, shape (n, 3, height, width)."""
+    height, width = images.shape[2:]
+    rows = slice(3 * height // 8, max(5 * height // 8, 3 * height // 8 + 1))
+    columns = slice(3 * width // 8, max(5 * width // 8, 3 * width // 8 + 1))
+    return images[:, :, rows, columns]
 
 
 def lightness(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -88,7 +93,7 @@ def lightness(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     images : numpy.ndarray, shape (n, 3, height, width), uint8
         sRGB in [0, 255].
     """
-    return np.asarray(116 * _compressed(images)[:, 1] - 16)
+    return np.asarray(116 * compressed(images)[:, 1] - 16)
 
 
 def thresholds_of(name: str) -> list[float] | None:
@@ -100,7 +105,7 @@ def thresholds_of(name: str) -> list[float] | None:
     return None if table is None else list(table.values())[1:]
 
 
-def _compressed(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def compressed(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return f(X / Xn), f(Y / Yn) and f(Z / Zn) of CIE L*a*b*, shape (n, 3, height, width)."""
     xyz = np.einsum("ij,njhw->nihw", _XYZ / _WHITE[:, None], _LINEAR[pixels])
     return np.asarray(np.where(xyz > _EPSILON, np.cbrt(xyz), (_KAPPA * xyz + 16) / 116))

@@ -14,7 +14,10 @@ from rich.text import Text
 
 from equipoise.cli import (  # noqa: F401  (they register)
     audit,
+    audit_age,
     audit_answers,
+    audit_document,
+    audit_photographs,
     audit_verification,
     balance,
     balance_contexts,

@@ -17,8 +17,10 @@ from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
+    from equipoise.audit.age.record import AgeAudit
     from equipoise.audit.counterfactuals.folder import CounterfactualFolder
     from equipoise.audit.images import AuditImages
+    from equipoise.audit.photographs.record import PhotographsAudit
     from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
     from equipoise.audit.superres.record import SuperresAudit
     from equipoise.audit.verification.record import VerificationAudit
@@ -47,6 +49,9 @@ Ignore = Annotated[
 Tolerance = Annotated[float, typer.Option(help="Gap that is tolerated.")]
 Table = Annotated[
     Path | None, typer.Option(help="Write the rates to this file: .csv, .md or .tex.")
+]
+Plot = Annotated[
+    Path | None, typer.Option(help="Write the plot by cell, with intervals: .svg or .png.")
 ]
 
 _FACES = 200
@@ -105,6 +110,7 @@ def classifier(
     fail_on: Gate = None,
     junit: JUnit = None,
     table: Table = None,
+    plot: Plot = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Print settings and questions to ask, then stop.")
     ] = False,
@@ -119,6 +125,7 @@ def classifier(
     """
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.label_noise import read_errors
+    from equipoise.audit.pages import write_cell_plot
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
@@ -180,6 +187,8 @@ def classifier(
         write_record(json_file, found)
     if table is not None:
         write_rate_table(found, table)
+    if plot is not None:
+        write_cell_plot(found, plot)
     end_gate("audit of a classifier", found.checks, fail_on, junit)
 
 
@@ -309,7 +318,9 @@ def print_audit(audit: ClassifierAudit) -> None:
     print_costs(audit.costs)
 
 
-def print_checks(audit: ClassifierAudit | SuperresAudit | VerificationAudit) -> None:
+def print_checks(
+    audit: ClassifierAudit | SuperresAudit | VerificationAudit | AgeAudit | PhotographsAudit,
+) -> None:
     """Print the caveats, the verdict and the checks of an audit, the worst of each kind whole."""
     from equipoise.core.checks import by_kind
 

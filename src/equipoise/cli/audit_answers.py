@@ -15,6 +15,7 @@ from equipoise.cli.audit import (
     Drawn,
     Ignore,
     Judged,
+    Plot,
     Table,
     Tolerance,
     Words,
@@ -100,6 +101,7 @@ def answers(
     fail_on: Gate = None,
     junit: JUnit = None,
     table: Table = None,
+    plot: Plot = None,
 ) -> None:
     """Audit recorded answers: of a cloud that you may not call, or of any model of others.
 
@@ -112,6 +114,7 @@ def answers(
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.images import read_audit_images
     from equipoise.audit.label_noise import read_errors
+    from equipoise.audit.pages import write_cell_plot
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
@@ -151,6 +154,8 @@ def answers(
         write_record(json_file, audit)
     if table is not None:
         write_rate_table(audit, table)
+    if plot is not None:
+        write_cell_plot(audit, plot)
     end_gate("audit of a classifier", audit.checks, fail_on, junit)
 
 

@@ -15,6 +15,7 @@ from equipoise.cli.audit import (
     By,
     Drawn,
     Ignore,
+    Plot,
     audit_material,
     balanced_groups,
     chosen_names,
@@ -59,6 +60,7 @@ def verification(
     json_file: JsonFile = None,
     fail_on: Gate = None,
     junit: JUnit = None,
+    plot: Plot = None,
 ) -> None:
     """Audit face verification: how often two different faces match, by cell and pair of cells.
 
@@ -66,6 +68,7 @@ def verification(
 
     Example: `equipoise audit verification runs/demo/sampler.safetensors --descriptors mine:embed`
     """
+    from equipoise.audit.pages import write_cell_plot
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
     from equipoise.audit.verification.record import VerificationSettings
     from equipoise.audit.verification.run import audit_verification
@@ -118,4 +121,6 @@ def verification(
     out_console.print(f"report   {out / 'verification.html'}")
     if json_file is not None:
         write_record(json_file, audit)
+    if plot is not None:
+        write_cell_plot(audit, plot)
     end_gate("audit of face verification", audit.checks, fail_on, junit)

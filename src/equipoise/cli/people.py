@@ -11,7 +11,7 @@ from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_caveats, print_table, refuse_flags
 from equipoise.cli.options import Attributes, Classifiers, JsonFile, SkipBroken
 from equipoise.cli.sampling import panel_of
-from equipoise.core.numbers import decimals, interval, percent
+from equipoise.core.numbers import decimals, estimate, interval, percent
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings
 
@@ -133,6 +133,20 @@ def label_import(
             for a in judged.agreement
         ],
     )
+    rows = [
+        (
+            a.attribute,
+            one.tone,
+            str(one.rated_twice),
+            estimate(one.agreement, percent, missing="-"),
+            decimals(one.alpha, 3),
+        )
+        for a in judged.agreement
+        for one in a.by_tone
+    ]
+    if rows:
+        header = ("attribute", "tone", "rated twice", "pairs that agree", "Krippendorff alpha")
+        print_table(out_console, header, rows)
     for errors, correction in zip(judged.errors, judged.corrections, strict=True):
         _print_errors(errors)
         _print_correction(correction)

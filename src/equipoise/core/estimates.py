@@ -57,7 +57,7 @@ class OfEstimate:
         return self.estimate.high
 
 
-def around(value: float, error: float, freedom: int) -> Estimate:
+def around(value: float, error: float, freedom: float) -> Estimate:
     """Return a value with its Student t interval, value +- t * error.
 
     Parameters
@@ -65,7 +65,7 @@ def around(value: float, error: float, freedom: int) -> Estimate:
     value : float
     error : float
         Standard error, at least 0.
-    freedom : int
+    freedom : float
         Degrees of freedom, at least 1.
     """
     from scipy.stats import t  # Slow to import, and records hold estimates.

@@ -85,6 +85,7 @@ class Stream(IntEnum):
     TWO_SAMPLE_SPLIT = 68
     DECISIVE_SHARES = 69
     CONTEXT_DEVIATION = 70
+    RANK_AGREEMENT = 71
 
 
 def check_seed(seed: int) -> int:

@@ -143,7 +143,8 @@ class Settings:
     )
     attributes: tuple[str, ...] = setting(
         ("smiling", "skin_tone"),
-        "Comma-separated: gender, age, smiling, expression, skin_tone, skin_tone_six.",
+        "Comma-separated: gender, age, smiling, expression, skin_tone, skin_tone_six, "
+        "skin_lightness, skin_hue.",
     )
     classifiers: tuple[str, ...] = setting(
         (),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from equipoise.core.errors import FileFormatError
 from equipoise.core.tables import shown
@@ -137,6 +137,21 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             shown(reason),
             "Save it anew as an opaque RGB picture, or leave it out.",
         ) from error
+
+
+def middle_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return the middle square of an image, resized by the bicubic filter with antialiasing.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (3, height, width), uint8
+    side : int
+        Pixels of each side, at least 1.
+    """
+    cut = ImageOps.fit(
+        Image.fromarray(image.transpose(1, 2, 0)), (side, side), Image.Resampling.BICUBIC
+    )
+    return np.ascontiguousarray(np.asarray(cut).transpose(2, 0, 1))
 
 
 def decoded(content: bytes) -> NDArray[np.uint8]:

@@ -1,11 +1,15 @@
-"""Plots of reports, as SVG."""
+"""Plots of reports, as SVG, and as files."""
 
 from __future__ import annotations
 
 import io
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
+from equipoise.core.errors import InputError
+from equipoise.core.estimates import Estimate
+from equipoise.core.files import atomic_path, storage
 from equipoise.measure.representation import MixShare
 from equipoise.methods.tilt.fit import FrontierPoint
 from equipoise.report.figures import Figure, matplotlib
@@ -30,10 +34,43 @@ def to_svg(figure: Figure) -> str:
     return found.replace("<svg", '<svg class="plot"', 1)
 
 
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure with a white ground, in the format of the suffix.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        .svg or .png.
+
+    Raises
+    ------
+    InputError
+        When the suffix is another.
+    StorageError
+        When the file cannot be written.
+    """
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise InputError("plot", "must end in .svg or .png", path.name, "Pass --plot rates.svg.")
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "equipoise"}),
+        storage(path),
+        atomic_path(path) as part,
+    ):
+        kind = path.suffix[1:].lower()
+        metadata = {"Date": None} if kind == "svg" else None
+        figure.savefig(part, format=kind, dpi=200, bbox_inches="tight", metadata=metadata)
+
+
 def share_bars(
     series: Sequence[tuple[str, Sequence[Share]]],
     label: str = "share of images, with simultaneous 95 % intervals",
 ) -> str:
+    """Return `share_figure` as an <svg> element."""
+    return to_svg(share_figure(series, label))
+
+
+def share_figure(series: Sequence[tuple[str, Sequence[Share]]], label: str) -> Figure:
     """Plot shares with their intervals and targets, as one group of bars per cell or level.
 
     Parameters
@@ -42,11 +79,6 @@ def share_bars(
         A legend and its shares, with the same names in all.
     label : str
         Label of the axis.
-
-    Returns
-    -------
-    str
-        An <svg> element.
     """
     names = [share.name for share in series[0][1]]
     height = 0.8 / len(series)
@@ -81,7 +113,7 @@ def share_bars(
     axes.spines[["top", "right"]].set_visible(False)
     # Above the axes, where it covers no bar.
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
-    return to_svg(figure)
+    return figure
 
 
 def _bounds(share: Share) -> tuple[float, float]:
@@ -89,6 +121,39 @@ def _bounds(share: Share) -> tuple[float, float]:
     if not share.n:
         return 0.0, 0.0
     return share.joint if isinstance(share, MixShare) else (share.low, share.high)
+
+
+def interval_figure(
+    names: Sequence[str], series: Sequence[tuple[str, Sequence[Estimate]]], label: str
+) -> Figure:
+    """Plot estimates as points with their intervals, one row a name; missing ones are left out.
+
+    Parameters
+    ----------
+    names : sequence of str
+    series : sequence of (str, sequence of Estimate)
+        A legend, and an estimate for each name.
+    label : str
+        Label of the axis.
+    """
+    height = 0.5 / len(series)
+    figure = Figure(figsize=(7.2, 0.9 + len(names) * (0.14 + 0.14 * len(series))))
+    axes = figure.subplots()
+    axes.axvline(0, color=COLOURS[0], linewidth=1)
+    for i, (legend, estimates) in enumerate(series):
+        shift = (i - (len(series) - 1) / 2) * height
+        known = [(k + shift, e) for k, e in enumerate(estimates) if math.isfinite(e.value)]
+        places, found = [place for place, _ in known], [e for _, e in known]
+        ends = [(e.value, e.value) if math.isnan(e.low) else (e.low, e.high) for e in found]
+        colour = COLOURS[1 + i % (len(COLOURS) - 1)]
+        axes.hlines(places, [low for low, _ in ends], [high for _, high in ends], colors=colour)
+        axes.plot([e.value for e in found], places, "o", markersize=4, color=colour, label=legend)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
+    return figure
 
 
 def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:

@@ -16,6 +16,7 @@ from scipy.stats import chi2_contingency, f, fisher_exact, norm, studentized_ran
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.stats.intervals import Bounds, newcombe_interval
+from equipoise.stats.means import mean_with_error
 
 ERROR = 1 - CONFIDENCE
 """Bound on the probability that any test of a family rejects a true hypothesis."""
@@ -166,7 +167,9 @@ def largest_mean_gap(
         return None
     values = [samples[k].astype(np.float64) for k in used]
     parts = [np.ones(len(samples[k])) if weights is None else weights[k] for k in used]
-    means, errors, free = np.array([_mean(*pair) for pair in zip(values, parts, strict=True)]).T
+    means, errors, free = np.array(
+        [mean_with_error(*pair) for pair in zip(values, parts, strict=True)]
+    ).T
     order = np.argsort(-means, kind="stable")
     top, bottom = int(order[0]), int(order[-1])
     one, other = np.triu_indices(len(used), 1)
@@ -191,15 +194,6 @@ def largest_mean_gap(
     )
 
 
-def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return a weighted mean, its squared standard error and its degrees of freedom."""
-    parts = weights / weights.sum()
-    mean, effective = float(parts @ values), 1 / float(parts @ parts)
-    free = max(effective - 1, 1.0)
-    squares = float(np.square(parts) @ np.square(values - mean))
-    return mean, squares * effective / free, free
-
-
 def _welch(
     means: NDArray[np.float64], errors: NDArray[np.float64], free: NDArray[np.float64]
 ) -> float:
@@ -210,7 +204,7 @@ def _welch(
     Parameters
     ----------
     means, errors, free : numpy.ndarray, shape (K,), float64
-        Of each group, as from `_mean`.
+        Of each group, as from `mean_with_error`.
     """
     pooled = float(free @ (errors * (free + 1)) / free.sum())
     if pooled == 0:

@@ -10,11 +10,11 @@ from equipoise.core.errors import InputError
 from equipoise.core.files import storage, write_text
 from equipoise.view import schema
 from equipoise.view.api_runs import line
-from equipoise.view.folder import Entry, Folder, Kind
+from equipoise.view.folder import AUDITS, Entry, Folder, Kind
 from equipoise.view.pages import Pages, file_name
 from equipoise.view.server import static_file
 
-_SHOWN: tuple[Kind, ...] = ("run", "audit", "superres", "verification", "comparison")
+_SHOWN: tuple[Kind, ...] = ("run", *AUDITS, "comparison")
 
 
 def write_bundle(path: Path, out: Path, names: Sequence[str] = ()) -> Path:

@@ -17,7 +17,21 @@ from equipoise.core.completion import SUFFIX
 from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.core.files import LARGEST_RECORD, printable, read_json
 
-Kind = Literal["run", "working", "audit", "superres", "verification", "comparison", "task", "draws"]
+Kind = Literal[
+    "run",
+    "working",
+    "audit",
+    "superres",
+    "verification",
+    "age",
+    "photographs",
+    "comparison",
+    "task",
+    "draws",
+]
+
+AUDITS: tuple[Kind, ...] = ("audit", "superres", "verification", "age", "photographs")
+"""Kinds of audits: each has a record and a page of its name."""
 
 _DEPTH = 6
 """Folders in folders that are looked into."""
@@ -31,7 +45,7 @@ _FRESH = 1.0
 _CLOSED = ("draws-", "drawn", "labels", "pictures", "images", "sheets", "raters", ".")
 """Beginnings of the names of folders that hold no runs."""
 
-_WHOLE = ("audit", "superres", "verification", "task", "comparison")
+_WHOLE: tuple[Kind, ...] = ("audit", "superres", "verification", "age", "task", "comparison")
 """Kinds of folders that hold no others."""
 
 _MARKS: tuple[tuple[str, Kind | None], ...] = (
@@ -39,6 +53,8 @@ _MARKS: tuple[tuple[str, Kind | None], ...] = (
     ("audit.json", "audit"),
     ("superres.json", "superres"),
     ("verification.json", "verification"),
+    ("age.json", "age"),
+    ("photographs.json", "photographs"),
     ("plan.json", "task"),
     ("metadata.csv", "draws"),
     ("case.txt", "comparison"),
@@ -180,6 +196,10 @@ def _has_shards(folder: Path) -> bool:
         return False
 
 
+_AUDITED = {"superres": "super-resolution", "verification": "face verification", "age": "age"}
+"""What an audit is of, where it is no attribute."""
+
+
 def _summary(entry: Entry) -> tuple[str, str]:
     def read(name: str) -> dict[str, Any]:
         return read_json(entry.path / name, "Run it again.", limit=LARGEST_RECORD)
@@ -195,9 +215,9 @@ def _summary(entry: Entry) -> tuple[str, str]:
         names = " x ".join(card["settings"]["attributes"])
         title = f"{names} on {card['generator']['name']}, target {target['text']}"
         return title, str(after["verdict"]["words"])
-    if entry.kind in ("audit", "superres", "verification"):
+    if entry.kind in AUDITS:
         found = read(f"{entry.kind}.json")
-        what = {"superres": "super-resolution", "verification": "face verification"}.get(entry.kind)
+        what = _AUDITED.get(entry.kind)
         by = found["models"][0]["name"]
         return f"{what or found['settings']['attribute']} by {by}", str(found["verdict"])
     if entry.kind == "task":

@@ -15,7 +15,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from equipoise.core.errors import EquipoiseError
 from equipoise.view import schema
 from equipoise.view.api_runs import progress_of
-from equipoise.view.folder import Entry, Folder
+from equipoise.view.folder import AUDITS, Entry, Folder
 
 KINDS = {
     "run": "run",
@@ -23,6 +23,8 @@ KINDS = {
     "audit": "audit",
     "superres": "audit",
     "verification": "audit",
+    "age": "audit",
+    "photographs": "audit",
     "comparison": "comparison",
     "task": "labels",
     "draws": "images",
@@ -98,7 +100,7 @@ class Pages:
             from equipoise.runs.folder import RunFolder
 
             return run_html(RunFolder(entry.path), frame)
-        if entry.kind in ("audit", "superres", "verification"):
+        if entry.kind in AUDITS:
             from equipoise.audit.pages import PAGES
 
             return PAGES[entry.kind](entry.path, frame)

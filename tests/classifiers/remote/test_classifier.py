@@ -49,6 +49,9 @@ def test_answers_come_in_the_order_of_the_images(tmp_path: Path) -> None:
     assert reading.probabilities.max(axis=1) == pytest.approx(0.9)
     assert np.array_equal(reading.scores > 0.5, reading.levels == 1)
     assert {"female", "male"} == set(classifier.attributes[0].levels)
+    level = level_of(classifier.description.picture.encode(IMAGES[0]))
+    assert classifier.kept_answer(IMAGES[0]) == face(level).body
+    assert classifier.kept_answer(IMAGES[0][:, ::2]) is None
 
 
 FAULTS: dict[str, tuple[Reply, str]] = {

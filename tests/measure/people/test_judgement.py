@@ -181,3 +181,25 @@ def test_what_raters_disagree_implies_is_stated() -> None:
     )
     found = evaluate_annotations(task, wrong[..., None].astype(np.int8)).agreement[0]
     assert found.implied_error == pytest.approx(0.1, abs=0.01)
+
+
+def test_agreement_is_shown_by_tone() -> None:
+    tones = Attribute("skin_tone", ("dark", "light"), ordered=True)
+    task = AnnotationTask(
+        AttributeGrid((Attribute("smiling", ("no", "yes")), tones)),
+        np.array([[0, 0], [1, 1]], np.int8),
+        np.array([50, 50]),
+        tuple(f"images/{i:04d}.png" for i in range(8)),
+        np.repeat([0, 1], 4),
+    )
+    smiles = np.array([[0, 0, 1, 1, 0, 1, 0, 1], [0, 1, 1, 0, 0, 1, 0, -1]], np.int8)
+    ratings = np.stack([smiles, np.repeat([[0, 1]], 4, axis=1).repeat(2, axis=0)], axis=2)
+    smiling, tone = evaluate_annotations(task, ratings).agreement
+    dark, light = smiling.by_tone
+    assert (dark.tone, dark.rated_twice, dark.agreement.value) == ("skin_tone=dark", 4, 0.5)
+    assert (dark.agreement.low, dark.agreement.high) == (0.0, 1.0)
+    assert (light.tone, light.rated_twice, light.agreement.value) == ("skin_tone=light", 3, 1.0)
+    assert light.alpha == 1.0
+    assert [one.agreement.value for one in tone.by_tone] == [1.0, 1.0]
+    assert evaluate_annotations(task, ratings[:1]).agreement[0].by_tone == ()
+    assert evaluate_annotations(TASK, np.zeros((2, 4, 2), np.int8)).agreement[0].by_tone == ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from equipoise.audit.checks import gap_check
 from equipoise.audit.decision_rule import outcome_of, size_of
-from equipoise.audit.rates import NamedGap
+from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.superres.flips import Change, Flips, GroupFlips
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.answers_file import digests_by_name
+from equipoise.audit.answer_rows import digests_by_name
 from equipoise.audit.images import AuditImages
 from equipoise.core.errors import FileFormatError, ModelOutputError
 from equipoise.core.files import digest_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from equipoise.audit.rates import NamedGap
+from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
 from equipoise.core.checks import Check
 from equipoise.runs.record import ModelUsed

@@ -11,8 +11,8 @@ import numpy as np
 from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
+from equipoise.audit.named_gaps import NamedGap, gap_of_shares
 from equipoise.audit.pages import render_verification
-from equipoise.audit.rates import NamedGap, gap_of_shares
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.rates import (

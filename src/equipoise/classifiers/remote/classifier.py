@@ -13,6 +13,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event, Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +129,14 @@ class RemoteClassifier:
             failed=sum(row == FAILED for row in rows),
         )
         return predictions(self.attributes, rows)
+
+    def kept_answer(self, image: NDArray[np.uint8]) -> Any:
+        """Return the whole answer to an image, shape (3, height, width), as JSON values.
+
+        None where it was not asked about, or not answered. An answer may say more than attributes.
+        """
+        text = self._cache.get(self._key(image))
+        return None if text is None else parse_json(text)
 
     def _key(self, image: NDArray[np.uint8]) -> str:
         content = hashlib.sha256(f"{self._request_digest} {image.shape} ".encode())

@@ -12,12 +12,40 @@ from numpy.typing import NDArray
 
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.estimates import Estimate
 from equipoise.core.tables import read_rows, shown
 from equipoise.measure.correction import Correction, correct
 from equipoise.measure.error_matrix import ErrorMatrix
 from equipoise.measure.people.task import AnnotationTask
 from equipoise.samplers.export.metadata import answer_name
 from equipoise.stats.agreement import cohen_kappa, count_votes, krippendorff_alpha
+from equipoise.stats.means import mean_estimate
+
+_TONES = "skin_tone"
+"""Beginning of the names of attributes by which agreement is broken down."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToneAgreement:
+    """Agreement of the raters on images of one skin tone, by the classifier's answer.
+
+    Attributes
+    ----------
+    tone : str
+        "skin_tone=dark".
+    rated_twice : int
+        Images with at least two ratings.
+    agreement : Estimate
+        Mean over these images of the share of pairs of ratings that agree, with Student's interval
+        within [0, 1].
+    alpha : float or None
+        Krippendorff's nominal alpha; None when not defined.
+    """
+
+    tone: str
+    rated_twice: int
+    agreement: Estimate
+    alpha: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +69,9 @@ class Agreement:
         Images that are left open because two levels have equally many votes.
     unrated : int
         Images on which no rater gave a level.
+    by_tone : tuple of ToneAgreement
+        In the order of the tones; empty where the classifier did not answer on skin tone, or there
+        is one rater.
     """
 
     attribute: str
@@ -51,6 +82,7 @@ class Agreement:
     implied_error: float | None
     ties: int
     unrated: int
+    by_tone: tuple[ToneAgreement, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +233,7 @@ def evaluate_annotations(
                 implied_error=_implied_error(given),
                 ties=ties,
                 unrated=unrated,
+                by_tone=_by_tone(given, task),
             )
         )
         levels = tuple(f"{attribute.name}={level}" for level in attribute.levels)
@@ -214,6 +247,32 @@ def evaluate_annotations(
     return AnnotationResult(
         agreement=tuple(agreement), errors=tuple(errors), corrections=corrections
     )
+
+
+def _by_tone(ratings: NDArray[np.int8], task: AnnotationTask) -> tuple[ToneAgreement, ...]:
+    """Return the agreement on images of each skin tone, by the classifier's answer."""
+    tones = [a for a, name in enumerate(task.grid.names) if name.startswith(_TONES)]
+    if not tones or len(ratings) < 2:
+        return ()
+    attribute = task.grid.attributes[tones[0]]
+    tone_of = task.answers[task.stratum, tones[0]]
+    found = []
+    for k, level in enumerate(attribute.levels):
+        votes = count_votes(ratings[:, tone_of == k], int(ratings.max(initial=0)) + 1)
+        number = votes.sum(axis=1)
+        votes, number = votes[number >= 2], number[number >= 2]
+        alike = (votes * (votes - 1)).sum(axis=1) / (number * (number - 1))
+        mean = mean_estimate(alike, np.ones(len(alike)))
+        ends = Estimate(mean.value, max(mean.low, 0.0), min(mean.high, 1.0), mean.note)
+        found.append(
+            ToneAgreement(
+                tone=f"{attribute.name}={level}",
+                rated_twice=len(votes),
+                agreement=mean if np.isnan(mean.low) else ends,
+                alpha=krippendorff_alpha(ratings[:, tone_of == k]),
+            )
+        )
+    return tuple(found)
 
 
 def _tabulate(

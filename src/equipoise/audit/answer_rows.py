@@ -1,0 +1,220 @@
+"""Rows of a table about images, one a picture: CSV, Parquet or JSON lines, read within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf, isfinite, nan
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import ArrowException
+
+from equipoise.audit.images import AuditImages
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import parse_json, read_text
+from equipoise.core.tables import LARGEST, read_rows, shown
+
+SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")
+"""Suffixes of tables that can be read."""
+
+REMEDY = "Correct the row, or leave it out: its image then counts as one without an answer."
+"""What to do about a row that breaks a rule."""
+
+_MOST_ROWS, _LONGEST_TEXT = 2_000_000, 4096
+_BATCH = 4096
+_NAME_LENGTH = 32
+
+Row = Mapping[str, str]
+
+
+def name_of(digest: str) -> str:
+    """Return the file name of an image in a blind set, which says nothing but what it holds."""
+    return f"{digest[:_NAME_LENGTH]}.png"
+
+
+def digests_by_name(images: AuditImages) -> dict[str, str]:
+    """Return the digest of the image that each possible name means."""
+    found: dict[str, str] = {}
+    for number, (file, digest) in enumerate(zip(images.files, images.digests, strict=True)):
+        for name in (file, Path(file).name, name_of(digest), str(number)):
+            found[name] = digest
+    return found
+
+
+def image_named(path: Path, line: int, row: Row) -> str:
+    """Return the name of the image of a row.
+
+    Raises
+    ------
+    FileFormatError
+        When it has none.
+    """
+    name = row.get("file_name", "").strip() or row.get("index", "").strip()
+    if not name:
+        fail(path, line, "must name an image, as file_name or index", ", ".join(row.values()))
+    return name
+
+
+def rows_of_images(
+    path: Path, named: Sequence[tuple[int, str]], images: AuditImages
+) -> dict[str, int]:
+    """Return the position of the row of each image that has one, by the image's digest.
+
+    Parameters
+    ----------
+    path : Path
+        The table, for errors.
+    named : sequence of (int, str)
+        Line and image of each row.
+    images : AuditImages
+
+    Raises
+    ------
+    FileFormatError
+        When a row names no image of the set, or two rows name the same image.
+    """
+    digests = digests_by_name(images)
+    found: dict[str, int] = {}
+    for position, (line, name) in enumerate(named):
+        digest = digests.get(name)
+        if digest is None:
+            strangers = sum(other not in digests for _, other in named)
+            got = f"{name}, one of {strangers:,} of {len(named):,} rows that do not"
+            remedy = "Give the answers to this set, or the set that was answered."
+            fail(path, line, "must name an image of the set", got, remedy)
+        if digest in found:
+            first = named[found[digest]][0]
+            rule = f"must name an image that row {first} does not"
+            fail(path, line, rule, name, "Keep one answer an image.")
+        found[digest] = position
+    return found
+
+
+def number_in(
+    path: Path, line: int, column: str, text: str, low: float = -inf, high: float = inf
+) -> float:
+    """Return a number in a column, which must lie in [low, high].
+
+    Raises
+    ------
+    FileFormatError
+        When it is none, or lies elsewhere.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not (low <= value <= high and isfinite(value)):
+        within = "a number" if low == -inf else f"a number of {low:g} to {high:g}"
+        fail(path, line, f"must have {within} in {column}", text)
+    return value
+
+
+def fail(path: Path, line: int, rule: str, got: str, remedy: str = REMEDY) -> NoReturn:
+    """Raise the error of a row."""
+    raise FileFormatError(f"row {line} of {path}", rule, shown(got), remedy)
+
+
+def read_answer_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a file with the number of each, values as text, "" for none.
+
+    Parameters
+    ----------
+    path : Path
+        By its suffix, one of `SUFFIXES`.
+    columns : sequence of str
+        Of a Parquet file only these columns are read, and those that begin with `p.`.
+
+    Raises
+    ------
+    InputError
+        When there is no such file, or its suffix is another.
+    FileFormatError
+        When it is damaged or too large.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"answers {path}", f"must be a file of {', '.join(SUFFIXES)}", suffix, "Convert it."
+        )
+    if suffix in (".csv", ".tsv"):
+        yield from read_rows(path, [], what="answers")
+    elif not path.is_file():
+        raise InputError(f"answers {path}", "must be a file", "none", "Correct the path.")
+    else:
+        found = _parquet_rows(path, columns) if suffix == ".parquet" else _json_rows(path)
+        for line, row in found:
+            yield line, {str(name): _text(value) for name, value in row.items()}
+
+
+def _text(value: object) -> str:
+    """Return a value as text; None and NaN, which stand for nothing in tables, as ""."""
+    return "" if value is None or value != value else str(value)
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    remedy = "Write one JSON object a line."
+    text = read_text(path, remedy, rule="must be UTF-8 text", what="answers", limit=LARGEST)
+    for line, content in enumerate(text.splitlines(), start=1):
+        if content.strip():
+            try:
+                row = parse_json(content)
+            except ValueError:
+                row = None
+            if not isinstance(row, dict):
+                raise FileFormatError(
+                    f"row {line} of {path}", "must be a JSON object", shown(content), remedy
+                )
+            yield line, row
+
+
+def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    size, line = path.stat().st_size, 0
+    try:
+        # A small file can hold very many equal and long values, so that rows are counted before
+        # they are read, and texts are read as dictionaries and measured before they are copied.
+        fields = pq.read_schema(path)
+        names = [f.name for f in fields if f.name in columns or f.name.startswith("p.")]
+        texts = [name for name in names if not _is_number(fields.field(name).type)]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            if size > LARGEST or file.metadata.num_rows > _MOST_ROWS:
+                raise FileFormatError(
+                    f"answers {path}",
+                    f"must have at most {_MOST_ROWS:,} rows and {LARGEST:,} bytes",
+                    f"{file.metadata.num_rows:,} rows, {size:,} bytes",
+                    "Split it.",
+                )
+            for part in file.iter_batches(_BATCH, columns=names):
+                for name in texts:
+                    _check_texts(path, name, part.column(name))
+                for row in part.to_pylist():
+                    line += 1
+                    yield line, row
+    except (ArrowException, OSError) as error:
+        raise FileFormatError(
+            f"answers {path}", "must be Parquet", shown(str(error)), "Write it again."
+        ) from error
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind))
+
+
+def _check_texts(path: Path, column: str, values: pa.Array) -> None:
+    """Check that a column holds texts, none too long."""
+    if not pa.types.is_dictionary(values.type):
+        got = str(values.type)
+    else:
+        longest = pc.max(pc.binary_length(values.dictionary)).as_py() or 0
+        got = f"a text of {longest:,}" if longest > _LONGEST_TEXT else ""
+    if got:
+        raise FileFormatError(
+            f"column {shown(column)} of {path}",
+            f"must have numbers, or texts of at most {_LONGEST_TEXT:,} bytes",
+            shown(got),
+            "Convert the column.",
+        )

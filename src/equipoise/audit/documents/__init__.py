@@ -1,0 +1,1 @@
+"""Pages in the order that others ask for, made from the stored record of an audit."""

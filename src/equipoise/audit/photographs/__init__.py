@@ -1,0 +1,1 @@
+"""A stored audit on synthetic images beside the same audit on labelled photographs."""

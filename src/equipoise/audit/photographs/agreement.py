@@ -1,0 +1,150 @@
+"""Do error rates on generated images agree with those on photographs? By cell, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.stats import fisher_exact, norm
+
+from equipoise.audit.decision_rule import outcome_of
+from equipoise.audit.photographs.record import AgreementOfRates, PairOfRates
+from equipoise.audit.rates import Breakdown
+from equipoise.core.checks import Check, Evidence
+from equipoise.core.estimates import CONFIDENCE, Estimate
+from equipoise.core.numbers import estimate, percent
+from equipoise.stats.group_gaps import holm
+from equipoise.stats.intervals import newcombe_interval, share_difference
+from equipoise.stats.rank_agreement import rank_agreement
+from equipoise.stats.shares import Share
+
+
+def agreements(
+    synthetic: Sequence[Breakdown], real: Sequence[Breakdown], *, seed: int = 0
+) -> tuple[AgreementOfRates, ...]:
+    """Return the error rates of the same groups side by side, with p-values by Holm over all.
+
+    Parameters
+    ----------
+    synthetic, real : sequence of Breakdown
+        Of the same model, by the same attributes.
+    seed : int
+        Of the draws of the rank correlation's interval.
+    """
+    found = []
+    for part, other in zip(synthetic, real, strict=True):
+        rates = {group.name: group.error for group in other.groups}
+        pairs = [
+            _pair(group.error, rates.get(group.name, Share.of(group.name, 0, 0)))
+            for group in part.groups
+        ]
+        found.append((part.where, pairs))
+    adjusted = iter(holm([pair.p_value for _, pairs in found for pair in pairs]).tolist())
+    return tuple(
+        _agreement(where, [replace(pair, p_value=next(adjusted)) for pair in pairs], seed)
+        for where, pairs in found
+    )
+
+
+def _pair(synthetic: Share, real: Share) -> PairOfRates:
+    counts, p_value = (*real.tested, *synthetic.tested), np.nan
+    if counts[1] and counts[3]:
+        table = [[counts[0], counts[1] - counts[0]], [counts[2], counts[3] - counts[2]]]
+        p_value = float(fisher_exact(table).pvalue)
+    return PairOfRates(
+        name=synthetic.name,
+        synthetic=synthetic,
+        real=real,
+        difference=share_difference(*_numbers(real), *_numbers(synthetic)),
+        p_value=p_value,
+    )
+
+
+def _numbers(share: Share) -> tuple[float, float]:
+    """Return effective events and trials."""
+    return (share.share * share.effective if share.n else 0.0), share.effective
+
+
+def _agreement(where: str, pairs: list[PairOfRates], seed: int) -> AgreementOfRates:
+    known = [pair for pair in pairs if pair.synthetic.n and pair.real.n]
+    largest = Estimate.missing("no group has images of both kinds")
+    correlation = Estimate.missing("fewer than three groups")
+    if known:
+        real, synthetic = (
+            np.array([_numbers(getattr(pair, kind)) for pair in known]).T
+            for kind in ("real", "synthetic")
+        )
+        # Sidak: all intervals hold together, as groups of one breakdown are independent.
+        error = -np.expm1(np.log(CONFIDENCE) / len(known))
+        critical = float(norm.isf(error / 2))
+        low, high = newcombe_interval(real[0], real[1], synthetic[0], synthetic[1], critical)
+        sizes = np.abs([pair.difference.value for pair in known])
+        nearest = np.maximum(np.maximum(low, -high), 0)
+        largest = Estimate(
+            float(sizes.max()), float(nearest.max()), float(np.maximum(high, -low).max())
+        )
+        correlation = rank_agreement(synthetic[0], synthetic[1], real[0], real[1], seed=seed)
+    return AgreementOfRates(
+        where=where, pairs=tuple(pairs), largest=largest, correlation=correlation
+    )
+
+
+def agreement_checks(found: Sequence[AgreementOfRates], tolerance: float) -> list[Check]:
+    """Return for each breakdown whether rates agree, and whether photographs rank groups alike."""
+    checks = []
+    for part in found:
+        checks += [_rates_check(part, tolerance), _ranks_check(part)]
+    return checks
+
+
+def _rates_check(part: AgreementOfRates, tolerance: float) -> Check:
+    title = f"Are error rates by {part.where} those on photographs?"
+    check_id, largest = f"agreement:{part.where}", part.largest
+    known = [pair for pair in part.pairs if not np.isnan(pair.p_value)]
+    if not known:
+        words = "No group has generated images and photographs."
+        return Check(check_id=check_id, title=title, outcome="skipped", words=words)
+    worst = max(known, key=lambda pair: abs(pair.difference.value))
+    p_value = min(pair.p_value for pair in known)
+    outcome = outcome_of(largest, p_value, tolerance)
+    if outcome == "passed":
+        words = f"Yes, within {percent(tolerance)}"
+    elif outcome == "issue":
+        words = (
+            f"No: in {worst.name} it is {percent(worst.real.share)} on photographs and "
+            f"{percent(worst.synthetic.share)} on generated images"
+        )
+    else:
+        words = f"Differences over {percent(tolerance)} are not excluded; use more photographs"
+    left = len(part.pairs) - len(known)
+    more = f" {left} of {len(part.pairs)} groups have no photograph." if left else ""
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome=outcome,
+        words=f"{words}. The largest difference is {estimate(largest, percent)}, "
+        f"p = {p_value:.2g} corrected.{more}",
+        evidence=Evidence(estimate=largest, p_value=p_value),
+    )
+
+
+def _ranks_check(part: AgreementOfRates) -> Check:
+    title = f"Do photographs rank {part.where} as generated images do?"
+    check_id, found = f"ranks:{part.where}", part.correlation
+    if np.isnan(found.value):
+        words = f"Not known: {found.note}."
+        return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
+    if found.low > 0:
+        outcome, words = "passed", "They do, more than not"
+    elif found.high < 0:
+        outcome, words = "tip", "Rather the other way round"
+    else:
+        outcome, words = "tip", "Not known from so few images"
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome=outcome,  # type: ignore[arg-type]
+        words=f"{words}: the rank correlation of the error rates is {estimate(found)}.",
+        evidence=Evidence(estimate=found),
+    )

@@ -1,0 +1,92 @@
+"""Labelled photographs of a user as the images of an audit: a folder, and a CSV of labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from equipoise.audit.images import AuditImages
+from equipoise.audit.record import ClassifierAudit
+from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import digest_of
+from equipoise.core.tables import read_rows, shown
+from equipoise.labelling.picture_folder import whole_pictures
+
+SIDE = 256
+"""Pixels of each side to which photographs are cut; chosen by hand."""
+
+_MOST = 4096
+_REMEDY = "Correct the row, or leave it out."
+
+
+def grid_of(audit: ClassifierAudit) -> AttributeGrid:
+    """Return the attributes that photographs need labels of: the audit's groups, and its own.
+
+    Levels are those that the audit had images of, in order.
+    """
+    found: dict[str, dict[str, None]] = {name: {} for name in audit.settings.by}
+    for group in audit.breakdowns[0].groups:
+        for part in group.name.split(", "):
+            name, _, level = part.partition("=")
+            found.setdefault(name, {})[level] = None
+    found[audit.settings.attribute] = dict.fromkeys(audit.levels)
+    return AttributeGrid(tuple(Attribute(name, tuple(levels)) for name, levels in found.items()))
+
+
+def read_photographs(
+    folder: Path, table: Path, grid: AttributeGrid, side: int = SIDE
+) -> AuditImages:
+    """Read photographs with their labels.
+
+    Parameters
+    ----------
+    folder : Path
+    table : Path
+        CSV with `file_name`, relative to the folder, and a column for each attribute, with a level
+        as its word. Rows with an empty label are left out.
+    grid : AttributeGrid
+    side : int
+        Pixels of each side, in [1, 4096], to which photographs are cut.
+
+    Raises
+    ------
+    InputError
+        When the side is out of range, there is no such table, or it names no photograph.
+    FileFormatError
+        When the table is damaged or lacks a column, a row names a file outside the folder, one that
+        another row names, or an unknown level, or a photograph is broken.
+    """
+    if not 1 <= side <= _MOST:
+        raise InputError("side", f"must be in [1, {_MOST}]", side, f"Pass {SIDE}.")
+    home = folder.resolve()
+    files: dict[str, list[int]] = {}
+    for line, row in read_rows(table, ["file_name", *grid.names], what="labels"):
+        name, where = row["file_name"].strip(), f"row {line} of {table}"
+        words = [row[attribute].strip() for attribute in grid.names]
+        if not all(words):
+            continue
+        if not (home / name).resolve().is_relative_to(home) or name in files:
+            rule = "must name each file once" if name in files else "must lie in the folder"
+            raise FileFormatError(f"file_name in {where}", rule, shown(name), _REMEDY)
+        for attribute, word in zip(grid.attributes, words, strict=True):
+            if word not in attribute.levels:
+                rule = f"must be one of {', '.join(attribute.levels)}"
+                raise FileFormatError(f"{attribute.name} in {where}", rule, shown(word), _REMEDY)
+        files[name] = [
+            attribute.levels.index(word)
+            for attribute, word in zip(grid.attributes, words, strict=True)
+        ]
+    if not files:
+        raise InputError(f"labels {table}", "must name a photograph", "none", "Write some.")
+    whole_pictures([folder / name for name in files], remedy=_REMEDY)
+    return AuditImages(
+        folder,
+        grid,
+        tuple(files),
+        np.array(list(files.values()), np.int8),
+        tuple(digest_of(folder / name) for name in files),
+        np.ones(len(files)),
+        side=side,
+    )

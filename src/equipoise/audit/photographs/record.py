@@ -1,0 +1,121 @@
+"""The record of a comparison with photographs; its fields are those of `photographs.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from equipoise.core.checks import Check, checks_as_html
+from equipoise.core.estimates import Estimate
+from equipoise.runs.record import ModelUsed
+from equipoise.stats.shares import Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotographsSettings:
+    """Settings of a comparison with photographs.
+
+    Attributes
+    ----------
+    attribute : str
+        The audited attribute.
+    by : tuple of str
+        Attributes to group by.
+    tolerance : float
+        Largest difference of error rates that is tolerated, in [0, 1).
+    side : int
+        Pixels of each side to which photographs were cut.
+    ignore : tuple of str
+        `check_id`s of checks to ignore.
+    seed : int
+        Of the intervals' draws, in [0, 2**63).
+    """
+
+    attribute: str
+    by: tuple[str, ...]
+    tolerance: float = 0.05
+    side: int = 256
+    ignore: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairOfRates:
+    """The error rates of one group on both kinds of images.
+
+    Attributes
+    ----------
+    name : str
+    synthetic, real : Share
+        Errors among generated images, and among photographs.
+    difference : Estimate
+        Rate on photographs less that on generated images, with Newcombe's interval of this group
+        alone; missing where one of them has no image.
+    p_value : float
+        Of the hypothesis that both rates are equal (Fisher's exact test), adjusted by Holm's method
+        over all groups of the record; NaN where one has no image.
+    """
+
+    name: str
+    synthetic: Share
+    real: Share
+    difference: Estimate
+    p_value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgreementOfRates:
+    """Error rates on both kinds of images, by cell or by the levels of one attribute.
+
+    Attributes
+    ----------
+    where : str
+        "cells", or the attribute.
+    pairs : tuple of PairOfRates
+    largest : Estimate
+        Largest size of a difference, with an interval that allows for its selection.
+    correlation : Estimate
+        Spearman's rank correlation of the rates over the groups; 1 where both rank them alike.
+    """
+
+    where: str
+    pairs: tuple[PairOfRates, ...]
+    largest: Estimate
+    correlation: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotographsAudit:
+    """The result of a comparison of an audit with the same one on photographs.
+
+    Attributes
+    ----------
+    format : int
+        Version of the layout.
+    verdict : str
+        The outcomes of all checks, in a sentence.
+    settings : PhotographsSettings
+    synthetic_n, real_n : int
+        Generated images, and photographs.
+    models : tuple of ModelUsed
+        The audited model, as on photographs.
+    checks : tuple of Check
+        The most severe outcome first.
+    agreements : tuple of AgreementOfRates
+    caveats : tuple of str
+    versions : dict of str to str
+    """
+
+    format: Literal[1] = 1
+    verdict: str
+    settings: PhotographsSettings
+    synthetic_n: int
+    real_n: int
+    models: tuple[ModelUsed, ...]
+    checks: tuple[Check, ...]
+    agreements: tuple[AgreementOfRates, ...]
+    caveats: tuple[str, ...]
+    versions: dict[str, str]
+
+    def _repr_html_(self) -> str:
+        return checks_as_html(self.verdict, self.checks)

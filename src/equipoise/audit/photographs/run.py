@@ -1,0 +1,126 @@
+"""The same audit on photographs, beside a stored one on generated images.
+
+OUT/real/               the audit of the photographs, as of any images
+OUT/photographs.json    the comparison; OUT/photographs.html the report
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from equipoise.audit.answers_file import AnswersFile
+from equipoise.audit.classifier import LABEL, NONE, audit_classifier
+from equipoise.audit.images import AuditImages
+from equipoise.audit.pages import render_photographs
+from equipoise.audit.photographs.agreement import agreement_checks, agreements
+from equipoise.audit.photographs.record import PhotographsAudit, PhotographsSettings
+from equipoise.audit.record import AuditSettings, ClassifierAudit
+from equipoise.classifiers.base import Classifier
+from equipoise.core.checks import ignoring, verdict, worst_first
+from equipoise.core.errors import InputError
+from equipoise.core.progress import Progress, no_progress
+from equipoise.core.records import write_record
+from equipoise.core.versions import versions
+from equipoise.runs.record import model_used
+
+_TWO_TABLES = (
+    "Generated images and photographs differ in more than their kind: in light, camera, framing, "
+    "and in who gave the labels. A difference says that one table does not stand for the other, "
+    "not why."
+)
+_GIVEN_LABELS = (
+    "On generated images an error is a difference from {reference}; on photographs, from the "
+    "labels that came with them."
+)
+_BY_WORD = "That both tables are of one model is the word of who wrote the answers."
+
+
+def audit_photographs(
+    synthetic: ClassifierAudit,
+    model: Classifier | AnswersFile,
+    photographs: AuditImages,
+    folder: Path,
+    settings: PhotographsSettings,
+    *,
+    workers: int | None = None,
+    progress: Progress = no_progress,
+) -> PhotographsAudit:
+    """Audit a model on photographs, and compare its errors with those of a stored audit.
+
+    Parameters
+    ----------
+    synthetic : ClassifierAudit
+        On generated images, with a reference.
+    model : Classifier or AnswersFile
+        The same model, or its recorded answers to the photographs.
+    photographs : AuditImages
+        As of `read_photographs`.
+    folder : Path
+        Of both records and reports.
+    settings : PhotographsSettings
+        Attribute and groups as of the stored audit.
+    workers, progress
+        As for `audit_classifier`.
+
+    Raises
+    ------
+    InputError
+        When the stored audit has no error rates, the model is another, or a setting is wrong.
+    ModelOutputError, FileFormatError, StorageError
+        As `audit_classifier`.
+    """
+    recorded = isinstance(model, AnswersFile)
+    _check(synthetic, model, recorded)
+    real = audit_classifier(
+        model,
+        photographs,
+        folder / "real",
+        AuditSettings(
+            attribute=settings.attribute,
+            by=settings.by,
+            reference=LABEL,
+            map=synthetic.settings.map,
+            tolerance=settings.tolerance,
+            seed=settings.seed,
+        ),
+        workers=workers,
+        progress=progress,
+    )
+    found = agreements(synthetic.breakdowns, real.breakdowns, seed=settings.seed)
+    checks = worst_first(ignoring(agreement_checks(found, settings.tolerance), settings.ignore))
+    reference = synthetic.settings.reference
+    given = "the label of a classifier" if reference == LABEL else reference
+    caveats = [_TWO_TABLES, _GIVEN_LABELS.format(reference=given)]
+    caveats += [_BY_WORD] if recorded else []
+    audit = PhotographsAudit(
+        verdict=verdict(checks),
+        settings=settings,
+        synthetic_n=synthetic.n,
+        real_n=real.n,
+        models=real.models,
+        checks=checks,
+        agreements=found,
+        caveats=(*caveats, *synthetic.caveats, *real.caveats),
+        versions=versions(),
+    )
+    write_record(folder / "photographs.json", audit)
+    render_photographs(folder)
+    return audit
+
+
+def _check(synthetic: ClassifierAudit, model: Classifier | AnswersFile, recorded: bool) -> None:
+    if synthetic.settings.reference == NONE:
+        raise InputError(
+            "stored audit",
+            "must have a reference, and so error rates",
+            NONE,
+            "Run `equipoise audit classifier` with --reference.",
+        )
+    known = {used.digest for used in synthetic.models if used.role == "model"}
+    if not recorded and known != {used.digest for used in model_used("model", model)}:
+        raise InputError(
+            "model",
+            f"must be that of the stored audit, {synthetic.models[0].name}",
+            model.name,
+            "Name the same model, or audit this one on generated images first.",
+        )

@@ -1,0 +1,150 @@
+"""Audits of estimators of age with balanced images: audit age."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from equipoise.cli.app import audit_app, out_console
+from equipoise.cli.audit import (
+    IMAGES,
+    Balanced,
+    By,
+    Drawn,
+    Ignore,
+    Plot,
+    Table,
+    Tolerance,
+    audit_material,
+    balanced_groups,
+    chosen_names,
+    print_checks,
+    print_costs,
+)
+from equipoise.cli.console import bars, print_table, refuse_flags
+from equipoise.cli.gate import Gate, JUnit, end_gate
+from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.sampling import Faithful, open_sampler
+
+if TYPE_CHECKING:
+    from equipoise.audit.age.ages import Ages
+    from equipoise.audit.images import AuditImages
+    from equipoise.classifiers import Classifier
+    from equipoise.core.progress import Progress
+
+
+@audit_app.command()
+def age(
+    what: Balanced,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A table with file_name and age (.csv, .parquet, .jsonl), or a classifier whose "
+            "score is an age: pinned:age, a .toml file, module:object."
+        ),
+    ],
+    reference: Annotated[
+        str,
+        typer.Option(help="What counts as the true age: a table or an estimator, as for --model."),
+    ],
+    by: By = None,
+    limit: Annotated[float, typer.Option(help="Years from which on a person may buy.")] = 18.0,
+    challenges: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--challenge",
+            help="Who is estimated below is asked for a proof; may be repeated. [18 and 25]",
+        ),
+    ] = None,
+    years: Annotated[float, typer.Option(help="Gap of mean errors that is tolerated.")] = 2.0,
+    tolerance: Tolerance = 0.05,
+    n: Drawn = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    faithful: Faithful = None,
+    ignore: Ignore = None,
+    out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/age"),
+    classifiers: Classifiers = None,
+    device: Device = None,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    fail_on: Gate = None,
+    junit: JUnit = None,
+    table: Table = None,
+    plot: Plot = None,
+) -> None:
+    """Audit estimates of age: errors in years by cell, and who passes a rule such as Challenge 25.
+
+    A generated face has no true age: name what counts as one. docs/auditing.md has more.
+
+    Example: `equipoise audit age runs/audit/material --model answers.csv --reference pinned:age`
+    """
+    from equipoise.audit.age.ages import is_table, parse_challenges
+    from equipoise.audit.age.record import AgeSettings
+    from equipoise.audit.age.run import audit_age
+    from equipoise.audit.age.tables import age_table, write_age_table
+    from equipoise.audit.pages import write_cell_plot
+    from equipoise.classifiers import open_classifier
+    from equipoise.core.records import write_record
+
+    grid = balanced_groups(what)
+    drawn = None
+    if what.is_dir():
+        given = {"n": n, "device": device, "classifier": classifiers, "faithful": faithful}
+        refuse_flags("for a folder of images", given)
+    else:
+        drawn = open_sampler(what, device, classifiers)
+    opened = {
+        name: None if is_table(name) else open_classifier(name) for name in (model, reference)
+    }
+    settings = AgeSettings(
+        by=chosen_names(by, grid),
+        reference=reference,
+        limit=limit,
+        challenges=parse_challenges(limit, challenges or (limit, max(limit, 25.0))),
+        years=years,
+        tolerance=tolerance,
+        ignore=tuple(ignore or ()),
+        seed=seed,
+    )
+    with bars() as progress:
+        material = audit_material(
+            what, drawn, IMAGES if n is None else n, seed, out, workers, progress, faithful
+        )
+        estimates, true = (
+            _ages(name, opened[name], material, out, role, workers, progress)
+            for name, role in ((model, "model"), (reference, "reference"))
+        )
+    audit = audit_age(estimates, true, material, out, settings)
+    print_checks(audit)
+    header, rows = age_table(audit)
+    cells = [row[1:] for row in rows if row[0] == audit.breakdowns[0].where]
+    print_table(out_console, tuple(header[1:]), [tuple(row) for row in cells])
+    print_costs(audit.costs)
+    out_console.print(f"report   {out / 'age.html'}")
+    if json_file is not None:
+        write_record(json_file, audit)
+    if table is not None:
+        write_age_table(audit, table)
+    if plot is not None:
+        write_cell_plot(audit, plot)
+    end_gate("audit of age", audit.checks, fail_on, junit)
+
+
+def _ages(
+    name: str,
+    estimator: Classifier | None,
+    images: AuditImages,
+    out: Path,
+    role: str,
+    workers: int | None,
+    progress: Progress,
+) -> Ages:
+    """Read a table of ages, or ask an estimator."""
+    from equipoise.audit.age.ages import ask_ages, read_ages
+
+    if estimator is None:
+        return read_ages(Path(name), images, role)
+    cache = out / "answers"
+    return ask_ages(estimator, images, cache, role, workers=workers, progress=progress)

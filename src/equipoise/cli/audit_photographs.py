@@ -1,0 +1,97 @@
+"""The same audit on a user's labelled photographs, beside a stored one: audit photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from equipoise.cli.app import audit_app, out_console
+from equipoise.cli.audit import Ignore, Tolerance, print_checks
+from equipoise.cli.console import bars, print_table
+from equipoise.cli.gate import Gate, JUnit, end_gate
+from equipoise.cli.options import JsonFile, Workers
+from equipoise.core.numbers import estimate, percent
+
+
+@audit_app.command()
+def photographs(
+    folder: Annotated[Path, typer.Argument(help="Folder of photographs.")],
+    labels: Annotated[
+        Path, typer.Option(help="CSV with file_name, and a column for each attribute.")
+    ],
+    beside: Annotated[
+        Path, typer.Option(help="Folder of the classifier's audit on generated images.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="The same model as there, or its answers to the photographs (.csv, .parquet, "
+            ".jsonl)."
+        ),
+    ],
+    side: Annotated[
+        int, typer.Option(help="Pixels of each side to which photographs are cut.")
+    ] = 256,
+    tolerance: Tolerance = 0.05,
+    ignore: Ignore = None,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals' draws.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the comparison.")] = Path("runs/photographs"),
+    workers: Workers = None,
+    json_file: JsonFile = None,
+    fail_on: Gate = None,
+    junit: JUnit = None,
+) -> None:
+    """Audit a classifier on photographs too, and compare its errors cell by cell.
+
+    Example: `equipoise audit photographs photos --labels labels.csv --beside runs/audit --model
+    mine:model`
+    """
+    from equipoise.audit.answer_rows import SUFFIXES
+    from equipoise.audit.answers_file import read_answers
+    from equipoise.audit.photographs.images import grid_of, read_photographs
+    from equipoise.audit.photographs.record import PhotographsSettings
+    from equipoise.audit.photographs.run import audit_photographs
+    from equipoise.audit.record import ClassifierAudit
+    from equipoise.classifiers import open_classifier
+    from equipoise.core.records import read_record, write_record
+
+    remedy = f"Run `equipoise audit classifier --out {beside}` first."
+    stored = read_record(beside / "audit.json", ClassifierAudit, remedy, what="audit")
+    attribute, by = stored.settings.attribute, stored.settings.by
+    recorded = model.lower().endswith(SUFFIXES)
+    found = (
+        read_answers(Path(model), attribute, stored.levels) if recorded else open_classifier(model)
+    )
+    settings = PhotographsSettings(
+        attribute=attribute,
+        by=by,
+        tolerance=tolerance,
+        side=side,
+        ignore=tuple(ignore or ()),
+        seed=seed,
+    )
+    with bars() as progress:
+        images = read_photographs(folder, labels, grid_of(stored), side)
+        audit = audit_photographs(
+            stored, found, images, out, settings, workers=workers, progress=progress
+        )
+    print_checks(audit)
+    print_table(
+        out_console,
+        ("cell", "wrong on generated", "wrong on photographs", "difference"),
+        [
+            (
+                pair.name,
+                estimate(pair.synthetic.estimate, percent, missing="-"),
+                estimate(pair.real.estimate, percent, missing="-"),
+                estimate(pair.difference, percent, missing="-"),
+            )
+            for pair in audit.agreements[0].pairs
+        ],
+    )
+    out_console.print(f"report   {out / 'photographs.html'}")
+    if json_file is not None:
+        write_record(json_file, audit)
+    end_gate("audit on photographs", audit.checks, fail_on, junit)
