@@ -96,7 +96,7 @@ def test_photographs_are_audited_beside_generated_images(
     (home / "labels.csv").write_text(lines)
     given = ("--labels", "labels.csv", "--beside", "a", "--model", "mine:model", "--side", "32")
     done = run("photographs", "a/material", *given, "--out", "p", "--json", "p.json")
-    assert "wrong on photographs" in done.stdout
+    assert "Share of wrong answers by cell" in done.stdout
     assert (home / "p.json").read_text() == (home / "p" / "photographs.json").read_text()
     done = run("photographs", "a/material", *given[:2], "--beside", "none", *given[4:], code=2)
     assert "Run `equipoise audit classifier --out none` first." in done.error

@@ -78,9 +78,10 @@ def photographs(
             stored, found, images, out, settings, workers=workers, progress=progress
         )
     print_checks(audit)
+    out_console.print("Share of wrong answers by cell:")
     print_table(
         out_console,
-        ("cell", "wrong on generated", "wrong on photographs", "difference"),
+        ("cell", "generated", "photographs", "difference"),
         [
             (
                 pair.name,

@@ -17,6 +17,9 @@ from equipoise.generators.diffusion.text_generator import TextGenerator
 
 saving = pytest.importorskip("tests.builders.text_pipelines")
 
+# PyTorch's tensors, where the schedulers hand them to NumPy.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 LIST = (
     "id,text,share,negative,cell\nnurse,a nurse,1,dull,\ndoctor,the doctor,1,,\n"
     "nurse,a male nurse,,,gender=male\ndoctor,a male doctor,,,gender=male\n"
