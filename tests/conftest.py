@@ -62,6 +62,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: names[item] not in slow)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail where pytest-xdist ignores the groups: each process would make every fixture."""
+    grouped = hasattr(session.config, "workerinput") and session.config.getoption("loadgroup")
+    if grouped and any("@" not in item.nodeid for item in session.items):
+        raise pytest.UsageError("pytest-xdist does not group tests under this pytest.")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator_[None, object, object]:
     """Refuse pinned models to a test that is not marked `real`, fixtures included."""
