@@ -22,6 +22,7 @@ from equipoise.core.records import from_json, to_json
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions
 from equipoise.generators.base import Generator
+from equipoise.samplers.hub_file import fetched
 from equipoise.samplers.mixture import MixtureSource
 from equipoise.samplers.sampler import (
     GeneratorRef,
@@ -68,13 +69,18 @@ def save_sampler(sampler: Sampler, path: Path | str) -> None:
         part.write_bytes(safetensors.numpy.save(tensors, described))
 
 
-def load_sampler(path: Path | str, generator: Generator | None = None) -> Sampler:
+def load_sampler(
+    path: Path | str, generator: Generator | None = None, *, digest: str | None = None
+) -> Sampler:
     """Read a sampler file; no code from it is run.
 
     Parameters
     ----------
-    path : Path
-        A file that `save_sampler` wrote.
+    path : Path or str
+        A file that `save_sampler` wrote, or one on the Hugging Face hub: "hf://user/name", with
+        "@revision" and "/file" where they are not main and sampler.safetensors.
+    digest : str, optional
+        `Sampler.digest` that is expected, or its first 12 or more digits.
     generator : Generator, optional
         The one that the sampler was made for. A tilt draws through the generator's stem, so it
         needs it; a mixture does not.
@@ -82,9 +88,12 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
     Raises
     ------
     FileFormatError
-        When the file is missing, damaged, cut, too large, no sampler, or of another generator.
+        When the file is missing, damaged, cut, too large, no sampler, of another digest, or of
+        another generator.
+    RemoteError
+        When the hub does not give it.
     """
-    path = Path(path)
+    path = fetched(path, _LARGEST_FILE)
     where = f"sampler file {path}"
     if not path.is_file():
         raise FileFormatError(where, "must exist", "no such file", _REMEDY)
@@ -106,8 +115,8 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         given = _other_kind(kinds, described)
         remedy = "Give the sampler.safetensors of a run folder, or make one with `balance`."
         raise FileFormatError(where, "must be a sampler", given, remedy)
-    digest, _, text = described.partition("\n")
-    if digest != digest_arrays(tensors, text):
+    written, _, text = described.partition("\n")
+    if written != digest_arrays(tensors, text):
         raise FileFormatError(
             where, "must hold what was saved, to the byte", "another digest", _REMEDY
         )
@@ -147,6 +156,9 @@ def load_sampler(path: Path | str, generator: Generator | None = None) -> Sample
         raise FileFormatError(
             where, "must have whole metadata", reason_of(error), _REMEDY
         ) from error
+    if digest is not None and (len(digest) < 12 or not sampler.digest.startswith(digest)):
+        remedy = "Load the file that was meant, or leave the digest out."
+        raise FileFormatError(where, f"must have the digest {digest}", sampler.digest, remedy)
     return sampler if generator is None else sampler.bound(generator)
 
 

@@ -245,6 +245,7 @@ def saved_by_torch(value: object, *, legacy: bool = False) -> bytes:
         (b"<!DOCTYPE html>", "must be a whole TorchScript file"),
         (b"", "must be a whole TorchScript file"),
     ],
+    ids=["weights", "old weights", "checkpoint", "module", "old module", "none", "page", "nothing"],
 )
 def test_what_is_no_torchscript_is_called_by_its_name(
     content: bytes, words: str, tmp_path: Path
