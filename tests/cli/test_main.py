@@ -47,3 +47,15 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     assert "Stopped. What was written is kept" in process.communicate(timeout=60)[1]
     assert process.returncode == 130
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {"_EQUIPOISE_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("equipoise"))],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **asked, "COMP_WORDS": "equipoise bal"},
+    )
+    assert done.stdout.split() == ["balance", "balance-contexts"]

@@ -10,7 +10,6 @@ from rich.console import Console
 app = typer.Typer(
     help="Any wanted mix of attributes from a pre-trained image generator, without retraining it.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
 )
 zoo_app = typer.Typer(help="Pinned public models.", no_args_is_help=True)
