@@ -116,6 +116,8 @@ def test_steer_and_draw_exact_counts(site: Site) -> None:
     facts = page.locator("#picture dl").inner_text()
     assert "seed" in facts
     assert "P(smiling=yes)" in facts
+    page.get_by_role("heading", name="Moved along smiling").wait_for()
+    assert page.locator("#around .strip").first.locator("img").count() == 6
     page.get_by_role("button", name="Close").click()
     with page.expect_download() as saved:
         page.get_by_role("link", name="npz").click()
