@@ -153,14 +153,26 @@ def test_label_by_keys_over_a_reload(site: Site) -> None:
         page.locator("#count", has_text=f"{done} of").wait_for()
 
     page.locator("#count", has_text="0 of").wait_for()
+    assert page.locator("#levels .swatch").count() == 0
     for i in range(10):
         press("12"[i % 2], i + 1)
+        tones = page.locator("#levels .swatch").count()
+        assert tones == (0, 3)[(i + 1) % 2]
     page.reload()
     page.locator("#count", has_text="10 of").wait_for()
     press("u", 9)
     press("s", 10)
     for i in range(10, 20):
         press("1", i + 1)
+    page.locator("summary", has_text="Label Studio").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Tasks and answers").click()
+    exported = Path(saved.value.path()).read_text().replace('"anna"', '"ben"')
+    page.locator("#answers").set_input_files(
+        {"name": "a.json", "mimeType": "application/json", "buffer": exported.encode()}
+    )
+    page.locator("#uploaded", has_text="Answers of ben are in.").wait_for()
+    page.get_by_role("cell", name="ben").wait_for()
     (table,) = (site.runs / "faces/tasks").rglob("anna.csv")
     filled = [row for row in table.read_text().splitlines()[1:] if row.split(",")[1]]
     assert len(filled) == 10

@@ -228,12 +228,19 @@ class Agreement(BaseModel):
     alpha: float | None
 
 
+class Asked(Axis):
+    """An attribute that raters are asked for."""
+
+    scale: str = Field(description="Name of its scale of colours; empty where there is none.")
+    colours: list[str] = Field(description="One a level, as #rrggbb; empty without a scale.")
+
+
 class Task(BaseModel):
     """A task for people; nothing of what the classifier said."""
 
     name: str
     images: int
-    attributes: list[Axis]
+    attributes: list[Asked]
     raters: list[Rater]
     agreement: list[Agreement]
 

@@ -19,6 +19,9 @@ from equipoise.measure.people.task import AnnotationTask
 from equipoise.samplers.export.metadata import answer_name
 from equipoise.stats.agreement import cohen_kappa, count_votes, krippendorff_alpha
 
+MOST_RATERS = 50
+"""Raters of one task at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
