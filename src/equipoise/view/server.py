@@ -30,6 +30,7 @@ _STATIC = {
     "view.css": ("equipoise.view", "static", _CSS),
     "view.js": ("equipoise.view", "static", _JS),
     "steer.js": ("equipoise.view", "static", _JS),
+    "pairs.js": ("equipoise.view", "static", _JS),
     "label.js": ("equipoise.view", "static", _JS),
     "htmx.min.js": ("equipoise.view", "static", _JS),
 }

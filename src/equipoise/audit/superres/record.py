@@ -83,12 +83,16 @@ class RestorationSheet:
         Flipped images, among those whose restored level is known.
     picture : str
         File in `pictures/`; flipped restored images have a frame.
+    became : tuple of str
+        Cell of each restored image that is shown, from left to right; empty where it is not known.
+        Older records have none at all.
     """
 
     cell: str
     count: int
     n: int
     picture: str
+    became: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
