@@ -62,7 +62,10 @@ def _use(server: subprocess.Popen[str], p: Playwright, name: str, audit: str) ->
         page.keyboard.press("1")
         page.locator("#count", has_text=f"{done} of").wait_for()
     page.screenshot(path=HERE / "view-label.png")
-    for path, shot in (("", "list"), (f"runs/{name}", "run"), (f"compare?run={name}", "compare")):
+    for path, shot in (
+        ("", "list"),
+        (f"runs/{name}", "run"),
+    ):
         page.goto(address + path)
         page.screenshot(path=HERE / f"view-{shot}.png")
     page.goto(f"{address}runs/{audit}")

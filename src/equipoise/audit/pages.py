@@ -5,7 +5,7 @@ The files load nothing from a network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
@@ -13,20 +13,14 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from equipoise.audit.rates import GroupRates
+from equipoise.audit.plots import error_bars, flip_bars, match_bars
 from equipoise.audit.record import ClassifierAudit
-from equipoise.audit.superres.flips import Flips
 from equipoise.audit.superres.record import SuperresAudit
 from equipoise.audit.verification.record import VerificationAudit
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
 from equipoise.report.html import ALONE, Frame, consistent, worst_first
-from equipoise.report.plots import confusion_map, share_bars
-
-_ERROR_AXIS = "rate, with the exact 95 % interval of each"
-_FLIP_AXIS = "rate of flips, with the exact 95 % interval of each"
-_MATCH_AXIS = "rate of false matches, with the 95 % interval of each"
-_MOST_BARS = 24
+from equipoise.report.plots import confusion_map
 
 
 def render_audit(folder: Path) -> Path:
@@ -57,25 +51,11 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
         has_truth=any(group.error.n for group in audit.breakdowns[0].groups),
         timed=any(not isnan(group.seconds.value) for group in audit.breakdowns[0].groups),
         rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
-        bars=[Markup(_audit_bars(part.groups)) for part in audit.breakdowns],
+        bars=[Markup(error_bars(part)) for part in audit.breakdowns],
         pictures=frame.sheets(folder, audit.wrong),
         doubtful=next(iter(frame.sheets(folder, shown)), None),
         flips=frame.sheets(folder, paired.flipped if paired else ()),
     )
-
-
-def _audit_bars(groups: Sequence[GroupRates]) -> str:
-    """Plot error rates, or shares of predictions without a truth, and abstentions."""
-    ordered = worst_first(groups, "error")
-    series = [("errors", [group.error for group in ordered])]
-    if not any(group.error.n for group in groups):
-        series = [
-            (f"predicted {of.level}", [group.levels[i].answered for group in ordered])
-            for i, of in enumerate(ordered[0].levels)
-        ]
-    if any(group.abstention.count for group in groups):
-        series.append(("abstentions", [group.abstention for group in ordered]))
-    return share_bars(series, _ERROR_AXIS)
 
 
 def render_superres(folder: Path) -> Path:
@@ -121,10 +101,7 @@ def _verification_to_html(audit: VerificationAudit, folder: Path, frame: Frame) 
         replace(table, rates=tuple(sorted(table.rates, key=lambda rate: -rate.share)))
         for table in audit.tables
     ]
-    bars = [
-        Markup(share_bars([("false matches", table.rates[:_MOST_BARS])], _MATCH_AXIS))
-        for table in tables
-    ]
+    bars = [Markup(match_bars(table)) for table in tables]
     return frame.fill("verification.html.jinja", audit=audit, tables=tables, bars=bars)
 
 
@@ -155,22 +132,10 @@ def _superres_to_html(audit: SuperresAudit, folder: Path, frame: Frame) -> str:
         audit=audit,
         groups=[worst_first(table.groups, "flips") for table in tables],
         by_cell=[worst_first(table.by_cell, "flips") for table in tables],
-        bars=[Markup(_superres_bars(table)) for table in tables],
+        bars=[Markup(flip_bars(table)) for table in tables],
         maps=[Markup(confusion_map(table.names, table.counts)) for table in tables],
         fidelity=sorted(audit.fidelity, key=lambda f: f.psnr.value),
         pictures=frame.sheets(folder, audit.triplets),
-    )
-
-
-def _superres_bars(table: Flips) -> str:
-    """Plot the flips of each group after restoration and after JPEG."""
-    ordered = worst_first(table.groups, "flips")
-    return share_bars(
-        [
-            ("JPEG", [group.reencoded for group in ordered]),
-            ("restored", [group.flips for group in ordered]),
-        ],
-        _FLIP_AXIS,
     )
 
 

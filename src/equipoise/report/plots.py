@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
+from equipoise.core.errors import InputError
+from equipoise.core.files import write_text
 from equipoise.measure.representation import MixShare
 from equipoise.methods.tilt.fit import FrontierPoint
 from equipoise.report.figures import Figure, matplotlib
@@ -15,8 +20,50 @@ from equipoise.stats.shares import Share
 COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")
 """Colours of series, the prior's grey first."""
 
+Part = TypeVar("Part")
+
 INK = "#202124"
 """Colour of intervals, targets and text."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot that a notebook shows.
+
+    Attributes
+    ----------
+    svg : str
+        An <svg> element.
+    """
+
+    svg: str
+
+    def save(self, path: Path) -> None:
+        """Write the plot as an SVG file.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written.
+        """
+        write_text(path, self._repr_svg_())
+
+    def _repr_svg_(self) -> str:
+        # Its text is dark, whatever is behind it.
+        return self.svg.replace("<svg ", '<svg style="background:#fff" ', 1)
+
+
+def plot_part(parts: Sequence[Part], draw: Callable[[Part], str], part: int) -> Plot:
+    """Return the plot of one part of a record.
+
+    Raises
+    ------
+    InputError
+        When there is no such part.
+    """
+    if not 0 <= part < len(parts):
+        raise InputError("part", f"must be in 0..{len(parts) - 1}", part, "Leave it out.")
+    return Plot(draw(parts[part]))
 
 
 def to_svg(figure: Figure) -> str:

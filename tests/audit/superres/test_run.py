@@ -55,6 +55,7 @@ def test_the_bad_cell_is_an_issue_with_the_flips_that_were_made(
     stored = read_record(folder / "superres.json", SuperresAudit, "")
     assert to_json(stored) == to_json(found)
     assert_valid(folder / "superres.json", "superres")
+    assert found.triplets[0].cell in found.plot().svg
     report = (folder / "superres.html").read_text()
     assert found.verdict in report
     assert f"{made} of 40 flip; flips come first" in report

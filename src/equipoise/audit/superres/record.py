@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.flips import Flips
 from equipoise.core.checks import Check, checks_as_html
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
+
+if TYPE_CHECKING:
+    from equipoise.report.plots import Plot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,3 +146,21 @@ class SuperresAudit:
 
     def _repr_html_(self) -> str:
         return checks_as_html(self.verdict, self.checks)
+
+    def plot(self, part: int = 0) -> Plot:
+        """Return the flips of groups, worst first, with their intervals; a notebook shows it.
+
+        Parameters
+        ----------
+        part : int
+            0 for the cells, then one for each attribute.
+
+        Raises
+        ------
+        InputError
+            When there is no such part.
+        """
+        from equipoise.audit.plots import flip_bars
+        from equipoise.report.plots import plot_part
+
+        return plot_part(self.flips, flip_bars, part)
