@@ -165,6 +165,11 @@ class Samplers:
         """
         return self._opened.get(entry)
 
+    def prepare(self, entry: Entry) -> None:
+        """Open a run that is likely to be drawn from; who draws gets the error, if there is one."""
+        with suppress(EquipoiseError):
+            self.opened(entry)
+
     def around(self, entry: Entry) -> Surroundings:
         """Return the labelled codes and directions of a run; raises as `Surroundings` does."""
         return self._around.get(entry)
