@@ -1,4 +1,5 @@
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +120,9 @@ def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
     panel = ClassifierPanel([ToyClassifier(toy)], ["glasses"])
     settings = Settings(n=2000, measure_n=400)
     done = balance(settings, str(tmp_path), generator=toy, panel=panel)
+    plot = done.plot()._repr_svg_()
+    assert all(share.name in plot for share in done.shares())
+    assert {"prior", "balanced", "target"} <= set(re.findall(r">(\w+)</text>", plot))
     assert done.record.settings.attributes == ("glasses",)
     assert done.sampler.generator.digest == toy.digest
     assert load_sampler(str(tmp_path / "sampler.safetensors"), toy).draw(5).codes.shape == (5, 16)

@@ -25,6 +25,7 @@ from equipoise.methods import FitContext, FitResult, fit
 from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.report.card import write_card
 from equipoise.report.contact_sheets import write_pictures
+from equipoise.report.plots import Plot, share_figure
 from equipoise.report.run_page import render
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import (
@@ -70,6 +71,10 @@ class BalancedRun:
         `joint`, the simultaneous interval at 95 % over all cells.
         """
         return self.representation.cells
+
+    def plot(self) -> Plot:
+        """Return the shares of the cells with simultaneous intervals, beside the prior's own."""
+        return Plot(share_figure([("prior", self.record.prior.cells), ("balanced", self.shares())]))
 
     def _repr_html_(self) -> str:
         report = escape(str(RunFolder(self.folder).report))

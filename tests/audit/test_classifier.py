@@ -49,6 +49,7 @@ def test_the_bad_cell_is_an_issue_with_the_errors_that_were_made(
     made = answers != material.levels[:, 0]
     assert (wrong.cell, wrong.count) == (toy_panel.grid.cells[3], made.sum())
     assert (folder / "pictures" / wrong.picture).is_file()
+    assert found.breakdowns[0].groups[0].name in found.plot()._repr_svg_()
     stored = read_record(folder / "audit.json", ClassifierAudit, "")
     assert to_json(stored) == to_json(found)
     assert_valid(folder / "audit.json", "audit")

@@ -1,9 +1,13 @@
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
+from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
 from equipoise.measure.representation import MixShare
-from equipoise.report.plots import confusion_map, share_bars
+from equipoise.report.plots import confusion_map, plot_part, share_bars, share_figure
 from equipoise.stats.shares import Share, exact_estimate
 
 NAN = float("nan")
@@ -26,6 +30,16 @@ def test_bars_are_svg_with_every_name_and_the_target() -> None:
     for said in ("smiling=no", "smiling=yes", "prior", "shift", "target"):
         assert said in text
     assert text == share_bars([("prior", SHARES), ("shift", SHARES)])
+
+
+def test_a_plot_is_an_svg_file_and_what_a_notebook_shows(tmp_path: Path) -> None:
+    plot = plot_part([SHARES], lambda shares: share_figure([("prior", shares)]), 0)
+    plot.save(tmp_path / "plot.svg")
+    root = ElementTree.parse(tmp_path / "plot.svg").getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert plot._repr_svg_().startswith("<svg ")
+    with pytest.raises(InputError, match=r"part must be in 0\.\.0, got 1"):
+        plot_part([SHARES], lambda shares: share_figure([]), 1)
 
 
 def test_shares_without_a_target_have_no_mark() -> None:

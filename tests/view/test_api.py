@@ -168,6 +168,8 @@ def test_labels_are_asked_for_one_by_one_and_are_what_label_import_reads(
     assert client.get(f"/runs/{task['name']}").status_code == 200
     asked = client.get(f"{api}/question?rater=anna").json()
     assert (asked["image"], asked["attribute"], asked["done"]) == (0, 0, 0)
+    assert [len(a["colours"]) for a in task["attributes"]] == [0, 3]
+    assert "typology angle" in task["attributes"][1]["scale"]
     assert client.get(f"{api}/images/0").headers["content-type"] == "image/png"
     for rater in ("anna", "ben"):
         asked = client.get(f"{api}/question?rater={rater}").json()
@@ -187,6 +189,27 @@ def test_labels_are_asked_for_one_by_one_and_are_what_label_import_reads(
     folder = runs / task["name"]
     tables = [str(folder / "raters" / f"{name}.csv") for name in ("anna", "ben")]
     cli("label", "import", str(folder), *tables, "--json", str(tmp_path / "corrected.json"))
+
+
+def test_label_studio_takes_the_answers_out_and_in(client: Any, open_client: Any) -> None:
+    task = task_of(client)
+    api = f"/api/tasks/{task['name']}"
+    client.post(f"{api}/answers", json={"rater": "anna", "image": 0, "attribute": 0, "level": 1})
+    tasks = client.get(f"{api}/label-studio").json()
+    assert tasks[0]["annotations"][0]["created_username"] == "anna"
+    assert b"<Choices" in client.get(f"{api}/label-studio/config").content
+    tasks[0]["annotations"][0]["created_username"] = "ben"
+    tasks[0]["annotations"][0]["more"] = "x" * 100_000  # Over the bound of other bodies.
+    assert client.post(f"{api}/label-studio", json=tasks).json() == ["ben"]
+    assert [r["done"] for r in client.get(api).json()["raters"]] == [1, 1]
+    tasks[0]["data"]["equipoise"] = "<b>"
+    assert "must be an image" in client.post(f"{api}/label-studio", json=tasks).json()["detail"]
+    assert client.post(f"{api}/label-studio", json=[["x"]]).status_code == 422
+    deep = client.post(f"{api}/label-studio", content="[" * 90_000)
+    assert deep.status_code in (400, 422)
+    assert client.post(f"{api}/label-studio", content="x" * (2**23 + 1)).status_code == 413
+    closed = open_client(read_only=True)
+    assert closed.post(f"{api}/label-studio", json=[]).status_code == 403
 
 
 def test_a_second_click_changes_nothing_and_undo_takes_one_back(client: Any) -> None:
@@ -211,7 +234,7 @@ def test_nothing_of_a_task_shows_what_the_classifier_said(client: Any) -> None:
 
 def test_openapi_names_every_answer(client: Any) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert len(paths) == 17
+    assert len(paths) == 20
     for path, methods in paths.items():
         for method, one in methods.items():
             assert {"200", "201", "204"} & one["responses"].keys(), (path, method)

@@ -116,6 +116,8 @@ def test_steer_and_draw_exact_counts(site: Site) -> None:
     facts = page.locator("#picture dl").inner_text()
     assert "seed" in facts
     assert "P(smiling=yes)" in facts
+    page.get_by_role("heading", name="Moved along smiling").wait_for()
+    assert page.locator("#around .strip").first.locator("img").count() == 6
     page.get_by_role("button", name="Close").click()
     with page.expect_download() as saved:
         page.get_by_role("link", name="npz").click()
@@ -151,14 +153,26 @@ def test_label_by_keys_over_a_reload(site: Site) -> None:
         page.locator("#count", has_text=f"{done} of").wait_for()
 
     page.locator("#count", has_text="0 of").wait_for()
+    assert page.locator("#levels .swatch").count() == 0
     for i in range(10):
         press("12"[i % 2], i + 1)
+        tones = page.locator("#levels .swatch").count()
+        assert tones == (0, 3)[(i + 1) % 2]
     page.reload()
     page.locator("#count", has_text="10 of").wait_for()
     press("u", 9)
     press("s", 10)
     for i in range(10, 20):
         press("1", i + 1)
+    page.locator("summary", has_text="Label Studio").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Tasks and answers").click()
+    exported = Path(saved.value.path()).read_text().replace('"anna"', '"ben"')
+    page.locator("#answers").set_input_files(
+        {"name": "a.json", "mimeType": "application/json", "buffer": exported.encode()}
+    )
+    page.locator("#uploaded", has_text="Answers of ben are in.").wait_for()
+    page.get_by_role("cell", name="ben").wait_for()
     (table,) = (site.runs / "faces/tasks").rglob("anna.csv")
     filled = [row for row in table.read_text().splitlines()[1:] if row.split(",")[1]]
     assert len(filled) == 10
@@ -173,7 +187,28 @@ def test_an_audit_is_filtered_and_prints(site: Site) -> None:
     page.get_by_label("passed (").uncheck()
     assert not shown.is_visible()
     assert page.pdf()[:4] == b"%PDF"
-    assert "restored" in site.open("/runs/audits/up").inner_text("main").lower()
+
+
+def test_a_pair_is_cut_by_keys_and_pairs_are_filtered_by_outcome(site: Site) -> None:
+    page = site.open("/runs/audits/up")
+    part = page.locator(".pairs").first
+    slider = part.get_by_role("slider")
+    slider.press("Home")
+    assert "0% original, 100% restored" in slider.get_attribute("aria-valuetext")
+    assert "inset(0px 0px 0px 0%)" in part.locator(".layer").nth(1).get_attribute("style")
+    part.get_by_role("button").last.click()
+    assert part.get_by_role("status").inner_text().startswith("Image 6 of 6")
+    stays = page.get_by_label("✔ stays (")
+    own = page.get_by_role("button", name="✔ stays")
+    assert own.count() > 0
+    stays.uncheck()
+    assert own.count() == 0
+    context = site.browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(site.address + "/runs/audits/up")
+    assert plain.locator("figure[data-became] img").first.is_visible()
+    assert "From left to right" in plain.inner_text("main")
+    context.close()
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +232,8 @@ def test_pages_are_accessible_and_fit(site: Site, axe: str, scheme: str, width: 
         page = site.open(path, color_scheme=scheme, viewport=size)
         if path.startswith("/steer"):
             page.locator("#brings tbody tr").nth(5).wait_for()
+        if path.endswith("/up"):
+            page.locator(".pairs").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         page.evaluate(axe)
         found = page.evaluate("axe.run().then((r) => r.violations)")

@@ -5,7 +5,7 @@ The files load nothing from a network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
@@ -13,31 +13,22 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from equipoise.audit.age.record import AgeAudit, AgeRates
+from equipoise.audit.age.record import AgeAudit
 from equipoise.audit.photographs.record import PhotographsAudit
-from equipoise.audit.rates import GroupRates
+from equipoise.audit.plots import (
+    age_figure,
+    agreement_figure,
+    error_figure,
+    flip_figure,
+    match_figure,
+)
 from equipoise.audit.record import ClassifierAudit
-from equipoise.audit.superres.flips import Flips
 from equipoise.audit.superres.record import SuperresAudit
 from equipoise.audit.verification.record import VerificationAudit
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
-from equipoise.report.figures import Figure
 from equipoise.report.html import ALONE, Frame, consistent, worst_first
-from equipoise.report.plots import (
-    confusion_map,
-    interval_figure,
-    share_bars,
-    share_figure,
-    to_svg,
-    write_figure,
-)
-
-_ERROR_AXIS = "rate, with the exact 95 % interval of each"
-_FLIP_AXIS = "rate of flips, with the exact 95 % interval of each"
-_MATCH_AXIS = "rate of false matches, with the 95 % interval of each"
-_AGE_AXIS = "years, with the 95 % interval of each"
-_MOST_BARS = 24
+from equipoise.report.plots import confusion_map, to_svg
 
 
 def render_audit(folder: Path) -> Path:
@@ -68,29 +59,11 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
         has_truth=any(group.error.n for group in audit.breakdowns[0].groups),
         timed=any(not isnan(group.seconds.value) for group in audit.breakdowns[0].groups),
         rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
-        bars=[Markup(_audit_bars(part.groups)) for part in audit.breakdowns],
+        bars=[Markup(to_svg(error_figure(part))) for part in audit.breakdowns],
         pictures=frame.sheets(folder, audit.wrong),
         doubtful=next(iter(frame.sheets(folder, shown)), None),
         flips=frame.sheets(folder, paired.flipped if paired else ()),
     )
-
-
-def _audit_bars(groups: Sequence[GroupRates]) -> str:
-    return to_svg(_audit_figure(groups))
-
-
-def _audit_figure(groups: Sequence[GroupRates]) -> Figure:
-    """Plot error rates, or shares of predictions without a truth, and abstentions."""
-    ordered = worst_first(groups, "error")
-    series = [("errors", [group.error for group in ordered])]
-    if not any(group.error.n for group in groups):
-        series = [
-            (f"predicted {of.level}", [group.levels[i].answered for group in ordered])
-            for i, of in enumerate(ordered[0].levels)
-        ]
-    if any(group.abstention.count for group in groups):
-        series.append(("abstentions", [group.abstention for group in ordered]))
-    return share_figure(series, _ERROR_AXIS)
 
 
 def render_superres(folder: Path) -> Path:
@@ -146,50 +119,12 @@ def _age_to_html(audit: AgeAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record and plots."""
     lighting = audit.lighting
     shown = [lighting] if lighting is not None and lighting.picture else []
-    plots = [to_svg(_age_figure(part.groups)) for part in audit.breakdowns]
     return frame.fill(
         "age.html.jinja",
         audit=audit,
-        plots=[Markup(plot) for plot in plots],
+        plots=[Markup(to_svg(age_figure(part))) for part in audit.breakdowns],
         doubtful=next(iter(frame.sheets(folder, shown)), None),
     )
-
-
-def _age_figure(groups: Sequence[AgeRates]) -> Figure:
-    """Plot mean absolute error and mean error in years."""
-    return interval_figure(
-        [group.name for group in groups],
-        [
-            ("mean absolute error", [group.absolute for group in groups]),
-            ("mean error", [group.signed for group in groups]),
-        ],
-        _AGE_AXIS,
-    )
-
-
-def write_cell_plot(audit: ClassifierAudit | AgeAudit | VerificationAudit, path: Path) -> None:
-    """Write the plot of an audit by cell, with intervals, as the report has it.
-
-    Parameters
-    ----------
-    audit : ClassifierAudit or AgeAudit or VerificationAudit
-    path : Path
-        .svg or .png.
-
-    Raises
-    ------
-    InputError
-        When the suffix is another.
-    StorageError
-        When the file cannot be written.
-    """
-    if isinstance(audit, ClassifierAudit):
-        figure = _audit_figure(audit.breakdowns[0].groups)
-    elif isinstance(audit, AgeAudit):
-        figure = _age_figure(audit.breakdowns[0].groups)
-    else:
-        figure = share_figure([("false matches", audit.tables[0].rates)], _MATCH_AXIS)
-    write_figure(figure, path)
 
 
 def render_photographs(folder: Path) -> Path:
@@ -213,18 +148,7 @@ def photographs_html(folder: Path, frame: Frame = ALONE) -> str:
 
 def _photographs_to_html(audit: PhotographsAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record and plots."""
-    bars = [
-        Markup(
-            share_bars(
-                [
-                    ("generated images", [pair.synthetic for pair in part.pairs]),
-                    ("photographs", [pair.real for pair in part.pairs]),
-                ],
-                _ERROR_AXIS,
-            )
-        )
-        for part in audit.agreements
-    ]
+    bars = [Markup(to_svg(agreement_figure(part))) for part in audit.agreements]
     return frame.fill("photographs.html.jinja", audit=audit, bars=bars)
 
 
@@ -240,10 +164,7 @@ def _verification_to_html(audit: VerificationAudit, folder: Path, frame: Frame) 
         replace(table, rates=tuple(sorted(table.rates, key=lambda rate: -rate.share)))
         for table in audit.tables
     ]
-    bars = [
-        Markup(share_bars([("false matches", table.rates[:_MOST_BARS])], _MATCH_AXIS))
-        for table in tables
-    ]
+    bars = [Markup(to_svg(match_figure(table))) for table in tables]
     return frame.fill("verification.html.jinja", audit=audit, tables=tables, bars=bars)
 
 
@@ -274,22 +195,10 @@ def _superres_to_html(audit: SuperresAudit, folder: Path, frame: Frame) -> str:
         audit=audit,
         groups=[worst_first(table.groups, "flips") for table in tables],
         by_cell=[worst_first(table.by_cell, "flips") for table in tables],
-        bars=[Markup(_superres_bars(table)) for table in tables],
+        bars=[Markup(to_svg(flip_figure(table))) for table in tables],
         maps=[Markup(confusion_map(table.names, table.counts)) for table in tables],
         fidelity=sorted(audit.fidelity, key=lambda f: f.psnr.value),
         pictures=frame.sheets(folder, audit.triplets),
-    )
-
-
-def _superres_bars(table: Flips) -> str:
-    """Plot the flips of each group after restoration and after JPEG."""
-    ordered = worst_first(table.groups, "flips")
-    return share_bars(
-        [
-            ("JPEG", [group.reencoded for group in ordered]),
-            ("restored", [group.flips for group in ordered]),
-        ],
-        _FLIP_AXIS,
     )
 
 

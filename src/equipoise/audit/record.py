@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
@@ -11,6 +11,9 @@ from equipoise.audit.lighting import Lighting
 from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check, checks_as_html
 from equipoise.runs.record import ModelUsed
+
+if TYPE_CHECKING:
+    from equipoise.report.plots import Plot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,3 +214,21 @@ class ClassifierAudit:
 
     def _repr_html_(self) -> str:
         return checks_as_html(self.verdict, self.checks)
+
+    def plot(self, part: int = 0) -> Plot:
+        """Return the rates of groups, worst first, with their intervals; a notebook shows it.
+
+        Parameters
+        ----------
+        part : int
+            0 for the cells, then one for each attribute.
+
+        Raises
+        ------
+        InputError
+            When there is no such part.
+        """
+        from equipoise.audit.plots import error_figure
+        from equipoise.report.plots import plot_part
+
+        return plot_part(self.breakdowns, error_figure, part)

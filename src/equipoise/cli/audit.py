@@ -125,7 +125,6 @@ def classifier(
     """
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.label_noise import read_errors
-    from equipoise.audit.pages import write_cell_plot
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
@@ -188,7 +187,7 @@ def classifier(
     if table is not None:
         write_rate_table(found, table)
     if plot is not None:
-        write_cell_plot(found, plot)
+        found.plot().save(plot)
     end_gate("audit of a classifier", found.checks, fail_on, junit)
 
 

@@ -84,7 +84,6 @@ def age(
     from equipoise.audit.age.record import AgeSettings
     from equipoise.audit.age.run import audit_age
     from equipoise.audit.age.tables import age_table, write_age_table
-    from equipoise.audit.pages import write_cell_plot
     from equipoise.classifiers import open_classifier
     from equipoise.core.records import write_record
 
@@ -128,7 +127,7 @@ def age(
     if table is not None:
         write_age_table(audit, table)
     if plot is not None:
-        write_cell_plot(audit, plot)
+        audit.plot().save(plot)
     end_gate("audit of age", audit.checks, fail_on, junit)
 
 

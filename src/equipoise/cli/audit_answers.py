@@ -114,7 +114,6 @@ def answers(
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.images import read_audit_images
     from equipoise.audit.label_noise import read_errors
-    from equipoise.audit.pages import write_cell_plot
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
@@ -155,7 +154,7 @@ def answers(
     if table is not None:
         write_rate_table(audit, table)
     if plot is not None:
-        write_cell_plot(audit, plot)
+        audit.plot().save(plot)
     end_gate("audit of a classifier", audit.checks, fail_on, junit)
 
 

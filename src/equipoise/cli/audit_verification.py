@@ -68,7 +68,6 @@ def verification(
 
     Example: `equipoise audit verification runs/demo/sampler.safetensors --descriptors mine:embed`
     """
-    from equipoise.audit.pages import write_cell_plot
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
     from equipoise.audit.verification.record import VerificationSettings
     from equipoise.audit.verification.run import audit_verification
@@ -122,5 +121,5 @@ def verification(
     if json_file is not None:
         write_record(json_file, audit)
     if plot is not None:
-        write_cell_plot(audit, plot)
+        audit.plot().save(plot)
     end_gate("audit of face verification", audit.checks, fail_on, junit)

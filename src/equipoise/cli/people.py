@@ -1,7 +1,8 @@
-"""Labels by people: label export, label import."""
+"""Labels by people: label export, label import, and both for Label Studio."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -156,6 +157,54 @@ def label_import(
         kept.write_corrected(judged, own.digest)
         out_console.print(f"report   {render(kept)}")
         out_console.print(f"card     {write_card(kept)}")
+
+
+@label_app.command("export-studio")
+def label_export_studio(
+    folder: Annotated[Path, typer.Argument(help="Folder that `label export` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for tasks.json and label_config.xml.")],
+    prefix: Annotated[
+        str, typer.Option(help="Stands before an image's name. [Label Studio's local files]")
+    ] = "",
+) -> None:
+    """Write a labelling task, with the answers so far, as JSON for Label Studio.
+
+    Example: `equipoise label export-studio to_label --out studio`
+    """
+    from equipoise.core.files import write_text
+    from equipoise.measure.people.label_studio import LOCAL_FILES, label_config, studio_tasks
+    from equipoise.view.rating import Rating
+
+    rating = Rating(folder)
+    tasks = studio_tasks(rating.task, rating.answers(), prefix or LOCAL_FILES)
+    write_text(out / "tasks.json", json.dumps(tasks, ensure_ascii=False, indent=1))
+    write_text(out / "label_config.xml", label_config(rating.task.grid))
+    out_console.print(f"tasks    {len(tasks):,}: {out / 'tasks.json'}")
+    out_console.print(f"config   {out / 'label_config.xml'}")
+
+
+@label_app.command("import-studio")
+def label_import_studio(
+    folder: Annotated[Path, typer.Argument(help="Folder that `label export` wrote.")],
+    answers: Annotated[Path, typer.Argument(help="JSON that Label Studio exported.")],
+) -> None:
+    """Read answers from Label Studio into tables, one a rater, for `label import`.
+
+    Example: `equipoise label import-studio to_label project-1.json`
+    """
+    from equipoise.core.errors import FileFormatError
+    from equipoise.core.files import parse_json, read_text
+    from equipoise.measure.people.label_studio import LARGEST_ANSWERS, studio_answers
+    from equipoise.view.rating import Rating
+
+    rating, remedy = Rating(folder), "Export it again, as JSON."
+    text = read_text(answers, remedy, what="answers", limit=LARGEST_ANSWERS)
+    try:
+        tasks = parse_json(text)
+    except ValueError as error:
+        raise FileFormatError(f"answers {answers}", "must be JSON", str(error), remedy) from error
+    for table in rating.merge(studio_answers(tasks, rating.task, str(answers))):
+        out_console.print(f"table    {table}")
 
 
 def _print_errors(errors: ErrorMatrix) -> None:

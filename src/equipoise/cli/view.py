@@ -44,8 +44,12 @@ def view(
     bundle: Annotated[
         Path | None, typer.Option(help="Instead: write static pages to this new folder.")
     ] = None,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Instead: write static pages beside each run's files.")
+    ] = False,
     run: Annotated[
-        list[str] | None, typer.Option(help="For --bundle: a run, by name; may be repeated. [all]")
+        list[str] | None,
+        typer.Option(help="For --bundle and --embed: a run, by name; may be repeated. [all]"),
     ] = None,
 ) -> None:
     """Show runs in the browser: steer, draw, label, audit, compare.
@@ -56,13 +60,18 @@ def view(
 
     install = "Install it with: pip install 'equipoise[view]'."
     load_library("equipoise view", "fastapi", install)
-    if bundle is not None:
-        from equipoise.view.bundle import write_bundle
+    if bundle is not None or embed:
+        from equipoise.view import bundle as static
 
-        refuse_flags("with --bundle", {"api-only": api_only or None, "token": token})
-        out_console.print(f"pages    {write_bundle(runs, bundle, run or ())}")
+        no_server = {"api-only": api_only or None, "token": token}
+        flag = "--bundle" if bundle is not None else "--embed"
+        refuse_flags(f"with {flag}", {**no_server, "embed": (embed and bundle) or None})
+        if bundle is not None:
+            out_console.print(f"pages    {static.write_bundle(runs, bundle, run or ())}")
+        for page in static.embed(runs, run or ()) if embed else ():
+            out_console.print(f"page     {page}")
         return
-    refuse_flags("without --bundle", {"run": run})
+    refuse_flags("without --bundle or --embed", {"run": run})
     load_library("equipoise view", "uvicorn", install)
     from equipoise.view.server import ViewOptions, serve
 

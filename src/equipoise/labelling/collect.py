@@ -190,3 +190,17 @@ def label_codes(
     else:
         label_on(execution.engine, models, source, stored, labelled)
     return LabelTable(stored, models.panel.grid, n, labelled.computed)
+
+
+def stored_labels(models: Models, n: int, seed: int, folder: Path) -> Labels:
+    """Return labels that `collect` stored, without computing any.
+
+    Raises
+    ------
+    InputError
+        When they are of other models, or of another seed.
+    FileFormatError
+        When a shard is missing or damaged.
+    """
+    stored = label_folder(models, prior_source(models, seed), open_folder(folder))
+    return LabelTable(stored, models.panel.grid, n, 0).labels()

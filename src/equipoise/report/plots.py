@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
@@ -19,8 +21,56 @@ from equipoise.stats.shares import Share
 COLOURS = ("#9aa0a6", "#1a73e8", "#e8710a", "#188038", "#a142f4")
 """Colours of series, the prior's grey first."""
 
+Part = TypeVar("Part")
+
 INK = "#202124"
 """Colour of intervals, targets and text."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot that a notebook shows, and that is saved as a file.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure
+    """
+
+    figure: Figure
+
+    def save(self, path: Path) -> None:
+        """Write the plot with a white ground, in the format of the suffix.
+
+        Parameters
+        ----------
+        path : Path
+            .svg or .png.
+
+        Raises
+        ------
+        InputError
+            When the suffix is another.
+        StorageError
+            When the file cannot be written.
+        """
+        write_figure(self.figure, path)
+
+    def _repr_svg_(self) -> str:
+        # Its text is dark, whatever is behind it.
+        return to_svg(self.figure).replace("<svg ", '<svg style="background:#fff" ', 1)
+
+
+def plot_part(parts: Sequence[Part], draw: Callable[[Part], Figure], part: int) -> Plot:
+    """Return the plot of one part of a record.
+
+    Raises
+    ------
+    InputError
+        When there is no such part.
+    """
+    if not 0 <= part < len(parts):
+        raise InputError("part", f"must be in 0..{len(parts) - 1}", part, "Leave it out.")
+    return Plot(draw(parts[part]))
 
 
 def to_svg(figure: Figure) -> str:
@@ -62,15 +112,15 @@ def write_figure(figure: Figure, path: Path) -> None:
         figure.savefig(part, format=kind, dpi=200, bbox_inches="tight", metadata=metadata)
 
 
-def share_bars(
+def share_bars(series: Sequence[tuple[str, Sequence[Share]]]) -> str:
+    """Return `share_figure` as an <svg> element."""
+    return to_svg(share_figure(series))
+
+
+def share_figure(
     series: Sequence[tuple[str, Sequence[Share]]],
     label: str = "share of images, with simultaneous 95 % intervals",
-) -> str:
-    """Return `share_figure` as an <svg> element."""
-    return to_svg(share_figure(series, label))
-
-
-def share_figure(series: Sequence[tuple[str, Sequence[Share]]], label: str) -> Figure:
+) -> Figure:
     """Plot shares with their intervals and targets, as one group of bars per cell or level.
 
     Parameters

@@ -22,6 +22,7 @@ from equipoise.core.frames import Tabular, cell_column
 from equipoise.core.labels import Labels, to_columns
 from equipoise.core.parallel import ahead, ordered_map
 from equipoise.core.progress import Execution
+from equipoise.core.seeds import BLOCK_ROWS
 from equipoise.core.targets import Target
 from equipoise.generators.base import generate
 from equipoise.samplers.sampler import LatentBatch, Sampler
@@ -30,6 +31,9 @@ ATTEMPTS = 200
 """Generator calls per wanted image after which a verified draw gives a cell up."""
 
 _LEAST_ATTEMPTS = 2000
+
+_LEAST_BATCH = 8
+"""Images that are made at once for a cell of few; smaller batches cost more an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +88,13 @@ def one_shot(
     *,
     cell: str | None = None,
     start: int = 0,
+    batch: int | None = None,
     workers: int | None = None,
 ) -> Batches:
     """Yield draws start..start+n-1 of the seed batch by batch, on all cores.
 
-    Parameters are those of `Sampler.draw`, and the panel that reads the images.
+    Parameters are those of `Sampler.draw`, the panel that reads the images, and the images of one
+    batch, by default and at most those of the generator.
 
     Raises
     ------
@@ -104,9 +110,10 @@ def one_shot(
         images = generate(generator, draws.codes)
         return ImageBatch(draws, images, panel.predict(images), len(images))
 
-    draws = sampler.stream(n, seed, cell=cell, start=start, batch=generator.batch_size)
+    size = min(batch or generator.batch_size, generator.batch_size)
+    draws = sampler.stream(n, seed, cell=cell, start=start, batch=size)
     with (
-        closing(ahead(draws, generator.batch_size)) as made,
+        closing(ahead(draws, size)) as made,
         closing(ordered_map(make, made, workers)) as results,
     ):
         yield from results
@@ -194,15 +201,7 @@ def verified(
     for k in np.flatnonzero(wanted).tolist():
         have, calls, unspent = 0, 0, 0
         limit = max(attempts * int(wanted[k]), _LEAST_ATTEMPTS)
-        batches = one_shot(
-            sampler,
-            models,
-            limit,
-            seed,
-            cell=grid.cells[k],
-            start=int(first[k]),
-            workers=execution.workers,
-        )
+        batches = _tried(sampler, models, k, int(wanted[k]), limit, seed, int(first[k]), execution)
         with closing(batches):
             for drawn in batches:
                 rows = np.flatnonzero(drawn.labels.cells == k)[: wanted[k] - have]
@@ -224,6 +223,34 @@ def verified(
                 f"must give {wanted[k]} verified images within {limit:,} calls",
                 f"{have}, a purity of {have / calls:.2%}",
                 "Label more codes, ask for fewer, or leave the cell out of the target.",
+            )
+
+
+def _tried(
+    sampler: Sampler,
+    models: Models,
+    cell: int,
+    wanted: int,
+    limit: int,
+    seed: int,
+    start: int,
+    execution: Execution,
+) -> Batches:
+    """Yield `limit` draws of a cell; for a few images no more is made ahead than they need."""
+    # Codes come in blocks, and a block is made while the one before is still looked at.
+    first = BLOCK_ROWS - start % BLOCK_ROWS if 4 * wanted <= BLOCK_ROWS else limit
+    for low, high in ((0, min(first, limit)), (first, limit)):
+        if low < high:
+            yield from one_shot(
+                sampler,
+                models,
+                high - low,
+                seed,
+                cell=sampler.grid.cells[cell],
+                start=start + low,
+                # A whole batch for a few images would be thrown away for the most part.
+                batch=max(_LEAST_BATCH, 2 * wanted),
+                workers=execution.workers,
             )
 
 

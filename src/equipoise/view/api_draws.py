@@ -78,6 +78,44 @@ def drawn_image(request: Request, name: str, draw: str, number: int) -> FileResp
     return FileResponse(inside, media_type="image/png")
 
 
+@router.get("/api/runs/{name:path}/draws/{draw}/images/{number}/around", tags=["draw"])
+def around(request: Request, name: str, draw: str, number: int) -> schema.Around:
+    """Show the nearest labelled codes, and the image's code moved along each attribute.
+
+    Nearest is by angle in the generator's code space, among the labelled codes of the run.
+    """
+    from equipoise.core.records import read_record
+    from equipoise.view.samplers import REQUEST, Asked, code_of
+
+    state = state_of(request)
+    entry = state.folder.get(name, "run")
+    rows = state.drawings.drawn(entry, draw).rows
+    if not 0 <= number < len(rows):
+        raise HTTPException(404, "There is no such image.")
+    folder, row = state.drawings.folder(entry, draw), rows[number]
+    asked = read_record(folder / REQUEST, Asked, "Draw again.")
+    with state.slot():
+        code = code_of(state.samplers, entry, asked, int(row["index"]), row["requested"])
+        found = state.samplers.around(entry)
+        near, moved = found.neighbours(code), found.moved(code)
+    return schema.Around(
+        neighbours=[
+            schema.Neighbour(index=n.index, cosine=n.place, answer=n.answer, picture=n.picture)
+            for n in near
+        ],
+        strips=[
+            schema.Strip(
+                name=strip.name,
+                moved=[
+                    schema.Moved(move=m.place, answer=m.answer, picture=m.picture) for m in shown
+                ],
+            )
+            for strip, shown in moved
+        ],
+        missing=found.missing,
+    )
+
+
 @router.get("/api/runs/{name:path}/draws/{draw}/download", tags=["draw"])
 def download(
     request: Request,
@@ -183,17 +221,14 @@ def _made(
     state: State, after: BackgroundTasks, name: str, write: Callable[[Path], None]
 ) -> FileResponse:
     """Return a file that is written for this answer, and removed after it."""
-    if not state.slots.acquire(timeout=60):
-        raise HTTPException(429, "Too many draws wait. Try again soon.")
-    place = tempfile.TemporaryDirectory(prefix="equipoise-")
-    try:
-        path = Path(place.name) / name
-        write(path)
-    except BaseException:
-        place.cleanup()
-        raise
-    finally:
-        state.slots.release()
+    with state.slot():
+        place = tempfile.TemporaryDirectory(prefix="equipoise-")
+        try:
+            path = Path(place.name) / name
+            write(path)
+        except BaseException:
+            place.cleanup()
+            raise
     after.add_task(place.cleanup)
     return FileResponse(path, filename=name, media_type="application/octet-stream")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 
+from equipoise.core.attributes import Attribute
 from equipoise.view import schema
 from equipoise.view.state import interval, load, state_of
 from equipoise.view.state import number as plain
@@ -84,6 +87,40 @@ def result(request: Request, name: str) -> schema.Result:
     )
 
 
+@router.get("/api/tasks/{name:path}/label-studio/config", tags=["label"])
+def studio_config(request: Request, name: str) -> Response:
+    """Return the labelling interface of a task for Label Studio, as XML."""
+    from equipoise.measure.people.label_studio import label_config
+
+    return _saved(label_config(state_of(request).rating(name).task.grid), "label_config.xml")
+
+
+@router.get("/api/tasks/{name:path}/label-studio", tags=["label"])
+def studio_export(request: Request, name: str) -> Response:
+    """Return a task with the answers so far as Label Studio's JSON."""
+    from equipoise.measure.people.label_studio import studio_tasks
+
+    rating = state_of(request).rating(name)
+    return _saved(json.dumps(studio_tasks(rating.task, rating.answers())), "tasks.json")
+
+
+@router.post("/api/tasks/{name:path}/label-studio", tags=["label"])
+def studio_import(request: Request, name: str, body: list[dict[str, Any]]) -> list[str]:
+    """Add the answers in Label Studio's JSON to the raters' tables, and return the raters."""
+    from equipoise.measure.people.label_studio import studio_answers
+
+    state = state_of(request)
+    state.writable()
+    rating = state.rating(name)
+    tables = rating.merge(studio_answers(body, rating.task, "the file"))
+    return [table.stem for table in tables]
+
+
+def _saved(text: str, name: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type="application/octet-stream", headers=headers)
+
+
 @router.get("/api/tasks/{name:path}", tags=["label"])
 def task(request: Request, name: str) -> schema.Task:
     """Return a task with its raters' progress and agreement."""
@@ -95,9 +132,19 @@ def task(request: Request, name: str) -> schema.Task:
     return schema.Task(
         name=name,
         images=len(rating.task.images),
-        attributes=[
-            schema.Axis(name=a.name, levels=list(a.levels)) for a in rating.task.grid.attributes
-        ],
+        attributes=[_asked(attribute) for attribute in rating.task.grid.attributes],
         raters=raters,
         agreement=[schema.Agreement(**vars(one)) for one in rating.agreement()],
+    )
+
+
+def _asked(attribute: Attribute) -> schema.Asked:
+    from equipoise.measure.people.scales import scale_of
+
+    scale = scale_of(attribute)
+    return schema.Asked(
+        name=attribute.name,
+        levels=list(attribute.levels),
+        scale=scale.words if scale else "",
+        colours=list(scale.colours.values()) if scale else [],
     )

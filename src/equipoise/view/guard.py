@@ -22,6 +22,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LARGEST_BODY = 2**16
 """Bytes of a request's body at most: a target of 500 cells is half of it."""
 
+LARGEST_UPLOAD = 8 * 2**20
+"""Bytes of answers of Label Studio at most."""
+
+_UPLOAD = "/label-studio"
+"""End of the paths that take an upload."""
+
 _COOKIE = "equipoise_token"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -99,13 +105,13 @@ class Guard:
             more = ((b"location", asked.encode()), (b"set-cookie", cookie.encode()))
             return await _answer(send, 303, "", more)
 
-        size, started = 0, False
+        size, started, most = 0, False, _most(scope)
 
         async def bounded() -> MutableMapping[str, Any]:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > LARGEST_BODY:
+            if size > most:
                 raise _TooLargeError
             return message
 
@@ -124,7 +130,7 @@ class Guard:
             await self._app(scope, bounded, guarded)
         except _TooLargeError:
             if not started:
-                await _answer(send, 413, _TOO_LARGE)
+                await _answer(send, 413, _too_large(most))
         return None
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
@@ -140,8 +146,9 @@ class Guard:
         if site in ("cross-site", "same-site") and scope["method"] not in ("GET", "HEAD"):
             return 403, "This request comes from a page of another site."
         size = headers.get("content-length", "0")
-        if not size.isdecimal() or int(size[:12]) > LARGEST_BODY or len(size) > 12:
-            return 413, _TOO_LARGE
+        most = _most(scope)
+        if not size.isdecimal() or int(size[:12]) > most or len(size) > 12:
+            return 413, _too_large(most)
         if self._token and not self._has_token(scope, headers):
             return 401, "A token is needed. Open the address that `equipoise view` printed."
         return None
@@ -171,7 +178,13 @@ class Guard:
         return f"{path}?{rest}" if rest else path
 
 
-_TOO_LARGE = f"A body must be under {LARGEST_BODY // 1024} KiB."
+def _most(scope: Scope) -> int:
+    """Return how many bytes the body of a request may have."""
+    return LARGEST_UPLOAD if scope["path"].endswith(_UPLOAD) else LARGEST_BODY
+
+
+def _too_large(most: int) -> str:
+    return f"A body must be under {most // 1024} KiB."
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:

@@ -69,11 +69,14 @@ class Pages:
     live : bool
         Whether a server is behind them; else they are files that open from disk.
     read_only : bool
+    embedded : bool
+        Whether a page is a file in a folder of its entry, and names the entry's own pictures.
     """
 
     folder: Folder
     live: bool = True
     read_only: bool = False
+    embedded: bool = False
 
     def listed(self, runs: schema.Runs, offset: int = 0, find: str = "") -> str:
         """Return the page of a part of the list."""
@@ -88,12 +91,13 @@ class Pages:
 
     def refused(self, error: str, entry: Entry | None = None) -> str:
         """Return the page of an error."""
-        return self._fill("refused.html.jinja", "../", entry, error=error)
+        up = "" if self.embedded else "../"
+        return self._fill("refused.html.jinja", up, entry, error=error)
 
     def _entry(self, entry: Entry) -> str:
         from equipoise.report.html import Frame
 
-        around = self._around("../", entry)
+        around = self._around("" if self.embedded else "../", entry)
         frame = Frame(_templates, "shell.html.jinja", self._source(entry), around)
         if entry.kind == "run":
             from equipoise.report.run_page import run_html
@@ -163,6 +167,10 @@ class Pages:
                 f"/api/runs/{quote(entry.name)}/pictures/{quote(path.name)}"
                 if self.folder.inside(path)
                 else None
+            )
+        if self.embedded:
+            return lambda path: (
+                f"../pictures/{quote(path.name)}" if self.folder.inside(path) else None
             )
         own = quote(file_name(entry.name))
         return lambda path: (

@@ -8,6 +8,8 @@ attribute by attribute; the first empty one is asked for next. "unknown" stands 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +19,13 @@ from filelock import FileLock
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME
 from equipoise.core.errors import InputError
 from equipoise.core.tables import read_rows, write_rows
-from equipoise.measure.people.judgement import read_ratings
+from equipoise.measure.people.judgement import MOST_RATERS, read_ratings
 from equipoise.measure.people.task import AnnotationTask, read_task
 from equipoise.stats.agreement import cohen_kappa, krippendorff_alpha
 from equipoise.view.folder import own
 
 _NAME = re.compile(r"\w[\w-]{0,31}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
-MOST_RATERS = 50
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,55 @@ class Rating:
                 places[done - 1] = ""
                 self._write(rater, places)
             return self._question(places)
+
+    def answers(self) -> dict[str, list[str]]:
+        """Return what each rater has answered: levels in order, "" where there is none."""
+        return {rater: self._places(rater) for rater in self.raters()}
+
+    def merge(self, answers: Mapping[str, Sequence[str]]) -> list[Path]:
+        """Add answers from elsewhere to the tables of their raters, all of them or none.
+
+        Parameters
+        ----------
+        answers : mapping of str to sequence of str
+            By rater, as `answers` returns them.
+
+        Raises
+        ------
+        InputError
+            When a rater's table holds another answer, a name is none for a file, or there are too
+            many raters.
+        """
+        known = {rater.casefold(): rater for rater in self.raters()}
+        given = {known.get(rater.casefold(), rater): own for rater, own in answers.items()}
+        if len({*known.values(), *given}) > MOST_RATERS:
+            raise InputError(
+                "raters", f"must be at most {MOST_RATERS}", len(given), "Import fewer."
+            )
+        with ExitStack() as held:
+            merged = {}
+            for rater in sorted(given):
+                held.enter_context(self._locked(rater))
+                merged[rater] = [
+                    self._merged(rater, place, old, new)
+                    for place, (old, new) in enumerate(
+                        zip(self._places(rater), given[rater], strict=True)
+                    )
+                ]
+            for rater, places in merged.items():
+                self._write(rater, places)
+        return [self.table(rater) for rater in merged]
+
+    def _merged(self, rater: str, place: int, old: str, new: str) -> str:
+        if old and new and old != new:
+            image, attribute = divmod(place, len(self._names))
+            raise InputError(
+                f"{self._names[attribute]} of {self.task.images[image]} by {rater}",
+                f"must be {old!r}, as the rater's table has it",
+                new,
+                "Remove the rater's table, or rename the rater.",
+            )
+        return old or new
 
     def agreement(self) -> list[AgreementSoFar]:
         """Return how far raters agree; nothing of what the classifier said."""

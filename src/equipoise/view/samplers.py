@@ -16,7 +16,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.classifiers import PINNED
 from equipoise.classifiers.models import ModelAddresses, Models
@@ -31,6 +34,7 @@ from equipoise.runs.steering import Steering
 from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.sampler import Sampler
+from equipoise.view.around import Surroundings
 from equipoise.view.folder import Entry, own
 
 MOST_IMAGES = 2000
@@ -107,6 +111,30 @@ def check_target(text: str) -> str:
     return text
 
 
+class _Kept(Generic[_Made]):
+    """What was made of the last few entries, once each; who wants another one need not wait."""
+
+    def __init__(self, make: Callable[[Entry], _Made]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._slots: OrderedDict[tuple[str, float], tuple[threading.Lock, list[_Made]]] = (
+            OrderedDict()
+        )
+
+    def get(self, entry: Entry) -> _Made:
+        """Return what is made of an entry."""
+        key = (str(entry.path), entry.changed)
+        with self._lock:
+            lock, made = self._slots.setdefault(key, (threading.Lock(), []))
+            self._slots.move_to_end(key)
+            while len(self._slots) > _KEPT:
+                self._slots.popitem(last=False)
+        with lock:
+            if not made:
+                made.append(self._make(entry))
+            return made[0]
+
+
 class Samplers:
     """The samplers of runs.
 
@@ -119,13 +147,13 @@ class Samplers:
 
     def __init__(self, trusted: Sequence[str] = ()) -> None:
         self._trusted = frozenset(trusted)
-        self._lock = threading.Lock()
-        self._steering: OrderedDict[tuple[str, float], Steering] = OrderedDict()
-        self._opened: OrderedDict[tuple[str, float], tuple[Steering, Models]] = OrderedDict()
+        self._steering = _Kept(lambda entry: Steering.of(RunFolder(entry.path)))
+        self._opened = _Kept(self._open)
+        self._around = _Kept(lambda entry: Surroundings(RunFolder(entry.path), *self.opened(entry)))
 
     def steering(self, entry: Entry) -> Steering:
         """Return the steering of a run; nothing of its models is opened."""
-        return self._once(self._steering, entry, lambda: Steering.of(RunFolder(entry.path)))
+        return self._steering.get(entry)
 
     def opened(self, entry: Entry) -> tuple[Steering, Models]:
         """Return the steering of a run whose sampler can draw, and its models.
@@ -135,19 +163,16 @@ class Samplers:
         InputError
             When the run names models that do not come with Equipoise, and were not trusted.
         """
-        return self._once(self._opened, entry, lambda: self._open(entry))
+        return self._opened.get(entry)
 
-    def _once(
-        self, kept: OrderedDict[tuple[str, float], _Made], entry: Entry, make: Callable[[], _Made]
-    ) -> _Made:
-        key = (str(entry.path), entry.changed)
-        with self._lock:
-            if key not in kept:
-                kept[key] = make()
-                while len(kept) > _KEPT:
-                    kept.popitem(last=False)
-            kept.move_to_end(key)
-            return kept[key]
+    def prepare(self, entry: Entry) -> None:
+        """Open a run that is likely to be drawn from; who draws gets the error, if there is one."""
+        with suppress(EquipoiseError):
+            self.opened(entry)
+
+    def around(self, entry: Entry) -> Surroundings:
+        """Return the labelled codes and directions of a run; raises as `Surroundings` does."""
+        return self._around.get(entry)
 
     def _open(self, entry: Entry) -> tuple[Steering, Models]:
         steering = Steering.of(RunFolder(entry.path))
@@ -323,6 +348,18 @@ def steered(samplers: Samplers, entry: Entry, asked: Asked) -> tuple[Sampler, Mo
     if asked.verified:
         sampler.for_verified(asked.faithful)
     return sampler, models
+
+
+def code_of(
+    samplers: Samplers, entry: Entry, asked: Asked, index: int, requested: str
+) -> NDArray[np.float32]:
+    """Return the code of a drawn image by its index and requested cell, shape (dim,), float32."""
+    sampler, _ = steered(samplers, entry, asked)
+    if asked.verified:
+        sampler = sampler.for_verified(asked.faithful)
+    cell = requested if asked.verified else asked.cell
+    code: NDArray[np.float32] = sampler.draw(1, asked.seed, cell=cell, start=index).codes[0]
+    return code
 
 
 def name_of(entry: Entry, asked: Asked) -> str:

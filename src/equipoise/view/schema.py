@@ -159,6 +159,38 @@ class DrawState(BaseModel):
     images: list[Picture]
 
 
+class Neighbour(BaseModel):
+    """A labelled code of the run near a drawn one."""
+
+    index: int = Field(description="Its number among the labelled codes.")
+    cosine: float = Field(description="Of the angle between the codes.")
+    answer: str = Field(description="What the run's classifiers said of its image.")
+    picture: str = Field(description="A small PNG as a data address.")
+
+
+class Moved(BaseModel):
+    """A drawn code, moved along a direction."""
+
+    move: float = Field(description="In standard deviations of the labelled codes.")
+    answer: str
+    picture: str
+
+
+class Strip(BaseModel):
+    """A drawn code moved along the direction of an attribute."""
+
+    name: str = Field(description="The attribute, or the level that the direction leads to.")
+    moved: list[Moved]
+
+
+class Around(BaseModel):
+    """What lies around a drawn code."""
+
+    neighbours: list[Neighbour]
+    strips: list[Strip]
+    missing: str = Field(description="Why there is no direction; empty where there are some.")
+
+
 class SamplerBody(DrawBody):
     """What to draw from a sampler in one answer."""
 
@@ -196,12 +228,19 @@ class Agreement(BaseModel):
     alpha: float | None
 
 
+class Asked(Axis):
+    """An attribute that raters are asked for."""
+
+    scale: str = Field(description="Name of its scale of colours; empty where there is none.")
+    colours: list[str] = Field(description="One a level, as #rrggbb; empty without a scale.")
+
+
 class Task(BaseModel):
     """A task for people; nothing of what the classifier said."""
 
     name: str
     images: int
-    attributes: list[Axis]
+    attributes: list[Asked]
     raters: list[Rater]
     agreement: list[Agreement]
 

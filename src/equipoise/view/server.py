@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
 
 from equipoise import __version__
@@ -30,6 +30,7 @@ _STATIC = {
     "view.css": ("equipoise.view", "static", _CSS),
     "view.js": ("equipoise.view", "static", _JS),
     "steer.js": ("equipoise.view", "static", _JS),
+    "pairs.js": ("equipoise.view", "static", _JS),
     "label.js": ("equipoise.view", "static", _JS),
     "htmx.min.js": ("equipoise.view", "static", _JS),
 }
@@ -79,8 +80,7 @@ def make_app(path: Path, options: ViewOptions = ViewOptions()) -> Guard:
     InputError
         When there is no such folder.
     """
-    folder = Folder(path)
-    state = State(folder, options.trusted, options.read_only)
+    state = State(Folder(path), options.trusted, options.read_only)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -97,12 +97,13 @@ def make_app(path: Path, options: ViewOptions = ViewOptions()) -> Guard:
     for part in (api_draws, api_labels, api_runs):
         app.include_router(part.router)
     if not options.api_only:
-        _add_pages(app, folder, options.read_only)
+        _add_pages(app, state)
     return Guard(app, options.token, options.hosts)
 
 
-def _add_pages(app: FastAPI, folder: Folder, read_only: bool) -> None:
-    pages = Pages(folder, read_only=read_only)
+def _add_pages(app: FastAPI, state: State) -> None:
+    folder = state.folder
+    pages = Pages(folder, read_only=state.read_only)
     app.state.refused = pages.refused
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
@@ -122,8 +123,12 @@ def _add_pages(app: FastAPI, folder: Folder, read_only: bool) -> None:
         return pages.compare([folder.get(name, "run") for name in run])
 
     @app.get("/steer/{name:path}", **heavy)
-    def steer(name: str) -> str:
-        return pages.steer(folder.get(name, "run"))
+    def steer(name: str, after: BackgroundTasks) -> str:
+        found = folder.get(name, "run")
+        if not state.read_only:
+            # While the page is read, so that the first picture comes soon.
+            after.add_task(state.samplers.prepare, found)
+        return pages.steer(found)
 
     @app.get("/runs/{name:path}", **heavy)
     def entry(name: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from equipoise.view.samplers import Drawings, Samplers
 
 AT_ONCE = 4
-"""Draws and downloads that are made for one answer, at once."""
+"""Draws, downloads and surroundings that are made for one answer, at once."""
 
 _HEAVY = ("equipoise.audit.pages", "equipoise.view.samplers", "equipoise.view.rating")
 """Modules that all but the list need; they load PyTorch."""
@@ -49,7 +50,7 @@ class State:
         self._trusted = trusted
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
-        self.slots = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
 
     def once(self, key: str, make: Callable[[], _Made]) -> _Made:
         """Return what `make` gave at the first call."""
@@ -80,6 +81,22 @@ class State:
 
         entry = self.folder.get(name, "task")
         return self.once(f"{name} {entry.changed}", lambda: Rating(entry.path))
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the few places of work for one answer.
+
+        Raises
+        ------
+        HTTPException
+            When none is free for a minute.
+        """
+        if not self._slots.acquire(timeout=60):
+            raise HTTPException(429, "Too many draws wait. Try again soon.")
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     def writable(self) -> None:
         """Refuse what would write.

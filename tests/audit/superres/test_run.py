@@ -50,9 +50,12 @@ def test_the_bad_cell_is_an_issue_with_the_flips_that_were_made(
     assert worst.flips.estimate.low <= 0.3 <= worst.flips.estimate.high
     assert [toward.name for toward in worst.toward] == [toy_panel.grid.cells[0]]
     assert (found.triplets[0].cell, found.triplets[0].count) == (cell, made)
+    flips = [became != cell for became in found.triplets[0].became]
+    assert flips == [True] * min(made, 12) + [False] * max(12 - made, 0)
     stored = read_record(folder / "superres.json", SuperresAudit, "")
     assert to_json(stored) == to_json(found)
     assert_valid(folder / "superres.json", "superres")
+    assert found.triplets[0].cell in found.plot()._repr_svg_()
     report = (folder / "superres.html").read_text()
     assert found.verdict in report
     assert f"{made} of 40 flip; flips come first" in report

@@ -56,6 +56,8 @@ def test_the_planted_cell_is_found_and_in_its_absence_none(
     assert false <= 1
     found = audits[0]
     stored = read_record(tmp_path / "4.0" / "verification.json", VerificationAudit, "")
+    assert "false matches" in stored.plot(1)._repr_svg_()
+    assert stored.verdict in stored._repr_html_()
     assert to_json(stored) == to_json(found)
     assert_valid(tmp_path / "4.0" / "verification.json", "verification")
     assert found.verdict in (tmp_path / "4.0" / "verification.html").read_text()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.lighting import Lighting
 from equipoise.audit.named_gaps import NamedGap
@@ -12,6 +12,9 @@ from equipoise.core.checks import Check, checks_as_html
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
+
+if TYPE_CHECKING:
+    from equipoise.report.plots import Plot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,3 +164,21 @@ class AgeAudit:
 
     def _repr_html_(self) -> str:
         return checks_as_html(self.verdict, self.checks)
+
+    def plot(self, part: int = 0) -> Plot:
+        """Return the errors of groups in years, with their intervals; a notebook shows it.
+
+        Parameters
+        ----------
+        part : int
+            0 for the cells, then one for each attribute.
+
+        Raises
+        ------
+        InputError
+            When there is no such part.
+        """
+        from equipoise.audit.plots import age_figure
+        from equipoise.report.plots import plot_part
+
+        return plot_part(self.breakdowns, age_figure, part)

@@ -151,7 +151,11 @@ def write_restorations(
         known = int((after[rows] >= 0).sum())
         found.append(
             RestorationSheet(
-                cell=by.cells[k], count=int(flipped[rows].sum()), n=known, picture=name
+                cell=by.cells[k],
+                count=int(flipped[rows].sum()),
+                n=known,
+                picture=name,
+                became=tuple(by.cells[j] if j >= 0 else "" for j in after[shown].tolist()),
             )
         )
     return tuple(sorted(found, key=lambda t: -t.count / max(t.n, 1)))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.flips import Flips
 from equipoise.core.checks import Check, checks_as_html
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
+
+if TYPE_CHECKING:
+    from equipoise.report.plots import Plot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +86,16 @@ class RestorationSheet:
         Flipped images, among those whose restored level is known.
     picture : str
         File in `pictures/`; flipped restored images have a frame.
+    became : tuple of str
+        Cell of each restored image that is shown, from left to right; empty where it is not known.
+        Older records have none at all.
     """
 
     cell: str
     count: int
     n: int
     picture: str
+    became: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,3 +146,21 @@ class SuperresAudit:
 
     def _repr_html_(self) -> str:
         return checks_as_html(self.verdict, self.checks)
+
+    def plot(self, part: int = 0) -> Plot:
+        """Return the flips of groups, worst first, with their intervals; a notebook shows it.
+
+        Parameters
+        ----------
+        part : int
+            0 for the cells, then one for each attribute.
+
+        Raises
+        ------
+        InputError
+            When there is no such part.
+        """
+        from equipoise.audit.plots import flip_figure
+        from equipoise.report.plots import plot_part
+
+        return plot_part(self.flips, flip_figure, part)

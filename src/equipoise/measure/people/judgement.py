@@ -48,6 +48,10 @@ class ToneAgreement:
     alpha: float | None
 
 
+MOST_RATERS = 50
+"""Raters of one task at most."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
     """Agreement of the raters on one attribute.

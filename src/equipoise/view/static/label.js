@@ -4,13 +4,6 @@ const api = `/api/tasks/${named()}`;
 const kept = `rater ${named()}`;
 let task, rater = "", asked = null, busy = false;
 
-// From dark to light, as the levels are ordered; a help for the eye, the words count.
-const tones = [[70, 46, 34], [176, 124, 88], [245, 222, 202]];
-function swatch(i, n) {
-  const at = 2 * i / Math.max(n - 1, 1), low = Math.min(Math.floor(at), 1);
-  return `rgb(${tones[low].map((a, c) => Math.round(a + (at - low) * (tones[low + 1][c] - a))).join(" ")})`;
-}
-
 function show(question) {
   asked = question;
   const done = question.image == null;
@@ -23,18 +16,20 @@ function show(question) {
   if (done) {
     byId("asked").textContent = "All done. Thank you.";
     byId("levels").replaceChildren();
+    byId("scale").textContent = "";
     return;
   }
   const attribute = task.attributes[question.attribute];
   byId("asked").textContent = `${attribute.name.replaceAll("_", " ")}?`;
   byId("shown").src = `${api}/images/${question.image}`;
   byId("shown").dataset.image = question.image;
+  byId("scale").textContent = attribute.scale && `${attribute.scale}. Order and colours never change. The screen changes what they look like: the words count.`;
   byId("levels").replaceChildren(...attribute.levels.map((level, i) => {
     const button = make("button", { type: "button" }, make("kbd", { textContent: i + 1 }), level);
-    if (attribute.name.startsWith("skin_tone")) {
-      const circle = make("span", { className: "swatch" });
-      circle.style.background = swatch(i, attribute.levels.length);
-      button.append(circle);
+    if (attribute.scale) {
+      const swatch = make("span", { className: "swatch" });
+      swatch.style.background = attribute.colours[i];
+      button.append(swatch);
     }
     button.addEventListener("click", () => answer(i));
     return button;
@@ -89,6 +84,19 @@ async function result() {
   } catch (error) { place.textContent = error.message; }
 }
 
+async function upload(event) {
+  const [file] = event.target.files;
+  event.target.value = "";
+  try {
+    const added = await call(`${api}/label-studio`, JSON.parse(await file.text()));
+    byId("uploaded").textContent = `Answers of ${added.join(", ") || "nobody"} are in.`;
+    await raters();
+  } catch (error) { byId("uploaded").textContent = error.message; }
+}
+
+byId("tasks").href = `${api}/label-studio`;
+byId("config").href = `${api}/label-studio/config`;
+byId("answers")?.addEventListener("change", upload);
 byId("who")?.addEventListener("submit", (event) => { event.preventDefault(); begin(byId("rater").value.trim()); });
 byId("skip")?.addEventListener("click", () => answer(null));
 byId("undo")?.addEventListener("click", () => send("undo"));

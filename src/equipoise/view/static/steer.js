@@ -185,8 +185,28 @@ function picture(own, one) {
       ["weight", one.weight.toPrecision(4)], ...Object.entries(one.probabilities).map(([k, v]) => [`P(${k})`, v.toFixed(3)])];
     dialog.querySelector("dl").replaceChildren(...facts.flatMap(([k, v]) => [make("dt", { textContent: k }), make("dd", { textContent: v })]));
     dialog.showModal();
+    around(dialog, source);
   });
   return button;
+}
+
+// What lies around the picture: asked for at the click, since it costs some images.
+async function around(dialog, source) {
+  const place = byId("around");
+  place.replaceChildren(make("p", { textContent: "Looking around." }));
+  const figure = (one, text) => make("figure", {}, make("img", { src: one.picture, alt: `${text}: ${one.answer}` }),
+    make("figcaption", {}, text, make("small", { textContent: one.answer })));
+  const strip = (title, ...figures) => [make("h3", { textContent: title }), make("div", { className: "strip" }, ...figures)];
+  let parts;
+  try {
+    const found = await call(`${source}/around`);
+    parts = [
+      ...strip("Nearest labelled codes, by cosine in code space", ...found.neighbours.map((one) => figure(one, one.cosine.toFixed(2)))),
+      ...found.strips.flatMap((one) => strip(`Moved along ${one.name}, in standard deviations`,
+        ...one.moved.map((step) => figure(step, `${step.move > 0 ? "+" : ""}${step.move}`)))),
+      ...(found.missing ? [make("p", { textContent: `No directions: ${found.missing}` })] : [])];
+  } catch (error) { parts = [make("p", { textContent: error.message })]; }
+  if (dialog.open && dialog.querySelector("img").src.endsWith(source)) place.replaceChildren(...parts);
 }
 
 run = await call(api);

@@ -55,3 +55,5 @@ if (checks.length) {
   }
   checks[0].closest(".wide").before(filter);
 }
+
+if (document.querySelector("figure[data-became] img")) import("./pairs.js");
