@@ -22,7 +22,8 @@ from equipoise.core.versions import versions_line
 from equipoise.generators.toy_text import ToyTextGenerator
 from equipoise.measure.contexts import deviation_ratio
 from equipoise.measure.representation import divergence
-from equipoise.methods.context_draws import count_edits, draw_contexts
+from equipoise.methods.context_draws import draw_contexts
+from equipoise.methods.context_proposals import label_variants, request_edits
 from equipoise.methods.context_rates import calibrate_contexts
 
 RESULTS = Path(__file__).parent / "results" / "context_mix.md"
@@ -60,21 +61,21 @@ def rows(leak: float) -> list[str]:
     models = Models(toy, open_panel([one.name for one in toy.grid.attributes], toy))
     target = Target.uniform(toy.grid)
     kept: dict[str, list[NDArray[np.float64]]] = {"true": [], "one-shot": [], "verified": []}
-    calls, far = {"one-shot": 0, "verified": 0}, 0
+    calls, far = {"one-shot": 0.0, "verified": 0.0}, 0
     for seed in range(SEEDS):
         with tempfile.TemporaryDirectory() as folder:
-            counts = count_edits(models, LABELS, seed, folder)
+            counts = label_variants(models, LABELS, seed, folder).of_edits()
         rates = calibrate_contexts(counts, target, seed)
         far += len(rates.unreachable)
         weights = np.array([one.weights for one in rates.contexts])
         kept["true"].append(np.einsum("ck,ckj->cj", weights, toy.cell_shares[:, 1:]))
         for name in calls:
-            drawn = draw_contexts(models, rates, target, IMAGES, seed, verified=name == "verified")
-            parts = [(part.labels.cells, part.calls) for part in drawn]
-            calls[name] += sum(part[1] for part in parts)
-            kept[name].append(
-                np.array([np.bincount(cells, minlength=6) for cells, _ in parts]) / IMAGES
-            )
+            requests = request_edits(rates, target, IMAGES, verified=name == "verified")
+            found = np.zeros(requests.counts.shape)
+            for part in draw_contexts(models, requests, seed):
+                calls[name] += part.calls.sum()
+                np.add.at(found, (part.contexts, part.labels.cells), 1)
+            kept[name].append(found / IMAGES)
     rng = np.random.default_rng(0)
     perfect = [rng.multinomial(IMAGES, target.shares, len(toy.contexts)) / IMAGES]
     images = SEEDS * len(toy.contexts) * IMAGES
