@@ -52,9 +52,9 @@ def test_each_variant_of_each_context_is_labelled_as_often(
     found = np.concatenate([own[:, None, order], counts[:, order][:, :, order]], axis=1) / 100
     assert np.abs(found - toy.cell_shares).max() < 0.2
     assert np.abs(found - toy.cell_shares).mean() < 0.03
-    rows = np.array([3, 900])
-    codes = labels.codes(rows)
-    assert codes[:, -2].tolist() == labels.contexts[rows].tolist()
+    codes = labels.codes(3, 1400)
+    assert np.array_equal(codes[:, -2], labels.contexts[3:])
+    assert np.array_equal(codes[:, -1] == 0, labels.requested[3:] < 0)
 
 
 def test_edits_are_requested_by_rates_or_exactly(labels: VariantLabels) -> None:

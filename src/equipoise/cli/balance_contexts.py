@@ -12,12 +12,13 @@ from equipoise.cli.console import bars, dry_run, print_caveats
 from equipoise.cli.contexts import show_contexts
 from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.numbers import percent
+from equipoise.core.numbers import estimate, percent
 from equipoise.core.settings import make_settings
 from equipoise.core.tables import shown
 
 if TYPE_CHECKING:
     from equipoise.methods.context_proposals import ContextRequests
+    from equipoise.methods.context_refusal import EarlyRefusal
 
 _NAMED = 5
 """Contexts out of reach that the terminal names."""
@@ -47,6 +48,13 @@ def balance_contexts(
             "both, edits where a prompt hardly gives a cell. The last two need --verified."
         ),
     ] = "edits",
+    early_refusal: Annotated[
+        bool,
+        typer.Option(
+            help="Verified draws refuse candidates half-way, where the generator can stop there "
+            "and that pays."
+        ),
+    ] = True,
     tolerance: Annotated[
         float, typer.Option(help="Departure of a share that the verdict counts as met.")
     ] = 0.02,
@@ -85,6 +93,7 @@ def balance_contexts(
         request_prompts,
     )
     from equipoise.methods.context_rates import calibrate_contexts
+    from equipoise.methods.context_refusal import fit_refusal
     from equipoise.pipeline import open_models
 
     models = open_models(settings)
@@ -105,11 +114,16 @@ def balance_contexts(
             )
         else:
             requests = request_prompts(labels, generator.contexts, target, images, proposals)
+        refusal = None
+        if early_refusal:
+            refusal = fit_refusal(generator, labels, requests, seed=seed, execution=execution)
         written = write_contexts(
-            lambda kept: draw_contexts(models, requests, seed, kept=kept, execution=execution),
+            lambda kept: draw_contexts(
+                models, requests, seed, refusal=refusal, kept=kept, execution=execution
+            ),
             models,
             generator,
-            identity_of(models, requests, seed),
+            identity_of(models, requests, seed, refusal and refusal.stated()),
             out,
         )
     names = [generator.contexts[c] for c in written.contexts]
@@ -117,7 +131,7 @@ def balance_contexts(
     print_caveats(out_console, models.caveats)
     lines = [
         f"calls    {written.calls / len(names):.2f} for an image, and {settings.n:,} for labels",
-        *_proposal_lines(requests),
+        *_proposal_lines(requests, refusal),
     ]
     if far:
         some = ", ".join(
@@ -133,19 +147,25 @@ def balance_contexts(
     out_console.print(f"images   {out / 'metadata.csv'}")
 
 
-def _proposal_lines(requests: ContextRequests) -> list[str]:
+def _proposal_lines(requests: ContextRequests, refusal: EarlyRefusal | None) -> list[str]:
     """Return what cells are proposed by, and how faithful their images are."""
     wanted = requests.counts > 0
     own, edited = (int((wanted & by).sum()) for by in (requests.by_prompt, ~requests.by_prompt))
     sets, lines = len(wanted), []
     if own:
+        true = "1" if refusal is None else f"on average at least {estimate(refusal.faithfulness)}"
         lines.append(
-            f"prompts  give {own:,} cells in {sets:,} contexts; faithfulness 1, as classifiers see "
-            "cells: images are drawn until one is of the cell"
+            f"prompts  give {own:,} cells in {sets:,} contexts; faithfulness {true}, as classifiers"
+            " see cells: images are drawn until one is of the cell"
         )
     if edited:
         lines.append(
             f"edits    give {edited:,} cells in {sets:,} contexts; faithfulness is not defined for "
             "edits, which change what the model means"
+        )
+    if refusal is not None:
+        lines.append(
+            f"refusal  of candidates after {refusal.stage} of {refusal.steps} steps, learnt from "
+            "the labels, whose states were made again"
         )
     return lines

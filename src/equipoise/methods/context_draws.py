@@ -17,14 +17,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
+from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import FileFormatError, InsufficientLabelsError
 from equipoise.core.frames import cell_column
 from equipoise.core.labels import Labels, to_columns
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
-from equipoise.generators.base import generate
+from equipoise.generators.base import Staged, check_images, generate
 from equipoise.methods.context_proposals import BY_PROMPT, ContextRequests, check_prompted
+from equipoise.methods.context_refusal import EarlyRefusal
 from equipoise.samplers.draw import ATTEMPTS
 
 _PART = 0.5
@@ -116,12 +118,15 @@ class _Round:
         `requested` is -1 where the prompt itself is drawn.
     starts : numpy.ndarray, shape (C + 1,), int64
         First row of each context, and m.
+    wanted : numpy.ndarray, shape (C, K), bool
+        Cells that images of prompts are kept for.
     """
 
     contexts: Numbers
     index: Numbers
     requested: Numbers
     starts: Numbers
+    wanted: NDArray[np.bool_]
 
     @classmethod
     def of(cls, requests: ContextRequests, missing: Numbers, drawn: Numbers) -> _Round:
@@ -135,7 +140,8 @@ class _Round:
         starts = np.concatenate([[0], times.sum(axis=1).cumsum()])
         contexts = np.repeat(np.arange(len(missing)), np.diff(starts))
         index = np.arange(starts[-1]) - starts[contexts] + drawn[contexts]
-        return cls(contexts, index, np.repeat(cells, times.ravel()), starts)
+        wanted = requests.by_prompt & (missing > 0)
+        return cls(contexts, index, np.repeat(cells, times.ravel()), starts, wanted)
 
     @property
     def sizes(self) -> Numbers:
@@ -148,6 +154,7 @@ def draw_contexts(
     requests: ContextRequests,
     seed: int = 0,
     *,
+    refusal: EarlyRefusal | None = None,
     kept: KeptDraws | None = None,
     attempts: int = ATTEMPTS,
     execution: Execution = Execution(),
@@ -163,6 +170,8 @@ def draw_contexts(
     requests : ContextRequests
     seed : int
         Of the noise. Draws of two contexts are independent.
+    refusal : EarlyRefusal, optional
+        Refuses candidates half-way, and states what that costs.
     kept : KeptDraws, optional
         What came of the same call before.
     attempts : int
@@ -178,7 +187,7 @@ def draw_contexts(
     FileFormatError
         When what is kept does not come of this call.
     """
-    drawing = _Drawing(models, requests, seed, attempts)
+    drawing = _Drawing(models, requests, seed, refusal, attempts)
     done = KeptDraws.nothing() if kept is None else kept
     total = int(requests.counts.sum())
     execution.progress("draw", len(done.index), total)
@@ -236,11 +245,19 @@ class _Drawing:
         Candidates of the rounds before.
     """
 
-    def __init__(self, models: Models, requests: ContextRequests, seed: int, attempts: int) -> None:
+    def __init__(
+        self,
+        models: Models,
+        requests: ContextRequests,
+        seed: int,
+        refusal: EarlyRefusal | None,
+        attempts: int,
+    ) -> None:
         grid = models.panel.grid
         proposals = "prompt" if requests.by_prompt.all() else "edits"
         self._generator, self._variants = check_prompted(models.generator, grid, proposals)
         self._panel, self._requests, self._attempts = models.panel, requests, attempts
+        self._refusal = refusal
         sets = len(requests.counts)
         self._seeds = np.array(
             [child_seed(seed, Stream.CONTEXT_DRAWS, context) for context in range(sets)]
@@ -274,8 +291,9 @@ class _Drawing:
 
         def make(work: tuple[Numbers, NDArray[np.float32]]) -> _Classified:
             rows, codes = work
-            images = generate(self._generator, codes)
-            return _Classified(rows, images, self._panel.predict(images), np.ones(len(rows)))
+            passed, cost, images = self._made(candidates, rows, codes)
+            labels = self._panel.predict(images) if len(images) else None
+            return _Classified(rows, passed, cost, images, labels)
 
         # Batches begin where they would without a stop, as rounding may depend on them.
         work = (
@@ -284,11 +302,32 @@ class _Drawing:
         )
         with closing(ordered_map(make, work, workers)) as results:
             for made in results:
-                found = self._keep(candidates, made, first)
-                if len(found.index):
+                if found := self._keep(candidates, made, first):
                     yield found
                 if not self.missing.any():
                     return
+
+    def _made(
+        self, candidates: _Round, rows: Numbers, codes: NDArray[np.float32]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.uint8]]:
+        """Return which candidates are not refused half-way, the calls of each, and images."""
+        generator, refusal = self._generator, self._refusal
+        if refusal is None or not isinstance(generator, Staged):
+            every = np.ones(len(rows), bool)
+            return every, every.astype(np.float64), generate(generator, codes)
+        features, states = generator.begin(codes)
+        passed = refusal.passes(
+            features,
+            candidates.index[rows],
+            candidates.contexts[rows],
+            candidates.requested[rows],
+            candidates.wanted,
+        )
+        cost = np.where(passed, 1.0, refusal.stage / refusal.steps)
+        if not passed.any():
+            return passed, cost, np.empty((0, *generator.image_shape), np.uint8)
+        images = generator.carry_on(states[passed], codes[passed], refusal.stage)
+        return passed, cost, check_images(generator, images, int(passed.sum()))
 
     def _codes(self, candidates: _Round, low: int, high: int) -> NDArray[np.float32]:
         contexts, index = candidates.contexts[low:high], candidates.index[low:high]
@@ -302,11 +341,13 @@ class _Drawing:
         codes[:, -1] = np.where(asked == BY_PROMPT, 0, self._variants[asked])
         return codes
 
-    def _keep(self, candidates: _Round, made: _Classified, first: int) -> ContextImages:
-        """Return what is kept of a batch, in order, and count it."""
+    def _keep(self, candidates: _Round, made: _Classified, first: int) -> ContextImages | None:
+        """Return what is kept of a batch, in order, and count it; None where that is nothing."""
         by_prompt, verified = self._requests.by_prompt, self._requests.verified
         good, requested, calls = [], [], []
-        achieved = made.labels.cells
+        achieved = np.full(len(made.rows), UNKNOWN)
+        if made.labels is not None:
+            achieved[made.passed] = made.labels.cells
         for i in np.flatnonzero(made.rows >= first).tolist():
             self._pending += made.cost[i]
             row, cell = made.rows[i], achieved[i]
@@ -315,13 +356,15 @@ class _Drawing:
                 wanted, asked = cell >= 0 and by_prompt[c, cell], cell
             else:
                 wanted = cell == asked or not verified
-            if wanted and self.missing[c, asked]:
+            if made.passed[i] and wanted and self.missing[c, asked]:
                 self.missing[c, asked] -= 1
                 good.append(i)
                 requested.append(asked)
                 calls.append(self._pending)
                 self._pending = 0.0
-        rows, chosen = made.rows[good], np.array(good, np.int64)
+        if not good or made.labels is None:
+            return None
+        rows, chosen = made.rows[good], (np.cumsum(made.passed) - 1)[good]
         contexts = candidates.contexts[rows]
         return ContextImages(
             contexts,
@@ -343,13 +386,17 @@ class _Classified:
     ----------
     rows : numpy.ndarray, shape (m,), int64
         Rows of the round.
-    images : numpy.ndarray, shape (m, channels, height, width), uint8
-    labels : Labels
+    passed : numpy.ndarray, shape (m,), bool
+        Which were not refused half-way, p of them.
     cost : numpy.ndarray, shape (m,), float64
         Generator calls.
+    images : numpy.ndarray, shape (p, channels, height, width), uint8
+    labels : Labels or None
+        Of the images; None without any.
     """
 
     rows: Numbers
-    images: NDArray[np.uint8]
-    labels: Labels
+    passed: NDArray[np.bool_]
     cost: NDArray[np.float64]
+    images: NDArray[np.uint8]
+    labels: Labels | None

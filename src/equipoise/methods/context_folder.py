@@ -52,7 +52,9 @@ class ContextFolder:
     calls: float
 
 
-def identity_of(models: Models, requests: ContextRequests, seed: int, **further: Any) -> str:
+def identity_of(
+    models: Models, requests: ContextRequests, seed: int, refusal: dict[str, Any] | None = None
+) -> str:
     """Return all that determines the images, as JSON.
 
     Parameters
@@ -61,8 +63,8 @@ def identity_of(models: Models, requests: ContextRequests, seed: int, **further:
     requests : ContextRequests
     seed : int
         Of the draws.
-    **further
-        JSON values that the images depend on too.
+    refusal : dict, optional
+        What early refusal states of itself.
     """
     arrays = (requests.counts, requests.by_prompt, requests.purity)
     wanted = hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays))
@@ -75,7 +77,7 @@ def identity_of(models: Models, requests: ContextRequests, seed: int, **further:
             "seed": seed,
             "verified": requests.verified,
             "requests": wanted.hexdigest(),
-            **further,
+            "early_refusal": refusal,
         }
     )
 

@@ -7,7 +7,6 @@ Images of the variants are labelled, and images of every context are requested b
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, Prompted
 from equipoise.labelling.collect import label_codes
-from equipoise.labelling.shards import CodeSource
+from equipoise.labelling.shards import Codes, CodeSource
 from equipoise.methods.context_rates import ContextCalibration, count_by_context
 from equipoise.samplers.draw import ATTEMPTS, exact_counts
 from equipoise.stats.intervals import exact_interval
@@ -55,7 +54,7 @@ class VariantLabels:
         Context of each image, and the cell that its edit asks for; -1 for the prompt itself.
     labels : Labels
     codes : callable
-        From rows, shape (m,), to their codes, shape (m, dim), float32.
+        Codes of the images, by first row and that after the last.
     sets : int
         Number C of contexts.
     """
@@ -63,7 +62,7 @@ class VariantLabels:
     contexts: NDArray[np.int64]
     requested: NDArray[np.int64]
     labels: Labels
-    codes: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+    codes: Codes
     sets: int
 
     def of_edits(self) -> NDArray[np.int64]:
@@ -192,10 +191,7 @@ def label_variants(
     table = label_codes(models, source, n, folder, stage=stage, execution=execution)
     every = placed(0, n)
 
-    def of_rows(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.concatenate([codes(row, row + 1) for row in rows.tolist()])
-
-    return VariantLabels(*every, table.labels(), of_rows, contexts)
+    return VariantLabels(*every, table.labels(), codes, contexts)
 
 
 def request_edits(
