@@ -45,7 +45,7 @@ def balance_contexts(
         str,
         typer.Option(
             help="What candidates are: edits of the prompts; prompt, the prompts themselves; or "
-            "both, edits where a prompt hardly gives a cell. The last two need --verified."
+            "both, edits where a prompt seldom gives a cell. The last two need --verified."
         ),
     ] = "edits",
     early_refusal: Annotated[
@@ -123,7 +123,7 @@ def balance_contexts(
             ),
             models,
             generator,
-            identity_of(models, requests, seed, refusal and refusal.stated()),
+            identity_of(models, requests, seed, refusal.stated() if refusal else None),
             out,
         )
     names = [generator.contexts[c] for c in written.contexts]

@@ -1,7 +1,7 @@
 """Which variant of a prompt is drawn for a cell: the prompt itself, or an edit that names the cell.
 
 Images of the prompt, classified until one is of the cell, are the generator's own of that cell.
-An edit reaches cells that the prompt hardly gives, but changes what the model means by the prompt.
+An edit reaches cells that the prompt seldom gives, but changes what the model means by the prompt.
 Images of the variants are labelled, and images of every context are requested by what came out.
 """
 
@@ -28,7 +28,7 @@ from equipoise.samplers.draw import ATTEMPTS, exact_counts
 from equipoise.stats.intervals import exact_interval
 
 PROPOSALS = ("edits", "prompt", "both")
-"""What images are drawn by: edits alone, prompts alone, or edits where prompts hardly give a
+"""What images are drawn by: edits alone, prompts alone, or edits where prompts seldom give a
 cell."""
 
 BY_PROMPT = -1
