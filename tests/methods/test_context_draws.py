@@ -109,7 +109,8 @@ def test_draws_go_on_where_they_stopped(models: Models, by_prompt: bool) -> None
             assert np.array_equal(joined(rest, name), joined(parts, name)[stop:])
     swapped = KeptDraws(*(joined(parts, name)[[1, 0]] for name in names))
     beyond = KeptDraws(np.array([2]), np.array([0]), np.array([0]))
-    for wrong in (swapped, beyond):
+    alike = KeptDraws(joined(parts, "contexts"), joined(parts, "index"), np.zeros(n, np.int64))
+    for wrong in (swapped, beyond, alike):
         with pytest.raises(FileFormatError, match="must have the rows that"):
             list(draw_contexts(models, requests, 5, kept=wrong))
 

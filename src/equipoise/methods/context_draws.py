@@ -197,6 +197,8 @@ def draw_contexts(
         np.subtract.at(
             drawing.missing, (done.contexts[: len(rows)], done.requested[: len(rows)]), 1
         )
+        if (drawing.missing < 0).any():
+            raise _foreign()
         whole = len(rows) < len(done.index)
         done = KeptDraws(*(a[len(rows) :] for a in (done.contexts, done.index, done.requested)))
         if not whole:

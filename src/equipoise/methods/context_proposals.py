@@ -7,7 +7,7 @@ Images of the variants are labelled, and images of every context are requested b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,15 @@ class VariantLabels:
     labels: Labels
     codes: Codes
     sets: int
+
+    def take(self, rows: NDArray[np.bool_]) -> VariantLabels:
+        """Return the labels of some rows; `codes` stays that of all."""
+        return replace(
+            self,
+            contexts=self.contexts[rows],
+            requested=self.requested[rows],
+            labels=self.labels.take(rows),
+        )
 
     def of_edits(self) -> NDArray[np.int64]:
         """Return what came out of edits, shape (C, K, K + 1), the last column unknown."""

@@ -105,7 +105,7 @@ def fit_refusal(
 
     It cannot where images are not verified, where the generator does not stop half-way, and where
     all refused candidates together cost less than the states of the labelled images, which are made
-    again.
+    again. That is decided for prompts and for edits, and those that pay are learnt from.
 
     Parameters
     ----------
@@ -126,15 +126,20 @@ def fit_refusal(
     if not (requests.verified and isinstance(generator, Staged) and generator.stage):
         return None
     part = generator.stage / generator.steps
-    if _refused(requests) * (1 - part) <= len(labels.requested) * part:
+    own = labels.requested == BY_PROMPT
+    used = np.zeros(len(own), bool)
+    for rows, refused in zip((own, ~own), _refused(requests), strict=True):
+        if refused * (1 - part) > rows.sum() * part:
+            used |= rows
+    if not used.any():
         return None
-    codes = labels.codes(0, len(labels.requested))
+    codes = labels.codes(0, len(used))[used]
+    own, labels = own[used], labels.take(used)
     labelled = LabelledCodes.of_prior(codes, labels.labels)
     fit = fit_latent(generator.stem, labelled, seed=seed, execution=execution)
     seen = fit.held_out.astype(np.float64)
     sets, size = requests.counts.shape
     of_prompts, of_edits = np.full((2, sets, size), -np.inf)
-    own = labels.requested == BY_PROMPT
     for k in range(size):
         for least, rows in ((of_prompts, own), (of_edits, labels.requested == k)):
             together = np.bincount(labels.contexts[rows], minlength=sets).min() < _LEAST_ROWS
@@ -155,14 +160,13 @@ def fit_refusal(
     )
 
 
-def _refused(requests: ContextRequests) -> float:
-    """Return how many candidates are expected not to be kept."""
+def _refused(requests: ContextRequests) -> tuple[float, float]:
+    """Return how many candidates are expected not to be kept, of prompts and of edits."""
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.where(requests.counts > 0, requests.counts / requests.purity, 0)
-    own = np.where(requests.by_prompt, needed, 0).max(axis=1).sum()
-    kept = np.where(requests.by_prompt, requests.counts, 0).sum()
-    edited = np.where(requests.by_prompt, 0, needed - requests.counts).sum()
-    return float(own - kept + edited)
+    by_prompt = requests.by_prompt
+    own = np.where(by_prompt, needed, 0).max(axis=1).sum() - requests.counts[by_prompt].sum()
+    return float(own), float((needed - requests.counts)[~by_prompt].sum())
 
 
 def _threshold(seen: NDArray[np.float64], part: float) -> float:
