@@ -22,11 +22,19 @@ from equipoise.core.versions import versions_line
 from equipoise.generators.toy_text import ToyTextGenerator
 from equipoise.measure.contexts import deviation_ratio
 from equipoise.measure.representation import divergence
-from equipoise.methods.context_draws import count_edits, draw_contexts
+from equipoise.methods.context_draws import draw_contexts
+from equipoise.methods.context_proposals import (
+    ContextRequests,
+    label_variants,
+    request_edits,
+    request_prompts,
+)
 from equipoise.methods.context_rates import calibrate_contexts
+from equipoise.methods.context_refusal import EarlyRefusal, fit_refusal
 
 RESULTS = Path(__file__).parent / "results" / "context_mix.md"
-LABELS, IMAGES, SEEDS, LEAKS = 20_000, 250, 5, (0.1, 0.2)
+LABELS, IMAGES, SEEDS, LEAKS = 20_000, 250, 2, (0.1, 0.2)
+BEST_OF = (4, 16)
 
 _HEAD = f"""# The mix within every prompt
 
@@ -36,6 +44,12 @@ verified draws of {IMAGES} images a prompt. "True" is by the toy's own shares; "
 drawn, where a perfect generator has the KL and the deviation ratio in the row of that name. Calls
 are those per delivered image; the {LABELS:,} labels come on top, once: 0.5 an image where 1,000
 images a prompt are drawn.
+
+Baselines: edits alone request every cell equally often, without labels. Best of n keeps, for a
+wanted cell, the first of n images of the prompt that the classifier sees as that cell, or else the
+first of them. "Prompts and edits" draws by the prompt where .05 of its labelled images are of the
+cell (`--proposals both`), one seed; refused half-way after 8 of 20 steps, which cost 8 / 20 of a
+call.
 
 | leak of edits | draws | KL, mean | KL, worst | deviation ratio, mean | worst | calls |\
  prompts out of reach |
@@ -54,27 +68,77 @@ def row(leak: str, name: str, shares: list[NDArray[np.float64]], calls: str, far
     )
 
 
+def best_of(n: int, own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the shares of the best of n images by a classifier that errs never, shape (C, K).
+
+    Parameters
+    ----------
+    n : int
+    own : numpy.ndarray, shape (C, K)
+        Shares of the prompts as they are.
+    """
+    size = own.shape[1]
+    missed = (1 - own) ** (n - 1)
+    # Of no wanted image among n, the first is any other cell's: (1 - p)^n p_j / (1 - p).
+    others = (missed.sum(axis=1, keepdims=True) - missed) * own
+    return np.asarray((1 - missed * (1 - own) + others) / size)
+
+
+def drawn_shares(
+    models: Models, requests: ContextRequests, seed: int, refusal: EarlyRefusal | None = None
+) -> tuple[NDArray[np.float64], float]:
+    """Return the shares of what is drawn, shape (C, K), and the calls."""
+    found, calls = np.zeros(requests.counts.shape), 0.0
+    for part in draw_contexts(models, requests, seed, refusal=refusal):
+        calls += float(part.calls.sum())
+        np.add.at(found, (part.contexts, part.labels.cells), 1)
+    return found / IMAGES, calls
+
+
+def by_prompts(models: Models, target: Target, leak: float) -> list[str]:
+    """Return the rows of draws by prompts and edits."""
+    toy = models.generator
+    assert isinstance(toy, ToyTextGenerator)
+    with tempfile.TemporaryDirectory() as folder:
+        labels = label_variants(models, LABELS, 0, folder, "both")
+    requests = request_prompts(labels, toy.contexts, target, IMAGES, "both")
+    refusal = fit_refusal(toy, labels, requests)
+    assert refusal is not None
+    true = refusal.faithfulness
+    part = f"{requests.by_prompt.mean():.0%} of cells by prompts"
+    found = []
+    for name, used in (
+        (f"prompts and edits, verified, drawn; {part}, faithfulness 1", None),
+        (
+            f"the same, refused half-way; faithfulness {true.value:.3f} "
+            f"({true.low:.3f} to {true.high:.3f})",
+            refusal,
+        ),
+    ):
+        shares, calls = drawn_shares(models, requests, 0, used)
+        found.append(row(f"{leak}", name, [shares], f"{calls / shares.shape[0] / IMAGES:.2f}", ""))
+    return found
+
+
 def rows(leak: float) -> list[str]:
     """Return the rows of one leak."""
     toy = ToyTextGenerator(leak=leak)
     models = Models(toy, open_panel([one.name for one in toy.grid.attributes], toy))
     target = Target.uniform(toy.grid)
     kept: dict[str, list[NDArray[np.float64]]] = {"true": [], "one-shot": [], "verified": []}
-    calls, far = {"one-shot": 0, "verified": 0}, 0
+    calls, far = {"one-shot": 0.0, "verified": 0.0}, 0
     for seed in range(SEEDS):
         with tempfile.TemporaryDirectory() as folder:
-            counts = count_edits(models, LABELS, seed, folder)
+            counts = label_variants(models, LABELS, seed, folder).of_edits()
         rates = calibrate_contexts(counts, target, seed)
         far += len(rates.unreachable)
         weights = np.array([one.weights for one in rates.contexts])
         kept["true"].append(np.einsum("ck,ckj->cj", weights, toy.cell_shares[:, 1:]))
         for name in calls:
-            drawn = draw_contexts(models, rates, target, IMAGES, seed, verified=name == "verified")
-            parts = [(part.labels.cells, part.calls) for part in drawn]
-            calls[name] += sum(part[1] for part in parts)
-            kept[name].append(
-                np.array([np.bincount(cells, minlength=6) for cells, _ in parts]) / IMAGES
-            )
+            requests = request_edits(rates, target, IMAGES, verified=name == "verified")
+            shares, cost = drawn_shares(models, requests, seed)
+            calls[name] += cost
+            kept[name].append(shares)
     rng = np.random.default_rng(0)
     perfect = [rng.multinomial(IMAGES, target.shares, len(toy.contexts)) / IMAGES]
     images = SEEDS * len(toy.contexts) * IMAGES
@@ -82,9 +146,15 @@ def rows(leak: float) -> list[str]:
     per = {name: f"{made / images:.2f}" for name, made in calls.items()}
     return [
         row(f"{leak}", "the prompts as they are, true", own, "1", ""),
+        *(
+            row(f"{leak}", f"best of {n} by classifier, true", [best_of(n, own[0])], f"{n}", "")
+            for n in BEST_OF
+        ),
+        row(f"{leak}", "edits alone, true", [toy.cell_shares[:, 1:].mean(axis=1)], "1", ""),
         row(f"{leak}", "one-shot, true", kept["true"], "1", f"{far / SEEDS:g}"),
         row(f"{leak}", "one-shot, drawn", kept["one-shot"], per["one-shot"], ""),
         row(f"{leak}", "verified, drawn", kept["verified"], per["verified"], ""),
+        *by_prompts(models, target, leak),
         row(f"{leak}", "a perfect generator, drawn", perfect, "1", ""),
     ]
 

@@ -30,6 +30,7 @@ from equipoise.core.records import INFINITE, field_types, to_json
 from equipoise.measure.contexts import ContextsMeasurement
 from equipoise.measure.people.task import AnnotationPlan
 from equipoise.measure.plan import Plan
+from equipoise.methods.context_sweep import ContextSweep
 from equipoise.report.card import Card
 from equipoise.runs.record import RunRecord, SamplerAnnotation, SamplerQuality
 from equipoise.samplers.export.description import DatasetDescription
@@ -59,6 +60,7 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
         (ContextsMeasurement,),
         "the output of `equipoise measure --contexts --json`",
     ),
+    "sweep": ((ContextSweep,), "the output of `equipoise sweep --json`"),
     "plan": ((Plan,), "the output of `equipoise plan --json`"),
     "dataset": (
         (DatasetDescription,),

@@ -14,7 +14,7 @@ def test_every_context_is_balanced_and_measured(cli: Callable[..., Done], tmp_pa
     flags = "--generator toy-text --attributes smiling,skin_tone --n 960 --images 12 --verified"
     done = cli("balance-contexts", *flags.split(), f"--out={out}", f"--json={file}")
     assert "for an image, and 960 for labels" in done.stdout
-    assert "edits    6 for each of 40 contexts; faithfulness is not defined" in done.stdout
+    assert "edits    give 240 cells in 40 contexts; faithfulness is not defined" in done.stdout
     record = json.loads(file.read_text())
     assert len(record["contexts"]) == 40
     assert {tuple(mix["counts"]) for mix in record["contexts"]} == {(2,) * 6}
@@ -22,6 +22,21 @@ def test_every_context_is_balanced_and_measured(cli: Callable[..., Done], tmp_pa
     table = out / "metadata.csv"
     cli("measure", str(table), "--contexts", "--attributes", "smiling,skin_tone", f"--json={again}")
     assert json.loads(again.read_text())["mean"]["value"] == 0
+
+
+def test_prompts_give_what_they_can_and_edits_the_rest(
+    cli: Callable[..., Done], tmp_path: Path
+) -> None:
+    flags = "--generator toy-text --attributes smiling,skin_tone --n 2800 --images 6"
+    both = [*flags.split(), "--proposals", "both", f"--out={tmp_path}"]
+    done = cli("balance-contexts", *both, code=2)
+    assert "proposals must be edits without --verified: the mix of the prompts" in done.error
+    file = tmp_path / "contexts.json"
+    done = cli("balance-contexts", *both, "--verified", f"--json={file}")
+    assert "faithfulness 1, as classifiers see cells" in done.stdout
+    assert "faithfulness is not defined for edits" in done.stdout
+    contexts = json.loads(file.read_text())["contexts"]
+    assert {tuple(mix["counts"]) for mix in contexts} == {(1,) * 6}
 
 
 def test_a_text_to_image_pipeline_is_drawn_from(cli: Callable[..., Done], tmp_path: Path) -> None:
@@ -38,7 +53,7 @@ def test_a_text_to_image_pipeline_is_drawn_from(cli: Callable[..., Done], tmp_pa
     address = f"diffusers-text:{tmp_path / 'sd'}?prompts={prompts}&steps=2&size=16"
     flags = f"--generator {address} --attributes skin_tone --n 120 --images 10"
     done = cli("balance-contexts", *flags.split(), f"--out={tmp_path / 'out'}")
-    assert "3 for each of 2 contexts" in done.stdout
+    assert "edits    give " in done.stdout
     assert len(list((tmp_path / "out" / "images").iterdir())) == 20
 
 

@@ -58,6 +58,7 @@ def test_five_thousand_contexts_are_read(tmp_path: Path) -> None:
     [
         ("nurse, \n", r"text in row 2 of .* must be a text of 1 to 2000 characters, got"),
         (" ,a nurse\n", "id in row 2"),
+        ('"a\nb",a nurse\n', r"id in row \d of .* must be on one line, got"),
         (f"a,{'long' * 600}\n", "text in row 2"),
         ("a,x\na,y\n", "row 3 of .* must be the only one of its id and cell, got a"),
         ("", "must have a prompt, got none"),

@@ -137,3 +137,10 @@ def test_wrong_values_are_named(toy: ToyTextGenerator) -> None:
     for wrong in ({"leak": 1.5}, {"steps": 0}, {"stem": 20}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             ToyTextGenerator(**wrong)
+
+
+def test_an_image_begins_with_the_stem_and_its_state(toy: ToyTextGenerator) -> None:
+    codes = toy.prior.codes(0, 0, 20)
+    features, states = toy.begin(codes)
+    assert np.array_equal(features, toy.stem(codes))
+    assert np.array_equal(states, toy.states(codes, toy.stage))

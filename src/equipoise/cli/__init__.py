@@ -32,6 +32,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     status,
     study,
     superres,
+    sweep,
     view,
 )
 from equipoise.cli.app import PROGRESS, app, err_console, out_console, shown

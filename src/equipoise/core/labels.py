@@ -134,6 +134,15 @@ def concatenate(parts: Sequence[Labels]) -> Labels:
     )
 
 
+def certain_labels(grid: AttributeGrid, levels: NDArray[np.int8]) -> Labels:
+    """Return labels of levels alone, shape (n, A): probability 1 for each, and no scores."""
+    sure = tuple(
+        np.eye(len(one.levels) + 1, len(one.levels), dtype=np.float32)[levels[:, a]]
+        for a, one in enumerate(grid.attributes)
+    )
+    return Labels(grid, levels, sure, np.full(levels.shape, np.nan, np.float32))
+
+
 def to_columns(labels: Labels) -> dict[str, pa.Array]:
     """Return labels as the columns of a table.
 

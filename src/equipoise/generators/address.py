@@ -108,6 +108,23 @@ def with_defaults(text: str, defaults: Mapping[str, str]) -> str:
     return text + ("&" if given else "?") + "&".join(more) if more else text
 
 
+def with_option(text: str, key: str, value: str) -> str:
+    """Return an address in its long form with an option set, in place of one of that key.
+
+    Raises
+    ------
+    InputError
+        When it is no address that has options.
+
+    Examples
+    --------
+    >>> with_option("diffusers-text:sd?prompts=jobs.csv&guidance=5", "guidance", "3")
+    'diffusers-text:sd?prompts=jobs.csv&guidance=3'
+    """
+    kept = {**dict(parse_address(text).options), key: value}
+    return text.partition("?")[0] + "?" + "&".join(f"{k}={v}" for k, v in kept.items())
+
+
 def read_options(
     pairs: tuple[tuple[str, str], ...],
     readers: Readers,

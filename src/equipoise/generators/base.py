@@ -199,10 +199,24 @@ class Staged(Generator, Protocol):
     ----------
     steps : int
         All its steps.
+    stage : int
+        Steps after which `stem` looks; 0 where it cannot stop.
     """
 
     @property
     def steps(self) -> int: ...  # noqa: D102
+    @property
+    def stage(self) -> int: ...  # noqa: D102
+
+    def begin(self, codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.floating]]:
+        """Return what `stem` and `states` return after `stage` steps, at the cost of one of them.
+
+        Returns
+        -------
+        features : numpy.ndarray, shape (n, ...), float32
+        states : numpy.ndarray, shape (n, ...)
+        """
+        ...
 
     def states(self, codes: NDArray[np.float32], steps: int) -> NDArray[np.floating]:
         """Return what the codes have become after some steps, shape (n, ...).
@@ -274,8 +288,18 @@ def generate(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uin
     ModelOutputError
         When the generator returns a wrong shape or dtype.
     """
-    images = generator.images(codes)
-    expected = (len(codes), *generator.image_shape)
+    return check_images(generator, generator.images(codes), len(codes))
+
+
+def check_images(generator: Generator, images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    """Return `count` images that a generator made, after checking them against the protocol.
+
+    Raises
+    ------
+    ModelOutputError
+        When they have a wrong shape or dtype.
+    """
+    expected = (count, *generator.image_shape)
     if images.dtype != np.uint8:
         raise ModelOutputError(
             f"images of generator {generator.name!r}",

@@ -104,6 +104,9 @@ def read_prompts(path: Path) -> PromptList:
             if not 0 < len(value) <= _LONGEST:
                 rule = f"must be a text of 1 to {_LONGEST} characters"
                 raise FileFormatError(f"{key} in {place}", rule, shown(value), "Write it.")
+        if len(name.splitlines()) > 1:
+            rule = "must be on one line"
+            raise FileFormatError(f"id in {place}", rule, shown(name), "Shorten it.")
         if cell in edited.get(name, {}) or (not cell and name in own):
             rule = "must be the only one of its id and cell"
             raise FileFormatError(place, rule, shown(f"{name} {cell}".strip()), "Remove a row.")

@@ -131,7 +131,7 @@ class ToyTextGenerator(ToyFaces):
         if not 0 <= stem < steps:
             raise InputError("stem", f"must be in [0, {steps})", stem, "Lower it, or raise steps.")
         self.contexts = tuple(texts)
-        self.leak, self.steps, self.batch_size, self._stem = leak, steps, batch_size, stem
+        self.leak, self.steps, self.batch_size, self.stage = leak, steps, batch_size, stem
         self.prior = ContextNormal(LATENT, (1 / len(texts),) * len(texts))
         settings = json.dumps([self.contexts, leak, steps, stem])
         self.digest = hashlib.sha256(settings.encode()).hexdigest()
@@ -273,11 +273,16 @@ class ToyTextGenerator(ToyFaces):
 
         The shares are those of the prompt: they stand for the embedding of a text.
         """
+        return self.begin(codes)[0]
+
+    def begin(self, codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], _Floats]:
+        """Return what `stem` and `states` return after `stage` steps."""
         rows = check_codes(codes, self.dim)
-        guess = self.posterior(self.states(rows, self._stem), rows, self._stem)[1]
+        states = self.states(rows, self.stage)
+        guess = self.posterior(states, rows, self.stage)[1]
         with np.errstate(divide="ignore"):
             embedding = np.maximum(np.log(self.shares[self._placed(rows)]), -20)
-        return np.concatenate([guess, embedding], axis=1).astype(np.float32)
+        return np.concatenate([guess, embedding], axis=1).astype(np.float32), states
 
     def values(self, latents: _Floats) -> NDArray[np.uint8]:
         """Return each attribute's value in [0, 255], shape (n, A), uint8, of final latents."""

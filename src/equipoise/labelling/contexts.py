@@ -9,7 +9,7 @@ import numpy as np
 
 from equipoise.core.attributes import UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError, Listed
-from equipoise.core.labels import Labels
+from equipoise.core.labels import Labels, certain_labels
 from equipoise.core.tables import read_rows, shown
 
 CONTEXT = "context"
@@ -80,11 +80,7 @@ def read_label_table(path: Path, attributes: str | None = None) -> tuple[Labels,
                     "Correct it, or name the level in --attributes.",
                 )
             levels[i, a] = numbers[value]
-    sure = tuple(
-        np.eye(len(one.levels) + 1, len(one.levels), dtype=np.float32)[levels[:, a]]
-        for a, one in enumerate(grid.attributes)
-    )
-    return Labels(grid, levels, sure, np.full(levels.shape, np.nan, np.float32)), contexts
+    return certain_labels(grid, levels), contexts
 
 
 def contexts_of_folder(folder: Path, files: Sequence[Path]) -> tuple[list[str], list[str]]:

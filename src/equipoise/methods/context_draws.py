@@ -1,15 +1,15 @@
-"""Images of every context with a wanted mix in each: label edits, solve for their rates, draw.
+"""Images of every context with a wanted mix in each.
 
-A cell is requested of a context by the edit of its prompt that names the cell. Edits err, so images
-of each are labelled, rates are solved for (`equipoise.methods.context_rates`), and requests follow
-the rates. One-shot draws keep every image; verified draws keep those of the requested cell.
+Candidates are drawn in rounds over all contexts, batch by batch on all cores. What is kept depends
+on their order alone: not on the number of workers, nor on where a stopped drawing goes on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator as GeneratorType
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,167 +17,166 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
-from equipoise.core.attributes import AttributeGrid
-from equipoise.core.errors import InputError, InsufficientLabelsError, Listed
-from equipoise.core.folders import Folder
+from equipoise.core.attributes import UNKNOWN
+from equipoise.core.errors import FileFormatError, InsufficientLabelsError
 from equipoise.core.frames import cell_column
-from equipoise.core.labels import Labels, concatenate, to_columns
-from equipoise.core.parallel import batches
+from equipoise.core.labels import Labels, to_columns
+from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
-from equipoise.core.targets import Target
-from equipoise.generators.base import Generator, Prompted, generate
-from equipoise.labelling.collect import label_codes
-from equipoise.labelling.shards import CodeSource
-from equipoise.methods.context_rates import ContextCalibration, count_by_context
-from equipoise.samplers.draw import ATTEMPTS, exact_counts
+from equipoise.generators.base import Staged, check_images, generate
+from equipoise.methods.context_proposals import BY_PROMPT, ContextRequests, check_prompted
+from equipoise.methods.context_refusal import EarlyRefusal
+from equipoise.samplers.draw import ATTEMPTS
+
+_PART = 0.5
+"""Part of the candidates of the prompt that are expected to be needed, which a round draws: little
+is drawn in vain, and rounds are few. Chosen by hand."""
+
+_LEAST_CANDIDATES = 2000
+"""Candidates of a prompt that are drawn before a cell of it is given up."""
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class KeptDraws:
+    """What a folder holds already, in order of drawing.
+
+    Attributes
+    ----------
+    contexts, index, requested : numpy.ndarray, shape (n,), int64
+    """
+
+    contexts: Numbers
+    index: Numbers
+    requested: Numbers
+
+    @classmethod
+    def nothing(cls) -> KeptDraws:
+        """Return what a fresh folder holds."""
+        return cls(*(np.zeros(0, np.int64) for _ in range(3)))
 
 
 @dataclass(frozen=True, eq=False)
 class ContextImages:
-    """Images of one context.
+    """A batch of kept images.
 
     Attributes
     ----------
-    context : int
-        Its number.
-    seed : int
-        Of its noise.
+    contexts : numpy.ndarray, shape (n,), int64
+        Number of the context of each image.
+    seeds : numpy.ndarray, shape (n,), int64
+        Of the noise of each image's context.
     index : numpy.ndarray, shape (n,), int64
         Draw i of the context.
     requested : numpy.ndarray, shape (n,), int64
         Cells that were asked for.
+    by_prompt : numpy.ndarray, shape (n,), bool
+        Whether the prompt itself was drawn; the edit for the requested cell otherwise.
     images : numpy.ndarray, shape (n, channels, height, width), uint8
     labels : Labels
-    calls : int
-        Generator calls, those of refused images included.
+    calls : numpy.ndarray, shape (n,), float64
+        Generator calls from the image kept before to this one, with those of refused images.
     """
 
-    context: int
-    seed: int
-    index: NDArray[np.int64]
-    requested: NDArray[np.int64]
+    contexts: Numbers
+    seeds: Numbers
+    index: Numbers
+    requested: Numbers
+    by_prompt: NDArray[np.bool_]
     images: NDArray[np.uint8]
     labels: Labels
-    calls: int
+    calls: NDArray[np.float64]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row of metadata for each image."""
         grid = self.labels.grid
         columns = {
-            "seed": np.full(len(self.index), self.seed),
+            "seed": self.seeds,
             "index": self.index,
+            "proposal": np.where(self.by_prompt, "prompt", "edit"),
             "requested": cell_column(grid, self.requested),
             "achieved": cell_column(grid, self.labels.cells),
+            "calls": self.calls,
             **to_columns(self.labels),
         }
         found: list[dict[str, Any]] = pa.table(columns).to_pylist()
         return found
 
 
-def check_prompted(generator: Generator, grid: AttributeGrid) -> tuple[Prompted, NDArray[np.int64]]:
-    """Return the generator, and the variant that asks for each cell, shape (K,).
-
-    Raises
-    ------
-    InputError
-        When it has no contexts, or no edit for some cell.
-    """
-    if not isinstance(generator, Prompted):
-        rule = "must have contexts, as toy-text and diffusers-text: have"
-        raise InputError("generator", rule, generator.name, "Balance it by `equipoise balance`.")
-    variants = np.zeros(grid.size, np.int64)
-    for number, edit in enumerate(generator.edits, 1):
-        variants[grid.index(edit)] = number
-    if missing := [grid.cells[k] for k in np.flatnonzero(variants == 0)]:
-        raise InputError(
-            f"edits of generator {generator.name!r}",
-            "must be one for each cell",
-            Listed(f"none for {cell}" for cell in missing),
-            "Add rows with that cell to the list of prompts, or name other attributes.",
-        )
-    return generator, variants
+Drawn = GeneratorType[ContextImages, None, None]
 
 
-def count_edits(
-    models: Models,
-    n: int,
-    seed: int,
-    folder: Path | str | Folder,
-    *,
-    execution: Execution = Execution(),
-) -> NDArray[np.int64]:
-    """Label n images of all edits in turn, and count what came out, shape (C, K, K + 1).
+@dataclass(frozen=True, eq=False)
+class _Round:
+    """Candidates of one round, context by context.
 
-    Parameters
+    Attributes
     ----------
-    models : Models
-        A `Prompted` generator, and the panel.
-    n : int
-        Images, at least one for each context and cell.
-    seed : int
-        Of the noise.
-    folder : Path, str or Folder
-        Keeps the labels; a stopped call continues there.
-    execution : Execution
-
-    Raises
-    ------
-    InputError
-        When n is too small, or an edit is missing.
+    contexts, index, requested : numpy.ndarray, shape (m,), int64
+        `requested` is -1 where the prompt itself is drawn.
+    starts : numpy.ndarray, shape (C + 1,), int64
+        First row of each context, and m.
+    wanted : numpy.ndarray, shape (C, K), bool
+        Cells that images of prompts are kept for.
     """
-    grid = models.panel.grid
-    generator, variants = check_prompted(models.generator, grid)
-    contexts = len(generator.contexts)
-    if n < contexts * grid.size:
-        rule = f"must be at least {contexts * grid.size:,}, one for each context and cell"
-        raise InputError("n", rule, n, "Raise it: 20 times that gives good rates.")
 
-    def placed(start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        cells, context = np.divmod(np.arange(start, stop), contexts)
-        return context, cells % grid.size
+    contexts: Numbers
+    index: Numbers
+    requested: Numbers
+    starts: Numbers
+    wanted: NDArray[np.bool_]
 
-    def codes(start: int, stop: int) -> NDArray[np.float32]:
-        context, cells = placed(start, stop)
-        found = generator.prior.codes(seed, start, stop)
-        found[:, -2], found[:, -1] = context, variants[cells]
-        return found
+    @classmethod
+    def of(cls, requests: ContextRequests, missing: Numbers, drawn: Numbers) -> _Round:
+        """Return the candidates for what is missing, shape (C, K), after so many, shape (C,)."""
+        least = np.maximum(requests.purity, 1 / ATTEMPTS)
+        needed = np.where(requests.by_prompt, missing / least, 0).max(axis=1)
+        own = np.ceil(_PART * needed).astype(np.int64)
+        edited = np.where(requests.by_prompt, 0, missing)
+        cells = np.tile(np.arange(-1, missing.shape[1]), len(missing))
+        times = np.column_stack([own, edited])
+        starts = np.concatenate([[0], times.sum(axis=1).cumsum()])
+        contexts = np.repeat(np.arange(len(missing)), np.diff(starts))
+        index = np.arange(starts[-1]) - starts[contexts] + drawn[contexts]
+        wanted = requests.by_prompt & (missing > 0)
+        return cls(contexts, index, np.repeat(cells, times.ravel()), starts, wanted)
 
-    source = CodeSource(f"edits of contexts, seed {seed}", codes)
-    table = label_codes(models, source, n, folder, stage="label edits", execution=execution)
-    context, requested = placed(0, n)
-    return count_by_context(context, requested, table.labels().cells, (contexts, grid.size))
+    @property
+    def sizes(self) -> Numbers:
+        """Candidates of each context, shape (C,)."""
+        return np.diff(self.starts)
 
 
 def draw_contexts(
     models: Models,
-    rates: ContextCalibration,
-    target: Target,
-    n: int,
+    requests: ContextRequests,
     seed: int = 0,
     *,
-    verified: bool = False,
+    refusal: EarlyRefusal | None = None,
+    kept: KeptDraws | None = None,
     attempts: int = ATTEMPTS,
     execution: Execution = Execution(),
-) -> Iterator[ContextImages]:
-    """Yield n images of each context, context by context.
+) -> Drawn:
+    """Yield the requested images of all contexts, but those that are kept already.
+
+    Images do not depend on where a drawing was stopped, or on the number of workers.
 
     Parameters
     ----------
     models : Models
-        As those whose edits were counted.
-    rates : ContextCalibration
-    target : Target
-        What verified draws have exactly.
-    n : int
-        Images of each context.
+        As those whose variants were labelled.
+    requests : ContextRequests
     seed : int
         Of the noise. Draws of two contexts are independent.
-    verified : bool
-        Keep only images that the panel sees as requested.
+    refusal : EarlyRefusal, optional
+        Refuses candidates half-way, and states what that costs.
+    kept : KeptDraws, optional
+        What came of the same call before.
     attempts : int
-        Rounds of verified draws, in which each missing image is drawn once, after which a context
-        is given up.
+        Rounds in which each missing image of an edit is drawn once, or images of a prompt for one
+        that is wanted, after which a cell is given up.
     execution : Execution
         Progress counts kept images.
 
@@ -185,36 +184,221 @@ def draw_contexts(
     ------
     InsufficientLabelsError
         When verified draws of a cell do not come; the message names it and its context.
+    FileFormatError
+        When what is kept does not come of this call.
     """
-    generator, variants = check_prompted(models.generator, models.panel.grid)
-    for context, one in enumerate(rates.contexts):
-        shares = target.shares if verified else one.weights
-        missing = exact_counts(Target(target.grid, shares), n)
-        own = child_seed(seed, Stream.CONTEXT_DRAWS, context)
-        kept: list[tuple[NDArray[Any], ...]] = []
-        labels: list[Labels] = []
-        calls = rounds = 0
-        while missing.any():
-            if rounds == attempts:
-                cell = target.grid.cells[int(missing.argmax())]
-                raise InsufficientLabelsError(
-                    f"cell {cell!r} of context {generator.contexts[context]!r}",
-                    f"must come of its edit within {attempts} rounds",
-                    f"{int(missing.max()):,} images missing",
-                    "Draw without --verified, or word the edit otherwise.",
-                )
-            requested = np.repeat(np.arange(len(missing)), missing)
-            codes = generator.codes_of(own, calls, calls + len(requested), context)
-            codes[:, -1] = variants[requested]
-            for low, high in batches(0, len(codes), generator.batch_size):
-                images = generate(generator, codes[low:high])
-                found = models.panel.predict(images)
-                asked = requested[low:high]
-                good = np.flatnonzero((found.cells == asked) | (not verified))
-                kept.append((calls + low + good, asked[good], images[good]))
-                labels.append(found.take(good))
-                np.subtract.at(missing, asked[good], 1)
-            calls, rounds = calls + len(codes), rounds + 1
-        index, asked, images = (np.concatenate(part) for part in zip(*kept, strict=True))
-        execution.progress("draw", (context + 1) * n, len(rates.contexts) * n)
-        yield ContextImages(context, own, index, asked, images, concatenate(labels), calls)
+    drawing = _Drawing(models, requests, seed, refusal, attempts)
+    done = KeptDraws.nothing() if kept is None else kept
+    total = int(requests.counts.sum())
+    execution.progress("draw", len(done.index), total)
+    while drawing.missing.any():
+        candidates = drawing.next_round()
+        rows = _rows_of(done, candidates, drawing.drawn)
+        np.subtract.at(
+            drawing.missing, (done.contexts[: len(rows)], done.requested[: len(rows)]), 1
+        )
+        if (drawing.missing < 0).any():
+            raise _foreign()
+        whole = len(rows) < len(done.index)
+        done = KeptDraws(*(a[len(rows) :] for a in (done.contexts, done.index, done.requested)))
+        if not whole:
+            first = int(rows[-1]) + 1 if len(rows) else 0
+            for part in drawing.draw(candidates, first, execution.workers):
+                yield part
+                execution.progress("draw", total - int(drawing.missing.sum()), total)
+        drawing.drawn += candidates.sizes
+
+
+def _rows_of(kept: KeptDraws, candidates: _Round, drawn: Numbers) -> Numbers:
+    """Return the rows among the candidates of what is kept, as far as it comes of this round."""
+    sizes = candidates.sizes
+    if ((kept.contexts < 0) | (kept.contexts >= len(sizes))).any():
+        raise _foreign()
+    within = kept.index - drawn[kept.contexts]
+    later = np.flatnonzero(within >= sizes[kept.contexts])
+    count = int(later[0]) if len(later) else len(within)
+    within, contexts = within[:count], kept.contexts[:count]
+    rows = candidates.starts[contexts] + within
+    if (within < 0).any() or (np.diff(rows) <= 0).any():
+        raise _foreign()
+    asked = candidates.requested[rows]
+    if ((asked != BY_PROMPT) & (asked != kept.requested[:count])).any():
+        raise _foreign()
+    return rows
+
+
+def _foreign() -> FileFormatError:
+    return FileFormatError(
+        "metadata of drawn images",
+        "must have the rows that `equipoise balance-contexts` wrote, in their order",
+        "others, or fewer",
+        "Choose another --out.",
+    )
+
+
+class _Drawing:
+    """Rounds of candidates, and what is missing after them.
+
+    Attributes
+    ----------
+    missing : numpy.ndarray, shape (C, K), int64
+        Images that are still to come.
+    drawn : numpy.ndarray, shape (C,), int64
+        Candidates of the rounds before.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        requests: ContextRequests,
+        seed: int,
+        refusal: EarlyRefusal | None,
+        attempts: int,
+    ) -> None:
+        grid = models.panel.grid
+        proposals = "prompt" if requests.by_prompt.all() else "edits"
+        self._generator, self._variants = check_prompted(models.generator, grid, proposals)
+        self._panel, self._requests, self._attempts = models.panel, requests, attempts
+        self._refusal = refusal
+        sets = len(requests.counts)
+        self._seeds = np.array(
+            [child_seed(seed, Stream.CONTEXT_DRAWS, context) for context in range(sets)]
+        )
+        self.missing, self.drawn = requests.counts.copy(), np.zeros(sets, np.int64)
+        self._rounds, self._own, self._pending = 0, np.zeros(sets, np.int64), 0.0
+
+    def next_round(self) -> _Round:
+        """Return the candidates of the next round, unless a cell is to be given up."""
+        missing, by_prompt = self.missing, self._requests.by_prompt
+        most = np.maximum(self._attempts * self._requests.counts, _LEAST_CANDIDATES)
+        tried = np.where(by_prompt, self._own[:, None] >= most, self._rounds >= self._attempts)
+        if (hopeless := np.argwhere((missing > 0) & tried)).size:
+            c, k = hopeless[0]
+            own = by_prompt[c, k]
+            what = f"within {self._own[c]:,} images" if own else f"within {self._rounds:,} rounds"
+            raise InsufficientLabelsError(
+                f"cell {self._panel.grid.cells[k]!r} of context {self._generator.contexts[c]!r}",
+                f"must come of its {'prompt' if own else 'edit'} {what}",
+                f"{int(missing[c, k]):,} images missing",
+                "Pass --proposals both." if own else "Draw without --verified, or word it anew.",
+            )
+        found = _Round.of(self._requests, missing, self.drawn)
+        self._rounds += 1
+        np.add.at(self._own, found.contexts[found.requested == BY_PROMPT], 1)
+        return found
+
+    def draw(self, candidates: _Round, first: int, workers: int | None) -> Iterator[ContextImages]:
+        """Yield what is kept of the candidates from row `first` on, until nothing is missing."""
+        size = self._generator.batch_size
+
+        def make(work: tuple[Numbers, NDArray[np.float32]]) -> _Classified:
+            rows, codes = work
+            passed, cost, images = self._made(candidates, rows, codes)
+            labels = self._panel.predict(images) if len(images) else None
+            return _Classified(rows, passed, cost, images, labels)
+
+        # Batches begin where they would without a stop, as rounding may depend on them.
+        work = (
+            (np.arange(low, high), self._codes(candidates, low, high))
+            for low, high in batches(first - first % size, len(candidates.index), size)
+        )
+        with closing(ordered_map(make, work, workers)) as results:
+            for made in results:
+                if found := self._keep(candidates, made, first):
+                    yield found
+                if not self.missing.any():
+                    return
+
+    def _made(
+        self, candidates: _Round, rows: Numbers, codes: NDArray[np.float32]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.uint8]]:
+        """Return which candidates are not refused half-way, the calls of each, and images."""
+        generator, refusal = self._generator, self._refusal
+        if refusal is None or not isinstance(generator, Staged):
+            every = np.ones(len(rows), bool)
+            return every, every.astype(np.float64), generate(generator, codes)
+        features, states = generator.begin(codes)
+        passed = refusal.passes(
+            features,
+            candidates.index[rows],
+            candidates.contexts[rows],
+            candidates.requested[rows],
+            candidates.wanted,
+        )
+        cost = np.where(passed, 1.0, refusal.stage / refusal.steps)
+        if not passed.any():
+            return passed, cost, np.empty((0, *generator.image_shape), np.uint8)
+        images = generator.carry_on(states[passed], codes[passed], refusal.stage)
+        return passed, cost, check_images(generator, images, int(passed.sum()))
+
+    def _codes(self, candidates: _Round, low: int, high: int) -> NDArray[np.float32]:
+        contexts, index = candidates.contexts[low:high], candidates.index[low:high]
+        parts = []
+        for context in np.unique(contexts).tolist():
+            own = index[contexts == context]
+            seed, start, stop = int(self._seeds[context]), int(own[0]), int(own[-1]) + 1
+            parts.append(self._generator.codes_of(seed, start, stop, context))
+        codes = np.concatenate(parts)
+        asked = candidates.requested[low:high]
+        codes[:, -1] = np.where(asked == BY_PROMPT, 0, self._variants[asked])
+        return codes
+
+    def _keep(self, candidates: _Round, made: _Classified, first: int) -> ContextImages | None:
+        """Return what is kept of a batch, in order, and count it; None where that is nothing."""
+        by_prompt, verified = self._requests.by_prompt, self._requests.verified
+        good, requested, calls = [], [], []
+        achieved = np.full(len(made.rows), UNKNOWN)
+        if made.labels is not None:
+            achieved[made.passed] = made.labels.cells
+        for i in np.flatnonzero(made.rows >= first).tolist():
+            self._pending += made.cost[i]
+            row, cell = made.rows[i], achieved[i]
+            c, asked = candidates.contexts[row], candidates.requested[row]
+            if asked == BY_PROMPT:
+                wanted, asked = cell >= 0 and by_prompt[c, cell], cell
+            else:
+                wanted = cell == asked or not verified
+            if made.passed[i] and wanted and self.missing[c, asked]:
+                self.missing[c, asked] -= 1
+                good.append(i)
+                requested.append(asked)
+                calls.append(self._pending)
+                self._pending = 0.0
+        if not good or made.labels is None:
+            return None
+        rows, chosen = made.rows[good], (np.cumsum(made.passed) - 1)[good]
+        contexts = candidates.contexts[rows]
+        return ContextImages(
+            contexts,
+            self._seeds[contexts],
+            candidates.index[rows],
+            np.array(requested, np.int64),
+            candidates.requested[rows] == BY_PROMPT,
+            made.images[chosen],
+            made.labels.take(chosen),
+            np.array(calls),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Classified:
+    """A batch of candidates, as made by a worker.
+
+    Attributes
+    ----------
+    rows : numpy.ndarray, shape (m,), int64
+        Rows of the round.
+    passed : numpy.ndarray, shape (m,), bool
+        Which were not refused half-way, p of them.
+    cost : numpy.ndarray, shape (m,), float64
+        Generator calls.
+    images : numpy.ndarray, shape (p, channels, height, width), uint8
+    labels : Labels or None
+        Of the images; None without any.
+    """
+
+    rows: Numbers
+    passed: NDArray[np.bool_]
+    cost: NDArray[np.float64]
+    images: NDArray[np.uint8]
+    labels: Labels | None

@@ -130,6 +130,9 @@ def test_the_stem_is_the_guess_at_the_clean_latent(opened: Opened) -> None:
     generator, _ = opened("sd3", steps=4, stem=3, guidance=2)
     codes = generator.prior.codes(0, 0, 2)
     assert generator.stem(codes).shape == (2, 4, 8, 8)
+    features, states = generator.begin(codes)
+    assert np.array_equal(features, generator.stem(codes))
+    assert np.array_equal(states, generator.states(codes, 3))
     before, after = generator.states(codes, 2), generator.states(codes, 3)
     sigmas = generator._pipeline.made.scheduler
     sigmas.set_timesteps(4)

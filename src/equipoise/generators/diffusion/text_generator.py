@@ -159,10 +159,10 @@ class TextGenerator:
             rule = "must not be given where guidance is 1, or the model is guided by a number alone"
             raise InputError("negative", rule, shown, "Leave it out, or raise guidance.")
         self._one_step = type(made.scheduler).__name__ in ONE_STEP
-        self._stem = options.steps // 5 if options.stem is None else options.stem
+        self.stage = options.steps // 5 if options.stem is None else options.stem
         if not self._one_step and options.stem is None:
-            self._stem = 0
-        self._check_stop(self._stem, "stem")
+            self.stage = 0
+        self._check_stop(self.stage, "stem")
         self._always = {
             "num_inference_steps": self.steps,
             "guidance_scale": self._guidance,
@@ -179,7 +179,7 @@ class TextGenerator:
         self.prior = ContextNormal(self.dim - 2, prompts.shares)
         self.caveats = pipeline.notes
         about = (pipeline.digest, prompts.texts, self._negatives, prompts.shares, prompts.edits,
-                 self.steps, self._stem, self._guidance, self._size)  # fmt: skip
+                 self.steps, self.stage, self._guidance, self._size)  # fmt: skip
         self.digest = hashlib.sha256(repr(about).encode()).hexdigest()
         self.batch_size = batch_size or min(max(_BATCH_PIXELS // self._size**2, 1), 64)
         self.image_shape = self._probed_shape()
@@ -238,20 +238,34 @@ class TextGenerator:
 
         Shape (n, channels, side, side), float32. With no such steps, the codes themselves.
         """
-        if not self._stem:
-            return check_codes(codes, self.dim)
+        return self.begin(codes)[0] if self.stage else check_codes(codes, self.dim)
+
+    def begin(self, codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.floating]]:
+        """Return what `stem` and `states` return after `stage` steps, of which there must be some.
+
+        Raises
+        ------
+        InputError
+            When `stage` is 0.
+        """
+        if not self.stage:
+            raise InputError("stem", "must be above 0 to begin an image", 0, "Pass stem=4.")
         parts = []
         for low, high in batches(0, len(codes), self.batch_size):
             rows = codes[low:high]
             guesses: list[torch.Tensor] = []
-            self._called(rows, self._noise(rows), "latent", last=self._stem, guesses=guesses)
+            noise = self._noise(rows)
+            states = self._called(rows, noise, "latent", last=self.stage, guesses=guesses)
             guess = guesses[-1].float()
             if self._pipeline.family.packed:
                 side = int(guess.shape[1] ** 0.5)
                 guess = guess.transpose(1, 2).reshape(len(guess), -1, side, side)
             side = min(guess.shape[-1], LARGEST_STEM)
-            parts.append(torch.nn.functional.adaptive_avg_pool2d(guess, side).cpu().numpy())
-        return np.concatenate(parts or [np.empty((0, 1, 1, 1), np.float32)])
+            pooled = torch.nn.functional.adaptive_avg_pool2d(guess, side)
+            parts.append((pooled.cpu().numpy(), states.float().cpu().numpy()))
+        nothing = np.empty((0, 1, 1, 1), np.float32)
+        features, found = zip(*(parts or [(nothing, nothing)]), strict=True)
+        return np.concatenate(features), np.concatenate(found)
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import RESUMES, storage, write_text
 from equipoise.core.tables import read_rows
 from equipoise.samplers.draw import DrawJob, ResumePoint
-from equipoise.samplers.export.metadata import marked_png, metadata_rows
+from equipoise.samplers.export.metadata import DRAWS, METADATA, marked_png, metadata_rows
+from equipoise.samplers.sampler import GeneratorRef
 
 
 def write_folder(drawing: DrawJob, out: Path) -> None:
@@ -29,7 +33,6 @@ def write_folder(drawing: DrawJob, out: Path) -> None:
         When the disk fails; whole images written so far are kept.
     """
     sampler, request = drawing.sampler, drawing.request
-    table, identity = out / "metadata.csv", out / ".draws.json"
     cell = request.cell and sampler.grid.cells[sampler.grid.index(request.cell)]
     wanted = json.dumps(
         {
@@ -40,28 +43,84 @@ def write_folder(drawing: DrawJob, out: Path) -> None:
             "verified": request.verified,
         }
     )
+    with claimed(out, wanted, "draws of the same sampler, seed and cell"):
+        _append(drawing, out)
+
+
+@contextmanager
+def claimed(out: Path, identity: str, holds: str) -> Iterator[None]:
+    """Make a folder of images, and hold it for draws of one identity.
+
+    Parameters
+    ----------
+    out : Path
+    identity : str
+        All that determines the draws, as JSON.
+    holds : str
+        What the folder may hold, for the error.
+
+    Raises
+    ------
+    InputError
+        When it holds other draws, or other files.
+    StorageError
+        When the disk fails, in the body too.
+    """
+    table, record = out / METADATA, out / DRAWS
     with storage(out, RESUMES):
         (out / "images").mkdir(parents=True, exist_ok=True)
     with storage(out, RESUMES), FileLock(out / ".draws.lock"):
-        if identity.exists():
-            found = identity.read_text(encoding="utf-8", errors="replace")
+        if record.exists():
+            found = record.read_text(encoding="utf-8", errors="replace")
         else:
-            found = "other files" if table.exists() or any((out / "images").iterdir()) else wanted
-        if found != wanted:
+            empty = not table.exists() and not any((out / "images").iterdir())
+            found = identity if empty else "other files"
+        if found != identity:
             raise InputError(
                 f"folder {out}",
-                "must be empty or hold draws of the same sampler, seed and cell",
+                f"must be empty or hold {holds}",
                 found,
                 "Choose another folder with --out.",
             )
-        write_text(identity, wanted)
-        _append(drawing, out)
+        write_text(record, identity)
+        yield
+
+
+def append_images(
+    out: Path,
+    file: TextIO,
+    rows: Sequence[Mapping[str, Any]],
+    images: NDArray[np.uint8],
+    generator: GeneratorRef,
+) -> None:
+    """Write images, then their rows of metadata, so that a row has its image.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    file : TextIO
+        Its metadata.csv, opened to append with newline "".
+    rows : sequence of mapping
+        One for each image; `file_name` is the first column.
+    images : numpy.ndarray, shape (n, channels, height, width), uint8
+    generator : GeneratorRef
+    """
+    if not rows:
+        return
+    for row, image in zip(rows, images, strict=True):
+        (out / row["file_name"]).write_bytes(marked_png(image, generator, row))
+    writer = csv.DictWriter(file, list(rows[0]))
+    if file.tell() == 0:
+        writer.writeheader()
+    writer.writerows(rows)
+    file.flush()
 
 
 def _append(drawing: DrawJob, out: Path) -> None:
     """Write the images and rows that the folder lacks."""
     sampler, request = drawing.sampler, drawing.request
-    table = out / "metadata.csv"
+    table = out / METADATA
     kept, start = _kept(table, out, sampler.grid)
     wanted = request.counts(sampler) if request.verified else np.array([request.n])
     have = kept.counts if request.verified else np.array([kept.rows])
@@ -79,14 +138,7 @@ def _append(drawing: DrawJob, out: Path) -> None:
         for drawn in batches:
             rows = list(metadata_rows(drawn, request.seed, start))
             start += len(rows)
-            for row, image in zip(rows, drawn.images, strict=True):
-                content = marked_png(image, sampler.generator, row)
-                (out / row["file_name"]).write_bytes(content)
-            writer = csv.DictWriter(file, list(rows[0]))
-            if file.tell() == 0:
-                writer.writeheader()
-            writer.writerows(rows)
-            file.flush()
+            append_images(out, file, rows, drawn.images, sampler.generator)
 
 
 def _kept(table: Path, out: Path, grid: AttributeGrid) -> tuple[ResumePoint, int]:
@@ -94,7 +146,7 @@ def _kept(table: Path, out: Path, grid: AttributeGrid) -> tuple[ResumePoint, int
 
     Draws and file names go on after the largest, since rows may have been taken away by hand.
     """
-    rows = _whole_rows(table, out)
+    rows = whole_rows(table, out)
     counts = np.zeros(grid.size, np.int64)
     following = np.zeros(grid.size, np.int64)
     number = 0
@@ -115,7 +167,7 @@ def _kept(table: Path, out: Path, grid: AttributeGrid) -> tuple[ResumePoint, int
     return ResumePoint(rows, counts, following), number
 
 
-def _whole_rows(table: Path, out: Path) -> int:
+def whole_rows(table: Path, out: Path) -> int:
     """Cut off what follows the last row whose image is there, and return how many rows are left."""
     if not table.exists():
         return 0
