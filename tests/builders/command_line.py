@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from unittest import mock
 
 from equipoise.cli import main
+from equipoise.cli.app import err_console, out_console
 
-WIDTH = "200"
+WIDTH = 200
 """Columns of the terminal, enough for a sentence to stay on one line."""
 
 
@@ -41,7 +42,10 @@ def run(*arguments: object, code: int = 0) -> Done:
     left = 0
     with (
         mock.patch.object(sys, "argv", words),
-        mock.patch.dict("os.environ", COLUMNS=WIDTH),
+        # The console read the environment when it was made, and pytest-xdist sets it.
+        mock.patch.dict("os.environ", COLUMNS=str(WIDTH)),
+        mock.patch.multiple(out_console, _width=WIDTH),
+        mock.patch.multiple(err_console, _width=WIDTH),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

@@ -65,7 +65,7 @@ def test_an_error_leaves_paths_whole(
     cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a log, a path that is broken over lines can neither be found nor copied."""
-    monkeypatch.setattr(command_line, "WIDTH", "40")
+    monkeypatch.setattr(command_line, "WIDTH", 40)
     path = tmp_path / ("a long name with blanks " * 4) / "sampler.safetensors"
     done = cli("describe", path, code=2)
     assert str(path) in done.stderr

@@ -151,9 +151,10 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
         table.add_row(name, "automatic" if value is None else shown)
     console.print(table)
     parts = ", ".join(f"{calls:,} to {what}" for what, calls in cost.items() if calls)
-    console.print(
-        f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
-    )
+    if cost:
+        console.print(
+            f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
+        )
     models = {settings.generator} & zoo.MODELS.keys()
     if settings.generator not in ("toy", "toy-text"):  # They bring their own classifier.
         models |= pinned_needed(settings.attributes, settings.classifiers)
