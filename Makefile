@@ -36,7 +36,7 @@ $(VENV)/.audit: $(VENV)/.run
 audit-demo: $(VENV)/.audit
 	$(BIN)/python examples/audit_demo.py $(ARGS)
 
-LOWEST_TOOLS := boto3 fairlearn fastapi httpx2 hypothesis onnx prdc pytest pytest-xdist statsmodels torchmetrics uvicorn
+LOWEST_TOOLS := boto3 fairlearn fastapi httpx2 hypothesis jsonschema onnx prdc 'pytest<9.2' pytest-xdist statsmodels torchmetrics uvicorn
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
@@ -44,7 +44,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup --n
 test: $(VENV)/.dev
 	$(PYTEST) -m "" $(ARGS)
 
-## The tests without the slow ones, in about a minute.
+## The tests without the slow ones of tests/slow.txt, in some minutes.
 test-fast: $(VENV)/.dev
 	$(PYTEST) $(ARGS)
 
@@ -58,7 +58,8 @@ lowest: $(VENV)/.dev
 	$(BIN)/uv pip compile -q --resolution lowest-direct pyproject.toml -o $(VENV)-lowest/versions.txt
 	$(BIN)/uv pip install -q -p $(VENV)-lowest/bin/python -r $(VENV)-lowest/versions.txt \
 		-c $(VENV)-lowest/versions.txt -e . $(LOWEST_TOOLS)
-	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder -m "not slow" \
+		-W ignore::DeprecationWarning -W ignore::FutureWarning $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -32,6 +32,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("equipoise")
 
 
+SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").splitlines())
+"""Files and tests that `make test-fast` leaves out: over 0.8 s, or a fixture over 0.6 s."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses the pinned generator or the fitted tilt, and group tests for pytest-xdist.
@@ -46,7 +50,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", ())
         if "real" in fixtures:
             item.add_marker(pytest.mark.real)
-        if "toy_latent" in fixtures:
+        node = item.nodeid.partition("[")[0]
+        if "toy_latent" in fixtures or not SLOW.isdisjoint((node, node.partition("::")[0])):
             item.add_marker(pytest.mark.slow)
     tilted = {item.path for item in items if "toy_latent" in getattr(item, "fixturenames", ())}
     slow: set[str] = set()

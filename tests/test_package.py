@@ -3,8 +3,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import equipoise
 
 
@@ -19,7 +17,6 @@ def test_no_public_name_is_shadowed_by_a_module() -> None:
     assert not modules & set(equipoise.__all__)
 
 
-@pytest.mark.slow
 def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "README.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]

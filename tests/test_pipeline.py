@@ -56,7 +56,6 @@ CENSUS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "seed"),
     [
@@ -86,7 +85,6 @@ def test_the_tilt_meets_targets_by_true_attributes(target: str, seed: int, tmp_p
     assert chisquare(counts, sampler.target.shares * n).pvalue > 1e-4
 
 
-@pytest.mark.slow
 def test_the_tilt_tells_how_it_came_about(tmp_path: Path) -> None:
     settings = Settings(generator="toy", n=2000, measure_n=500, beside=("shift",), components=1)
     done = balance(settings, tmp_path)
@@ -128,7 +126,6 @@ def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
     assert load_sampler(str(tmp_path / "sampler.safetensors"), toy).draw(5).codes.shape == (5, 16)
 
 
-@pytest.mark.slow
 def test_a_mixture_of_tilted_draws_meets_the_target(tmp_path: Path) -> None:
     settings = Settings(generator="toy", method="mixture", n=4000, measure_n=2000, components=1)
     done = balance(settings, tmp_path)
@@ -195,7 +192,6 @@ def test_a_second_run_in_a_folder_leaves_nothing_of_the_first(tmp_path: Path) ->
     assert (tmp_path / "pictures" / "shift-cell-3.png").exists()
 
 
-@pytest.mark.slow
 def test_a_run_that_fails_leaves_the_results_of_the_last_one(tmp_path: Path) -> None:
     settings = replaced(n=3000, measure_n=500)
     balance(settings, tmp_path)
@@ -225,7 +221,6 @@ def test_a_bad_target_fails_before_anything_is_labelled(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
 def test_the_real_generator_end_to_end(real: Generator, tmp_path: Path) -> None:
     """Smiling x skin tone on the DCGAN: the prior is as published, and the recipe evens it out."""
     settings = Settings(n=4000, directed=0.4, measure_n=2000, beside=("shift",), components=1)
@@ -264,7 +259,6 @@ def test_a_target_of_one_cell_is_met(tmp_path: Path) -> None:
     assert found.cells[1].share > 0.95
 
 
-@pytest.mark.slow
 def test_unwanted_common_cells_leave_a_rare_one_drawable(tmp_path: Path) -> None:
     shares = {
         "skin_tone": {"dark": 0.93, "medium": 0.05, "light": 0.02},
@@ -280,7 +274,6 @@ def test_unwanted_common_cells_leave_a_rare_one_drawable(tmp_path: Path) -> None
     assert done.record.results[0].tilt.acceptance[4] > 1e-5
 
 
-@pytest.mark.slow
 def test_a_level_too_rare_for_directions_is_balanced_by_tilting(tmp_path: Path) -> None:
     toy = ToyGenerator({"hat": {"no": 0.988, "yes": 0.012}})
     panel = open_panel(["hat"], toy)

@@ -42,7 +42,6 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_a_study_that_is_stopped_twice_ends_as_an_unbroken_one(file: Path, tmp_path: Path) -> None:
     steps: list[tuple[str, int]] = []
     whole = run_study(file, tmp_path / "whole", lambda stage, done, _: steps.append((stage, done)))

@@ -4,10 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 
-
-@pytest.mark.slow
 def test_the_example_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]

@@ -18,9 +18,6 @@ from tests.builders.schemas import assert_valid
 SETTINGS = Settings(generator="toy", attributes=("smiling", "skin_tone"), n=2000, measure_n=600)
 
 
-pytestmark = pytest.mark.slow  # They share one comparison, of fitted methods.
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("compare")

@@ -98,7 +98,6 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", FILES)
 def test_damaged_files_give_a_network_or_the_documented_error(
     kind: str, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path

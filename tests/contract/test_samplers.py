@@ -17,13 +17,7 @@ from equipoise.samplers.sampler import Sampler
 TARGET = "marginals: smiling=yes:1,no:1; skin_tone=dark:1,medium:1,light:0"
 
 
-NAMED = [
-    pytest.param(method, marks=[] if method == "shift" else [pytest.mark.slow])
-    for method in METHODS
-]
-
-
-@pytest.fixture(scope="module", params=NAMED)
+@pytest.fixture(scope="module", params=METHODS)
 def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     settings = Settings(

@@ -49,7 +49,6 @@ def test_a_bad_number_of_threads_is_named() -> None:
         set_threads(0)
 
 
-@pytest.mark.slow
 def test_every_library_takes_the_number_that_the_command_line_is_given() -> None:
     code = """
 import sys

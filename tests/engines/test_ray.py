@@ -16,7 +16,6 @@ def shards(count: int) -> list[Shard]:
     return [Shard(i, i, i + 1) for i in range(count)]
 
 
-@pytest.mark.slow
 def test_shards_of_a_removed_node_go_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,7 +41,6 @@ def test_shards_of_a_removed_node_go_elsewhere(
         cluster.shutdown()
 
 
-@pytest.mark.slow
 def test_a_missing_cluster_is_named(tmp_path: Path) -> None:
     ray = pytest.importorskip("ray")
     assert not ray.is_initialized()

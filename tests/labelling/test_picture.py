@@ -208,7 +208,6 @@ def samples() -> list[tuple[str, bytes]]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_pictures_end_in_nothing_but_the_named_error(tmp_path: Path) -> None:
     rng = np.random.default_rng(17)

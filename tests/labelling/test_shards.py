@@ -64,7 +64,6 @@ def test_bytes_are_those_of_threads_on_an_engine(
         assert again.labels().levels.shape == (N, 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("library", ["ray", "dask"])
 def test_bytes_are_those_of_threads_on_a_cluster(
     library: str,
@@ -89,7 +88,6 @@ def test_bytes_are_those_of_threads_on_a_cluster(
     assert contents(tmp_path / "labels") == by_threads
 
 
-@pytest.mark.slow
 def test_a_killed_driver_and_a_killed_worker_leave_the_same_bytes(
     cli: Callable[..., Done], tmp_path: Path
 ) -> None:

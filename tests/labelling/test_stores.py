@@ -120,7 +120,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             server.kill()
 
 
-@pytest.mark.slow
 def test_processes_write_labels_to_s3_and_no_file_holds_a_credential(
     bucket: str, cli: Callable[..., Done], tmp_path: Path
 ) -> None:

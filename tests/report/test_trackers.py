@@ -61,7 +61,6 @@ def test_an_unknown_tracker_is_refused(run: Path) -> None:
         log_run(run, "paper")
 
 
-@pytest.mark.slow
 def test_mlflow_reads_the_run_back_and_a_repeat_keeps_one(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +94,6 @@ def test_mlflow_reads_the_run_back_and_a_repeat_keeps_one(
         log_run(run, "mlflow")
 
 
-@pytest.mark.slow
 def test_other_settings_begin_another_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +126,6 @@ def test_tensorboard_reads_the_run_back_and_a_repeat_keeps_one(run: Path) -> Non
     assert "settings/text_summary" in found.Tags()["tensors"]
 
 
-@pytest.mark.slow
 def test_wandb_keeps_one_run_offline(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")

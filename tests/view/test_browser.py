@@ -25,7 +25,6 @@ HERE = Path(__file__).parent
 AXE = HERE / "node_modules/axe-core/axe.min.js"
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="not applicable: Chromium is not installed"),
 ]
 

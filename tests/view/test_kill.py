@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from equipoise.view.rating import Rating
 
 _CODE = "from equipoise.cli import main; main()"
@@ -55,7 +53,6 @@ def until(call: Call, path: str, count: int) -> dict[str, Any]:
     raise TimeoutError(f"{path} has {state['count']} images: {state['error']}")
 
 
-@pytest.mark.slow
 def test_draws_and_answers_outlive_the_server(runs: Path) -> None:
     asked = {"target": "uniform", "n": 150, "seed": 5, "verified": True}
     with server(runs) as call:

@@ -153,7 +153,6 @@ class Brightness:
         return (Prediction(levels, np.eye(2, dtype=np.float32)[levels], mean),)
 
 
-@pytest.mark.slow
 def test_balance_meets_its_target(tmp_path: Path) -> None:
     generator = open_generator(f"diffusers:{save('ddpm', tmp_path / 'model')}?steps=3&stem=0")
     sample = generator.images(generator.prior.codes(9, 0, 2000)).mean(axis=(1, 2, 3))

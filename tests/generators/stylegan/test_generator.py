@@ -205,7 +205,6 @@ def test_colours_of_the_known_network_are_linear_in_w(tmp_path: Path) -> None:
     assert np.abs(shown - codes[:, :2] / 2)[inside].max() < 0.02
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("space", "method"),
     [("z", "tilt"), ("w", "tilt"), ("w", "shift"), ("w+", "shift"), ("w+", "mixture")],

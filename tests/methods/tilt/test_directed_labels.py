@@ -66,7 +66,6 @@ def directed(
     return [label(toy, panel, 2000, 2000, seed, folder / str(seed)) for seed in range(2)]
 
 
-@pytest.mark.slow
 def test_a_cell_of_one_in_ten_thousand_gets_labels_and_is_drawn(
     toy: ToyGenerator, directed: list[Labelled]
 ) -> None:
@@ -77,7 +76,6 @@ def test_a_cell_of_one_in_ten_thousand_gets_labels_and_is_drawn(
     assert true_purity(toy, directed[0], 0)[RARE] > 0.6
 
 
-@pytest.mark.slow
 def test_weighted_labels_stand_for_the_prior(toy: ToyGenerator, directed: list[Labelled]) -> None:
     """The share of every cell, within 4 standard errors, that of one in ten thousand included."""
     for labelled in directed:
@@ -90,7 +88,6 @@ def test_weighted_labels_stand_for_the_prior(toy: ToyGenerator, directed: list[L
         assert (np.abs(labelled.codes.shares() - toy.cell_shares) < 4 * errors).all()
 
 
-@pytest.mark.slow
 def test_the_account_adds_up(directed: list[Labelled]) -> None:
     for account in (labelled.account for labelled in directed):
         assert account.of_prior == 2000
@@ -99,7 +96,6 @@ def test_the_account_adds_up(directed: list[Labelled]) -> None:
         assert (np.array(account.effective) <= np.array(account.counts) + 1e-6).all()
 
 
-@pytest.mark.slow
 def test_a_second_run_labels_nothing_anew_and_ends_alike(
     toy: ToyGenerator, panel: ClassifierPanel, tmp_path: Path
 ) -> None:

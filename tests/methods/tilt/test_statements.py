@@ -10,7 +10,6 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit import EXACT, TiltFit
 
 
-@pytest.mark.slow
 def test_stated_intervals_hold_the_truth() -> None:
     """`benchmarks/statements.py` runs 200 seeds, with the networks of a real run."""
     rows = [

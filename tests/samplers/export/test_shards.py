@@ -96,7 +96,6 @@ def test_bytes_do_not_depend_on_the_engine(export: Export, verified: bool) -> No
         assert contents(export("executor", request, OnExecutor(executor, 3))) == whole
 
 
-@pytest.mark.slow
 def test_bytes_are_the_same_by_processes_on_the_command_line(
     export: Export, cli: Callable[..., Done], tmp_path: Path
 ) -> None:
@@ -177,7 +176,6 @@ def test_a_stopped_export_goes_on_and_one_shot_draws_may_be_extended(export: Exp
     assert (folder / "00000.tar").stat().st_mtime_ns == kept, "a shard was drawn twice"
 
 
-@pytest.mark.slow
 def test_an_export_that_is_killed_at_random_moments_ends_with_the_same_bytes(
     export: Export, tmp_path: Path
 ) -> None:
