@@ -36,7 +36,7 @@ $(VENV)/.audit: $(VENV)/.run
 audit-demo: $(VENV)/.audit
 	$(BIN)/python examples/audit_demo.py $(ARGS)
 
-LOWEST_TOOLS := boto3 fairlearn fastapi httpx2 hypothesis jsonschema onnx prdc 'pytest<9.2' pytest-xdist statsmodels torchmetrics uvicorn
+LOWEST_TOOLS := fairlearn fastapi httpx2 hypothesis jsonschema onnx prdc 'pytest<9.2' pytest-xdist statsmodels torchmetrics uvicorn
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
