@@ -1,15 +1,12 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from equipoise.audit.pages import render_audit, render_superres
+from equipoise.audit.pages import render_audit
 from equipoise.core.errors import FileFormatError
 
 
-@pytest.mark.parametrize(
-    ("name", "render"), [("audit", render_audit), ("superres", render_superres)]
-)
+@pytest.mark.parametrize("name", ["audit", "superres", "verification", "age", "photographs"])
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -21,10 +18,10 @@ from equipoise.core.errors import FileFormatError
     ],
 )
 def test_a_record_that_is_missing_or_damaged_is_named(
-    name: str, render: Callable[[Path], Path], content: str | None, said: str, tmp_path: Path
+    name: str, content: str | None, said: str, tmp_path: Path
 ) -> None:
     if content is not None:
         (tmp_path / f"{name}.json").write_text(content)
     with pytest.raises(FileFormatError, match=said):
-        render(tmp_path)
+        render_audit(tmp_path, name)
     assert not (tmp_path / f"{name}.html").exists()

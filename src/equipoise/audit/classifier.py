@@ -204,7 +204,7 @@ def audit_classifier(
         versions=versions(),
     )
     write_record(folder / "audit.json", audit)
-    render_audit(folder)
+    render_audit(folder, "audit")
     return audit
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from markupsafe import Markup
 
@@ -31,24 +31,6 @@ from equipoise.report.html import ALONE, Frame, consistent, worst_first
 from equipoise.report.plots import confusion_map, to_svg
 
 
-def render_audit(folder: Path) -> Path:
-    """Write the report of a classifier's audit from its record and pictures, and return its path.
-
-    Raises
-    ------
-    FileFormatError
-        When the record is missing or damaged.
-    StorageError
-        When the report cannot be written.
-    """
-    return _write(folder, "audit")
-
-
-def audit_html(folder: Path, frame: Frame = ALONE) -> str:
-    """Return the report of a classifier's audit; raises as `render_audit`."""
-    return _page(folder, "audit", "classifier", ClassifierAudit, _audit_to_html, frame)
-
-
 def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record, plots and pictures."""
     paired, lighting = audit.counterfactuals, audit.lighting
@@ -66,55 +48,6 @@ def _audit_to_html(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
     )
 
 
-def render_superres(folder: Path) -> Path:
-    """Write the report of a super-resolution audit, and return its path.
-
-    Raises
-    ------
-    FileFormatError
-        When the record is missing or damaged.
-    StorageError
-        When the report cannot be written.
-    """
-    return _write(folder, "superres")
-
-
-def superres_html(folder: Path, frame: Frame = ALONE) -> str:
-    """Return the report of a super-resolution audit; raises as `render_superres`."""
-    return _page(folder, "superres", "superres", SuperresAudit, _superres_to_html, frame)
-
-
-def render_verification(folder: Path) -> Path:
-    """Write the report of an audit of face verification, and return its path.
-
-    Raises
-    ------
-    FileFormatError
-        When the record is missing or damaged.
-    StorageError
-        When the report cannot be written.
-    """
-    return _write(folder, "verification")
-
-
-def render_age(folder: Path) -> Path:
-    """Write the report of an audit of age, and return its path.
-
-    Raises
-    ------
-    FileFormatError
-        When the record is missing or damaged.
-    StorageError
-        When the report cannot be written.
-    """
-    return _write(folder, "age")
-
-
-def age_html(folder: Path, frame: Frame = ALONE) -> str:
-    """Return the report of an audit of age; raises as `render_age`."""
-    return _page(folder, "age", "age", AgeAudit, _age_to_html, frame)
-
-
 def _age_to_html(audit: AgeAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record and plots."""
     lighting = audit.lighting
@@ -127,35 +60,10 @@ def _age_to_html(audit: AgeAudit, folder: Path, frame: Frame) -> str:
     )
 
 
-def render_photographs(folder: Path) -> Path:
-    """Write the report of a comparison with photographs, and return its path.
-
-    Raises
-    ------
-    FileFormatError
-        When the record is missing or damaged.
-    StorageError
-        When the report cannot be written.
-    """
-    return _write(folder, "photographs")
-
-
-def photographs_html(folder: Path, frame: Frame = ALONE) -> str:
-    """Return the report of a comparison with photographs; raises as `render_photographs`."""
-    kind = PhotographsAudit
-    return _page(folder, "photographs", "photographs", kind, _photographs_to_html, frame)
-
-
 def _photographs_to_html(audit: PhotographsAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record and plots."""
     bars = [Markup(to_svg(agreement_figure(part))) for part in audit.agreements]
     return frame.fill("photographs.html.jinja", audit=audit, bars=bars)
-
-
-def verification_html(folder: Path, frame: Frame = ALONE) -> str:
-    """Return the report of an audit of face verification; raises as `render_verification`."""
-    kind = VerificationAudit
-    return _page(folder, "verification", "verification", kind, _verification_to_html, frame)
 
 
 def _verification_to_html(audit: VerificationAudit, folder: Path, frame: Frame) -> str:
@@ -164,27 +72,8 @@ def _verification_to_html(audit: VerificationAudit, folder: Path, frame: Frame) 
         replace(table, rates=tuple(sorted(table.rates, key=lambda rate: -rate.share)))
         for table in audit.tables
     ]
-    bars = [Markup(to_svg(match_figure(table))) for table in tables]
+    bars = [Markup(to_svg(match_figure(table))) for table in audit.tables]
     return frame.fill("verification.html.jinja", audit=audit, tables=tables, bars=bars)
-
-
-Audit = TypeVar("Audit")
-
-
-def _page(
-    folder: Path,
-    name: str,
-    command: str,
-    kind: type[Audit],
-    to_html: Callable[[Audit, Path, Frame], str],
-    frame: Frame,
-) -> str:
-    """Return the page of the record FOLDER/NAME.json."""
-    path = folder / f"{name}.json"
-    remedy = f"Run `equipoise audit {command} --out {folder}` again."
-    record = read_record(path, kind, remedy, what="audit")
-    with consistent(f"audit {path}", remedy):
-        return to_html(record, folder, frame)
 
 
 def _superres_to_html(audit: SuperresAudit, folder: Path, frame: Frame) -> str:
@@ -202,18 +91,56 @@ def _superres_to_html(audit: SuperresAudit, folder: Path, frame: Frame) -> str:
     )
 
 
-PAGES: dict[str, Callable[[Path, Frame], str]] = {
-    "audit": audit_html,
-    "superres": superres_html,
-    "verification": verification_html,
-    "age": age_html,
-    "photographs": photographs_html,
+_KINDS: dict[str, tuple[str, type[Any], Callable[[Any, Path, Frame], str]]] = {
+    "audit": ("classifier", ClassifierAudit, _audit_to_html),
+    "superres": ("superres", SuperresAudit, _superres_to_html),
+    "verification": ("verification", VerificationAudit, _verification_to_html),
+    "age": ("age", AgeAudit, _age_to_html),
+    "photographs": ("photographs", PhotographsAudit, _photographs_to_html),
 }
-"""What gives the report of each kind of audit, by the name of its record."""
+"""By the name of the record: the command, the class of the record, and what fills its template."""
 
 
-def _write(folder: Path, name: str) -> Path:
-    """Write the report of an audit beside its record, and return its path."""
+def audit_html(folder: Path, name: str, frame: Frame = ALONE) -> str:
+    """Return the report of a stored audit.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of its record, FOLDER/NAME.json: "audit" of a classifier, "superres", "verification", "age"
+        or "photographs".
+    frame : Frame
+        What stands around it.
+
+    Raises
+    ------
+    FileFormatError
+        When the record is missing or damaged.
+    """
+    command, kind, to_html = _KINDS[name]
+    path = folder / f"{name}.json"
+    remedy = f"Run `equipoise audit {command} --out {folder}` again."
+    record = read_record(path, kind, remedy, what="audit")
+    with consistent(f"audit {path}", remedy):
+        return to_html(record, folder, frame)
+
+
+def render_audit(folder: Path, name: str) -> Path:
+    """Write the report of an audit beside its record and pictures, and return its path.
+
+    Parameters
+    ----------
+    folder, name
+        As for `audit_html`.
+
+    Raises
+    ------
+    FileFormatError
+        When the record is missing or damaged.
+    StorageError
+        When the report cannot be written.
+    """
     path = folder / f"{name}.html"
-    write_text(path, PAGES[name](folder, ALONE))
+    write_text(path, audit_html(folder, name))
     return path

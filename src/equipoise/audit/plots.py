@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from equipoise.audit.age.record import AgeBreakdown
-from equipoise.audit.photographs.record import AgreementOfRates
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from equipoise.audit.age.record import AgeAudit, AgeBreakdown
+from equipoise.audit.photographs.record import AgreementOfRates, PhotographsAudit
 from equipoise.audit.rates import Breakdown
+from equipoise.audit.record import ClassifierAudit
+from equipoise.audit.shown import ShownAudit
 from equipoise.audit.superres.flips import Flips
-from equipoise.audit.verification.record import MatchTable
+from equipoise.audit.superres.record import SuperresAudit
+from equipoise.audit.verification.record import MatchTable, VerificationAudit
 from equipoise.report.figures import Figure
 from equipoise.report.html import worst_first
 from equipoise.report.plots import interval_figure, share_figure
@@ -73,3 +79,18 @@ def agreement_figure(part: AgreementOfRates) -> Figure:
         ],
         _ERROR_AXIS,
     )
+
+
+_PLOTTED: dict[type[ShownAudit], tuple[str, Callable[[Any], Figure]]] = {
+    ClassifierAudit: ("breakdowns", error_figure),
+    SuperresAudit: ("flips", flip_figure),
+    VerificationAudit: ("tables", match_figure),
+    AgeAudit: ("breakdowns", age_figure),
+    PhotographsAudit: ("agreements", agreement_figure),
+}
+
+
+def plotted(audit: ShownAudit) -> tuple[Sequence[Any], Callable[[Any], Figure]]:
+    """Return the parts of an audit that are plotted, and what plots one of them."""
+    field, draw = _PLOTTED[type(audit)]
+    return getattr(audit, field), draw

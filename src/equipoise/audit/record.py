@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
 from equipoise.audit.lighting import Lighting
 from equipoise.audit.rates import Breakdown
-from equipoise.core.checks import Check, checks_as_html
+from equipoise.audit.shown import ShownAudit
+from equipoise.core.checks import Check
 from equipoise.runs.record import ModelUsed
-
-if TYPE_CHECKING:
-    from equipoise.report.plots import Plot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +162,7 @@ class Counterfactuals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierAudit:
+class ClassifierAudit(ShownAudit):
     """The result of a classifier's audit.
 
     Attributes
@@ -211,24 +209,3 @@ class ClassifierAudit:
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
-
-    def _repr_html_(self) -> str:
-        return checks_as_html(self.verdict, self.checks)
-
-    def plot(self, part: int = 0) -> Plot:
-        """Return the rates of groups, worst first, with their intervals; a notebook shows it.
-
-        Parameters
-        ----------
-        part : int
-            0 for the cells, then one for each attribute.
-
-        Raises
-        ------
-        InputError
-            When there is no such part.
-        """
-        from equipoise.audit.plots import error_figure
-        from equipoise.report.plots import plot_part
-
-        return plot_part(self.breakdowns, error_figure, part)

@@ -105,9 +105,9 @@ class Pages:
 
             return run_html(RunFolder(entry.path), frame)
         if entry.kind in AUDITS:
-            from equipoise.audit.pages import PAGES
+            from equipoise.audit.pages import audit_html
 
-            return PAGES[entry.kind](entry.path, frame)
+            return audit_html(entry.path, entry.kind, frame)
         if entry.kind == "working":
             return frame.fill("working.html.jinja", progress=progress_of(entry))
         if entry.kind == "comparison":

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from equipoise.audit.lighting import Lighting
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
-from equipoise.core.checks import Check, checks_as_html
+from equipoise.audit.shown import ShownAudit
+from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
-
-if TYPE_CHECKING:
-    from equipoise.report.plots import Plot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +122,7 @@ class AgeBreakdown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgeAudit:
+class AgeAudit(ShownAudit):
     """The result of an audit of age.
 
     Attributes
@@ -161,24 +159,3 @@ class AgeAudit:
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
-
-    def _repr_html_(self) -> str:
-        return checks_as_html(self.verdict, self.checks)
-
-    def plot(self, part: int = 0) -> Plot:
-        """Return the errors of groups in years, with their intervals; a notebook shows it.
-
-        Parameters
-        ----------
-        part : int
-            0 for the cells, then one for each attribute.
-
-        Raises
-        ------
-        InputError
-            When there is no such part.
-        """
-        from equipoise.audit.plots import age_figure
-        from equipoise.report.plots import plot_part
-
-        return plot_part(self.breakdowns, age_figure, part)

@@ -16,7 +16,7 @@ from equipoise.audit.checks import balance_check, failures_check, gap_check, ima
 from equipoise.audit.images import AuditImages
 from equipoise.audit.lighting import examine_lighting, lighting_check
 from equipoise.audit.named_gaps import NamedGap
-from equipoise.audit.pages import render_age
+from equipoise.audit.pages import render_audit
 from equipoise.core.checks import Check, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
 from equipoise.core.numbers import percent
@@ -111,7 +111,7 @@ def audit_age(
         versions=versions(),
     )
     write_record(folder / "age.json", audit)
-    render_age(folder)
+    render_audit(folder, "age")
     return audit
 
 

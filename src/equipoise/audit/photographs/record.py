@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from equipoise.core.checks import Check, checks_as_html
+from equipoise.audit.shown import ShownAudit
+from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
@@ -85,7 +86,7 @@ class AgreementOfRates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhotographsAudit:
+class PhotographsAudit(ShownAudit):
     """The result of a comparison of an audit with the same one on photographs.
 
     Attributes
@@ -116,6 +117,3 @@ class PhotographsAudit:
     agreements: tuple[AgreementOfRates, ...]
     caveats: tuple[str, ...]
     versions: dict[str, str]
-
-    def _repr_html_(self) -> str:
-        return checks_as_html(self.verdict, self.checks)

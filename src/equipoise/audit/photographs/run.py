@@ -11,7 +11,7 @@ from pathlib import Path
 from equipoise.audit.answers_file import AnswersFile
 from equipoise.audit.classifier import LABEL, NONE, audit_classifier
 from equipoise.audit.images import AuditImages
-from equipoise.audit.pages import render_photographs
+from equipoise.audit.pages import render_audit
 from equipoise.audit.photographs.agreement import agreement_checks, agreements
 from equipoise.audit.photographs.record import PhotographsAudit, PhotographsSettings
 from equipoise.audit.record import AuditSettings, ClassifierAudit
@@ -104,7 +104,7 @@ def audit_photographs(
         versions=versions(),
     )
     write_record(folder / "photographs.json", audit)
-    render_photographs(folder)
+    render_audit(folder, "photographs")
     return audit
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from equipoise.audit.checks import failures_check, image_caveats
 from equipoise.audit.images import AuditImages
-from equipoise.audit.pages import render_superres
+from equipoise.audit.pages import render_audit
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.flips import find_flips
@@ -184,7 +184,7 @@ def audit_superres(
         versions=versions(),
     )
     write_record(folder / "superres.json", audit)
-    render_superres(folder)
+    render_audit(folder, "superres")
     return audit
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
-from equipoise.core.checks import Check, checks_as_html
+from equipoise.audit.shown import ShownAudit
+from equipoise.core.checks import Check
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
-
-if TYPE_CHECKING:
-    from equipoise.report.plots import Plot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +64,7 @@ class MatchTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerificationAudit:
+class VerificationAudit(ShownAudit):
     """The result of an audit of face verification.
 
     Attributes
@@ -107,24 +105,3 @@ class VerificationAudit:
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
-
-    def _repr_html_(self) -> str:
-        return checks_as_html(self.verdict, self.checks)
-
-    def plot(self, part: int = 0) -> Plot:
-        """Return the rates of false matches, worst first, with intervals; a notebook shows it.
-
-        Parameters
-        ----------
-        part : int
-            Number of the table, 0 for matches within cells.
-
-        Raises
-        ------
-        InputError
-            When there is no such part.
-        """
-        from equipoise.audit.plots import match_figure
-        from equipoise.report.plots import plot_part
-
-        return plot_part(self.tables, match_figure, part)

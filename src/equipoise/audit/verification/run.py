@@ -12,7 +12,7 @@ from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
 from equipoise.audit.named_gaps import NamedGap, gap_of_shares
-from equipoise.audit.pages import render_verification
+from equipoise.audit.pages import render_audit
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.rates import (
@@ -127,7 +127,7 @@ def audit_verification(
         versions=versions(),
     )
     write_record(folder / "verification.json", audit)
-    render_verification(folder)
+    render_audit(folder, "verification")
     return audit
 
 
