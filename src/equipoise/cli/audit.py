@@ -204,6 +204,21 @@ def chosen_names(text: str | None, grid: AttributeGrid) -> tuple[str, ...]:
     return grid.names if text is None else tuple(name.strip() for name in text.split(","))
 
 
+def opened_sampler(
+    what: Path,
+    n: int | None,
+    device: str | None,
+    classifiers: list[str] | None,
+    faithful: str | None,
+) -> Opened | None:
+    """Open what is audited where it is a sampler; for a folder refuse the flags of one."""
+    if what.is_dir():
+        given = {"n": n, "device": device, "classifier": classifiers, "faithful": faithful}
+        refuse_flags("for a folder of images", given)
+        return None
+    return open_sampler(what, device, classifiers)
+
+
 def audit_material(
     folder: Path,
     drawn: Opened | None,

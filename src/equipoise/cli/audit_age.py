@@ -20,13 +20,14 @@ from equipoise.cli.audit import (
     audit_material,
     balanced_groups,
     chosen_names,
+    opened_sampler,
     print_checks,
     print_costs,
 )
-from equipoise.cli.console import bars, print_table, refuse_flags
+from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
-from equipoise.cli.sampling import Faithful, open_sampler
+from equipoise.cli.sampling import Faithful
 
 if TYPE_CHECKING:
     from equipoise.audit.age.ages import Ages
@@ -88,12 +89,7 @@ def age(
     from equipoise.core.records import write_record
 
     grid = balanced_groups(what)
-    drawn = None
-    if what.is_dir():
-        given = {"n": n, "device": device, "classifier": classifiers, "faithful": faithful}
-        refuse_flags("for a folder of images", given)
-    else:
-        drawn = open_sampler(what, device, classifiers)
+    drawn = opened_sampler(what, n, device, classifiers, faithful)
     opened = {
         name: None if is_table(name) else open_classifier(name) for name in (model, reference)
     }

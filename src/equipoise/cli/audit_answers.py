@@ -22,12 +22,13 @@ from equipoise.cli.audit import (
     audit_material,
     balanced_groups,
     chosen_names,
+    opened_sampler,
     print_audit,
 )
-from equipoise.cli.console import bars, print_table, refuse_flags
+from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
-from equipoise.cli.sampling import Faithful, open_sampler
+from equipoise.cli.sampling import Faithful
 
 
 @audit_app.command()
@@ -50,12 +51,7 @@ def export_set(
     """
     from equipoise.audit.blind_set import write_blind_set
 
-    drawn = None
-    if what.is_dir():
-        given = {"n": n, "device": device, "classifier": classifiers, "faithful": faithful}
-        refuse_flags("for a folder of images", given)
-    else:
-        drawn = open_sampler(what, device, classifiers)
+    drawn = opened_sampler(what, n, device, classifiers, faithful)
     with bars() as progress:
         material = audit_material(
             what, drawn, IMAGES if n is None else n, seed, out, workers, progress, faithful

@@ -19,12 +19,13 @@ from equipoise.cli.audit import (
     audit_material,
     balanced_groups,
     chosen_names,
+    opened_sampler,
     print_checks,
 )
-from equipoise.cli.console import bars, print_table, refuse_flags
+from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
-from equipoise.cli.sampling import Faithful, open_sampler
+from equipoise.cli.sampling import Faithful
 from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
 
@@ -77,12 +78,7 @@ def verification(
     grid = balanced_groups(what)
     if fmr is not None and threshold is not None:
         raise InputError("threshold", "must not come with --fmr", threshold, "Leave one out.")
-    drawn = None
-    if what.is_dir():
-        given = {"n": n, "device": device, "classifier": classifiers, "faithful": faithful}
-        refuse_flags("for a folder of images", given)
-    else:
-        drawn = open_sampler(what, device, classifiers)
+    drawn = opened_sampler(what, n, device, classifiers, faithful)
     settings = VerificationSettings(
         by=chosen_names(by, grid),
         fmr=float("nan") if threshold is not None else (fmr or 0.001),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
 from equipoise.cli.app import out_console
@@ -93,10 +92,10 @@ def show_contexts(title: str, found: ContextsMeasurement, json_file: Path | None
         if mix.farthest:
             share = mix.counts[found.cells.index(mix.farthest)] / (mix.n - mix.unknown)
         table.add_row(
-            escape(shown(mix.name)),
+            shown(mix.name),
             f"{mix.n:,}" + (f" ({mix.unknown:,} unknown)" if mix.unknown else ""),
             estimate(mix.deviation, decimals),
-            escape(mix.farthest),
+            mix.farthest,
             percent(share, missing=""),
             mix.verdict.replace("_", " "),
         )

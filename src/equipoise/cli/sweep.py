@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.app import app, out_console
-from equipoise.cli.console import bars, dry_run, print_caveats
+from equipoise.cli.console import bars, dry_run, print_caveats, print_table
 from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
 from equipoise.core.numbers import decimals, estimate
 from equipoise.core.settings import make_settings
@@ -56,9 +56,6 @@ def sweep(
         return
     from dataclasses import replace
 
-    from rich.markup import escape
-    from rich.table import Table
-
     from equipoise.core.progress import Execution
     from equipoise.core.records import write_record
     from equipoise.core.targets import parse_target
@@ -79,17 +76,21 @@ def sweep(
             rows.append(
                 sweep_row(value, models, images, settings.seed, folder, target, execution=execution)
             )
-    table = Table(key, "mean deviation ratio", "worst prompt", "its ratio", "pool", "unknown")
-    for row in rows:
-        table.add_row(
-            escape(row.value),
-            estimate(row.mean, decimals),
-            escape(shown(row.worst)),
-            estimate(row.worst_deviation, decimals),
-            estimate(row.pooled, decimals),
-            f"{row.unknown:,}",
-        )
-    out_console.print(table)
+    print_table(
+        out_console,
+        (key, "mean deviation ratio", "worst prompt", "its ratio", "pool", "unknown"),
+        [
+            (
+                row.value,
+                estimate(row.mean, decimals),
+                shown(row.worst),
+                estimate(row.worst_deviation, decimals),
+                estimate(row.pooled, decimals),
+                f"{row.unknown:,}",
+            )
+            for row in rows
+        ],
+    )
     out_console.print(
         f"floor    a perfect generator has a mean of {rows[0].floor:.2f} at {images:,} images",
         highlight=False,
