@@ -5,22 +5,21 @@ error in a cell is known from many codes of the prior. For each seed a tilt is f
 images are drawn in each mode, and the interval of the error in each cell is compared with the
 truth. Seeds that the file of results holds already are not run again.
 
-    python benchmarks/planted.py --seeds 40
+    python -m benchmarks.planted --seeds 200 --workers 16
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.by_seed import rows_by_seed
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.models import Models
-from equipoise.core.files import write_text
 from equipoise.core.labels import Labels
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.estimator import TiltedSampler
@@ -101,14 +100,9 @@ def main() -> None:
     """Run the seeds that are missing, and print the summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=40)
+    parser.add_argument("--workers", type=int, default=1, help="processes, a thread each [1]")
     arguments = parser.parse_args()
-    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.is_file() else []
-    rows = [json.loads(line) for line in lines]
-    done = {row["seed"] for row in rows}
-    for seed in range(arguments.seeds):
-        if seed not in done:
-            rows += run(seed)
-            write_text(RESULTS, "".join(json.dumps(row) + "\n" for row in rows))
+    rows = rows_by_seed(run, arguments.seeds, RESULTS, arguments.workers)
     print(summary(rows))
 
 

@@ -4,20 +4,21 @@ For each seed: labels of the prior, a latent classifier, the statement that foll
 labels, and the true figures on 100,000 fresh codes. Seeds that the file of results holds already
 are not run again.
 
-    python benchmarks/statements.py --seeds 200
+    python -m benchmarks.statements --seeds 200 --workers 16
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.by_seed import rows_by_seed
 from equipoise.classifiers import open_panel
 from equipoise.core.labels import LabelledCodes
 from equipoise.generators.toy import ToyGenerator
@@ -147,21 +148,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--n", type=int, default=2000, help="labels of each seed")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--workers", type=int, default=1, help="processes, a thread each [1]")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="for one number of labels")
     given = parser.parse_args()
-    lines = given.out.read_text().splitlines() if given.out.exists() else []
-    rows = [row for row in map(json.loads, lines) if row["n"] == given.n]
-    done = {row["seed"] for row in rows}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    with given.out.open("a") as file:
-        for seed in range(given.seeds):
-            if seed not in done:
-                found = rows_of_seed(seed, given.n)
-                # One write a seed, so that a stopped run leaves whole seeds.
-                file.write("".join(json.dumps(row) + "\n" for row in found))
-                file.flush()
-                rows += found
-                print(f"seed {seed} done", flush=True)
+    run = partial(rows_of_seed, n=given.n)
+    rows = rows_by_seed(run, given.seeds, given.out, given.workers)
     for mode, figure in sorted({(row["mode"], row["figure"]) for row in rows}):
         chosen = [row for row in rows if (row["mode"], row["figure"]) == (mode, figure)]
         held = np.mean([holds(row) for row in chosen])

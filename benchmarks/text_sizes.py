@@ -61,13 +61,17 @@ def empty(*shape: int) -> torch.Tensor:
     return torch.zeros(shape, device="meta")
 
 
-def clip_large() -> Any:
+def clip_large(projection: bool = False) -> Any:
     """Return the text encoder of CLIP ViT-L/14."""
-    return texts.CLIPTextModel(
-        texts.CLIPTextConfig(
-            hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
-        )
+    kind = texts.CLIPTextModelWithProjection if projection else texts.CLIPTextModel
+    config = texts.CLIPTextConfig(
+        hidden_size=768,
+        intermediate_size=3072,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        projection_dim=768,
     )
+    return kind(config)
 
 
 def clip_giant() -> Any:
@@ -205,16 +209,31 @@ def operations(work: Callable[[], Any]) -> int:
     return int(counter.get_total_flops())
 
 
-def row(model: Model) -> str:
-    """Return the row of a model in the table."""
+@dataclass(frozen=True)
+class Sizes:
+    """Parameters of the denoiser, the text encoders and the decoder, and operations."""
+
+    parameters: tuple[int, int, int]
+    passed: int
+    image: int
+
+
+def sizes(model: Model) -> Sizes:
+    """Return the sizes of a model, and the operations of a pass and of an image."""
     with torch.device("meta"):
         network, autoencoder = model.denoiser().eval(), decoder(model.channels).eval()
         texts = sum(size(make()) for make in model.encoders)
         passed = operations(lambda: network(**model.inputs()))
         latent = empty(1, model.channels, model.side // 8, model.side // 8)
         decoded = operations(lambda: autoencoder.decode(latent))
-    parts = size(network), texts, size(autoencoder)
-    image = STEPS * model.passes * passed + decoded
+    parameters = size(network), texts, size(autoencoder)
+    return Sizes(parameters, passed, STEPS * model.passes * passed + decoded)
+
+
+def row(model: Model) -> str:
+    """Return the row of a model in the table."""
+    found = sizes(model)
+    parts, passed, image = found.parameters, found.passed, found.image
     billions = " | ".join(f"{part / 1e9:.2f}" for part in parts)
     return (
         f"| {model.name} | {model.side} | {billions} | {2 * sum(parts) / 1e9:.1f} "

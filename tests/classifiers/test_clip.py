@@ -37,8 +37,8 @@ def tokenizer(prompts: list[str]) -> torch.Tensor:
     return torch.tensor([[int(colour in text) for colour in COLOURS] for text in prompts])
 
 
-def stubbed(text: str) -> NetworkClassifier:
-    return clip_classifier(*parse_prompts(text), Stub(), tokenizer)
+def stubbed(text: str, *, device: str = "cpu") -> NetworkClassifier:
+    return clip_classifier(*parse_prompts(text), Stub(), tokenizer, device=device)
 
 
 def test_the_nearest_prompt_wins_by_softmax_of_scaled_similarity() -> None:

@@ -1,74 +1,25 @@
 """Every generator keeps the protocol."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
 
 from equipoise.core.errors import InputError
 from equipoise.generators import NAMES, Generator, Prior, open_generator
 from equipoise.generators.priors import Spherical, Uniform
-from equipoise.generators.stylegan.file import save_network
-from tests.builders.networks import ADDRESSES, write_network
-from tests.builders.progressive_reference import pggan_state, stylegan1_state
-from tests.builders.stylegan2_reference import small
-from tests.builders.stylegan3_reference import small as small_alias_free
-from tests.generators.test_dcgan import small_state
-
-SPACES = ("z", "w", "w+")
-FOREIGN = {"stylegan1": "?space=w", "pggan": "", "dcgan": ""}
-DIFFUSION = {"ddpm": "?steps=5&stem=2", "latent": "?steps=4", "consistency": ""}
+from tests.builders.generators import KINDS, address
 
 
-KINDS = [
-    pytest.param(name, marks=[pytest.mark.real] if name == "digiface-dcgan" else [])
-    for name in (*NAMES, *SPACES, "stylegan3", *FOREIGN, *ADDRESSES, *DIFFUSION, "text")
-]
-
-
-@pytest.fixture(scope="module")
-def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("stylegan2") / "small.safetensors"
-    save_network(small(), file)
-    return file
-
-
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, marks=[pytest.mark.real] if kind == "digiface-dcgan" else [])
+        for kind in KINDS
+    ],
+)
 def generator(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator:
-    if request.param in NAMES:
-        return open_generator(request.param)
-    if request.param == "stylegan3":
-        file = tmp_path_factory.mktemp("stylegan3") / "small.safetensors"
-        save_network(small_alias_free("R"), file)
-        return open_generator(f"stylegan3:{file}?space=w")
-    if request.param in FOREIGN:
-        file = tmp_path_factory.mktemp("foreign") / "net.pth"
-        states = {
-            "stylegan1": lambda: stylegan1_state("genforce"),
-            "pggan": lambda: pggan_state("interfacegan"),
-            "dcgan": lambda: {name: 3 * tensor for name, tensor in small_state().items()},
-        }
-        torch.save(states[request.param](), file)
-        return open_generator(f"{request.param}:{file}{FOREIGN[request.param]}")
-    if request.param in DIFFUSION:
-        saving = pytest.importorskip("tests.builders.diffusion")
-        folder = saving.save(request.param, tmp_path_factory.mktemp("diffusion"))
-        return open_generator(f"diffusers:{folder}{DIFFUSION[request.param]}")
-    if request.param == "text":
-        saving = pytest.importorskip("tests.builders.text_pipelines")
-        folder = tmp_path_factory.mktemp("text")
-        saving.save("sd3", folder)
-        prompts = folder / "prompts.csv"
-        prompts.write_text("id,text\nnurse,a nurse\ndoctor,a doctor\n")
-        return open_generator(f"diffusers-text:{folder}?prompts={prompts}&steps=2&stem=1&size=16")
-    if request.param in ADDRESSES:
-        return open_generator(write_network(request.param, tmp_path_factory.mktemp("network")))
-    file = tmp_path_factory.mktemp("stylegan2") / "small.safetensors"
-    save_network(small(), file)
-    return open_generator(f"stylegan2:{file}?space={request.param}")
+    return open_generator(address(request.param, tmp_path_factory.mktemp("generator")))
 
 
 def test_it_is_a_generator(generator: Generator) -> None:

@@ -7,6 +7,7 @@ pinned model, a model file, a service, or your own adapter.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from equipoise.classifiers.base import Classifier, Prediction, by_probability, by_threshold
@@ -50,7 +51,8 @@ def open_panel(
         Attributes of `classifiers`, and of `ATTRIBUTES` or, when `generator` is the toy, of the
         toy.
     generator : Generator, optional
-        The generator whose images are classified; the toy has its own exact classifier.
+        The generator whose images are classified, on its device; the toy has its own exact
+        classifier.
     abstain_below : float
         In [0, 1]: a prediction whose highest probability is lower counts as unknown.
     classifiers : sequence of str
@@ -67,7 +69,8 @@ def open_panel(
     FetchError, StorageError
         When pinned weights cannot be downloaded or stored.
     """
-    own = [open_classifier(uri) for uri in classifiers]
+    device = "cpu" if generator is None else generator.device
+    own = [open_classifier(uri, device=device) for uri in classifiers]
     predicted = {attribute.name for classifier in own for attribute in classifier.attributes}
     for uri, classifier in zip(classifiers, own, strict=True):
         names = [attribute.name for attribute in classifier.attributes]
@@ -80,12 +83,12 @@ def open_panel(
             )
     left = [name for name in attributes if name not in predicted]
     if left or not own:
-        own += _ready_made(left, generator, [*predicted])
+        own += _ready_made(left, generator, [*predicted], device)
     return ClassifierPanel(own, attributes, abstain_below=abstain_below)
 
 
 def _ready_made(
-    attributes: Sequence[str], generator: Generator | None, predicted: Sequence[str]
+    attributes: Sequence[str], generator: Generator | None, predicted: Sequence[str], device: str
 ) -> list[Classifier]:
     """Return the toy's classifier, or the pinned classifiers of some attributes."""
     from equipoise.classifiers.toy import ToyClassifier
@@ -104,7 +107,7 @@ def _ready_made(
     from equipoise.classifiers.skin_tone import SkinTone
 
     families: dict[Callable[[list[str]], Classifier], tuple[str, ...]] = {
-        AgeGender: ("gender", "age"),
+        partial(AgeGender, device=device): ("gender", "age"),
         Expression: ("smiling", "expression"),
         SkinTone: ("skin_tone", "skin_tone_six"),
         SkinColour: ("skin_lightness", "skin_hue"),
@@ -141,7 +144,7 @@ PINNED, HUGGING_FACE, CLIP = "pinned:", "hf:", "clip:"
 """Prefixes of the names that `open_classifier` takes."""
 
 
-def open_classifier(uri: str) -> Classifier:
+def open_classifier(uri: str, *, device: str = "cpu") -> Classifier:
     """Open the classifier of a name.
 
     Parameters
@@ -152,6 +155,9 @@ def open_classifier(uri: str) -> Classifier:
         "clip:ATTRIBUTE=PROMPT|PROMPT"; one of `equipoise.classifiers.remote.SERVICES`; or
         "module:object": an importable classifier, or a class or function without arguments that
         returns one.
+    device : str
+        Where networks of torch and ONNX compute; those of LiteRT use the CPU, and an importable
+        classifier decides for itself.
 
     Raises
     ------
@@ -169,24 +175,24 @@ def open_classifier(uri: str) -> Classifier:
     ('dark', 'medium', 'light')
     """
     if uri.startswith(PINNED):
-        return open_panel([uri.removeprefix(PINNED)]).classifiers[0]
+        return _ready_made([uri.removeprefix(PINNED)], None, [], device)[0]
     if uri.startswith(HUGGING_FACE):
         from equipoise.classifiers.hugging_face import open_hugging_face
 
-        return open_hugging_face(uri.removeprefix(HUGGING_FACE))
+        return open_hugging_face(uri.removeprefix(HUGGING_FACE), device=device)
     if uri.startswith(CLIP):
         from equipoise.classifiers.clip import open_clip_prompts
 
-        return open_clip_prompts(uri.removeprefix(CLIP))
+        return open_clip_prompts(uri.removeprefix(CLIP), device=device)
     from equipoise.classifiers.local import SUFFIXES, open_local
     from equipoise.classifiers.remote import SERVICES, open_remote
 
     path = Path(uri)
     if path.suffix in SUFFIXES:
-        return open_local(path)
+        return open_local(path, device=device)
     if path.suffix == ".toml":
         described = read_toml(path, "docs/classifiers.md shows one.")
-        return open_local(path) if "kind" in described else open_remote(path)
+        return open_local(path, device=device) if "kind" in described else open_remote(path)
     if uri in SERVICES:
         return open_remote(uri)
     if ":" in uri:

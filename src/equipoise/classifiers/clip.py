@@ -16,6 +16,7 @@ from equipoise.classifiers.local.classifier import NetworkClassifier, TorchNetwo
 from equipoise.classifiers.network_io import NetworkInput, OutputReading
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import InputError
+from equipoise.runtimes.devices import check_device
 from equipoise.runtimes.torch_weights import CLIP_MODEL, OPENAI, network_digest, open_clip
 
 _NAMED = re.compile(r"\s*(\w+)\s*:\s*(\S.*)")
@@ -25,7 +26,7 @@ _REMEDIES = (
 )
 
 
-def open_clip_prompts(text: str) -> NetworkClassifier:
+def open_clip_prompts(text: str, *, device: str = "cpu") -> NetworkClassifier:
     """Open the classifier of some prompts.
 
     Parameters
@@ -34,6 +35,7 @@ def open_clip_prompts(text: str) -> NetworkClassifier:
         "smiling=a face that does not smile|a smiling face": the attribute, and a prompt for each
         level, in order. The name of a level is its prompt, or a word before it:
         "smiling=no:a face that does not smile|yes:a smiling face".
+    device : str
 
     Raises
     ------
@@ -44,7 +46,8 @@ def open_clip_prompts(text: str) -> NetworkClassifier:
     """
     attribute, prompts = parse_prompts(text)
     library, network = open_clip(f"classifier 'clip:{text}'", CLIP_MODEL, "openai", _REMEDIES)
-    return clip_classifier(attribute, prompts, network, library.get_tokenizer(CLIP_MODEL))
+    tokenizer = library.get_tokenizer(CLIP_MODEL)
+    return clip_classifier(attribute, prompts, network, tokenizer, device=device)
 
 
 def parse_prompts(text: str) -> tuple[Attribute, tuple[str, ...]]:
@@ -77,7 +80,12 @@ def parse_prompts(text: str) -> tuple[Attribute, tuple[str, ...]]:
 
 
 def clip_classifier(
-    attribute: Attribute, prompts: tuple[str, ...], network: Any, tokenizer: Any
+    attribute: Attribute,
+    prompts: tuple[str, ...],
+    network: Any,
+    tokenizer: Any,
+    *,
+    device: str = "cpu",
 ) -> NetworkClassifier:
     """Return the classifier of an attribute, with one prompt per level.
 
@@ -88,7 +96,9 @@ def clip_classifier(
         One for each level, in order.
     network, tokenizer : object
         Of open_clip.
+    device : str
     """
+    place = check_device(device)
     network.requires_grad_(False).eval()
     size = network.visual.image_size
     side = int(size[0] if isinstance(size, tuple | list) else size)
@@ -99,7 +109,10 @@ def clip_classifier(
     network_input = NetworkInput(side, "bicubic", mean=mean, std=std)
     with torch.inference_mode():
         words = _unit(network.encode_text(tokenizer(list(prompts))))
-        scale = network.logit_scale.exp()
+        # The digest is that of the weights, wherever they compute.
+        about = network_digest(repr((attribute, prompts, network_input)), network)
+        words, scale = words.to(place), network.logit_scale.exp().to(place)
+    network.to(place)
 
     def logits(pixels: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = scale * _unit(network.encode_image(pixels)) @ words.T
@@ -107,11 +120,10 @@ def clip_classifier(
 
     levels = tuple(range(len(prompts)))
     output = OutputReading(attribute, activation="softmax", levels=levels)
-    about = network_digest(repr((attribute, prompts, network_input)), network)
     described = "; ".join(f"{n}: {p!r}" for n, p in zip(attribute.levels, prompts, strict=True))
     return NetworkClassifier(
         f"clip {attribute.name}",
-        TorchNetwork(logits),
+        TorchNetwork(f"clip {attribute.name}", logits, device),
         network_input,
         (output,),
         (about.encode(),),

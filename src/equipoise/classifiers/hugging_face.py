@@ -23,6 +23,7 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.parallel import one_thread
 from equipoise.core.plugins import load_library
 from equipoise.core.tables import shown
+from equipoise.runtimes.devices import check_device, within_memory
 from equipoise.runtimes.torch_weights import load_weights, network_digest
 
 _OPTIONS = ("attribute", "levels", "activation", "revision")
@@ -40,7 +41,7 @@ _PLAIN = (bool, int, float, str, list, tuple, dict)
 """Types of the settings of an image processor that are shown."""
 
 
-def open_hugging_face(text: str) -> NetworkClassifier:
+def open_hugging_face(text: str, *, device: str = "cpu") -> NetworkClassifier:
     """Open the classifier in a model's folder, or of its name on the Hugging Face hub.
 
     Parameters
@@ -56,6 +57,7 @@ def open_hugging_face(text: str) -> NetworkClassifier:
         - `levels` are by default the labels, in the order of the configuration; with sigmoid, no
           and yes.
         - `revision` is a commit on the hub.
+    device : str
 
     Raises
     ------
@@ -101,12 +103,13 @@ def open_hugging_face(text: str) -> NetworkClassifier:
     outputs = read_labels(what, labels, network.config.problem_type, options)
     # Weights may be stored as bfloat16, which NumPy lacks.
     network.float().requires_grad_(False).eval()
+    digest = network_digest(repr((outputs, str(prepared))), network)
     return NetworkClassifier(
         Path(name).name,
-        _Logits(network),
+        _Logits(name, network.to(check_device(device)), device),
         prepared,
         outputs,
-        (network_digest(repr((outputs, str(prepared))), network).encode(),),
+        (digest.encode(),),
     )
 
 
@@ -166,12 +169,16 @@ class _Logits:
 
     names = ()
 
-    def __init__(self, network: Any) -> None:
-        self._network = network
+    def __init__(self, name: str, network: Any, device: str) -> None:
+        self._name, self._network, self._device = name, network, device
 
     def run(self, inputs: Mapping[str, torch.Tensor]) -> list[NDArray[Any]]:
-        with one_thread(), torch.inference_mode():
-            return [self._network(**inputs).logits.numpy()]
+        def logits(*rows: torch.Tensor) -> list[NDArray[Any]]:
+            given = {k: v.to(self._device) for k, v in zip(inputs, rows, strict=True)}
+            with one_thread(), torch.inference_mode():
+                return [self._network(**given).logits.cpu().numpy()]
+
+        return within_memory(self._name, self._device, logits, *inputs.values())
 
 
 def read_labels(

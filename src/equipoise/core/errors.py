@@ -106,6 +106,10 @@ class WorkerError(EquipoiseError):
     """Workers could not start, or were lost. The shards that are done are kept."""
 
 
+class DeviceMemoryError(EquipoiseError):
+    """The memory of a device is too small for a batch of one image."""
+
+
 class StorageError(EquipoiseError):
     """A file or a folder could not be written."""
 

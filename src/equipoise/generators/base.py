@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import InputError, ModelOutputError
 from equipoise.core.seeds import normal_rows
+from equipoise.runtimes.devices import within_memory
 
 if TYPE_CHECKING:
     import torch
@@ -287,8 +288,12 @@ def generate(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uin
     ------
     ModelOutputError
         When the generator returns a wrong shape or dtype.
+    DeviceMemoryError
+        When the memory of its device is too small for one image. Where it is too small for all,
+        they are made in parts.
     """
-    return check_images(generator, generator.images(codes), len(codes))
+    images = within_memory(generator.name, generator.device, generator.images, codes)
+    return check_images(generator, images, len(codes))
 
 
 def check_images(generator: Generator, images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:

@@ -23,6 +23,7 @@ from equipoise.core.progress import Engine
 from equipoise.core.resumable import ResumableFolder
 from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
 from equipoise.generators.base import generate
+from equipoise.runtimes.devices import device_type
 
 SHARD_ROWS = 2048
 
@@ -79,7 +80,7 @@ def _of_models(models: Models) -> dict[str, object]:
     generator = models.generator
     return {
         "generator": generator.digest,
-        "device": generator.device,
+        "device": device_type(generator.device),
         "panel": models.panel.digest,
         "batch_size": generator.batch_size,
     }

@@ -27,6 +27,7 @@ from equipoise.core.seeds import Stream, child_seed
 from equipoise.generators.base import Staged, check_images, generate
 from equipoise.methods.context_proposals import BY_PROMPT, ContextRequests, check_prompted
 from equipoise.methods.context_refusal import EarlyRefusal
+from equipoise.runtimes.devices import within_memory
 from equipoise.samplers.draw import ATTEMPTS
 
 _PART = 0.5
@@ -317,7 +318,8 @@ class _Drawing:
         if refusal is None or not isinstance(generator, Staged):
             every = np.ones(len(rows), bool)
             return every, every.astype(np.float64), generate(generator, codes)
-        features, states = generator.begin(codes)
+        place = (generator.name, generator.device)
+        features, states = within_memory(*place, generator.begin, codes)
         passed = refusal.passes(
             features,
             candidates.index[rows],
@@ -328,7 +330,11 @@ class _Drawing:
         cost = np.where(passed, 1.0, refusal.stage / refusal.steps)
         if not passed.any():
             return passed, cost, np.empty((0, *generator.image_shape), np.uint8)
-        images = generator.carry_on(states[passed], codes[passed], refusal.stage)
+
+        def finished(states: NDArray[np.floating], codes: NDArray[np.float32]) -> NDArray[np.uint8]:
+            return generator.carry_on(states, codes, refusal.stage)
+
+        images = within_memory(*place, finished, states[passed], codes[passed])
         return passed, cost, check_images(generator, images, int(passed.sum()))
 
     def _codes(self, candidates: _Round, low: int, high: int) -> NDArray[np.float32]:

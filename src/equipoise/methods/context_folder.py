@@ -25,6 +25,7 @@ from equipoise.generators.base import Prompted
 from equipoise.labelling.contexts import CONTEXT
 from equipoise.methods.context_draws import Drawn, KeptDraws
 from equipoise.methods.context_proposals import ContextRequests
+from equipoise.runtimes.devices import device_type
 from equipoise.samplers.export.folder import append_images, claimed, whole_rows
 from equipoise.samplers.export.metadata import METADATA, read_metadata
 from equipoise.samplers.sampler import GeneratorRef
@@ -71,7 +72,7 @@ def identity_of(
     return json.dumps(
         {
             "generator": models.generator.digest,
-            "device": models.generator.device,
+            "device": device_type(models.generator.device),
             "batch_size": models.generator.batch_size,
             "panel": models.panel.digest,
             "seed": seed,

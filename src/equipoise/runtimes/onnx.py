@@ -11,20 +11,26 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.reasons import reason_of
+from equipoise.runtimes.devices import device_type
 from equipoise.runtimes.network_batches import AnyRows, NamedColumns
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 _OUTSIDE = b"\x0a\x08location\x12"
 """Bytes by which a tensor refers to another file: the key "location" of its external data."""
 
 
-def open_session(path: Path, *, inner: str | None = None) -> Any:
-    """Return an inference session; it uses a GPU where this build of ONNX Runtime supports one.
+def open_session(path: Path, *, inner: str | None = None, device: str = "cpu") -> Any:
+    """Return an inference session.
 
     Parameters
     ----------
     path : Path
     inner : str, optional
         Name of a tensor within the graph that the session returns as well.
+    device : str
+        "cuda" and "cuda:1" are used where this build of ONNX Runtime can (`computes_on`), and the
+        CPU otherwise.
 
     Raises
     ------
@@ -47,9 +53,7 @@ def open_session(path: Path, *, inner: str | None = None) -> Any:
     if inner is not None:
         model = with_output(model, inner)
     try:
-        return onnxruntime.InferenceSession(
-            model, options, providers=onnxruntime.get_available_providers()
-        )
+        return onnxruntime.InferenceSession(model, options, providers=_providers(device))
     except Exception as error:
         text = str(error)
         newer = "IR version" in text or "opset" in text.lower()
@@ -64,6 +68,18 @@ def open_session(path: Path, *, inner: str | None = None) -> Any:
         ) from error
 
 
+def computes_on(device: str) -> bool:
+    """Return whether this build of ONNX Runtime computes on a device: `onnxruntime-gpu` on CUDA."""
+    kind = device_type(device)
+    return kind == "cpu" or (kind == "cuda" and _CUDA in onnxruntime.get_available_providers())
+
+
+def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
+    if device == "cpu" or not computes_on(device):
+        return [_CPU]
+    return [(_CUDA, {"device_id": device.partition(":")[2] or "0"}), _CPU]
+
+
 class OnnxNetwork:
     """A network of images run by ONNX Runtime, for any number of them.
 
@@ -74,6 +90,7 @@ class OnnxNetwork:
     path : Path
     input_name : str
         Name of the input for images; empty for the first.
+    device : str
 
     Attributes
     ----------
@@ -90,8 +107,8 @@ class OnnxNetwork:
         As `open_session`.
     """
 
-    def __init__(self, path: Path, input_name: str) -> None:
-        self._session = open_session(path)
+    def __init__(self, path: Path, input_name: str, device: str = "cpu") -> None:
+        self._session = open_session(path, device=device)
         places = {place.name: place for place in self._session.get_inputs()}
         if input_name and input_name not in places:
             raise InputError(

@@ -15,8 +15,14 @@ from equipoise.runtimes.torchscript import read_model
 __all__ = ["SUFFIXES", "NetworkClassifier", "open_local"]
 
 
-def open_local(path: Path) -> NetworkClassifier:
+def open_local(path: Path, *, device: str = "cpu") -> NetworkClassifier:
     """Open the classifier of a TOML file, or of a model file with a TOML file beside it.
+
+    Parameters
+    ----------
+    path : Path
+    device : str
+        Where networks of torch and ONNX compute.
 
     Raises
     ------
@@ -36,7 +42,7 @@ def open_local(path: Path) -> NetworkClassifier:
     description = read_description(described)
     file = described.parent / description.file
     content = read_model(file)
-    network = open_network(description.kind, file, content, description.input_name)
+    network = open_network(description.kind, file, content, description.input_name, device=device)
     wanted = dataclasses.astuple(description.input)
     meaning = [repr((description.kind, wanted, description.attributes))]
     if isinstance(network, OnnxNetwork) and network.has_named_columns:

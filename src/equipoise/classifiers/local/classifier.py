@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.base import Prediction
 from equipoise.classifiers.network_io import OutputReading, activation_fault, read_output
-from equipoise.core.errors import InputError, ModelOutputError
+from equipoise.core.errors import DeviceMemoryError, InputError, ModelOutputError
 from equipoise.core.reasons import reason_of
+from equipoise.runtimes.devices import check_device, within_memory
 from equipoise.runtimes.network_batches import NamedColumns
 from equipoise.runtimes.onnx import OnnxNetwork
 from equipoise.runtimes.tflite import TfliteNetwork
@@ -105,6 +106,8 @@ class NetworkClassifier:
         try:
             inputs = self._prepared(images)
             outputs = self._network.run(inputs)
+        except DeviceMemoryError:
+            raise
         except Exception as error:
             raise ModelOutputError(
                 f"classifier {self.name!r}",
@@ -165,16 +168,30 @@ class Network(Protocol):
 
 
 class TorchNetwork:
-    """A function of one tensor that returns tensors: one, or several in lists, tuples and dicts."""
+    """A function of one tensor that returns tensors: one, or several in lists, tuples and dicts.
 
-    def __init__(self, network: Callable[[torch.Tensor], Any]) -> None:
-        self._network = network
+    Parameters
+    ----------
+    name : str
+        Names it in messages.
+    network : callable
+        Computes on `device`.
+    device : str
+    """
+
+    def __init__(
+        self, name: str, network: Callable[[torch.Tensor], Any], device: str = "cpu"
+    ) -> None:
+        self._name, self._network, self._device = name, network, device
         self.names = ()
 
     def run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
         """Return all tensors, those within others in the order in which they are written."""
+        return within_memory(self._name, self._device, self._outputs, pixels)
+
+    def _outputs(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
         with torch.inference_mode():
-            found = list(_tensors(self._network(torch.from_numpy(pixels))))
+            found = list(_tensors(self._network(torch.from_numpy(pixels).to(self._device))))
         return [output.float().cpu().numpy() for output in found]
 
 
@@ -188,7 +205,9 @@ def _tensors(found: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(part)
 
 
-def open_network(kind: str, path: Path, content: bytes, input_name: str) -> Network:
+def open_network(
+    kind: str, path: Path, content: bytes, input_name: str, *, device: str = "cpu"
+) -> Network:
     """Open the network in a model file.
 
     Parameters
@@ -200,15 +219,20 @@ def open_network(kind: str, path: Path, content: bytes, input_name: str) -> Netw
         The file's content.
     input_name : str
         ONNX: name of the input for images; empty for the first.
+    device : str
+        Where torch and ONNX compute.
 
     Raises
     ------
+    InputError
+        When this machine has no such device.
     FileFormatError
         When the file is damaged or of another format.
     """
     if kind == "onnx":
-        return OnnxNetwork(path, input_name)
+        return OnnxNetwork(path, input_name, device)
     if kind == "tflite":
         return TfliteNetwork(content, str(path))
     # Images are float32, whatever precision the weights were saved in.
-    return TorchNetwork(load_torchscript(path, content).float())
+    network = load_torchscript(path, content, check_device(device)).float()
+    return TorchNetwork(str(path), network, device)

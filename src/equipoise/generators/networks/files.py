@@ -30,7 +30,6 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
         Its options are those of `Description`. A .toml file with the same name beside the network
         may hold them too.
     device : str
-        "cpu" for ONNX, because ONNX Runtime chooses the device itself.
     batch_size : int, optional
         Codes per call; 64 by default.
 
@@ -45,22 +44,25 @@ def open_network_file(address: Address, *, device: str, batch_size: int | None) 
     description = describe(address.options, address.file.with_suffix(".toml"))
     content = read_model(address.file)
     if address.family == "onnx":
-        if device != "cpu":
-            rule = "must be cpu for ONNX, whose runtime uses a GPU where it supports one"
-            raise InputError("device", rule, device, "Leave --device out.")
-        network, description = _onnx(name, address.file, content, description)
-        return NetworkGenerator(network, description, batch_size=batch_size or 64)
+        from equipoise.runtimes.onnx import computes_on
+
+        if not computes_on(device):
+            rule = "must be one that ONNX Runtime computes on"
+            remedy = "Leave --device out, or install onnxruntime-gpu in place of onnxruntime."
+            raise InputError("device", rule, device, remedy)
+        network, description = _onnx(name, address.file, content, description, device)
+        return NetworkGenerator(network, description, device=device, batch_size=batch_size or 64)
     module = load_torchscript(address.file, content, check_device(device))
     network = network_of(name, module, description.stem, content)
     return torch_generator(network, description, device=device, batch_size=batch_size)
 
 
 def _onnx(
-    name: str, path: Path, content: bytes, description: Description
+    name: str, path: Path, content: bytes, description: Description, device: str
 ) -> tuple[Network, Description]:
     from equipoise.runtimes.onnx import open_session
 
-    session = open_session(path, inner=description.stem or None)
+    session = open_session(path, inner=description.stem or None, device=device)
     inputs = {i.name: i for i in session.get_inputs()}
     if description.input not in inputs and (description.input or len(inputs) != 1):
         raise InputError(
@@ -98,7 +100,7 @@ def _runner(session: Any, source: str, output: str, fixed: int | None) -> Run:
     options.only_execute_path_to_fetches = True
 
     def run(codes: torch.Tensor) -> torch.Tensor:
-        (out,) = session.run([output], {source: codes.numpy()}, options)
+        (out,) = session.run([output], {source: codes.cpu().numpy()}, options)
         return torch.from_numpy(out)
 
     return _in_batches(run, fixed)
