@@ -224,16 +224,20 @@ def _parse(folder: Folder, name: str, content: bytes) -> Completion:
     # A hundred thousand records are read in seconds: the usual reader, ten times as slow, is for
     # those that it must find the fault of.
     try:
-        found = json.loads(content)
-        kinds = dict(zip(found, map(type, found.values()), strict=True))
-        if kinds == _KINDS and set(map(type, found["versions"].values())) <= {str}:
+        text = content.decode()
+        found, end = _DECODER.raw_decode(text)
+        kinds = tuple(zip(found, map(type, found.values()), strict=True))
+        texts = set(map(type, found["versions"].values())) <= {str}
+        if kinds == _KINDS and texts and not text[end:].strip():
             return Completion(**found)
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         pass
     where = f"completion record {folder / name}"
     return from_json(json_object(content, where, _REMEDY), Completion, where, _REMEDY)
 
 
-_KINDS: dict[str, Any] = {
-    name: get_origin(kind) or kind for name, kind in field_types(Completion).items()
-}
+_DECODER = json.JSONDecoder()
+
+_KINDS: tuple[tuple[str, Any], ...] = tuple(
+    (name, get_origin(kind) or kind) for name, kind in field_types(Completion).items()
+)
