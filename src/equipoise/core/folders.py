@@ -185,7 +185,7 @@ class StoredFolder:
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        self._try(name, lambda store, path: store.rm_file(path), missing=None)
+        self._try(name, _remove, missing=None)
 
     def names(self) -> Iterator[str]:
         """Yield the names of files."""
@@ -221,6 +221,14 @@ class StoredFolder:
                     ) from error
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+
+def _remove(store: Any, path: str) -> None:
+    try:
+        store.rm_file(path)
+    except Exception:
+        store.info(path)  # Some libraries have an error of their own for a file that is not there.
+        raise
 
 
 @lru_cache(maxsize=64)
