@@ -226,10 +226,13 @@ def _parse(folder: Folder, name: str, content: bytes) -> Completion:
     try:
         text = content.decode()
         found, end = _DECODER.raw_decode(text)
-        kinds = tuple(zip(found, map(type, found.values()), strict=True))
+        kinds = tuple(found), tuple(map(type, found.values()))
         texts = set(map(type, found["versions"].values())) <= {str}
         if kinds == _KINDS and texts and not text[end:].strip():
-            return Completion(**found)
+            # What makes a frozen record sets each field by a call of its own.
+            record = object.__new__(Completion)
+            record.__dict__.update(found)
+            return record
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         pass
     where = f"completion record {folder / name}"
@@ -238,6 +241,7 @@ def _parse(folder: Folder, name: str, content: bytes) -> Completion:
 
 _DECODER = json.JSONDecoder()
 
-_KINDS: tuple[tuple[str, Any], ...] = tuple(
-    (name, get_origin(kind) or kind) for name, kind in field_types(Completion).items()
+_KINDS: tuple[tuple[str, ...], tuple[Any, ...]] = (
+    tuple(field_types(Completion)),
+    tuple(get_origin(kind) or kind for kind in field_types(Completion).values()),
 )
