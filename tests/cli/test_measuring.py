@@ -61,6 +61,14 @@ def test_quality_is_kept_and_shown(cli: Callable[..., Done], folder: RunFolder) 
         assert_valid(folder.path / f"{name}.json", name)
 
 
+def test_an_engine_is_refused_where_quality_labels_nothing(
+    cli: Callable[..., Done], folder: RunFolder
+) -> None:
+    flags = ("--reference", folder.path, "--engine", "processes")
+    error = cli("quality", folder.path, *flags, code=2).error
+    assert "--engine must not be given with --reference, which leaves nothing to label" in error
+
+
 def test_a_damaged_quality_is_named(cli: Callable[..., Done], folder: RunFolder) -> None:
     content = folder.quality.read_text() if folder.quality.exists() else "{}"
     folder.quality.write_text("[1")

@@ -1,4 +1,6 @@
 import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from equipoise.compare.scores import Refused, Score
 from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.estimates import Estimate
 from equipoise.core.settings import Settings
+from equipoise.engines import OnExecutor
 from tests.builders.schemas import assert_valid
 
 SETTINGS = Settings(generator="toy", attributes=("smiling", "skin_tone"), n=2000, measure_n=600)
@@ -26,6 +29,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def results(folder: Path) -> dict[str, Score]:
     return compare(SETTINGS, folder, 12_000, ["pixels"])
+
+
+def test_labels_are_the_same_on_an_engine(
+    folder: Path, results: dict[str, Score], tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "results", tmp_path / "results")
+    with ThreadPoolExecutor(2) as executor:
+        engine = OnExecutor(executor, 2)
+        again = compare(SETTINGS, tmp_path, 12_000, ["pixels"], engine=engine)
+    assert again == results
+    made = [path.relative_to(tmp_path) for path in tmp_path.glob("*/labels-*.parquet")]
+    assert len(made) == 7
+    assert all((folder / path).read_bytes() == (tmp_path / path).read_bytes() for path in made)
 
 
 def test_every_method_has_a_score(folder: Path, results: dict[str, Score]) -> None:

@@ -6,20 +6,40 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from equipoise.core.errors import InputError, StorageError
 from equipoise.core.folders import Folder, LocalFolder, open_folder
+from tests.builders.google_store import GoogleStore
+from tests.builders.hub_store import HubStore
+from tests.builders.memory_store import memory_store
 from tests.builders.stores import flaky_store
 
 
-@pytest.fixture(params=["local", "store"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Folder]:
+@pytest.fixture(params=["local", "store", "gs", "hf"])
+def home(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Folder]:
+    """An empty folder; those of gs:// and hf:// by their own libraries, from servers of ours."""
     if request.param == "local":
         yield open_folder(str(tmp_path / "new"))
-        return
-    with flaky_store() as store:
-        yield open_folder(f"{store.protocol}://bucket/new")
+    elif request.param == "store":
+        with flaky_store() as store:
+            yield open_folder(f"{store.protocol}://bucket/new")
+    elif request.param == "gs":
+        # It asks Google's own servers what kind a bucket is.
+        monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+        pytest.importorskip("gcsfs", reason="not applicable without gcsfs")
+        with memory_store(GoogleStore, "gs") as address:
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
+            yield open_folder("gs://bucket/new")
+    else:
+        pytest.importorskip("huggingface_hub", reason="not applicable without huggingface_hub")
+        with memory_store(HubStore, "hf") as address:
+            # As HF_ENDPOINT, which its library reads once.
+            monkeypatch.setitem(fsspec.config.conf, "hf", {"endpoint": address})
+            yield open_folder("hf://datasets/somebody/faces/new")
 
 
 def write(home: Folder, name: str, content: bytes) -> None:
@@ -43,6 +63,15 @@ def test_files_are_written_whole_read_by_name_listed_and_removed(home: Folder) -
     assert home.folders() == ["inner"]
     home.remove("a")
     assert home.size("a") is None
+
+
+def test_a_large_file_comes_back_as_it_was_put(home: Folder) -> None:
+    content = bytes(range(256)) * (6 * 2**12)
+    write(home, "large", content)
+    assert home.size("large") == len(content)
+    assert home.read("large") == content
+    with home.opened("large") as file:
+        assert file.read(1000) == content[:1000]
 
 
 def test_a_folder_can_be_pickled_and_hashed(home: Folder) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import equipoise
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completions
 from equipoise.core.errors import FileFormatError, InputError, WorkerError
 from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
-from equipoise.engines import OnExecutor, Processes, Shard
+from equipoise.engines import OnExecutor, Processes, RayActors, Shard
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect, label_codes
 from equipoise.labelling.shards import (
@@ -88,6 +89,44 @@ def test_bytes_are_those_of_threads_on_a_cluster(
     assert contents(tmp_path / "labels") == by_threads
 
 
+def test_a_node_of_a_ray_cluster_that_goes_costs_the_shards_under_way(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    monkeypatch.setenv("PYTHONPATH", str(Path(equipoise.__file__).parents[1]), prepend=":")
+    n, whole, broken = 12 * SHARD_ROWS, tmp_path / "whole", tmp_path / "broken"
+    collect(models, n, 5, whole)
+    node = {"num_cpus": 1, "object_store_memory": 10**8}
+    cluster = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={**node, "include_dashboard": False}
+    )
+    before: dict[str, float] = {}
+    try:
+        nodes = [cluster.add_node(**node) for _ in range(2)]
+        cluster.wait_for_nodes()
+
+        def remove(stage: str, done: int, total: int) -> None:
+            if done >= 4 * SHARD_ROWS and not before:
+                cluster.remove_node(nodes[1], allow_graceful=False)
+                before.update(finished(broken))
+
+        engine = RayActors(3, cluster.address)
+        collect(models, n, 5, broken, execution=Execution(progress=remove, engine=engine))
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert contents(broken) == contents(whole)
+    after = finished(broken)
+    assert 4 <= len(before) < 12 == len(after)
+    assert before.items() <= after.items(), "a shard was labelled twice"
+
+
+def finished(folder: Path) -> dict[str, float]:
+    """When each shard was done."""
+    return {found.file: found.finished for found in completions(LocalFolder(folder))}
+
+
 def test_a_killed_driver_and_a_killed_worker_leave_the_same_bytes(
     cli: Callable[..., Done], tmp_path: Path
 ) -> None:
@@ -107,11 +146,11 @@ def test_a_killed_driver_and_a_killed_worker_leave_the_same_bytes(
     for worker in workers:  # They end their shard, and then see that the driver is gone.
         while Path(f"/proc/{worker}/stat").exists() and not _is_dead(worker):
             time.sleep(0.01)
-    done = {found.file: found.finished for found in completions(LocalFolder(broken / "labels"))}
+    done = finished(broken / "labels")
     assert 2 <= len(done) < 6
     cli(*given, "--out", broken)
     assert contents(broken / "labels") == contents(whole / "labels")
-    after = {found.file: found.finished for found in completions(LocalFolder(broken / "labels"))}
+    after = finished(broken / "labels")
     assert {name: after[name] for name in done} == done, "a shard was labelled twice"
 
 

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -5,10 +6,12 @@ import pytest
 from PIL import Image
 
 from equipoise.classifiers import ClassifierPanel, open_panel
-from equipoise.classifiers.models import Models
+from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.progress import Execution
+from equipoise.core.settings import Settings
+from equipoise.engines import OnExecutor
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.features.offline import PixelFeatures
 from equipoise.measure.references import reject, see_codes, see_files
@@ -87,6 +90,18 @@ def test_a_reference_does_not_depend_on_workers(
         reject(Models(toy, panel), grid, [9] * 6, 1, execution=Execution(workers=w)) for w in (1, 2)
     )
     assert np.array_equal(one, two)
+
+
+def test_a_reference_does_not_depend_on_the_engine() -> None:
+    given = Settings(generator="toy", attributes=("smiling", "skin_tone"), batch_size=96)
+    models = ModelAddresses.of(given).open()
+    counts = [9, 9, 9, 9, 9, 60]
+    with ThreadPoolExecutor(2) as executor:
+        here, there = (
+            reject(models, models.panel.grid, counts, 1, most=5000, execution=Execution(engine=one))
+            for one in (None, OnExecutor(executor, 2))
+        )
+    assert np.array_equal(here, there)
 
 
 def test_a_cell_that_does_not_fill_keeps_what_it_has_and_an_empty_one_is_named(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from equipoise.core.completion import Completion, record_name, write_failure
-from equipoise.core.errors import InputError
+from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.folders import LocalFolder
 from equipoise.core.records import write_record
 from equipoise.runs.status import run_status
@@ -82,3 +82,24 @@ def test_a_record_costs_little_to_read(tmp_path: Path) -> None:
     # A hundred thousand in 5 s are 50 microseconds each; the bound is for slow machines.
     assert (time.process_time() - began) / 2000 < 400e-6
     assert found.shards == 2000
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\n}", "\n} x"),
+        ('"rows": 2048', '"rows": "2048"'),
+        ('"rows"', '"lines"'),
+        ("{", "["),
+        ('"versions": {', '"versions": {"python": 3,'),
+        ('"versions": {', '"versions": ["x"], "more": {'),
+    ],
+)
+def test_a_damaged_record_is_named(tmp_path: Path, old: str, new: str) -> None:
+    write(tmp_path, 0)
+    (record,) = tmp_path.glob("*.done.json")
+    text = record.read_text()
+    assert old in text
+    record.write_text(text[: text.rindex(old)] + new + text[text.rindex(old) + len(old) :])
+    with pytest.raises(FileFormatError, match=f"completion record .*{record.name}"):
+        run_status(tmp_path)

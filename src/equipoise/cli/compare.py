@@ -11,7 +11,17 @@ import typer
 from equipoise.cli.app import app, out_console
 from equipoise.cli.balance import compare_cost
 from equipoise.cli.console import bars, dry_run, print_table
-from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
+from equipoise.cli.options import (
+    Address,
+    Config,
+    DryRun,
+    EngineName,
+    Given,
+    GpusPerWorker,
+    JsonFile,
+    SettingOptions,
+    takes_settings,
+)
 from equipoise.core.settings import make_settings
 
 
@@ -33,6 +43,9 @@ def compare(
         typer.Option(help="Where distances are taken; may be given again. [pixels, age]"),
     ] = None,
     computed: Annotated[Given, SettingOptions("abstain_below", "device", "batch_size", "workers")],
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
@@ -42,8 +55,13 @@ def compare(
 
     Example: `equipoise compare --attributes smiling,skin_tone --pool 100000 --out runs/compare`
     """
+    from equipoise.engines import open_engine
+
     given = {**learnt, **computed}
     settings = make_settings(given, config)
+    places = open_engine(
+        engine, workers=settings.workers, address=address, gpus_per_worker=gpus_per_worker
+    )
     dry_run(out_console, settings, compare_cost(settings, pool))
     if dry:
         return
@@ -53,7 +71,7 @@ def compare(
     from equipoise.core.records import write_record
 
     with bars() as progress:
-        results = run(settings, out, pool, features or FEATURES, progress)
+        results = run(settings, out, pool, features or FEATURES, progress, engine=places)
     print_table(out_console, columns([results]), rows([results]))
     title = f"{' x '.join(settings.attributes)}, {settings.n:,} labels"
     flags = {name: value for name, value in settings.to_dict().items() if name in given}

@@ -9,7 +9,16 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
-from equipoise.cli.options import Classifiers, Device, JsonFile, SkipBroken, Workers
+from equipoise.cli.options import (
+    Address,
+    Classifiers,
+    Device,
+    EngineName,
+    GpusPerWorker,
+    JsonFile,
+    SkipBroken,
+    Workers,
+)
 from equipoise.cli.sampling import Faithful, open_saved
 from equipoise.core.numbers import estimate, number, percent
 from equipoise.core.progress import Execution
@@ -41,6 +50,9 @@ def quality(
     skip_broken: SkipBroken = False,
     device: Device = None,
     workers: Workers = None,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
 ) -> None:
     """Compare a sampler's images with a reference: distances, coverage, diversity, drift, by cell.
@@ -54,6 +66,7 @@ def quality(
     from equipoise.classifiers import answering, open_panel
     from equipoise.core.records import write_record
     from equipoise.core.settings import make_settings
+    from equipoise.engines import open_engine
     from equipoise.measure.features import open_features
     from equipoise.measure.sampler import sampler_quality
     from equipoise.report.card import write_card
@@ -63,6 +76,9 @@ def quality(
 
     if not verified:
         refuse_flags("without --verified", {"faithful": faithful})
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+    if places is not None and reference is not None:
+        refuse_flags("with --reference, which leaves nothing to label", {"engine": engine})
     run = RunFolder(what) if what.is_dir() else None
     if run is not None:
         run.read_record()  # A run without figures fails before anything is drawn.
@@ -101,7 +117,7 @@ def quality(
             most=most,
             of_verified=verified,
             faithful=faithful,
-            execution=Execution(workers=workers, progress=progress),
+            execution=Execution(workers=workers, progress=progress, engine=places),
         )
     columns = (
         "cell",

@@ -17,7 +17,7 @@ from equipoise.core.errors import InputError, InsufficientLabelsError, check_cou
 from equipoise.core.files import read_json
 from equipoise.core.folders import LocalFolder
 from equipoise.core.labels import Labels
-from equipoise.core.progress import Execution, Progress, no_progress
+from equipoise.core.progress import Engine, Execution, Progress, no_progress
 from equipoise.core.records import from_json, write_record
 from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import Stream, child_seed
@@ -86,6 +86,7 @@ def compare(
     features: Sequence[str] = FEATURES,
     progress: Progress = no_progress,
     on_result: Callable[[str, Result], None] = lambda method, result: None,
+    engine: Engine | None = None,
 ) -> dict[str, Result]:
     """Compare all methods on the generator and attributes of the settings, for a uniform target.
 
@@ -103,6 +104,8 @@ def compare(
     progress : Progress
     on_result : callable
         Called with each new method and its result.
+    engine : Engine, optional
+        Where the codes of the prior are labelled; threads of this process by default.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def compare(
             n,
             seed,
             folder / name,
-            execution=Execution(workers=workers, progress=progress),
+            execution=Execution(workers=workers, progress=progress, engine=engine),
         )
         return table.labels()
 

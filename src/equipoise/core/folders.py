@@ -24,6 +24,8 @@ from equipoise.core.plugins import load_library
 
 Result = TypeVar("Result")
 
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+
 
 @dataclass(frozen=True)
 class LocalFolder:
@@ -72,10 +74,17 @@ class LocalFolder:
 
     def read(self, name: str, limit: int | None = None) -> bytes | None:
         """Return a file, at most its first `limit` bytes; None where it is missing."""
-        # A hundred thousand records are read in seconds; a join of paths takes as long as a read.
+        # A hundred thousand records are read in seconds; a join of paths, or an object for the
+        # file, takes as long as a read.
         try:
-            with open(f"{self.path}/{name}", "rb", buffering=0) as file:
-                return file.read(limit)
+            descriptor = os.open(f"{self.path}/{name}", _READ)
+            if limit is None:
+                with open(descriptor, "rb", buffering=0) as file:
+                    return file.read()
+            try:
+                return os.read(descriptor, limit)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return None
         except OSError:
@@ -176,7 +185,7 @@ class StoredFolder:
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        self._try(name, lambda store, path: store.rm_file(path), missing=None)
+        self._try(name, _remove, missing=None)
 
     def names(self) -> Iterator[str]:
         """Yield the names of files."""
@@ -212,6 +221,14 @@ class StoredFolder:
                     ) from error
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+
+def _remove(store: Any, path: str) -> None:
+    try:
+        store.rm_file(path)
+    except Exception:
+        store.info(path)  # Some libraries have an error of their own for a file that is not there.
+        raise
 
 
 @lru_cache(maxsize=64)

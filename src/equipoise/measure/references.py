@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,11 +19,13 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Execution
+from equipoise.core.progress import Execution, no_progress
 from equipoise.core.seeds import check_seed
 from equipoise.generators.base import generate
+from equipoise.labelling.collect import collect
 from equipoise.labelling.image_files import equal_sizes
 from equipoise.labelling.picture import read_image
+from equipoise.labelling.shards import SHARD_ROWS
 from equipoise.measure.features.base import Features, read_features
 
 _BATCH = 64
@@ -165,6 +169,9 @@ def reject(
         In [0, 2**63).
     most : int
         Codes to try at most; a cell that is not full by then keeps what it has.
+    execution : Execution
+        Threads, engine and progress. The codes do not depend on it. Workers of an engine write
+        labels to the temporary folder (`TMPDIR`), which all must reach.
 
     Returns
     -------
@@ -183,18 +190,15 @@ def reject(
         raise InputError(
             "counts", f"must be {grid.size} whole numbers, one a cell", counts, "Correct them."
         )
-    generator, panel = models.generator, models.panel
     left = wanted.copy()
-
-    def one(bounds: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        codes = generator.prior.codes(seed, *bounds)
-        return codes, panel.predict(generate(generator, codes)).restricted(grid).cells
-
+    if execution.engine is None:
+        labelled = _on_threads(models, seed, most, execution)
+    else:
+        labelled = _on_engine(models, seed, most, 2 * int(wanted.sum()), execution)
     kept = []
-    with closing(
-        ordered_map(one, batches(0, most, generator.batch_size), execution.workers)
-    ) as results:
-        for codes, cells in results:
+    with closing(labelled) as results:
+        for codes, labels in results:
+            cells = labels.restricted(grid).cells
             take = np.zeros(len(codes), bool)
             for k in np.flatnonzero(left):
                 take[np.flatnonzero(cells == k)[: left[k]]] = True
@@ -212,3 +216,35 @@ def reject(
             "Give a folder of images as reference.",
         )
     return np.concatenate(kept)
+
+
+_Labelled = Generator[tuple[NDArray[np.float32], Labels], None, None]
+
+
+def _on_threads(models: Models, seed: int, most: int, execution: Execution) -> _Labelled:
+    """Yield codes of the prior with their labels, in order, as they are made."""
+    generator, panel = models.generator, models.panel
+
+    def one(bounds: tuple[int, int]) -> tuple[NDArray[np.float32], Labels]:
+        codes = generator.prior.codes(seed, *bounds)
+        return codes, panel.predict(generate(generator, codes))
+
+    # The batches of `collect`, which an engine labels by.
+    work = (
+        bounds
+        for shard in batches(0, most, SHARD_ROWS)
+        for bounds in batches(*shard, generator.batch_size)
+    )
+    yield from ordered_map(one, work, execution.workers)
+
+
+def _on_engine(models: Models, seed: int, most: int, first: int, execution: Execution) -> _Labelled:
+    """Yield the same shard by shard: twice as many codes are labelled each time."""
+    n, quiet = 0, replace(execution, progress=no_progress)
+    with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
+        while n < most:
+            seen, n = n, min(most, max(2 * n, -(-first // SHARD_ROWS) * SHARD_ROWS))
+            table = collect(models, n, seed, Path(folder), execution=quiet)
+            new = islice(table.stream(), seen // SHARD_ROWS, None)
+            for bounds, labels in zip(batches(seen, n, SHARD_ROWS), new, strict=True):
+                yield models.generator.prior.codes(seed, *bounds), labels

@@ -92,13 +92,15 @@ def _status(name: str, folder: Folder) -> FolderStatus | None:
     failed -= {n.removesuffix(SUFFIX) for n in done} if failed else set()
     seconds = 0.0
     rows = shards = 0
-    places: set[str] = set()
+    places: set[tuple[str, str]] = set()
     newest: list[tuple[float, int, Completion]] = []
     for record in completions(folder, iter(done)):
         rows, shards, seconds = rows + record.rows, shards + 1, seconds + record.seconds
-        places.add(f"{record.host} ({record.device})")
-        keep = heapq.heappush if len(newest) < _RECENT else heapq.heappushpop
-        keep(newest, (record.finished, shards, record))
+        places.add((record.host, record.device))
+        if len(newest) < _RECENT:
+            heapq.heappush(newest, (record.finished, shards, record))
+        elif record.finished > newest[0][0]:
+            heapq.heapreplace(newest, (record.finished, shards, record))
     if not newest:
         return None
     last = max(newest)[-1]
@@ -116,5 +118,5 @@ def _status(name: str, folder: Folder) -> FolderStatus | None:
         per_second=speed,
         seconds_left=max(last.total - rows, 0) / speed,
         finished=last.finished,
-        places=tuple(sorted(places)),
+        places=tuple(sorted(f"{host} ({device})" for host, device in places)),
     )

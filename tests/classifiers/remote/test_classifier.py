@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -301,6 +303,37 @@ def test_the_rate_is_kept_over_threads(tmp_path: Path) -> None:
     times = sorted(asked.at for asked in service.asked)
     assert len(times) == 24
     assert times[-1] - times[0] > 23 / 40 * 0.9
+
+
+def test_processes_keep_one_rate_and_pay_for_no_image_twice(tmp_path: Path) -> None:
+    """Two processes that begin at the same time with the same images, in opposite order."""
+    code = (
+        "import sys; from pathlib import Path; "
+        "from equipoise.classifiers.remote import connect; "
+        "from tests.builders.services import description, images; "
+        "c = connect(description(int(sys.argv[1]), limits={'rate': 40}), Path(sys.argv[2])); "
+        "print(flush=True); sys.stdin.readline(); found = images(24)[:: int(sys.argv[3])]; "
+        "print(*c.predict(found)[0].levels, c.tally.asked, c.tally.cached)"
+    )
+    with serving(lambda times, body: face(level_of(body))) as service:
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, str(service.port), str(tmp_path), step],
+                cwd=Path(__file__).parents[3],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for step in ("1", "-1")
+        ]
+        assert [worker.stdout.readline() for worker in workers if worker.stdout] == ["\n", "\n"]
+        found = [worker.communicate("\n")[0].split() for worker in workers]
+    times = sorted(asked.at for asked in service.asked)
+    assert len(times) == 24
+    assert times[-1] - times[0] > 23 / 40 * 0.9
+    assert found[0][:24] == found[1][:24][::-1]
+    asked, cached = (sum(int(words[place]) for words in found) for place in (24, 25))
+    assert (asked, cached) == (24, 24)
 
 
 def test_requests_under_way_are_bounded(tmp_path: Path) -> None:

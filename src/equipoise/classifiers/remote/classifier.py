@@ -81,7 +81,7 @@ class RemoteClassifier:
         self._request_digest = description.request_digest
         self._answer, self._limits = description.answer, description.limits
         self._transport, self._cache = transport, cache
-        self._limiter = Limiter(description.limits.rate, description.limits.concurrency)
+        self._limiter = Limiter(cache, description.request.service, description.limits)
         self._lock = Lock()
         self._tally = UsageStats()
         self._unanswered = 0

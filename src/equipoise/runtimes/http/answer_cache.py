@@ -2,7 +2,8 @@
 
 The cache is an SQLite file in WAL mode, which several processes may use at once. A claim prevents
 two processes or threads from sending the same image at the same time. Claims expire, so that a
-process that dies does not block the others for long.
+process that dies does not block the others for long. When a service may be asked next is kept here
+too, so that one rate limit holds for all processes.
 """
 
 from __future__ import annotations
@@ -24,11 +25,20 @@ CREATE TABLE IF NOT EXISTS answers
   WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims
   (key TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS turns (service TEXT PRIMARY KEY, next REAL NOT NULL) WITHOUT ROWID;
 """
 _CLAIM = """
 INSERT INTO claims VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE
   SET owner = excluded.owner, until = excluded.until
   WHERE claims.owner = excluded.owner OR claims.until < ?
+"""
+_TURN = """
+INSERT INTO turns VALUES (?, ?) ON CONFLICT (service) DO UPDATE
+  SET next = excluded.next WHERE turns.next <= ?
+"""
+_PAUSE = """
+INSERT INTO turns VALUES (?, ?) ON CONFLICT (service) DO UPDATE
+  SET next = max(turns.next, excluded.next)
 """
 
 
@@ -83,6 +93,24 @@ class AnswerCache:
     def release(self, key: str, owner: str) -> None:
         """Give up a claim."""
         self._run("DELETE FROM claims WHERE key = ? AND owner = ?", key, owner)
+
+    def turn(self, service: str, gap: float) -> float:
+        """Take the next turn to ask a service, and keep others from it for `gap` seconds.
+
+        Returns
+        -------
+        float
+            0 where the turn was taken, else the seconds until it may be tried again.
+        """
+        now = time.time()
+        if gap and self._run(_TURN, service, now + gap, now)[1] == 1:
+            return 0.0
+        rows, _ = self._run("SELECT next FROM turns WHERE service = ?", service)
+        return max(0.0, float(rows[0][0]) - now) if rows else 0.0
+
+    def pause(self, service: str, seconds: float) -> None:
+        """Give nobody a turn to ask a service for some seconds."""
+        self._run(_PAUSE, service, time.time() + seconds)
 
     def _run(self, statement: str, *values: str | float) -> tuple[list[Any], int]:
         """Run a statement, and return its rows and the number of changed rows.

@@ -1,12 +1,14 @@
-"""Rate and concurrency limits on requests, shared by all threads of one adapter."""
+"""Rate and concurrency limits on requests to a service."""
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import BoundedSemaphore, Event, Lock
+from threading import BoundedSemaphore, Event
+
+from equipoise.runtimes.http.answer_cache import AnswerCache
+from equipoise.runtimes.http.service import RateLimits
 
 _LONGEST_BACK_OFF = 60.0
 """Upper bound of a wait between repeats, in seconds; chosen by hand."""
@@ -31,41 +33,39 @@ def back_off(first: float, attempt: int) -> float:
 class Limiter:
     """Spaces requests evenly, and delays all of them when the service asks for it.
 
+    Rate and delay hold for all processes that open the same cache, the number of requests in
+    progress for this one.
+
     Parameters
     ----------
-    rate : float
-        Requests per second; 0 for no limit.
-    concurrency : int
-        Largest number of requests in progress.
+    cache : AnswerCache
+        Keeps when the service may be asked next.
+    service : str
+        Its name in the cache.
+    limits : RateLimits
     """
 
-    def __init__(self, rate: float, concurrency: int) -> None:
-        self._gap = 1 / rate if rate else 0.0
-        self._slots = BoundedSemaphore(concurrency)
-        self._next = 0.0
-        self._lock = Lock()
+    def __init__(self, cache: AnswerCache, service: str, limits: RateLimits) -> None:
+        self._cache, self._service = cache, service
+        self._gap = 1 / limits.rate if limits.rate else 0.0
+        self._slots = BoundedSemaphore(limits.concurrency)
 
     @contextmanager
     def turn(self, stop: Event) -> Iterator[bool]:
         """Wait until this thread may send a request; its slot is free again after the block.
 
         Yields False when `stop` was set while it waited: then nothing may be sent.
+
+        Raises
+        ------
+        StorageError
+            When the cache cannot be read or written.
         """
         with self._slots:
-            yield self._wait(stop)
-
-    def _wait(self, stop: Event) -> bool:
-        while True:
-            with self._lock:
-                now = time.monotonic()
-                delay = self._next - now
-                if delay <= 0:
-                    self._next = now + self._gap
-                    return not stop.is_set()
-            if stop.wait(delay):
-                return False
+            while (delay := self._cache.turn(self._service, self._gap)) and not stop.wait(delay):
+                pass
+            yield not stop.is_set()
 
     def pause(self, seconds: float) -> None:
         """Delay all further requests by at least some seconds."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+        self._cache.pause(self._service, seconds)

@@ -71,6 +71,11 @@ class RekognitionRequest:
 
     region: str = ""
 
+    @property
+    def service(self) -> str:
+        """Name of the service in the cache."""
+        return f"rekognition {self.region}".rstrip()
+
 
 @dataclass(frozen=True)
 class RateLimits:
@@ -81,9 +86,9 @@ class RateLimits:
     Attributes
     ----------
     rate : float
-        Requests per second; 0 for no limit.
+        Requests per second of all processes of this machine; 0 for no limit.
     concurrency : int
-        Largest number of requests in progress.
+        Largest number of requests in progress, in one process.
     time_out : float
         Seconds for a whole answer.
     retries : int

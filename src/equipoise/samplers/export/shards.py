@@ -8,10 +8,11 @@ the images in the whole data set.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,30 +40,33 @@ _INDEXES = 2000
 """Draws that each verified image may try, its own and no other's: `verified` tries no more."""
 
 
-def shard_counts(counts: NDArray[np.int64], shard: Shard) -> tuple[NDArray[np.int64], ...]:
-    """Return how many images of each cell a shard of verified draws holds, and those before them.
+def shard_counts(
+    request: DrawRequest, sampler: Sampler, shard: Shard
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how many images of each cell a shard of verified draws holds, and those before it.
 
-    Cells come one after the other, as in every export of verified draws.
+    Each shard takes the cells from their exact counts before it to those after it, whatever is
+    drawn later. Exact counts never fall from one shard to the next where a whole shard has an image
+    of each cell. In a last shard that is shorter they may: then the cells that would be farthest
+    above their share give way.
 
     Parameters
     ----------
-    counts : numpy.ndarray, shape (K,), int64
-        Images of each cell in the whole data set.
+    request : DrawRequest
+        Its `n` does not matter.
+    sampler : Sampler
     shard : Shard
 
     Returns
     -------
     wanted, before : numpy.ndarray, each shape (K,), int64
-
-    Examples
-    --------
-    >>> wanted, before = shard_counts(np.array([3, 4]), Shard(1, 2, 5))
-    >>> wanted.tolist(), before.tolist()
-    ([1, 2], [2, 0])
     """
-    ends = np.cumsum(counts)
-    low, high = (np.clip(row - (ends - counts), 0, counts) for row in (shard.start, shard.stop))
-    return high - low, low
+    before = replace(request, n=shard.start).counts(sampler)
+    wanted = np.maximum(replace(request, n=shard.stop).counts(sampler) - before, 0)
+    while wanted.sum() > shard.rows:
+        above = before + wanted - sampler.target.shares * shard.stop
+        wanted[np.where(wanted > 0, above, -np.inf).argmax()] -= 1
+    return wanted, before
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def _drawn(
             start=shard.start,
             workers=execution.workers,
         )
-    wanted, before = shard_counts(request.counts(sampler), shard)
+    wanted, before = shard_counts(request, sampler, shard)
     return verified(
         sampler,
         models,
@@ -162,17 +166,14 @@ def _drawn(
 
 
 def _identity(sampler: Sampler, models: Models, request: DrawRequest, size: int) -> str:
-    """Return all that determines the bytes of the shards, as JSON.
-
-    The number of images belongs to it for verified draws alone: it moves the bounds of the cells.
-    """
+    """Return all that determines the bytes of the shards, as JSON; not the number of images."""
     drawn = sampler.for_verified(request.faithful) if request.verified else sampler
     cell = request.cell and sampler.grid.cells[sampler.grid.index(request.cell)]
     given = {**asdict(request), "cell": cell, "faithful": None}
     return json.dumps(
         {
             **given,
-            "n": request.n if request.verified else None,
+            "n": None,
             "sampler": drawn.digest,
             "panel": models.panel.digest,
             "device": models.generator.device,
@@ -201,10 +202,10 @@ def write_shards(
         The same sampler, bound to its generator, and the models, opened by address.
     request : DrawRequest
     folder : Path, str or Folder
-        A path, or an address such as s3://bucket/faces; created when missing.
-        One-shot draws may be extended by a larger `n`.
+        A path, or an address such as s3://bucket/faces; created when missing. A larger `n` adds
+        to what it holds.
     shard_size : int
-        Images of a shard, at least 1.
+        Images of a shard, at least 1; of verified draws, as many as hold one of each cell.
     execution : Execution
         Threads, engine and progress. The bytes do not depend on it.
 
@@ -228,6 +229,7 @@ def write_shards(
     n = check_count("n", request.n, "Pass --n 1000.")
     size = check_count("shard-size", shard_size, f"Pass --shard-size {SHARD_SIZE}.")
     loaded.check_models(models)
+    _check_size(size, loaded, request)
     home = open_folder(folder)
     if isinstance(home, LocalFolder) and home.path.exists() and not home.path.is_dir():
         raise InputError(f"path {folder}", "must be a folder", "a file", "Choose another --out.")
@@ -270,6 +272,19 @@ def write_shards(
     tables = [table_name(number) for number in range(last + 1)]
     describe_export(home, tables, drawn, models, request)
     return home
+
+
+def _check_size(size: int, sampler: Sampler, request: DrawRequest) -> None:
+    """Check that a whole shard of verified draws has an image of each wanted cell."""
+    shares = sampler.target.shares
+    least = math.ceil(1 / shares[shares > 0].min() - 1e-9)
+    if request.verified and request.cell is None and size < least:
+        raise InputError(
+            "shard-size",
+            f"must be at least {least:,}, for a verified image of each cell in a shard",
+            size,
+            f"Pass --shard-size {SHARD_SIZE}, or more.",
+        )
 
 
 def _here(

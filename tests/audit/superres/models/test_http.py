@@ -14,8 +14,9 @@ LOW = np.random.default_rng(0).integers(0, 256, (7, 3, 8, 8)).astype(np.uint8)
 
 
 @pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
+def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEST_KEY", SECRET)
+    monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "cache"))
 
 
 def described(folder: Path, port: int, more: str = "") -> SuperResolutionModel:

@@ -13,6 +13,8 @@ from PIL import Image
 
 from equipoise.classifiers.remote.toml_file import read_image_service
 from equipoise.core.errors import RemoteError
+from equipoise.runtimes import zoo
+from equipoise.runtimes.http.answer_cache import AnswerCache
 from equipoise.runtimes.http.limiter import Limiter, back_off
 from equipoise.runtimes.http.transport import REPEATED, HttpTransport, TransportFailure
 
@@ -35,6 +37,8 @@ class HttpRestorer:
     ------
     InputError
         When the file or a key is wrong, or a library is missing.
+    StorageError
+        When the cache folder, which keeps when the service may be asked next, cannot be written.
     """
 
     deterministic = False
@@ -50,7 +54,9 @@ class HttpRestorer:
             "its model.",
         )
         self._picture, self._limits = service.picture, service.limits
-        self._limiter = Limiter(self._limits.rate, self._limits.concurrency)
+        self._limiter = Limiter(
+            AnswerCache(zoo.cache_folder() / "remote"), service.request.service, self._limits
+        )
         self._transport = HttpTransport(
             service.request,
             self._picture.media_type,
