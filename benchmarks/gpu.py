@@ -13,6 +13,7 @@ It needs the extra `diffusers`, and transformers.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -80,8 +81,8 @@ def agreement(device: str, n: int) -> list[str]:
     cpu = open_models(Settings(attributes=ATTRIBUTES))
     rows = []
     for tf32 in (True, False):
-        torch.backends.cudnn.allow_tf32 = tf32
         gpu = open_generator("digiface-dcgan", device=device)
+        torch.backends.cudnn.allow_tf32 = tf32  # Opening it has set this.
 
         def compared(bounds: tuple[int, int], gpu: Any = gpu) -> tuple[Any, Any, int]:
             codes = cpu.generator.prior.codes(0, *bounds)
@@ -108,7 +109,6 @@ def agreement(device: str, n: int) -> list[str]:
             f"| {'on' if tf32 else 'off'} | {100 * share:.2f}% | {largest} | {moved} "
             f"| {100 * alone / n:.1f}% |"
         )
-    torch.backends.cudnn.allow_tf32 = True
     return [
         "## The same images?",
         "",
@@ -127,7 +127,7 @@ def generators(device: str, quick: bool) -> list[str]:
     """Return images a second by batch, as lines of Markdown."""
     rows = []
     sides = (64, 256, 1024) if not quick else (64, 128)
-    for side in sides:
+    for tf32, side in itertools.product((False, True), sides):
         for batch in (64, 256, 1024, 4096) if side == 64 else (1, 4, 16, 64):
             if quick and batch not in (4, 64):
                 continue
@@ -137,17 +137,21 @@ def generators(device: str, quick: bool) -> list[str]:
             else:
                 network = Network(StyleGAN2Config(side, channels_of(side)))
                 made = StyleGAN(network, Options(), name="random", device=device)
+            torch.backends.cudnn.allow_tf32 = tf32
             codes = made.prior.codes(0, 0, batch)
             work = partial(made.images, codes)
             took, used = seconds(device, work), peak(device, work)
             name = "digiface-dcgan" if side == 64 else "StyleGAN2, random weights"
-            rows.append(f"| {name} | {side} | {batch} | {batch / took:,.0f} | {used:.2f} |")
+            unit = "on" if tf32 else "off"
+            rows.append(
+                f"| {name} | {side} | {unit} | {batch} | {batch / took:,.0f} | {used:.2f} |"
+            )
             print(rows[-1], flush=True)
     return [
         "## Images a second",
         "",
-        "| generator | side | batch | images a second | peak memory, GB |",
-        "|---|---|---|---|---|",
+        "| generator | side | TF32 | batch | images a second | peak memory, GB |",
+        "|---|---|---|---|---|---|",
         *rows,
         "",
     ]
@@ -182,7 +186,7 @@ def pipelines() -> dict[str, tuple[str, Callable[[], Any]]]:
     """Return the kind and the maker of each model of `text_sizes.MODELS`, by its name there."""
     sd, sdxl, sd3, flux = text_sizes.MODELS
     flow = diffusers.FlowMatchEulerDiscreteScheduler
-    euler = diffusers.EulerDiscreteScheduler(beta_schedule="scaled_linear")
+    euler = diffusers.EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1)
     letters, words = clip_tokenizer(), t5_tokenizer()
     letters.model_max_length = words.model_max_length = 77
 

@@ -48,6 +48,8 @@ def both(
 ) -> tuple[Generator, Generator]:
     """One generator on the CPU and on the device."""
     name = address(request.param, tmp_path_factory.mktemp("generator"))
+    if name.startswith("tests."):
+        pytest.skip("whoever makes a generator object chooses its device")
     if name.startswith("onnx:"):
         from equipoise.runtimes.onnx import computes_on
 
@@ -61,14 +63,14 @@ def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def test_images_are_those_of_the_cpu_but_for_rounding(both: tuple[Generator, Generator]) -> None:
-    """Matrix units of a GPU round to 10 bits, which moves a pixel by a few steps of 255."""
+    """Which moves a pixel by one step of 255 at most."""
     cpu, gpu = both
     assert (gpu.digest, gpu.image_shape) == (cpu.digest, cpu.image_shape)
     codes = cpu.prior.codes(0, 0, N)
     found = apart(cpu.images(codes), gpu.images(codes))
-    assert found.max() <= 6
-    assert found.mean() < 0.25
-    assert np.allclose(cpu.stem(codes), gpu.stem(codes), atol=0.02)
+    assert found.max() <= 1
+    assert (found > 0).mean() < 0.01
+    assert np.allclose(cpu.stem(codes), gpu.stem(codes), atol=1e-3)
 
 
 def test_images_are_the_same_each_time(both: tuple[Generator, Generator]) -> None:

@@ -31,6 +31,8 @@ _LOG = logging.getLogger(__name__)
 def check_device(device: str) -> torch.device:
     """Return a torch device after checking that this machine has it.
 
+    On CUDA, networks of float32 compute in float32 from then on.
+
     Parameters
     ----------
     device : str
@@ -44,6 +46,9 @@ def check_device(device: str) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(1, device=found)
+        if found.type == "cuda":
+            # Decision 27: otherwise convolutions of float32 round their inputs to 10 bits.
+            torch.backends.cudnn.allow_tf32 = False
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(
             "device", "must be one that this machine has", device, "Pass --device cpu."
