@@ -1,0 +1,1 @@
+"""Scripts that measure what the documentation states; tests import some of them."""
