@@ -55,6 +55,7 @@ coverage: $(VENV)/.dev
 ## The fast tests with the lowest versions that pyproject.toml declares (on Linux, 3 GB of downloads).
 lowest: $(VENV)/.dev
 	$(PYTHON) -m venv $(VENV)-lowest
+	$(BIN)/uv pip uninstall -q -p $(VENV)-lowest/bin/python setuptools
 	$(BIN)/uv pip compile -q --resolution lowest-direct pyproject.toml -o $(VENV)-lowest/versions.txt
 	$(BIN)/uv pip install -q -p $(VENV)-lowest/bin/python -r $(VENV)-lowest/versions.txt \
 		-c $(VENV)-lowest/versions.txt -e . $(LOWEST_TOOLS)

@@ -32,8 +32,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("equipoise")
 
 
+collect_ignore = ["builders/diffusion.py", "builders/text_pipelines.py"]
+"""Without doctests; and what skips when it is collected would stay half imported for others."""
+
 SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").splitlines())
-"""Files and tests that `make test-fast` leaves out: over 0.8 s, or a fixture over 0.6 s."""
+"""Files and tests that `make test-fast` leaves out: over 0.5 s, or a fixture over 0.5 s."""
+
+DEAR = frozenset({"toy_latent", "finished"})
+"""Fixtures whose tests are slow: the fitted tilt, and the run that the viewer shows."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -51,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "real" in fixtures:
             item.add_marker(pytest.mark.real)
         node = item.nodeid.partition("[")[0]
-        if "toy_latent" in fixtures or not SLOW.isdisjoint((node, node.partition("::")[0])):
+        if not DEAR.isdisjoint(fixtures) or not SLOW.isdisjoint((node, node.partition("::")[0])):
             item.add_marker(pytest.mark.slow)
     tilted = {item.path for item in items if "toy_latent" in getattr(item, "fixturenames", ())}
     slow: set[str] = set()

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.builders.processes import start
+
 PROGRAM = "from equipoise.cli import main; main()"
 
 
@@ -36,17 +38,15 @@ def test_a_terminal_that_is_not_utf_8_shows_the_figures(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
-    # A shell starts what runs in the background deaf to SIGINT, and children inherit that.
-    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {PROGRAM}"
-    arguments = ("collect", "--out", str(tmp_path), "--generator", "toy", "--n", "400000")
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True
-    )
+    given = ("collect", "--out", tmp_path, "--generator", "toy", "--n", 400_000)
+    process = start(*given, out=tmp_path / "said.txt")
     while not list(tmp_path.glob("labels/*.parquet")):
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    assert "Stopped. What was written is kept" in process.communicate(timeout=60)[1]
-    assert process.returncode == 130
+    assert process.pid
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    assert process.exitcode == 130
+    assert "Stopped. What was written is kept" in (tmp_path / "said.txt").read_text()
 
 
 def test_the_shell_completes_commands() -> None:

@@ -24,6 +24,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         generator="toy",
         method=request.param,
         n=3000,
+        directed=0.0 if request.param == "tilt" else 0.6,
         mixture_n=600,
         measure_n=300,
         components=1,

@@ -1,8 +1,5 @@
 import errno
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from equipoise.core.progress import Execution
 from equipoise.generators import Generator
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import SHARD_ROWS, collect, shard_name
+from tests.builders.processes import kill, start
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -82,26 +80,15 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     shards = 40
     n = shards * SHARD_ROWS
     collect(Models(toy, toy_panel), n, 0, tmp_path / "whole")
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from equipoise.classifiers import open_panel\n"
-        "from equipoise.classifiers.models import Models\n"
-        "from equipoise.labelling.collect import collect\n"
-        "from equipoise.generators.toy import ToyGenerator\n"
-        "toy = ToyGenerator()\n"
-        "panel = open_panel(['smiling', 'skin_tone'], toy)\n"
-        f"collect(Models(toy, panel), {n}, 0, Path(sys.argv[1]))\n"
-    )
     rng = np.random.default_rng(0)
-    broken = tmp_path / "broken"
+    broken = tmp_path / "labels"
     for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", code, str(broken)])
+        process = start("collect", "--generator", "toy", "--n", n, "--out", tmp_path)
         have = len(contents(broken))
-        while process.poll() is None and len(contents(broken)) <= have:
+        while process.is_alive() and len(contents(broken)) <= have:
             time.sleep(0.005)
         time.sleep(float(rng.uniform(0, 0.3)))
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it had ended before it could be killed"
+        kill(process)
     len_before = len(contents(broken))
     assert len_before < shards
     resumed = collect(Models(toy, toy_panel), n, 0, broken)

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +27,7 @@ from equipoise.labelling.shards import (
     prior_source,
 )
 from tests.builders.command_line import Done
+from tests.builders.processes import kill, start
 
 N = 2 * SHARD_ROWS + 100
 ADDRESSES = ModelAddresses.of(Settings(generator="toy", attributes=("smiling", "skin_tone")))
@@ -134,15 +133,13 @@ def test_a_killed_driver_and_a_killed_worker_leave_the_same_bytes(
     given = ["collect", "--generator", "toy", "--n", str(n)]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     cli(*given, "--out", whole)
-    words = [*given, "--engine", "processes", "--workers", "1", "--out", str(broken)]
-    code = f"import sys; sys.argv = {['equipoise', *words]}; import equipoise.cli as c; c.main()"
-    driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    driver = start(*given, "--engine", "processes", "--workers", 1, "--out", broken)
+    assert driver.pid
     wait_for(broken / "labels", 1)
     os.kill(_children(driver.pid)[0], signal.SIGKILL)
     wait_for(broken / "labels", 2)
     workers = _children(driver.pid)
-    driver.kill()
-    driver.wait()
+    kill(driver)
     for worker in workers:  # They end their shard, and then see that the driver is gone.
         while Path(f"/proc/{worker}/stat").exists() and not _is_dead(worker):
             time.sleep(0.01)

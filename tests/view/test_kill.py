@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.view.rating import Rating
+from tests.builders.processes import kill, start
 
-_CODE = "from equipoise.cli import main; main()"
 _PATIENCE = 120.0
 
 Call = Any
@@ -24,22 +22,25 @@ Call = Any
 @contextmanager
 def server(runs: Path) -> Iterator[Call]:
     """Start a server in a process, give what calls it, and kill it."""
-    words = [sys.executable, "-u", "-c", _CODE, "view", str(runs), "--port", "0", "--no-browser"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            origin = "http://" + process.stdout.readline().split("http://")[1].strip().rstrip("/")
+    printed = runs.with_name("printed.txt")
+    printed.unlink(missing_ok=True)
+    process = start("view", runs, "--port", 0, "--no-browser", out=printed)
+    try:
+        while not (printed.exists() and "http://" in (said := printed.read_text())[:-1]):
+            assert process.is_alive()
+            time.sleep(0.02)
+        origin = "http://" + said.split("http://")[1].split()[0].rstrip("/")
 
-            def call(path: str, body: dict[str, Any] | None = None) -> Any:
-                data = None if body is None else json.dumps(body).encode()
-                headers = {"content-type": "application/json"}
-                request = urllib.request.Request(origin + path, data, headers)
-                with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
-                    return json.load(answer)
+        def call(path: str, body: dict[str, Any] | None = None) -> Any:
+            data = None if body is None else json.dumps(body).encode()
+            headers = {"content-type": "application/json"}
+            request = urllib.request.Request(origin + path, data, headers)
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
+                return json.load(answer)
 
-            yield call
-        finally:
-            process.kill()
+        yield call
+    finally:
+        kill(process)
 
 
 def until(call: Call, path: str, count: int) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.core.completion import SUFFIX
-from equipoise.core.errors import FileFormatError, InputError, RemoteError
+from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.plugins import load_library
 from equipoise.runs.folder import RunFolder
 from equipoise.samplers.export.metadata import METADATA
+from equipoise.samplers.hub_file import REPOSITORY, hub_errors
 
-_ADDRESS = re.compile(r"hf://([\w.-]{1,96}/[\w.-]{1,96})")
+_ADDRESS = re.compile(f"hf://{REPOSITORY}")
 
 MOST_FILES = 10_000
 """Files that go in one commit; the hub is slow with more."""
@@ -98,7 +99,7 @@ def plan_push(place: Path | str, address: str) -> Push:
             f"{len(files):,}",
             "Draw it with `equipoise sample --format webdataset`, which makes few large files.",
         )
-    return Push(found[1], kind, files)
+    return Push(found["name"], kind, files)
 
 
 def push(planned: Push, *, public: bool = False) -> str:
@@ -117,16 +118,13 @@ def push(planned: Push, *, public: bool = False) -> str:
     hub = load_library("a push", "huggingface_hub", "pip install 'equipoise[hf]'.")
     api = hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     added = [hub.CommitOperationAdd(name, str(path)) for name, path in planned.files.items()]
-    try:
+    with hub_errors(
+        f"hf://{planned.name}",
+        "must take the files",
+        "Log in with `hf auth login`, and give the same command again.",
+    ):
         api.create_repo(planned.name, repo_type=planned.kind, private=not public, exist_ok=True)
         done = api.create_commit(
             planned.name, added, commit_message="Add by Equipoise", repo_type=planned.kind
         )
-    except Exception as error:  # Of the library, and of what carries its requests.
-        raise RemoteError(
-            f"hf://{planned.name}",
-            "must take the files",
-            f"{type(error).__name__}: {error}",
-            "Log in with `hf auth login`, and give the same command again.",
-        ) from error
     return str(done.commit_url)

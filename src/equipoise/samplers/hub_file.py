@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from equipoise.core.errors import FileFormatError, RemoteError
 from equipoise.core.plugins import load_library
 
+REPOSITORY = r"(?P<name>[\w.-]{1,96}/[\w.-]{1,96})"
+"""Pattern of a name on the hub."""
+
 _ADDRESS = re.compile(
-    r"hf:/{1,2}(?P<name>[\w.-]{1,96}/[\w.-]{1,96})(@(?P<revision>[\w.-]{1,96}))?(/(?P<file>.{1,200}))?"
+    rf"hf:/{{1,2}}{REPOSITORY}(@(?P<revision>[\w.-]{{1,96}}))?(/(?P<file>.{{1,200}}))?"
 )
 """A path turns two slashes into one."""
 
 _FILE = "sampler.safetensors"
+
+
+@contextmanager
+def hub_errors(where: str, rule: str, remedy: str) -> Iterator[None]:
+    """Turn whatever the library, or what carries its requests, raises into a `RemoteError`."""
+    try:
+        yield
+    except FileFormatError:
+        raise
+    except Exception as error:
+        raise RemoteError(where, rule, f"{type(error).__name__}: {error}", remedy) from error
 
 
 def fetched(path: Path | str, largest: int) -> Path:
@@ -43,7 +59,11 @@ def fetched(path: Path | str, largest: int) -> Path:
     hub = load_library("a sampler on the hub", "huggingface_hub", "pip install 'equipoise[hf]'.")
     where, file = f"hf://{found['name']}", found["file"] or _FILE
     place, endpoint = {"revision": found["revision"]}, os.environ.get("HF_ENDPOINT")
-    try:
+    with hub_errors(
+        where,
+        f"must have {file} at {found['revision'] or 'main'}",
+        "Check name and revision, and log in with `hf auth login` where it is private.",
+    ):
         address = hub.hf_hub_url(found["name"], file, endpoint=endpoint, **place)
         size = hub.get_hf_file_metadata(address, endpoint=endpoint).size
         if size is None or size > largest:
@@ -51,12 +71,3 @@ def fetched(path: Path | str, largest: int) -> Path:
                 f"{file} of {where}", f"must be under {largest:,} bytes", size, "Name another file."
             )
         return Path(hub.hf_hub_download(found["name"], file, endpoint=endpoint, **place))
-    except FileFormatError:
-        raise
-    except Exception as error:  # Of the library, and of what carries its requests.
-        raise RemoteError(
-            where,
-            f"must have {file} at {found['revision'] or 'main'}",
-            f"{type(error).__name__}: {error}",
-            "Check name and revision, and log in with `hf auth login` where it is private.",
-        ) from error

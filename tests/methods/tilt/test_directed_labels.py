@@ -58,11 +58,14 @@ def true_purity(toy: ToyGenerator, labelled: Labelled, seed: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def directed(
-    toy: ToyGenerator, panel: ClassifierPanel, tmp_path_factory: pytest.TempPathFactory
-) -> list[Labelled]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the labels of `directed`, by seed."""
+    return tmp_path_factory.mktemp("directed")
+
+
+@pytest.fixture(scope="module")
+def directed(toy: ToyGenerator, panel: ClassifierPanel, folder: Path) -> list[Labelled]:
     """Half of the labels directed, for two seeds."""
-    folder = tmp_path_factory.mktemp("directed")
     return [label(toy, panel, 2000, 2000, seed, folder / str(seed)) for seed in range(2)]
 
 
@@ -97,14 +100,13 @@ def test_the_account_adds_up(directed: list[Labelled]) -> None:
 
 
 def test_a_second_run_labels_nothing_anew_and_ends_alike(
-    toy: ToyGenerator, panel: ClassifierPanel, tmp_path: Path
+    toy: ToyGenerator, panel: ClassifierPanel, directed: list[Labelled], folder: Path
 ) -> None:
-    one = label(toy, panel, 600, 200, 1, tmp_path)
-    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
-    other = label(toy, panel, 600, 200, 1, tmp_path)
-    assert np.array_equal(one.codes.codes, other.codes.codes)
-    assert np.array_equal(one.codes.weights, other.codes.weights)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == written
+    written = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    again = label(toy, panel, 2000, 2000, 0, folder / "0")
+    assert np.array_equal(directed[0].codes.codes, again.codes.codes)
+    assert np.array_equal(directed[0].codes.weights, again.codes.weights)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == written
 
 
 def test_no_rounds_leave_the_labels_as_they_are(

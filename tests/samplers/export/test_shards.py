@@ -2,9 +2,6 @@
 
 import io
 import json
-import signal
-import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -32,6 +29,7 @@ from equipoise.samplers.export.shards import shard_counts, write_shards
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import Sampler
 from tests.builders.command_line import Done
+from tests.builders.processes import kill, start
 
 Export = Callable[..., Path]
 
@@ -196,19 +194,16 @@ def test_an_export_that_is_killed_at_random_moments_ends_with_the_same_bytes(
     export: Export, tmp_path: Path
 ) -> None:
     whole = export("whole", DrawRequest(600, seed=4))
-    words = ["equipoise", "sample", str(tmp_path / "sampler.safetensors"), "--n", "600"]
-    words += ["--seed", "4", "--format", "webdataset", "--shard-size", "4"]
-    words += ["--out", str(tmp_path / "broken")]
-    code = f"import sys; sys.argv = {words}; import equipoise.cli as c; c.main()"
+    words = ["sample", tmp_path / "sampler.safetensors", "--n", 600, "--seed", 4]
+    words += ["--format", "webdataset", "--shard-size", 4, "--out", tmp_path / "broken"]
     broken, done = tmp_path / "broken", dict[str, float]()
     for wait in np.random.default_rng(0).uniform(0, 0.2, 3):
-        driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        driver = start(*words)
         while len(list(broken.glob("*.done.json"))) <= len(done):
-            assert driver.poll() is None
+            assert driver.is_alive()
             time.sleep(0.005)
         time.sleep(wait)
-        driver.kill()
-        assert driver.wait() == -signal.SIGKILL, "it had ended before it could be killed"
+        kill(driver)
         now = {found.file: found.finished for found in completions(LocalFolder(broken))}
         assert done.items() < now.items(), "a shard was drawn twice"
         done = now

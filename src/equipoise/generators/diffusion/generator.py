@@ -39,7 +39,7 @@ _BATCH_PIXELS = 2**18
 LARGEST_STEM = 16
 """Largest side of the stem's features, chosen by hand."""
 
-MOST_STEPS, MOST_GUIDANCE = 1000, 100
+_MOST_STEPS, _MOST_GUIDANCE = 1000, 100
 """Limits on denoising steps and on guidance, chosen by hand."""
 
 
@@ -257,15 +257,25 @@ class Options:
     guidance: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.steps <= MOST_STEPS:
-            raise InputError("steps", f"must be 1 to {MOST_STEPS}", self.steps, "Pass steps=20.")
-        if not 0 <= self.stem < self.steps:
-            raise InputError(
-                "stem", f"must be 0 to {self.steps - 1}, fewer than all steps", self.stem, "Pass 0."
-            )
-        if not 1 <= self.guidance <= MOST_GUIDANCE:
-            rule = f"must be 1 to {MOST_GUIDANCE}"
-            raise InputError("guidance", rule, self.guidance, "Pass guidance=4.")
+        check_denoising(self.steps, self.stem, self.guidance)
+
+
+def check_denoising(steps: int, stem: int | None, guidance: float | None) -> None:
+    """Check what all diffusion models are given; None stands for what the model says itself.
+
+    Raises
+    ------
+    InputError
+        When a number breaks its rule.
+    """
+    if not 1 <= steps <= _MOST_STEPS:
+        raise InputError("steps", f"must be 1 to {_MOST_STEPS}", steps, "Pass steps=20.")
+    if stem is not None and not 0 <= stem < steps:
+        rule = f"must be 0 to {steps - 1}, fewer than all steps"
+        raise InputError("stem", rule, stem, "Pass 0.")
+    if guidance is not None and not 1 <= guidance <= _MOST_GUIDANCE:
+        rule = f"must be 1 to {_MOST_GUIDANCE}"
+        raise InputError("guidance", rule, guidance, "Pass guidance=4.")
 
 
 def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:

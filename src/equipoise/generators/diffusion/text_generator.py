@@ -25,8 +25,7 @@ from equipoise.generators.address import Readers, parse_address, read_options
 from equipoise.generators.base import check_codes
 from equipoise.generators.diffusion.generator import (
     LARGEST_STEM,
-    MOST_GUIDANCE,
-    MOST_STEPS,
+    check_denoising,
     rgb_bytes,
     whole_number,
 )
@@ -78,14 +77,7 @@ class TextOptions:
     negative: str = ""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.steps <= MOST_STEPS:
-            raise InputError("steps", f"must be 1 to {MOST_STEPS}", self.steps, "Pass steps=20.")
-        if self.stem is not None and not 0 <= self.stem < self.steps:
-            rule = f"must be 0 to {self.steps - 1}, fewer than all steps"
-            raise InputError("stem", rule, self.stem, "Pass 0.")
-        if self.guidance is not None and not 1 <= self.guidance <= MOST_GUIDANCE:
-            rule = f"must be 1 to {MOST_GUIDANCE}"
-            raise InputError("guidance", rule, self.guidance, "Pass guidance=5.")
+        check_denoising(self.steps, self.stem, self.guidance)
         if self.size is not None and not 1 <= self.size <= _MOST_SIDE:
             raise InputError("size", f"must be 1 to {_MOST_SIDE}", self.size, "Pass size=512.")
 

@@ -14,6 +14,7 @@ from equipoise.audit.superres.models import (
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.generators.toy import ToyGenerator
 from tests.audit.superres.models.conftest import Smooth
+from tests.builders.networks import write_torchscript
 
 
 class Twice:
@@ -41,8 +42,7 @@ class Enlarge(torch.nn.Module):
 @pytest.fixture
 def scripted(tmp_path: Path) -> Path:
     path = tmp_path / "enlarge.pt"
-    with pytest.warns(DeprecationWarning):
-        torch.jit.save(torch.jit.script(Enlarge()), path)
+    write_torchscript(Enlarge(), path)
     return path
 
 
