@@ -133,13 +133,13 @@ def test_shards_divide_the_cells_whatever_their_shares(seed: int, toy_sampler: S
     sampler = replace(toy_sampler, target=Target(toy_sampler.grid, shares))
     size, total = 60 + int(rng.integers(40)), 2000
     request, seen = DrawRequest(0, verified=True), np.zeros(6, np.int64)
-    for number, start in enumerate(range(0, total, size)):
+    for number, first in enumerate(range(0, total, size)):
         for rows in (*range(1, size, 7), size):
-            wanted, before = shard_counts(request, sampler, Shard(number, start, start + rows))
+            wanted, before = shard_counts(request, sampler, Shard(number, first, first + rows))
             assert np.array_equal(before, seen)
             assert wanted.sum() == rows and wanted.min() >= 0
             # A last shard may leave a cell one image farther from its share.
-            off = np.abs(seen + wanted - sampler.target.shares * (start + rows))
+            off = np.abs(seen + wanted - sampler.target.shares * (first + rows))
             assert off.max() < (1 if rows == size else 2)
         seen += wanted
 
