@@ -12,7 +12,8 @@ from equipoise.core.labels import Labels
 from equipoise.core.records import to_json
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
-from equipoise.methods.tilt.fit import EXACT, TYPICAL, TiltFit
+from equipoise.methods.tilt.fit import TiltFit
+from equipoise.methods.tilt.rules import EXACT, TYPICAL
 from equipoise.samplers.draw import verified
 from equipoise.samplers.file import load_sampler, save_sampler
 from equipoise.samplers.sampler import GeneratorRef, Sampler

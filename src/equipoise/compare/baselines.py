@@ -18,7 +18,7 @@ from equipoise.compare.logistic import logistic
 from equipoise.compare.moment_constraint import moment_constraint
 from equipoise.core.seeds import Stream, child_seed, generator_for
 from equipoise.methods import calibrated, mixture_sampler, shift_sampler
-from equipoise.methods.tilt.fit import EXACT, TYPICAL
+from equipoise.methods.tilt.rules import EXACT, TYPICAL
 from equipoise.samplers.draw import exact_counts, gather_latents, verified
 from equipoise.samplers.mixture import MixtureSource, fit_mixture
 from equipoise.samplers.tilt import TiltSource

@@ -23,17 +23,12 @@ from equipoise.methods.occurrence import check_cells, check_levels
 from equipoise.methods.shift.directions import fit_directions
 from equipoise.methods.shift.hyperplanes import Directions
 from equipoise.methods.shift.shift import ShiftInfo, shift_codes
+from equipoise.methods.tilt.cost import seconds_of_image
 from equipoise.methods.tilt.directed_labels import LabellingInfo, label_adaptively
 from equipoise.methods.tilt.estimator import TiltedSampler
-from equipoise.methods.tilt.fit import (
-    EXACT,
-    TYPICAL,
-    FrontierPoint,
-    OneShotStatement,
-    TiltFit,
-    seconds_of_image,
-)
+from equipoise.methods.tilt.fit import TiltFit
 from equipoise.methods.tilt.fit_latent import LatentClassifierInfo
+from equipoise.methods.tilt.rules import EXACT, TYPICAL, FrontierPoint, OneShotStatement
 from equipoise.samplers.draw import exact_counts, gather_latents, verified
 from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler

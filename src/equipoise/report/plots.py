@@ -13,7 +13,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
 from equipoise.core.files import atomic_path, storage
 from equipoise.measure.representation import MixShare
-from equipoise.methods.tilt.fit import FrontierPoint
+from equipoise.methods.tilt.rules import FrontierPoint
 from equipoise.report.figures import Figure, matplotlib
 from equipoise.samplers.statements import CellStatement
 from equipoise.stats.shares import Share

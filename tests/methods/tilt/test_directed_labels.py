@@ -10,8 +10,9 @@ from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import collect
 from equipoise.methods.tilt.directed_labels import Labelled, label_adaptively
-from equipoise.methods.tilt.fit import STARVING, fit_tilt
+from equipoise.methods.tilt.fit import fit_tilt
 from equipoise.methods.tilt.fit_latent import fit_latent
+from equipoise.methods.tilt.rules import STARVING
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 RARE = 3

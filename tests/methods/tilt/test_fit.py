@@ -8,10 +8,11 @@ from equipoise.core.labels import LabelledCodes
 from equipoise.core.targets import Target
 from equipoise.generators import Prior
 from equipoise.generators.toy import ToyGenerator
-from equipoise.methods.tilt.fit import EXACT, RECALLS, TYPICAL, TiltFit, fit_tilt
+from equipoise.methods.tilt.fit import TiltFit, fit_tilt
 from equipoise.methods.tilt.fit_latent import LatentFit, fit_latent
 from equipoise.methods.tilt.held_out import HeldOut
 from equipoise.methods.tilt.proposals import ProposalSearch, search_proposals
+from equipoise.methods.tilt.rules import EXACT, RECALLS, TYPICAL
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.tilt import ONE_SHOT
 
@@ -210,7 +211,7 @@ def test_the_pilot_of_wide_codes_is_bounded(
         return search_proposals(prior, codes, *others)
 
     monkeypatch.setattr("equipoise.methods.tilt.fit.search_proposals", noted)
-    monkeypatch.setattr("equipoise.methods.tilt.fit._PILOT_VALUES", codes * toy.dim)
+    monkeypatch.setattr("equipoise.methods.tilt.pilot._PILOT_VALUES", codes * toy.dim)
     source = fit_tilt(toy, latent, labelled, Target.uniform(labelled.labels.grid)).source
     assert sizes == [used]
     assert (source.current.acceptance > 0).all()

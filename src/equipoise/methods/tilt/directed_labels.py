@@ -24,8 +24,9 @@ from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.labelling.collect import label_codes
 from equipoise.labelling.shards import Codes, CodeSource
-from equipoise.methods.tilt.fit import STARVING, fit_proposal
+from equipoise.methods.tilt.fit import fit_proposal
 from equipoise.methods.tilt.fit_latent import fit_latent
+from equipoise.methods.tilt.rules import STARVING
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.tilt import TiltSource
 

@@ -13,8 +13,9 @@ from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
-from equipoise.methods.tilt.fit import FAITHFUL, TiltFit, fit_tilt
+from equipoise.methods.tilt.fit import TiltFit, fit_tilt
 from equipoise.methods.tilt.fit_latent import LatentFit, fit_latent
+from equipoise.methods.tilt.rules import FAITHFUL
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import GeneratorRef, LatentBatch, Sampler
 
