@@ -143,6 +143,8 @@ def test_flags_that_mean_nothing_are_refused(
 ) -> None:
     done = cli("measure", str(tmp_path), "--n", "5", code=2)
     assert "--n must not be given for a folder of images" in done.error
+    done = cli("measure", str(tmp_path), "--device", "abacus", code=2)
+    assert "device must be one that this machine has, got abacus" in done.error
     done = cli("measure", str(folder / "sampler.safetensors"), "--attributes", "age", code=2)
     assert "--attributes must not be given for a sampler" in done.error
 

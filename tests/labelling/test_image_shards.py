@@ -87,6 +87,9 @@ def test_labels_of_files_are_those_of_threads_on_an_engine_and_are_kept(
     assert not list((tmp_path / "kept").glob("images-*"))
     with pytest.raises(InputError, match="must be empty or hold labels of these images"):
         label_images(images, names, "other", address, home, tars=False)
+    elsewhere = ToyAddress(address.attributes, (), "cuda:1")
+    with pytest.raises(InputError, match='"device": "cuda"'):
+        label_images(images, names, digest, elsewhere, home, tars=False)
 
 
 def test_labels_of_tars_are_those_of_their_images_in_a_store_too(

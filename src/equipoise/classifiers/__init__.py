@@ -17,6 +17,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.files import read_toml
 from equipoise.core.plugins import imported
 from equipoise.generators.base import Generator
+from equipoise.runtimes.devices import check_device
 from equipoise.runtimes.zoo import MODELS
 
 __all__ = [
@@ -42,6 +43,7 @@ def open_panel(
     *,
     abstain_below: float = 0.0,
     classifiers: Sequence[str] = (),
+    device: str = "cpu",
 ) -> ClassifierPanel:
     """Open the classifiers of some attributes; attributes of one model share a classifier.
 
@@ -51,13 +53,14 @@ def open_panel(
         Attributes of `classifiers`, and of `ATTRIBUTES` or, when `generator` is the toy, of the
         toy.
     generator : Generator, optional
-        The generator whose images are classified, on its device; the toy has its own exact
-        classifier.
+        The generator whose images are classified; the toy has its own exact classifier.
     abstain_below : float
         In [0, 1]: a prediction whose highest probability is lower counts as unknown.
     classifiers : sequence of str
         Your own classifiers, by names as for `open_classifier`. They take precedence over the
         pinned ones.
+    device : str
+        As for `open_classifier`; where there is a generator, its device is taken.
 
     Raises
     ------
@@ -69,7 +72,9 @@ def open_panel(
     FetchError, StorageError
         When pinned weights cannot be downloaded or stored.
     """
-    device = "cpu" if generator is None else generator.device
+    device = device if generator is None else generator.device
+    if device != "cpu" and generator is None:
+        check_device(device)
     own = [open_classifier(uri, device=device) for uri in classifiers]
     predicted = {attribute.name for classifier in own for attribute in classifier.attributes}
     for uri, classifier in zip(classifiers, own, strict=True):

@@ -214,11 +214,11 @@ def measure(
     from equipoise.engines import open_engine
     from equipoise.measure.representation import represent
 
-    given: dict[str, object] = {"n": n, "seed": seed, "device": device, "generator": generator}
+    given: dict[str, object] = {"n": n, "seed": seed, "generator": generator}
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     if "://" in what or Path(what).is_dir():
         refuse_flags("for a folder of images", given)
-        panel = panel_address(attributes, classifiers)
+        panel = panel_address(attributes, classifiers, device)
         where = workers, places
         found = _label_images(what, panel, target, tolerance, where, kept, skip_broken)
         if contexts:
@@ -228,7 +228,8 @@ def measure(
         record: Any = represent(labels, wanted, tolerance)
         representation = record
     elif what.lower().endswith(".csv"):
-        given |= {"classifier": classifiers, "keep": kept, "skip-broken": skip_broken or None}
+        given |= {"classifier": classifiers, "device": device, "keep": kept}
+        given |= {"skip-broken": skip_broken or None}
         refuse_flags("for a table of labels", given)
         measure_table_contexts(Path(what), attributes, target, tolerance, json_file)
         return
@@ -335,12 +336,15 @@ def panel_of(attributes: str | None, classifiers: list[str] | None) -> Classifie
     return panel_address(attributes, classifiers).open()
 
 
-def panel_address(attributes: str | None, classifiers: list[str] | None) -> PanelAddress:
+def panel_address(
+    attributes: str | None, classifiers: list[str] | None, device: str | None = None
+) -> PanelAddress:
     """Return the names by which `panel_of` opens its panel."""
     from equipoise.labelling.image_shards import PanelAddress
 
-    named = make_settings({"attributes": attributes, "classifiers": classifiers})
-    return PanelAddress(named.attributes, named.classifiers)
+    given = {"attributes": attributes, "classifiers": classifiers, "device": device}
+    named = make_settings({key: value for key, value in given.items() if value})
+    return PanelAddress(named.attributes, named.classifiers, named.device)
 
 
 def open_sampler(

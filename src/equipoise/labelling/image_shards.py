@@ -32,6 +32,7 @@ from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
 from equipoise.labelling.image_files import Source, label_sources
 from equipoise.labelling.picture import FORMATS, decoded, read_image
 from equipoise.labelling.picture_folder import SUFFIXES
+from equipoise.runtimes.devices import device_type
 
 FILES = 256
 """Image files of a shard, chosen by hand; a multiple of the batches that threads label."""
@@ -46,10 +47,11 @@ class PanelAddress:
 
     attributes: tuple[str, ...]
     classifiers: tuple[str, ...]
+    device: str = "cpu"
 
     def open(self) -> ClassifierPanel:
         """Open the classifiers, as `open_panel`."""
-        return open_panel(self.attributes, classifiers=self.classifiers)
+        return open_panel(self.attributes, classifiers=self.classifiers, device=self.device)
 
 
 def webdataset_tars(images: Folder) -> tuple[list[str], str]:
@@ -135,13 +137,14 @@ def label_images(
     """
     panel = panel or address.open()
     size, total = 1 if tars else FILES, len(names)
-    identity = json.dumps({"panel": panel.digest, "images": digest}, sort_keys=True)
+    determined = {"panel": panel.digest, "images": digest, "device": device_type(address.device)}
+    identity = json.dumps(determined, sort_keys=True)
     stored = ResumableFolder(home, identity, "labels of these images")
     home.prepare()
 
     def done_rows(shard: Shard) -> int:
         """Return the rows of a shard that is done: a tar counts as one, whatever it holds."""
-        done = stored.done_rows(_table_name(shard.number), total=total, device="cpu")
+        done = stored.done_rows(_table_name(shard.number), total=total, device=address.device)
         return shard.rows if done else 0
 
     labelled = ResumedTask(
@@ -244,7 +247,7 @@ class ImageTask:
         stored = ResumableFolder(self.home, self.identity, "labels of these images")
         table = pa.table(to_columns(concatenate(parts)))
         name = _table_name(shard.number)
-        stored.write_shard(name, table, total=self.total, device="cpu", began=began)
+        stored.write_shard(name, table, total=self.total, device=self.address.device, began=began)
 
 
 def _in_files(images: Folder, names: Sequence[str]) -> Iterator[Source]:
