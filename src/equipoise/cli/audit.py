@@ -332,6 +332,23 @@ def print_audit(audit: ClassifierAudit) -> None:
     print_costs(audit.costs)
 
 
+def wanted_rate(fmr: float | None, threshold: float | None) -> float:
+    """Return the rate of false matches that sets a threshold; NaN where the threshold is given.
+
+    Raises
+    ------
+    InputError
+        When both are given.
+    """
+    from equipoise.core.errors import InputError
+
+    if threshold is None:
+        return 0.001 if fmr is None else fmr
+    if fmr is not None:
+        raise InputError("threshold", "must not come with --fmr", threshold, "Leave one out.")
+    return float("nan")
+
+
 def print_checks(
     audit: ClassifierAudit | SuperresAudit | VerificationAudit | AgeAudit | PhotographsAudit,
 ) -> None:

@@ -21,6 +21,7 @@ from equipoise.cli.audit import (
     chosen_names,
     opened_sampler,
     print_checks,
+    wanted_rate,
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
@@ -72,16 +73,13 @@ def verification(
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
     from equipoise.audit.verification.record import VerificationSettings
     from equipoise.audit.verification.run import audit_verification
-    from equipoise.core.errors import InputError
     from equipoise.core.records import write_record
 
     grid = balanced_groups(what)
-    if fmr is not None and threshold is not None:
-        raise InputError("threshold", "must not come with --fmr", threshold, "Leave one out.")
     drawn = opened_sampler(what, n, device, classifiers, faithful)
     settings = VerificationSettings(
         by=chosen_names(by, grid),
-        fmr=float("nan") if threshold is not None else (fmr or 0.001),
+        fmr=wanted_rate(fmr, threshold),
         ratio=ratio,
         ignore=tuple(ignore or ()),
         seed=seed,
