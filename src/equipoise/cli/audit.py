@@ -13,7 +13,7 @@ from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.sampling import Opened, open_sampler
-from equipoise.core.numbers import interval, percent
+from equipoise.core.numbers import estimate, interval, percent
 from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
@@ -308,9 +308,11 @@ def print_settings(settings: Mapping[str, object]) -> None:
 def print_audit(audit: ClassifierAudit) -> None:
     """Print the verdict, the checks, the rates by cell and what it cost."""
     print_checks(audit)
+    groups = audit.breakdowns[0].groups
+    near = ("within one level",) if groups[0].within_one is not None else ()
     print_table(
         out_console,
-        ("cell", "n", f"wrong by {audit.settings.reference}", "95 %", "abstains"),
+        ("cell", "n", f"wrong by {audit.settings.reference}", "95 %", "abstains", *near),
         [
             (
                 group.name,
@@ -318,8 +320,13 @@ def print_audit(audit: ClassifierAudit) -> None:
                 percent(group.error.share, missing="-"),
                 interval(group.error.low, group.error.high, missing="-"),
                 percent(group.abstention.share, missing="-"),
+                *(
+                    ()
+                    if group.within_one is None
+                    else (estimate(group.within_one.estimate, percent, missing="-"),)
+                ),
             )
-            for group in audit.breakdowns[0].groups
+            for group in groups
         ],
     )
     if audit.counterfactuals is not None:

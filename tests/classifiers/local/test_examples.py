@@ -161,3 +161,26 @@ def test_a_hub_model_of_its_own_code_is_refused(tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("raise SystemExit('code of a file was run')\n")
     with pytest.raises(FetchError, match=r"contains custom code .* own is not run: ask"):
         open_classifier(f"hf:{tmp_path}")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_scale_of_ten_tones_is_read_in_its_order(tmp_path: Path) -> None:
+    """As docs/classifiers.md shows it: column k is likeliest where red is near 25 k."""
+    network = Tiny()
+    network.fc = torch.nn.Linear(3, 10)
+    with torch.no_grad():
+        network.fc.weight.zero_()
+        steps = torch.arange(10.0) / 10
+        network.fc.weight[:, 0] = 2 * steps  # 2 r k - k^2 is largest at k = r
+        network.fc.bias.copy_(-(steps**2))
+    torch.jit.script(network).save(str(tmp_path / "monk.pt"))
+    page = (MODELS.parents[1] / "docs" / "classifiers.md").read_text()
+    shown = page.partition("such as Monk's")[2].partition("```toml\n")[2].partition("```")[0]
+    head = 'kind = "torchscript"\nfile = "monk.pt"\n[input]\nsize = 8\n'
+    (tmp_path / "monk.toml").write_text(head + shown)
+    classifier = open_classifier(str(tmp_path / "monk.toml"))
+    (attribute,) = classifier.attributes
+    (found,) = classifier.predict(red(np.array([0, 77, 230], np.uint8), 16))
+    assert (attribute.ordered, len(attribute.levels)) == (True, 10)
+    assert [attribute.levels[k] for k in found.levels] == ["1", "4", "10"]
+    assert found.scores.tolist() == [0, 3, 9]
