@@ -12,6 +12,7 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.cli.sampling import Opened, open_sampler
 from equipoise.core.numbers import estimate, interval, percent
 from equipoise.core.progress import Execution
@@ -107,6 +108,7 @@ def classifier(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
     table: Table = None,
@@ -181,7 +183,7 @@ def classifier(
             progress=progress,
         )
     print_audit(found)
-    out_console.print(f"report   {out / 'audit.html'}")
+    print_report(out / "audit.html", pdf)
     if json_file is not None:
         write_record(json_file, found)
     if table is not None:

@@ -26,6 +26,7 @@ from equipoise.cli.audit import (
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.cli.sampling import Faithful
 from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
@@ -60,6 +61,7 @@ def verification(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
     plot: Plot = None,
@@ -111,7 +113,7 @@ def verification(
             for rate in audit.tables[0].rates
         ],
     )
-    out_console.print(f"report   {out / 'verification.html'}")
+    print_report(out / "verification.html", pdf)
     if json_file is not None:
         write_record(json_file, audit)
     if plot is not None:

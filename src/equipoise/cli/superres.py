@@ -23,6 +23,7 @@ from equipoise.cli.audit import (
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.cli.sampling import Opened, open_sampler
 from equipoise.core.errors import check_count
 from equipoise.core.numbers import estimate, interval, percent
@@ -93,6 +94,7 @@ def superres(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
     dry: Annotated[
@@ -152,7 +154,7 @@ def superres(
             progress=progress,
         )
     _print(found)
-    out_console.print(f"report   {out / 'superres.html'}")
+    print_report(out / "superres.html", pdf)
     if json_file is not None:
         write_record(json_file, found)
     end_gate("audit of super-resolution", found.checks, fail_on, junit)
