@@ -50,7 +50,6 @@ done"""
     assert ("--no-sandbox" in given) == (os.geteuid() == 0)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not (shutil.which("chromium") or shutil.which("google-chrome")), reason="no browser"
 )
