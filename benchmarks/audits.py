@@ -1,7 +1,7 @@
 """Do audits find what was planted, and do their intervals cover? On the toy, over many seeds.
 
 Faces are codes of the toy's prior that are accepted more often the clearer they are, with weights
-that undo it, as `exact` draws have them. Errors follow a coordinate of the code, so that plain
+that undo it, as `exact` draws have them. Errors and likeness follow that clearness, so that plain
 means are wrong. The truth is measured on many codes of the prior. Figures go to
 `results/audits.json` and `results/audits.md`.
 
@@ -19,39 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from benchmarks.accepted_faces import BY, TOY, Floats, accepted, cells_of, clearness
+from benchmarks.false_matches import of_pairs
 from equipoise.audit.age.rates import AgesVsReference, break_down_ages
 from equipoise.audit.age.record import AgeRates, AgeSettings
 from equipoise.audit.photographs.agreement import agreement_checks, agreements
 from equipoise.audit.rate_tables import to_markdown
 from equipoise.audit.rates import Breakdown, PredictionsVsReference, break_down
-from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
 from equipoise.core.files import write_text
-from equipoise.generators.toy import ToyGenerator
 
-TOY = ToyGenerator()
-BY = AttributeGrid(TOY.grid.attributes[:2])
 SETTINGS = AgeSettings(by=BY.names, reference="truth")
 RESULTS = Path(__file__).parent / "results"
-PER_CELL, CANDIDATES, TRUTH = 100, 24_000, 400_000
+PER_CELL, TRUTH = 100, 400_000
 PLANTED, BIAS = 2, 5.0
-Floats = NDArray[np.float64]
-
-
-def clearness(codes: NDArray[np.float32]) -> Floats:
-    """Return what errors and acceptance follow, shape (n,): a coordinate of the code."""
-    return codes[:, 0].astype(np.float64)
-
-
-def drawn(seed: int) -> tuple[NDArray[np.int8], Floats, Floats]:
-    """Return levels, clearness and weights of `PER_CELL` accepted faces of each cell."""
-    codes = TOY.prior.codes(seed, 0, CANDIDATES)
-    levels, clear = TOY.levels(codes)[:, :2], clearness(codes)
-    accepted = np.clip(0.5 + 0.2 * clear, 0.15, 1.0)
-    taken = np.random.default_rng(seed).random(len(codes)) < accepted
-    cells = BY.cell_of(levels)
-    rows = np.concatenate([np.flatnonzero(taken & (cells == k))[:PER_CELL] for k in range(BY.size)])
-    return levels[rows], clear[rows], 1 / accepted[rows]
 
 
 def ages(seed: int, clear: Floats, cells: NDArray[np.int64], bias: float) -> tuple[Floats, Floats]:
@@ -65,10 +46,9 @@ def ages(seed: int, clear: Floats, cells: NDArray[np.int64], bias: float) -> tup
 def age_truth() -> list[AgeRates]:
     """Return the planted errors of each cell, from many codes of the prior."""
     codes = TOY.prior.codes(10**6, 0, TRUTH)
-    levels = TOY.levels(codes)[:, :2]
-    estimates, truth = ages(10**6, clearness(codes), BY.cell_of(levels), BIAS)
+    estimates, truth = ages(10**6, clearness(codes), cells_of(codes), BIAS)
     pair = AgesVsReference(estimates, truth, np.ones(len(truth)))
-    return list(break_down_ages(pair, BY, levels, SETTINGS)[0].groups)
+    return list(break_down_ages(pair, BY, TOY.levels(codes)[:, :2], SETTINGS)[0].groups)
 
 
 def numbers(group: AgeRates) -> dict[str, Estimate]:
@@ -87,8 +67,8 @@ def of_ages(seeds: int) -> dict[str, float]:
     inside: dict[str, list[bool]] = {}
     found = false = 0
     for seed in range(seeds):
-        levels, clear, weights = drawn(seed)
-        cells = BY.cell_of(levels)
+        codes, weights = accepted(seed, PER_CELL)
+        levels, clear, cells = TOY.levels(codes)[:, :2], clearness(codes), cells_of(codes)
         for bias in (BIAS, 0.0):
             pair = AgesVsReference(*ages(seed, clear, cells, bias), weights)
             parts = break_down_ages(pair, BY, levels, SETTINGS)
@@ -157,17 +137,27 @@ def of_photographs(seeds: int) -> dict[str, float]:
     return found_rates
 
 
+def of_verification(seeds: int) -> dict[str, float]:
+    """Return how often intervals of false matches cover, and how often pairs are found."""
+    every: dict[str, list[bool]] = {}
+    for seed in range(seeds):
+        for what, shown in of_pairs(seed).items():
+            every.setdefault(f"verification: {what}", []).extend(shown)
+    return {what: float(np.mean(shown)) for what, shown in every.items()}
+
+
 def main() -> None:
     """Run all seeds and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=200)
     seeds = parser.parse_args().seeds
-    rates = of_ages(seeds) | of_photographs(seeds)
+    rates = of_ages(seeds) | of_verification(seeds) | of_photographs(seeds)
     kept = {"seeds": seeds, "per_cell": PER_CELL, "rates": rates}
     write_text(RESULTS / "audits.json", json.dumps(kept, indent=1) + "\n")
     rows = [[what, f"{rate:.1%}"] for what, rate in rates.items()]
     head = f"# Audits: planted truth\n\n{seeds} seeds, {PER_CELL} faces a cell"
-    head += f" (photographs: {ON_PHOTOGRAPHS}): `python benchmarks/audits.py --seeds {seeds}`"
+    head += f" (verification, photographs: {ON_PHOTOGRAPHS}): "
+    head += f"`python benchmarks/audits.py --seeds {seeds}`"
     write_text(RESULTS / "audits.md", f"{head}\n\n{to_markdown(['what', 'share'], rows)}")
     print("\n".join(f"{what}: {rate:.1%}" for what, rate in rates.items()))
 

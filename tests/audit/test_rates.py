@@ -1,11 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fairlearn.metrics import MetricFrame, count, false_negative_rate, selection_rate
 from sklearn.metrics import confusion_matrix
 
-from equipoise.audit.rates import PredictionsVsReference, bootstrap_mean, group_rates
+from equipoise.audit.rates import (
+    PredictionsVsReference,
+    bootstrap_mean,
+    break_down,
+    group_rates,
+)
 from equipoise.classifiers.base import FAILED
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.stats.intervals import exact_interval
+from equipoise.stats.shares import Share
 
 
 def compared(levels: int, seed: int) -> tuple[PredictionsVsReference, np.ndarray]:
@@ -102,3 +111,53 @@ def test_one_value_has_no_interval() -> None:
     found = bootstrap_mean(np.float32([0.75]), seed=0, key=0)
     assert found.value == 0.75
     assert np.isnan([found.low, found.high]).all()
+
+
+def ten_levels(seed: int, chance: float, apart: int) -> tuple[PredictionsVsReference, np.ndarray]:
+    """Answers on a scale of ten, each one level off by chance, and in group 2 `apart` off."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 10, 600)
+    group = np.repeat([0, 1, 2], 200)
+    off = np.where(rng.random(600) < 0.3, 1, 0)
+    off[(group == 2) & (rng.random(600) < chance)] = apart
+    answers = np.where(truth + off > 9, truth - off, truth + off).astype(np.int8)
+    names = tuple(map(str, range(1, 11)))
+    sure = np.ones(600, np.float32)
+    found = PredictionsVsReference(names, answers, truth.astype(np.int8), sure, ordered=True)
+    return found, group
+
+
+def test_on_an_ordered_scale_answers_next_to_the_truth_are_counted() -> None:
+    covered = exact = 0
+    for seed in range(200):
+        given, group = ten_levels(seed, 0.2, 3)
+        near = PredictionsVsReference.take(given, group == 2)
+        share = Share.among("x", np.abs(near.answers - near.truth) <= 1, near.known)
+        covered += share.low <= 0.8 <= share.high
+        exact += (near.answers == near.truth).mean() < 0.8
+    assert 0.93 <= covered / 200 <= 0.985
+    assert exact == 200
+    given, group = ten_levels(0, 0.2, 3)
+    rows = group_rates(given, ("x", "y", "z"), group)
+    assert [row.within_one.share for row in rows[:2] if row.within_one] == [1.0, 1.0]
+    assert rows[2].within_one is not None
+    assert rows[2].within_one.share == (np.abs(given.answers - given.truth)[group == 2] <= 1).mean()
+    assert all(row.error.share > 0.2 for row in rows)
+
+
+def test_a_cell_that_is_far_off_is_named_and_without_an_order_nothing_is_near() -> None:
+    by = AttributeGrid((Attribute("tone", ("x", "y", "z")),))
+    found = false = 0
+    for seed in range(4):
+        for chance in (0.2, 0.0):
+            given, group = ten_levels(seed, chance, 3)
+            (part,) = break_down(given, by, group[:, None].astype(np.int8))
+            named = {gap.check_id: gap.gap for gap in part.gaps}["within_one_gap:cells"]
+            if chance:
+                found += named.lowest == "tone=z" and named.p_value < 0.001
+            else:
+                false += named.p_value < 0.05
+    assert (found, false) == (4, 0)
+    (part,) = break_down(replace(given, ordered=False), by, group[:, None].astype(np.int8))
+    assert part.groups[0].within_one is None
+    assert not any(gap.check_id.startswith("within_one") for gap in part.gaps)

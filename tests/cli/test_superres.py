@@ -61,3 +61,18 @@ def test_a_dry_run_restores_nothing_and_bad_names_are_told(
     done = run("sampler.safetensors", "--model", "bicubic", "--generator", "toy", code=2)
     assert "--generator must not be given for a sampler" in done.error
     assert "Example:" in run("--help").stdout
+
+
+def test_a_pdf_without_a_browser_and_thresholds_without_descriptors_are_refused_first(
+    home: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = ("sampler.safetensors", "--model", "bicubic", "--out", "none")
+    done = run(*common, "--fmr", "0.01", code=2)
+    assert "--fmr must not be given without --descriptors" in done.stderr
+    done = run(*common, "--descriptors", "a:b", "--fmr", "0.1", "--threshold", "0.5", code=2)
+    assert "threshold must not come with --fmr" in done.stderr
+    monkeypatch.setattr("equipoise.report.pdf._BROWSERS", ())
+    monkeypatch.setattr("equipoise.report.pdf._ELSEWHERE", "/nowhere/chrome")
+    done = run(*common, "--pdf", code=2)
+    assert "browser must be installed to print a PDF" in done.stderr
+    assert not (home / "none").exists()

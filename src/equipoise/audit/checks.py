@@ -31,7 +31,7 @@ from equipoise.stats.group_gaps import holm
 _FEW = 0.05
 """Share of abstentions up to which the check passes; chosen by hand."""
 
-_OF_ERRORS = ("error", "false", "missed")
+_OF_ERRORS = ("error", "false", "missed", "within_one")
 """Gaps that errors of the reference could explain."""
 
 _IMPLAUSIBLE = 0.2

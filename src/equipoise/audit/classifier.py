@@ -114,7 +114,7 @@ def audit_classifier(
     _check_settings(settings, reference, second, errors)
     by, levels_by = images.restricted(settings.by)
     words = LevelMap.parse(settings.map) if settings.map else LevelMap()
-    levels = _levels(model, reference, images.grid, settings, words)
+    levels, ordered = _levels(model, reference, images.grid, settings, words)
     place = choose_attribute(model.attributes, settings.attribute, model.name)
     numbers = words.numbers(model.attributes[place], levels)
     cache = folder / "answers"
@@ -149,6 +149,7 @@ def audit_classifier(
         predictions.confidence[:, place],
         images.weights,
         predictions.responses,
+        ordered,
     )
     compared_in = np.bincount(images.cells[compared.known], minlength=images.grid.size)
     paired = None
@@ -246,15 +247,21 @@ def _levels(
     grid: AttributeGrid,
     settings: AuditSettings,
     words: LevelMap,
-) -> tuple[str, ...]:
-    """Return the audited levels: the reference's, or those that the model's are mapped to."""
+) -> tuple[tuple[str, ...], bool]:
+    """Return the audited levels, and whether they have an order.
+
+    They are the reference's, or those that the model's are mapped to: without a truth, no order is
+    needed.
+    """
     if reference is not None:
         place = choose_attribute(reference.attributes, settings.attribute, reference.name)
-        return reference.attributes[place].levels
-    if settings.reference == LABEL:
-        return grid.attributes[grid.attribute(settings.attribute)].levels
-    place = choose_attribute(model.attributes, settings.attribute, model.name)
-    return words.meant(model.attributes[place])
+        attribute = reference.attributes[place]
+    elif settings.reference == LABEL:
+        attribute = grid.attributes[grid.attribute(settings.attribute)]
+    else:
+        place = choose_attribute(model.attributes, settings.attribute, model.name)
+        return words.meant(model.attributes[place]), False
+    return attribute.levels, attribute.ordered
 
 
 def _numbers(own: Attribute, levels: tuple[str, ...], words: LevelMap) -> NDArray[np.int8]:

@@ -76,6 +76,8 @@ def write_rows_of_text(
 def _columns(group: GroupRates) -> Columns:
     """Return the rates of a group by what they are called; those that no image has are left out."""
     found = [("failed", group.failure), ("wrong", group.error), ("abstains", group.abstention)]
+    if group.within_one is not None:
+        found.insert(2, ("within one level", group.within_one))
     for level in group.levels:
         found += [
             (f"predicts {level.level}", level.answered),

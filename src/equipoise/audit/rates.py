@@ -6,7 +6,7 @@ Groups are the cells, and the levels of each attribute.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -49,6 +49,8 @@ class PredictionsVsReference:
         Above 0: of images that stand for others; None where each stands for itself.
     seconds : numpy.ndarray, shape (n,), float32, or None
         Time of each response; NaN where it is not known.
+    ordered : bool
+        Whether the levels have an order.
     """
 
     levels: tuple[str, ...]
@@ -57,6 +59,7 @@ class PredictionsVsReference:
     confidence: NDArray[np.float32]
     weights: NDArray[np.float64] | None = None
     seconds: NDArray[np.float32] | None = None
+    ordered: bool = False
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -65,10 +68,14 @@ class PredictionsVsReference:
 
     def take(self, rows: NDArray[np.bool_]) -> PredictionsVsReference:
         """Return the images of a mask, shape (n,)."""
-        weights = None if self.weights is None else self.weights[rows]
-        seconds = None if self.seconds is None else self.seconds[rows]
-        answers, truth, confidence = self.answers[rows], self.truth[rows], self.confidence[rows]
-        return PredictionsVsReference(self.levels, answers, truth, confidence, weights, seconds)
+        return replace(
+            self,
+            answers=self.answers[rows],
+            truth=self.truth[rows],
+            confidence=self.confidence[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            seconds=None if self.seconds is None else self.seconds[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +123,9 @@ class GroupRates:
         Mean time of a response, likewise; missing where it was not recorded.
     levels : tuple of LevelRates
         Of the last of two levels, or of each of more.
+    within_one : Share or None
+        Predictions that are the true level or next to it, among images with a prediction and a
+        truth; None unless there are three or more levels, in an order.
     """
 
     name: str
@@ -127,6 +137,7 @@ class GroupRates:
     confidence: Estimate
     seconds: Estimate
     levels: tuple[LevelRates, ...]
+    within_one: Share | None = None
 
 
 def group_rates(
@@ -191,6 +202,9 @@ def _rates_of(
             )
             for level in range(first, len(part.levels))
         ),
+        within_one=Share.among(name, np.abs(answers - truth) <= 1, known, part.weights)
+        if part.ordered and len(part.levels) > 2
+        else None,
     )
 
 
@@ -327,6 +341,9 @@ def _rate_gaps(where: str, rates: Sequence[GroupRates], seed: int) -> Iterator[N
         (f"error_gap:{where}", "error rate", True, [g.error for g in rates]),
         (f"abstention_gap:{where}", "rate of abstention", True, [g.abstention for g in rates]),
     ]
+    near = [g.within_one for g in rates if g.within_one is not None]
+    if near:
+        every.append((f"within_one_gap:{where}", "agreement within one level", True, near))
     if any(g.failure.count for g in rates):
         every.append((f"failure_gap:{where}", "rate of failures", True, [g.failure for g in rates]))
     for own in zip(*(g.levels for g in rates), strict=True):

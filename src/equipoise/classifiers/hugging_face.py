@@ -82,7 +82,8 @@ def open_hugging_face(text: str, *, device: str = "cpu") -> NetworkClassifier:
             name, use_safetensors=True, output_loading_info=True, **where
         )
 
-    hint = "Check the name and the network; weights must be model.safetensors."
+    hint = "Check the name and the network; weights must be model.safetensors. Code of the model's "
+    hint += "own is not run: ask such a model yourself, and use `equipoise audit answers`."
     network, loaded = load_weights(what, "transformers", load, hint)
     if loaded["missing_keys"]:
         raise FileFormatError(

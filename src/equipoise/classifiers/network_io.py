@@ -151,6 +151,8 @@ class OutputReading:
         Columns of one level are summed. One column for two levels is the probability of the last.
     thresholds : tuple of float
         Thresholds that divide a single column into levels; empty where columns are levels.
+    factor : float
+        By which a column that thresholds divide is multiplied, above 0: what a unit of it is worth.
     labels : tuple of str
         The model's labels of the columns, by which columns with names are found; empty where they
         are the levels.
@@ -162,6 +164,7 @@ class OutputReading:
     activation: str = "none"
     levels: tuple[int, ...] = ()
     thresholds: tuple[float, ...] = ()
+    factor: float = 1.0
     labels: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -192,7 +195,7 @@ def read_output(output: NDArray[Any] | NamedColumns, wanted: OutputReading) -> P
     """
     values = _activated(_used_columns(output, wanted), wanted.activation)
     if wanted.thresholds:
-        return by_threshold(values[:, 0].astype(np.float32), wanted.thresholds)
+        return by_threshold((wanted.factor * values[:, 0]).astype(np.float32), wanted.thresholds)
     if wanted.single:
         return by_probability(np.concatenate([1 - values, values], axis=1).astype(np.float32))
     if wanted.activation == "sigmoid":

@@ -12,8 +12,9 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.cli.sampling import Opened, open_sampler
-from equipoise.core.numbers import interval, percent
+from equipoise.core.numbers import estimate, interval, percent
 from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def classifier(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
     table: Table = None,
@@ -181,7 +183,7 @@ def classifier(
             progress=progress,
         )
     print_audit(found)
-    out_console.print(f"report   {out / 'audit.html'}")
+    print_report(out / "audit.html", pdf)
     if json_file is not None:
         write_record(json_file, found)
     if table is not None:
@@ -308,9 +310,11 @@ def print_settings(settings: Mapping[str, object]) -> None:
 def print_audit(audit: ClassifierAudit) -> None:
     """Print the verdict, the checks, the rates by cell and what it cost."""
     print_checks(audit)
+    groups = audit.breakdowns[0].groups
+    near = ("within one level",) if groups[0].within_one is not None else ()
     print_table(
         out_console,
-        ("cell", "n", f"wrong by {audit.settings.reference}", "95 %", "abstains"),
+        ("cell", "n", f"wrong by {audit.settings.reference}", "95 %", "abstains", *near),
         [
             (
                 group.name,
@@ -318,8 +322,13 @@ def print_audit(audit: ClassifierAudit) -> None:
                 percent(group.error.share, missing="-"),
                 interval(group.error.low, group.error.high, missing="-"),
                 percent(group.abstention.share, missing="-"),
+                *(
+                    ()
+                    if group.within_one is None
+                    else (estimate(group.within_one.estimate, percent, missing="-"),)
+                ),
             )
-            for group in audit.breakdowns[0].groups
+            for group in groups
         ],
     )
     if audit.counterfactuals is not None:
@@ -330,6 +339,23 @@ def print_audit(audit: ClassifierAudit) -> None:
             f"{found.attribute}, {found.calls:,} calls"
         )
     print_costs(audit.costs)
+
+
+def wanted_rate(fmr: float | None, threshold: float | None) -> float:
+    """Return the rate of false matches that sets a threshold; NaN where the threshold is given.
+
+    Raises
+    ------
+    InputError
+        When both are given.
+    """
+    from equipoise.core.errors import InputError
+
+    if threshold is None:
+        return 0.001 if fmr is None else fmr
+    if fmr is not None:
+        raise InputError("threshold", "must not come with --fmr", threshold, "Leave one out.")
+    return float("nan")
 
 
 def print_checks(

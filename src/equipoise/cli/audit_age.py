@@ -27,6 +27,7 @@ from equipoise.cli.audit import (
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.cli.sampling import Faithful
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def age(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
     table: Table = None,
@@ -117,7 +119,7 @@ def age(
     cells = [row[1:] for row in rows if row[0] == audit.breakdowns[0].where]
     print_table(out_console, tuple(header[1:]), [tuple(row) for row in cells])
     print_costs(audit.costs)
-    out_console.print(f"report   {out / 'age.html'}")
+    print_report(out / "age.html", pdf)
     if json_file is not None:
         write_record(json_file, audit)
     if table is not None:

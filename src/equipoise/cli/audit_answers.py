@@ -28,6 +28,7 @@ from equipoise.cli.audit import (
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.cli.sampling import Faithful
 
 
@@ -94,6 +95,7 @@ def answers(
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
     table: Table = None,
@@ -144,7 +146,7 @@ def answers(
             progress=progress,
         )
     print_audit(audit)
-    out_console.print(f"report   {out / 'audit.html'}")
+    print_report(out / "audit.html", pdf)
     if json_file is not None:
         write_record(json_file, audit)
     if table is not None:

@@ -12,6 +12,7 @@ from equipoise.cli.audit import Ignore, Tolerance, print_checks
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.numbers import estimate, percent
 
 
@@ -40,6 +41,7 @@ def photographs(
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")] = Path("runs/photographs"),
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
 ) -> None:
@@ -92,7 +94,7 @@ def photographs(
             for pair in audit.agreements[0].pairs
         ],
     )
-    out_console.print(f"report   {out / 'photographs.html'}")
+    print_report(out / "photographs.html", pdf)
     if json_file is not None:
         write_record(json_file, audit)
     end_gate("audit on photographs", audit.checks, fail_on, junit)

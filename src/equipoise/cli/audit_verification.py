@@ -21,10 +21,12 @@ from equipoise.cli.audit import (
     chosen_names,
     opened_sampler,
     print_checks,
+    wanted_rate,
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.cli.sampling import Faithful
 from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
@@ -59,6 +61,7 @@ def verification(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
     plot: Plot = None,
@@ -72,16 +75,13 @@ def verification(
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
     from equipoise.audit.verification.record import VerificationSettings
     from equipoise.audit.verification.run import audit_verification
-    from equipoise.core.errors import InputError
     from equipoise.core.records import write_record
 
     grid = balanced_groups(what)
-    if fmr is not None and threshold is not None:
-        raise InputError("threshold", "must not come with --fmr", threshold, "Leave one out.")
     drawn = opened_sampler(what, n, device, classifiers, faithful)
     settings = VerificationSettings(
         by=chosen_names(by, grid),
-        fmr=float("nan") if threshold is not None else (fmr or 0.001),
+        fmr=wanted_rate(fmr, threshold),
         ratio=ratio,
         ignore=tuple(ignore or ()),
         seed=seed,
@@ -113,7 +113,7 @@ def verification(
             for rate in audit.tables[0].rates
         ],
     )
-    out_console.print(f"report   {out / 'verification.html'}")
+    print_report(out / "verification.html", pdf)
     if json_file is not None:
         write_record(json_file, audit)
     if plot is not None:

@@ -114,6 +114,8 @@ def label_import(
             "attribute",
             "raters",
             "rated twice",
+            "pairs that agree",
+            "within one level",
             "Cohen kappa",
             "Krippendorff alpha",
             "implied error",
@@ -125,6 +127,10 @@ def label_import(
                 a.attribute,
                 str(a.raters),
                 str(a.rated_twice),
+                *(
+                    "-" if one is None else estimate(one, percent, missing="-")
+                    for one in (a.exact, a.within_one)
+                ),
                 decimals(a.kappa, 3),
                 decimals(a.alpha, 3),
                 decimals(a.implied_error, 3),

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from equipoise.core.labels import Labels
     from equipoise.core.targets import Target
     from equipoise.labelling.image_shards import PanelAddress
+    from equipoise.samplers.export.c2pa_manifest import ManifestSigner
     from equipoise.samplers.sampler import Sampler
 
 Faithful = Annotated[
@@ -98,6 +99,18 @@ def sample(
     shard_size: Annotated[
         int, typer.Option(help="Images of a tar, for the format webdataset.")
     ] = 10_000,
+    c2pa_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--c2pa-key",
+            help="Private key (PEM) that signs a C2PA manifest in each picture, of the formats "
+            "folder and tar; needs the extra c2pa.",
+        ),
+    ] = None,
+    c2pa_certificate: Annotated[
+        Path | None,
+        typer.Option("--c2pa-certificate", help="Certificate chain (PEM) of --c2pa-key."),
+    ] = None,
     engine: EngineName = "threads",
     address: Address = None,
     gpus_per_worker: GpusPerWorker = 0.0,
@@ -126,6 +139,7 @@ def sample(
             "out", f"must be a path for the format {kind}", out, "Pass --format webdataset."
         )
 
+    signer = _signer(kind, c2pa_key, c2pa_certificate)
     if dry:
         out_console.print(load_sampler(sampler).describe())
         more = ", and more for those that are refused" if verified else ""
@@ -145,8 +159,25 @@ def sample(
                 execution=execution,
             )
         else:
-            write_draws(loaded, models, request, Path(out), kind, execution=execution)
+            write_draws(
+                loaded, models, request, Path(out), kind, signer=signer, execution=execution
+            )
     out_console.print(f"images   {out}")
+
+
+def _signer(kind: str, key: Path | None, certificate: Path | None) -> ManifestSigner | None:
+    """Return what signs pictures, or None where no key is given."""
+    from equipoise.samplers.export.c2pa_manifest import ManifestSigner
+
+    if key is None and certificate is None:
+        return None
+    flags = {"c2pa-key": key, "c2pa-certificate": certificate}
+    if kind not in ("folder", "tar"):
+        refuse_flags(f"for the format {kind}, but folder or tar", flags)
+    if key is None or certificate is None:
+        missing = "c2pa-key" if key is None else "c2pa-certificate"
+        raise InputError(f"--{missing}", "must come with the other", "none", "Pass both.")
+    return ManifestSigner(key, certificate)
 
 
 @app.command()

@@ -18,13 +18,15 @@ from equipoise.cli.audit import (
     print_checks,
     print_costs,
     print_settings,
+    wanted_rate,
 )
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
+from equipoise.cli.reports import Pdf, print_report
 from equipoise.cli.sampling import Opened, open_sampler
 from equipoise.core.errors import check_count
-from equipoise.core.numbers import interval, percent
+from equipoise.core.numbers import estimate, interval, percent
 
 if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
@@ -62,6 +64,29 @@ def superres(
     restarts: Annotated[
         int, typer.Option(help="Tries an image, of which the best counts; shows diversity.")
     ] = 1,
+    descriptors: Annotated[
+        str | None,
+        typer.Option(
+            help="module:function from images to vectors, or an .npz file of originals and "
+            "restored images: is a face still the same person?"
+        ),
+    ] = None,
+    fmr: Annotated[
+        float | None,
+        typer.Option(
+            help="Rate of pairs of different originals that match, sets the threshold. [0.001]"
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Cosine similarity from which on faces match, in place of --fmr."),
+    ] = None,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further classifier, whose scores may drift, such as pinned:age; repeat it."
+        ),
+    ] = None,
     ignore: Ignore = None,
     tolerance: Annotated[float, typer.Option(help="Gap or change that is tolerated.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Seed of the draws and of the model's randomness.")] = 0,
@@ -69,13 +94,14 @@ def superres(
     device: Device = None,
     workers: Workers = None,
     json_file: JsonFile = None,
+    pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Print settings and images to restore, then stop.")
     ] = False,
 ) -> None:
-    """Audit super-resolution: flips between cells, and fidelity, by cell.
+    """Audit super-resolution: flips between cells, drift, identity and fidelity, by cell.
 
     docs/auditing.md explains each check. A stopped audit is resumed.
 
@@ -84,11 +110,14 @@ def superres(
     from equipoise.audit.superres.models import open_super_resolution_model
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
+    from equipoise.classifiers import open_classifier
     from equipoise.core.records import write_record
 
     grid = balanced_groups(what)
     names = chosen_names(attributes, grid)
     cells = math.prod(len(grid.attributes[grid.attribute(name)].levels) for name in names)
+    if descriptors is None:
+        refuse_flags("without --descriptors", {"fmr": fmr, "threshold": threshold})
     if n is not None:
         check_count("n", n, f"Pass --n {_PER_CELL * cells}, or leave it out.")
     settings = SuperresSettings(
@@ -99,10 +128,14 @@ def superres(
         restarts=restarts,
         tolerance=tolerance,
         ignore=tuple(ignore or ()),
+        descriptors=descriptors or "",
+        fmr=wanted_rate(fmr, threshold),
+        watch=tuple(watch or ()),
         seed=seed,
     )
     drawn, searched, panel = _models(what, grid, generator, device, classifiers, abstain_below)
     restorer = open_super_resolution_model(model, factor, searched, steps=steps)
+    watched = [open_classifier(name) for name in watch or ()]
     if dry:
         _dry_run(settings, restorer.name, settings.per_cell * cells if n is None else n)
         return
@@ -110,10 +143,18 @@ def superres(
         images = _PER_CELL * grid.size if n is None else n
         material = audit_material(what, drawn, images, seed, out, workers, progress)
         found = audit_superres(
-            restorer, material, panel, out, settings, workers=workers, progress=progress
+            restorer,
+            material,
+            panel,
+            out,
+            settings,
+            watch=watched,
+            threshold=threshold,
+            workers=workers,
+            progress=progress,
         )
     _print(found)
-    out_console.print(f"report   {out / 'superres.html'}")
+    print_report(out / "superres.html", pdf)
     if json_file is not None:
         write_record(json_file, found)
     end_gate("audit of super-resolution", found.checks, fail_on, junit)
@@ -178,4 +219,31 @@ def _print(audit: SuperresAudit) -> None:
             f"flips    {table.where}: {flips.count:,} of {flips.n:,}, "
             f"{percent(flips.share, missing='-')}"
         )
+    _print_drift(audit)
     print_costs(audit.costs)
+
+
+def _print_drift(audit: SuperresAudit) -> None:
+    """Print drift by cell, and whether faces are still the same."""
+    for table in audit.drift:
+        rows = [
+            (cell.name, f"{cell.n:,}", estimate(cell.change), estimate(cell.size))
+            for cell in (*table.cells, table.overall)
+        ]
+        print_table(out_console, ("cell", "n", f"{table.attribute}, change", "size"), rows)
+    if audit.identity is None:
+        return
+    print_table(
+        out_console,
+        ("cell", "n", "distance from the original", "after JPEG", "another person"),
+        [
+            (
+                cell.name,
+                f"{cell.n:,}",
+                estimate(cell.distance),
+                estimate(cell.reencoded, missing="-"),
+                estimate(cell.other.estimate, percent, missing="-"),
+            )
+            for cell in (*audit.identity.cells, audit.identity.overall)
+        ],
+    )

@@ -38,7 +38,7 @@ def write_ages(path: Path, names: tuple[str, ...], years: NDArray[np.float64]) -
 
 
 def test_a_bias_in_one_cell_is_found_and_in_its_absence_none(material: AuditImages) -> None:
-    """benchmarks/age.py has 200 seeds of it."""
+    """benchmarks/audits.py has 200 seeds of it."""
     by, levels = material.restricted(SETTINGS.by)
     found = false = 0
     for seed in range(5):

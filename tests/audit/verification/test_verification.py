@@ -12,9 +12,10 @@ from equipoise.audit.verification.descriptors import (
     compute_descriptors,
     read_descriptors,
 )
-from equipoise.audit.verification.rates import discrepancy, garbe
+from equipoise.audit.verification.rates import Faces, discrepancy, garbe
 from equipoise.audit.verification.record import VerificationAudit, VerificationSettings
 from equipoise.audit.verification.run import audit_verification
+from equipoise.audit.verification.tables import match_tables
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.core.records import read_record, to_json
 from tests.builders.schemas import assert_valid
@@ -134,3 +135,28 @@ def test_the_indices_of_equal_and_of_extreme_rates() -> None:
     assert (garbe([0.02, 0.02]), discrepancy([0.02, 0.02])) == (0.0, 1.0)
     assert discrepancy([0.0, 0.3]) == pytest.approx(0.7)
     assert np.isnan(garbe([0.0, 0.0]))
+
+
+def test_a_rate_of_nothing_is_refused(material: AuditImages, tmp_path: Path) -> None:
+    settings = VerificationSettings(by=("skin_tone",), fmr=0.0)
+    descriptors = Descriptors("mine", "0" * 64, planted(material, 0, 0.0))
+    with pytest.raises(InputError, match=r"fmr must be above 0 and below 1, got 0\.0"):
+        audit_verification(descriptors, material, tmp_path, settings)
+
+
+def test_the_pair_of_cells_with_the_excess_is_named(material: AuditImages) -> None:
+    """benchmarks/audits.py has 200 seeds of it."""
+    by, levels = material.restricted(SETTINGS.by)
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(len(material), 12))
+    alike = np.isin(material.cells, (1, 4)) & (rng.random(len(material)) < 0.5)
+    vectors[alike] = 4 * rng.normal(size=(5, 12))[rng.integers(0, 5, alike.sum())]
+    vectors += 0.1 * rng.normal(size=vectors.shape)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    faces = Faces(by.cells, material.cells, vectors.astype(np.float32), material.weights)
+    tables, failed = match_tables(faces, by, levels, 0.9, 1.0)
+    gap = tables[-1].gap
+    assert failed is None
+    assert gap is not None
+    assert gap.gap.highest == f"{by.cells[1]} with {by.cells[4]}"
+    assert gap.p_value < 0.05

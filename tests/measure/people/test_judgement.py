@@ -203,3 +203,25 @@ def test_agreement_is_shown_by_tone() -> None:
     assert [one.agreement.value for one in tone.by_tone] == [1.0, 1.0]
     assert evaluate_annotations(task, ratings[:1]).agreement[0].by_tone == ()
     assert evaluate_annotations(TASK, np.zeros((2, 4, 2), np.int8)).agreement[0].by_tone == ()
+
+
+def test_pairs_of_ratings_on_an_ordered_scale_agree_exactly_or_within_one_level() -> None:
+    tones = Attribute("monk", tuple(map(str, range(1, 11))), ordered=True)
+    task = AnnotationTask(
+        AttributeGrid((tones,)),
+        np.array([[0]], np.int8),
+        np.array([50]),
+        tuple(f"images/{i:04d}.png" for i in range(4)),
+        np.zeros(4, np.int64),
+    )
+    ratings = np.array([[0, 3, 5, 9], [0, 4, 9, -1], [1, 4, 5, -1]], np.int8)[..., None]
+    (found,) = evaluate_annotations(task, ratings).agreement
+    # Pairs of the first three images: 1, 1 and 1 of 3 are equal; 3, 3 and 1 of 3 are near.
+    assert found.exact is not None
+    assert found.exact.value == pytest.approx(1 / 3)
+    assert found.within_one is not None
+    assert found.within_one.value == pytest.approx(7 / 9)
+    assert found.within_one.high == 1.0
+    smiling = evaluate_annotations(TASK, np.zeros((2, 4, 2), np.int8)).agreement[0]
+    assert smiling.exact is not None
+    assert (smiling.exact.value, smiling.within_one) == (1.0, None)

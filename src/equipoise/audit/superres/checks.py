@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from math import nan
 
 from equipoise.audit.checks import gap_check
 from equipoise.audit.decision_rule import outcome_of, size_of
@@ -13,8 +16,33 @@ from equipoise.core.estimates import Estimate
 from equipoise.core.numbers import estimate, percent
 from equipoise.stats.group_gaps import holm
 
+Pending = tuple[float, Callable[[float], Check]]
+"""A p-value, and what makes the check of the test once it is corrected for all tests."""
 
-def flip_checks(tables: Sequence[Flips], tolerance: float, unasked: int = 0) -> tuple[Check, ...]:
+
+def pending_gap(
+    named: NamedGap,
+    tolerance: float,
+    groups: int,
+    write: Callable[[float | None], str] = percent,
+) -> Pending:
+    """Return the check of a gap, to be made from its corrected p-value.
+
+    Parameters
+    ----------
+    named, tolerance, groups, write
+        As for `gap_check`.
+    """
+
+    def check(p_value: float) -> Check:
+        return gap_check(replace(named, p_value=p_value), tolerance, groups, write)
+
+    return named.gap.p_value, check
+
+
+def flip_checks(
+    tables: Sequence[Flips], tolerance: float, unasked: int = 0, further: Sequence[Pending] = ()
+) -> tuple[Check, ...]:
     """Return the checks of all tables: gaps, flips beyond re-encoding, changes of shares.
 
     Parameters
@@ -25,44 +53,41 @@ def flip_checks(tables: Sequence[Flips], tolerance: float, unasked: int = 0) -> 
         Largest gap or change that is tolerated, in [0, 1).
     unasked : int
         Restored images on which the panel failed; the tables count them as unknown.
+    further : sequence
+        Other tests of the audit, corrected together with these, by Holm's method.
     """
     cells = tables[0].groups
     every = [*(table.overall for table in tables), *cells]
-    gaps = [table.gap.p_value if table.gap else float("nan") for table in tables]
-    beyond = [group.p_value for group in every]
-    adjusted = holm([*gaps, *beyond, *(table.asymmetry for table in tables)]).tolist()
-    end = len(gaps) + len(beyond)
-    checks = [
-        _gap_check(table, p, tolerance)
-        for table, p in zip(tables, adjusted[: len(gaps)], strict=True)
+    pending: list[Pending] = [_gap_check(table, tolerance) for table in tables]
+    pending += [
+        (group.p_value, partial(_beyond_check, group, tolerance=tolerance)) for group in every
     ]
-    checks += [
-        _beyond_check(group, p, tolerance)
-        for group, p in zip(every, adjusted[len(gaps) : end], strict=True)
+    pending += [
+        (table.asymmetry, partial(_exchange_check, table, tolerance=tolerance)) for table in tables
     ]
-    checks += [
-        _exchange_check(table, p, tolerance)
-        for table, p in zip(tables, adjusted[end:], strict=True)
-    ]
+    pending += further
+    adjusted = holm([p_value for p_value, _ in pending]).tolist()
+    checks = [make(p_value) for (_, make), p_value in zip(pending, adjusted, strict=True)]
     return (*checks, _abstentions(cells, unasked))
 
 
-def _gap_check(table: Flips, p_value: float, tolerance: float) -> Check:
+def _gap_check(table: Flips, tolerance: float) -> Pending:
     check_id = f"flip_gap:{table.where}"
     if table.gap is None:
         title = f"Is the flip rate equal over {len(table.groups)} groups?"
         words = "Fewer than two groups have restored images of known level."
-        return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
+        nothing = Check(check_id=check_id, title=title, outcome="not applicable", words=words)
+        return nan, lambda _: nothing
     sizes = {group.name: group.flips.n for group in table.groups}
     named = NamedGap(
         check_id=check_id,
         what="flip rate",
         is_fault=True,
         gap=table.gap,
-        p_value=p_value,
+        p_value=nan,
         trials=(sizes[table.gap.highest], sizes[table.gap.lowest]),
     )
-    return gap_check(named, tolerance, len(table.groups))
+    return pending_gap(named, tolerance, len(table.groups))
 
 
 def _beyond_check(group: GroupFlips, p_value: float, tolerance: float) -> Check:

@@ -11,6 +11,7 @@ from equipoise.audit.superres.flips import Flips
 from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
+from equipoise.stats.shares import Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,13 @@ class SuperresSettings:
         Largest gap, rate of flips beyond JPEG's, or change of a share that is tolerated, in [0, 1).
     ignore : tuple of str
         `check_id`s of checks to ignore.
+    descriptors : str
+        Where descriptors of faces come from: "module:object" or an .npz file; empty for none.
+    fmr : float
+        Rate of pairs of different originals that pass for one person, in (0, 1), which sets the
+        threshold; NaN where the threshold was given.
+    watch : tuple of str
+        Names of further classifiers, whose scores may drift.
     seed : int
         Of the draws of images, the model, the bootstrap and the simulated tests, in [0, 2**63).
     """
@@ -44,7 +52,97 @@ class SuperresSettings:
     restarts: int = 1
     tolerance: float = 0.05
     ignore: tuple[str, ...] = ()
+    descriptors: str = ""
+    fmr: float = 0.001
+    watch: tuple[str, ...] = ()
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellIdentity:
+    """Whether the restored faces of one cell are still those of the originals.
+
+    Attributes
+    ----------
+    name : str
+    n : int
+        Images whose original and restored image have a descriptor.
+    distance : Estimate
+        Mean cosine distance of restored images from their originals, in [0, 2]; 0 is equal.
+    reencoded : Estimate
+        That of originals after JPEG; missing where descriptors come from a file.
+    other : Share
+        Restored images that do not match their original at the threshold.
+    failure : Share
+        Restored images without a descriptor, among those whose original has one.
+    """
+
+    name: str
+    n: int
+    distance: Estimate
+    reencoded: Estimate
+    other: Share
+    failure: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Whether restored faces are still those of the originals, by their descriptors.
+
+    Attributes
+    ----------
+    model : str
+        What described the faces.
+    threshold : float
+        Cosine similarity from which on two faces match.
+    overall : CellIdentity
+    cells : tuple of CellIdentity
+    """
+
+    model: str
+    threshold: float
+    overall: CellIdentity
+    cells: tuple[CellIdentity, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellDrift:
+    """The drift of one attribute in one cell.
+
+    Attributes
+    ----------
+    name : str
+    n : int
+        Images with both scores.
+    change : Estimate
+        Mean score of restored images less that of their originals, in the score's unit.
+    size : Estimate
+        Mean size of the change.
+    """
+
+    name: str
+    n: int
+    change: Estimate
+    size: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributeDrift:
+    """The drift of one attribute's score.
+
+    Attributes
+    ----------
+    attribute : str
+    deviation : float
+        Standard deviation of the originals' scores, in which checks measure.
+    overall : CellDrift
+    cells : tuple of CellDrift
+    """
+
+    attribute: str
+    deviation: float
+    overall: CellDrift
+    cells: tuple[CellDrift, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +219,10 @@ class SuperresAudit(ShownAudit):
         By cell.
     triplets : tuple of RestorationSheet
         The highest rate of flips first.
+    drift : tuple of AttributeDrift
+        Of each attribute that has a score. Older records have none.
+    identity : Identity or None
+        None without descriptors.
     caveats : tuple of str
         Limitations of the numbers, as full sentences.
     costs : tuple of Asking
@@ -141,3 +243,5 @@ class SuperresAudit(ShownAudit):
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+    drift: tuple[AttributeDrift, ...] = ()
+    identity: Identity | None = None

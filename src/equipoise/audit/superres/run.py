@@ -9,6 +9,7 @@ AUDIT/superres.json  the record; AUDIT/superres.html the report
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,21 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.pages import render_audit
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
+from equipoise.audit.superres.drift import WATCHED, find_drift, read_scores
 from equipoise.audit.superres.flips import find_flips
+from equipoise.audit.superres.identity import DESCRIBED, compare_identity, describe_faces
 from equipoise.audit.superres.images import Reencoded, read_levels, write_restorations
 from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER
 from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
-from equipoise.classifiers.base import FAILED
+from equipoise.audit.verification.rates import check_match_settings
+from equipoise.classifiers.base import FAILED, Classifier
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError, RemoteError, check_count
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
@@ -57,6 +61,12 @@ _BALANCED = (
 )
 
 
+_DESCRIPTORS = (
+    "Whether a face is still the same person is what descriptors say. They are of a model that "
+    "errs, more on blurred images, and not equally in all cells."
+)
+
+
 def audit_superres(
     restorer: SuperResolutionModel,
     images: AuditImages,
@@ -64,6 +74,8 @@ def audit_superres(
     folder: Path,
     settings: SuperresSettings,
     *,
+    watch: Sequence[Classifier] = (),
+    threshold: float | None = None,
     workers: int | None = None,
     progress: Progress = no_progress,
 ) -> SuperresAudit:
@@ -80,6 +92,10 @@ def audit_superres(
         Folder of restored images, predictions, record and report; an interrupted audit is resumed
         from it.
     settings : SuperresSettings
+    watch : sequence of Classifier
+        Those of `settings.watch`: they are asked whether their scores drift.
+    threshold : float, optional
+        Cosine similarity from which on descriptors match; by default that of `settings.fmr`.
     workers : int, optional
         Threads; all cores by default.
     progress : Progress
@@ -92,7 +108,8 @@ def audit_superres(
     Raises
     ------
     InputError
-        When a setting breaks its rule, or the panel does not confirm the levels of the originals.
+        When a setting breaks its rule, the panel does not confirm the levels of the originals, or
+        descriptors cannot be compared.
     ModelOutputError
         When the model or a classifier returns invalid output.
     RemoteError
@@ -102,7 +119,7 @@ def audit_superres(
     StorageError
         When a file cannot be written; results so far stay.
     """
-    _check_settings(restorer, settings)
+    _check_settings(restorer, settings, threshold)
     by, levels = images.restricted(settings.attributes)
     rows = even_rows(by.cell_of(levels), images.cells, settings.per_cell)
     originals, levels = images.take(rows), levels[rows]
@@ -141,15 +158,48 @@ def audit_superres(
     reencoded = np.maximum(predict(Reencoded(originals), "JPEG"), UNKNOWN)
     flips = find_flips(by, levels, after, reencoded, originals.weights, seed=settings.seed)
     of_panel = [cost for cost in costs if cost.role != RESTORING]
+    cells = by.cell_of(levels)
+    scores = []
+    for pictures in (originals, restored.pictures()):
+        found, asked = read_scores(
+            [*panel.classifiers, *watch],
+            pictures,
+            folder / "answers",
+            workers=workers,
+            progress=progress,
+        )
+        scores.append(found)
+        costs += asked[len(panel.classifiers) :]
+    drift, further = find_drift(scores[0], scores[1], by.cells, cells, originals.weights)
+    identity, described = None, None
+    if settings.descriptors:
+        execution = Execution(workers=workers, progress=progress)
+        described = describe_faces(
+            settings.descriptors, originals, restored.pictures(), folder, execution
+        )
+        costs.append(described.cost)
+        identity, of_identity = compare_identity(
+            described,
+            by.cells,
+            cells,
+            originals.weights,
+            fmr=settings.fmr,
+            threshold=threshold,
+            tolerance=settings.tolerance,
+            seed=settings.seed,
+        )
+        further += of_identity
     failed, n = sum(c.failed for c in of_panel), sum(c.asked + c.kept for c in of_panel)
     every = (
-        *flip_checks(flips, settings.tolerance, unasked),
+        *flip_checks(flips, settings.tolerance, unasked, further),
         failures_check("the panel", failed, n),
     )
     other = (_OTHER_PANEL,) if images.panel not in ("", panel.digest) else ()
     checks = worst_first(ignoring(every, settings.ignore))
     models = [model_used("model", restorer), *(model_used("panel", c) for c in panel.classifiers)]
-    cells = by.cell_of(levels)
+    models += [model_used(WATCHED, c) for c in watch]
+    if described is not None:
+        models.append(model_used(DESCRIBED, described.original))
     audit = SuperresAudit(
         verdict=verdict(checks),
         settings=settings,
@@ -177,11 +227,15 @@ def audit_superres(
                     _BALANCED,
                     *restorer.caveats,
                     *panel.caveats,
+                    *(caveat for one in watch for caveat in one.caveats),
+                    *((_DESCRIPTORS,) if identity is not None else ()),
                 ]
             )
         ),
         costs=tuple(costs),
         versions=versions(),
+        drift=drift,
+        identity=identity,
     )
     write_record(folder / "superres.json", audit)
     render_audit(folder, "superres")
@@ -214,8 +268,11 @@ def even_rows(cells: NDArray[np.int64], every: NDArray[np.int64], per_cell: int)
     return sorted(np.concatenate(taken).tolist())
 
 
-def _check_settings(restorer: SuperResolutionModel, settings: SuperresSettings) -> None:
+def _check_settings(
+    restorer: SuperResolutionModel, settings: SuperresSettings, threshold: float | None
+) -> None:
     check_seed(settings.seed)
+    check_match_settings(settings.fmr, threshold)
     check_count("per_cell", settings.per_cell, "Leave it out, or pass --n.")
     check_count("restarts", settings.restarts, "Pass --restarts 1.")
     if not 0 <= settings.tolerance < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.answer_rows import digests_by_name
-from equipoise.audit.images import AuditImages
+from equipoise.audit.images import AuditImages, Pictures
 from equipoise.core.errors import FileFormatError, ModelOutputError
 from equipoise.core.files import digest_of
 from equipoise.core.parallel import batches, ordered_map
@@ -83,8 +84,29 @@ def read_descriptors(path: Path, images: AuditImages) -> Descriptors:
         When the file is missing, damaged or too large, an array has a wrong shape or type, or a
         name is no image of the set or comes twice.
     """
+    return read_named_descriptors(path, digests_by_name(images), images.digests)
+
+
+def read_named_descriptors(
+    path: Path, known: Mapping[str, str], digests: Sequence[str]
+) -> Descriptors:
+    """Read descriptors of any pictures that somebody computed.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_descriptors`.
+    known : mapping of str to str
+        Digest of the picture that each possible name means.
+    digests : sequence of str
+        Of the n pictures. Those of equal digest have one descriptor.
+
+    Raises
+    ------
+    FileFormatError
+        As `read_descriptors`.
+    """
     names, vectors = _arrays(path)
-    known = digests_by_name(images)
     rows: dict[str, int] = {}
     for row, name in enumerate(names.tolist()):
         digest = known.get(name)
@@ -92,15 +114,15 @@ def read_descriptors(path: Path, images: AuditImages) -> Descriptors:
             rule = "must be images of the set" if digest is None else "must come once each"
             raise FileFormatError(f"file_name of {path}", rule, shown(name), _REMEDY)
         rows[digest] = row
-    every = np.full((len(images), vectors.shape[1]), np.nan, np.float32)
-    for place, digest in enumerate(images.digests):
+    every = np.full((len(digests), vectors.shape[1]), np.nan, np.float32)
+    for place, digest in enumerate(digests):
         if digest in rows:
             every[place] = vectors[rows[digest]]
     return Descriptors(path.name, digest_of(path), _normalised(every))
 
 
 def compute_descriptors(
-    uri: str, images: AuditImages, execution: Execution = Execution()
+    uri: str, images: Pictures, execution: Execution = Execution()
 ) -> Descriptors:
     """Describe images with a user's own function.
 
@@ -108,7 +130,7 @@ def compute_descriptors(
     ----------
     uri : str
         "module:object", a function as `Describe`.
-    images : AuditImages
+    images : Pictures
     execution : Execution
         Its threads call the function; progress counts described images.
 
@@ -134,10 +156,11 @@ def compute_descriptors(
         return found.astype(np.float32)
 
     parts: list[NDArray[np.float32]] = []
-    with closing(ordered_map(one, batches(0, len(images), _BATCH), execution.workers)) as results:
+    n = len(images.digests)
+    with closing(ordered_map(one, batches(0, n, _BATCH), execution.workers)) as results:
         for part in results:
             parts.append(part)
-            execution.progress("describe", sum(map(len, parts)), len(images))
+            execution.progress("describe", sum(map(len, parts)), n)
     digest = hashlib.sha256(uri.encode()).hexdigest()
     return Descriptors(uri, digest, _normalised(np.concatenate(parts)))
 

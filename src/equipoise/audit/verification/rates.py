@@ -46,6 +46,20 @@ class Faces:
         return self.vectors[own], self.weights[own]
 
 
+def check_match_settings(fmr: float, threshold: float | None) -> None:
+    """Refuse a rate of false matches, or a threshold in its place, that is out of range.
+
+    Raises
+    ------
+    InputError
+        When one is.
+    """
+    if threshold is None and not 0 < fmr < 1:
+        raise InputError("fmr", "must be above 0 and below 1", fmr, "Pass 0.001.")
+    if threshold is not None and not -1 <= threshold <= 1:
+        raise InputError("threshold", "must be in [-1, 1]", threshold, "Pass a cosine.")
+
+
 def threshold_of(faces: Faces, rate: float) -> float:
     """Return the cosine similarity that a share `rate` of all pairs of different faces exceeds.
 

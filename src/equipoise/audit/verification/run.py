@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
-from equipoise.audit.named_gaps import NamedGap, gap_of_shares
 from equipoise.audit.pages import render_audit
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
-from equipoise.audit.verification.rates import (
-    Faces,
-    discrepancy,
-    false_matches_between,
-    false_matches_within,
-    garbe,
-    overall,
-    threshold_of,
-)
+from equipoise.audit.verification.rates import Faces, check_match_settings, overall, threshold_of
 from equipoise.audit.verification.record import (
     MatchTable,
     VerificationAudit,
     VerificationSettings,
 )
+from equipoise.audit.verification.tables import match_tables
 from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
 from equipoise.core.numbers import estimate
@@ -36,7 +24,6 @@ from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.runs.record import model_used
-from equipoise.stats.group_gaps import holm
 from equipoise.stats.pairs import dependence_of
 from equipoise.stats.shares import Share
 
@@ -85,20 +72,12 @@ def audit_verification(
     limit = threshold_of(kept, settings.fmr) if threshold is None else threshold
     together = overall(kept, limit)
     dependence = dependence_of(together, len(kept.group))
-    tables = [_table("cells", false_matches_within(kept, limit, dependence), settings.seed)]
-    if len(by.names) > 1:
-        for a, attribute in enumerate(by.attributes):
-            names = tuple(f"{attribute.name}={level}" for level in attribute.levels)
-            part = replace(kept, names=names, group=levels[found, a].astype(np.int64))
-            within = false_matches_within(part, limit, dependence)
-            tables.append(_table(attribute.name, within, settings.seed))
-    between = false_matches_between(kept, limit, dependence)
-    tables.append(_table("pairs of cells", between, settings.seed))
     failures = tuple(
         Share.among(name, ~found, cells == k, images.weights) for k, name in enumerate(by.cells)
     )
-    failed = _failure_gap(failures, settings.seed)
-    tables, failed = _adjusted(tables, failed)
+    tables, failed = match_tables(
+        kept, by, levels[found], limit, dependence, failures, seed=settings.seed
+    )
     checks = [_check(table, settings.ratio) for table in tables]
     if failed is not None:
         checks.append(gap_check(failed, _TOLERATED_FAILURES, len(failures)))
@@ -133,46 +112,9 @@ def audit_verification(
 
 def _check_settings(settings: VerificationSettings, threshold: float | None) -> None:
     check_seed(settings.seed)
-    if threshold is None and not 0 < settings.fmr < 1:
-        raise InputError("fmr", "must be above 0 and below 1", settings.fmr, "Pass 0.001.")
-    if threshold is not None and not -1 <= threshold <= 1:
-        raise InputError("threshold", "must be in [-1, 1]", threshold, "Pass a cosine.")
+    check_match_settings(settings.fmr, threshold)
     if not settings.ratio >= 1:
         raise InputError("ratio", "must be at least 1", settings.ratio, "Pass 2.")
-
-
-def _table(where: str, rates: tuple[Share, ...], seed: int) -> MatchTable:
-    """Return a table of rates with the gap between them; tests count independent pairs."""
-    check_id = f"false_match_gap:{where.replace(' ', '_')}"
-    values = [rate.share for rate in rates] or [np.nan]
-    return MatchTable(
-        where=where,
-        rates=rates,
-        gap=gap_of_shares(check_id, "rate of false matches", rates, seed=seed),
-        garbe=garbe(values),
-        discrepancy=discrepancy(values),
-    )
-
-
-def _failure_gap(failures: Sequence[Share], seed: int) -> NamedGap | None:
-    """Return the gap of failures to describe a face; None where there was no failure."""
-    if not any(rate.count for rate in failures):
-        return None
-    return gap_of_shares("failure_gap:cells", "rate of failures", failures, seed=seed)
-
-
-def _adjusted(
-    tables: Sequence[MatchTable], failed: NamedGap | None
-) -> tuple[list[MatchTable], NamedGap | None]:
-    """Return the gaps with p-values adjusted by Holm's method over all of them."""
-    named = [table.gap for table in tables] + [failed]
-    p_values = holm([np.nan if one is None else one.gap.p_value for one in named])
-    adjusted = [
-        None if one is None else replace(one, p_value=float(p))
-        for one, p in zip(named, p_values, strict=True)
-    ]
-    found = [replace(table, gap=gap) for table, gap in zip(tables, adjusted[:-1], strict=True)]
-    return found, adjusted[-1]
 
 
 def _check(table: MatchTable, limit: float) -> Check:

@@ -146,6 +146,7 @@ def _attribute(table: Table) -> OutputReading:
     columns = tuple(int(n) for n in numbers)
     activation = table.text("activation", None, ACTIVATIONS)
     thresholds = cuts(table, attribute) if score else ()
+    factor = table.number("factor", 1.0, 1e-6, 1e6) if score else 1.0
     levels: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()
     if not score:
@@ -165,7 +166,7 @@ def _attribute(table: Table) -> OutputReading:
     if activation == "softmax" and (score or len(levels) == 1):
         raise table.error("activation", "must be sigmoid or none for one column", activation)
     table.done()
-    return OutputReading(attribute, output, columns, activation, levels, thresholds, labels)
+    return OutputReading(attribute, output, columns, activation, levels, thresholds, factor, labels)
 
 
 def template(path: Path) -> str:

@@ -73,6 +73,12 @@ class Agreement:
         Images that are left open because two levels have equally many votes.
     unrated : int
         Images on which no rater gave a level.
+    exact : Estimate or None
+        Mean over images with at least two ratings of the share of pairs of ratings that agree, with
+        Student's interval within [0, 1]. Older records have none.
+    within_one : Estimate or None
+        The same of pairs that are at most one level apart; None unless there are three or more
+        levels, in an order.
     by_tone : tuple of ToneAgreement
         In the order of the tones; empty where the classifier did not answer on skin tone, or there
         is one rater.
@@ -86,6 +92,8 @@ class Agreement:
     implied_error: float | None
     ties: int
     unrated: int
+    exact: Estimate | None = None
+    within_one: Estimate | None = None
     by_tone: tuple[ToneAgreement, ...] = ()
 
 
@@ -231,12 +239,16 @@ def evaluate_annotations(
             Agreement(
                 attribute=attribute.name,
                 raters=len(given),
-                rated_twice=int(((given != UNKNOWN).sum(axis=0) >= 2).sum()),
+                rated_twice=_rated_twice(given),
                 kappa=cohen_kappa(given[0], given[1]) if len(given) == 2 else None,
                 alpha=krippendorff_alpha(given),
                 implied_error=_implied_error(given),
                 ties=ties,
                 unrated=unrated,
+                exact=_pairs_that_agree(given, 0),
+                within_one=_pairs_that_agree(given, 1)
+                if attribute.ordered and len(attribute.levels) > 2
+                else None,
                 by_tone=_by_tone(given, task),
             )
         )
@@ -262,21 +274,41 @@ def _by_tone(ratings: NDArray[np.int8], task: AnnotationTask) -> tuple[ToneAgree
     tone_of = task.answers[task.stratum, tones[0]]
     found = []
     for k, level in enumerate(attribute.levels):
-        votes = count_votes(ratings[:, tone_of == k], int(ratings.max(initial=0)) + 1)
-        number = votes.sum(axis=1)
-        votes, number = votes[number >= 2], number[number >= 2]
-        alike = (votes * (votes - 1)).sum(axis=1) / (number * (number - 1))
-        mean = mean_estimate(alike, np.ones(len(alike)))
-        ends = Estimate(mean.value, max(mean.low, 0.0), min(mean.high, 1.0), mean.note)
+        own = ratings[:, tone_of == k]
         found.append(
             ToneAgreement(
                 tone=f"{attribute.name}={level}",
-                rated_twice=len(votes),
-                agreement=mean if np.isnan(mean.low) else ends,
-                alpha=krippendorff_alpha(ratings[:, tone_of == k]),
+                rated_twice=_rated_twice(own),
+                agreement=_pairs_that_agree(own, 0),
+                alpha=krippendorff_alpha(own),
             )
         )
     return tuple(found)
+
+
+def _rated_twice(ratings: NDArray[np.int8]) -> int:
+    """Return the number of images with at least two ratings."""
+    return int(((ratings != UNKNOWN).sum(axis=0) >= 2).sum())
+
+
+def _pairs_that_agree(ratings: NDArray[np.int8], apart: int) -> Estimate:
+    """Return the mean share of an image's pairs of ratings that are `apart` levels apart at most.
+
+    Parameters
+    ----------
+    ratings : numpy.ndarray, shape (raters, m), int8
+    apart : int
+        0 for the same level, 1 for the next one too.
+    """
+    votes = count_votes(ratings, int(ratings.max(initial=0)) + 1)
+    number = votes.sum(axis=1)
+    votes, number = votes[number >= 2], number[number >= 2]
+    pairs = (votes * (votes - 1)).sum(axis=1)
+    if apart:
+        pairs = pairs + 2 * (votes[:, 1:] * votes[:, :-1]).sum(axis=1)
+    mean = mean_estimate(pairs / (number * (number - 1)), np.ones(len(votes)))
+    ends = Estimate(mean.value, max(mean.low, 0.0), min(mean.high, 1.0), mean.note)
+    return mean if np.isnan(mean.low) else ends
 
 
 def _tabulate(

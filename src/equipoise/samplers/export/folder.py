@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from filelock import FileLock
@@ -21,9 +21,19 @@ from equipoise.samplers.draw import DrawJob, ResumePoint
 from equipoise.samplers.export.metadata import DRAWS, METADATA, marked_png, metadata_rows
 from equipoise.samplers.sampler import GeneratorRef
 
+if TYPE_CHECKING:
+    from equipoise.samplers.export.c2pa_manifest import ManifestSigner
 
-def write_folder(drawing: DrawJob, out: Path) -> None:
+
+def write_folder(drawing: DrawJob, out: Path, signer: ManifestSigner | None = None) -> None:
     """Write the images that the folder lacks.
+
+    Parameters
+    ----------
+    drawing : DrawJob
+    out : Path
+    signer : ManifestSigner, optional
+        Adds a C2PA manifest to each image; the folder then holds images of this certificate alone.
 
     Raises
     ------
@@ -34,17 +44,17 @@ def write_folder(drawing: DrawJob, out: Path) -> None:
     """
     sampler, request = drawing.sampler, drawing.request
     cell = request.cell and sampler.grid.cells[sampler.grid.index(request.cell)]
-    wanted = json.dumps(
-        {
-            "sampler": drawing.sampler_drawn.digest,
-            "panel": drawing.models.panel.digest,
-            "seed": request.seed,
-            "cell": cell,
-            "verified": request.verified,
-        }
-    )
-    with claimed(out, wanted, "draws of the same sampler, seed and cell"):
-        _append(drawing, out)
+    wanted = {
+        "sampler": drawing.sampler_drawn.digest,
+        "panel": drawing.models.panel.digest,
+        "seed": request.seed,
+        "cell": cell,
+        "verified": request.verified,
+    }
+    if signer is not None:
+        wanted["certificate"] = signer.digest
+    with claimed(out, json.dumps(wanted), "draws of the same sampler, seed, cell and certificate"):
+        _append(drawing, out, signer)
 
 
 @contextmanager
@@ -92,6 +102,7 @@ def append_images(
     rows: Sequence[Mapping[str, Any]],
     images: NDArray[np.uint8],
     generator: GeneratorRef,
+    signer: ManifestSigner | None = None,
 ) -> None:
     """Write images, then their rows of metadata, so that a row has its image.
 
@@ -105,11 +116,13 @@ def append_images(
         One for each image; `file_name` is the first column.
     images : numpy.ndarray, shape (n, channels, height, width), uint8
     generator : GeneratorRef
+    signer : ManifestSigner, optional
+        Adds a C2PA manifest to each image.
     """
     if not rows:
         return
     for row, image in zip(rows, images, strict=True):
-        (out / row["file_name"]).write_bytes(marked_png(image, generator, row))
+        (out / row["file_name"]).write_bytes(marked_png(image, generator, row, signer))
     writer = csv.DictWriter(file, list(rows[0]))
     if file.tell() == 0:
         writer.writeheader()
@@ -117,7 +130,7 @@ def append_images(
     file.flush()
 
 
-def _append(drawing: DrawJob, out: Path) -> None:
+def _append(drawing: DrawJob, out: Path, signer: ManifestSigner | None) -> None:
     """Write the images and rows that the folder lacks."""
     sampler, request = drawing.sampler, drawing.request
     table = out / METADATA
@@ -138,7 +151,7 @@ def _append(drawing: DrawJob, out: Path) -> None:
         for drawn in batches:
             rows = list(metadata_rows(drawn, request.seed, start))
             start += len(rows)
-            append_images(out, file, rows, drawn.images, sampler.generator)
+            append_images(out, file, rows, drawn.images, sampler.generator, signer)
 
 
 def _kept(table: Path, out: Path, grid: AttributeGrid) -> tuple[ResumePoint, int]:

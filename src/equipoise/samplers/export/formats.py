@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,6 +44,9 @@ from equipoise.samplers.export.metadata import (
 )
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
+if TYPE_CHECKING:
+    from equipoise.samplers.export.c2pa_manifest import ManifestSigner
+
 FORMATS = ("folder", "npz", "tar")
 
 
@@ -66,6 +69,7 @@ def write_draws(
     out: Path,
     kind: str = "folder",
     *,
+    signer: ManifestSigner | None = None,
     execution: Execution = Execution(),
 ) -> Path:
     """Write drawn images with their metadata.
@@ -83,6 +87,8 @@ def write_draws(
         A folder for "folder", else a file.
     kind : str
         One of `FORMATS`.
+    signer : ManifestSigner, optional
+        Adds a C2PA manifest to each picture, of the formats folder and tar.
 
     Returns
     -------
@@ -102,6 +108,9 @@ def write_draws(
     if kind not in FORMATS:
         raise InputError("format", f"must be one of {', '.join(FORMATS)}", kind, "Correct it.")
     check_count("n", request.n, "Pass --n 1000.")
+    if signer is not None and kind == "npz":
+        rule = "must be folder or tar for pictures with a C2PA manifest"
+        raise InputError("format", rule, kind, "Choose one, or leave the key out.")
     if out.exists() and out.is_dir() != (kind == "folder"):
         raise InputError(
             f"path {out}",
@@ -114,14 +123,14 @@ def write_draws(
     # A bad request fails before a file is made.
     drawing.sampler_drawn.draw(1, request.seed, cell=request.cell)
     if kind == "folder":
-        write_folder(drawing, out)
+        write_folder(drawing, out, signer)
         _describe_folder(drawing, out)
         return out
     with closing(drawing.batches(drawing.nothing())) as drawn, atomic_path(out) as part:
         if kind == "npz":
             _write_npz(drawn, models.generator, request, part)
         else:
-            write_tar(drawn, sampler.generator, request, part)
+            write_tar(drawn, sampler.generator, request, part, signer=signer)
     return out
 
 
@@ -177,6 +186,7 @@ def write_tar(
     *,
     start: int = 0,
     rows: list[dict[str, Any]] | None = None,
+    signer: ManifestSigner | None = None,
 ) -> None:
     """Write NNNNNNNNN.png and NNNNNNNNN.json for each image, as WebDataset pairs them.
 
@@ -192,6 +202,8 @@ def write_tar(
         Number of the first image.
     rows : list, optional
         Gets the metadata of each image.
+    signer : ManifestSigner, optional
+        Adds a C2PA manifest to each picture.
     """
     number = start
     with tarfile.open(part, "w") as archive:
@@ -202,7 +214,7 @@ def write_tar(
                 key = Path(row["file_name"]).stem
                 row["file_name"] = f"{key}.png"
                 for suffix, content in (
-                    ("png", marked_png(image, generator, row)),
+                    ("png", marked_png(image, generator, row, signer)),
                     ("json", json.dumps(to_json(row)).encode()),
                 ):
                     info = tarfile.TarInfo(f"{key}.{suffix}")

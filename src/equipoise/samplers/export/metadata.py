@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from equipoise.core.synthetic_mark import packet
 from equipoise.core.tables import read_rows, shown
 from equipoise.samplers.draw import ImageBatch
 from equipoise.samplers.sampler import GeneratorRef
+
+if TYPE_CHECKING:
+    from equipoise.samplers.export.c2pa_manifest import ManifestSigner
 
 METADATA, DRAWS = "metadata.csv", ".draws.json"
 
@@ -207,7 +210,13 @@ def png(image: NDArray[np.uint8], mark: str) -> bytes:
     return content.getvalue()
 
 
-def marked_png(image: NDArray[np.uint8], generator: GeneratorRef, row: Mapping[str, Any]) -> bytes:
+def marked_png(
+    image: NDArray[np.uint8],
+    generator: GeneratorRef,
+    row: Mapping[str, Any],
+    signer: ManifestSigner | None = None,
+) -> bytes:
     """Return an image as a PNG file that says what drew it, by its row of metadata."""
     mark = packet(generator.name, generator.digest, row["seed"], row["index"])
-    return png(image, mark)
+    content = png(image, mark)
+    return content if signer is None else signer.signed(content)
