@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.parallel import one_thread
-from equipoise.core.seeds import Stream, child_seed
 from equipoise.generators.base import Generator, generate
+from equipoise.methods.tilt.pilot import pilot_codes
 from equipoise.samplers.latent_classifier import LatentClassifier
 
 
 def seconds_of_image(models: Models, seed: int = 0) -> float:
     """Return the seconds of an image and its classification, on one thread."""
     generator = models.generator
-    codes = generator.prior.codes(child_seed(seed, Stream.PILOT_CODES), 0, generator.batch_size)
+    codes = pilot_codes(generator, seed, generator.batch_size)
     return _seconds(lambda: models.panel.predict(generate(generator, codes))) / len(codes)
 
 

@@ -38,6 +38,11 @@ class Pilot:
     log_h: NDArray[np.float32]
 
 
+def pilot_codes(generator: Generator, seed: int, n: int) -> NDArray[np.float32]:
+    """Return the first n codes of a seed's pilot, shape (n, dim), float32."""
+    return generator.prior.codes(child_seed(seed, Stream.PILOT_CODES), 0, n)
+
+
 def reader(
     generator: Generator, classifier: LatentClassifier, execution: Execution
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
@@ -64,6 +69,6 @@ def read_pilot(
 ) -> Pilot:
     """Read fresh codes of the prior, fewer where they are wide."""
     size = min(size, max(_LEAST_PILOT, _PILOT_VALUES // generator.dim))
-    codes = generator.prior.codes(child_seed(seed, Stream.PILOT_CODES), 0, size)
+    codes = pilot_codes(generator, seed, size)
     read = reader(generator, classifier, execution)
     return Pilot(codes, read(codes))
