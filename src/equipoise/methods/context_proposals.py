@@ -129,7 +129,7 @@ def check_prompted(
         rule = f"must be one of {', '.join(PROPOSALS)}"
         raise InputError("proposals", rule, proposals, "Correct it.")
     if not isinstance(generator, Prompted):
-        rule = "must have contexts, as toy-text and diffusers-text: have"
+        rule = "must have contexts, as toy-text, diffusers-text: and StyleGAN's classes have"
         raise InputError("generator", rule, generator.name, "Balance it by `equipoise balance`.")
     variants = np.zeros(grid.size, np.int64)
     if proposals == "prompt":
