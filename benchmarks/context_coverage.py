@@ -1,9 +1,9 @@
 """How often intervals of contexts hold, for counts drawn from shares that are known.
 
 Counts of 40 prompts and 6 cells follow multinomial laws, so no generator is needed: shares are
-those of the text-to-image toy.
+those of the text-to-image toy. So are labels of its edits, which rates of requests follow from.
 
-    python benchmarks/context_coverage.py
+    python -m benchmarks.context_coverage
 """
 
 from __future__ import annotations
@@ -13,24 +13,34 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
-from equipoise.core.estimates import Estimate
+from benchmarks.by_seed import Row, rows_by_seed
+from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.files import write_text
 from equipoise.core.labels import certain_labels
+from equipoise.core.targets import Target
 from equipoise.core.versions import versions_line
 from equipoise.generators.toy_text import ToyTextGenerator
 from equipoise.measure.contexts import deviation_ratio, measure_contexts
+from equipoise.methods.context_rates import ContextCalibration, calibrate_contexts
 from equipoise.stats.intervals import exact_interval
 
 RESULTS = Path(__file__).parent / "results" / "context_coverage.md"
+RATES = RESULTS.with_name("context_rates.jsonl")
 SEEDS, IMAGES = 200, (50, 250)
+LABELS, LEAKS = 83, (0.1, 0.2)
 
 _HEAD = f"""# How often intervals of contexts hold
 
-Written by `python benchmarks/context_coverage.py`. Counts of 40 prompts and 6 cells, drawn from
+Written by `python -m benchmarks.context_coverage`. Counts of 40 prompts and 6 cells, drawn from
 the known shares of `toy-text`, {SEEDS} seeds. Each row is the part of the seeds in which an
 interval, or all of several together, has the true value, with the 95% interval of that part. The
-level of all is 95%. "Balanced" are shares that are uniform, where gaps are all noise.
+level of all is 95%. "Balanced" are shares that are uniform, where gaps are all noise. "Rates" are
+solved for from labels of edits; what must hold is the interval of the shares that they truly bring,
+each alone: the mean over prompts and cells of all seeds, and that of the lowest prompt. "Widened"
+are all of them together, as normal quantiles would widen them (Sidak over prompts, Bonferroni over
+cells): that is not enough, so no interval of rates is said to hold for all prompts together.
 
 | shares | images a prompt | what must hold | holds |
 |---|---|---|---|"""
@@ -72,6 +82,50 @@ def measured(name: str, shares: Shares, images: int) -> list[str]:
     return [f"| {name} | {images} | {what} | {_part(count)} |" for what, count in holds.items()]
 
 
+def rates(seed: int) -> list[Row]:
+    """Return whether intervals of the shares that rates bring hold, for labels of one seed."""
+    found = []
+    for leak in LEAKS:
+        toy = ToyTextGenerator(leak=leak)
+        edits = toy.cell_shares[:, 1:]
+        edits = edits / edits.sum(axis=2, keepdims=True)
+        counts = np.random.default_rng(seed).multinomial(LABELS, edits)
+        table = np.concatenate([counts, np.zeros_like(counts[:, :, :1])], axis=2)
+        solved = calibrate_contexts(table, Target.uniform(toy.grid), seed)
+        weights = np.array([one.weights for one in solved.contexts])
+        true = np.einsum("ck,ckj->cj", weights, edits)
+        ends = [np.array([getattr(one, end) for one in solved.contexts]) for end in ("low", "high")]
+        alone, together = ((low <= true) & (true <= high) for low, high in (ends, _widened(solved)))
+        row = {"seed": seed, "leak": leak, "together": bool(together.all())}
+        found.append(row | {"alone": alone.mean(axis=1).round(4).tolist()})
+    return found
+
+
+def _widened(solved: ContextCalibration) -> list[Shares]:
+    """Return the ends of intervals as normal quantiles would widen them to hold together."""
+    ends = [[one.low, one.expected, one.high] for one in solved.contexts]
+    low, expected, high = np.moveaxis(np.array(ends), 1, 0)
+    error = -np.expm1(np.log(CONFIDENCE) / len(low)) / low.shape[1]
+    wider = norm.ppf(1 - error / 2) / norm.ppf((1 + CONFIDENCE) / 2)
+    return [expected - wider * (expected - low), expected + wider * (high - expected)]
+
+
+def of_rates(rows: list[Row]) -> list[str]:
+    """Return rows of the table."""
+    found = []
+    for leak in LEAKS:
+        own = [row for row in rows if row["leak"] == leak]
+        alone = np.mean([row["alone"] for row in own], axis=0)
+        held = f"{alone.mean():.3f}, lowest prompt {alone.min():.3f}"
+        about = f"| rates, leak {leak} | {LABELS} labels of each edit |"
+        together = _part(sum(row["together"] for row in own))
+        found += [
+            f"{about} each share that they bring, alone | {held} |",
+            f"{about} all shares of all prompts, widened | {together} |",
+        ]
+    return found
+
+
 def _part(count: int) -> str:
     low, high = exact_interval(count, SEEDS)
     return f"{count / SEEDS:.3f} ({low:.3f} to {high:.3f})"
@@ -87,6 +141,7 @@ def main() -> None:
         for images in IMAGES
         for line in measured(name, shares, images)
     ]
+    table += of_rates(rows_by_seed(rates, SEEDS, RATES, workers=2))
     found = [_HEAD, *table, "", versions_line(), ""]
     write_text(RESULTS, "\n".join(found))
 

@@ -9,6 +9,7 @@ Draws of a folder's size are measured too, by the panel.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from equipoise.measure.contexts import deviation_ratio
 from equipoise.measure.representation import divergence
 from equipoise.methods.context_draws import draw_contexts
 from equipoise.methods.context_proposals import (
+    BY_PROMPT,
     ContextRequests,
     label_variants,
     request_edits,
@@ -35,6 +37,9 @@ from equipoise.methods.context_refusal import EarlyRefusal, fit_refusal
 RESULTS = Path(__file__).parent / "results" / "context_mix.md"
 LABELS, IMAGES, SEEDS, LEAKS = 20_000, 250, 2, (0.1, 0.2)
 BEST_OF = (4, 16)
+FRESH = 1000
+STAGE, STEPS = 6, ToyTextGenerator().steps
+_CLEAR = 0.5
 
 _HEAD = f"""# The mix within every prompt
 
@@ -42,28 +47,38 @@ Written by `python benchmarks/context_mix.py`. The generator `toy-text`: 40 prom
 uniform target within each. {LABELS:,} labels of edits in all, {SEEDS} seeds together, one-shot and
 verified draws of {IMAGES} images a prompt. "True" is by the toy's own shares; "drawn" by what was
 drawn, where a perfect generator has the KL and the deviation ratio in the row of that name. Calls
-are those per delivered image; the {LABELS:,} labels come on top, once: 0.5 an image where 1,000
-images a prompt are drawn.
+are those per delivered image. Labels are those that a row needs, once, and come on top: {LABELS:,}
+are 0.5 an image where 1,000 images a prompt are drawn.
 
 Baselines: edits alone request every cell equally often, without labels. Best of n keeps, for a
 wanted cell, the first of n images of the prompt that the classifier sees as that cell, or else the
 first of them. "Prompts and edits" draws by the prompt where .05 of its labelled images are of the
-cell (`--proposals both`), one seed; refused half-way after 8 of 20 steps, which cost 8 / 20 of a
-call.
+cell (`--proposals both`), one seed; refused half-way after {STAGE} of {STEPS} steps, which cost
+{STAGE} / {STEPS} of a call. "Without calibration" is the same latent classifier, and a candidate
+goes on where the probability of some missing cell is {_CLEAR} or more. Faithfulness there is that
+of {FRESH:,} fresh images of each prompt, cells as they are wanted. "Perfect" is the cost where no
+candidate went on in vain, and none was lost.
 
-| leak of edits | draws | KL, mean | KL, worst | deviation ratio, mean | worst | calls |\
+| leak of edits | draws | labels | KL, mean | KL, worst | deviation ratio, mean | worst | calls |\
  prompts out of reach |
-|---|---|---|---|---|---|---|---|"""
+|---|---|---|---|---|---|---|---|---|"""
 
 
-def row(leak: str, name: str, shares: list[NDArray[np.float64]], calls: str, far: str) -> str:
+def row(
+    leak: str,
+    name: str,
+    shares: list[NDArray[np.float64]],
+    calls: str,
+    far: str = "",
+    labels: int = LABELS,
+) -> str:
     """Return a row of the table for shares of contexts, each of shape (C, K)."""
     found = np.concatenate(shares)
     uniform = np.full(found.shape[1], 1 / found.shape[1])
     kl = [divergence(one, uniform) for one in found]
     ratios = deviation_ratio(found, uniform)
     return (
-        f"| {leak} | {name} | {np.mean(kl):.5f} | {max(kl):.4f} | {ratios.mean():.3f} "
+        f"| {leak} | {name} | {labels:,} | {np.mean(kl):.5f} | {max(kl):.4f} | {ratios.mean():.3f} "
         f"| {ratios.max():.3f} | {calls} | {far} |"
     )
 
@@ -95,6 +110,23 @@ def drawn_shares(
     return found / IMAGES, calls
 
 
+def faithful(toy: ToyTextGenerator, requests: ContextRequests, refusal: EarlyRefusal) -> float:
+    """Return the part of fresh images of wanted cells that pass where only theirs is missing."""
+    lost, panel = 0.0, open_panel([one.name for one in toy.grid.attributes], toy)
+    wanted = np.where(requests.by_prompt, requests.counts, 0)
+    for c in range(len(wanted)):
+        codes = toy.codes_of(1001, 0, FRESH, c)
+        cells, features = panel.predict(toy.images(codes)).cells, toy.stem(codes)
+        for k in np.flatnonzero(wanted[c]):
+            rows = np.flatnonzero(cells == k)
+            alone = np.zeros(wanted.shape, bool)
+            alone[c, k] = True
+            asked = np.full(len(rows), BY_PROMPT)
+            passed = refusal.passes(features[rows], rows, np.full(len(rows), c), asked, alone)
+            lost += wanted[c, k] * (1 - passed.mean())
+    return float(1 - lost / wanted.sum())
+
+
 def by_prompts(models: Models, target: Target, leak: float) -> list[str]:
     """Return the rows of draws by prompts and edits."""
     toy = models.generator
@@ -105,24 +137,35 @@ def by_prompts(models: Models, target: Target, leak: float) -> list[str]:
     refusal = fit_refusal(toy, labels, requests)
     assert refusal is not None
     true = refusal.faithfulness
+    least = np.where(requests.by_prompt, np.log(_CLEAR), -np.inf)
+    bare = replace(refusal, of_prompts=least, of_edits=np.full(least.shape, -np.inf))
     part = f"{requests.by_prompt.mean():.0%} of cells by prompts"
-    found = []
+    found, each = [], []
     for name, used in (
         (f"prompts and edits, verified, drawn; {part}, faithfulness 1", None),
         (
             f"the same, refused half-way; faithfulness {true.value:.3f} "
-            f"({true.low:.3f} to {true.high:.3f})",
+            f"({true.low:.3f} to {true.high:.3f}), of fresh images "
+            f"{faithful(toy, requests, refusal):.3f}",
             refusal,
+        ),
+        (
+            "the same, refused half-way without calibration; faithfulness of fresh images "
+            f"{faithful(toy, requests, bare):.3f}",
+            bare,
         ),
     ):
         shares, calls = drawn_shares(models, requests, 0, used)
-        found.append(row(f"{leak}", name, [shares], f"{calls / shares.shape[0] / IMAGES:.2f}", ""))
+        each.append(calls / shares.shape[0] / IMAGES)
+        found.append(row(f"{leak}", name, [shares], f"{each[-1]:.2f}"))
+    perfect = 1 + (each[0] - 1) * STAGE / STEPS
+    found.append(row(f"{leak}", "the same, refused perfectly", [shares], f"{perfect:.2f}"))
     return found
 
 
 def rows(leak: float) -> list[str]:
     """Return the rows of one leak."""
-    toy = ToyTextGenerator(leak=leak)
+    toy = ToyTextGenerator(leak=leak, stem=STAGE)
     models = Models(toy, open_panel([one.name for one in toy.grid.attributes], toy))
     target = Target.uniform(toy.grid)
     kept: dict[str, list[NDArray[np.float64]]] = {"true": [], "one-shot": [], "verified": []}
@@ -145,17 +188,23 @@ def rows(leak: float) -> list[str]:
     own = [toy.cell_shares[:, 0]]
     per = {name: f"{made / images:.2f}" for name, made in calls.items()}
     return [
-        row(f"{leak}", "the prompts as they are, true", own, "1", ""),
+        row(f"{leak}", "the prompts as they are, true", own, "1", labels=0),
         *(
-            row(f"{leak}", f"best of {n} by classifier, true", [best_of(n, own[0])], f"{n}", "")
+            row(
+                f"{leak}",
+                f"best of {n} by classifier, true",
+                [best_of(n, own[0])],
+                f"{n}",
+                labels=0,
+            )
             for n in BEST_OF
         ),
-        row(f"{leak}", "edits alone, true", [toy.cell_shares[:, 1:].mean(axis=1)], "1", ""),
+        row(f"{leak}", "edits alone, true", [toy.cell_shares[:, 1:].mean(axis=1)], "1", labels=0),
         row(f"{leak}", "one-shot, true", kept["true"], "1", f"{far / SEEDS:g}"),
-        row(f"{leak}", "one-shot, drawn", kept["one-shot"], per["one-shot"], ""),
-        row(f"{leak}", "verified, drawn", kept["verified"], per["verified"], ""),
+        row(f"{leak}", "one-shot, drawn", kept["one-shot"], per["one-shot"]),
+        row(f"{leak}", "verified, drawn", kept["verified"], per["verified"]),
         *by_prompts(models, target, leak),
-        row(f"{leak}", "a perfect generator, drawn", perfect, "1", ""),
+        row(f"{leak}", "a perfect generator, drawn", perfect, "1", labels=0),
     ]
 
 

@@ -60,4 +60,29 @@ def test_a_text_to_image_pipeline_is_drawn_from(cli: Callable[..., Done], tmp_pa
 def test_a_generator_without_contexts_is_refused(cli: Callable[..., Done], tmp_path: Path) -> None:
     flags = "--generator toy --attributes smiling --n 100"
     done = cli("balance-contexts", *flags.split(), f"--out={tmp_path}", code=2)
-    assert "generator must have contexts, as toy-text and diffusers-text: have" in done.error
+    assert "generator must have contexts, as toy-text, diffusers-text: and StyleGAN" in done.error
+
+
+def test_a_context_has_the_target_that_a_file_gives_it(
+    cli: Callable[..., Done], tmp_path: Path
+) -> None:
+    targets, out = tmp_path / "targets.csv", tmp_path / "jobs"
+    name = "a photo of a nurse"
+    targets.write_text(f"context,cell,share\n{name},smiling=no,3\n{name},smiling=yes,1\n")
+    flags = "--generator toy-text --attributes smiling,skin_tone --n 960 --images 12 --verified"
+    json_file = tmp_path / "x.json"
+    cli(
+        "balance-contexts",
+        *flags.split(),
+        f"--target={targets}",
+        f"--out={out}",
+        f"--json={json_file}",
+    )
+    contexts = json.loads(json_file.read_text())["contexts"]
+    own = [sorted(mix["counts"]) for mix in contexts if mix["name"] == name]
+    assert own == [[1, 1, 1, 3, 3, 3]]
+    assert {tuple(mix["counts"]) for mix in contexts if mix["name"] != name} == {(2,) * 6}
+    # The same target measures what was drawn.
+    flags = f"--attributes smiling,skin_tone --target {targets} --json {tmp_path / 'y.json'}"
+    cli("measure", out / "metadata.csv", "--contexts", *flags.split())
+    assert json.loads((tmp_path / "y.json").read_text())["mean"]["value"] == 0

@@ -50,6 +50,12 @@ def test_a_folder_of_sub_folders_is_measured(cli: Callable[..., Done], tmp_path:
         own = tones[int(one["name"][-1]) :: 2]
         assert one["counts"] == np.bincount(own[own >= 0], minlength=3).tolist()
     assert found["pooled"]["n"] == 12
+    targets = tmp_path / "targets.csv"
+    rows = "".join(f"prompt 1,skin_tone={level},1\n" for level in ("dark", "medium", "light"))
+    targets.write_text("context,cell,share\n" + rows)
+    flags = ("--attributes", "skin_tone", "--target", targets)
+    done = cli("measure", tmp_path / "pictures", *flags, code=2)
+    assert "target must be one for all images without --contexts" in done.error
 
 
 def test_contexts_are_refused_where_there_are_none(

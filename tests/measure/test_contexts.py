@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.core.context_targets import ContextTargets
 from equipoise.core.errors import InputError
 from equipoise.core.labels import Labels
 from equipoise.core.targets import Target
@@ -143,3 +144,29 @@ def test_wrong_contexts_are_refused() -> None:
         measure_contexts(labels, ["a", " "])
     with pytest.raises(InputError, match="at least one image"):
         measure_contexts(labels.take(slice(0)), [])
+
+
+def test_each_context_is_measured_against_its_own_target() -> None:
+    """Counts that are exactly their targets, though neither of them is the common one."""
+    counts = np.array([[2500, 7500], [3500, 1500]])
+    shares = {"context 0": [1, 3], "context 1": [7, 3]}
+    own = {name: Target(TWO, np.array(one, float)) for name, one in shares.items()}
+    targets = ContextTargets(Target.uniform(TWO), own)
+    found = measure_contexts(*of_counts(TWO, counts), targets)
+    assert [mix.deviation.value for mix in found.contexts] == [0, 0]
+    assert [mix.verdict for mix in found.contexts] == ["meets", "meets"]
+    assert [mix.target for mix in found.contexts] == [(0.25, 0.75), (0.7, 0.3)]
+    assert found.kl == pytest.approx(0)
+    assert found.target == (0.5, 0.5)
+    assert found.pooled_deviation.value == pytest.approx(0)
+    assert [cell.target for cell in found.pooled.cells] == pytest.approx([0.4, 0.6])
+    plain = measure_contexts(*of_counts(TWO, counts))
+    assert [mix.verdict for mix in plain.contexts] == ["misses", "misses"]
+
+
+def test_a_cell_that_only_another_context_wants_is_not_absent() -> None:
+    labels, names = of_counts(TWO, np.array([[60, 0], [30, 30]]))
+    only = ContextTargets(Target.uniform(TWO), {"context 0": Target(TWO, np.array([1.0, 0]))})
+    assert not measure_contexts(labels, names, only).absent
+    with pytest.raises(InputError, match="target must name contexts among the 2"):
+        measure_contexts(labels, [f"{name}s" for name in names], only)

@@ -15,6 +15,7 @@ from equipoise.methods.context_proposals import (
     VariantLabels,
     check_prompted,
     label_variants,
+    never_seen,
     request_edits,
     request_prompts,
 )
@@ -120,3 +121,28 @@ def test_a_missing_edit_is_named(models: Models) -> None:
         InputError, match=r"edits of .* must be one for each cell, got \n  none for"
     ):
         check_prompted(Few(JOBS), models.panel.grid)
+
+
+def test_each_context_has_its_own_target(labels: VariantLabels) -> None:
+    """Calibrated and exact requests; the truth of what the rates bring is the toy's."""
+    grid = labels.labels.grid
+    targets = [Target.uniform(grid), Target(grid, np.array([6.0, 2, 1, 1, 1, 1]))]
+    rates = calibrate_contexts(labels.of_edits(), targets)
+    for one, target in zip(rates.contexts, targets, strict=True):
+        assert np.allclose(one.expected, target.shares, atol=0.05)
+    exact = request_edits(rates, targets, 120, verified=True).counts
+    assert exact.tolist() == [[20] * 6, [60, 20, 10, 10, 10, 10]]
+    both = request_prompts(labels, tuple(JOBS), targets, 120, "both")
+    assert np.array_equal(both.counts, exact)
+
+
+def test_wanted_cells_that_no_label_shows_are_named(labels: VariantLabels) -> None:
+    target = Target.uniform(labels.labels.grid)
+    requests = request_prompts(labels, tuple(JOBS), target, 60, "both")
+    assert not never_seen(labels, tuple(JOBS), requests, target)
+    fewer = labels.take((labels.contexts != 1) | (labels.labels.cells != 2))
+    (found,) = never_seen(fewer, tuple(JOBS), requests, target)
+    assert (found.context, found.cell) == (JOBS[1], target.grid.cells[2])
+    assert found.calls == pytest.approx(1 / found.most)
+    none = Target(target.grid, np.array([1.0, 1, 0, 1, 1, 1]))
+    assert not never_seen(fewer, tuple(JOBS), requests, [target, none])

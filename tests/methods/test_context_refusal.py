@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.models import Models
+from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.core.labels import certain_labels
 from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
 from equipoise.generators import Staged
@@ -19,7 +23,7 @@ from equipoise.methods.context_proposals import (
     label_variants,
     request_prompts,
 )
-from equipoise.methods.context_refusal import EarlyRefusal, fit_refusal
+from equipoise.methods.context_refusal import EarlyRefusal, _thresholds, fit_refusal
 
 JOBS = ["a photo of a nurse", "a photo of a chef"]
 TOY = ToyTextGenerator(JOBS, leak=0.9)
@@ -115,3 +119,71 @@ def test_what_cannot_pay_is_not_learnt(by_prompt: Fitted) -> None:
     assert fit_refusal(TOY, labels, replace(requests, counts=requests.counts // 100)) is None
     assert fit_refusal(TOY, labels, replace(requests, verified=False)) is None
     assert fit_refusal(ToyTextGenerator(JOBS, stem=0), labels, requests) is None
+
+
+def test_a_rare_cell_loses_no_more_members_than_a_frequent_one() -> None:
+    """Shares of .5 and .03; states show the cell alike in both contexts, and 60 images each."""
+    rng, n = np.random.default_rng(0), 60
+    shares = np.tile([0.5, 0.03], 20)
+    contexts = np.repeat(np.arange(40), n)
+    grid = AttributeGrid((Attribute("gender", ("female", "male")),))
+
+    def candidates(contexts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        member = rng.random(len(contexts)) < shares[contexts]
+        state = rng.standard_normal(len(contexts)) + 3 * member
+        chance = expit(logit(shares[contexts]) + 3 * state - 4.5)
+        return member, np.log([chance, 1 - chance]).T
+
+    member, seen = candidates(contexts)
+    levels = np.where(member, 0, 1)[:, None].astype(np.int8)
+    labels = VariantLabels(
+        contexts, contexts * 0 - 1, certain_labels(grid, levels), TOY.prior.codes, 40
+    )
+    wanted = np.tile([100, 0], (40, 1))
+    trials = np.arange(len(contexts)), contexts * 0
+    labelled = seen
+    least = _thresholds(labelled, labels, trials, wanted, 0.3, 0.99)
+    assert (least[:, 1] == -np.inf).all()
+    fresh = np.repeat(np.arange(40), 2000)
+    member, seen = candidates(fresh)
+    passed = seen[:, 0] >= least[fresh, 0]
+    for share in (0.5, 0.03):
+        own = member & (shares[fresh] == share)
+        assert 0.97 < passed[own].mean() < 1
+    assert passed[~member].mean() < 0.5
+    # Where all members are alike, the multiple of the least cost loses some of them.
+    cheapest = _thresholds(labelled, labels, trials, wanted, 0.3, None)
+    assert (cheapest[:, 0] > least[:, 0]).all()
+    # A classifier that knows nothing refuses nobody.
+    blind = np.log(np.stack([shares[contexts], 1 - shares[contexts]], axis=1))
+    assert (_thresholds(blind, labels, trials, wanted, 0.3, 0.99) == -np.inf).all()
+
+
+def test_frequent_cells_are_not_drawn_beyond_what_is_missing(by_prompt: Fitted) -> None:
+    """Where each cell is seen half-way, what goes on is kept, but for little."""
+    _, requests, _ = by_prompt
+
+    class Shown(ToyTextGenerator):
+        def begin(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            cells = MODELS.panel.predict(self.images(codes)).cells
+            return cells[:, None].astype(np.float32), super().begin(codes)[1]
+
+    class Seeing:
+        stage, steps, passed = 8, 20, 0
+
+        def passes(
+            self,
+            features: np.ndarray,
+            index: np.ndarray,
+            contexts: np.ndarray,
+            requested: np.ndarray,
+            wanted: np.ndarray,
+        ) -> np.ndarray:
+            found = wanted[contexts, features[:, 0].astype(int)]
+            self.passed += int(found.sum())
+            return found
+
+    models, seeing = Models(Shown(JOBS, leak=0.9), MODELS.panel), Seeing()
+    parts = list(draw_contexts(models, requests, 3, refusal=cast("EarlyRefusal", seeing)))
+    assert len(joined(parts, "index")) == requests.counts.sum()
+    assert seeing.passed < 1.1 * requests.counts.sum()

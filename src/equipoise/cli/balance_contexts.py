@@ -9,7 +9,7 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, dry_run, print_caveats
-from equipoise.cli.contexts import show_contexts
+from equipoise.cli.contexts import show_absent, show_contexts
 from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.numbers import estimate, percent
@@ -81,14 +81,15 @@ def balance_contexts(
     )
     if dry:
         return
+    from equipoise.core.context_targets import parse_context_targets
     from equipoise.core.progress import Execution
-    from equipoise.core.targets import parse_target
     from equipoise.measure.contexts import measure_contexts
     from equipoise.methods.context_draws import draw_contexts
     from equipoise.methods.context_folder import identity_of, write_contexts
     from equipoise.methods.context_proposals import (
         check_prompted,
         label_variants,
+        never_seen,
         request_edits,
         request_prompts,
     )
@@ -99,7 +100,8 @@ def balance_contexts(
     models = open_models(settings)
     grid, seed = models.panel.grid, settings.seed
     generator, _ = check_prompted(models.generator, grid, proposals)
-    target = parse_target(settings.target, grid).resolve(None)
+    wanted = parse_context_targets(settings.target, grid)
+    targets = wanted.of(generator.contexts)
     far: tuple[int, ...] = ()
     with bars() as progress:
         execution = Execution(settings.workers, progress)
@@ -107,13 +109,14 @@ def balance_contexts(
             models, settings.n, seed, out / "labels", proposals, execution=execution
         )
         if proposals == "edits":
-            rates = calibrate_contexts(labels.of_edits(), target, seed)
+            rates = calibrate_contexts(labels.of_edits(), targets, seed)
             requests, far = (
-                request_edits(rates, target, images, verified=verified),
+                request_edits(rates, targets, images, verified=verified),
                 rates.unreachable,
             )
         else:
-            requests = request_prompts(labels, generator.contexts, target, images, proposals)
+            requests = request_prompts(labels, generator.contexts, targets, images, proposals)
+        show_absent("labels ", never_seen(labels, generator.contexts, requests, targets))
         refusal = None
         if early_refusal:
             refusal = fit_refusal(generator, labels, requests, seed=seed, execution=execution)
@@ -127,7 +130,7 @@ def balance_contexts(
             out,
         )
     names = [generator.contexts[c] for c in written.contexts]
-    show_contexts(str(out), measure_contexts(written.labels, names, target, tolerance), json_file)
+    show_contexts(str(out), measure_contexts(written.labels, names, wanted, tolerance), json_file)
     print_caveats(out_console, models.caveats)
     lines = [
         f"calls    {written.calls / len(names):.2f} for an image, and {settings.n:,} for labels",

@@ -15,9 +15,9 @@ from equipoise.core.tables import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from equipoise.core.context_targets import ContextTargets
     from equipoise.core.labels import Labels
-    from equipoise.core.targets import Target
-    from equipoise.measure.contexts import ContextsMeasurement
+    from equipoise.measure.contexts import AbsentCell, ContextsMeasurement
 
 _MOST_ROWS, _MOST_ABSENT = 20, 10
 """Contexts, and cells that never occur, that the terminal shows; the record has all."""
@@ -27,7 +27,7 @@ def measure_folder_contexts(
     what: str,
     labels: Labels,
     names: Sequence[str],
-    target: Target | None,
+    targets: ContextTargets | None,
     tolerance: float,
     json_file: Path | None,
 ) -> None:
@@ -40,7 +40,7 @@ def measure_folder_contexts(
     labels : Labels
     names : sequence of str
         File of each image, relative to the folder.
-    target, tolerance
+    targets, tolerance
         As for `equipoise.measure.contexts.measure_contexts`.
     json_file : Path, optional
     """
@@ -50,7 +50,7 @@ def measure_folder_contexts(
     folder = Path(what)
     contexts, empty = contexts_of_folder(folder, [folder / name for name in names])
     show_contexts(
-        what, measure_contexts(labels, contexts, target, tolerance, empty=empty), json_file
+        what, measure_contexts(labels, contexts, targets, tolerance, empty=empty), json_file
     )
 
 
@@ -64,16 +64,16 @@ def measure_table_contexts(
     path, attributes
         As for `equipoise.labelling.contexts.read_label_table`.
     target : str, optional
-        As `parse_target` reads it; uniform by default.
+        As `parse_context_targets` reads it; uniform by default.
     tolerance : float
     json_file : Path, optional
     """
-    from equipoise.core.targets import parse_target
+    from equipoise.core.context_targets import parse_context_targets
     from equipoise.labelling.contexts import read_label_table
     from equipoise.measure.contexts import measure_contexts
 
     labels, contexts = read_label_table(path, attributes)
-    wanted = None if target is None else parse_target(target, labels.grid).resolve(None)
+    wanted = None if target is None else parse_context_targets(target, labels.grid)
     show_contexts(str(path), measure_contexts(labels, contexts, wanted, tolerance), json_file)
 
 
@@ -102,15 +102,7 @@ def show_contexts(title: str, found: ContextsMeasurement, json_file: Path | None
     out_console.print(table)
     if (more := len(found.contexts) - _MOST_ROWS) > 0:
         out_console.print(f"and {more:,} contexts more, all of them in the file of --json")
-    for one in found.absent[:_MOST_ABSENT]:
-        out_console.print(
-            f"absent   {one.cell} in {shown(one.context)}: none of {one.n:,}, a share of at most "
-            f"{percent(one.most)}; an image of it needs {one.calls:,.0f} calls or more",
-            highlight=False,
-            markup=False,
-        )
-    if (more := len(found.absent) - _MOST_ABSENT) > 0:
-        out_console.print(f"absent   {more:,} more")
+    show_absent("absent ", found.absent)
     mean = estimate(found.mean, decimals)
     lines = (
         f"mean     deviation ratio {mean}; a perfect generator has {found.floor:.2f}",
@@ -126,3 +118,16 @@ def show_contexts(title: str, found: ContextsMeasurement, json_file: Path | None
         out_console.print(line, highlight=False)
     if json_file is not None:
         write_record(json_file, found)
+
+
+def show_absent(title: str, cells: Sequence[AbsentCell]) -> None:
+    """Print wanted cells that never occur in a context, and what an image of one needs."""
+    for one in cells[:_MOST_ABSENT]:
+        out_console.print(
+            f"{title}  {one.cell} in {shown(one.context)}: none of {one.n:,}, a share of at most "
+            f"{percent(one.most)}; an image of it needs {one.calls:,.0f} calls or more",
+            highlight=False,
+            markup=False,
+        )
+    if (more := len(cells) - _MOST_ABSENT) > 0:
+        out_console.print(f"{title}  {more:,} more")

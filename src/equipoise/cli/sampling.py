@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from equipoise.classifiers import ClassifierPanel
     from equipoise.classifiers.models import Models
+    from equipoise.core.context_targets import ContextTargets
     from equipoise.core.labels import Labels
-    from equipoise.core.targets import Target
     from equipoise.labelling.image_shards import PanelAddress
     from equipoise.samplers.export.c2pa_manifest import ManifestSigner
     from equipoise.samplers.sampler import Sampler
@@ -206,7 +206,11 @@ def measure(
     classifiers: Classifiers = None,
     generator: Moved = None,
     target: Annotated[
-        str | None, typer.Option(help="As for balance; a sampler brings its own by default.")
+        str | None,
+        typer.Option(
+            help="As for balance; a sampler brings its own by default. With --contexts also a "
+            ".csv with the columns context, cell and share."
+        ),
     ] = None,
     tolerance: Annotated[
         float, typer.Option(help="Departure of a share that the verdict counts as met.")
@@ -251,12 +255,12 @@ def measure(
         refuse_flags("for a folder of images", given)
         panel = panel_address(attributes, classifiers, device)
         where = workers, places
-        found = _label_images(what, panel, target, tolerance, where, kept, skip_broken)
+        found = _label_images(what, panel, target, tolerance, where, kept, skip_broken, contexts)
         if contexts:
             measure_folder_contexts(what, *found, tolerance, json_file)
             return
         labels, _, wanted = found
-        record: Any = represent(labels, wanted, tolerance)
+        record: Any = represent(labels, wanted.common if wanted else None, tolerance)
         representation = record
     elif what.lower().endswith(".csv"):
         given |= {"classifier": classifiers, "device": device, "keep": kept}
@@ -284,20 +288,24 @@ def _label_images(
     where: tuple[int | None, Engine | None],
     kept: str | None,
     skip_broken: bool,
-) -> tuple[Labels, Sequence[str], Target | None]:
+    contexts: bool,
+) -> tuple[Labels, Sequence[str], ContextTargets | None]:
     """Return the labels of images, their names in the folder, and the target."""
     from equipoise.audit.preflight.before_run import IMAGES, check_panel
+    from equipoise.core.context_targets import parse_context_targets
     from equipoise.core.folders import LocalFolder, open_folder
     from equipoise.core.synthetic_mark import count_marked
-    from equipoise.core.targets import parse_target
     from equipoise.labelling.image_files import equal_sizes
     from equipoise.labelling.image_shards import files_digest, label_images, webdataset_tars
     from equipoise.labelling.picture import read_image
     from equipoise.measure.representation import check_comparable
 
     panel = address.open()
-    wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
-    check_comparable(panel.grid, wanted, tolerance)
+    wanted = None if target is None else parse_context_targets(target, panel.grid)
+    if wanted and wanted.own and not contexts:
+        rule = "must be one for all images without --contexts"
+        raise InputError("target", rule, target, "Pass --contexts.")
+    check_comparable(panel.grid, wanted.common if wanted else None, tolerance)
     images, (workers, engine) = open_folder(what), where
     names, digest = webdataset_tars(images)
     tars = bool(names)

@@ -56,9 +56,9 @@ def sweep(
         return
     from dataclasses import replace
 
+    from equipoise.core.context_targets import parse_context_targets
     from equipoise.core.progress import Execution
     from equipoise.core.records import write_record
-    from equipoise.core.targets import parse_target
     from equipoise.generators.address import with_option
     from equipoise.pipeline import open_models
 
@@ -69,12 +69,14 @@ def sweep(
         )
         if not number:
             print_caveats(out_console, models.caveats)
-        target = parse_target(settings.target, models.panel.grid)
+        targets = parse_context_targets(settings.target, models.panel.grid)
         with bars() as progress:
             execution = Execution(settings.workers, progress)
             folder = out / f"labels-{number:02d}"
             rows.append(
-                sweep_row(value, models, images, settings.seed, folder, target, execution=execution)
+                sweep_row(
+                    value, models, images, settings.seed, folder, targets, execution=execution
+                )
             )
     print_table(
         out_console,

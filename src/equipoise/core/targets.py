@@ -145,7 +145,7 @@ class Target:
     def marginals(
         cls,
         grid: AttributeGrid,
-        marginals: Mapping[str, Mapping[str, float]],
+        marginals: Mapping[str, Mapping[str, Any]],
         text: str = "marginals",
     ) -> Target:
         """Return the product of marginals. An attribute that is not named is uniform.

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from equipoise.core.attributes import UNKNOWN
+from equipoise.core.context_targets import ContextTargets
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.labels import Labels
@@ -46,6 +47,8 @@ class ContextMix:
     ----------
     name : str
         The context.
+    target : tuple of float
+        Share that each cell is to have.
     n : int
         Images.
     unknown : int
@@ -65,6 +68,7 @@ class ContextMix:
     """
 
     name: str
+    target: tuple[float, ...]
     n: int
     unknown: int
     counts: tuple[int, ...]
@@ -107,7 +111,7 @@ class ContextsMeasurement:
     cells : tuple of str
         Names of the K cells.
     target : tuple of float
-        Share that each cell is to have within every context.
+        Share that each cell is to have within every context that has no target of its own.
     tolerance : float
         Departure from it that a verdict counts as met, at most.
     contexts : tuple of ContextMix
@@ -125,7 +129,8 @@ class ContextsMeasurement:
     kl, kl_floor : float
         Mean over contexts of KL(achieved || target) in nats, and the same for a perfect generator.
     pooled : Representation
-        Of all images, whatever their context.
+        Of all images, whatever their context. Its target is what the pool has where every context
+        has its own.
     pooled_deviation : Estimate
         Deviation ratio of all images, with the interval from the simultaneous ones of its shares.
     warning : str
@@ -161,7 +166,7 @@ def deviation_ratio(shares: ArrayLike, target: ArrayLike) -> NDArray[np.float64]
     Parameters
     ----------
     shares : array_like, shape (..., K)
-    target : array_like, shape (K,)
+    target : array_like, shape (K,) or (..., K)
         At least two cells.
 
     Returns
@@ -176,13 +181,13 @@ def deviation_ratio(shares: ArrayLike, target: ArrayLike) -> NDArray[np.float64]
     """
     wanted = np.asarray(target, np.float64)
     gaps = np.abs(np.asarray(shares, np.float64) - wanted)
-    return np.asarray(gaps.max(axis=-1) / (1 - wanted.min()))
+    return np.asarray(gaps.max(axis=-1) / (1 - wanted.min(axis=-1)))
 
 
 def measure_contexts(
     labels: Labels,
     contexts: Sequence[str],
-    target: Target | None = None,
+    target: Target | ContextTargets | None = None,
     tolerance: float = TOLERANCE,
     *,
     empty: Sequence[str] = (),
@@ -195,8 +200,8 @@ def measure_contexts(
         Of n images.
     contexts : sequence of str
         Context of each image.
-    target : Target, optional
-        Wanted within every context; uniform by default.
+    target : Target or ContextTargets, optional
+        Wanted within every context, or within each; uniform by default.
     tolerance : float
         Departure of a share from its target that a verdict counts as met, above 0.
     empty : sequence of str
@@ -206,27 +211,29 @@ def measure_contexts(
     ------
     InputError
         When there is no image, the numbers of labels and contexts differ, a context is without a
-        name, the target has other cells, or the tolerance breaks its rule.
+        name, a target has other cells or is of no context here, or the tolerance breaks its rule.
     """
     grid = labels.grid
-    wanted = Target.uniform(grid) if target is None else target
-    check_comparable(grid, wanted, tolerance)
+    given = Target.uniform(grid) if target is None else target
+    targets = given if isinstance(given, ContextTargets) else ContextTargets(given, {})
+    for one in (targets.common, *targets.own.values()):
+        check_comparable(grid, one, tolerance)
     names, of_image = _numbered(contexts, empty, len(labels))
     known = labels.cells != UNKNOWN
     places = of_image[known] * grid.size + labels.cells[known]
     size = len(names), grid.size
     counts = np.bincount(places, minlength=size[0] * size[1]).reshape(size)
     images = np.bincount(of_image, minlength=len(names))
-    n, shares = counts.sum(axis=1), wanted.shares
+    n, shares = counts.sum(axis=1), np.array([one.shares for one in targets.of(names)])
     low, high = intervals_of_sets(counts)
     found = counts / np.maximum(n, 1)[:, None]
     ratios = np.where(n > 0, deviation_ratio(found, shares), np.nan)
     least, most = _ratio_bounds(low, high, shares)
-    room = cell_tolerances(shares, tolerance)
     farthest = np.abs(found - shares).argmax(axis=1)
     mixes = [
         ContextMix(
             name=names[c],
+            target=tuple(shares[c].tolist()),
             n=int(images[c]),
             unknown=int(images[c] - n[c]),
             counts=tuple(counts[c].tolist()),
@@ -236,17 +243,20 @@ def measure_contexts(
             if n[c]
             else Estimate.missing("no known image"),
             farthest=grid.cells[farthest[c]] if n[c] else "",
-            verdict=decide(low[c], high[c], shares, room) if n[c] else "not_applicable",
+            verdict=decide(low[c], high[c], shares[c], cell_tolerances(shares[c], tolerance))
+            if n[c]
+            else "not_applicable",
         )
         for c in np.argsort(-ratios, kind="stable")
     ]
     some = np.flatnonzero(n)
-    pooled = represent(labels, wanted, tolerance)
-    mean, floor = _mean_ratio(counts[some], shares)
-    together = _pooled_ratio(counts.sum(axis=0), shares)
+    mix = np.average(shares, axis=0, weights=n) if len(some) else targets.common.shares
+    over_all = Target(grid, mix, "as every context")
+    mean, floor = _mean_ratio(counts[some], shares[some])
+    together = _pooled_ratio(counts.sum(axis=0), over_all.shares)
     return ContextsMeasurement(
         cells=grid.cells,
-        target=tuple(shares.tolist()),
+        target=tuple(targets.common.shares.tolist()),
         tolerance=tolerance,
         contexts=tuple(mixes),
         absent=tuple(
@@ -262,9 +272,9 @@ def measure_contexts(
         mean=mean,
         floor=floor,
         worst_decile=_decile(ratios[some], least[some], most[some]),
-        kl=_mean([divergence(found[c], shares) for c in some]),
-        kl_floor=_mean_floor(n[some], shares),
-        pooled=pooled,
+        kl=_mean([divergence(found[c], shares[c]) for c in some]),
+        kl_floor=_mean_floor(n[some], shares[some]),
+        pooled=represent(labels, over_all, tolerance),
         pooled_deviation=together,
         warning=_warning(mean, floor, together),
     )
@@ -298,7 +308,7 @@ def _ratio_bounds(
 
 
 def _mean_ratio(counts: NDArray[np.int64], target: NDArray[np.float64]) -> tuple[Estimate, float]:
-    """Return the mean deviation ratio of contexts, shape (C, K), and that of a perfect generator.
+    """Return the mean deviation ratio of contexts, and that of a perfect generator; both (C, K).
 
     The maximum of noisy gaps is too large on average, by at most the mean of the largest noise.
     Its variance and that bound are simulated at the observed shares, after half an image is added
@@ -307,7 +317,7 @@ def _mean_ratio(counts: NDArray[np.int64], target: NDArray[np.float64]) -> tuple
     sets = len(counts)
     if not sets:
         return Estimate.missing("no known image"), float("nan")
-    n, cells = counts.sum(axis=1), len(target)
+    n, cells = counts.sum(axis=1), counts.shape[1]
     shares = (counts + 0.5) / (n + cells / 2)[:, None]
     rng = generator_for(0, Stream.CONTEXT_DEVIATION)
     floor = noise = 0.0
@@ -319,7 +329,7 @@ def _mean_ratio(counts: NDArray[np.int64], target: NDArray[np.float64]) -> tuple
         ratios = deviation_ratio(drawn, target)
         total += ratios.sum(axis=0)
         squares += (ratios**2).sum(axis=0)
-        noise += float(np.abs(drawn - shares).max(axis=2).sum() / sets / (1 - target.min()))
+        noise += float((np.abs(drawn - shares).max(axis=2) / (1 - target.min(axis=1))).sum() / sets)
         perfect = rng.multinomial(n, target, size) / n[:, None]
         floor += float(deviation_ratio(perfect, target).sum() / sets)
     variance = (squares - total**2 / _SIMULATIONS) / (_SIMULATIONS - 1)
@@ -347,8 +357,8 @@ def _pooled_ratio(counts: NDArray[np.int64], target: NDArray[np.float64]) -> Est
 
 
 def _mean_floor(n: NDArray[np.int64], target: NDArray[np.float64]) -> float:
-    sizes, often = np.unique(n, return_counts=True)
-    floors = [noise_floor(target, size) for size in sizes.tolist()]
+    rows, often = np.unique(np.column_stack([n, target]), axis=0, return_counts=True)
+    floors = [noise_floor(row[1:], int(row[0])) for row in rows]
     return float(np.average(floors, weights=often)) if floors else float("nan")
 
 

@@ -133,8 +133,9 @@ class _Round:
     def of(cls, requests: ContextRequests, missing: Numbers, drawn: Numbers) -> _Round:
         """Return the candidates for what is missing, shape (C, K), after so many, shape (C,)."""
         least = np.maximum(requests.purity, 1 / ATTEMPTS)
-        needed = np.where(requests.by_prompt, missing / least, 0).max(axis=1)
-        own = np.ceil(_PART * needed).astype(np.int64)
+        waits = requests.by_prompt & (missing > 0)
+        soonest = np.min(missing / least, axis=1, where=waits, initial=np.inf)
+        own = np.ceil(np.where(waits.any(axis=1), _PART * soonest, 0)).astype(np.int64)
         edited = np.where(requests.by_prompt, 0, missing)
         cells = np.tile(np.arange(-1, missing.shape[1]), len(missing))
         times = np.column_stack([own, edited])

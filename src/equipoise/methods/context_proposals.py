@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
+from equipoise.core.context_targets import Targets, each_of
 from equipoise.core.errors import InputError, InsufficientLabelsError, Listed
 from equipoise.core.folders import Folder
 from equipoise.core.labels import Labels
@@ -23,6 +24,7 @@ from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, Prompted
 from equipoise.labelling.collect import label_codes
 from equipoise.labelling.shards import Codes, CodeSource
+from equipoise.measure.contexts import AbsentCell
 from equipoise.methods.context_rates import ContextCalibration, count_by_context
 from equipoise.samplers.draw import ATTEMPTS, exact_counts
 from equipoise.stats.intervals import exact_interval
@@ -127,7 +129,7 @@ def check_prompted(
         rule = f"must be one of {', '.join(PROPOSALS)}"
         raise InputError("proposals", rule, proposals, "Correct it.")
     if not isinstance(generator, Prompted):
-        rule = "must have contexts, as toy-text and diffusers-text: have"
+        rule = "must have contexts, as toy-text, diffusers-text: and StyleGAN's classes have"
         raise InputError("generator", rule, generator.name, "Balance it by `equipoise balance`.")
     variants = np.zeros(grid.size, np.int64)
     if proposals == "prompt":
@@ -204,17 +206,20 @@ def label_variants(
 
 
 def request_edits(
-    rates: ContextCalibration, target: Target, n: int, *, verified: bool = False
+    rates: ContextCalibration, targets: Targets, n: int, *, verified: bool = False
 ) -> ContextRequests:
-    """Request n images of each context by edits: as rates say, or as the target if verified."""
-    shares = [target.shares if verified else one.weights for one in rates.contexts]
-    counts = np.array([exact_counts(Target(target.grid, one), n) for one in shares])
+    """Request n images of each context by edits: as rates say, or as its target if verified."""
+    every = each_of(targets, len(rates.contexts))
+    if not verified:
+        pairs = zip(every, rates.contexts, strict=True)
+        every = tuple(Target(target.grid, one.weights) for target, one in pairs)
+    counts = np.array([exact_counts(one, n) for one in every])
     purity = np.array([one.purity for one in rates.contexts])
     return ContextRequests(counts, verified, np.zeros(counts.shape, bool), purity)
 
 
 def request_prompts(
-    labels: VariantLabels, names: tuple[str, ...], target: Target, n: int, proposals: str
+    labels: VariantLabels, names: tuple[str, ...], targets: Targets, n: int, proposals: str
 ) -> ContextRequests:
     """Request n verified images of each context, by the prompt itself where that gives the cell.
 
@@ -224,7 +229,7 @@ def request_prompts(
         Of prompts; of edits too for "both".
     names : tuple of str
         Of the contexts.
-    target : Target
+    targets : Target or sequence of Target
         What the images of each context have exactly.
     n : int
         Images of each context.
@@ -238,7 +243,7 @@ def request_prompts(
         both, and what would be needed.
     """
     found = labels.of_prompts()
-    counts = np.tile(exact_counts(target, n), (labels.sets, 1))
+    counts = np.array([exact_counts(one, n) for one in each_of(targets, labels.sets)])
     images = found.sum(axis=1, keepdims=True)
     own = (found[:, :-1] + 0.5) / (images + found.shape[1] / 2)
     if proposals == "both":
@@ -251,7 +256,7 @@ def request_prompts(
     for c, k in np.argwhere(counts > 0):
         most = exact_interval(int(found[c, k]), int(images[c, 0]))[1]
         if most * ATTEMPTS < 1:
-            cell = target.grid.cells[k]
+            cell = labels.labels.grid.cells[k]
             lacking.append(f"{names[c]}: {cell}, at least {1 / most:,.0f} images for one")
     if lacking:
         raise InsufficientLabelsError(
@@ -261,3 +266,31 @@ def request_prompts(
             "Pass --proposals both: edits reach cells that noise does not.",
         )
     return ContextRequests(counts, True, np.ones(counts.shape, bool), own)
+
+
+def never_seen(
+    labels: VariantLabels, names: tuple[str, ...], requests: ContextRequests, targets: Targets
+) -> tuple[AbsentCell, ...]:
+    """Return the wanted cells of which no labelled image of a context is, with what they need.
+
+    Their largest plausible share, and so the calls, are those of images of the proposal that is
+    drawn for them.
+
+    Parameters
+    ----------
+    labels : VariantLabels
+    names : tuple of str
+        Of the contexts.
+    requests : ContextRequests
+    targets : Target or sequence of Target
+    """
+    edited, own = labels.of_edits()[:, :, :-1], labels.of_prompts()[:, :-1]
+    images = np.where(requests.by_prompt, own.sum(axis=1, keepdims=True), edited.sum(axis=2))
+    wanted = np.array([one.shares > 0 for one in each_of(targets, labels.sets)])
+    found = []
+    for c, k in np.argwhere(wanted & (edited.sum(axis=1) + own == 0)):
+        n = int(images[c, k])
+        most = exact_interval(0, n)[1] if n else 1.0
+        cell = labels.labels.grid.cells[k]
+        found.append(AbsentCell(context=names[c], cell=cell, n=n, most=most, calls=1 / most))
+    return tuple(found)

@@ -15,6 +15,7 @@ A row with few labels then leans on the others, and one with many stands on its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
 from equipoise.core.attributes import UNKNOWN
+from equipoise.core.context_targets import Targets, each_of
 from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.targets import Target
@@ -111,7 +113,7 @@ def count_by_context(
 
 
 def calibrate_contexts(
-    counts: NDArray[np.int64], target: Target, seed: int = 0
+    counts: NDArray[np.int64], targets: Targets, seed: int = 0
 ) -> ContextCalibration:
     """Solve for the request rates of every context.
 
@@ -120,8 +122,8 @@ def calibrate_contexts(
     counts : numpy.ndarray, shape (C, K, K + 1), int64
         For each context: rows requested, columns achieved, the last column unknown. A context may
         be without labels of a cell, and then takes the row of the others.
-    target : Target
-        What the known images of every context are to follow.
+    targets : Target or sequence of Target
+        What the known images of every context are to follow, or those of each.
     seed : int
         Of the draws from the posterior.
 
@@ -129,8 +131,11 @@ def calibrate_contexts(
     ------
     InsufficientLabelsError
         When a cell with a positive target was requested in no context, or gave no known image.
+    InputError
+        When there is not one target for each context.
     """
-    _check_requested(counts, target)
+    every = each_of(targets, len(counts))
+    _check_requested(counts, every)
     sizes = counts.sum(axis=2)
     asked = sizes.sum(axis=0) > 0
     columns = counts.shape[2]
@@ -163,7 +168,7 @@ def calibrate_contexts(
         departed = believed * (apart[c] + noise) + (1 - believed) * other
         # Gamma draws over their sum are a draw of the Dirichlet distribution.
         drawn = _over_sum(rng.gamma(strength * _moved(pooled, departed) + own))
-        found.append(calibrate(confusion, drawn, target, int(own.sum())))
+        found.append(calibrate(confusion, drawn, every[c], int(own.sum())))
     return ContextCalibration(
         contexts=tuple(found), pooled=pooled, strengths=best[0], doubts=best[1]
     )
@@ -227,8 +232,9 @@ def _over_sum(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1e-300))
 
 
-def _check_requested(counts: NDArray[np.int64], target: Target) -> None:
-    size = target.grid.size
+def _check_requested(counts: NDArray[np.int64], targets: Sequence[Target]) -> None:
+    grid = targets[0].grid
+    size = grid.size
     if counts.ndim != 3 or counts.shape[1:] != (size, size + 1) or not len(counts):
         raise InputError(
             "counts",
@@ -239,10 +245,10 @@ def _check_requested(counts: NDArray[np.int64], target: Target) -> None:
     if counts.min() < 0:
         raise InputError("counts", "must be at least 0", int(counts.min()), "Correct them.")
     known = counts[:, :, :-1].sum(axis=(0, 2))
-    for k in np.flatnonzero(target.shares > 0):
+    for k in np.flatnonzero(np.any([target.shares > 0 for target in targets], axis=0)):
         if not known[k]:
             raise InsufficientLabelsError(
-                f"cell {target.grid.cells[k]!r}",
+                f"cell {grid.cells[k]!r}",
                 "must be requested in some context and give a known image there",
                 f"none of {int(counts.sum()):,} images",
                 "Label images of its variant.",

@@ -2,9 +2,9 @@
 
 The generator stops after its first steps, and the classifier reads the guess at the clean latent.
 It is learnt from the labels that requests follow from. A candidate for a cell goes on where its
-probability reaches a threshold, set from the probabilities of labelled candidates, by networks that
-have not seen them, so that a given part of the cell's images passes. Every candidate is a draw of
-its own, so kept images are independent.
+probability reaches a threshold, set by labelled candidates and networks that have not seen them: of
+prompts so that a given part of the wanted images passes, and of edits so that it costs least. Every
+candidate is a draw of its own, so kept images are independent.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_expit, logit
 
 from equipoise.core.estimates import Estimate
 from equipoise.core.labels import LabelledCodes
@@ -26,11 +27,10 @@ from equipoise.samplers.latent_classifier import LatentClassifier
 from equipoise.stats.intervals import effective_interval
 
 MEMBERS = 0.99
-"""Part of a cell's images that is to pass (docs/decisions/0025)."""
+"""Part of the wanted images of prompts that is to pass (docs/decisions/0025)."""
 
-_LEAST_ROWS = 100
-"""Labelled candidates of a context and variant from which on it has thresholds of its own; those of
-all contexts together are used below. Chosen by hand."""
+_TINY = 1e-9
+"""Least probability, and least distance from 1, that odds are made of."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,25 +138,28 @@ def fit_refusal(
     labelled = LabelledCodes.of_prior(codes, labels.labels)
     fit = fit_latent(generator.stem, labelled, seed=seed, execution=execution)
     seen = fit.held_out.astype(np.float64)
-    sets, size = requests.counts.shape
-    of_prompts, of_edits = np.full((2, sets, size), -np.inf)
-    for k in range(size):
-        for least, rows in ((of_prompts, own), (of_edits, labels.requested == k)):
-            together = np.bincount(labels.contexts[rows], minlength=sets).min() < _LEAST_ROWS
-            for c in range(sets):
-                chosen = rows if together else rows & (labels.contexts == c)
-                if c and together:
-                    least[c, k] = least[0, k]
-                elif chosen.any():
-                    least[c, k] = _threshold(seen[chosen, k], part)
-    passed = (seen >= of_prompts[labels.contexts])[np.arange(len(seen)), labels.labels.cells]
+    by_prompt, counts = requests.by_prompt, requests.counts
+    prompted, edited = np.where(by_prompt, counts, 0), np.where(by_prompt, 0, counts)
+    cells = labels.labels.cells
+
+    def for_prompts(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        rows, every = np.flatnonzero(own & chosen), np.arange(counts.shape[1])
+        trials = np.repeat(rows, len(every)), np.tile(every, len(rows))
+        return _thresholds(seen, labels, trials, prompted, part, MEMBERS)
+
+    passed = np.zeros(len(seen), bool)
+    for fold in np.unique(fit.folds):  # By thresholds that others have set.
+        apart = fit.folds == fold
+        least = for_prompts(~apart)[labels.contexts[apart], cells[apart]]
+        passed[apart] = seen[apart, cells[apart]] >= least
+    trials = np.flatnonzero(~own), labels.requested[~own]
     return EarlyRefusal(
         classifier=fit.classifier,
         stage=generator.stage,
         steps=generator.steps,
-        of_prompts=of_prompts,
-        of_edits=of_edits,
-        faithfulness=_kept(labels, passed, np.where(requests.by_prompt, requests.counts, 0)),
+        of_prompts=for_prompts(np.ones(len(seen), bool)),
+        of_edits=_thresholds(seen, labels, trials, edited, part, None),
+        faithfulness=_kept(labels, passed, prompted),
     )
 
 
@@ -169,22 +172,69 @@ def _refused(requests: ContextRequests) -> tuple[float, float]:
     return float(own), float((needed - requests.counts)[~by_prompt].sum())
 
 
-def _threshold(seen: NDArray[np.float64], part: float) -> float:
-    """Return the least log-probability that passes, -inf where refusing by it does not pay.
+def _thresholds(
+    seen: NDArray[np.float64],
+    labels: VariantLabels,
+    trials: tuple[NDArray[np.int64], NDArray[np.int64]],
+    wanted: NDArray[np.int64],
+    part: float,
+    kept: float | None,
+) -> NDArray[np.float64]:
+    """Return the least log-probability that passes in each context and cell, shape (C, K).
+
+    To lose a member costs what finding another takes, which is in proportion to 1 over the cell's
+    share among the candidates. So a candidate passes from a multiple of the odds that its cell has
+    there, and the multiple is one for all contexts and cells: few candidates of each are enough.
 
     Parameters
     ----------
-    seen : numpy.ndarray, shape (m,), float64
-        Log-probabilities of a cell for candidates, which are calibrated: they average to its share.
+    seen : numpy.ndarray, shape (m, K), float64
+        Log-probabilities of the cells for labelled candidates, which are calibrated: they average
+        to the shares.
+    labels : VariantLabels
+        Of the m candidates.
+    trials : tuple of numpy.ndarray, each shape (t,), int64
+        Rows of candidates, and cells that they may be kept for.
+    wanted : numpy.ndarray, shape (C, K), int64
+        Images that are drawn so.
     part : float
         Cost of reading a candidate, in calls.
+    kept : float, optional
+        Part of the wanted members that is to pass; by default the one of the least cost.
+
+    Returns
+    -------
+    numpy.ndarray, shape (C, K), float64
+        -inf where refusing does not pay.
     """
-    ordered = np.sort(seen)[::-1]
-    members = np.cumsum(np.exp(ordered))
-    last = int(np.searchsorted(members, MEMBERS * members[-1]))
-    spent = part * len(seen) + (1 - part) * (last + 1)
-    pays = spent / members[last] < len(seen) / members[-1]
-    return float(ordered[last]) if pays else -np.inf
+    rows, cells = trials
+    places = labels.contexts[rows] * wanted.shape[1] + cells
+    used = wanted.ravel()[places] > 0
+    rows, cells, places = rows[used], cells[used], places[used]
+    least = np.full(wanted.shape, -np.inf)
+    member = labels.labels.cells[rows] == cells
+    if not member.any():
+        return least
+    often, members = (np.bincount(of, minlength=wanted.size) for of in (places, places[member]))
+    chances = np.clip(np.exp(seen[rows, cells]), _TINY, 1 - _TINY)
+    share = np.bincount(places, chances, wanted.size) / np.maximum(often, 1)
+    usual = logit(share)
+    ratios = logit(chances) - usual[places]
+    order = np.argsort(ratios)
+    # Calls that each place needs without refusal, over its candidates: alike for all of a place.
+    calls = (wanted.ravel() / np.maximum(often * share, _TINY))[places]
+    going = np.cumsum(calls[order][::-1])[::-1]
+    found = np.cumsum((calls * chances / share[places])[order][::-1])[::-1]
+    costs = (part * going[0] + (1 - part) * going) / found
+    if kept is None:
+        first = int(costs.argmin())
+    else:
+        weights = np.where(member, wanted.ravel()[places] / np.maximum(members, 1)[places], 0)
+        lost = np.cumsum(weights[order])
+        first = int(np.searchsorted(lost, (1 - kept) * lost[-1], side="right"))
+    if round(costs[first], 6) < 1:
+        least[share.reshape(least.shape) > 0] = log_expit(usual + ratios[order[first]])[share > 0]
+    return least
 
 
 def _kept(labels: VariantLabels, passed: NDArray[np.bool_], wanted: NDArray[np.int64]) -> Estimate:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.classifiers.models import Models
+from equipoise.core.context_targets import ContextTargets
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.estimates import Estimate
 from equipoise.core.folders import Folder
 from equipoise.core.progress import Execution
 from equipoise.core.tables import shown
-from equipoise.core.targets import TargetSpec
 from equipoise.measure.contexts import measure_contexts
 from equipoise.methods.context_proposals import check_prompted, label_variants
 
@@ -99,7 +99,7 @@ def sweep_row(
     images: int,
     seed: int,
     folder: Path | str | Folder,
-    target: TargetSpec,
+    targets: ContextTargets,
     *,
     execution: Execution = Execution(),
 ) -> SweepRow:
@@ -116,8 +116,8 @@ def sweep_row(
         Of the noise, which is the same at every value: differences are less noisy than intervals.
     folder : Path, str or Folder
         Keeps the labels; a stopped call continues there.
-    target : TargetSpec
-        Wanted within every context.
+    targets : ContextTargets
+        Wanted within every context, or within each.
     execution : Execution
 
     Raises
@@ -131,7 +131,7 @@ def sweep_row(
     n = images * len(generator.contexts)
     found = label_variants(models, n, seed, folder, "prompt", execution=execution)
     names = [generator.contexts[c] for c in found.contexts]
-    mix = measure_contexts(found.labels, names, target.resolve(None))
+    mix = measure_contexts(found.labels, names, targets)
     worst = mix.contexts[0]
     return SweepRow(
         value=value,

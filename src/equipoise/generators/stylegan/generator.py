@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from equipoise.core.errors import InputError
 from equipoise.generators.base import Prior, StandardNormal, check_codes
 from equipoise.generators.priors import ClassNormal, Mapped
+from equipoise.generators.stylegan.class_contexts import ClassContexts
 from equipoise.generators.stylegan.common import Noise, OwnNoise, stored
 from equipoise.generators.stylegan.file import load_network
 from equipoise.generators.stylegan.network import Network
@@ -91,7 +92,8 @@ class StyleGAN:
         self.name, self.space, self.device = name, options.space, device
         self.batch_size = batch_size or min(max(_BATCH_PIXELS // config.resolution**2, 1), 64)
         self.image_shape = (3, config.resolution, config.resolution)
-        settings = json.dumps([asdict(network.config), asdict(options)], sort_keys=True)
+        about = {key: value for key, value in asdict(options).items() if key != "contexts"}
+        settings = json.dumps([asdict(network.config), about], sort_keys=True)
         self.digest = network_digest(settings, network)
         drawn = bool(shares) and self._fixed is None
         normal = StandardNormal(config.z_dim)
@@ -188,8 +190,10 @@ def _as_rgb(images: torch.Tensor) -> torch.Tensor:
 
 def open_stylegan(
     file: Path, options: Options, *, name: str, device: str, batch_size: int | None
-) -> StyleGAN:
+) -> StyleGAN | ClassContexts:
     """Open the generator in a file; a `Differentiable` over z without classes and random noise.
+
+    With `contexts=classes` it is a `Prompted` one.
 
     Parameters
     ----------
@@ -218,4 +222,5 @@ def open_stylegan(
     smooth = options.space == "z" and options.noise != "random"
     searchable = smooth and not network.config.c_dim
     kind = DifferentiableStyleGAN if searchable else StyleGAN
-    return kind(network, options, name=name, device=device, batch_size=batch_size)
+    found = kind(network, options, name=name, device=device, batch_size=batch_size)
+    return ClassContexts(found, options.shares(network.config)) if options.contexts else found

@@ -35,6 +35,8 @@ class Options:
     classes : tuple of (int, float), or None
         Classes with their shares, for a network with classes. A single class is fixed; of several,
         each code draws one. None gives all classes equal shares.
+    contexts : str
+        "classes" makes each class a context of its own; empty otherwise.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class Options:
     cutoff: int | None = None
     noise: str = "const"
     classes: tuple[tuple[int, float], ...] | None = None
+    contexts: str = ""
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
@@ -66,6 +69,10 @@ class Options:
                 self.noise,
                 "Pass noise=const.",
             )
+
+        if self.contexts not in ("", "classes"):
+            remedy = "Pass contexts=classes."
+            raise InputError("contexts", "must be classes", self.contexts, remedy)
 
     def shares(self, config: AnyConfig) -> tuple[float, ...]:
         """Return the share of each class of a network; empty for a network without classes.
@@ -122,6 +129,7 @@ def options_of(pairs: tuple[tuple[str, str], ...]) -> Options:
         "truncation": (float, "a number"),
         "cutoff": (int, "a whole number"),
         "noise": (str, "text"),
+        "contexts": (str, "text"),
         "class": (_classes, "a number, or class:share,class:share"),
     }
     values = read_options(pairs, readers, "a StyleGAN")
