@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.cli.sampling import open_sampler
+from equipoise.cli.opening import open_sampler
 from equipoise.core.files import write_text
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.generators.base import generate

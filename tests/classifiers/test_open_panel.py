@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from equipoise.classifiers import Prediction, by_threshold, open_panel
-from equipoise.cli.sampling import open_sampler
+from equipoise.cli.opening import open_sampler
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.settings import Settings, from_dict

@@ -26,6 +26,7 @@ from equipoise.cli import (  # noqa: F401  (they register)
     files,
     hub,
     labelling,
+    measuring,
     people,
     quality,
     sampling,

@@ -11,9 +11,9 @@ import typer
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
+from equipoise.cli.opening import Opened, open_sampler
 from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
 from equipoise.cli.reports import Pdf, print_report
-from equipoise.cli.sampling import Opened, open_sampler
 from equipoise.core.numbers import estimate, interval, percent
 from equipoise.core.progress import Execution
 

@@ -27,9 +27,8 @@ from equipoise.cli.audit import (
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
-from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.options import Classifiers, Device, Faithful, JsonFile, Workers
 from equipoise.cli.reports import Pdf, print_report
-from equipoise.cli.sampling import Faithful
 
 
 @audit_app.command()

@@ -132,3 +132,18 @@ DryRun = Annotated[
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write the numbers to this file (docs/record.md).")
 ]
+
+Faithful = Annotated[
+    str | None,
+    typer.Option(
+        help="For verified draws: a number that the sampler was made with, exact or typical. "
+        "[the sampler's own]",
+    ),
+]
+
+Moved = Annotated[
+    str | None,
+    typer.Option(
+        "--generator", help="The sampler's generator in another file, as `convert` makes it."
+    ),
+]

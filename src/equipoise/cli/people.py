@@ -10,8 +10,8 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_caveats, print_table, refuse_flags
+from equipoise.cli.opening import panel_of
 from equipoise.cli.options import Attributes, Classifiers, JsonFile, SkipBroken
-from equipoise.cli.sampling import panel_of
 from equipoise.core.numbers import decimals, estimate, interval, percent
 from equipoise.core.progress import Execution
 from equipoise.core.settings import make_settings

@@ -9,17 +9,18 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, picture_files, print_table, refuse_flags
+from equipoise.cli.opening import open_saved
 from equipoise.cli.options import (
     Address,
     Classifiers,
     Device,
     EngineName,
+    Faithful,
     GpusPerWorker,
     JsonFile,
     SkipBroken,
     Workers,
 )
-from equipoise.cli.sampling import Faithful, open_saved
 from equipoise.core.numbers import estimate, number, percent
 from equipoise.core.progress import Execution
 

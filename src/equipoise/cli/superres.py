@@ -22,9 +22,9 @@ from equipoise.cli.audit import (
 )
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
+from equipoise.cli.opening import Opened, open_sampler
 from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
 from equipoise.cli.reports import Pdf, print_report
-from equipoise.cli.sampling import Opened, open_sampler
 from equipoise.core.errors import check_count
 from equipoise.core.numbers import estimate, interval, percent
 
