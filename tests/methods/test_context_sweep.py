@@ -7,8 +7,8 @@ import pytest
 
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.models import Models
+from equipoise.core.context_targets import parse_context_targets
 from equipoise.core.errors import InputError
-from equipoise.core.targets import parse_target
 from equipoise.generators import open_generator
 from equipoise.generators.toy_text import ToyTextGenerator
 from equipoise.measure.contexts import deviation_ratio
@@ -18,18 +18,18 @@ from equipoise.methods.context_sweep import parse_sweep, sweep_row
 def test_a_row_has_the_mean_and_the_worst_prompt(tmp_path: Path) -> None:
     toy = ToyTextGenerator(["a photo of a nurse", "a photo of a doctor", "a photo of a pilot"])
     models = Models(toy, open_panel(("skin_tone", "smiling"), toy))
-    target = parse_target("uniform", models.panel.grid)
+    targets = parse_context_targets("uniform", models.panel.grid)
     true = deviation_ratio(toy.cell_shares[:, 0], np.full(6, 1 / 6))
     held = []
     for seed in range(6):
-        row = sweep_row("3", models, 400, seed, tmp_path / str(seed), target)
+        row = sweep_row("3", models, 400, seed, tmp_path / str(seed), targets)
         assert (row.value, row.unknown) == ("3", 0)
         assert row.worst == toy.contexts[true.argmax()]
         assert row.pooled.value < row.mean.value
         held.append(row.worst_deviation.low <= true.max() <= row.worst_deviation.high)
         held.append(row.mean.low <= true.mean() <= row.mean.high)
     assert sum(held) >= 10, "of 12, each with a chance of 95 %"
-    assert row == sweep_row("3", models, 400, seed, tmp_path / str(seed), target)
+    assert row == sweep_row("3", models, 400, seed, tmp_path / str(seed), targets)
 
 
 @pytest.mark.parametrize("text", ["guidance", "guidance=", "guidance=1,,2", "guidance=1,1", "=1"])
@@ -45,4 +45,4 @@ def test_what_cannot_be_swept_is_named(tmp_path: Path) -> None:
     toy = open_generator("toy")
     models = Models(toy, open_panel(("smiling",), toy))
     with pytest.raises(InputError, match="generator must have contexts"):
-        sweep_row("1", models, 5, 0, tmp_path, parse_target("uniform", models.panel.grid))
+        sweep_row("1", models, 5, 0, tmp_path, parse_context_targets("uniform", models.panel.grid))
