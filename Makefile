@@ -8,13 +8,12 @@ PIP := $(PIP_SHOWN) --quiet
 .PHONY: demo audit-demo test test-fast coverage lowest lint docs dist dist-check bench clean
 
 # The first and largest download shows pip's progress, so that nobody waits before a silent terminal.
-# Python compiles a module when it is first used, in less time than all of them at once.
 define SET_UP
 	@echo "Setting up $(VENV), once: some minutes, 1.6 GB on disk. On Linux pip may choose PyTorch with CUDA,"
 	@echo "several GB more. To avoid it, pass the address of PyTorch's CPU builds, which its installation page"
 	@echo "gives: make demo PIP_EXTRA_INDEX_URL=ADDRESS (README, What set-up downloads)."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP_SHOWN) install --no-compile -c constraints.txt -e
+	$(PIP_SHOWN) install -c constraints.txt -e
 endef
 
 $(VENV)/.run: pyproject.toml constraints.txt
