@@ -72,9 +72,10 @@ def open_panel(
     FetchError, StorageError
         When pinned weights cannot be downloaded or stored.
     """
-    device = device if generator is None else generator.device
-    if device != "cpu" and generator is None:
+    if generator is None:
         check_device(device)
+    else:
+        device = generator.device
     own = [open_classifier(uri, device=device) for uri in classifiers]
     predicted = {attribute.name for classifier in own for attribute in classifier.attributes}
     for uri, classifier in zip(classifiers, own, strict=True):

@@ -9,6 +9,7 @@ from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.settings import Settings
 from equipoise.generators import open_generator
 from equipoise.generators.base import Generator
+from equipoise.runtimes.devices import device_type
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,16 @@ class Models:
     generator: Generator
     panel: ClassifierPanel
     addresses: ModelAddresses | None = None
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What of both determines images and their labels."""
+        return {
+            "generator": self.generator.digest,
+            "device": device_type(self.generator.device),
+            "batch_size": self.generator.batch_size,
+            "panel": self.panel.digest,
+        }
 
     @property
     def caveats(self) -> tuple[str, ...]:

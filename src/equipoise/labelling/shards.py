@@ -23,7 +23,6 @@ from equipoise.core.progress import Engine
 from equipoise.core.resumable import ResumableFolder
 from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
 from equipoise.generators.base import generate
-from equipoise.runtimes.devices import device_type
 
 SHARD_ROWS = 2048
 
@@ -68,22 +67,11 @@ def label_folder(models: Models, source: CodeSource, folder: Folder) -> Resumabl
     # Codes are computed again when labels are used; a library that changes them must be noticed.
     first = np.ascontiguousarray(source.codes(0, 1))
     identity = {
-        **_of_models(models),
+        **models.identity,
         "codes": source.name,
         "first_code": hashlib.sha256(first.tobytes()).hexdigest()[:16],
     }
     return ResumableFolder(folder, json.dumps(identity, sort_keys=True), "labels of this run")
-
-
-def _of_models(models: Models) -> dict[str, object]:
-    """Return what of the models determines labels."""
-    generator = models.generator
-    return {
-        "generator": generator.digest,
-        "device": device_type(generator.device),
-        "panel": models.panel.digest,
-        "batch_size": generator.batch_size,
-    }
 
 
 def label_shards(
@@ -230,7 +218,7 @@ class LabelTask:
             found = label_folder(models, own, self.folder).identity
             check_opened("the run", found, self.identity)
             return lambda shard: label_shards(models, own.codes, [shard], stored, self.total)
-        found = json.dumps({**json.loads(self.identity), **_of_models(models)}, sort_keys=True)
+        found = json.dumps({**json.loads(self.identity), **models.identity}, sort_keys=True)
         check_opened("the run", found, self.identity)
 
         def work(shard: Shard) -> None:

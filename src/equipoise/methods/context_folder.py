@@ -25,7 +25,6 @@ from equipoise.generators.base import Prompted
 from equipoise.labelling.contexts import CONTEXT
 from equipoise.methods.context_draws import Drawn, KeptDraws
 from equipoise.methods.context_proposals import ContextRequests
-from equipoise.runtimes.devices import device_type
 from equipoise.samplers.export.folder import append_images, claimed, whole_rows
 from equipoise.samplers.export.metadata import METADATA, read_metadata
 from equipoise.samplers.sampler import GeneratorRef
@@ -71,10 +70,7 @@ def identity_of(
     wanted = hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays))
     return json.dumps(
         {
-            "generator": models.generator.digest,
-            "device": device_type(models.generator.device),
-            "batch_size": models.generator.batch_size,
-            "panel": models.panel.digest,
+            **models.identity,
             "seed": seed,
             "verified": requests.verified,
             "requests": wanted.hexdigest(),

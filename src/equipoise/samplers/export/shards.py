@@ -169,11 +169,10 @@ def _identity(sampler: Sampler, models: Models, request: DrawRequest, size: int)
     """Return all that determines the bytes of the shards, as JSON; not the number of images."""
     drawn = sampler.for_verified(request.faithful) if request.verified else sampler
     cell = request.cell and sampler.grid.cells[sampler.grid.index(request.cell)]
-    given = {**asdict(request), "cell": cell, "faithful": None}
+    given = {**asdict(request), "n": None, "cell": cell, "faithful": None}
     return json.dumps(
         {
             **given,
-            "n": None,
             "sampler": drawn.digest,
             "panel": models.panel.digest,
             "device": models.generator.device,
