@@ -34,8 +34,8 @@ from equipoise.core.versions import versions, versions_line
 from equipoise.generators import open_generator
 from equipoise.generators.base import Generator, generate
 from equipoise.labelling.collect import collect
-from equipoise.samplers.draw import verified
 from equipoise.samplers.file import load_sampler
+from equipoise.samplers.verified import verified
 
 RESULTS = Path(__file__).parent / "results"
 WORK = Path("runs/bench")

@@ -20,10 +20,10 @@ from equipoise.cli.opening import open_sampler
 from equipoise.core.files import write_text
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.generators.base import generate
-from equipoise.samplers.draw import exact_counts, verified
 from equipoise.samplers.proposals import HalfSpaces, Prefilter
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.tilt import TiltSource
+from equipoise.samplers.verified import exact_counts, verified
 
 RESULTS = Path(__file__).parent / "results"
 _HEAD = """# Speed of drawing

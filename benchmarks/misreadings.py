@@ -22,7 +22,8 @@ from equipoise.generators import open_generator
 from equipoise.measure.features import open_features
 from equipoise.measure.references import see_codes
 from equipoise.measure.representation import represent
-from equipoise.samplers.draw import exact_counts, one_shot, verified
+from equipoise.samplers.draw import one_shot
+from equipoise.samplers.verified import exact_counts, verified
 from equipoise.stats.distances import frechet_distance, frechet_extrapolated, moments
 from equipoise.stats.shares import Share
 

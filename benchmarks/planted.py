@@ -23,7 +23,7 @@ from equipoise.classifiers.models import Models
 from equipoise.core.labels import Labels
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.estimator import TiltedSampler
-from equipoise.samplers.draw import verified
+from equipoise.samplers.verified import verified
 from equipoise.stats.shares import Share
 
 TOY = ToyGenerator(curvature=0.6)

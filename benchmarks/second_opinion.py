@@ -33,8 +33,8 @@ from equipoise.core.versions import versions, versions_line
 from equipoise.generators import open_generator
 from equipoise.generators.base import Generator, generate
 from equipoise.labelling.collect import collect
-from equipoise.samplers.draw import verified
 from equipoise.samplers.file import load_sampler
+from equipoise.samplers.verified import verified
 from equipoise.stats.intervals import share_difference
 from equipoise.stats.shares import Share
 

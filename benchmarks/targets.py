@@ -20,7 +20,7 @@ from equipoise.core.records import write_record
 from equipoise.core.settings import Settings
 from equipoise.core.versions import versions
 from equipoise.pipeline import BalancedRun, balance, open_models
-from equipoise.samplers.draw import exact_counts, verified
+from equipoise.samplers.verified import exact_counts, verified
 
 RESULTS = Path(__file__).parent / "results"
 

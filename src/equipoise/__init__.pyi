@@ -28,16 +28,16 @@ from .methods.tilt.estimator import TiltedSampler as TiltedSampler
 from .pipeline import BalancedRun as BalancedRun
 from .pipeline import balance as balance
 from .report.trackers import log_run as log_run
-from .samplers.draw import DrawRequest as DrawRequest
-from .samplers.draw import exact_counts as exact_counts
 from .samplers.draw import one_shot as one_shot
-from .samplers.draw import verified as verified
 from .samplers.export import write_draws as write_draws
 from .samplers.file import load_sampler as load_sampler
 from .samplers.file import save_sampler as save_sampler
+from .samplers.job import DrawRequest as DrawRequest
 from .samplers.mixture import Mixture as Mixture
 from .samplers.mixture import fit_mixture as fit_mixture
 from .samplers.sampler import Sampler as Sampler
 from .samplers.training import BalancedImages as BalancedImages
+from .samplers.verified import exact_counts as exact_counts
+from .samplers.verified import verified as verified
 
 __version__: str

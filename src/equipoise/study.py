@@ -53,7 +53,7 @@ class StudyRun:
     faithfulness : Estimate or None
         Of that mode, the least of all cells.
     calls : float or None
-        Of that mode, the most calls for a verified image of all cells.
+        Of that mode, the calls per verified image of the target.
     """
 
     generator: str
@@ -192,5 +192,5 @@ def _in_numbers(generator: str, target: str, run: RunFolder) -> StudyRun:
         faithfulness=min((c.faithfulness for c in mode.cells), key=lambda e: e.value)
         if mode
         else None,
-        calls=max(cell.calls.value for cell in mode.cells) if mode else None,
+        calls=mode.calls.value if mode else None,
     )

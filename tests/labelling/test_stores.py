@@ -18,9 +18,9 @@ from equipoise.core.settings import from_dict
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import SHARD_ROWS, collect
 from equipoise.runs.status import run_status
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export.shards import write_shards
 from equipoise.samplers.file import save_sampler
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 from tests.builders.command_line import Done
 from tests.builders.stores import FlakyStore, flaky_store

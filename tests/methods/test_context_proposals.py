@@ -20,7 +20,7 @@ from equipoise.methods.context_proposals import (
     request_prompts,
 )
 from equipoise.methods.context_rates import calibrate_contexts
-from equipoise.samplers.draw import exact_counts
+from equipoise.samplers.verified import exact_counts
 
 JOBS = ["a photo of a nurse", "a photo of a pilot"]
 

@@ -9,8 +9,9 @@ from equipoise.core.labels import concatenate
 from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
-from equipoise.samplers.draw import exact_counts, one_shot, verified
+from equipoise.samplers.draw import one_shot
 from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.verified import exact_counts, verified
 
 
 @pytest.mark.parametrize("n", [1, 7, 100])

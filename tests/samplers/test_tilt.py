@@ -14,10 +14,10 @@ from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit import TiltFit
 from equipoise.methods.tilt.rules import EXACT, TYPICAL
-from equipoise.samplers.draw import verified
 from equipoise.samplers.file import load_sampler, save_sampler
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.tilt import ONE_SHOT, TiltSource
+from equipoise.samplers.verified import verified
 
 MODES = (ONE_SHOT, "0.9", EXACT, TYPICAL)
 RAREST = 5

@@ -14,9 +14,10 @@ from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError
 from equipoise.generators.toy import ToyGenerator
-from equipoise.samplers.draw import exact_counts, gather_latents, verified
+from equipoise.samplers.draw import gather_latents
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.training import BalancedImages
+from equipoise.samplers.verified import exact_counts, verified
 
 N = 1200
 """Images: more than one block of codes."""

@@ -12,8 +12,8 @@ import pytest
 
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.steering import Steering
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
+from equipoise.samplers.job import DrawRequest
 
 RUN = "/api/runs/faces/a"
 SMILES = "marginals: smiling=no:25,yes:75"

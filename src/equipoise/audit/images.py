@@ -18,9 +18,9 @@ from equipoise.core.files import digest_of
 from equipoise.core.progress import Execution
 from equipoise.labelling.picture import middle_square, read_image
 from equipoise.labelling.picture_folder import whole_pictures
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import METADATA, read_metadata
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
 _EXACT = "exact"
@@ -146,7 +146,7 @@ def draw_audit_images(
     Parameters
     ----------
     sampler, models
-        As for `equipoise.samplers.draw.verified`.
+        As for `equipoise.samplers.verified.verified`.
     n : int
         Number of images, divided between the cells by the sampler's target.
     seed : int

@@ -191,9 +191,9 @@ def refuse_flags(where: str, flags: Mapping[str, object]) -> None:
 
 
 def print_statement(console: Console, mode: ModeStatement) -> None:
-    """Print what verified draws of each cell are, as stated before any draw."""
+    """Print what verified draws are, as stated before any draw."""
     title = f"verified draws, --faithful {mode.faithful} (95 % intervals)"
-    table = Table("cell", "faithfulness", "calls per image", "effective share", title=title)
+    table = Table("cell", "faithfulness", "calls, alone", "effective share", title=title)
     table.title_justify = "left"
     for cell in mode.cells:
         table.add_row(
@@ -203,6 +203,10 @@ def print_statement(console: Console, mode: ModeStatement) -> None:
             estimate(cell.effective, percent),
         )
     console.print(table)
+    console.print(
+        f"calls per verified image of the target, many at a time: {estimate(mode.calls)}",
+        highlight=False,
+    )
 
 
 def print_representation(console: Console, title: str, representation: Representation) -> None:

@@ -92,10 +92,10 @@ def sample(
     Example: `equipoise sample runs/demo/sampler.safetensors --n 1000 --out images`
     """
     from equipoise.engines import open_engine
-    from equipoise.samplers.draw import DrawRequest
     from equipoise.samplers.export import format_of, write_draws
     from equipoise.samplers.export.shards import write_shards
     from equipoise.samplers.file import load_sampler
+    from equipoise.samplers.job import DrawRequest
 
     kind = kind or format_of(Path(out))
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
@@ -217,10 +217,7 @@ def plan(
             # The sampler's own mode is stated first.
             mode = next(one for one in stated if faithful in (None, one.faithful))
             print_statement(out_console, mode)
-            names = [cell.cell for cell in mode.cells]
-            shares = [wanted.shares[loaded.grid.index(name)] for name in names]
-            costs = [cell.calls_per_effective.value for cell in mode.cells]
-            calls = float(np.dot(shares, costs))
+            calls = mode.calls_at(loaded.grid, wanted.shares, effective=True)
         elif verified:
             labels = concatenate([batch.labels for batch in batches])
             requested = np.concatenate([batch.latents.requested for batch in batches])

@@ -125,8 +125,9 @@ def steer(
                 estimate(stated.calls) if stated else "not stated",
             )
         )
-    head = ("cell", "target", "requests", "one-shot share", "95 %", "faithfulness", "calls")
+    head = ("cell", "target", "requests", "one-shot share", "95 %", "faithfulness", "calls alone")
     print_table(out_console, head, rows)
+    out_console.print(f"calls    about {course.calls:.2f} a verified image, many at a time")
     if not found.reachable:
         out_console.print(
             f"out of reach of one-shot draws: {percent(found.distance)} of the nearest mix lie in "

@@ -19,9 +19,10 @@ from equipoise.compare.moment_constraint import moment_constraint
 from equipoise.core.seeds import Stream, child_seed, generator_for
 from equipoise.methods import calibrated, mixture_sampler, shift_sampler
 from equipoise.methods.tilt.rules import EXACT, TYPICAL
-from equipoise.samplers.draw import exact_counts, gather_latents, verified
+from equipoise.samplers.draw import gather_latents
 from equipoise.samplers.mixture import MixtureSource, fit_mixture
 from equipoise.samplers.tilt import TiltSource
+from equipoise.samplers.verified import exact_counts, verified
 
 _RIDGE = 0.1
 """Variance added to the Gaussian of a cell, which may have few labels; chosen by hand."""

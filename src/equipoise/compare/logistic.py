@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from equipoise.compare.case import Case, Outcome
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.parallel import batches
-from equipoise.samplers.draw import exact_counts
+from equipoise.samplers.verified import exact_counts
 
 RECALL = 0.9
 """Share of the members of a cell that its threshold accepts."""

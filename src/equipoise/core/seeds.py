@@ -48,6 +48,7 @@ class Stream(IntEnum):
     MIXTURE_CODES = 12
     TRAINING_ORDER = 13
     CONTEXT_DRAWS = 14
+    SHARED_CANDIDATES = 15
     # How a sampler is fitted
     SHIFT_CODES = 20
     HYPERPLANE_HELD_OUT = 21

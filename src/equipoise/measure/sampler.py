@@ -31,8 +31,9 @@ from equipoise.measure.representation import (
     summarise_confusion,
 )
 from equipoise.measure.verdict import TOLERANCE, measured_n
-from equipoise.samplers.draw import exact_counts, gather_latents, verified
+from equipoise.samplers.draw import gather_latents
 from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.verified import exact_counts, verified
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

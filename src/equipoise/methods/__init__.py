@@ -29,10 +29,11 @@ from equipoise.methods.tilt.estimator import TiltedSampler
 from equipoise.methods.tilt.fit import TiltFit
 from equipoise.methods.tilt.fit_latent import LatentClassifierInfo
 from equipoise.methods.tilt.rules import EXACT, TYPICAL, FrontierPoint, OneShotStatement
-from equipoise.samplers.draw import exact_counts, gather_latents, verified
+from equipoise.samplers.draw import gather_latents
 from equipoise.samplers.mixture import Mixture, MixtureSource, fit_mixture
 from equipoise.samplers.sampler import GeneratorRef, LatentSource, Sampler
 from equipoise.samplers.statements import ModeStatement
+from equipoise.samplers.verified import exact_counts, verified
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.errors import EquipoiseError, InputError, RemoteError
+from equipoise.core.estimates import Estimate
 from equipoise.core.plugins import load_library
 from equipoise.core.records import read_record, write_record
 from equipoise.measure.representation import MixShare
@@ -172,13 +173,17 @@ def _numbers(record: RunRecord) -> Iterator[tuple[str, float | None]]:
         yield f"{result.method}/calls_per_image", result.calls_per_image
         for mode in result.tilt.verified if result.tilt else ():
             tags = _tags(cell.cell for cell in mode.cells)
+            about = f"{result.method}/verified_{mode.faithful}"
+            yield from _estimate(f"{about}/calls", mode.calls)
             for tag, cell in zip(tags, mode.cells, strict=True):
                 for name in ("faithfulness", "purity", "calls", "effective"):
-                    estimate = getattr(cell, name)
-                    about = f"{result.method}/verified_{mode.faithful}/{name}/{tag}"
-                    yield about, estimate.value
-                    yield f"{about}/low", estimate.low
-                    yield f"{about}/high", estimate.high
+                    yield from _estimate(f"{about}/{name}/{tag}", getattr(cell, name))
+
+
+def _estimate(about: str, found: Estimate) -> Iterator[tuple[str, float | None]]:
+    yield about, found.value
+    yield f"{about}/low", found.low
+    yield f"{about}/high", found.high
 
 
 def _shares(about: str, shares: tuple[MixShare, ...]) -> Iterator[tuple[str, float | None]]:

@@ -37,7 +37,7 @@ class Course:
     statements : dict of str to CellStatement
         By cell, what its verified draws are; empty where nothing is stated.
     calls : float
-        Generator calls per verified image at this mix.
+        Generator calls per verified image at this mix; see `ModeStatement.calls_at`.
     """
 
     target: Target
@@ -124,15 +124,10 @@ class Steering:
             calibration = calibrate(*self._posterior, target, measured)
         mode = self.mode(faithful)
         stated = {cell.cell: cell for cell in mode.cells} if mode else {}
-        cells = zip(self.sampler.grid.cells, target.shares, strict=True)
-        calls = sum(
-            share * stated[cell].calls.value if cell in stated else np.nan
-            for cell, share in cells
-            if share > 0
-        )
-        if not stated:
-            calls = calibration.calls_per_verified_image
-        return Course(target, calibration, stated, float(calls))
+        calls = calibration.calls_per_verified_image
+        if mode is not None:
+            calls = mode.calls_at(self.sampler.grid, target.shares)
+        return Course(target, calibration, stated, calls)
 
     def mode(self, faithful: str | None) -> ModeStatement | None:
         """Return the statement of a mode; None where the sampler states nothing.

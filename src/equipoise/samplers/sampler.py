@@ -391,9 +391,10 @@ class Sampler:
             lines.append(f"verified draws, --faithful {mode.faithful}:")
             lines += [
                 f"  {s.cell:{width}}  faithfulness {estimate(s.faithfulness, percent)}  "
-                f"calls {estimate(s.calls)}  effective share {estimate(s.effective, percent)}"
+                f"calls alone {estimate(s.calls)}  effective share {estimate(s.effective, percent)}"
                 for s in mode.cells
             ]
+            lines.append(f"  calls per image of the target, many at a time: {estimate(mode.calls)}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -406,8 +407,10 @@ class Sampler:
             more = (estimate(own.faithfulness, percent), estimate(own.calls)) if own else ("", "")
             rows.append((cell, *numbers, *more))
         words = f"Sampler of {self.source.method} for {self.generator.name}"
-        words += f"; verified draws: {mode.faithful}." if mode else "."
-        return as_html(words, ("cell", "target", "requests", "faithfulness", "calls"), rows)
+        if mode:
+            words += f"; verified draws: {mode.faithful}, {estimate(mode.calls)} calls an image"
+        words += "."
+        return as_html(words, ("cell", "target", "requests", "faithfulness", "calls alone"), rows)
 
     @property
     def digest(self) -> str:

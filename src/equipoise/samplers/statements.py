@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
 
 
@@ -25,7 +29,8 @@ class CellStatement:
     purity : Estimate
         Share of draws that come out as requested.
     calls : Estimate
-        Generator-and-classifier calls per verified image, stages of refused candidates counted.
+        Generator-and-classifier calls per verified image where the cell is drawn alone, stages of
+        refused candidates counted.
     effective : Estimate
         Effective share of the draws under their weights; 1 where they have none.
     calls_per_effective : Estimate
@@ -54,7 +59,39 @@ class ModeStatement:
         Name of the mode: a number, exact or typical.
     cells : tuple of CellStatement
         The cells of positive target.
+    calls : Estimate
+        Generator-and-classifier calls per verified image of the target, many at a time: candidates
+        are shared by the cells (`equipoise.samplers.shared`), stages of refused ones counted.
+    calls_per_effective : Estimate
+        Calls per effective image of a cell, their mean over the target.
+    saved : float
+        Part of the calls that sharing saves; NaN where `calls` is not known.
     """
 
     faithful: str
     cells: tuple[CellStatement, ...]
+    calls: Estimate
+    calls_per_effective: Estimate
+    saved: float
+
+    def calls_at(
+        self, grid: AttributeGrid, shares: NDArray[np.float64], *, effective: bool = False
+    ) -> float:
+        """Return calls per verified image of another target, or per effective image.
+
+        The part that sharing saves is taken to be the same, and nothing where it is not known; NaN
+        where the target wants a cell that nothing is stated of.
+
+        Parameters
+        ----------
+        grid : AttributeGrid
+        shares : numpy.ndarray, shape (K,), float64
+            The target.
+        """
+        alone = np.full(grid.size, np.nan)
+        for cell in self.cells:
+            own = cell.calls_per_effective if effective else cell.calls
+            alone[grid.index(cell.cell)] = own.value
+        wanted = shares > 0
+        saved = self.saved if np.isfinite(self.saved) else 0.0
+        return float((1 - saved) * (shares[wanted] @ alone[wanted]))

@@ -160,9 +160,12 @@ class TiltSource:
         numpy.ndarray, shape (..., n, K), float64
             -inf for what is never accepted.
         """
+        return np.minimum(self.current.rule.log_acceptance(log_h), self.log_bounds(codes))
+
+    def log_bounds(self, codes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return upper bounds of `log_acceptance` that need no stage, shape (n, K), float64."""
         bounds = self.current.log_bounds(self.prefilter.log_guesses(codes))
-        accepted = np.minimum(self.current.rule.log_acceptance(log_h), bounds)
-        return np.asarray(np.where(self.half_spaces.contains(codes), accepted, -np.inf))
+        return np.asarray(np.where(self.half_spaces.contains(codes), bounds, -np.inf))
 
     def acceptances(
         self, codes: NDArray[np.float32], folds: NDArray[np.int64]
@@ -179,7 +182,7 @@ class TiltSource:
         -------
         numpy.ndarray, shape (n, K), float64
         """
-        generator, parts = self._generator(), []
+        generator, parts = self.opened, []
         with one_thread():
             for low, high in batches(0, len(codes), _CHUNK):
                 rows = codes[low:high]
@@ -190,7 +193,15 @@ class TiltSource:
                 parts.append(np.where(unread, by_fold.mean(axis=0), own))
         return np.concatenate(parts)
 
-    def _generator(self) -> Generator:
+    @property
+    def opened(self) -> Generator:
+        """The generator.
+
+        Raises
+        ------
+        InputError
+            When the source was loaded and not yet bound to one.
+        """
         if self.generator is None:
             raise InputError(
                 "generator",
@@ -212,7 +223,7 @@ class TiltSource:
         InsufficientLabelsError
             When a cell accepts too few candidates.
         """
-        generator, mode = self._generator(), self.current
+        generator, mode = self.opened, self.current
         codes = np.empty((len(requested), generator.dim), np.float32)
         weights, folds = np.ones(len(requested)), np.zeros(len(requested), np.int64)
         # One compute thread, whose rounding is the same whoever calls.

@@ -20,7 +20,8 @@ from equipoise.core.parallel import batches
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, check_seed, generator_for
 from equipoise.generators.base import Generator, generate
-from equipoise.samplers.draw import DrawJob, DrawRequest, gather_latents
+from equipoise.samplers.draw import gather_latents
+from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import LatentBatch, Sampler
 
 Transform = Callable[[torch.Tensor], Any]

@@ -217,9 +217,5 @@ def _compared(entry: Entry, record: Any) -> dict[str, Any]:
         "found": result.representation,
         "least": min(wanted or cells, key=lambda c: c.share if c.n else 1.0),
         "faithful": min(stated, key=lambda e: e.value) if stated else None,
-        "calls": sum(
-            c.calls.value * record.target.shares[record.grid.index(c.cell)] for c in modes[0].cells
-        )
-        if modes
-        else None,
+        "calls": modes[0].calls if modes else None,
     }

@@ -31,9 +31,10 @@ from equipoise.core.settings import make_settings
 from equipoise.generators import NAMES
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.steering import Steering
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.shared import code_of as drawn_code
 from equipoise.view.around import Surroundings
 from equipoise.view.folder import Entry, own
 
@@ -358,8 +359,7 @@ def code_of(
     if asked.verified:
         sampler = sampler.for_verified(asked.faithful)
     cell = requested if asked.verified else asked.cell
-    code: NDArray[np.float32] = sampler.draw(1, asked.seed, cell=cell, start=index).codes[0]
-    return code
+    return drawn_code(sampler, index, asked.seed, cell=cell)
 
 
 def name_of(entry: Entry, asked: Asked) -> str:

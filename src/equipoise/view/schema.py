@@ -92,7 +92,9 @@ class PlannedCell(BaseModel):
     target: float
     rate: float = Field(description="Share of the requests of one-shot draws.")
     share: Interval = Field(description="Predicted share of one-shot draws.")
-    calls: Interval = Field(description="Generator calls per verified image.")
+    calls: Interval = Field(
+        description="Generator calls per verified image where the cell is drawn alone."
+    )
     faithfulness: Interval = Field(description="Of verified draws.")
 
 
@@ -102,7 +104,9 @@ class Plan(BaseModel):
     cells: list[PlannedCell]
     reachable: bool
     distance: float = Field(description="Total variation of the nearest one-shot mix.")
-    calls: float | None = Field(description="Generator calls per verified image.")
+    calls: float | None = Field(
+        description="Generator calls per verified image of the target, many at a time."
+    )
     mode: str
     measured: int = Field(description="Counted draws that the prediction comes from.")
     command: str

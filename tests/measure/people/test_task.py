@@ -22,9 +22,9 @@ from equipoise.measure.people.task import (
     read_with_panel,
     write_task,
 )
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import read_metadata
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 from tests.builders.schemas import assert_valid
 

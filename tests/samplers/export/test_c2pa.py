@@ -17,10 +17,10 @@ from equipoise.classifiers.models import Models
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.synthetic_mark import SOURCE_TYPE, is_marked
 from equipoise.generators.toy import ToyGenerator
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.c2pa_manifest import ManifestSigner
 from equipoise.samplers.file import save_sampler
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 from tests.builders.command_line import Done
 

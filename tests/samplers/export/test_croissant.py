@@ -11,12 +11,12 @@ from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
 from equipoise.generators.toy import ToyGenerator
 from equipoise.pipeline import open_models
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.croissant import FILE
 from equipoise.samplers.export.metadata import read_metadata
 from equipoise.samplers.export.shards import write_shards
 from equipoise.samplers.file import load_sampler, save_sampler
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
 mlcroissant = pytest.importorskip("mlcroissant", reason="not applicable: mlcroissant is missing")

@@ -14,10 +14,11 @@ from equipoise.core.attributes import RESERVED
 from equipoise.core.errors import FileFormatError, InputError, StorageError
 from equipoise.core.progress import Execution
 from equipoise.generators.toy import ToyGenerator
-from equipoise.samplers.draw import DrawRequest, one_shot
+from equipoise.samplers.draw import one_shot
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.formats import FORMATS
 from equipoise.samplers.export.metadata import metadata_rows
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
 

@@ -15,8 +15,8 @@ from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
 from equipoise.core.synthetic_mark import SOURCE_TYPE, count_marked, packet
 from equipoise.generators.toy import ToyGenerator
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
 

@@ -23,11 +23,13 @@ from equipoise.core.settings import from_dict
 from equipoise.core.synthetic_mark import packet
 from equipoise.core.targets import Target
 from equipoise.engines import Engine, OnExecutor, Shard
-from equipoise.samplers.draw import DrawRequest, exact_counts, one_shot
+from equipoise.samplers.draw import one_shot
 from equipoise.samplers.export.metadata import png
 from equipoise.samplers.export.shards import shard_counts, write_shards
 from equipoise.samplers.file import save_sampler
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.verified import exact_counts
 from tests.builders.command_line import Done
 from tests.builders.processes import kill, start
 

@@ -14,10 +14,10 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit import TiltFit
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.formats import FORMATS
 from equipoise.samplers.export.metadata import read_metadata
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 

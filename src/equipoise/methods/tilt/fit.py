@@ -40,10 +40,11 @@ from equipoise.methods.tilt.rules import (
     threshold_rule,
     typical_rule,
 )
+from equipoise.methods.tilt.shared_calls import shared_calls
 from equipoise.samplers.acceptance import AcceptanceRule
 from equipoise.samplers.latent_classifier import LatentClassifier
 from equipoise.samplers.proposals import fit_margin, fit_prefilter, held_out_rows
-from equipoise.samplers.statements import CellStatement, ModeStatement
+from equipoise.samplers.statements import ModeStatement
 from equipoise.samplers.tilt import ONE_SHOT, Mode, TiltSource
 
 _LEAST_PREDICTED = 50.0
@@ -140,8 +141,10 @@ def fit_tilt(
     stage_cost = stage_seconds / image_seconds
     verified = []
     for name in sorted(rules.keys() - {ONE_SHOT}, key=lambda mode: (mode != chosen, mode)):
-        source, cells = _with_statement(source, name, held, wanted, reads[name] * stage_cost)
-        verified.append(ModeStatement(faithful=name, cells=cells))
+        source, statement = _with_statement(
+            source, name, held, target.shares, pilot, (reads[name], stage_cost)
+        )
+        verified.append(statement)
     requests = np.exp(source.log_acceptance(held.codes, held.log_h))
     calibration = calibrate(
         *held.corrected_confusion(requests, _predicted_confusion(source, pilot)),
@@ -175,23 +178,43 @@ def _with_statement(
     source: TiltSource,
     name: str,
     held: HeldOut,
-    wanted: NDArray[np.bool_],
-    stage_calls: NDArray[np.float64],
-) -> tuple[TiltSource, tuple[CellStatement, ...]]:
-    """Return the source with what a mode accepts of each cell's own codes, and its statement."""
-    mode = source.modes[name]
-    accepted = np.exp(replace(source, mode=name).log_acceptance(held.codes, held.log_h))
+    shares: NDArray[np.float64],
+    pilot: Pilot,
+    stages: tuple[NDArray[np.float64], float],
+) -> tuple[TiltSource, ModeStatement]:
+    """Return the source with what a mode accepts of each cell's own codes, and its statement.
+
+    `stages` are the candidates that are read per draw of each cell, and the calls that one costs.
+    """
+    mode, wanted, (reads, stage_cost) = source.modes[name], shares > 0, stages
+    drawn = replace(source, mode=name)
+    accepted = np.exp(drawn.log_acceptance(held.codes, held.log_h))
     by_rule = np.exp(mode.rule.log_acceptance(held.log_h))
     own = held.own_weights / held.own_weights.sum(axis=0).clip(1e-300)
-    mode = replace(mode, weighted=name == EXACT, own_acceptance=(own * accepted).sum(axis=0))
-    statement = held.statements(
+    own_acceptance = (own * accepted).sum(axis=0)
+    mode = replace(mode, weighted=name == EXACT, own_acceptance=own_acceptance)
+    cells = held.statements(
         accepted,
         by_rule,
         weighted=mode.weighted,
-        stage_calls=stage_calls,
+        stage_calls=reads * stage_cost,
         wanted=wanted,
     )
+    rates = np.where(wanted, shares / (held.shares * own_acceptance).clip(1e-300), 0.0)
+    shared_reads = _shared_reads(drawn, pilot, rates)
+    calls = shared_calls(
+        held, accepted, shares, cells, (reads * stage_cost, shared_reads * stage_cost)
+    )
+    statement = ModeStatement(faithful=name, cells=cells, **vars(calls))
     return replace(source, modes={**source.modes, name: mode}), statement
+
+
+def _shared_reads(source: TiltSource, pilot: Pilot, rates: NDArray[np.float64]) -> float:
+    """Return the candidates that are read per one whose image is made, where cells share them."""
+    bounds = np.exp(source.log_bounds(pilot.codes))
+    accepted = np.exp(source.log_acceptance(pilot.codes, pilot.log_h))
+    made = (accepted * rates).max(axis=1).sum()
+    return float((bounds * rates).max(axis=1).sum() / max(made, 1e-300))
 
 
 def fit_proposal(

@@ -81,6 +81,11 @@ class HeldOut:
         return np.asarray(own.sum(axis=0) ** 2 / np.square(own).sum(axis=0).clip(1e-300))
 
     @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """Shares of the prior's codes that are of each cell, shape (K,)."""
+        return np.asarray(self.weights @ self.member / len(self.cells))
+
+    @cached_property
     def own_weights(self) -> NDArray[np.float64]:
         """How far each code stands for each cell, shape (n, K).
 
@@ -222,7 +227,9 @@ class HeldOut:
             share, per_effective = Estimate(1.0), calls
             if weighted:
                 share = _share(effective, drawn[2], self.members[k])
-                per_effective = _ratio(calls.value / effective, per_draw / (drawn[1] * drawn[2]))
+                per_effective = ratio_estimate(
+                    calls.value / effective, per_draw / (drawn[1] * drawn[2])
+                )
             lost = 1 - (self.weights[own] @ of_own) / (self.weights[own] @ by_rule[own, k])
             stated.append(
                 CellStatement(
@@ -349,7 +356,7 @@ def _share(value: float, drawn: NDArray[np.float64], trials: float) -> Estimate:
     return Estimate(float(value), *effective_interval(min(max(value, 0.0), 1.0), worth))
 
 
-def _ratio(value: float, drawn: NDArray[np.float64]) -> Estimate:
+def ratio_estimate(value: float, drawn: NDArray[np.float64]) -> Estimate:
     """Return a positive number with a normal interval of its logarithm."""
     spread = _NORMAL * float(np.log(drawn).std())
     return Estimate(float(value), float(value * np.exp(-spread)), float(value * np.exp(spread)))

@@ -12,7 +12,7 @@ from typing import Any
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.synthetic_mark import SOURCE_TYPE
-from equipoise.samplers.draw import DrawRequest
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import GeneratorRef
 
 FILE = "croissant.json"

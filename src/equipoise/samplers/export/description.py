@@ -18,13 +18,13 @@ from equipoise.core.folders import Folder
 from equipoise.core.records import to_json
 from equipoise.core.threads import mapped
 from equipoise.core.versions import versions
-from equipoise.samplers.draw import DrawRequest
 from equipoise.samplers.export.croissant import (
     FILE,
     column_types,
     shards_distribution,
     to_croissant,
 )
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
 

@@ -17,9 +17,10 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import RESUMES, storage, write_text
 from equipoise.core.tables import read_rows
-from equipoise.samplers.draw import DrawJob, ResumePoint
 from equipoise.samplers.export.metadata import DRAWS, METADATA, marked_png, metadata_rows
+from equipoise.samplers.job import DrawJob, ResumePoint
 from equipoise.samplers.sampler import GeneratorRef
+from equipoise.samplers.verified import Position
 
 if TYPE_CHECKING:
     from equipoise.samplers.export.c2pa_manifest import ManifestSigner
@@ -161,7 +162,7 @@ def _kept(table: Path, out: Path, grid: AttributeGrid) -> tuple[ResumePoint, int
     """
     rows = whole_rows(table, out)
     counts = np.zeros(grid.size, np.int64)
-    following = np.zeros(grid.size, np.int64)
+    following = Position.first(grid)
     number = 0
     for line, row in read_rows(table, ["file_name", "index", "requested"]) if rows else ():
         try:
@@ -175,7 +176,7 @@ def _kept(table: Path, out: Path, grid: AttributeGrid) -> tuple[ResumePoint, int
                 "Remove the row, or choose another folder with --out.",
             ) from error
         counts[k] += 1
-        following[k] = max(following[k], index + 1)
+        following = following.after(index, k)
         number = max(number, own + 1)
     return ResumePoint(rows, counts, following), number
 

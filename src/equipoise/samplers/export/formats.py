@@ -27,7 +27,7 @@ from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
 from equipoise.core.synthetic_mark import SOURCE_TYPE
 from equipoise.generators.base import Generator
-from equipoise.samplers.draw import DrawJob, DrawRequest, ImageBatch
+from equipoise.samplers.draw import ImageBatch
 from equipoise.samplers.export.croissant import (
     FILE,
     column_types,
@@ -42,6 +42,7 @@ from equipoise.samplers.export.metadata import (
     metadata_rows,
     read_metadata,
 )
+from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 if TYPE_CHECKING:

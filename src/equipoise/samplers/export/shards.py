@@ -27,17 +27,22 @@ from equipoise.core.errors import InputError, check_count
 from equipoise.core.folders import Folder, LocalFolder, open_folder
 from equipoise.core.progress import Execution
 from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
-from equipoise.samplers.draw import Batches, DrawRequest, one_shot, verified
+from equipoise.samplers.draw import Batches, one_shot
 from equipoise.samplers.export.description import describe_export
 from equipoise.samplers.export.formats import write_tar
 from equipoise.samplers.file import load_sampler
+from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.verified import Position, verified
 
 SHARD_SIZE = 10_000
 """Images of a shard by default."""
 
 _INDEXES = 2000
 """Draws that each verified image may try, its own and no other's: `verified` tries no more."""
+
+_SHARED = 2**20
+"""Codes of the prior that each verified image may look at, its own and no other's."""
 
 
 def shard_counts(
@@ -160,7 +165,7 @@ def _drawn(
         wanted,
         request.seed,
         faithful=request.faithful,
-        start=before * _INDEXES,
+        start=Position(shard.start * _SHARED, before * _INDEXES),
         execution=Execution(execution.workers),
     )
 

@@ -1,0 +1,111 @@
+"""Cost of verified draws whose candidates all cells share, stated before any draw.
+
+See `equipoise.samplers.shared`. With r_k the rate at which cell k is wanted and a_k its acceptance,
+a shared candidate costs a call and brings an image of cell k with probability
+r_k E[a_k, cell k] / E[max r a]. Rates are set so that all cells fill together; where the labels
+were misled by chance, some fill early, and what the others still miss is drawn alone once that
+costs less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.estimates import Estimate
+from equipoise.methods.tilt.held_out import HeldOut, ratio_estimate
+from equipoise.samplers.statements import CellStatement
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedCalls:
+    """Calls of verified draws of a target; attributes as those of `ModeStatement`."""
+
+    calls: Estimate
+    calls_per_effective: Estimate
+    saved: float
+
+
+def shared_calls(
+    held: HeldOut,
+    accepted: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    cells: tuple[CellStatement, ...],
+    stages: tuple[NDArray[np.float64], float],
+) -> SharedCalls:
+    """State what images of a target cost, many at a time.
+
+    Parameters
+    ----------
+    held : HeldOut
+    accepted : numpy.ndarray, shape (n, K), float64
+        Probability that each cell accepts each labelled code.
+    shares : numpy.ndarray, shape (K,), float64
+        The target.
+    cells : tuple of CellStatement
+        Of the cells of positive target, in their order.
+    stages : tuple of numpy.ndarray, shape (K,), and float
+        Cost of the stages of all candidates per draw of each cell alone, and per shared one.
+    """
+    wanted = shares > 0
+    unknown = [cell for cell in cells if not np.isfinite(cell.purity.value)]
+    if unknown:
+        none = Estimate.missing(f"too few labelled members of {unknown[0].cell}")
+        return SharedCalls(calls=none, calls_per_effective=none, saved=np.nan)
+    rows = np.concatenate([held.weights[None], held.resampled])
+    rows /= rows.sum(axis=1, keepdims=True)
+    taken = accepted[:, wanted]
+    own = rows @ (taken * held.member[:, wanted])
+    alone = (1 + stages[0][wanted]) * (rows @ taken) / own
+    rates = shares[wanted] / own[0]
+    made = (1 + stages[1]) * (rows @ (taken * rates).max(axis=1))
+    costs = np.array(
+        [
+            cost_of_sharing(shares[wanted], rates * own_b / made_b, alone_b)
+            for own_b, made_b, alone_b in zip(own, made, alone, strict=True)
+        ]
+    )
+    # An image of a cell is worth its effective share.
+    worth = float(shares[wanted] @ np.array([1 / cell.effective.value for cell in cells]))
+    return SharedCalls(
+        calls=ratio_estimate(costs[0], costs[1:]),
+        calls_per_effective=ratio_estimate(worth * costs[0], worth * costs[1:]),
+        saved=float(1 - costs[0] / (shares[wanted] @ alone[0])),
+    )
+
+
+def cost_of_sharing(
+    shares: NDArray[np.float64], brought: NDArray[np.float64], alone: NDArray[np.float64]
+) -> float:
+    """Return calls per image of a target: shared candidates first, what then is missing alone.
+
+    Candidates are shared as long as what they bring would cost more alone.
+
+    Parameters
+    ----------
+    shares : numpy.ndarray, shape (K,), float64
+        Of the target; they sum to 1.
+    brought : numpy.ndarray, shape (K,), float64
+        Images of each cell that a call for a shared candidate brings, above 0.
+    alone : numpy.ndarray, shape (K,), float64
+        Calls per image of each cell drawn alone.
+
+    Examples
+    --------
+    >>> half = np.array([0.5, 0.5])
+    >>> cost_of_sharing(half, np.array([0.4, 0.4]), np.array([2.0, 2.0]))
+    1.25
+    >>> cost_of_sharing(half, np.array([0.4, 0.2]), np.array([2.0, 2.0]))  # 0.25 missing at the end
+    1.75
+    """
+    full = shares / brought
+    worth, spent = brought * alone, 0.0
+    left = float(worth.sum())
+    for k in np.argsort(full, kind="stable"):
+        if left <= 1:
+            break
+        spent = float(full[k])
+        left -= float(worth[k])
+    return spent + float(np.maximum(shares - spent * brought, 0.0) @ alone)

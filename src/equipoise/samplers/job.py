@@ -1,0 +1,119 @@
+"""A request for draws, and what answers it from where a place was left off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.classifiers.models import Models
+from equipoise.core.progress import Execution
+from equipoise.samplers.draw import Batches, one_shot
+from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.verified import Position, exact_counts, verified
+
+
+@dataclass(frozen=True)
+class DrawRequest:
+    """What to draw.
+
+    Attributes
+    ----------
+    n : int
+        Images.
+    seed : int
+        Of the draws, in [0, 2**63).
+    cell : str or None
+        One cell alone, or all as the sampler weighs them.
+    verified : bool
+        Keep only images that came out as requested, so that counts follow the target exactly;
+        they come cell by cell.
+    faithful : str or None
+        For verified draws; the sampler's own by default, see `Sampler.for_verified`.
+    """
+
+    n: int
+    seed: int = 0
+    cell: str | None = None
+    verified: bool = False
+    faithful: str | None = None
+
+    def counts(self, sampler: Sampler) -> NDArray[np.int64]:
+        """Return the wanted images of each cell, for verified draws."""
+        if self.cell is None:
+            return exact_counts(sampler.target, self.n)
+        counts = np.zeros(sampler.grid.size, np.int64)
+        counts[sampler.grid.index(self.cell)] = self.n
+        return counts
+
+
+@dataclass(frozen=True, eq=False)
+class ResumePoint:
+    """What a folder holds already.
+
+    Attributes
+    ----------
+    rows : int
+        Whole images.
+    counts : numpy.ndarray, shape (K,), int64
+        Of each requested cell.
+    following : Position
+        After the last of them.
+    """
+
+    rows: int
+    counts: NDArray[np.int64]
+    following: Position
+
+
+@dataclass(frozen=True, eq=False)
+class DrawJob:
+    """A request with all that answers it."""
+
+    sampler: Sampler
+    models: Models
+    request: DrawRequest
+    execution: Execution = Execution()
+
+    @property
+    def sampler_drawn(self) -> Sampler:
+        """The sampler whose draws are delivered: of the wanted faithfulness where verified."""
+        request = self.request
+        return self.sampler.for_verified(request.faithful) if request.verified else self.sampler
+
+    def nothing(self) -> ResumePoint:
+        """Return what a fresh place holds."""
+        grid = self.sampler.grid
+        return ResumePoint(0, np.zeros(grid.size, np.int64), Position.first(grid))
+
+    def batches(self, kept: ResumePoint) -> Batches:
+        """Yield the batches that come after what is kept already."""
+        request = self.request
+        if request.verified:
+            yield from verified(
+                self.sampler,
+                self.models,
+                request.counts(self.sampler) - kept.counts,
+                request.seed,
+                faithful=request.faithful,
+                start=kept.following,
+                execution=self.execution,
+            )
+            return
+        done = kept.rows
+        self.execution.progress("draw", done, request.n)
+        if done == request.n:
+            return
+        for drawn in one_shot(
+            self.sampler,
+            self.models,
+            request.n - done,
+            request.seed,
+            cell=request.cell,
+            start=int(kept.following.cells.max()),
+            workers=self.execution.workers,
+        ):
+            yield drawn
+            done += len(drawn.images)
+            self.execution.progress("draw", done, request.n)
