@@ -28,7 +28,7 @@ class DrawRequest:
         One cell alone, or all as the sampler weighs them.
     verified : bool
         Keep only images that came out as requested, so that counts follow the target exactly;
-        they come cell by cell.
+        see `equipoise.samplers.verified` for their order.
     faithful : str or None
         For verified draws; the sampler's own by default, see `Sampler.for_verified`.
     """
