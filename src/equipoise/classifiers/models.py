@@ -1,11 +1,13 @@
-"""`Models`: a generator together with the classifiers of its images, and their addresses."""
+"""`Models`: a generator together with the classifiers of its images; and addresses of models."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from equipoise.classifiers import open_panel
+from equipoise.classifiers import open_classifier, open_panel
+from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings
 from equipoise.generators import open_generator
 from equipoise.generators.base import Generator
@@ -53,6 +55,24 @@ class ModelAddresses:
         return Models(generator, panel, self)
 
 
+@dataclass(frozen=True)
+class ClassifierAddress:
+    """A name by which any process opens the same classifier, as `open_classifier`."""
+
+    uri: str
+    device: str = "cpu"
+
+    def open(self) -> Classifier:
+        """Open the classifier; fetch what the cache lacks.
+
+        Raises
+        ------
+        InputError, FileFormatError, FetchError
+            As `open_classifier`.
+        """
+        return open_classifier(self.uri, device=self.device)
+
+
 @dataclass(frozen=True, eq=False)
 class Models:
     """A generator and the classifiers that label its images.
@@ -80,6 +100,24 @@ class Models:
             "batch_size": self.generator.batch_size,
             "panel": self.panel.digest,
         }
+
+    @property
+    def shared_addresses(self) -> ModelAddresses:
+        """The addresses, for workers of an engine.
+
+        Raises
+        ------
+        InputError
+            When there are none.
+        """
+        if self.addresses is None:
+            raise InputError(
+                "models",
+                "must be opened by address, so that workers can open them",
+                "models made in this process",
+                "Open them by equipoise.pipeline.open_models(settings), or leave the engine out.",
+            )
+        return self.addresses
 
     @property
     def caveats(self) -> tuple[str, ...]:

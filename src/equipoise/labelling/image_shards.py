@@ -28,7 +28,7 @@ from equipoise.core.folders import Folder, LocalFolder
 from equipoise.core.labels import Labels, concatenate, from_table, to_columns
 from equipoise.core.progress import Execution
 from equipoise.core.resumable import ResumableFolder
-from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
+from equipoise.engines import Finished, ResumedTask, Shard, ShardInputs, check_opened, run
 from equipoise.labelling.image_files import Source, label_sources
 from equipoise.labelling.picture import FORMATS, decoded, read_image
 from equipoise.labelling.picture_folder import SUFFIXES
@@ -159,27 +159,20 @@ def label_images(
         address, panel.digest, images.absolute(), home.absolute(), identity, total, tars
     )
 
-    def given() -> Iterator[Shard]:
-        for shard in labelled.missing():
-            with home.writing(_input_name(shard)) as part:
-                part.write_text(json.dumps(names[shard.start : shard.stop]), encoding="utf-8")
-            yield shard
+    inputs = _inputs(home)
+    given = inputs.given(
+        labelled.missing(), lambda shard: json.dumps(names[shard.start : shard.stop]).encode()
+    )
 
     def ended() -> Iterator[Finished]:
         if execution.engine is not None:
-            yield from run(execution.engine, task, given())
+            yield from run(execution.engine, task, given)
             return
-        for shard in given():
+        for shard in given:
             task.write(panel, shard, execution.workers)
             yield Finished(shard)
 
-    def taken() -> Iterator[Finished]:
-        for one in ended():
-            if not one.lost:
-                home.remove(_input_name(one.shard))
-            yield one
-
-    labelled.finish(taken())
+    labelled.finish(inputs.taken(ended()))
     found = (stored.read(_table_name(number)) for number in range(-(-total // size)))
     return concatenate([from_table(table, panel.grid) for table in found])
 
@@ -188,8 +181,8 @@ def _table_name(number: int) -> str:
     return f"labels-{number:05d}.parquet"
 
 
-def _input_name(shard: Shard) -> str:
-    return f"images-{shard.number:05d}.json"
+def _inputs(home: Folder) -> ShardInputs:
+    return ShardInputs(home, "images", ".json")
 
 
 @dataclass(frozen=True)
@@ -234,7 +227,7 @@ class ImageTask:
     def write(self, panel: ClassifierPanel, shard: Shard, workers: int | None = None) -> None:
         """Label one shard by an opened panel."""
         began = time.monotonic()
-        names = parse_json(self.home.read(_input_name(shard)) or b"[]")
+        names = parse_json(_inputs(self.home).read(shard))
         sources = (_in_tars if self.tars else _in_files)(self.images, names)
         parts = list(label_sources(sources, panel, workers=workers))
         if not parts:

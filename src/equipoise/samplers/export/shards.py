@@ -232,17 +232,11 @@ def write_shards(
     home = open_folder(folder)
     if isinstance(home, LocalFolder) and home.path.exists() and not home.path.is_dir():
         raise InputError(f"path {folder}", "must be a folder", "a file", "Choose another --out.")
-    if models.addresses is None:
-        raise InputError(
-            "models",
-            "must be opened by address",
-            "models made in this process",
-            "Open them by equipoise.pipeline.open_models(settings).",
-        )
+    addresses = models.shared_addresses
     identity = _identity(loaded, models, request, size)
     # A bad request fails before a file is made.
     loaded.draw(1, request.seed, cell=request.cell)
-    task = ExportTask(models.addresses, sampler.absolute(), request, home.absolute(), identity)
+    task = ExportTask(addresses, sampler.absolute(), request, home.absolute(), identity)
     # Shards are looked at as they are asked for; those that would be too long, before all.
     last = (n - 1) // size
     ends = (Shard(last, last * size, n), Shard(last + 1, n, n))
