@@ -42,7 +42,7 @@ def collect(
         Given,
         SettingOptions(
             *("generator", "attributes", "classifiers", "n", "seed"),
-            *("abstain_below", "device", "batch_size", "workers"),
+            *("abstain_below", "device", "mixed_devices", "batch_size", "workers"),
         ),
     ],
     engine: EngineName = "threads",
@@ -68,6 +68,7 @@ def collect(
     from equipoise.core.records import write_record
     from equipoise.measure.representation import represent
     from equipoise.runs.folder import write_settings
+    from equipoise.runs.status import device_caveats
 
     folder = open_folder(out)
     if folder.size("record.json") is not None:
@@ -81,7 +82,8 @@ def collect(
     write_settings(settings, folder)
     representation = represent(table.labels())
     print_representation(out_console, "the generator as it is", representation)
-    print_caveats(out_console, models.caveats)
+    mixed = device_caveats(out) if settings.mixed_devices else ()
+    print_caveats(out_console, models.caveats + mixed)
     if json_file is not None:
         write_record(json_file, representation)
     out_console.print(f"labels   {folder / 'labels'}")

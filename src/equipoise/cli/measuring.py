@@ -26,6 +26,7 @@ from equipoise.cli.options import (
     EngineName,
     GpusPerWorker,
     JsonFile,
+    MixedDevices,
     Moved,
     SkipBroken,
     Workers,
@@ -67,6 +68,7 @@ def measure(
     seed: Annotated[int | None, typer.Option(help="Seed of the draws, for a sampler. [1]")] = None,
     skip_broken: SkipBroken = False,
     device: Device = None,
+    mixed_devices: MixedDevices = None,
     workers: Workers = None,
     engine: EngineName = "threads",
     address: Address = None,
@@ -99,9 +101,11 @@ def measure(
 
     given: dict[str, object] = {"n": n, "seed": seed, "generator": generator}
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+    if kept is None:
+        refuse_flags("without --keep", {"mixed-devices": mixed_devices})
     if "://" in what or Path(what).is_dir():
         refuse_flags("for a folder of images", given)
-        panel = panel_address(attributes, classifiers, device)
+        panel = panel_address(attributes, classifiers, device, mixed_devices=bool(mixed_devices))
         where = workers, places
         found = _label_images(what, panel, target, tolerance, where, kept, skip_broken, contexts)
         if contexts:
@@ -120,7 +124,9 @@ def measure(
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
         flags = {"skip-broken": skip_broken or None, "contexts": contexts or None}
         refuse_flags("for a sampler", flags)
-        opened = open_sampler(Path(what), device, classifiers, generator)
+        opened = open_sampler(
+            Path(what), device, classifiers, generator, mixed_devices=bool(mixed_devices)
+        )
         record = _measure_sampler(opened, target, tolerance, n, seed, kept, (workers, places))
         representation = record.representation
     print_representation(out_console, what, representation)

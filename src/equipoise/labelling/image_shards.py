@@ -27,7 +27,7 @@ from equipoise.core.files import parse_json
 from equipoise.core.folders import Folder, LocalFolder
 from equipoise.core.labels import Labels, concatenate, from_table, to_columns
 from equipoise.core.progress import Execution
-from equipoise.core.resumable import ResumableFolder
+from equipoise.core.resumable import DEVICE, ResumableFolder
 from equipoise.engines import Finished, ResumedTask, Shard, ShardInputs, check_opened, run
 from equipoise.labelling.image_files import Source, label_sources
 from equipoise.labelling.picture import FORMATS, decoded, read_image
@@ -43,11 +43,20 @@ _LARGEST_IMAGE = 2**28
 
 @dataclass(frozen=True)
 class PanelAddress:
-    """Names by which any process opens the same panel for images of anybody."""
+    """Names by which any process opens the same panel for images of anybody.
+
+    Labels of another type of device count as its own where `mixed_devices`.
+    """
 
     attributes: tuple[str, ...]
     classifiers: tuple[str, ...]
     device: str = "cpu"
+    mixed_devices: bool = False
+
+    @property
+    def may_differ(self) -> frozenset[str]:
+        """Keys of an identity in which labels may differ, as of `ResumableFolder`."""
+        return frozenset({DEVICE} if self.mixed_devices else ())
 
     def open(self) -> ClassifierPanel:
         """Open the classifiers, as `open_panel`."""
@@ -137,9 +146,9 @@ def label_images(
     """
     panel = panel or address.open()
     size, total = 1 if tars else FILES, len(names)
-    determined = {"panel": panel.digest, "images": digest, "device": device_type(address.device)}
+    determined = {"panel": panel.digest, "images": digest, DEVICE: device_type(address.device)}
     identity = json.dumps(determined, sort_keys=True)
-    stored = ResumableFolder(home, identity, "labels of these images")
+    stored = ResumableFolder(home, identity, "labels of these images", address.may_differ)
     home.prepare()
 
     def done_rows(shard: Shard) -> int:

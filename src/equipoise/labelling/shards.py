@@ -70,7 +70,8 @@ def label_folder(models: Models, source: CodeSource, folder: Folder) -> Resumabl
         "codes": source.name,
         "first_code": hashlib.sha256(first.tobytes()).hexdigest()[:16],
     }
-    return ResumableFolder(folder, json.dumps(identity, sort_keys=True), "labels of this run")
+    text = json.dumps(identity, sort_keys=True)
+    return ResumableFolder(folder, text, "labels of this run", models.may_differ)
 
 
 def label_shards(
@@ -202,14 +203,14 @@ class LabelTask:
             When the models are not those of the folder.
         """
         models = self.addresses.open()
-        seed, stored = self.prior_seed, ResumableFolder(self.folder, self.identity, "")
-        if seed is not None:
-            own = prior_source(models, seed)
-            found = label_folder(models, own, self.folder).identity
-            check_opened("the run", found, self.identity)
-            return lambda shard: label_shards(models, own.codes, [shard], stored, self.total)
+        if self.prior_seed is not None:
+            source = prior_source(models, self.prior_seed)
+            own_home = label_folder(models, source, self.folder)
+            check_opened("the run", own_home.identity, self.identity, models.may_differ)
+            return lambda shard: label_shards(models, source.codes, [shard], own_home, self.total)
         found = json.dumps({**json.loads(self.identity), **models.identity}, sort_keys=True)
-        check_opened("the run", found, self.identity)
+        check_opened("the run", found, self.identity, models.may_differ)
+        stored = ResumableFolder(self.folder, found, "labels of this run", models.may_differ)
 
         def work(shard: Shard) -> None:
             content = io.BytesIO(_inputs(self.folder).read(shard))
