@@ -33,6 +33,7 @@ from equipoise.cli.options import (
     JsonFile,
     Workers,
 )
+from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.errors import check_count
 from equipoise.core.numbers import estimate, interval, percent
@@ -157,6 +158,7 @@ def superres(
             model, factor, steps, own.generator, own.device, own.batch_size
         )
     watched = [open_classifier(name) for name in watch or ()]
+    print_rates(places, [restorer])
     if dry:
         _dry_run(settings, restorer.name, settings.per_cell * cells if n is None else n)
         return
