@@ -66,7 +66,7 @@ def audit_gender(
             out / "gender",
             AuditSettings(attribute="gender", by=BY, reference="label"),
             counterfactuals=ladders,
-            progress=progress,
+            execution=Execution(progress=progress),
         )
     print(f"gender: {found.verdict}\n  {out / 'gender' / 'audit.html'}")
 
@@ -81,7 +81,7 @@ def audit_expression(model: RemoteClassifier, material: AuditImages, out: Path) 
             out / "expression",
             AuditSettings(attribute="expression", by=BY, reference=reference),
             reference=open_classifier(reference),
-            progress=progress,
+            execution=Execution(progress=progress),
         )
     print(f"expression: {found.verdict}\n  {out / 'expression' / 'audit.html'}")
 
@@ -96,7 +96,7 @@ def audit_restored(model: SuperResolutionModel, material: AuditImages, folder: P
             PANEL,
             folder,
             SuperresSettings(model=model.name, attributes=BY, per_cell=per_cell),
-            progress=progress,
+            execution=Execution(progress=progress),
         )
     print(f"super-resolution by {model.name}: {found.verdict}\n  {folder / 'superres.html'}")
 

@@ -62,8 +62,9 @@ def gender(model: RemoteClassifier, images: AuditImages, out: Path) -> Classifie
     settings = AuditSettings(attribute="gender", by=images.grid.names, reference=reference)
     judge = open_classifier(reference)
     with bars() as progress:
+        execution = Execution(progress=progress)
         return audit_classifier(
-            model, images, out / "gender", settings, reference=judge, progress=progress
+            model, images, out / "gender", settings, reference=judge, execution=execution
         )
 
 
@@ -71,8 +72,9 @@ def age(model: RemoteClassifier, images: AuditImages, out: Path) -> AgeAudit:
     """Audit age by all balanced attributes, against the pinned estimator."""
     reference = "pinned:age"
     with bars() as progress:
+        execution = Execution(progress=progress)
         estimates, true = (
-            ask_ages(one, images, out / "age" / "answers", role, progress=progress)
+            ask_ages(one, images, out / "age" / "answers", role, execution=execution)
             for one, role in ((model, "model"), (open_classifier(reference), "reference"))
         )
     settings = AgeSettings(by=images.grid.names, reference=reference)

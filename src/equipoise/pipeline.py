@@ -37,6 +37,7 @@ from equipoise.runs.record import (
     directions_info,
     model_used,
 )
+from equipoise.runs.status import device_caveats
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
@@ -141,7 +142,7 @@ def balance(
         check_neighbours(generator)
     # Workers check that these addresses give the same models.
     addresses = None if generator is not None else ModelAddresses.of(settings)
-    models = Models(own, panel or _open_panel(settings, own), addresses)
+    models = Models(own, panel or _open_panel(settings, own), addresses, settings.mixed_devices)
     settings = replace(
         settings,
         generator=settings.generator if generator is None else own.name,
@@ -167,7 +168,7 @@ def balance(
         settings=settings,
         generator=GeneratorRef.of(own),
         models=models_used(models),
-        caveats=models.caveats,
+        caveats=models.caveats + (device_caveats(run.path) if settings.mixed_devices else ()),
         grid=models.panel.grid,
         target=target,
         prior=represent(labels, target),

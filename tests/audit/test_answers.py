@@ -8,6 +8,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.classifiers import ClassifierPanel, Prediction
 from equipoise.classifiers.base import FAILED
 from equipoise.core.errors import FileFormatError, ModelOutputError
+from equipoise.core.progress import Execution
 from tests.audit.conftest import Erring
 
 
@@ -30,7 +31,7 @@ def test_answers_come_in_order_whatever_the_batches(
     workers: int, material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     found = predict_cached(
-        Erring(toy_panel, [0.0] * 6), material, folder, batch=17, workers=workers
+        Erring(toy_panel, [0.0] * 6), material, folder, batch=17, execution=Execution(workers)
     )
     assert np.array_equal(found.levels[:, 0], material.levels[:, 0])
     assert found.confidence == pytest.approx(0.9)
@@ -47,7 +48,7 @@ def test_nothing_is_asked_twice(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict_cached(model, material, folder, batch=20, progress=stop)
+        predict_cached(model, material, folder, batch=20, execution=Execution(progress=stop))
     assert 100 <= model.questions < 240
     before = model.questions
     found = predict_cached(model, material, folder, batch=20)

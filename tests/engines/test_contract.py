@@ -1,5 +1,6 @@
 """Every engine does each shard once, outlives its workers, and passes errors on."""
 
+import pickle
 import tracemalloc
 from collections import deque
 from collections.abc import Iterator
@@ -27,6 +28,12 @@ ROOT = Path(__file__).parents[2]
 
 def shards(count: int) -> list[Shard]:
     return [Shard(i, 10 * i, 10 * i + 10) for i in range(count)]
+
+
+def assert_portable(task: ShardTask) -> None:
+    """A task that is pickled for each shard is opened once in a worker: copies are equal."""
+    copy = pickle.loads(pickle.dumps(task))
+    assert copy == task and hash(copy) == hash(task)
 
 
 @pytest.fixture(

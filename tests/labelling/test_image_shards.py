@@ -90,6 +90,9 @@ def test_labels_of_files_are_those_of_threads_on_an_engine_and_are_kept(
     elsewhere = ToyAddress(address.attributes, (), "cuda:1")
     with pytest.raises(InputError, match='"device": "cuda"'):
         label_images(images, names, digest, elsewhere, home, tars=False)
+    mixed = ToyAddress(address.attributes, (), "cuda:1", mixed_devices=True)
+    found = label_images(images, names, digest, mixed, home, tars=False)
+    assert np.array_equal(found.scores, wanted.scores)
 
 
 def test_labels_of_tars_are_those_of_their_images_in_a_store_too(

@@ -1,10 +1,12 @@
 """Labels have the same bytes on every engine, whatever died."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
 from equipoise.engines import OnExecutor, Processes, RayActors, Shard
 from equipoise.generators.toy import ToyGenerator
-from equipoise.labelling.collect import collect, label_codes
+from equipoise.labelling.collect import LabelTable, collect, label_codes
 from equipoise.labelling.shards import (
     SHARD_ROWS,
     CodeSource,
@@ -26,6 +28,7 @@ from equipoise.labelling.shards import (
     label_folder,
     prior_source,
 )
+from equipoise.runs.status import device_caveats, run_status
 from tests.builders.command_line import Done
 from tests.builders.processes import kill, start
 
@@ -232,3 +235,50 @@ def test_codes_that_a_worker_cannot_reach_are_named(models: Models, tmp_path: Pa
     task = LabelTask(ADDRESSES, None, stored.home, stored.identity, 10)
     with pytest.raises(FileFormatError, match=r"codes-00000\.npy must be there until"):
         task.open()(Shard(0, 0, 10))
+
+
+class OnDevice(ToyGenerator):
+    """The toy, which says that it computes elsewhere."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device = device
+
+
+def test_labels_of_two_types_of_device_are_mixed_where_that_is_wanted(
+    models: Models, by_threads: dict[str, bytes], tmp_path: Path
+) -> None:
+    def labels(device: str, n: int, *, mixed: bool) -> LabelTable:
+        own = Models(OnDevice(device), models.panel, mixed_devices=mixed)
+        return collect(own, n, 5, tmp_path / "labels")
+
+    labels("cuda:0", SHARD_ROWS, mixed=False)
+    assert labels("cuda:1", 2 * SHARD_ROWS, mixed=False).computed == SHARD_ROWS
+    with pytest.raises(InputError, match="device that it was made on, or pass --mixed-devices"):
+        labels("cpu", N, mixed=False)
+    found = labels("cpu", N, mixed=True)
+    assert found.computed == N - 2 * SHARD_ROWS
+    assert (
+        contents(tmp_path / "labels")["labels-00002.parquet"] == by_threads["labels-00002.parquet"]
+    ), "a shard names its own device"
+    assert len(found.labels()) == N
+    with pytest.raises(InputError, match="Choose another folder, or the settings"):
+        own = Models(OnDevice("cpu"), models.panel, mixed_devices=True)
+        collect(own, N, 6, tmp_path / "labels")
+    (status,) = run_status(tmp_path)
+    assert status.devices == {"cpu": N - 2 * SHARD_ROWS, "cuda": 2 * SHARD_ROWS}
+    (caveat,) = device_caveats(tmp_path)
+    assert caveat.startswith("Rows of labels were computed on cpu (100) and cuda (4,096)")
+
+
+def test_a_worker_on_another_type_of_device_is_refused_or_mixed(
+    models: Models, tmp_path: Path
+) -> None:
+    elsewhere = Models(OnDevice("cuda"), models.panel)
+    stored = label_folder(elsewhere, prior_source(elsewhere, 5), LocalFolder(tmp_path))
+    with pytest.raises(InputError, match="models of a worker must be those of the run"):
+        LabelTask(ADDRESSES, 5, stored.home, stored.identity, 10).open()
+    mixed = replace(ADDRESSES, mixed_devices=True)
+    LabelTask(mixed, 5, stored.home, stored.identity, 10).open()(Shard(0, 0, 10))
+    (done,) = completions(LocalFolder(tmp_path))
+    assert (done.device, json.loads(done.identity)["device"]) == ("cpu", "cpu")

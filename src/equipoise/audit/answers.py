@@ -1,39 +1,41 @@
-"""A classifier's predictions on the images of an audit, cached on disk.
+"""A classifier's predictions on the images of an audit, cached on disk, by threads or an engine.
 
-ANSWERS/<model>/<batch>.parquet holds one row per image, identified by its digest. The thread that
-classified a batch writes it in one step, so an interrupted audit resumes from complete batches.
+ANSWERS/<model>/<batch>.parquet holds one row per image, identified by its digest. Who classified a
+batch writes it in one step, so an interrupted audit resumes from complete batches. The images are
+cut into the same batches every time, so their files are the same on every engine.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from equipoise.audit.answer_shards import answers_on
 from equipoise.audit.images import Pictures
-from equipoise.classifiers.base import FAILED, Classifier
-from equipoise.classifiers.panel import check_prediction
+from equipoise.audit.kept_answers import (
+    answered,
+    answers_home,
+    answers_name,
+    ask,
+    columns_of,
+    read_answers,
+)
+from equipoise.classifiers.base import Classifier
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.attributes import Attribute
-from equipoise.core.errors import ModelOutputError
-from equipoise.core.folders import LocalFolder
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, no_progress
-from equipoise.core.resumable import ResumableFolder
+from equipoise.core.progress import Engine, Execution
+from equipoise.engines import Finished, ResumedTask, Shard
+from equipoise.labelling.image_files import PictureFiles
 
 BATCH = 64
 """Images per call of a classifier, and per file; chosen by hand."""
-
-_COLUMNS = ("image", "levels", "confidence", "scores")
-
-Row = tuple[list[int], list[float], list[float]]
-"""The level, the confidence and the score of each attribute, for one image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,130 +77,106 @@ def predict_cached(
     folder: Path,
     *,
     batch: int = BATCH,
-    workers: int | None = None,
-    progress: Progress = no_progress,
     stage: str = "predict",
+    address: ClassifierAddress | None = None,
+    execution: Execution = Execution(),
 ) -> Predictions:
     """Classify every image that the cache lacks, and return the predictions of all images.
 
-    Failures are not cached, so the next call repeats them. Equal images are classified once.
+    Images that failed count as lacking, so the next call repeats them. Equal images are classified
+    once.
 
     Parameters
     ----------
     classifier : Classifier
         Called from several threads.
     pictures : Pictures
+        With an engine `PictureFiles`, which its workers must reach under the same paths.
     folder : Path
         Caches the predictions of any number of classifiers; created when missing.
     batch : int
         Images per call.
-    workers : int, optional
-        Threads; all cores by default. Predictions do not depend on it.
-    progress : Progress
-        Reports classified images.
     stage : str
-        Name of the stage in `progress`.
+        Name of the stage in progress.
+    address : ClassifierAddress, optional
+        By which workers of an engine open the classifier.
+    execution : Execution
+        Threads, engine and progress, of classified images. Neither predictions nor their files
+        depend on it.
 
     Raises
     ------
+    InputError
+        When an engine is given without an address, or a worker opens another classifier.
     ModelOutputError
         When a prediction has a wrong shape, level or range.
     FileFormatError
         When the cache is damaged, or an image cannot be decoded.
     StorageError
         When a file cannot be written; predictions written so far stay.
+    WorkerError
+        When workers cannot start, or shards were set aside; the other predictions stay.
     """
     began = time.perf_counter()
-    words = [(attribute.name, attribute.levels) for attribute in classifier.attributes]
-    identity = json.dumps({"model": classifier.digest, "attributes": words})
-    home = ResumableFolder(
-        LocalFolder(folder / classifier.digest[:16]), identity, "predictions of this classifier"
-    )
-    known = _read(home, len(classifier.attributes))
-    places: dict[str, int] = {}
+    count = len(classifier.attributes)
+    home = answers_home(classifier, folder)
+    known = read_answers(home, count)
+    # Of equal images, the first is asked about.
+    first: dict[str, int] = {}
     for row, digest in enumerate(pictures.digests):
-        places.setdefault(digest, row)
-    missing = [(digest, row) for digest, row in places.items() if digest not in known]
-    done, total = len(places) - len(missing), len(places)
-    kept = done
-    progress(stage, done, total)
+        first.setdefault(digest, row)
+    digests, rows = list(first), list(first.values())
+    missing = np.array([not answered(known.get(digest)) for digest in digests], bool)
 
-    def predict(bounds: tuple[int, int]) -> dict[str, Row]:
-        part = missing[slice(*bounds)]
-        found = _predict_batch(classifier, pictures.images([row for _, row in part]))
-        rows = dict(zip([digest for digest, _ in part], found, strict=True))
-        _write(home, {d: r for d, r in rows.items() if FAILED not in r[0]})
-        return rows
+    def lacking(shard: Shard) -> list[int]:
+        """Return the rows of a batch that have no answer yet."""
+        own = slice(shard.start, shard.stop)
+        return [row for row, lacks in zip(rows[own], missing[own], strict=True) if lacks]
 
-    with closing(ordered_map(predict, batches(0, len(missing), batch), workers)) as results:
-        for rows in results:
-            known.update(rows)
-            done += len(rows)
-            progress(stage, done, total)
-    all_rows = [known[digest] for digest in pictures.digests]
-    shape = (len(all_rows), len(classifier.attributes))
-    levels = np.array([row[0] for row in all_rows], np.int8).reshape(shape)
-    confidence = np.array([row[1] for row in all_rows], np.float32).reshape(shape)
-    scores = np.array([row[2] for row in all_rows], np.float32).reshape(shape)
-    failed = sum(FAILED in known[digest][0] for digest in places)
+    def file(shard: Shard) -> str:
+        return f"{answers_name([pictures.digests[row] for row in lacking(shard)])}.parquet"
+
+    asking = ResumedTask(
+        home.home,
+        len(digests),
+        batch,
+        file=lambda number: file(Shard(number, number * batch, (number + 1) * batch)),
+        done_rows=lambda shard: 0 if lacking(shard) else shard.rows,
+        report=lambda done, total: execution.progress(stage, done, total),
+    )
+
+    def by_threads() -> Iterator[Finished]:
+        def predict(shard: Shard) -> Finished:
+            own = lacking(shard)
+            digests = [pictures.digests[row] for row in own]
+            ask(classifier, pictures.images(own), digests, home)
+            return Finished(shard)
+
+        with closing(ordered_map(predict, asking.missing(), execution.workers)) as results:
+            yield from results
+
+    def on_engine(engine: Engine) -> Iterator[Finished]:
+        assert isinstance(pictures, PictureFiles)
+        work = asking.missing()
+        yield from answers_on(engine, classifier, address, pictures, home, work, lacking)
+
+    home.home.prepare()
+    asking.on_rows(0)
+    asking.finish(by_threads() if execution.engine is None else on_engine(execution.engine))
+    new = [
+        file(Shard(number, *bounds))
+        for number, bounds in enumerate(batches(0, len(digests), batch))
+        if missing[slice(*bounds)].any()
+    ]
+    known |= read_answers(home, count, new)
+    levels, confidence, scores = columns_of(known, pictures.digests, count)
     return Predictions(
         tuple(classifier.attributes),
         levels,
         confidence,
-        len(missing),
-        kept,
-        failed,
-        time.perf_counter() - began,
+        asked=int(missing.sum()),
+        kept=int((~missing).sum()),
+        failed=sum(not answered(known[digest]) for digest in digests),
+        seconds=time.perf_counter() - began,
         scores=scores,
     )
-
-
-def _predict_batch(classifier: Classifier, images: NDArray[np.uint8]) -> list[Row]:
-    """Classify one batch and check every prediction."""
-    predictions = classifier.predict(images)
-    if len(predictions) != len(classifier.attributes):
-        raise ModelOutputError(
-            f"output of classifier {classifier.name!r}",
-            f"must have one prediction for each of {len(classifier.attributes)} attributes",
-            len(predictions),
-            "Return one prediction per attribute.",
-        )
-    for attribute, prediction in zip(classifier.attributes, predictions, strict=True):
-        check_prediction(classifier.name, attribute, prediction, len(images))
-    levels = np.stack([prediction.levels for prediction in predictions], axis=1)
-    confidence = np.stack([p.probabilities.max(axis=1) for p in predictions], axis=1)
-    confidence = np.where(levels == FAILED, np.nan, confidence)
-    scores = np.stack([prediction.scores for prediction in predictions], axis=1)
-    return list(zip(levels.tolist(), confidence.tolist(), scores.tolist(), strict=True))
-
-
-def _write(home: ResumableFolder, rows: dict[str, Row]) -> None:
-    """Write rows as one file, named by the digest of its images."""
-    if not rows:
-        return
-    table = pa.table(
-        {
-            "image": pa.array(list(rows), pa.string()),
-            "levels": pa.array([row[0] for row in rows.values()], pa.list_(pa.int8())),
-            "confidence": pa.array([row[1] for row in rows.values()], pa.list_(pa.float32())),
-            "scores": pa.array([row[2] for row in rows.values()], pa.list_(pa.float32())),
-        }
-    )
-    name = hashlib.sha256(" ".join(rows).encode()).hexdigest()[:16]
-    home.write(f"{name}.parquet", table)
-
-
-def _read(home: ResumableFolder, attributes: int) -> dict[str, Row]:
-    """Read the cached predictions of this classifier."""
-    known: dict[str, Row] = {}
-    for file in sorted(name for name in home.home.names() if name.endswith(".parquet")):
-        table = home.read(file)
-        if "scores" not in table.column_names:
-            continue  # Written before scores were kept: asked again.
-        with home.intact(file):
-            columns = [table[name].to_pylist() for name in _COLUMNS]
-            for image, *row in zip(*columns, strict=True):
-                if any(len(values) != attributes for values in row):
-                    raise ValueError(f"{list(map(len, row))} values of an image")
-                known[image] = (row[0], row[1], row[2])
-    return known

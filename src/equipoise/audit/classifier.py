@@ -9,13 +9,15 @@ AUDIT/audit.json   the record; AUDIT/audit.html the report
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.answers import predict_cached
+from equipoise.audit.answers import Predictions, predict_cached
 from equipoise.audit.answers_file import AnswersFile
 from equipoise.audit.checks import adjust, gap_checks, image_caveats, question_checks
 from equipoise.audit.counterfactuals.effects import effect_check
@@ -29,13 +31,15 @@ from equipoise.audit.rates import PredictionsVsReference, break_down
 from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
 from equipoise.audit.sheets import summarise_counterfactuals, write_misclassified
 from equipoise.classifiers.base import Classifier
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
+from equipoise.labelling.image_files import PictureFiles
 from equipoise.runs.record import model_used
 
 LABEL, NONE = "label", "none"
@@ -67,8 +71,8 @@ def audit_classifier(
     second: Classifier | None = None,
     errors: ReferenceErrors | None = None,
     counterfactuals: CounterfactualFolder | None = None,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    addresses: Mapping[str, ClassifierAddress] = MappingProxyType({}),
+    execution: Execution = Execution(),
 ) -> ClassifierAudit:
     """Audit a classifier on balanced images, and write record and report.
 
@@ -90,10 +94,11 @@ def audit_classifier(
         Errors of the verified labels by cell, if people judged them.
     counterfactuals : CounterfactualFolder, optional
         The same faces at every level of one attribute, to measure its effect on predictions.
-    workers : int, optional
-        Threads; all cores by default.
-    progress : Progress
-        Reports classified images.
+    addresses : mapping of str to ClassifierAddress
+        By role: model, reference, second. Workers of an engine open the classifiers by them.
+    execution : Execution
+        Threads, engine and progress, of classified images. The record does not depend on it, but
+        for seconds.
 
     Returns
     -------
@@ -110,6 +115,8 @@ def audit_classifier(
         When an image or the cache is damaged.
     StorageError
         When a file cannot be written; predictions so far stay.
+    WorkerError
+        When workers cannot start, or batches were set aside; predictions so far stay.
     """
     _check_settings(settings, reference, second, errors)
     by, levels_by = images.restricted(settings.by)
@@ -118,14 +125,27 @@ def audit_classifier(
     place = choose_attribute(model.attributes, settings.attribute, model.name)
     numbers = words.numbers(model.attributes[place], levels)
     cache = folder / "answers"
+
+    def asked(
+        judge: Classifier, role: str, stage: str, pictures: PictureFiles = images.pictures
+    ) -> Predictions:
+        return predict_cached(
+            judge,
+            pictures,
+            cache,
+            stage=stage,
+            address=addresses.get(role),
+            execution=execution,
+        )
+
     if isinstance(model, AnswersFile):
         predictions = model.predictions(images)
     else:
-        predictions = predict_cached(model, images, cache, workers=workers, progress=progress)
+        predictions = asked(model, "model", "predict")
     costs = [Asking.of("model", model.name, predictions)]
 
     def opinion(judge: Classifier, role: str) -> NDArray[np.int8]:
-        found = predict_cached(judge, images, cache, workers=workers, progress=progress, stage=role)
+        found = asked(judge, role, role)
         costs.append(Asking.of(role, judge.name, found))
         place = choose_attribute(found.attributes, settings.attribute, judge.name)
         numbers = _numbers(found.attributes[place], levels, words)
@@ -154,14 +174,7 @@ def audit_classifier(
     compared_in = np.bincount(images.cells[compared.known], minlength=images.grid.size)
     paired = None
     if counterfactuals is not None and not isinstance(model, AnswersFile):
-        found = predict_cached(
-            model,
-            counterfactuals.pictures,
-            cache,
-            workers=workers,
-            progress=progress,
-            stage="predict pairs",
-        )
+        found = asked(model, "model", "predict pairs", counterfactuals.pictures)
         costs.append(Asking.of("model, on pairs", model.name, found))
         changed = translate(found.levels[:, place], numbers)
         paired = summarise_counterfactuals(

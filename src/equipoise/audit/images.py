@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,12 +12,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.audit.material_shards import CELLS, draw_cells
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
-from equipoise.core.errors import FileFormatError
+from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import digest_of
 from equipoise.core.progress import Execution
-from equipoise.labelling.picture import middle_square, read_image
+from equipoise.labelling.image_files import PictureFiles
 from equipoise.labelling.picture_folder import whole_pictures
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import METADATA, read_metadata
@@ -109,26 +111,15 @@ class AuditImages:
         """Cell of each image, shape (n,)."""
         return self.grid.cell_of(self.levels)
 
-    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
-        """Return some images, shape (len(rows), 3, height, width), uint8 RGB.
+    @cached_property
+    def pictures(self) -> PictureFiles:
+        """The images alone."""
+        files = tuple(self.folder / name for name in self.files)
+        return PictureFiles(files, self.digests, self.side)
 
-        Raises
-        ------
-        FileFormatError
-            When a file cannot be decoded, or has another size than the first of `rows`.
-        """
-        found = [read_image(self.folder / self.files[row]) for row in rows]
-        if self.side:
-            return np.stack([middle_square(image, self.side) for image in found])
-        for row, image in zip(rows, found, strict=True):
-            if image.shape != found[0].shape:
-                raise FileFormatError(
-                    f"image {self.folder / self.files[row]}",
-                    f"must have the size of the others, {found[0].shape[1:]}",
-                    image.shape[1:],
-                    _REMEDY,
-                )
-        return np.stack(found)
+    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Return some images, as `PictureFiles.images`."""
+        return self.pictures.images(rows)
 
 
 def draw_audit_images(
@@ -139,6 +130,7 @@ def draw_audit_images(
     folder: Path,
     *,
     faithful: str | None = None,
+    file: Path | None = None,
     execution: Execution = Execution(),
 ) -> AuditImages:
     """Draw verified images into a folder, except those that it already holds, and read them.
@@ -156,6 +148,12 @@ def draw_audit_images(
     faithful : str, optional
         See `Sampler.for_verified`. By default exact where the sampler has it: the images then
         carry weights, and rates are those of the generator's own images of each cell.
+    file : Path, optional
+        The sampler's file, which workers of an engine read.
+    execution : Execution
+        Threads, engine and progress. The bytes of the images do not depend on it. Workers of an
+        engine take a cell each; a folder that threads have begun, or that a larger n adds to, is
+        finished by threads.
 
     Raises
     ------
@@ -165,18 +163,24 @@ def draw_audit_images(
         When too few draws of a cell are verified.
     StorageError
         When a file cannot be written.
+    WorkerError
+        When workers cannot start, or a cell was set aside; the others are kept.
     """
     modes = [mode.faithful for mode in sampler.statements]
     if faithful is None and _EXACT in modes:
         faithful = _EXACT
     request = DrawRequest(n, seed, verified=True, faithful=faithful)
-    write_draws(
-        sampler,
-        models,
-        request,
-        folder,
-        execution=execution,
-    )
+    if execution.engine is not None and not (folder / METADATA).exists():
+        if file is None:
+            raise InputError(
+                "file",
+                "must be that of the sampler, so that workers can read it",
+                "none",
+                "Store the sampler by save_sampler, or leave the engine out.",
+            )
+        draw_cells(execution.engine, sampler, file, models, request, folder, execution)
+    write_draws(sampler, models, request, folder, execution=replace(execution, engine=None))
+    shutil.rmtree(folder / CELLS, ignore_errors=True)
     return read_audit_images(folder)
 
 

@@ -1,11 +1,14 @@
-"""`Models`: a generator together with the classifiers of its images, and their addresses."""
+"""`Models`: a generator together with the classifiers of its images; and addresses of models."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from equipoise.classifiers import open_panel
+from equipoise.classifiers import open_classifier, open_panel
+from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.errors import InputError
+from equipoise.core.resumable import DEVICE
 from equipoise.core.settings import Settings
 from equipoise.generators import open_generator
 from equipoise.generators.base import Generator
@@ -22,6 +25,7 @@ class ModelAddresses:
     abstain_below: float
     device: str
     batch_size: int | None
+    mixed_devices: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> ModelAddresses:
@@ -33,6 +37,7 @@ class ModelAddresses:
             settings.abstain_below,
             settings.device,
             settings.batch_size,
+            settings.mixed_devices,
         )
 
     def open(self) -> Models:
@@ -50,7 +55,25 @@ class ModelAddresses:
             abstain_below=self.abstain_below,
             classifiers=self.classifiers,
         )
-        return Models(generator, panel, self)
+        return Models(generator, panel, self, self.mixed_devices)
+
+
+@dataclass(frozen=True)
+class ClassifierAddress:
+    """A name by which any process opens the same classifier, as `open_classifier`."""
+
+    uri: str
+    device: str = "cpu"
+
+    def open(self) -> Classifier:
+        """Open the classifier; fetch what the cache lacks.
+
+        Raises
+        ------
+        InputError, FileFormatError, FetchError
+            As `open_classifier`.
+        """
+        return open_classifier(self.uri, device=self.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,21 +88,47 @@ class Models:
         Predicts the levels of the attributes in those images.
     addresses : ModelAddresses or None
         How other processes open the same models, where they were opened by address.
+    mixed_devices : bool
+        Whether results of the same models on another type of device count as theirs.
     """
 
     generator: Generator
     panel: ClassifierPanel
     addresses: ModelAddresses | None = None
+    mixed_devices: bool = False
+
+    @property
+    def may_differ(self) -> frozenset[str]:
+        """Keys of `identity` in which results may differ, as of `ResumableFolder`."""
+        return frozenset({DEVICE} if self.mixed_devices else ())
 
     @property
     def identity(self) -> dict[str, object]:
         """What of both determines images and their labels."""
         return {
             "generator": self.generator.digest,
-            "device": device_type(self.generator.device),
+            DEVICE: device_type(self.generator.device),
             "batch_size": self.generator.batch_size,
             "panel": self.panel.digest,
         }
+
+    @property
+    def shared_addresses(self) -> ModelAddresses:
+        """The addresses, for workers of an engine.
+
+        Raises
+        ------
+        InputError
+            When there are none.
+        """
+        if self.addresses is None:
+            raise InputError(
+                "models",
+                "must be opened by address, so that workers can open them",
+                "models made in this process",
+                "Open them by equipoise.pipeline.open_models(settings), or leave the engine out.",
+            )
+        return self.addresses
 
     @property
     def caveats(self) -> tuple[str, ...]:

@@ -12,7 +12,16 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.opening import Opened, open_sampler
-from equipoise.cli.options import Classifiers, Device, JsonFile, Workers
+from equipoise.cli.options import (
+    Address,
+    Classifiers,
+    Device,
+    EngineName,
+    GpusPerWorker,
+    JsonFile,
+    Workers,
+)
+from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.numbers import estimate, interval, percent
 from equipoise.core.progress import Execution
@@ -107,6 +116,9 @@ def classifier(
     classifiers: Classifiers = None,
     device: Device = None,
     workers: Workers = None,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
     pdf: Pdf = False,
     fail_on: Gate = None,
@@ -129,9 +141,11 @@ def classifier(
     from equipoise.audit.label_noise import read_errors
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
-    from equipoise.classifiers import open_classifier
+    from equipoise.classifiers.models import ClassifierAddress
     from equipoise.core.records import write_record
+    from equipoise.engines import open_engine
 
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     grid = balanced_groups(what)
     if what.is_dir():
         flags = {"pairs": pairs, "pairs-n": pairs_n, "directions": directions}
@@ -146,9 +160,11 @@ def classifier(
     if reference is None:
         reference = LABEL if attribute in grid.names else NONE
     names = chosen_names(by, grid)
-    opened = open_classifier(model)
-    other = None if reference in (LABEL, NONE) else open_classifier(reference)
-    judge = None if second is None else open_classifier(second)
+    named = {"model": model, "second": second}
+    named |= {} if reference in (LABEL, NONE) else {"reference": reference}
+    addresses = {role: ClassifierAddress(uri) for role, uri in named.items() if uri is not None}
+    roles = {role: one.open() for role, one in addresses.items()}
+    opened, other, judge = roles["model"], roles.get("reference"), roles.get("second")
     settings = AuditSettings(
         attribute=attribute,
         by=names,
@@ -159,13 +175,15 @@ def classifier(
         seed=seed,
     )
     errors = None if judged is None else read_errors(judged, attribute, grid)
+    print_rates(places, roles.values())
     if dry:
         varied = 0 if pairs is None else len(grid.attributes[grid.attribute(pairs)].levels)
         _dry_run(settings, opened, (other, judge), what, n, varied * faces)
         return
     drawn = None if what.is_dir() else open_sampler(what, device, classifiers)
     with bars() as progress:
-        material = audit_material(what, drawn, n, seed, out, workers, progress, faithful)
+        execution = Execution(workers, progress, places)
+        material = audit_material(what, drawn, n, seed, out, execution, faithful)
         ladders = None
         if pairs is not None and drawn is not None:
             file = directions or what.parent / "directions.safetensors"
@@ -179,8 +197,8 @@ def classifier(
             second=judge,
             errors=errors,
             counterfactuals=ladders,
-            workers=workers,
-            progress=progress,
+            addresses=addresses,
+            execution=execution,
         )
     print_audit(found)
     print_report(out / "audit.html", pdf)
@@ -222,23 +240,22 @@ def opened_sampler(
 
 
 def audit_material(
-    folder: Path,
+    what: Path,
     drawn: Opened | None,
     n: int,
     seed: int,
     out: Path,
-    workers: int | None,
-    progress: Progress,
+    execution: Execution,
     faithful: str | None = None,
 ) -> AuditImages:
     """Draw images with an opened sampler, or read those of a folder where there is none."""
     from equipoise.audit.images import draw_audit_images, read_audit_images
 
     if drawn is None:
-        return read_audit_images(folder)
-    place = out / "material"
-    execution = Execution(workers=workers, progress=progress)
-    return draw_audit_images(*drawn, n, seed, place, faithful=faithful, execution=execution)
+        return read_audit_images(what)
+    return draw_audit_images(
+        *drawn, n, seed, out / "material", faithful=faithful, file=what, execution=execution
+    )
 
 
 def _ladders(

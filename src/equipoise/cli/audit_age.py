@@ -26,14 +26,24 @@ from equipoise.cli.audit import (
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
-from equipoise.cli.options import Classifiers, Device, Faithful, JsonFile, Workers
+from equipoise.cli.options import (
+    Address,
+    Classifiers,
+    Device,
+    EngineName,
+    Faithful,
+    GpusPerWorker,
+    JsonFile,
+    Workers,
+)
+from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
+from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
     from equipoise.audit.age.ages import Ages
     from equipoise.audit.images import AuditImages
     from equipoise.classifiers import Classifier
-    from equipoise.core.progress import Progress
 
 
 @audit_app.command()
@@ -69,6 +79,9 @@ def age(
     classifiers: Classifiers = None,
     device: Device = None,
     workers: Workers = None,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
     pdf: Pdf = False,
     fail_on: Gate = None,
@@ -88,12 +101,15 @@ def age(
     from equipoise.audit.age.tables import age_table, write_age_table
     from equipoise.classifiers import open_classifier
     from equipoise.core.records import write_record
+    from equipoise.engines import open_engine
 
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     grid = balanced_groups(what)
     drawn = opened_sampler(what, n, device, classifiers, faithful)
     opened = {
         name: None if is_table(name) else open_classifier(name) for name in (model, reference)
     }
+    print_rates(places, opened.values())
     settings = AgeSettings(
         by=chosen_names(by, grid),
         reference=reference,
@@ -105,11 +121,10 @@ def age(
         seed=seed,
     )
     with bars() as progress:
-        material = audit_material(
-            what, drawn, IMAGES if n is None else n, seed, out, workers, progress, faithful
-        )
+        images, execution = IMAGES if n is None else n, Execution(workers, progress, places)
+        material = audit_material(what, drawn, images, seed, out, execution, faithful)
         estimates, true = (
-            _ages(name, opened[name], material, out, role, workers, progress)
+            _ages(name, opened[name], material, out, role, execution)
             for name, role in ((model, "model"), (reference, "reference"))
         )
     audit = audit_age(estimates, true, material, out, settings)
@@ -134,13 +149,14 @@ def _ages(
     images: AuditImages,
     out: Path,
     role: str,
-    workers: int | None,
-    progress: Progress,
+    execution: Execution,
 ) -> Ages:
     """Read a table of ages, or ask an estimator."""
     from equipoise.audit.age.ages import ask_ages, read_ages
+    from equipoise.classifiers.models import ClassifierAddress
 
     if estimator is None:
         return read_ages(Path(name), images, role)
     cache = out / "answers"
-    return ask_ages(estimator, images, cache, role, workers=workers, progress=progress)
+    address = ClassifierAddress(name)
+    return ask_ages(estimator, images, cache, role, address=address, execution=execution)

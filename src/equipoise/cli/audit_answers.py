@@ -29,6 +29,7 @@ from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Classifiers, Device, Faithful, JsonFile, Workers
 from equipoise.cli.reports import Pdf, print_report
+from equipoise.core.progress import Execution
 
 
 @audit_app.command()
@@ -53,9 +54,9 @@ def export_set(
 
     drawn = opened_sampler(what, n, device, classifiers, faithful)
     with bars() as progress:
-        material = audit_material(
-            what, drawn, IMAGES if n is None else n, seed, out, workers, progress, faithful
-        )
+        images = IMAGES if n is None else n
+        execution = Execution(workers, progress)
+        material = audit_material(what, drawn, images, seed, out, execution, faithful)
         write_blind_set(material, to, progress)
     out_console.print(f"set      {to}, {len(set(material.digests)):,} images and answers.csv")
     out_console.print(f"truth    {material.folder}, to keep; --set of `equipoise audit answers`")
@@ -141,8 +142,7 @@ def answers(
             reference=other,
             second=None if second is None else open_classifier(second),
             errors=None if judged is None else read_errors(judged, attribute, grid),
-            workers=workers,
-            progress=progress,
+            execution=Execution(workers, progress),
         )
     print_audit(audit)
     print_report(out / "audit.html", pdf)

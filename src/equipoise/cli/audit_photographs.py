@@ -14,6 +14,7 @@ from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import JsonFile, Workers
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.numbers import estimate, percent
+from equipoise.core.progress import Execution
 
 
 @audit_app.command()
@@ -77,7 +78,7 @@ def photographs(
     with bars() as progress:
         images = read_photographs(folder, labels, grid_of(stored), side)
         audit = audit_photographs(
-            stored, found, images, out, settings, workers=workers, progress=progress
+            stored, found, images, out, settings, execution=Execution(workers, progress)
         )
     print_checks(audit)
     out_console.print("Share of wrong answers by cell:")

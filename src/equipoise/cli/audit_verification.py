@@ -86,14 +86,12 @@ def verification(
         seed=seed,
     )
     with bars() as progress:
-        material = audit_material(
-            what, drawn, IMAGES if n is None else n, seed, out, workers, progress, faithful
-        )
+        images, execution = IMAGES if n is None else n, Execution(workers, progress)
+        material = audit_material(what, drawn, images, seed, out, execution, faithful)
         began = time.perf_counter()
         if descriptors.endswith(".npz"):
             found = read_descriptors(Path(descriptors), material)
         else:
-            execution = Execution(workers=workers, progress=progress)
             found = compute_descriptors(descriptors, material, execution)
         seconds = time.perf_counter() - began
     audit = audit_verification(found, material, out, settings, threshold=threshold, seconds=seconds)

@@ -28,6 +28,7 @@ from equipoise.cli.options import (
     SettingOptions,
     takes_settings,
 )
+from equipoise.cli.rates import print_rates
 from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings, make_settings
 
@@ -42,7 +43,7 @@ def collect(
         Given,
         SettingOptions(
             *("generator", "attributes", "classifiers", "n", "seed"),
-            *("abstain_below", "device", "batch_size", "workers"),
+            *("abstain_below", "device", "mixed_devices", "batch_size", "workers"),
         ),
     ],
     engine: EngineName = "threads",
@@ -68,6 +69,7 @@ def collect(
     from equipoise.core.records import write_record
     from equipoise.measure.representation import represent
     from equipoise.runs.folder import write_settings
+    from equipoise.runs.status import device_caveats
 
     folder = open_folder(out)
     if folder.size("record.json") is not None:
@@ -81,7 +83,8 @@ def collect(
     write_settings(settings, folder)
     representation = represent(table.labels())
     print_representation(out_console, "the generator as it is", representation)
-    print_caveats(out_console, models.caveats)
+    mixed = device_caveats(out) if settings.mixed_devices else ()
+    print_caveats(out_console, models.caveats + mixed)
     if json_file is not None:
         write_record(json_file, representation)
     out_console.print(f"labels   {folder / 'labels'}")
@@ -129,6 +132,7 @@ def _label(settings: Settings, folder: Any, engine: Any = None) -> Any:
 
     models = open_models(settings)
     check_models(models, settings.seed)
+    print_rates(engine, models.panel.classifiers)
     with bars() as progress:
         table = run(
             models,

@@ -26,10 +26,12 @@ from equipoise.cli.options import (
     EngineName,
     GpusPerWorker,
     JsonFile,
+    MixedDevices,
     Moved,
     SkipBroken,
     Workers,
 )
+from equipoise.cli.rates import print_rates
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Engine, Execution
 
@@ -67,6 +69,7 @@ def measure(
     seed: Annotated[int | None, typer.Option(help="Seed of the draws, for a sampler. [1]")] = None,
     skip_broken: SkipBroken = False,
     device: Device = None,
+    mixed_devices: MixedDevices = None,
     workers: Workers = None,
     engine: EngineName = "threads",
     address: Address = None,
@@ -99,9 +102,11 @@ def measure(
 
     given: dict[str, object] = {"n": n, "seed": seed, "generator": generator}
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+    if kept is None:
+        refuse_flags("without --keep", {"mixed-devices": mixed_devices})
     if "://" in what or Path(what).is_dir():
         refuse_flags("for a folder of images", given)
-        panel = panel_address(attributes, classifiers, device)
+        panel = panel_address(attributes, classifiers, device, mixed_devices=bool(mixed_devices))
         where = workers, places
         found = _label_images(what, panel, target, tolerance, where, kept, skip_broken, contexts)
         if contexts:
@@ -120,7 +125,9 @@ def measure(
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})
         flags = {"skip-broken": skip_broken or None, "contexts": contexts or None}
         refuse_flags("for a sampler", flags)
-        opened = open_sampler(Path(what), device, classifiers, generator)
+        opened = open_sampler(
+            Path(what), device, classifiers, generator, mixed_devices=bool(mixed_devices)
+        )
         record = _measure_sampler(opened, target, tolerance, n, seed, kept, (workers, places))
         representation = record.representation
     print_representation(out_console, what, representation)
@@ -149,6 +156,7 @@ def _label_images(
     from equipoise.measure.representation import check_comparable
 
     panel = address.open()
+    print_rates(where[1], panel.classifiers)
     wanted = None if target is None else parse_context_targets(target, panel.grid)
     if wanted and wanted.own and not contexts:
         rule = "must be one for all images without --contexts"
@@ -202,6 +210,7 @@ def _measure_sampler(
     sampler, models = opened
     panel = models.panel
     check_models(models, 1 if seed is None else seed)
+    print_rates(where[1], panel.classifiers)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     print_caveats(out_console, models.caveats)
     workers, engine = where

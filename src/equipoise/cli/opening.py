@@ -23,14 +23,18 @@ def panel_of(attributes: str | None, classifiers: list[str] | None) -> Classifie
 
 
 def panel_address(
-    attributes: str | None, classifiers: list[str] | None, device: str | None = None
+    attributes: str | None,
+    classifiers: list[str] | None,
+    device: str | None = None,
+    *,
+    mixed_devices: bool = False,
 ) -> PanelAddress:
     """Return the names by which `panel_of` opens its panel."""
     from equipoise.labelling.image_shards import PanelAddress
 
     given = {"attributes": attributes, "classifiers": classifiers, "device": device}
     named = make_settings({key: value for key, value in given.items() if value})
-    return PanelAddress(named.attributes, named.classifiers, named.device)
+    return PanelAddress(named.attributes, named.classifiers, named.device, mixed_devices)
 
 
 def open_sampler(
@@ -38,6 +42,8 @@ def open_sampler(
     device: str | None,
     classifiers: list[str] | None = None,
     generator: str | None = None,
+    *,
+    mixed_devices: bool = False,
 ) -> Opened:
     """Return a sampler with its generator and the panel that its labels came from.
 
@@ -45,7 +51,9 @@ def open_sampler(
     """
     from equipoise.samplers.file import load_sampler
 
-    return open_saved(load_sampler(path), device, classifiers, generator)
+    return open_saved(
+        load_sampler(path), device, classifiers, generator, mixed_devices=mixed_devices
+    )
 
 
 def open_saved(
@@ -53,12 +61,16 @@ def open_saved(
     device: str | None,
     classifiers: list[str] | None = None,
     generator: str | None = None,
+    *,
+    mixed_devices: bool = False,
 ) -> Opened:
     """Return a sampler that was just loaded as `open_sampler` does."""
     from equipoise.pipeline import open_models
 
     given = {"device": device, "classifiers": classifiers, "generator": generator}
-    settings = make_settings({**saved.settings, **{k: v for k, v in given.items() if v}})
+    # Whether the labels of the run were mixed says nothing of what is made of the sampler.
+    own = {**saved.settings, "mixed_devices": mixed_devices}
+    settings = make_settings({**own, **{k: v for k, v in given.items() if v}})
     models = open_models(settings)
     sampler = saved.bound(models.generator)
     sampler.check_panel(models.panel)

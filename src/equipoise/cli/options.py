@@ -101,6 +101,7 @@ GeneratorName = Annotated[str | None, option("generator")]
 Attributes = Annotated[str | None, option("attributes")]
 Classifiers = Annotated[list[str] | None, option("classifiers")]
 Device = Annotated[str | None, option("device")]
+MixedDevices = Annotated[bool | None, option("mixed_devices")]
 Workers = Annotated[int | None, option("workers")]
 EngineName = Annotated[
     str, typer.Option("--engine", help="Where shards are done: threads, processes, ray.")

@@ -25,6 +25,7 @@ from equipoise.cli.options import (
     Faithful,
     GpusPerWorker,
     JsonFile,
+    MixedDevices,
     Moved,
     Workers,
 )
@@ -84,6 +85,7 @@ def sample(
     classifiers: Classifiers = None,
     generator: Moved = None,
     device: Device = None,
+    mixed_devices: MixedDevices = None,
     workers: Workers = None,
     dry: DryRun = False,
 ) -> None:
@@ -99,8 +101,9 @@ def sample(
 
     kind = kind or format_of(Path(out))
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
-    if places is not None and kind != "webdataset":
-        refuse_flags(f"for the format {kind}, but webdataset", {"engine": engine})
+    if kind != "webdataset":
+        flags = {"engine": None if places is None else engine, "mixed-devices": mixed_devices}
+        refuse_flags(f"for the format {kind}, but webdataset", flags)
     if "://" in out and kind != "webdataset":
         raise InputError(
             "out", f"must be a path for the format {kind}", out, "Pass --format webdataset."
@@ -112,7 +115,9 @@ def sample(
         more = ", and more for those that are refused" if verified else ""
         out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
         return
-    loaded, models = open_sampler(sampler, device, classifiers, generator)
+    loaded, models = open_sampler(
+        sampler, device, classifiers, generator, mixed_devices=bool(mixed_devices)
+    )
     request = DrawRequest(n, seed, cell, verified, faithful)
     with bars(resumes=kind in ("folder", "webdataset")) as progress:
         execution = Execution(workers=workers, progress=progress, engine=places)

@@ -23,10 +23,21 @@ from equipoise.cli.audit import (
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.opening import Opened, open_sampler
-from equipoise.cli.options import AbstainBelow, Classifiers, Device, JsonFile, Workers
+from equipoise.cli.options import (
+    AbstainBelow,
+    Address,
+    Classifiers,
+    Device,
+    EngineName,
+    GpusPerWorker,
+    JsonFile,
+    Workers,
+)
+from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.errors import check_count
 from equipoise.core.numbers import estimate, interval, percent
+from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
     from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
@@ -93,6 +104,9 @@ def superres(
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/superres"),
     device: Device = None,
     workers: Workers = None,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
     pdf: Pdf = False,
     fail_on: Gate = None,
@@ -107,12 +121,14 @@ def superres(
 
     Example: `equipoise audit superres runs/demo/sampler.safetensors --model pulse --restarts 2`
     """
-    from equipoise.audit.superres.models import open_super_resolution_model
+    from equipoise.audit.superres.models import RestorerAddress, open_super_resolution_model
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
     from equipoise.classifiers import open_classifier
     from equipoise.core.records import write_record
+    from equipoise.engines import open_engine
 
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     grid = balanced_groups(what)
     names = chosen_names(attributes, grid)
     cells = math.prod(len(grid.attributes[grid.attribute(name)].levels) for name in names)
@@ -135,13 +151,21 @@ def superres(
     )
     drawn, searched, panel = _models(what, grid, generator, device, classifiers, abstain_below)
     restorer = open_super_resolution_model(model, factor, searched, steps=steps)
+    restored_by = RestorerAddress(model, factor, steps, generator, device or "cpu")
+    if drawn is not None:
+        own = drawn[1].shared_addresses
+        restored_by = RestorerAddress(
+            model, factor, steps, own.generator, own.device, own.batch_size
+        )
     watched = [open_classifier(name) for name in watch or ()]
+    print_rates(places, [restorer])
     if dry:
         _dry_run(settings, restorer.name, settings.per_cell * cells if n is None else n)
         return
     with bars() as progress:
         images = _PER_CELL * grid.size if n is None else n
-        material = audit_material(what, drawn, images, seed, out, workers, progress)
+        execution = Execution(workers, progress, places)
+        material = audit_material(what, drawn, images, seed, out, execution)
         found = audit_superres(
             restorer,
             material,
@@ -150,8 +174,8 @@ def superres(
             settings,
             watch=watched,
             threshold=threshold,
-            workers=workers,
-            progress=progress,
+            address=restored_by,
+            execution=execution,
         )
     _print(found)
     print_report(out / "superres.html", pdf)

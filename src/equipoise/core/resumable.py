@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from equipoise.core.completion import complete, completing, read_completion
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import parse_json
 from equipoise.core.folders import Folder
 from equipoise.core.versions import versions
 
@@ -22,6 +23,40 @@ _IDENTITY = b"equipoise.identity"
 
 _TABLE_ERRORS = (pa.ArrowException, OSError, KeyError, ValueError, IndexError, TypeError)
 """What reading a damaged Parquet file, or one with other columns, raises."""
+
+
+DEVICE = "device"
+"""Key, in an identity in JSON, of the type of device that computed results."""
+
+
+def alike(found: str, wanted: str, may_differ: frozenset[str]) -> bool:
+    """Return whether two identities are equal, but for the values of some keys of their JSON.
+
+    Examples
+    --------
+    >>> one, other = '{"seed": 0, "device": "cpu"}', '{"seed": 0, "device": "cuda"}'
+    >>> alike(one, other, frozenset()), alike(one, other, frozenset({"device"}))
+    (False, True)
+    """
+    if found == wanted or not may_differ:
+        return found == wanted
+    try:
+        one, other = parse_json(found), parse_json(wanted)
+    except ValueError:
+        return False
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return False
+    return {**one, **dict.fromkeys(may_differ)} == {**other, **dict.fromkeys(may_differ)}
+
+
+def device_remedy(found: str, wanted: str) -> str:
+    """Return the remedy where two identities differ in the type of device alone; else nothing."""
+    if not alike(found, wanted, frozenset({DEVICE})):
+        return ""
+    return (
+        "Choose the device that it was made on, or pass --mixed-devices: numbers of two types of "
+        "device differ in the last digits."
+    )
 
 
 @dataclass(frozen=True)
@@ -36,11 +71,14 @@ class ResumableFolder:
         All that determines the results. Results of another identity are refused.
     holds : str
         The results, as errors name them: "labels of this run".
+    may_differ : frozenset of str
+        Keys of an identity in JSON that results may differ in, each naming its own.
     """
 
     home: Folder
     identity: str
     holds: str
+    may_differ: frozenset[str] = frozenset()
 
     def claim(self, mark: str, results: str) -> None:
         """Store the identity in the file `mark`, unless the folder holds other results.
@@ -186,13 +224,16 @@ class ResumableFolder:
 
     def _check(self, metadata: dict[bytes, bytes] | None) -> None:
         found = (metadata or {}).get(_IDENTITY)
-        if found != self.identity.encode():
+        text = None if found is None else found.decode("utf-8", "replace")
+        if text is None or not alike(text, self.identity, self.may_differ):
             raise self._refusal(found)
 
     def _refusal(self, found: bytes | None) -> InputError:
+        text = "other files" if found is None else found.decode("utf-8", "replace")
         return InputError(
             f"folder {self.home}",
             f"must be empty or hold {self.holds}, {self.identity}",
-            "other files" if found is None else found.decode("utf-8", "replace"),
-            "Choose another folder, or the settings that it was made with.",
+            text,
+            device_remedy(text, self.identity)
+            or "Choose another folder, or the settings that it was made with.",
         )

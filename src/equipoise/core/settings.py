@@ -239,6 +239,12 @@ class Settings:
         shown="0",
     )
     device: str = setting("cpu", "cpu, cuda, mps.")
+    mixed_devices: bool = setting(
+        False,
+        "Go on with what another type of device computed; shards name theirs.",
+        flag="--mixed-devices",
+        shown="",
+    )
     batch_size: int | None = setting(None, "Codes in one call.", least=1)
     workers: int | None = setting(None, "Threads.", least=1, shown="all cores")
 

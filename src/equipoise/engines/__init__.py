@@ -13,8 +13,10 @@ from equipoise.engines.contract import (
     ShardTask,
     check_opened,
     run,
+    set_aside,
 )
 from equipoise.engines.executors import OnExecutor
+from equipoise.engines.inputs import ShardInputs
 from equipoise.engines.processes import Processes
 from equipoise.engines.ray_actors import RayActors
 from equipoise.engines.resumed import ResumedTask
@@ -28,10 +30,12 @@ __all__ = [
     "RayActors",
     "ResumedTask",
     "Shard",
+    "ShardInputs",
     "ShardTask",
     "check_opened",
     "open_engine",
     "run",
+    "set_aside",
 ]
 
 ENGINES = ("threads", "processes", "ray")

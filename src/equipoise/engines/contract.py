@@ -18,6 +18,7 @@ from typing import Protocol
 
 from equipoise.core.errors import InputError, WorkerError
 from equipoise.core.progress import Engine
+from equipoise.core.resumable import alike
 
 TRIES = 3
 """Workers that a shard may lose before it is set aside, and shards in a row that may be set aside
@@ -194,7 +195,9 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def check_opened(what: str, found: str, wanted: str) -> None:
+def check_opened(
+    what: str, found: str, wanted: str, may_differ: frozenset[str] = frozenset()
+) -> None:
     """Check that what a worker opened is what its task was made for.
 
     Parameters
@@ -203,13 +206,15 @@ def check_opened(what: str, found: str, wanted: str) -> None:
         "the run" or another task, as errors name it.
     found, wanted : str
         Identities.
+    may_differ : frozenset of str
+        Keys of their JSON that they may differ in.
 
     Raises
     ------
     InputError
         When they differ.
     """
-    if found != wanted:
+    if not alike(found, wanted, may_differ):
         raise InputError(
             "models of a worker",
             f"must be those of {what}, {wanted}",

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.errors import FileFormatError
 from equipoise.core.files import digest_of
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.parallel import ordered_map
 from equipoise.core.progress import Execution
-from equipoise.labelling.picture import read_image
+from equipoise.labelling.picture import middle_square, read_image
 
 _BATCH = 64
 """Files that one thread reads and labels at a time, chosen by hand."""
@@ -127,10 +128,13 @@ class PictureFiles:
     files : tuple of Path
     digests : tuple of str
         SHA-256 of the bytes of each file, 64 hexadecimal digits.
+    side : int
+        Pixels of each side to which images are cut, from their middle square; 0 leaves them.
     """
 
     files: tuple[Path, ...]
     digests: tuple[str, ...]
+    side: int = 0
 
     @classmethod
     def of(cls, files: Sequence[Path]) -> PictureFiles:
@@ -154,6 +158,17 @@ class PictureFiles:
         Raises
         ------
         FileFormatError
-            When a file cannot be read as `read_image` does.
+            When a file cannot be read as `read_image` does, or has another size than the first.
         """
-        return np.stack([read_image(self.files[row]) for row in rows])
+        found = [read_image(self.files[row]) for row in rows]
+        if self.side:
+            return np.stack([middle_square(image, self.side) for image in found])
+        for row, image in zip(rows, found, strict=True):
+            if image.shape != found[0].shape:
+                raise FileFormatError(
+                    f"image {self.files[row]}",
+                    f"must have the size of the others, {found[0].shape[1:]}",
+                    image.shape[1:],
+                    "Leave it out, or draw the images again.",
+                )
+        return np.stack(found)

@@ -27,8 +27,8 @@ from equipoise.core.files import parse_json
 from equipoise.core.folders import Folder, LocalFolder
 from equipoise.core.labels import Labels, concatenate, from_table, to_columns
 from equipoise.core.progress import Execution
-from equipoise.core.resumable import ResumableFolder
-from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
+from equipoise.core.resumable import DEVICE, ResumableFolder
+from equipoise.engines import Finished, ResumedTask, Shard, ShardInputs, check_opened, run
 from equipoise.labelling.image_files import Source, label_sources
 from equipoise.labelling.picture import FORMATS, decoded, read_image
 from equipoise.labelling.picture_folder import SUFFIXES
@@ -43,11 +43,20 @@ _LARGEST_IMAGE = 2**28
 
 @dataclass(frozen=True)
 class PanelAddress:
-    """Names by which any process opens the same panel for images of anybody."""
+    """Names by which any process opens the same panel for images of anybody.
+
+    Labels of another type of device count as its own where `mixed_devices`.
+    """
 
     attributes: tuple[str, ...]
     classifiers: tuple[str, ...]
     device: str = "cpu"
+    mixed_devices: bool = False
+
+    @property
+    def may_differ(self) -> frozenset[str]:
+        """Keys of an identity in which labels may differ, as of `ResumableFolder`."""
+        return frozenset({DEVICE} if self.mixed_devices else ())
 
     def open(self) -> ClassifierPanel:
         """Open the classifiers, as `open_panel`."""
@@ -137,9 +146,9 @@ def label_images(
     """
     panel = panel or address.open()
     size, total = 1 if tars else FILES, len(names)
-    determined = {"panel": panel.digest, "images": digest, "device": device_type(address.device)}
+    determined = {"panel": panel.digest, "images": digest, DEVICE: device_type(address.device)}
     identity = json.dumps(determined, sort_keys=True)
-    stored = ResumableFolder(home, identity, "labels of these images")
+    stored = ResumableFolder(home, identity, "labels of these images", address.may_differ)
     home.prepare()
 
     def done_rows(shard: Shard) -> int:
@@ -159,27 +168,20 @@ def label_images(
         address, panel.digest, images.absolute(), home.absolute(), identity, total, tars
     )
 
-    def given() -> Iterator[Shard]:
-        for shard in labelled.missing():
-            with home.writing(_input_name(shard)) as part:
-                part.write_text(json.dumps(names[shard.start : shard.stop]), encoding="utf-8")
-            yield shard
+    inputs = _inputs(home)
+    given = inputs.given(
+        labelled.missing(), lambda shard: json.dumps(names[shard.start : shard.stop]).encode()
+    )
 
     def ended() -> Iterator[Finished]:
         if execution.engine is not None:
-            yield from run(execution.engine, task, given())
+            yield from run(execution.engine, task, given)
             return
-        for shard in given():
+        for shard in given:
             task.write(panel, shard, execution.workers)
             yield Finished(shard)
 
-    def taken() -> Iterator[Finished]:
-        for one in ended():
-            if not one.lost:
-                home.remove(_input_name(one.shard))
-            yield one
-
-    labelled.finish(taken())
+    labelled.finish(inputs.taken(ended()))
     found = (stored.read(_table_name(number)) for number in range(-(-total // size)))
     return concatenate([from_table(table, panel.grid) for table in found])
 
@@ -188,8 +190,8 @@ def _table_name(number: int) -> str:
     return f"labels-{number:05d}.parquet"
 
 
-def _input_name(shard: Shard) -> str:
-    return f"images-{shard.number:05d}.json"
+def _inputs(home: Folder) -> ShardInputs:
+    return ShardInputs(home, "images", ".json")
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ class ImageTask:
     def write(self, panel: ClassifierPanel, shard: Shard, workers: int | None = None) -> None:
         """Label one shard by an opened panel."""
         began = time.monotonic()
-        names = parse_json(self.home.read(_input_name(shard)) or b"[]")
+        names = parse_json(_inputs(self.home).read(shard))
         sources = (_in_tars if self.tars else _in_files)(self.images, names)
         parts = list(label_sources(sources, panel, workers=workers))
         if not parts:

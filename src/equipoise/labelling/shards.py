@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -15,13 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
-from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.folders import Folder
 from equipoise.core.labels import Labels, concatenate, to_columns
 from equipoise.core.parallel import ahead, batches, ordered_map
 from equipoise.core.progress import Engine
 from equipoise.core.resumable import ResumableFolder
-from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
+from equipoise.engines import ResumedTask, Shard, ShardInputs, check_opened, run
 from equipoise.generators.base import generate
 
 SHARD_ROWS = 2048
@@ -71,7 +70,8 @@ def label_folder(models: Models, source: CodeSource, folder: Folder) -> Resumabl
         "codes": source.name,
         "first_code": hashlib.sha256(first.tobytes()).hexdigest()[:16],
     }
-    return ResumableFolder(folder, json.dumps(identity, sort_keys=True), "labels of this run")
+    text = json.dumps(identity, sort_keys=True)
+    return ResumableFolder(folder, text, "labels of this run", models.may_differ)
 
 
 def label_shards(
@@ -150,34 +150,25 @@ def label_on(
     WorkerError
         When workers cannot start, or shards were set aside; the others are kept.
     """
-    if models.addresses is None:
-        raise InputError(
-            "models",
-            "must be opened by address, so that workers can open them",
-            "models made in this process",
-            "Open them by equipoise.pipeline.open_models(settings), or leave the engine out.",
-        )
+    addresses = models.shared_addresses
     home, total, seed = stored.home.absolute(), labelled.total, source.prior_seed
-    task = LabelTask(models.addresses, seed, home, stored.identity, total)
+    task = LabelTask(addresses, seed, home, stored.identity, total)
 
-    def given() -> Iterator[Shard]:
-        for shard in labelled.missing():
-            if seed is None:
-                with home.writing(_codes_name(shard)) as part, part.open("wb") as file:
-                    np.save(file, source.codes(shard.start, shard.stop), allow_pickle=False)
-            yield shard
+    if seed is not None:
+        labelled.finish(run(engine, task, labelled.missing()))
+        return
 
-    def taken() -> Iterator[Finished]:
-        for ended in run(engine, task, given()):
-            if seed is None and not ended.lost:
-                home.remove(_codes_name(ended.shard))
-            yield ended
+    def content(shard: Shard) -> bytes:
+        file = io.BytesIO()
+        np.save(file, source.codes(shard.start, shard.stop), allow_pickle=False)
+        return file.getvalue()
 
-    labelled.finish(taken())
+    inputs = _inputs(home)
+    labelled.finish(inputs.taken(run(engine, task, inputs.given(labelled.missing(), content))))
 
 
-def _codes_name(shard: Shard) -> str:
-    return f"codes-{shard.number:05d}.npy"
+def _inputs(home: Folder) -> ShardInputs:
+    return ShardInputs(home, "codes", ".npy")
 
 
 @dataclass(frozen=True)
@@ -212,25 +203,18 @@ class LabelTask:
             When the models are not those of the folder.
         """
         models = self.addresses.open()
-        seed, stored = self.prior_seed, ResumableFolder(self.folder, self.identity, "")
-        if seed is not None:
-            own = prior_source(models, seed)
-            found = label_folder(models, own, self.folder).identity
-            check_opened("the run", found, self.identity)
-            return lambda shard: label_shards(models, own.codes, [shard], stored, self.total)
+        if self.prior_seed is not None:
+            source = prior_source(models, self.prior_seed)
+            own_home = label_folder(models, source, self.folder)
+            check_opened("the run", own_home.identity, self.identity, models.may_differ)
+            return lambda shard: label_shards(models, source.codes, [shard], own_home, self.total)
         found = json.dumps({**json.loads(self.identity), **models.identity}, sort_keys=True)
-        check_opened("the run", found, self.identity)
+        check_opened("the run", found, self.identity, models.may_differ)
+        stored = ResumableFolder(self.folder, found, "labels of this run", models.may_differ)
 
         def work(shard: Shard) -> None:
-            content = self.folder.read(_codes_name(shard))
-            if content is None:
-                raise FileFormatError(
-                    f"codes {self.folder / _codes_name(shard)}",
-                    "must be there until their shard is done",
-                    "no file",
-                    "Give all workers the same folder.",
-                )
-            codes = np.load(io.BytesIO(content), allow_pickle=False)
+            content = io.BytesIO(_inputs(self.folder).read(shard))
+            codes = np.load(content, allow_pickle=False)
 
             def own(start: int, stop: int) -> NDArray[np.float32]:
                 return np.asarray(codes[start - shard.start : stop - shard.start])

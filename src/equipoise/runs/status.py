@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.core.completion import FAILED, SUFFIX, Completion, completions
 from equipoise.core.errors import InputError
 from equipoise.core.folders import Folder, open_folder
+from equipoise.runtimes.devices import device_type
 
 _RECENT = 64
 """Shards that the speed is estimated by; chosen by hand."""
@@ -38,7 +40,9 @@ class FolderStatus:
     finished : float
         When the newest shard was done, in seconds since 1970.
     places : tuple of str
-        Hosts and types of device that shards were done on.
+        Hosts and devices that shards were done on.
+    devices : dict of str to int
+        Rows by type of device.
     """
 
     name: str
@@ -51,6 +55,7 @@ class FolderStatus:
     seconds_left: float
     finished: float
     places: tuple[str, ...]
+    devices: dict[str, int]
 
 
 def run_status(run: Path | str) -> tuple[FolderStatus, ...]:
@@ -93,10 +98,12 @@ def _status(name: str, folder: Folder) -> FolderStatus | None:
     seconds = 0.0
     rows = shards = 0
     places: set[tuple[str, str]] = set()
+    devices: Counter[str] = Counter()
     newest: list[tuple[float, int, Completion]] = []
     for record in completions(folder, iter(done)):
         rows, shards, seconds = rows + record.rows, shards + 1, seconds + record.seconds
         places.add((record.host, record.device))
+        devices[device_type(record.device)] += record.rows
         if len(newest) < _RECENT:
             heapq.heappush(newest, (record.finished, shards, record))
         elif record.finished > newest[0][0]:
@@ -119,4 +126,22 @@ def _status(name: str, folder: Folder) -> FolderStatus | None:
         seconds_left=max(last.total - rows, 0) / speed,
         finished=last.finished,
         places=tuple(sorted(f"{host} ({device})" for host, device in places)),
+        devices=dict(sorted(devices.items())),
+    )
+
+
+def device_caveats(run: Path | str) -> tuple[str, ...]:
+    """Return what a reader must know of rows of a run that are of several types of device.
+
+    Raises
+    ------
+    InputError, FileFormatError, StorageError
+        As `run_status`.
+    """
+    return tuple(
+        f"Rows of {folder.name} were computed on "
+        f"{' and '.join(f'{name} ({rows:,})' for name, rows in folder.devices.items())}: near a "
+        "threshold, labels of one may be others than those of the other."
+        for folder in run_status(run)
+        if len(folder.devices) > 1
     )

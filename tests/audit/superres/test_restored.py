@@ -5,6 +5,7 @@ import numpy as np
 from equipoise.audit.images import AuditImages
 from equipoise.audit.superres.models import reduced
 from equipoise.audit.superres.restored import restore_all
+from equipoise.core.progress import Execution
 from tests.audit.superres.conftest import Oracle
 
 
@@ -39,6 +40,6 @@ def test_the_try_that_agrees_with_the_low_image_counts(material: AuditImages, fo
 def test_a_prefix_of_workers_changes_nothing(material: AuditImages, folder: Path) -> None:
     model = Oracle(material, {0: 0.5}, 3)
     some = material.take(range(60))
-    one = restore_all(model, some, folder / "one", workers=1)
-    three = restore_all(model, some, folder / "three", workers=3)
+    one = restore_all(model, some, folder / "one", execution=Execution(1))
+    three = restore_all(model, some, folder / "three", execution=Execution(3))
     assert one.pictures().digests == three.pictures().digests

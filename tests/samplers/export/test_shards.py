@@ -23,6 +23,7 @@ from equipoise.core.settings import from_dict
 from equipoise.core.synthetic_mark import packet
 from equipoise.core.targets import Target
 from equipoise.engines import Engine, OnExecutor, Shard
+from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.draw import one_shot
 from equipoise.samplers.export.metadata import png
 from equipoise.samplers.export.shards import shard_counts, write_shards
@@ -258,3 +259,33 @@ def test_models_without_addresses_are_refused(
     made = opened[0], Models(opened[1].generator, toy_panel)
     with pytest.raises(InputError, match="models must be opened by address"):
         write_shards(tmp_path / "sampler", made, DrawRequest(4), tmp_path / "out")
+
+
+def test_an_export_goes_on_on_another_card_and_elsewhere_where_that_is_wanted(
+    opened: tuple[Sampler, Models], cli: Callable[..., Done], tmp_path: Path
+) -> None:
+    sampler, models = opened
+    assert models.addresses is not None
+    file, out = tmp_path / "sampler.safetensors", tmp_path / "out"
+    save_sampler(sampler, file)
+
+    def export(device: str, n: int, *, mixed: bool) -> dict[str, object]:
+        generator = ToyGenerator()
+        generator.device = device
+        addresses = replace(models.addresses, mixed_devices=mixed)  # type: ignore[type-var]
+        there = Models(generator, models.panel, addresses, mixed)
+        write_shards(file, (sampler, there), DrawRequest(n), out, shard_size=4)
+        return dict(json.loads((out / "dataset.json").read_text()))
+
+    export("cuda:0", 4, mixed=False)
+    assert export("cuda:1", 8, mixed=False)["device"] == "cuda"
+    with pytest.raises(InputError, match="device that it was made on, or pass --mixed-devices"):
+        export("cpu", 12, mixed=False)
+    given = ("sample", file, "--n", 12, "--format", "webdataset", "--shard-size", 4, "--out", out)
+    assert "pass --mixed-devices" in cli(*given, code=2).error
+    cli(*given, "--mixed-devices")
+    assert export("cpu", 12, mixed=True)["device"] == "cpu, cuda"
+    wrong = cli("sample", file, "--out", tmp_path / "images", "--mixed-devices", code=2).error
+    assert "--mixed-devices must not be given for the format folder, but webdataset" in wrong
+    named = {done.file: done.device for done in completions(LocalFolder(out))}
+    assert named == {"00000.tar": "cuda:0", "00001.tar": "cuda:1", "00002.tar": "cpu"}

@@ -21,10 +21,11 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.level_map import choose_attribute
 from equipoise.audit.record import Asking
 from equipoise.classifiers.base import Classifier
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.core.files import digest_of
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 
 AGE = "age"
 """The attribute that estimates ages, and the column of a table of ages."""
@@ -120,8 +121,8 @@ def ask_ages(
     cache: Path,
     role: str,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    address: ClassifierAddress | None = None,
+    execution: Execution = Execution(),
 ) -> Ages:
     """Ask a classifier, whose score of the attribute age is taken for years.
 
@@ -134,7 +135,7 @@ def ask_ages(
         Folder of its predictions.
     role : str
         "model" or "reference", for the record.
-    workers, progress
+    address, execution
         As for `predict_cached`.
 
     Raises
@@ -147,7 +148,7 @@ def ask_ages(
         As `predict_cached`.
     """
     predictions = predict_cached(
-        estimator, images, cache, workers=workers, progress=progress, stage=role
+        estimator, images.pictures, cache, stage=role, address=address, execution=execution
     )
     place = choose_attribute(predictions.attributes, AGE, estimator.name)
     years = _years(estimator.name, predictions.attributes[place], predictions, place)

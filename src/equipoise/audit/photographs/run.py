@@ -18,7 +18,7 @@ from equipoise.audit.record import AuditSettings, ClassifierAudit
 from equipoise.classifiers.base import Classifier
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
 from equipoise.core.versions import versions
 from equipoise.runs.record import model_used
@@ -42,8 +42,7 @@ def audit_photographs(
     folder: Path,
     settings: PhotographsSettings,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> PhotographsAudit:
     """Audit a model on photographs, and compare its errors with those of a stored audit.
 
@@ -59,8 +58,8 @@ def audit_photographs(
         Of both records and reports.
     settings : PhotographsSettings
         Attribute and groups as of the stored audit.
-    workers, progress
-        As for `audit_classifier`.
+    execution : Execution
+        Threads and progress.
 
     Raises
     ------
@@ -83,8 +82,7 @@ def audit_photographs(
             tolerance=settings.tolerance,
             seed=settings.seed,
         ),
-        workers=workers,
-        progress=progress,
+        execution=execution,
     )
     found = agreements(synthetic.breakdowns, real.breakdowns, seed=settings.seed)
     checks = worst_first(ignoring(agreement_checks(found, settings.tolerance), settings.ignore))

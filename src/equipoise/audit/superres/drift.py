@@ -24,7 +24,7 @@ from equipoise.classifiers.base import Classifier
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import around
 from equipoise.core.numbers import estimate, number
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.stats.means import mean_estimate, mean_with_error
 
 TOLERATED = 0.2
@@ -42,8 +42,7 @@ def read_scores(
     pictures: Pictures,
     folder: Path,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> tuple[Scores, tuple[Asking, ...]]:
     """Return the scores of the attributes that have one, shape (n,) each, NaN where one failed.
 
@@ -51,15 +50,13 @@ def read_scores(
     ----------
     classifiers : sequence of Classifier
         Of an attribute that several predict, the first one counts.
-    pictures, folder, workers, progress
+    pictures, folder, execution
         As for `read_levels`.
     """
     scores: Scores = {}
     costs = []
     for classifier in classifiers:
-        found = predict_cached(
-            classifier, pictures, folder, workers=workers, progress=progress, stage=WATCHED
-        )
+        found = predict_cached(classifier, pictures, folder, execution=execution, stage=WATCHED)
         costs.append(Asking.of(WATCHED, classifier.name, found))
         if found.scores is None:
             continue

@@ -20,7 +20,7 @@ from equipoise.audit.superres.record import RestorationSheet
 from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.report.contact_sheets import COLUMNS, write_sheet
 
 JPEG_QUALITY = 85
@@ -67,8 +67,7 @@ def read_levels(
     folder: Path,
     role: str,
     *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    execution: Execution = Execution(),
 ) -> tuple[NDArray[np.int8], tuple[Asking, ...]]:
     """Return the panel's levels of images, and the costs of its classifiers.
 
@@ -81,9 +80,8 @@ def read_levels(
         Caches predictions; no image is classified twice.
     role : str
         Role of the images among the costs, and stage of `progress`.
-    workers : int, optional
-        Threads; all cores by default.
-    progress : Progress
+    execution : Execution
+        Threads and progress.
 
     Returns
     -------
@@ -94,9 +92,7 @@ def read_levels(
     levels = np.full((len(pictures.digests), len(panel.grid.names)), UNKNOWN, np.int8)
     costs = []
     for classifier in panel.classifiers:
-        found = predict_cached(
-            classifier, pictures, folder, workers=workers, progress=progress, stage=role
-        )
+        found = predict_cached(classifier, pictures, folder, execution=execution, stage=role)
         costs.append(Asking.of(role, classifier.name, found))
         for place, attribute in enumerate(found.attributes):
             if attribute.name in panel.grid.names:

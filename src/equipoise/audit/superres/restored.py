@@ -20,22 +20,20 @@ from numpy.typing import NDArray
 from equipoise.audit.images import AuditImages, Pictures
 from equipoise.audit.rates import bootstrap_mean
 from equipoise.audit.superres.fidelity import diversity, inconsistency, psnr, ssim
-from equipoise.audit.superres.models.base import SuperResolutionModel, restore
+from equipoise.audit.superres.models import RestorerAddress
+from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER, reduced
 from equipoise.audit.superres.record import Fidelity, SuperresSettings
-from equipoise.core.files import RESUMES, atomic_path
+from equipoise.audit.superres.restore_shards import Job, restore_job, restore_on, restored_name
+from equipoise.core.folders import LocalFolder
 from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, no_progress
-from equipoise.core.synthetic_mark import packet
+from equipoise.core.progress import Execution
+from equipoise.engines import Finished, Shard, set_aside
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.labelling.picture import read_image
-from equipoise.samplers.export.metadata import png
 
 BATCH = 20
 """Images per call of a model; chosen by hand."""
-
-_NEXT_TRY = 2**32
-"""Offset of the index between two restorations of an image: more than the rows of any audit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +75,8 @@ def restore_all(
     *,
     restarts: int = 1,
     seed: int = 0,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    address: RestorerAddress | None = None,
+    execution: Execution = Execution(),
 ) -> Restored:
     """Reduce and restore images, except those that the folder already holds.
 
@@ -86,58 +84,69 @@ def restore_all(
     ----------
     restorer : SuperResolutionModel
     pictures : Pictures
-        The originals.
+        The originals; with an engine `PictureFiles`, which its workers must reach under the same
+        paths.
     folder : Path
         Stores the images of any number of models.
     restarts : int
         Restorations per image; 1 for a deterministic model.
     seed : int
         In [0, 2**63). Seed, row and number of the restoration determine the model's randomness.
-    workers : int, optional
-        Threads; all cores by default.
-    progress : Progress
-        Reports restored images.
+    address : RestorerAddress, optional
+        By which workers of an engine open the model.
+    execution : Execution
+        Threads, engine and progress, of restored images. The images do not depend on it.
 
     Raises
     ------
     InputError
-        When the factor does not divide the sides of the images.
+        When the factor does not divide the sides of the images, an engine is given without an
+        address, or a worker opens another model.
     ModelOutputError
         When the model returns a wrong shape or dtype.
     FileFormatError
         When an image is damaged.
     StorageError
         When a file cannot be written; complete batches stay.
+    WorkerError
+        When workers cannot start, or batches were set aside; the others stay.
     """
     began = time.perf_counter()
     described = repr((restorer.digest, FILTER, restorer.factor, seed, pictures.digests))
-    home = folder / hashlib.sha256(described.encode()).hexdigest()[:16]
+    home = LocalFolder(folder / hashlib.sha256(described.encode()).hexdigest()[:16])
     n = len(pictures.digests)
-    files = tuple(tuple(home / f"{i:06d}-{k}.png" for k in range(restarts)) for i in range(n))
+    files = tuple(tuple(home.path / restored_name(i, k) for k in range(restarts)) for i in range(n))
     jobs = [
-        (low, high, k)
+        Job(low, high, k)
         for low, high in batches(0, n, BATCH)
         for k in range(restarts)
         if not all(files[i][k].is_file() for i in range(low, high))
     ]
-    made = sum(high - low for low, high, _ in jobs)
+    made = sum(job.stop - job.start for job in jobs)
     kept, done = n * restarts - made, n * restarts - made
-    progress("restore", done, n * restarts)
+    execution.progress("restore", done, n * restarts)
 
-    def one(job: tuple[int, int, int]) -> int:
-        low, high, k = job
-        rows = range(low, high)
-        small = reduced(pictures.images(rows), restorer.factor)
-        index = np.arange(low, high, dtype=np.int64) + k * _NEXT_TRY
-        for i, image in zip(rows, restore(restorer, small, seed, index), strict=True):
-            with atomic_path(files[i][k], RESUMES) as part:
-                part.write_bytes(png(image, packet()))
-        return high - low
+    def one(numbered: tuple[int, Job]) -> Finished:
+        number, job = numbered
+        restore_job(restorer, pictures.images(range(job.start, job.stop)), job, seed, home)
+        return Finished(Shard(number, job.start, job.stop))
 
-    with closing(ordered_map(one, jobs, workers)) as results:
-        for count in results:
-            done += count
-            progress("restore", done, n * restarts)
+    home.prepare()
+    if execution.engine is None:
+        results = ordered_map(one, enumerate(jobs), execution.workers)
+    else:
+        assert isinstance(pictures, PictureFiles)
+        results = restore_on(execution.engine, restorer, address, pictures, jobs, seed, home)
+    lost = []
+    with closing(results):
+        for ended in results:
+            if ended.lost:
+                lost.append(ended)
+                continue
+            done += ended.shard.rows
+            execution.progress("restore", done, n * restarts)
+    if lost:
+        raise set_aside(lost)
     chosen = np.zeros(n, np.int64)
     if restarts > 1:
         chosen = _nearest(files, pictures, restorer.factor)

@@ -10,6 +10,7 @@ AUDIT/superres.json  the record; AUDIT/superres.html the report
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from equipoise.audit.superres.drift import WATCHED, find_drift, read_scores
 from equipoise.audit.superres.flips import find_flips
 from equipoise.audit.superres.identity import DESCRIBED, compare_identity, describe_faces
 from equipoise.audit.superres.images import Reencoded, read_levels, write_restorations
+from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER
 from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
@@ -34,7 +36,7 @@ from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError, RemoteError, check_count
-from equipoise.core.progress import Execution, Progress, no_progress
+from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
@@ -76,8 +78,8 @@ def audit_superres(
     *,
     watch: Sequence[Classifier] = (),
     threshold: float | None = None,
-    workers: int | None = None,
-    progress: Progress = no_progress,
+    address: RestorerAddress | None = None,
+    execution: Execution = Execution(),
 ) -> SuperresAudit:
     """Audit a super-resolution model on balanced images, and write record and report.
 
@@ -96,9 +98,10 @@ def audit_superres(
         Those of `settings.watch`: they are asked whether their scores drift.
     threshold : float, optional
         Cosine similarity from which on descriptors match; by default that of `settings.fmr`.
-    workers : int, optional
-        Threads; all cores by default.
-    progress : Progress
+    address : RestorerAddress, optional
+        By which workers of an engine open the model.
+    execution : Execution
+        Threads, engine and progress. The engine restores; the panel is asked by threads.
 
     Returns
     -------
@@ -118,6 +121,8 @@ def audit_superres(
         When an image or the cache is damaged.
     StorageError
         When a file cannot be written; results so far stay.
+    WorkerError
+        When workers cannot start, or batches were set aside; results so far stay.
     """
     _check_settings(restorer, settings, threshold)
     by, levels = images.restricted(settings.attributes)
@@ -125,22 +130,22 @@ def audit_superres(
     originals, levels = images.take(rows), levels[rows]
     costs: list[Asking] = []
 
+    here = replace(execution, engine=None)
+
     def predict(pictures: AuditImages | Reencoded | PictureFiles, role: str) -> NDArray[np.int8]:
-        found, own_costs = read_levels(
-            panel, pictures, folder / "answers", role, workers=workers, progress=progress
-        )
+        found, own_costs = read_levels(panel, pictures, folder / "answers", role, execution=here)
         costs.extend(own_costs)
         return found[:, [panel.grid.attribute(name) for name in by.names]]
 
     _check_agreement(predict(originals, "original"), levels)
     restored = restore_all(
         restorer,
-        originals,
+        originals.pictures,
         folder / "restored",
         restarts=settings.restarts,
         seed=settings.seed,
-        workers=workers,
-        progress=progress,
+        address=address,
+        execution=execution,
     )
     costs.append(
         Asking(
@@ -165,17 +170,15 @@ def audit_superres(
             [*panel.classifiers, *watch],
             pictures,
             folder / "answers",
-            workers=workers,
-            progress=progress,
+            execution=here,
         )
         scores.append(found)
         costs += asked[len(panel.classifiers) :]
     drift, further = find_drift(scores[0], scores[1], by.cells, cells, originals.weights)
     identity, described = None, None
     if settings.descriptors:
-        execution = Execution(workers=workers, progress=progress)
         described = describe_faces(
-            settings.descriptors, originals, restored.pictures(), folder, execution
+            settings.descriptors, originals, restored.pictures(), folder, here
         )
         costs.append(described.cost)
         identity, of_identity = compare_identity(

@@ -64,6 +64,8 @@ class RemoteClassifier:
     ----------
     description : Description
         As given; it holds no key, only the names of their environment variables.
+    limits : RateLimits
+        On the requests.
     """
 
     pinned = ()
@@ -79,7 +81,7 @@ class RemoteClassifier:
         )
         self.description = description
         self._request_digest = description.request_digest
-        self._answer, self._limits = description.answer, description.limits
+        self._answer, self.limits = description.answer, description.limits
         self._transport, self._cache = transport, cache
         self._limiter = Limiter(cache, description.request.service, description.limits)
         self._lock = Lock()
@@ -112,7 +114,7 @@ class RemoteClassifier:
         for i, key in enumerate(keys):
             first.setdefault(key, i)
         stop = Event()
-        pool = ThreadPoolExecutor(self._limits.concurrency)
+        pool = ThreadPoolExecutor(self.limits.concurrency)
         try:
             futures = {
                 key: pool.submit(self._row, key, images[i], stop) for key, i in first.items()
@@ -169,7 +171,7 @@ class RemoteClassifier:
 
     def _claim(self, key: str, owner: str, wait: float = 0.0) -> bool:
         # Connecting, waiting for the pool, sending and reading may take one time-out each.
-        seconds = wait + 4 * self._limits.time_out + _CLAIM_MARGIN
+        seconds = wait + 4 * self.limits.time_out + _CLAIM_MARGIN
         return self._cache.claim(key, owner, seconds)
 
     def _cached(self, key: str) -> Row | None:
@@ -194,7 +196,7 @@ class RemoteClassifier:
             return TransportFailure("broken", str(error))
         except WrongShape as error:
             return TransportFailure("unread", str(error))
-        self._unanswered, self._alike = 0, self._limits.stop_after
+        self._unanswered, self._alike = 0, self.limits.stop_after
         return UNKNOWN if verdicts is None else verdicts
 
     def _request(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row | None:
@@ -206,7 +208,7 @@ class RemoteClassifier:
                 return FAILED
             if outcome.kind == "denied":
                 raise self._error("must grant access", outcome.detail, self._transport.keys)
-            if outcome.kind not in REPEATED or attempt == self._limits.retries:
+            if outcome.kind not in REPEATED or attempt == self.limits.retries:
                 self._give_up(outcome)
                 return FAILED
             wait = self._back_off(attempt, outcome)
@@ -246,19 +248,19 @@ class RemoteClassifier:
     def _back_off(self, attempt: int, failure: TransportFailure) -> float:
         """Return the seconds to wait: at least what the service asks for."""
         if failure.wait is not None:
-            if failure.wait > self._limits.longest_wait:
+            if failure.wait > self.limits.longest_wait:
                 raise self._error(
-                    f"must be ready within {self._limits.longest_wait:g} s",
+                    f"must be ready within {self.limits.longest_wait:g} s",
                     f"a wait of {failure.wait:g} s",
                     "Run the same command later; answers so far are cached.",
                 )
             if failure.kind == "rate_limit":
                 self._limiter.pause(failure.wait)
-        return max(back_off(self._limits.back_off, attempt), failure.wait or 0.0)
+        return max(back_off(self.limits.back_off, attempt), failure.wait or 0.0)
 
     def _give_up(self, failure: TransportFailure) -> None:
         """Count an image without an answer; too many in succession end the run."""
-        most = self._alike if failure.kind == "unread" else self._limits.stop_after
+        most = self._alike if failure.kind == "unread" else self.limits.stop_after
         with self._lock:
             self._unanswered += 1
             unanswered = self._unanswered

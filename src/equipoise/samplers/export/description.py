@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equipoise.classifiers.models import Models
+from equipoise.core.completion import read_completion
 from equipoise.core.errors import FileFormatError
 from equipoise.core.folders import Folder
 from equipoise.core.records import to_json
 from equipoise.core.threads import mapped
 from equipoise.core.versions import versions
+from equipoise.runtimes.devices import device_type
 from equipoise.samplers.export.croissant import (
     FILE,
     column_types,
@@ -63,7 +67,9 @@ class DatasetDescription:
         As of the request.
     sampler, panel : str
         Digests.
-    generator, device : str
+    generator : str
+    device : str
+        Type of the device that made the images; several, where they are mixed, joined by commas.
     classifiers : tuple of str
         Names of those that gave the labels.
     versions : dict of str to str
@@ -147,7 +153,7 @@ def describe_export(
         sampler=sampler.digest,
         panel=models.panel.digest,
         generator=models.generator.name,
-        device=models.generator.device,
+        device=_devices(home, tables, models),
         classifiers=tuple(classifier.name for classifier in models.panel.classifiers),
         versions=versions(),
     )
@@ -164,6 +170,15 @@ def describe_export(
     )
     _write(home, FILE, text)
     return found
+
+
+def _devices(home: Folder, tables: Sequence[str], models: Models) -> str:
+    """Return the types of device that the shards name, joined by commas."""
+    if not models.mixed_devices:
+        return device_type(models.generator.device)
+    tars = [f"{Path(table).stem}.tar" for table in tables]
+    done = mapped(lambda tar: read_completion(home, tar), tars, home.at_a_time)
+    return ", ".join(sorted({device_type(found.device) for found in done if found is not None}))
 
 
 def _columns(home: Folder, table: str) -> list[str]:

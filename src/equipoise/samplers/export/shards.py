@@ -26,7 +26,9 @@ from equipoise.core.completion import completing, read_completion
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.folders import Folder, LocalFolder, open_folder
 from equipoise.core.progress import Execution
+from equipoise.core.resumable import DEVICE, alike, device_remedy
 from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
+from equipoise.runtimes.devices import device_type
 from equipoise.samplers.draw import Batches, one_shot
 from equipoise.samplers.export.description import describe_export
 from equipoise.samplers.export.formats import write_tar
@@ -108,9 +110,9 @@ class ExportTask:
         models = self.addresses.open()
         sampler = load_sampler(self.sampler, models.generator)
         size = int(json.loads(self.identity)["shard_size"])
-        found = _identity(sampler, models, self.request, size)
-        check_opened("the export", found, self.identity)
-        return lambda shard: self.write(sampler, models, shard)
+        own = replace(self, identity=_identity(sampler, models, self.request, size))
+        check_opened("the export", own.identity, self.identity, models.may_differ)
+        return lambda shard: own.write(sampler, models, shard)
 
     def write(
         self,
@@ -180,7 +182,7 @@ def _identity(sampler: Sampler, models: Models, request: DrawRequest, size: int)
             **given,
             "sampler": drawn.digest,
             "panel": models.panel.digest,
-            "device": models.generator.device,
+            DEVICE: device_type(models.generator.device),
             "shard_size": size,
         },
         sort_keys=True,
@@ -237,17 +239,11 @@ def write_shards(
     home = open_folder(folder)
     if isinstance(home, LocalFolder) and home.path.exists() and not home.path.is_dir():
         raise InputError(f"path {folder}", "must be a folder", "a file", "Choose another --out.")
-    if models.addresses is None:
-        raise InputError(
-            "models",
-            "must be opened by address",
-            "models made in this process",
-            "Open them by equipoise.pipeline.open_models(settings).",
-        )
+    addresses = models.shared_addresses
     identity = _identity(loaded, models, request, size)
     # A bad request fails before a file is made.
     loaded.draw(1, request.seed, cell=request.cell)
-    task = ExportTask(models.addresses, sampler.absolute(), request, home.absolute(), identity)
+    task = ExportTask(addresses, sampler.absolute(), request, home.absolute(), identity)
     # Shards are looked at as they are asked for; those that would be too long, before all.
     last = (n - 1) // size
     ends = (Shard(last, last * size, n), Shard(last + 1, n, n))
@@ -315,11 +311,13 @@ def _done_rows(task: ExportTask, shard: Shard) -> int:
     found = read_completion(task.folder, shard_name(shard.number))
     if found is None:
         return 0
-    if found.identity != task.identity:
+    may_differ = frozenset({DEVICE} if task.addresses.mixed_devices else ())
+    if not alike(found.identity, task.identity, may_differ):
         raise InputError(
             f"folder {task.folder}",
             f"must be empty or hold shards of this export, {task.identity}",
             found.identity[:2000],
-            "Choose another --out, or the same sampler, seed, cell and --shard-size.",
+            device_remedy(found.identity, task.identity)
+            or "Choose another --out, or the same sampler, seed, cell and --shard-size.",
         )
     return found.rows

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.audit.superres.models.base import SuperResolutionModel, restore
@@ -13,15 +14,62 @@ from equipoise.audit.superres.models.files import FileRestorer
 from equipoise.audit.superres.models.pulse import STEPS, Pulse
 from equipoise.core.errors import InputError
 from equipoise.core.plugins import imported
+from equipoise.generators import open_generator
 from equipoise.generators.base import Differentiable, Generator
 
-__all__ = ["NAMES", "SuperResolutionModel", "open_super_resolution_model", "reduced", "restore"]
+__all__ = [
+    "NAMES",
+    "RestorerAddress",
+    "SuperResolutionModel",
+    "open_super_resolution_model",
+    "reduced",
+    "restore",
+]
 
 
 NAMES = ("bicubic", "pulse")
 """Names of the models that come with Equipoise."""
 
 _SUFFIXES = (".onnx", ".pt")
+
+
+@dataclass(frozen=True)
+class RestorerAddress:
+    """Names by which any process opens the same super-resolution model.
+
+    Attributes
+    ----------
+    uri, factor, steps
+        As for `open_super_resolution_model`.
+    generator : str or None
+        The generator that "pulse" searches, as for `open_generator`.
+    device : str
+        Of the generator.
+    batch_size : int or None
+        Of the generator.
+    """
+
+    uri: str
+    factor: int
+    steps: int = STEPS
+    generator: str | None = None
+    device: str = "cpu"
+    batch_size: int | None = None
+
+    def open(self) -> SuperResolutionModel:
+        """Open the model.
+
+        Raises
+        ------
+        InputError, FileFormatError, FetchError, StorageError
+            As `open_super_resolution_model` and `open_generator`.
+        """
+        searched = None
+        if self.uri == "pulse" and self.generator is not None:
+            searched = open_generator(
+                self.generator, device=self.device, batch_size=self.batch_size
+            )
+        return open_super_resolution_model(self.uri, self.factor, searched, steps=self.steps)
 
 
 def open_super_resolution_model(

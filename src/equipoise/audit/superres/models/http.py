@@ -53,15 +53,15 @@ class HttpRestorer:
             f"Images of {service.name} are those of the day of the request; a service may change "
             "its model.",
         )
-        self._picture, self._limits = service.picture, service.limits
+        self._picture, self.limits = service.picture, service.limits
         self._limiter = Limiter(
-            AnswerCache(zoo.cache_folder() / "remote"), service.request.service, self._limits
+            AnswerCache(zoo.cache_folder() / "remote"), service.request.service, self.limits
         )
         self._transport = HttpTransport(
             service.request,
             self._picture.media_type,
-            self._limits.time_out,
-            self._limits.concurrency,
+            self.limits.time_out,
+            self.limits.concurrency,
             accept="image/*",
             largest=_LARGEST_PICTURE,
         )
@@ -77,7 +77,7 @@ class HttpRestorer:
             When an image cannot be restored. Complete batches are stored by the audit.
         """
         stop = Event()
-        with ThreadPoolExecutor(self._limits.concurrency) as pool:
+        with ThreadPoolExecutor(self.limits.concurrency) as pool:
             futures = [pool.submit(self._one, image, stop) for image in low]
             try:
                 return np.stack([future.result() for future in futures])
@@ -90,8 +90,8 @@ class HttpRestorer:
         sent, attempt = self._picture.encode(image), 0
         while isinstance(found := self._attempt(sent, image, stop), TransportFailure):
             wait = found.wait or 0.0
-            repeated = found.kind in REPEATED and wait <= self._limits.longest_wait
-            if not repeated or attempt == self._limits.retries or stop.is_set():
+            repeated = found.kind in REPEATED and wait <= self.limits.longest_wait
+            if not repeated or attempt == self.limits.retries or stop.is_set():
                 raise RemoteError(
                     f"service {self.name!r}",
                     "must restore every image",
@@ -100,7 +100,7 @@ class HttpRestorer:
                 )
             if found.kind == "rate_limit" and found.wait is not None:
                 self._limiter.pause(found.wait)
-            stop.wait(max(back_off(self._limits.back_off, attempt), wait))
+            stop.wait(max(back_off(self.limits.back_off, attempt), wait))
             attempt += 1
         return found
 
