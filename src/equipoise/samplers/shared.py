@@ -203,6 +203,7 @@ def code_of(
         The requested cell of a verified draw, or of draws of one cell.
     """
     if index < 0 and isinstance(sampler.source, TiltSource):
-        return shared_codes(sampler.source, seed, -1 - index, -index)[0]
-    code: NDArray[np.float32] = sampler.draw(1, seed, cell=cell, start=index).codes[0]
-    return code
+        codes = shared_codes(sampler.source, seed, -1 - index, -index)
+    else:
+        codes = sampler.draw(1, seed, cell=cell, start=index).codes
+    return np.asarray(codes[0])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ from equipoise.core.targets import Target
 from equipoise.generators.base import generate
 from equipoise.samplers.draw import Batches, ImageBatch, one_shot
 from equipoise.samplers.sampler import Sampler
-from equipoise.samplers.shared import Candidates, SharedCandidates
+
+if TYPE_CHECKING:
+    from equipoise.samplers.shared import Candidates, SharedCandidates
 
 ATTEMPTS = 200
 """Generator calls per wanted image after which a verified draw gives a cell up."""
@@ -127,6 +130,8 @@ def verified(
         When a cell yields too few; the message names it with its purity. What was yielded before
         stands.
     """
+    from equipoise.samplers.shared import SharedCandidates  # With it comes PyTorch.
+
     grid, sampler = sampler.grid, sampler.for_verified(faithful)
     wanted = np.asarray(counts)
     if wanted.shape != (grid.size,) or (wanted < 0).any() or wanted.dtype.kind not in "iu":
