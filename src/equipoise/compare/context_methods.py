@@ -132,7 +132,7 @@ class ContextCase:
     def candidates(self) -> VariantLabels:
         """Return fresh labelled images of the prompts: of each `max(BEST_OF)` times `images`."""
         n = self.images * max(BEST_OF) * len(self.generator.contexts)
-        return self._labelled("candidates", n, child_seed(self.seed, Stream.COMPARED_POOL))
+        return self._labelled("candidates", n, child_seed(self.seed, Stream.COMPARED_CANDIDATES))
 
     def _labelled(self, name: str, n: int, seed: int, proposals: str = "prompt") -> VariantLabels:
         if name not in self._kept:
@@ -164,7 +164,7 @@ class ContextCase:
         refusal: EarlyRefusal | None = None,
     ) -> ContextOutcome:
         """Draw what is requested."""
-        seed = child_seed(self.seed, Stream.COMPARED_DRAWS)
+        seed = child_seed(self.seed, Stream.COMPARED_WAYS)
         contexts, labels, calls = drawn(self.models, requests, seed, refusal, self.execution)
         again = 0.0 if refusal is None else self.n * refusal.stage / refusal.steps
         return ContextOutcome(contexts, labels, calls, faithfulness, learnt * self.n, again)
