@@ -6,13 +6,14 @@ super-resolution in RUNS.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Playwright, sync_playwright
+
+from equipoise.report.pdf import find_browser
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 1200, 860
@@ -38,7 +39,7 @@ def _use(server: subprocess.Popen[str], p: Playwright, name: str, audit: str) ->
     """Open each page, use it, and save what it looks like."""
     assert server.stdout is not None
     address = server.stdout.readline().split()[1]
-    browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    browser = p.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.goto(f"{address}steer/{name}")
     page.locator("#brings tbody tr").first.wait_for()

@@ -125,8 +125,8 @@ def show_contexts(title: str, found: ContextsMeasurement, json_file: Path | None
     if (diversity := found.diversity) is not None:
         lines += (
             f"neutral  diversity {estimate(diversity.intrinsic, decimals)} (ID), of "
-            f"{diversity.neutral:,} contexts together; a tenth of {diversity.others:,} others have at most "
-            f"{estimate(diversity.robust, decimals)} (CA_0.1)",
+            f"{diversity.neutral:,} contexts together; a tenth of {diversity.others:,} others have "
+            f"at most {estimate(diversity.robust, decimals)} (CA_0.1)",
             f"MGBI     {estimate(diversity.index, decimals)}: the root of their product",
         )
     for line in lines:

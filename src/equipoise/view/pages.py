@@ -109,7 +109,15 @@ class Pages:
 
             return audit_html(entry.path, entry.kind, frame)
         if entry.kind == "working":
-            return frame.fill("working.html.jinja", progress=progress_of(entry))
+            from equipoise.runs.folder import PRIOR, RunFolder
+
+            source = self._source(entry)
+            sheets = [
+                ("The generator's own images" if name == PRIOR else f"Draws: {name}", shown)
+                for name, path in RunFolder(entry.path).sheets().items()
+                if (shown := source(path))
+            ]
+            return frame.fill("working.html.jinja", progress=progress_of(entry), sheets=sheets)
         if entry.kind == "comparison":
             known, lines, words = _methods(entry.path)
             return frame.fill("comparison.html.jinja", columns=known, rows=lines, words=words)
