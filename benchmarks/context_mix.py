@@ -9,7 +9,6 @@ Draws of a folder's size are measured too, by the panel.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,29 +16,26 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.models import Models
+from equipoise.compare.context_methods import BEST_OF, CLEAR, drawn, uncalibrated
 from equipoise.core.files import write_text
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions_line
 from equipoise.generators.toy_text import ToyTextGenerator
 from equipoise.measure.contexts import deviation_ratio
 from equipoise.measure.representation import divergence
-from equipoise.methods.context_draws import draw_contexts
 from equipoise.methods.context_proposals import (
-    BY_PROMPT,
     ContextRequests,
     label_variants,
     request_edits,
     request_prompts,
 )
 from equipoise.methods.context_rates import calibrate_contexts
-from equipoise.methods.context_refusal import EarlyRefusal, fit_refusal
+from equipoise.methods.context_refusal import EarlyRefusal, fit_refusal, passing_share
 
 RESULTS = Path(__file__).parent / "results" / "context_mix.md"
 LABELS, IMAGES, SEEDS, LEAKS = 20_000, 250, 2, (0.1, 0.2)
-BEST_OF = (4, 16)
 FRESH = 1000
 STAGE, STEPS = 6, ToyTextGenerator().steps
-_CLEAR = 0.5
 
 _HEAD = f"""# The mix within every prompt
 
@@ -55,7 +51,7 @@ wanted cell, the first of n images of the prompt that the classifier sees as tha
 first of them. "Prompts and edits" draws by the prompt where .05 of its labelled images are of the
 cell (`--proposals both`), one seed; refused half-way after {STAGE} of {STEPS} steps, which cost
 {STAGE} / {STEPS} of a call. "Without calibration" is the same latent classifier, and a candidate
-goes on where the probability of some missing cell is {_CLEAR} or more. Faithfulness there is that
+goes on where the probability of some missing cell is {CLEAR} or more. Faithfulness there is that
 of {FRESH:,} fresh images of each prompt, cells as they are wanted. "Perfect" is the cost where no
 candidate went on in vain, and none was lost.
 
@@ -103,28 +99,10 @@ def drawn_shares(
     models: Models, requests: ContextRequests, seed: int, refusal: EarlyRefusal | None = None
 ) -> tuple[NDArray[np.float64], float]:
     """Return the shares of what is drawn, shape (C, K), and the calls."""
-    found, calls = np.zeros(requests.counts.shape), 0.0
-    for part in draw_contexts(models, requests, seed, refusal=refusal):
-        calls += float(part.calls.sum())
-        np.add.at(found, (part.contexts, part.labels.cells), 1)
+    contexts, labels, calls = drawn(models, requests, seed, refusal)
+    found = np.zeros(requests.counts.shape)
+    np.add.at(found, (contexts, labels.cells), 1)
     return found / IMAGES, calls
-
-
-def faithful(toy: ToyTextGenerator, requests: ContextRequests, refusal: EarlyRefusal) -> float:
-    """Return the part of fresh images of wanted cells that pass where only theirs is missing."""
-    lost, panel = 0.0, open_panel([one.name for one in toy.grid.attributes], toy)
-    wanted = np.where(requests.by_prompt, requests.counts, 0)
-    for c in range(len(wanted)):
-        codes = toy.codes_of(1001, 0, FRESH, c)
-        cells, features = panel.predict(toy.images(codes)).cells, toy.stem(codes)
-        for k in np.flatnonzero(wanted[c]):
-            rows = np.flatnonzero(cells == k)
-            alone = np.zeros(wanted.shape, bool)
-            alone[c, k] = True
-            asked = np.full(len(rows), BY_PROMPT)
-            passed = refusal.passes(features[rows], rows, np.full(len(rows), c), asked, alone)
-            lost += wanted[c, k] * (1 - passed.mean())
-    return float(1 - lost / wanted.sum())
 
 
 def by_prompts(models: Models, target: Target, leak: float) -> list[str]:
@@ -137,8 +115,13 @@ def by_prompts(models: Models, target: Target, leak: float) -> list[str]:
     refusal = fit_refusal(toy, labels, requests)
     assert refusal is not None
     true = refusal.faithfulness
-    least = np.where(requests.by_prompt, np.log(_CLEAR), -np.inf)
-    bare = replace(refusal, of_prompts=least, of_edits=np.full(least.shape, -np.inf))
+    bare = uncalibrated(refusal, requests)
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = label_variants(models, FRESH * len(toy.contexts), 1001, folder, "prompt")
+
+    def passing(used: EarlyRefusal) -> str:
+        return f"{passing_share(used, toy, fresh, requests).value:.3f}"
+
     part = f"{requests.by_prompt.mean():.0%} of cells by prompts"
     found, each = [], []
     for name, used in (
@@ -146,12 +129,12 @@ def by_prompts(models: Models, target: Target, leak: float) -> list[str]:
         (
             f"the same, refused half-way; faithfulness {true.value:.3f} "
             f"({true.low:.3f} to {true.high:.3f}), of fresh images "
-            f"{faithful(toy, requests, refusal):.3f}",
+            f"{passing(refusal)}",
             refusal,
         ),
         (
             "the same, refused half-way without calibration; faithfulness of fresh images "
-            f"{faithful(toy, requests, bare):.3f}",
+            f"{passing(bare)}",
             bare,
         ),
     ):

@@ -1,8 +1,10 @@
 """Speed and memory of `equipoise view`, measured over HTTP against a running server.
 
     python benchmarks/view.py runs/demo        (about 3 minutes)
+    python benchmarks/view.py                  (memory alone, over draws of a run of the toy)
 
-The run is copied, so that its folder stays as it is. A run of 36 cells is made of the toy.
+The run is copied, so that its folder stays as it is. A run of 36 cells is made of the toy. Each of
+the two commands writes its own part of the page, and leaves the other.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +35,7 @@ from equipoise.pipeline import balance
 
 RESULTS = Path(__file__).parent / "results"
 PEOPLE, LISTED = 8, 5000
+_TOY = "## Memory over draws of a run of the toy"
 COMMAND = "from equipoise.cli import main; main()"
 
 
@@ -148,11 +151,33 @@ def many(card: Path, folder: Path) -> None:
         (place / "record.json").touch()
 
 
+Report = Callable[[str, str], None]
+
+
+def memory_of(server: Server, name: str, draws: int, report: Report) -> None:
+    """Draw again and again, and report the memory after a tenth of the draws and after all."""
+    for i in range(draws):
+        draw(server, name, seed=10_000 + i, n=4, verified=False)
+        if i + 1 in (draws // 10, draws):
+            report(f"memory after {i + 1:,} draws", f"{server.memory:.0f} MiB")
+
+
+def on_toy(draws: int, report: Report) -> None:
+    """Report the memory over draws of a run of the toy."""
+    with tempfile.TemporaryDirectory() as place:
+        toy = Settings(generator="toy", method="shift-calibrated", n=3000, measure_n=900)
+        balance(toy, Path(place) / "toy")
+        with serving(Path(place)) as server:
+            draw(server, "toy", seed=1, n=4, verified=False)
+            report("memory after the first draw", f"{server.memory:.0f} MiB")
+            memory_of(server, "toy", draws, report)
+
+
 def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("run", type=Path, nargs="?", help="a finished run; memory on the toy alone")
+    parser.add_argument("--draws", type=int, default=1000, help="draws for the memory")
     given = parser.parse_args()
     rows: list[tuple[str, str]] = []
 
@@ -160,11 +185,36 @@ def main() -> None:
         rows.append((what, value))
         print(f"{what}: {value}", flush=True)
 
+    load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    if given.run is None:
+        on_toy(given.draws, report)
+    else:
+        on_run(given.run, given.draws, report)
+    load = f"{load} at the start, {os.getloadavg()[0]:.1f} at the end"
+    command = f"`python benchmarks/view.py{' RUN' * (given.run is not None)} --draws {given.draws}`"
+    lines = [
+        f"Written by {command}, over HTTP. Load of the machine: {load}, shared with other work.",
+        "",
+        "| what | measured |",
+        "|---|---|",
+        *(f"| {what} | {value} |" for what, value in rows),
+        "",
+    ]
+    page = RESULTS / "view.md"
+    of_run, _, of_toy = page.read_text(encoding="utf-8").partition(_TOY)
+    if given.run is None:
+        of_toy = "\n".join(["", "", *lines])
+    else:
+        of_run = "\n".join(["# Speed of the viewer", "", *lines, ""])
+    write_text(page, of_run.rstrip("\n") + "\n\n" + _TOY + of_toy)
+
+
+def on_run(run: Path, draws: int, report: Report) -> None:
+    """Report speed and memory with a run, and with many."""
     with tempfile.TemporaryDirectory() as place:
         runs = Path(place) / "runs"
-        shutil.copytree(given.run, runs / "run")
+        shutil.copytree(run, runs / "run")
         make_36(runs / "cells36")
-        load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
         with serving(runs) as server:
             report("start to the first page", f"{server.started:.2f} s")
             server.ask("GET", "/steer/run")
@@ -180,31 +230,12 @@ def main() -> None:
             report(f"{PEOPLE} people, 60 verified images each, the last", f"{max(drawn):.1f} s")
             report("answers to others meanwhile, median", f"{np.median(others) * 1000:.0f} ms")
             report("answers to others meanwhile, p95", f"{np.quantile(others, 0.95) * 1000:.0f} ms")
-            memory = []
-            for i in range(given.draws):
-                draw(server, "run", seed=10_000 + i, n=4, verified=False)
-                if i + 1 in (given.draws // 10, given.draws):
-                    memory.append(server.memory)
-            report(f"memory after {given.draws // 10:,} draws", f"{memory[0]:.0f} MiB")
-            report(f"memory after {given.draws:,} draws", f"{memory[1]:.0f} MiB")
-        many(given.run / "card.json", Path(place) / "many")
+            memory_of(server, "run", draws, report)
+        many(run / "card.json", Path(place) / "many")
         with serving(Path(place) / "many") as server:
             report(f"start with {LISTED:,} runs, to the first list", f"{server.started:.2f} s")
             time.sleep(1.5)
             report(f"list of {LISTED:,} runs, later", f"{timed(server, 'GET', '/'):.2f} s")
-    load = f"{load} at the start, {os.getloadavg()[0]:.1f} at the end"
-    lines = [
-        "# Speed of the viewer",
-        "",
-        f"Written by `python benchmarks/view.py RUN --draws {given.draws}`, over HTTP. Load of the "
-        f"machine: {load}, shared with other work.",
-        "",
-        "| what | measured |",
-        "|---|---|",
-        *(f"| {what} | {value} |" for what, value in rows),
-        "",
-    ]
-    write_text(RESULTS / "view.md", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ from equipoise.audit.preflight.doctor import Examination
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.record import SuperresAudit
 from equipoise.audit.verification.record import VerificationAudit
-from equipoise.compare.scores import Refused, Score
+from equipoise.compare.contexts import ContextScore
+from equipoise.compare.scores import Score
+from equipoise.compare.stored import Refused
 from equipoise.core.records import INFINITE, field_types, to_json
 from equipoise.measure.contexts import ContextsMeasurement
 from equipoise.measure.people.task import AnnotationPlan
@@ -56,6 +58,10 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
     "photographs": ((PhotographsAudit,), "`photographs.json`, by `equipoise audit photographs`"),
     "task": ((AnnotationPlan,), "`plan.json` of a task, by `equipoise label export`"),
     "result": ((Score, Refused), "a result of `equipoise compare`, one file per method"),
+    "context-result": (
+        (ContextScore, Refused),
+        "a result of `equipoise compare --contexts`, one file per method",
+    ),
     "contexts": (
         (ContextsMeasurement,),
         "the output of `equipoise measure --contexts --json`",

@@ -165,6 +165,7 @@ def test_a_stopped_run_goes_on_and_ends_alike(tmp_path: Path) -> None:
 
     with pytest.raises(Stopped):
         balance(settings, tmp_path / "broken", stop_at_measure)
+    assert list(RunFolder(tmp_path / "broken").sheets()) == ["prior", "shift"]
     resumed = balance(settings, tmp_path / "broken")
     assert resumed.record.cost.labels_computed == 0
     assert resumed.sampler.digest == whole.sampler.digest

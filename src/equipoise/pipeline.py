@@ -24,7 +24,7 @@ from equipoise.measure.sampler import measure_sampler
 from equipoise.methods import FitContext, FitResult, fit
 from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.report.card import write_card
-from equipoise.report.contact_sheets import write_pictures
+from equipoise.report.contact_sheets import write_first_pictures, write_pictures
 from equipoise.report.plots import Plot, share_figure
 from equipoise.report.run_page import render
 from equipoise.runs.folder import RunFolder
@@ -150,6 +150,8 @@ def balance(
     )
     spec = parse_target(settings.target, models.panel.grid)
 
+    if not run.labels.exists():
+        write_first_pictures(run, own, settings.seed)
     times = [time.perf_counter()]
     table = collect(models, settings.prior_n, settings.seed, run.labels, execution=execution)
     labels = _some_known(table.labels())
@@ -160,9 +162,12 @@ def balance(
     fitted = _fit_methods(context, run)
     directions = _try_directions(context, run)
     times.append(time.perf_counter())
+    samplers = {method: found.sampler for method, found in fitted.items()}
+    write_pictures(run, models, labels, settings.seed, samplers)
 
+    began = time.perf_counter()
     results = [_measure(method, found, context) for method, found in fitted.items()]
-    times.append(time.perf_counter())
+    measuring = time.perf_counter() - began
 
     record = RunRecord(
         settings=settings,
@@ -179,13 +184,11 @@ def balance(
             labels_computed=table.computed,
             seconds_labelling=times[1] - times[0],
             seconds_fitting=times[2] - times[1],
-            seconds_measuring=times[3] - times[2],
+            seconds_measuring=measuring,
         ),
         versions=versions(),
     )
     run.write_record(record)
-    samplers = {method: found.sampler for method, found in fitted.items()}
-    write_pictures(run, models, labels, settings.seed, samplers)
     render(run)
     write_card(run)
     return BalancedRun(samplers[settings.method], record, run.path)

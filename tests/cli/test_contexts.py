@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from equipoise.classifiers import open_panel
@@ -32,6 +33,17 @@ def test_a_table_reproduces_published_counts(cli: Callable[..., Done], tmp_path:
     assert "absent   gender=female in a photo of job 0: none of 250" in done.stdout
     assert "and 20 contexts more" in done.stdout
     assert "The pool hides bias" in done.stdout
+    neutral = [f"--neutral=a photo of job {c}" for c in (19, 20)]
+    done = cli("measure", table, *neutral, "--json", out)
+    assert_valid(out, "contexts")
+    found = json.loads(out.read_text())["diversity"]
+    assert (found["neutral"], found["others"]) == (2, 38)
+    assert found["index"]["value"] ** 2 == pytest.approx(
+        found["intrinsic"]["value"] * found["robust"]["value"]
+    )
+    assert "MGBI     0." in done.stdout
+    done = cli("measure", table, "--neutral=a doctor", code=2)
+    assert "neutral must be a context that has an image, got" in done.error
 
 
 def test_a_folder_of_sub_folders_is_measured(cli: Callable[..., Done], tmp_path: Path) -> None:
@@ -54,6 +66,7 @@ def test_a_folder_of_sub_folders_is_measured(cli: Callable[..., Done], tmp_path:
     rows = "".join(f"prompt 1,skin_tone={level},1\n" for level in ("dark", "medium", "light"))
     targets.write_text("context,cell,share\n" + rows)
     flags = ("--attributes", "skin_tone", "--target", targets)
+    cli("measure", tmp_path / "pictures", "--neutral=prompt 1", *flags[:2], code=2)
     done = cli("measure", tmp_path / "pictures", *flags, code=2)
     assert "target must be one for all images without --contexts" in done.error
 

@@ -11,7 +11,8 @@ import pytest
 from equipoise.compare.baselines import BASELINES, PAPER
 from equipoise.compare.page import plot, rows, write_page
 from equipoise.compare.run import compare, read_results
-from equipoise.compare.scores import Refused, Score
+from equipoise.compare.scores import Score
+from equipoise.compare.stored import Refused
 from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.estimates import Estimate
 from equipoise.core.settings import Settings

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from equipoise.core.errors import MissingProgramError, StorageError
 from equipoise.report import pdf
-from equipoise.report.pdf import find_browser, write_pdf
+from equipoise.report.pdf import find_browser, installed_browser, write_pdf
 
 
 @pytest.fixture
@@ -50,9 +49,7 @@ done"""
     assert ("--no-sandbox" in given) == (os.geteuid() == 0)
 
 
-@pytest.mark.skipif(
-    not (shutil.which("chromium") or shutil.which("google-chrome")), reason="no browser"
-)
+@pytest.mark.skipif(installed_browser() is None, reason="no browser")
 def test_a_browser_prints_it(page: Path) -> None:
     found = write_pdf(page).read_bytes()
     assert found.startswith(b"%PDF-")

@@ -31,12 +31,17 @@ def test_versions_name_what_figures_depend_on() -> None:
 
 def test_what_was_measured_later_stays_until_the_sampler_is_another(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    for path in (run.sampler, run.report):
+    sheets = [run.picture(name) for name in ("prior", "tilt", "prior-cell-0")]
+    sheets[0].parent.mkdir()
+    for path in (run.sampler, run.report, *sheets):
         path.write_text("x")
+    assert list(run.sheets()) == ["prior", "tilt"]
     run.write_quality(QUALITY, "one")
     run.write_corrected(NOBODY, "other")
     run.clear_results()
     assert not run.sampler.exists() and not run.report.exists()
+    assert list(run.sheets()) == ["prior"]  # It shows what the labels are of, and they stay.
+    assert not sheets[2].exists()
     run.clear_later("one")
     assert repr(run.read_later().quality) == repr(QUALITY)  # NaN is not equal to itself.
     assert run.read_later().annotation is None

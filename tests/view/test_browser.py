@@ -8,18 +8,23 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from equipoise.generators.toy import ToyGenerator
+from equipoise.pipeline import balance
+from equipoise.report.pdf import installed_browser
+from tests.view.conftest import SETTINGS
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="not applicable: Playwright is not installed"
 )
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = installed_browser()
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HERE = Path(__file__).parent
 AXE = HERE / "node_modules/axe-core/axe.min.js"
@@ -247,12 +252,36 @@ def test_pages_are_accessible_and_fit(site: Site, axe: str, width: int) -> None:
         page.context.close()
 
 
-def test_a_run_under_way_becomes_its_report(site: Site, finished: Path) -> None:
-    folder = site.runs / "new"
-    shutil.copytree(finished / "labels", folder / "labels")
-    page = site.open("/runs/new")
-    page.get_by_text("Under way").wait_for()
-    assert page.get_by_role("progressbar").count() == 1
-    time.sleep(0.1)
-    shutil.copytree(finished, folder, dirs_exist_ok=True)
+class Held(ToyGenerator):
+    """A toy that waits after some images until it is let go."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.left, self.go = after, threading.Event()
+
+    def images(self, codes: np.ndarray) -> np.ndarray:
+        self.left -= len(codes)
+        assert self.left >= 0 or self.go.wait(60)
+        return super().images(codes)
+
+
+def test_a_run_under_way_shows_pictures_and_progress_and_becomes_its_report(site: Site) -> None:
+    held = Held(4 + 12 + 2048)  # A check of it, the first row of pictures, and a shard of labels.
+    settings = replace(SETTINGS, method="shift", n=3000, workers=1)
+    running = threading.Thread(
+        target=balance, args=(settings, site.runs / "new"), kwargs={"generator": held}
+    )
+    running.start()
+    try:
+        page = site.open("/")
+        page.get_by_role("link", name="new").click()
+        page.get_by_text("Under way").wait_for()
+        page.get_by_text("labels: 2,048 of 3,000 images").wait_for()
+        assert page.get_by_role("progressbar").get_attribute("value") == "2048"
+        sheet = page.get_by_role("img", name="The generator's own images")
+        assert sheet.evaluate("image => image.decode().then(() => image.naturalWidth)") > 12 * 32
+        assert not (site.runs / "new" / "record.json").exists()
+    finally:
+        held.go.set()
+        running.join()
     page.get_by_role("heading", name="Shares of the cells").wait_for()

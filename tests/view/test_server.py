@@ -8,6 +8,10 @@ from unittest import mock
 
 import pytest
 
+from equipoise.compare.context_methods import METHODS
+from equipoise.compare.contexts import ContextScore
+from equipoise.compare.stored import StoredResults
+from equipoise.core.estimates import Estimate
 from equipoise.view.guard import is_loopback
 from equipoise.view.server import ViewOptions, serve
 
@@ -68,3 +72,20 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be free"):
         _bind("127.0.0.1", taken.getsockname()[1])
     taken.close()
+
+
+def test_ways_to_a_mix_within_contexts_are_shown(open_client: Any, runs: Path) -> None:
+    folder = runs / "ways"
+    stored = StoredResults(folder, tuple(METHODS), ContextScore)
+    some = Estimate(0.25, 0.125, 0.5)
+    row = ContextScore(
+        n=9, contexts=3, meets=0, mean=some, floor=0.1, worst="<b>a nurse", worst_deviation=some,
+        kl=0.1, kl_floor=0.01, labels=1234, calls=1.5, calls_with_labels=3.5, faithfulness=some,
+    )  # fmt: skip
+    with mock.patch.dict(vars(stored), methods=("edits alone",)):
+        stored.fill("mine", lambda: lambda method: row)
+    page = open_client().get("/runs/ways").text
+    assert "<td>edits alone</td>" in page
+    assert "0.25 (0.12 to 0.50)" in page
+    assert "1,234" in page
+    assert "Best of n keeps" in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,8 @@ import typer
 
 from equipoise.cli.app import app, out_console
 from equipoise.cli.balance import compare_cost
-from equipoise.cli.console import bars, dry_run, print_table
+from equipoise.cli.compare_contexts import command_words, compare_within
+from equipoise.cli.console import bars, dry_run, print_table, refuse_flags
 from equipoise.cli.options import (
     Address,
     Config,
@@ -24,6 +24,8 @@ from equipoise.cli.options import (
 )
 from equipoise.core.settings import make_settings
 
+_POOL = 100_000
+
 
 @app.command()
 @takes_settings
@@ -35,9 +37,18 @@ def compare(
         Given,
         SettingOptions("generator", "attributes", "classifiers", "n", "seed", "measure_n"),
     ],
+    contexts: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare ways to a mix within every context: a list of prompts (CSV), or own for "
+            "the contexts that the generator has.",
+            show_default=False,
+        ),
+    ] = None,
     pool: Annotated[
-        int, typer.Option(help="Codes of the prior to label for the balanced references.")
-    ] = 100_000,
+        int | None,
+        typer.Option(help="Codes of the prior to label for the balanced references. [100000]"),
+    ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(help="Where distances are taken; may be given again. [pixels, age]"),
@@ -51,14 +62,25 @@ def compare(
 ) -> None:
     """Compare the tilt with every other method, from as many labels, for a uniform target.
 
-    Prints a table and writes OUT/compare.md with a plot. A stopped comparison is resumed.
+    Prints a table and writes OUT/compare.md with a plot. A stopped comparison is resumed. With
+    --contexts the rows are prompts as they are, edits, the best of several images, and calibrated
+    and verified draws, with early refusal and without.
 
     Example: `equipoise compare --attributes smiling,skin_tone --pool 100000 --out runs/compare`
+    Example: `equipoise compare --generator toy-text --attributes smiling,skin_tone --contexts own
+    --n 20000 --out runs/ways`
     """
     from equipoise.engines import open_engine
 
     given = {**learnt, **computed}
+    if contexts is not None:
+        other = engine if engine != "threads" else None
+        flags = {"pool": pool, "features": features, "engine": other, "address": address}
+        refuse_flags("with --contexts", flags)
+        compare_within(given, config, contexts, out, json_file, dry=dry)
+        return
     settings = make_settings(given, config)
+    pool = _POOL if pool is None else pool
     places = open_engine(
         engine, workers=settings.workers, address=address, gpus_per_worker=gpus_per_worker
     )
@@ -74,13 +96,7 @@ def compare(
         results = run(settings, out, pool, features or FEATURES, progress, engine=places)
     print_table(out_console, columns([results]), rows([results]))
     title = f"{' x '.join(settings.attributes)}, {settings.n:,} labels"
-    flags = {name: value for name, value in settings.to_dict().items() if name in given}
-    flags = {**flags, "attributes": ",".join(settings.attributes), "pool": pool}
-    del flags["classifiers"]
-    words = [f"--{k.replace('_', '-')} {v}" for k, v in flags.items() if v is not None]
-    words += [f"--features {name}" for name in features or ()]
-    words += [f"--classifier {shlex.quote(uri)}" for uri in settings.classifiers]
-    command = " ".join(["equipoise compare", *words])
+    command = command_words(settings, given, {"pool": str(pool)}, features or ())
     write_page(out / "compare.md", command, {title: [results]}, settings.directed)
     if json_file is not None:
         write_record(json_file, results)

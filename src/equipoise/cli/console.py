@@ -156,7 +156,8 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
             f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
         )
     models = {settings.generator} & zoo.MODELS.keys()
-    if settings.generator not in ("toy", "toy-text"):  # They bring their own classifier.
+    # The toys bring their own classifier.
+    if settings.generator.partition(":")[0] not in ("toy", "toy-text"):
         models |= pinned_needed(settings.attributes, settings.classifiers)
     if missing := sorted(name for name in models if not zoo.is_cached(name)):
         console.print(f"fetch    models not cached yet: {', '.join(missing)}")

@@ -29,6 +29,7 @@ def measure_folder_contexts(
     names: Sequence[str],
     targets: ContextTargets | None,
     tolerance: float,
+    neutral: Sequence[str],
     json_file: Path | None,
 ) -> None:
     """Print, and write, the mix within each context of a folder of labelled images.
@@ -40,7 +41,7 @@ def measure_folder_contexts(
     labels : Labels
     names : sequence of str
         File of each image, relative to the folder.
-    targets, tolerance
+    targets, tolerance, neutral
         As for `equipoise.measure.contexts.measure_contexts`.
     json_file : Path, optional
     """
@@ -49,13 +50,17 @@ def measure_folder_contexts(
 
     folder = Path(what)
     contexts, empty = contexts_of_folder(folder, [folder / name for name in names])
-    show_contexts(
-        what, measure_contexts(labels, contexts, targets, tolerance, empty=empty), json_file
-    )
+    found = measure_contexts(labels, contexts, targets, tolerance, empty=empty, neutral=neutral)
+    show_contexts(what, found, json_file)
 
 
 def measure_table_contexts(
-    path: Path, attributes: str | None, target: str | None, tolerance: float, json_file: Path | None
+    path: Path,
+    attributes: str | None,
+    target: str | None,
+    tolerance: float,
+    neutral: Sequence[str],
+    json_file: Path | None,
 ) -> None:
     """Print, and write, the mix within each context of a table of labels.
 
@@ -66,6 +71,8 @@ def measure_table_contexts(
     target : str, optional
         As `parse_context_targets` reads it; uniform by default.
     tolerance : float
+    neutral : sequence of str
+        Contexts that ask for no kind of person.
     json_file : Path, optional
     """
     from equipoise.core.context_targets import parse_context_targets
@@ -74,7 +81,8 @@ def measure_table_contexts(
 
     labels, contexts = read_label_table(path, attributes)
     wanted = None if target is None else parse_context_targets(target, labels.grid)
-    show_contexts(str(path), measure_contexts(labels, contexts, wanted, tolerance), json_file)
+    found = measure_contexts(labels, contexts, wanted, tolerance, neutral=neutral)
+    show_contexts(str(path), found, json_file)
 
 
 def show_contexts(title: str, found: ContextsMeasurement, json_file: Path | None) -> None:
@@ -104,7 +112,7 @@ def show_contexts(title: str, found: ContextsMeasurement, json_file: Path | None
         out_console.print(f"and {more:,} contexts more, all of them in the file of --json")
     show_absent("absent ", found.absent)
     mean = estimate(found.mean, decimals)
-    lines = (
+    lines: tuple[str, ...] = (
         f"mean     deviation ratio {mean}; a perfect generator has {found.floor:.2f}",
         f"tenth    of the contexts: {estimate(found.worst_decile, decimals)} or more",
         f"KL       {decimals(found.kl, 4)} within contexts (floor {decimals(found.kl_floor, 4)}), "
@@ -114,6 +122,13 @@ def show_contexts(title: str, found: ContextsMeasurement, json_file: Path | None
         f"{found.with_verdict('misses'):,} miss it, {found.with_verdict('undecided'):,} undecided",
         f"caveat   {found.warning}",
     )
+    if (diversity := found.diversity) is not None:
+        lines += (
+            f"neutral  diversity {estimate(diversity.intrinsic, decimals)} (ID), of "
+            f"{diversity.neutral:,} contexts together; a tenth of {diversity.others:,} others have "
+            f"at most {estimate(diversity.robust, decimals)} (CA_0.1)",
+            f"MGBI     {estimate(diversity.index, decimals)}: the root of their product",
+        )
     for line in lines:
         out_console.print(line, highlight=False)
     if json_file is not None:

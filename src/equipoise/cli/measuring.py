@@ -82,6 +82,13 @@ def measure(
             "table of labels, or else the sub-folder.",
         ),
     ] = False,
+    neutral: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --contexts, a context that asks for no kind of person; may be given again. "
+            "Diversity of neutral contexts and of the others (MGBI)."
+        ),
+    ] = None,
     kept: Annotated[
         str | None,
         typer.Option(
@@ -101,6 +108,9 @@ def measure(
     from equipoise.measure.representation import represent
 
     given: dict[str, object] = {"n": n, "seed": seed, "generator": generator}
+    named = neutral or ()
+    if not contexts and not what.lower().endswith(".csv"):
+        refuse_flags("without --contexts", {"neutral": neutral})
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     if kept is None:
         refuse_flags("without --keep", {"mixed-devices": mixed_devices})
@@ -110,7 +120,7 @@ def measure(
         where = workers, places
         found = _label_images(what, panel, target, tolerance, where, kept, skip_broken, contexts)
         if contexts:
-            measure_folder_contexts(what, *found, tolerance, json_file)
+            measure_folder_contexts(what, *found, tolerance, named, json_file)
             return
         labels, _, wanted = found
         record: Any = represent(labels, wanted.common if wanted else None, tolerance)
@@ -119,7 +129,7 @@ def measure(
         given |= {"classifier": classifiers, "device": device, "keep": kept}
         given |= {"skip-broken": skip_broken or None}
         refuse_flags("for a table of labels", given)
-        measure_table_contexts(Path(what), attributes, target, tolerance, json_file)
+        measure_table_contexts(Path(what), attributes, target, tolerance, named, json_file)
         return
     else:
         refuse_flags("for a sampler, which brings its own", {"attributes": attributes})

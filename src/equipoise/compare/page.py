@@ -171,16 +171,16 @@ def write_page(
     explained = EXPLANATION.format(directed=directed)
     lines = ["# Methods side by side", "", f"`{command}`", "", explained]
     if len(cases) > 1:
-        lines += [_SUMMARISED, *_table(SUMMARY, summary(cases)), ""]
+        lines += [_SUMMARISED, *markdown_table(SUMMARY, summary(cases)), ""]
     for number, (title, seeds) in enumerate(cases.items()):
         picture = path.with_name(f"{path.stem}-{number}.svg")
         write_text(picture, plot(seeds))
-        lines += [f"## {_heading(title, seeds)}", "", *_table(columns(seeds), rows(seeds))]
+        lines += [f"## {_heading(title, seeds)}", "", *markdown_table(columns(seeds), rows(seeds))]
         lines += ["", f"![{title}]({picture.name})", ""]
     write_text(path, "\n".join(lines))
 
 
-def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a Markdown table."""
     body = [f"| {' | '.join(line)} |" for line in lines]
     return [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|", *body]

@@ -12,14 +12,11 @@ from equipoise.classifiers.models import Models
 from equipoise.compare.baselines import BASELINES
 from equipoise.compare.case import Case
 from equipoise.compare.reference import Pool, check_size
-from equipoise.compare.scores import Refused, Result, Score, score
-from equipoise.core.errors import InputError, InsufficientLabelsError, check_count
-from equipoise.core.files import read_json
-from equipoise.core.folders import LocalFolder
+from equipoise.compare.scores import Result, Score, score
+from equipoise.compare.stored import StoredResults
+from equipoise.core.errors import InputError, check_count
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Engine, Execution, Progress, no_progress
-from equipoise.core.records import from_json, write_record
-from equipoise.core.resumable import ResumableFolder
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
@@ -60,23 +57,13 @@ def run_case(
     InputError
         When the folder holds results of another case.
     """
-    _check_identity(case, folder)
-    results = read_results(folder)
-    left = [method for method in BASELINES if method not in results]
-    progress("compare", len(BASELINES) - len(left), len(BASELINES))
-    if not left:
-        return results
     panel, workers = case.context.models.panel, case.context.settings.workers
-    references = case.pool.pictures(panel, workers)
-    for method in left:
-        try:
-            write_record(_file(folder, method), score(case, BASELINES[method](case), references))
-        except InsufficientLabelsError as error:
-            write_record(_file(folder, method), Refused(refused=str(error)))
-        results = read_results(folder)
-        on_result(method, results[method])
-        progress("compare", len(results), len(BASELINES))
-    return results
+
+    def measuring() -> Callable[[str], Score]:
+        references = case.pool.pictures(panel, workers)
+        return lambda method: score(case, BASELINES[method](case), references)
+
+    return _stored(folder).fill(_identity(case), measuring, progress, on_result)
 
 
 def compare(
@@ -191,26 +178,16 @@ def read_results(folder: Path) -> dict[str, Result]:
     FileFormatError
         When a result cannot be read.
     """
-    found: dict[str, Result] = {}
-    for method in BASELINES:
-        path = _file(folder, method)
-        if path.is_file():
-            remedy = "Delete it and run the same command again."
-            stored = read_json(path, remedy, what="result", strict=True)
-            kind: type[Result] = Refused if "refused" in stored else Score
-            found[method] = from_json(stored, kind, f"result {path}", remedy)
-    return found
+    return _stored(folder).read()
 
 
-def _check_identity(case: Case, folder: Path) -> None:
-    """Check that a folder holds no results of another case, and write this case's identity.
+def _stored(folder: Path) -> StoredResults[Score]:
+    return StoredResults(folder, tuple(BASELINES), Score)
 
-    Raises
-    ------
-    InputError
-        When it holds results of other settings.
-    """
-    wanted = json.dumps(
+
+def _identity(case: Case) -> str:
+    """Return all that determines the results of a case, as JSON."""
+    return json.dumps(
         {
             "settings": case.context.settings.to_dict(),
             "generator": case.generator.digest,
@@ -221,9 +198,3 @@ def _check_identity(case: Case, folder: Path) -> None:
         },
         sort_keys=True,
     )
-    stored = ResumableFolder(LocalFolder(folder), wanted, "results of this comparison")
-    stored.claim("case.txt", "*.json")
-
-
-def _file(folder: Path, method: str) -> Path:
-    return folder / f"{method.replace(' ', '_').replace(',', '')}.json"

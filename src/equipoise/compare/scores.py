@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.compare.case import Case, Outcome
+from equipoise.compare.stored import Refused
 from equipoise.core.estimates import Estimate
 from equipoise.measure.references import Pictures
 from equipoise.measure.representation import divergence, noise_floor
@@ -67,18 +68,6 @@ class Score:
     fit_seconds: float
     draw_seconds: float
     note: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refused:
-    """Why a method does not apply to a case.
-
-    Attributes
-    ----------
-    refused : str
-    """
-
-    refused: str
 
 
 Result = Score | Refused

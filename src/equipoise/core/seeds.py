@@ -74,6 +74,8 @@ class Stream(IntEnum):
     COMPARED_DRAWS = 52
     COMPARED_RESAMPLING = 53
     COMPARED_CONSTRAINT = 54
+    COMPARED_CANDIDATES = 55
+    COMPARED_WAYS = 56
     # Statistics
     CRITICAL_VALUE = 60
     MULTINOMIAL_TEST = 61
@@ -87,6 +89,7 @@ class Stream(IntEnum):
     DECISIVE_SHARES = 69
     CONTEXT_DEVIATION = 70
     RANK_AGREEMENT = 71
+    DIVERSITY_BOOTSTRAP = 72
 
 
 def check_seed(seed: int) -> int:

@@ -40,7 +40,7 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     name : str
         One of `NAMES`; a name that an installed package provides; or an address, such as
         "stylegan2:faces.pkl?space=w", "torchscript:faces.pt", "faces.onnx#z", "diffusers:folder",
-        "diffusers-text:folder?prompts=jobs.csv",
+        "diffusers-text:folder?prompts=jobs.csv", "toy-text:jobs.csv",
         or "module:object" for your own. docs/generators/README.md lists the options.
     device : str
         Where to compute: "cpu", "cuda", "mps".
@@ -86,6 +86,10 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
         from equipoise.generators.toy_text import ToyTextGenerator
 
         return ToyTextGenerator(batch_size=batch_size or 256)
+    if name.startswith("toy-text:"):
+        from equipoise.generators.toy_text import open_toy_text
+
+        return open_toy_text(name, batch_size=batch_size or 256)
     if name.startswith(("pggan:", "stylegan1:", "stylegan2:", "stylegan3:")):
         from equipoise.generators.stylegan.generator import open_stylegan
         from equipoise.generators.stylegan.options import options_of

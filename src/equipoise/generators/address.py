@@ -125,6 +125,27 @@ def with_option(text: str, key: str, value: str) -> str:
     return text.partition("?")[0] + "?" + "&".join(f"{k}={v}" for k, v in kept.items())
 
 
+def with_prompts(text: str, file: str) -> str:
+    """Return the address of a generator of text with another list of prompts.
+
+    Raises
+    ------
+    InputError
+        When the generator takes no list of prompts.
+
+    Examples
+    --------
+    >>> with_prompts("toy-text", "jobs.csv")
+    'toy-text:jobs.csv'
+    """
+    if text == "toy-text":
+        return f"{text}:{file}"
+    if text.startswith("diffusers-text:"):
+        return with_option(text, "prompts", file)
+    rule = "must be toy-text or diffusers-text: to take a list of prompts"
+    raise InputError("generator", rule, text, "Pass --contexts own for contexts of its own.")
+
+
 def read_options(
     pairs: tuple[tuple[str, str], ...],
     readers: Readers,

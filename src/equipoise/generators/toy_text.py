@@ -24,8 +24,10 @@ from scipy.special import ndtr, softmax
 
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.seeds import Stream, generator_for
+from equipoise.generators.address import Readers, parse_address, read_options
 from equipoise.generators.base import check_codes
 from equipoise.generators.priors import ContextNormal
+from equipoise.generators.prompts import read_prompts
 from equipoise.generators.toy import ToyFaces
 
 JOBS = (
@@ -88,6 +90,8 @@ class ToyTextGenerator(ToyFaces):
         Steps after which `stem` looks, below `steps`.
     batch_size : int
         Codes per call.
+    name : str
+        Its address.
 
     Raises
     ------
@@ -115,7 +119,9 @@ class ToyTextGenerator(ToyFaces):
         steps: int = 20,
         stem: int = 8,
         batch_size: int = 256,
+        name: str = name,
     ) -> None:
+        self.name = name
         even = {"skin_tone": {"dark": 1 / 3, "medium": 1 / 3, "light": 1 / 3}}
         super().__init__(even | {"smiling": {"no": 0.5, "yes": 0.5}})
         texts = [f"a photo of a {job}" for job in JOBS] if contexts is None else list(contexts)
@@ -337,3 +343,26 @@ class ToyTextGenerator(ToyFaces):
         self, states: _Floats, placed: tuple[NDArray[np.int64], NDArray[np.int64]], time: float
     ) -> _Floats:
         return (self._posterior(states, placed, time)[1] - states) / (1 - time)
+
+
+_OPTIONS: Readers = {
+    "leak": (float, "a number"),
+    "steps": (int, "a whole number"),
+    "stem": (int, "a whole number"),
+}
+
+
+def open_toy_text(name: str, *, batch_size: int = 256) -> ToyTextGenerator:
+    """Open the toy with the prompts of a list: "toy-text:jobs.csv?leak=0.1".
+
+    The texts of the contexts are taken; edits are the toy's own, so rows of edits are passed over.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        When an option, or the list (`read_prompts`), breaks its rule.
+    """
+    address = parse_address(name)
+    options = read_options(address.options, _OPTIONS, "toy-text")
+    texts = [own for own, *_ in read_prompts(address.file).texts]
+    return ToyTextGenerator(texts, **options, batch_size=batch_size, name=name)

@@ -20,6 +20,7 @@ from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.labels import Labels
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.targets import Target
+from equipoise.measure.diversity import ContextDiversity, measure_diversity
 from equipoise.measure.representation import (
     Representation,
     check_comparable,
@@ -135,6 +136,8 @@ class ContextsMeasurement:
         Deviation ratio of all images, with the interval from the simultaneous ones of its shares.
     warning : str
         What the pooled number hides, in a sentence.
+    diversity : ContextDiversity or None
+        Of neutral contexts and of the others, where neutral ones are named.
     """
 
     cells: tuple[str, ...]
@@ -150,6 +153,7 @@ class ContextsMeasurement:
     pooled: Representation
     pooled_deviation: Estimate
     warning: str
+    diversity: ContextDiversity | None = None
 
     def with_verdict(self, code: Code) -> int:
         """Return the number of contexts with a verdict."""
@@ -191,6 +195,7 @@ def measure_contexts(
     tolerance: float = TOLERANCE,
     *,
     empty: Sequence[str] = (),
+    neutral: Sequence[str] = (),
 ) -> ContextsMeasurement:
     """Return the mix within every context.
 
@@ -206,6 +211,8 @@ def measure_contexts(
         Departure of a share from its target that a verdict counts as met, above 0.
     empty : sequence of str
         Contexts that are known to have no image; they are listed as such.
+    neutral : sequence of str
+        Contexts that ask for no kind of person, for the diversity of `measure_diversity`.
 
     Raises
     ------
@@ -277,6 +284,7 @@ def measure_contexts(
         pooled=represent(labels, over_all, tolerance),
         pooled_deviation=together,
         warning=_warning(mean, floor, together),
+        diversity=measure_diversity(labels, contexts, neutral) if neutral else None,
     )
 
 

@@ -18,6 +18,7 @@ from scipy.special import log_expit, logit
 
 from equipoise.core.estimates import Estimate
 from equipoise.core.labels import LabelledCodes
+from equipoise.core.parallel import batches
 from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
 from equipoise.generators.base import Generator, Staged
@@ -235,6 +236,33 @@ def _thresholds(
     if round(costs[first], 6) < 1:
         least[share.reshape(least.shape) > 0] = log_expit(usual + ratios[order[first]])[share > 0]
     return least
+
+
+def passing_share(
+    refusal: EarlyRefusal, generator: Generator, labels: VariantLabels, requests: ContextRequests
+) -> Estimate:
+    """Return the part of fresh images of the prompts that pass, where only their cell is missing.
+
+    Parameters
+    ----------
+    refusal : EarlyRefusal
+    generator : Generator
+        The one that it refuses candidates of.
+    labels : VariantLabels
+        Of images that the refusal was not learnt from, the first ones of their `codes`.
+    requests : ContextRequests
+        Cells count as often as they are requested of the prompts.
+    """
+    cells = labels.labels.cells
+    passed = np.zeros(len(cells), bool)
+    for low, high in batches(0, len(cells), generator.batch_size):
+        index, own = np.arange(low, high), cells[low:high]
+        seen = refusal.classifier.log_probabilities(
+            generator.stem(labels.codes(low, high)), index % refusal.classifier.folds
+        )
+        least = refusal.of_prompts[labels.contexts[low:high], own]
+        passed[low:high] = seen[index - low, own] >= least
+    return _kept(labels, passed, np.where(requests.by_prompt, requests.counts, 0))
 
 
 def _kept(labels: VariantLabels, passed: NDArray[np.bool_], wanted: NDArray[np.int64]) -> Estimate:

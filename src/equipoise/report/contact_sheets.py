@@ -14,7 +14,7 @@ from equipoise.core.files import atomic_path
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import batches
 from equipoise.generators.base import Generator, generate
-from equipoise.runs.folder import RunFolder
+from equipoise.runs.folder import PRIOR, RunFolder
 from equipoise.samplers.sampler import Sampler
 
 COLUMNS = 12
@@ -107,6 +107,19 @@ def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint
     return np.concatenate(parts)
 
 
+def write_first_pictures(run: RunFolder, generator: Generator, seed: int) -> None:
+    """Write a row of images of the prior, for those who look at a run under way.
+
+    Parameters
+    ----------
+    run : RunFolder
+    generator : Generator
+    seed : int
+        Of the prior's codes.
+    """
+    write_sheet(run.picture(PRIOR), _images(generator, generator.prior.codes(seed, 0, COLUMNS)))
+
+
 _SEARCHED = 1024
 """Draws among which the first requests of each cell are shown: one block, which is drawn anyway."""
 
@@ -143,12 +156,12 @@ def write_pictures(
         write_sheet(run.picture(name), images, marked=marked)
 
     generator, count = models.generator, COLUMNS * ROWS
-    write("prior", _images(generator, generator.prior.codes(seed, 0, count)))
+    write(PRIOR, _images(generator, generator.prior.codes(seed, 0, count)))
     for k in range(labels.grid.size):
         found = np.flatnonzero(labels.cells == k)[:COLUMNS]
         codes = [generator.prior.codes(seed, int(i), int(i) + 1) for i in found]
         chosen = np.concatenate(codes) if codes else np.empty((0, generator.dim), np.float32)
-        write(f"prior-cell-{k}", _images(generator, chosen))
+        write(f"{PRIOR}-cell-{k}", _images(generator, chosen))
     for name, sampler in samplers.items():
         draws = sampler.draw(_SEARCHED, seed)
         write(name, _images(generator, draws.codes[:count]))

@@ -17,6 +17,11 @@ _SECONDS = 120
 _SHOWN = 300
 
 
+def installed_browser() -> str | None:
+    """Return the path of a Chromium or Chrome, or None where none is installed."""
+    return next(filter(None, map(shutil.which, (*_BROWSERS, _ELSEWHERE))), None)
+
+
 def find_browser() -> str:
     """Return the path of a browser that prints.
 
@@ -25,10 +30,8 @@ def find_browser() -> str:
     MissingProgramError
         When none of them is installed.
     """
-    for name in (*_BROWSERS, _ELSEWHERE):
-        found = shutil.which(name)
-        if found is not None:
-            return found
+    if found := installed_browser():
+        return found
     raise MissingProgramError(
         "browser",
         "must be installed to print a PDF, as Chromium or Chrome",

@@ -13,7 +13,6 @@ report.html, card.json, card.md
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,9 @@ from equipoise.core.settings import Settings, make_settings
 from equipoise.measure.people.judgement import AnnotationResult
 from equipoise.measure.quality import Quality
 from equipoise.runs.record import Later, RunRecord, SamplerAnnotation, SamplerQuality
+
+PRIOR = "prior"
+"""Name of the contact sheet of the generator's own images."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ class RunFolder:
         """File of a contact sheet."""
         return self.path / "pictures" / f"{name}.png"
 
+    def sheets(self) -> dict[str, Path]:
+        """Files of the contact sheets that there are but those of single cells, by name."""
+        found = sorted((self.path / "pictures").glob("*.png"))
+        by_name = {path.stem: path for path in found if "-cell-" not in path.stem}
+        return {name: by_name[name] for name in sorted(by_name, key=lambda name: name != PRIOR)}
+
     def write_settings(self, settings: Settings) -> None:
         """Save the resolved settings."""
         write_settings(settings, LocalFolder(self.path))
@@ -99,7 +107,9 @@ class RunFolder:
             files = (self.path / name for name in ("record.json", "card.json", "card.md"))
             for path in (*files, self.report, self.directions, *samplers):
                 path.unlink(missing_ok=True)
-            shutil.rmtree(self.path / "pictures", ignore_errors=True)
+            for path in (self.path / "pictures").glob("*.png"):
+                if path != self.picture(PRIOR):  # It is that of the labels, which stay.
+                    path.unlink()
 
     def write_quality(self, found: Quality, sampler: str) -> None:
         """Save the quality of a sampler's images, measured after the run.

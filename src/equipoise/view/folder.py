@@ -149,7 +149,11 @@ class Folder:
             if not name.startswith(_CLOSED) and item.is_dir(follow_symlinks=False)
         ]
         mark, kind = next((pair for pair in _MARKS if pair[0] in names), ("", None))
-        if kind is None and "labels" in names and _has_shards(folder / "labels"):
+        if (
+            kind is None
+            and "labels" in names
+            and ("pictures" in names or _has_shards(folder / "labels"))
+        ):
             mark, kind = "labels", "working"
         if kind is None:
             return None, inner

@@ -109,16 +109,17 @@ class Pages:
 
             return audit_html(entry.path, entry.kind, frame)
         if entry.kind == "working":
-            return frame.fill("working.html.jinja", progress=progress_of(entry))
-        if entry.kind == "comparison":
-            from equipoise.compare.page import EXPLANATION, columns, rows
-            from equipoise.compare.run import read_results
-            from equipoise.compare.scores import Score
+            from equipoise.runs.folder import PRIOR, RunFolder
 
-            found = [read_results(entry.path)]
-            words = EXPLANATION.split("\n\n", 1)[1]
-            known = columns(found) if any(isinstance(r, Score) for r in found[0].values()) else ()
-            lines = rows(found) if known else ()
+            source = self._source(entry)
+            sheets = [
+                ("The generator's own images" if name == PRIOR else f"Draws: {name}", shown)
+                for name, path in RunFolder(entry.path).sheets().items()
+                if (shown := source(path))
+            ]
+            return frame.fill("working.html.jinja", progress=progress_of(entry), sheets=sheets)
+        if entry.kind == "comparison":
+            known, lines, words = _methods(entry.path)
             return frame.fill("comparison.html.jinja", columns=known, rows=lines, words=words)
         if entry.kind == "draws":
             return frame.fill("draws.html.jinja", rows=_counted(entry.path))
@@ -202,6 +203,20 @@ def _counted(folder: Path) -> list[tuple[str, int, int]]:
         found[0] += 1
         found[1] += row["achieved"] == row["requested"]
     return [(cell, *both) for cell, both in counts.items()]  # type: ignore[misc]
+
+
+def _methods(path: Path) -> tuple[Sequence[str], Sequence[Sequence[str]], str]:
+    """Return headings and rows of a comparison of methods, and what they mean."""
+    from equipoise.compare import contexts, page
+    from equipoise.compare.run import read_results
+    from equipoise.compare.scores import Score
+
+    if within := contexts.read_context_results(path):
+        return *contexts.table(within), contexts.EXPLANATION.split("\n\n", 1)[1]
+    found = [read_results(path)]
+    some = any(isinstance(r, Score) for r in found[0].values())
+    words = page.EXPLANATION.split("\n\n", 1)[1]
+    return (page.columns(found), page.rows(found), words) if some else ((), (), words)
 
 
 def _compared(entry: Entry, record: Any) -> dict[str, Any]:
