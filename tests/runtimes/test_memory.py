@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from equipoise.core.devices import device_type
 from equipoise.core.errors import DeviceMemoryError
-from equipoise.runtimes.devices import check_device, device_type, within_memory
+from equipoise.runtimes.devices import check_device, within_memory
 
 ROWS = np.arange(20, dtype=np.float32).reshape(10, 2)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from equipoise.classifiers import open_classifier, open_panel
 from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.devices import device_type
 from equipoise.core.errors import InputError
 from equipoise.core.resumable import DEVICE
 from equipoise.core.settings import Settings
 from equipoise.generators import open_generator
 from equipoise.generators.base import Generator
-from equipoise.runtimes.devices import device_type
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from equipoise.methods.context_proposals import (
 )
 from equipoise.methods.context_rates import calibrate_contexts
 from equipoise.methods.context_refusal import EarlyRefusal, fit_refusal, passing_share
-from equipoise.samplers.draw import exact_counts
+from equipoise.samplers.verified import exact_counts
 
 BEST_OF = (4, 16)
 """Images of which the best is kept; chosen by hand."""

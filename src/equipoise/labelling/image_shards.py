@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.completion import completions
+from equipoise.core.devices import device_type
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import parse_json
 from equipoise.core.folders import Folder, LocalFolder
@@ -32,7 +33,6 @@ from equipoise.engines import Finished, ResumedTask, Shard, ShardInputs, check_o
 from equipoise.labelling.image_files import Source, label_sources
 from equipoise.labelling.picture import FORMATS, decoded, read_image
 from equipoise.labelling.picture_folder import SUFFIXES
-from equipoise.runtimes.devices import device_type
 
 FILES = 256
 """Image files of a shard, chosen by hand; a multiple of the batches that threads label."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.core.completion import FAILED, SUFFIX, Completion, completions
+from equipoise.core.devices import device_type
 from equipoise.core.errors import InputError
 from equipoise.core.folders import Folder, open_folder
-from equipoise.runtimes.devices import device_type
 
 _RECENT = 64
 """Shards that the speed is estimated by; chosen by hand."""

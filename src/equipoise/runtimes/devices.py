@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from equipoise.core.devices import device_type
 from equipoise.core.errors import DeviceMemoryError, InputError
 
 Rows = TypeVar("Rows", bound=NDArray[Any] | list[NDArray[Any]] | tuple[NDArray[Any], ...])
@@ -54,17 +55,6 @@ def check_device(device: str) -> torch.device:
             "device", "must be one that this machine has", device, "Pass --device cpu."
         ) from error
     return found
-
-
-def device_type(device: str) -> str:
-    """Return the type of a device: numbers of two devices of a type agree.
-
-    Examples
-    --------
-    >>> device_type("cuda:1")
-    'cuda'
-    """
-    return device.partition(":")[0]
 
 
 _limits: dict[tuple[str, str], int] = {}

@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from equipoise.core.devices import device_type
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.reasons import reason_of
-from equipoise.runtimes.devices import device_type
 from equipoise.runtimes.network_batches import AnyRows, NamedColumns
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"

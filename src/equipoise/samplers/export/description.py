@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 
 from equipoise.classifiers.models import Models
 from equipoise.core.completion import read_completion
+from equipoise.core.devices import device_type
 from equipoise.core.errors import FileFormatError
 from equipoise.core.folders import Folder
 from equipoise.core.records import to_json
 from equipoise.core.threads import mapped
 from equipoise.core.versions import versions
-from equipoise.runtimes.devices import device_type
 from equipoise.samplers.export.croissant import (
     FILE,
     column_types,

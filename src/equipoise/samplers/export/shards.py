@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completing, read_completion
+from equipoise.core.devices import device_type
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.folders import Folder, LocalFolder, open_folder
 from equipoise.core.progress import Execution
 from equipoise.core.resumable import DEVICE, alike, device_remedy
 from equipoise.engines import Finished, ResumedTask, Shard, check_opened, run
-from equipoise.runtimes.devices import device_type
 from equipoise.samplers.draw import Batches, one_shot
 from equipoise.samplers.export.description import describe_export
 from equipoise.samplers.export.formats import write_tar
