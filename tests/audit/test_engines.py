@@ -9,7 +9,7 @@ import pytest
 
 from equipoise.audit.answer_shards import AnswerTask
 from equipoise.audit.images import AuditImages
-from equipoise.audit.material_shards import CellTask
+from equipoise.audit.material_shards import PartTask
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.restore_shards import RestoreTask
 from equipoise.classifiers.models import ClassifierAddress, ModelAddresses
@@ -41,7 +41,7 @@ def test_tasks_of_audits_are_equal_after_their_journey() -> None:
     home, addresses = LocalFolder(Path("/a")), ModelAddresses("toy", ("a",), (), 0.0, "cpu", 1)
     assert_portable(AnswerTask(ClassifierAddress("mine:model"), home, "{}", 0))
     assert_portable(RestoreTask(RestorerAddress("pulse", 4), "digest", 0, home, 0))
-    assert_portable(CellTask(addresses, Path("s"), DrawRequest(9), Path("/a"), "{}"))
+    assert_portable(PartTask(addresses, Path("s"), DrawRequest(9), Path("/a"), "{}"))
 
 
 def test_a_rate_that_each_machine_of_a_cluster_keeps_is_named(

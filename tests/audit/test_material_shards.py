@@ -1,18 +1,25 @@
-"""Images that workers drew cell by cell are those of one process, to the byte."""
+"""Images that workers drew part by part are those of one process, to the byte."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from equipoise.audit.images import draw_audit_images
+from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import ModelAddresses, Models
-from equipoise.core.errors import InputError
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.progress import Execution
-from equipoise.engines import OnExecutor
+from equipoise.core.tables import read_rows
+from equipoise.core.targets import Target
+from equipoise.engines import OnExecutor, Processes
+from equipoise.generators.toy import ToyGenerator
+from equipoise.methods.tilt.fit import TiltFit
 from equipoise.samplers.file import save_sampler
-from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.sampler import GeneratorRef, Sampler
+from equipoise.samplers.shared import Candidates, SharedCandidates
 
 ADDRESSES = ModelAddresses("toy", ("smiling", "skin_tone"), (), 0.0, "cpu", None)
 
@@ -53,6 +60,75 @@ def test_a_folder_is_that_of_threads_and_a_stopped_one_goes_on(
     draw_audit_images(*more, threads)
     draw_audit_images(*more, engined, file=file, execution=Execution(engine=engine))
     assert files(engined) == files(threads)
+
+
+@pytest.fixture(scope="module")
+def tilt(toy: ToyGenerator, toy_panel: ClassifierPanel, toy_tilt: TiltFit) -> Sampler:
+    """A sampler whose cells share candidates."""
+    target = Target.uniform(toy_panel.grid)
+    return Sampler(
+        GeneratorRef.of(toy), target, target.shares, toy_tilt.source, statements=toy_tilt.verified
+    )
+
+
+def test_processes_deliver_shared_candidates_as_threads_do(tilt: Sampler, tmp_path: Path) -> None:
+    models, file = ADDRESSES.open(), tmp_path / "sampler.safetensors"
+    save_sampler(tilt, file)
+    threads, engined = (tmp_path / name / "material" for name in ("threads", "engine"))
+    draw_audit_images(tilt, models, 200, 0, threads)
+    execution = Execution(engine=Processes(2))
+    draw_audit_images(tilt, models, 200, 0, engined, file=file, execution=execution)
+    assert files(engined) == files(threads)
+    index = [int(row["index"]) for _, row in read_rows(engined / "metadata.csv", ["index"])]
+    assert 100 < sum(one < 0 for one in index) < 200, "both kinds of parts are joined"
+
+
+def test_shared_candidates_that_a_stopped_run_made_are_not_made_again(
+    tilt: Sampler, engine: OnExecutor, tmp_path: Path
+) -> None:
+    models, file = ADDRESSES.open(), tmp_path / "sampler.safetensors"
+    save_sampler(tilt, file)
+    threads, engined = (tmp_path / name / "material" for name in ("threads", "engine"))
+    draw_audit_images(tilt, models, 500, 0, threads)
+    times: list[dict[Path, int]] = []
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    def look(stage: str, done: int, total: int) -> None:
+        records = engined.rglob("*.done.json")
+        times.append({record: record.stat().st_mtime_ns for record in records})
+
+    given = (tilt, models, 500, 0, engined)
+    with pytest.raises(KeyboardInterrupt):
+        draw_audit_images(*given, file=file, execution=Execution(engine=engine, progress=stop))
+    draw_audit_images(*given, file=file, execution=Execution(engine=engine, progress=look))
+    assert 0 < len(times[0]) < len(times[-1]) and times[0].items() <= times[-1].items()
+    assert files(engined) == files(threads)
+
+
+def test_a_folder_of_other_draws_is_refused_before_any_is_made(
+    toy_sampler: Sampler, engine: OnExecutor, tmp_path: Path
+) -> None:
+    (tmp_path / ".draws.json").write_text("other")
+    given = (toy_sampler, ADDRESSES.open(), 6, 0, tmp_path)
+    with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
+        draw_audit_images(*given, file=Path("s"), execution=Execution(engine=engine))
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_cell_that_never_comes_out_is_named(
+    tilt: Sampler, engine: OnExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(self: SharedCandidates, candidates: Candidates, cells: np.ndarray) -> np.ndarray:
+        return np.zeros(len(cells), bool)
+
+    monkeypatch.setattr(SharedCandidates, "kept", none)
+    save_sampler(tilt, tmp_path / "s")
+    given = (tilt, ADDRESSES.open(), 6, 0, tmp_path / "material")
+    with pytest.raises(InsufficientLabelsError, match=r"cell 'smiling=no, .* a purity of 0.00%"):
+        draw_audit_images(*given, file=tmp_path / "s", execution=Execution(engine=engine))
 
 
 def test_workers_need_addresses_and_the_sampler_s_file(

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.material_shards import CELLS, draw_cells
+from equipoise.audit.material_shards import PARTS, draw_parts
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
@@ -152,8 +152,8 @@ def draw_audit_images(
         The sampler's file, which workers of an engine read.
     execution : Execution
         Threads, engine and progress. The bytes of the images do not depend on it. Workers of an
-        engine take a cell each; a folder that threads have begun, or that a larger n adds to, is
-        finished by threads.
+        engine take a range of shared candidates each, then a cell each; a folder that threads have
+        begun, or that a larger n adds to, is finished by threads.
 
     Raises
     ------
@@ -178,9 +178,9 @@ def draw_audit_images(
                 "none",
                 "Store the sampler by save_sampler, or leave the engine out.",
             )
-        draw_cells(execution.engine, sampler, file, models, request, folder, execution)
+        draw_parts(execution.engine, sampler, file, models, request, folder, execution)
     write_draws(sampler, models, request, folder, execution=replace(execution, engine=None))
-    shutil.rmtree(folder / CELLS, ignore_errors=True)
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
     return read_audit_images(folder)
 
 

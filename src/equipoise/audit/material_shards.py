@@ -1,35 +1,54 @@
-"""Images of an audit, drawn cell by cell on the workers of an engine.
+"""Images of an audit, drawn part by part on the workers of an engine.
 
-Verified images of a cell do not depend on those of other cells. So a worker draws one cell into a
-folder of its own, FOLDER/cells/K, and the folders are then joined to what one process would have
-written.
+A part is a range of the candidates that cells share, or what one cell misses after them. Images of
+shared candidates are delivered or not by those before them. So workers store all that a cell might
+keep, this process goes through the parts in order, and those that are delivered are joined to what
+one process would have written.
 """
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
+import math
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
-from equipoise.core.files import RESUMES, storage, write_text
+from equipoise.core.completion import completing, read_completion
+from equipoise.core.files import write_text
+from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
-from equipoise.engines import Engine, Shard, check_opened, run, set_aside
+from equipoise.core.seeds import BLOCK_ROWS
+from equipoise.engines import Engine, Finished, Shard, check_opened, run, set_aside
 from equipoise.samplers.export import write_draws
-from equipoise.samplers.export.metadata import DRAWS, METADATA
+from equipoise.samplers.export.folder import append_images, claimed_for
+from equipoise.samplers.export.metadata import METADATA, metadata_rows
 from equipoise.samplers.file import load_sampler
-from equipoise.samplers.job import DrawRequest
+from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.shared import SharedCandidates
+from equipoise.samplers.verified import Filling, shared_images
 
-CELLS = "cells"
-"""Folder of the cells that are not joined yet, in that of the images."""
+PARTS = "parts"
+"""Folder of the parts that are not joined yet, in that of the images."""
+
+_DELIVERED = 48
+"""Images that a part of shared candidates delivers at least, about; chosen by hand. Large parts
+are made in vain where they turn out not to be needed, and small ones cost files and messages."""
 
 
-def draw_cells(
+def draw_parts(
     engine: Engine,
     sampler: Sampler,
     file: Path,
@@ -53,63 +72,140 @@ def draw_cells(
     folder : Path
         Every worker must reach it under this name. A stopped call goes on in it.
     execution : Execution
-        Progress counts the images of finished cells.
+        Progress counts the images that finished parts deliver.
 
     Raises
     ------
     InputError
-        When models have no addresses, or a worker opens others.
+        When the request breaks a rule, the folder holds other draws, models have no addresses, or
+        a worker opens others.
     InsufficientLabelsError
         When too few draws of a cell are verified.
     StorageError
         When a file cannot be written.
     WorkerError
-        When workers cannot start, or a cell was set aside; the others are kept.
+        When workers cannot start, or a part was set aside; the others are kept.
     """
-    counts = request.counts(sampler)
-    ends = np.cumsum(counts).tolist()
-    cells = [Shard(k, ends[k] - int(counts[k]), ends[k]) for k in np.flatnonzero(counts).tolist()]
-    identity = _identity(sampler, models)
-    task = CellTask(models.shared_addresses, file.absolute(), request, folder.absolute(), identity)
+    drawing = DrawJob(sampler, models, request)
+    drawing.check()
+    task = PartTask(
+        models.shared_addresses,
+        file.absolute(),
+        request,
+        folder.absolute(),
+        _identity(sampler, models, request),
+    )
+    shared = SharedCandidates.of(drawing.sampler_drawn)
+    parts = _Parts(task, Filling(shared, sampler.grid, request.counts(sampler)))
     execution.progress("draw", 0, request.n)
-    done, lost = 0, []
-    for ended in run(engine, task, cells):
+    with claimed_for(drawing, folder), closing(run(engine, task, parts.shards())) as ended:
+        for one in ended:
+            parts.end(one)
+            execution.progress("draw", parts.delivered, request.n)
+        if parts.lost:
+            raise set_aside(parts.lost)
+        _join(folder, parts.images())
+
+
+def _identity(sampler: Sampler, models: Models, request: DrawRequest) -> str:
+    own = {"sampler": sampler.digest, **models.identity, **asdict(request)}
+    return json.dumps(own, sort_keys=True)
+
+
+@dataclass(eq=False)
+class _Parts:
+    """Parts that workers do, and which of their images are delivered.
+
+    Numbers 0 to K - 1 are what cells miss; those from K on are shared candidates, in order.
+
+    Attributes
+    ----------
+    task : PartTask
+    filling : Filling
+    lost : list of Finished
+        Parts that were set aside.
+    """
+
+    task: PartTask
+    filling: Filling
+    lost: list[Finished] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._first = self.filling.grid.size
+        self._finished: set[int] = set()
+        self._taken: dict[int, NDArray[np.int64]] = {}
+        self._alone = 0
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield parts as workers become free; which come next depends on those that ended."""
+        looks = self.filling.shared.looks if self.filling.shared is not None else 1.0
+        size = BLOCK_ROWS * math.ceil(_DELIVERED * looks / BLOCK_ROWS)
+        for place in count():
+            if self.lost:
+                return
+            if not self.filling.pays:
+                break
+            yield Shard(self._first + place, place * size, (place + 1) * size)
+        for cell in np.flatnonzero(self.filling.missing).tolist():
+            yield Shard(cell, 0, int(self.filling.missing[cell]))
+
+    def end(self, ended: Finished) -> None:
+        """Count a part that ended, and take from those that now follow each other."""
+        number = ended.shard.number
         if ended.lost:
-            lost.append(ended)
-            continue
-        done += ended.shard.rows
-        execution.progress("draw", done, request.n)
-    if lost:
-        raise set_aside(lost)
-    with storage(folder, RESUMES):
-        _join(folder, cells)
+            self.lost.append(ended)
+        elif number < self._first:
+            self._alone += ended.shard.rows
+        else:
+            self._finished.add(number)
+        while self.filling.pays and (number := self._first + len(self._taken)) in self._finished:
+            self._take(number)
+
+    def _take(self, number: int) -> None:
+        home, grid = self.task.home(number), self.filling.grid
+        cells = [grid.index(row["requested"]) for row in _rows(home)]
+        self._taken[number] = self.filling.take(np.array(cells, np.int64))
+        done = read_completion(home, METADATA)
+        if self.filling.pays and done is not None:
+            self.filling.spend(done.rows)
+
+    @property
+    def delivered(self) -> int:
+        """Images that finished parts deliver."""
+        return self._alone + sum(map(len, self._taken.values()))
+
+    def images(self) -> Iterator[tuple[LocalFolder, dict[str, str]]]:
+        """Yield what is delivered, in order: the folder of each image, and its metadata."""
+        for number, taken in self._taken.items():
+            home = self.task.home(number)
+            rows = _rows(home)
+            yield from ((home, rows[row]) for row in taken.tolist())
+        for cell in np.flatnonzero(self.filling.missing).tolist():
+            home = self.task.home(cell)
+            yield from ((home, row) for row in _rows(home))
 
 
-def _identity(sampler: Sampler, models: Models) -> str:
-    return json.dumps({"sampler": sampler.digest, **models.identity}, sort_keys=True)
+def _rows(home: LocalFolder) -> list[dict[str, str]]:
+    with (home.path / METADATA).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
-def _join(folder: Path, cells: list[Shard]) -> None:
-    """Copy the images of the cells, and then write their metadata, which makes the folder whole."""
-    (folder / "images").mkdir(exist_ok=True)
-    table: list[bytes] = []
-    for cell in cells:
-        home = folder / CELLS / str(cell.number)
-        header, *rows = (home / METADATA).read_bytes().splitlines(keepends=True)
-        table = table or [header]
-        for number, row in enumerate(rows, cell.start):
-            name, comma, rest = row.partition(b",")
-            own = f"images/{number:09d}.png"
-            shutil.copyfile(home / name.decode(), folder / own)
-            table.append(own.encode() + comma + rest)
-        drawn = {**json.loads((home / DRAWS).read_bytes()), "cell": None}
-    write_text(folder / DRAWS, json.dumps(drawn))
-    write_text(folder / METADATA, b"".join(table).decode())
+def _join(folder: Path, images: Iterator[tuple[LocalFolder, dict[str, str]]]) -> None:
+    """Copy images, and then write their metadata, which makes the folder whole."""
+    table = io.StringIO(newline="")
+    for number, (home, row) in enumerate(images):
+        own = {**row, "file_name": f"images/{number:09d}.png"}
+        shutil.copyfile(home.path / row["file_name"], folder / own["file_name"])
+        writer = csv.DictWriter(table, list(own))
+        if number == 0:
+            writer.writeheader()
+        writer.writerow(own)
+    write_text(folder / METADATA, table.getvalue())
 
 
 @dataclass(frozen=True)
-class CellTask:
-    """What a worker needs to draw the images of cells.
+class PartTask:
+    """What a worker needs to draw parts.
 
     Attributes
     ----------
@@ -119,8 +215,10 @@ class CellTask:
     request : DrawRequest
         Of all cells.
     folder : Path
+        Where all images are joined.
     identity : str
-        A worker that opens another sampler or other models is refused.
+        All that determines the parts. A worker that opens another sampler or other models is
+        refused.
     """
 
     addresses: ModelAddresses
@@ -129,8 +227,13 @@ class CellTask:
     folder: Path
     identity: str
 
+    def home(self, number: int) -> LocalFolder:
+        """Return the folder of a part; those of other requests lie elsewhere."""
+        own = hashlib.sha256(self.identity.encode()).hexdigest()[:16]
+        return LocalFolder(self.folder / PARTS / own / str(number))
+
     def open(self) -> Callable[[Shard], None]:
-        """Open the models and the sampler, and return what draws one cell.
+        """Open the models and the sampler, and return what draws one part.
 
         Raises
         ------
@@ -139,11 +242,40 @@ class CellTask:
         """
         models = self.addresses.open()
         sampler = load_sampler(self.sampler, models.generator)
-        check_opened("the audit", _identity(sampler, models), self.identity)
+        check_opened("the audit", _identity(sampler, models, self.request), self.identity)
+        shared = SharedCandidates.of(sampler.for_verified(self.request.faithful))
 
         def work(shard: Shard) -> None:
-            cell = sampler.grid.cells[shard.number]
-            request = replace(self.request, n=shard.rows, cell=cell)
-            write_draws(sampler, models, request, self.folder / CELLS / str(shard.number))
+            home = self.home(shard.number)
+            if shard.number < sampler.grid.size:
+                cell = sampler.grid.cells[shard.number]
+                alone = replace(self.request, n=shard.rows, cell=cell)
+                write_draws(sampler, models, alone, home.path)
+            elif shared is not None and read_completion(home, METADATA) is None:
+                self._write(sampler, models, shared, shard, home)
 
         return work
+
+    def _write(
+        self,
+        sampler: Sampler,
+        models: Models,
+        shared: SharedCandidates,
+        shard: Shard,
+        home: LocalFolder,
+    ) -> None:
+        """Store the images of a range of shared candidates that a cell might keep."""
+        began, seed, n, start = time.monotonic(), self.request.seed, self.request.n, 0
+        candidates = list(shared.stream(seed, shard.start, shard.stop))
+        made = sum(len(some.number) for some in candidates)
+        done = {"total": n, "identity": self.identity, "device": models.generator.device}
+        with (
+            completing(home, METADATA, rows=made, began=began, **done) as part,
+            part.open("a", newline="", encoding="utf-8") as table,
+            closing(shared_images(shared, models, iter(candidates), n)) as drawn,
+        ):
+            (home.path / "images").mkdir(exist_ok=True)
+            for batch in drawn:
+                rows = list(metadata_rows(batch.kept, seed, start))
+                start += len(rows)
+                append_images(home.path, table, rows, batch.kept.images, sampler.generator)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
+from equipoise.core.errors import check_count
 from equipoise.core.progress import Execution
 from equipoise.samplers.draw import Batches, one_shot
 from equipoise.samplers.sampler import Sampler
@@ -81,6 +82,21 @@ class DrawJob:
         """The sampler whose draws are delivered: of the wanted faithfulness where verified."""
         request = self.request
         return self.sampler.for_verified(request.faithful) if request.verified else self.sampler
+
+    def check(self) -> None:
+        """Check the request, so that a bad one fails before a file is made.
+
+        Raises
+        ------
+        FileFormatError
+            When the sampler was made for another generator.
+        InputError
+            When the request breaks a rule, or the panel reads other attributes than the sampler's
+            or in another order.
+        """
+        check_count("n", self.request.n, "Pass --n 1000.")
+        self.sampler.check_models(self.models)
+        self.sampler_drawn.draw(1, self.request.seed, cell=self.request.cell)
 
     def nothing(self) -> ResumePoint:
         """Return what a fresh place holds."""

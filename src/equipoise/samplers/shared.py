@@ -121,14 +121,22 @@ class SharedCandidates:
             cost = max((1 - stated.saved) * worth.sum(), worth.max())
             return cls(source, np.log(rates), worth, float(cost))
 
+    @property
+    def looks(self) -> float:
+        """Codes of the prior that are looked at for an image of the target, about."""
+        return float(np.exp(self.log_rates.max()))
+
     def pay(self, missing: NDArray[np.int64]) -> bool:
         """Return whether they cost less than drawing alone the cells that still miss images."""
         return bool(self.worth[missing > 0].sum() > self.cost)
 
-    def stream(self, seed: int, start: int = 0) -> Iterator[Candidates]:
-        """Yield the candidates from code `start` of the seed on, block by block, for ever."""
+    def stream(self, seed: int, start: int = 0, stop: int | None = None) -> Iterator[Candidates]:
+        """Yield the candidates from code `start` of the seed on, block by block.
+
+        `stop`, a multiple of `BLOCK_ROWS`, ends them; by default nothing does.
+        """
         block, skipped = divmod(start, BLOCK_ROWS)
-        while True:
+        while stop is None or block * BLOCK_ROWS < stop:
             found = self._block(seed, block)
             first = int(np.searchsorted(found.number, block * BLOCK_ROWS + skipped))
             if first < len(found.number):

@@ -7,9 +7,9 @@ are shared by the cells as long as that is cheaper than to draw each cell alone
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError, InsufficientLabelsError
-from equipoise.core.labels import Labels
 from equipoise.core.parallel import ahead, batches, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import BLOCK_ROWS
@@ -150,9 +149,9 @@ def verified(
                 execution.progress("draw", total - int(missing.sum()), total)
                 yield batch
 
-    shared = SharedCandidates.of(sampler)
-    if shared is not None and shared.pay(missing):
-        yield from counted(_shared(shared, models, missing, seed, first, attempts, execution))
+    filling = Filling(SharedCandidates.of(sampler), grid, missing.copy(), attempts)
+    if filling.pays:
+        yield from counted(_shared(filling, models, seed, first.shared, execution))
     for k in np.flatnonzero(missing).tolist():
         limit = max(attempts * int(missing[k]), _LEAST_ATTEMPTS)
         tried = _tried(
@@ -161,68 +160,138 @@ def verified(
         yield from counted(_alone(tried, grid, k, int(missing[k]), limit))
 
 
-def _shared(
+@dataclass(eq=False)
+class Filling:
+    """Which images of shared candidates are delivered: the first ones that are missing.
+
+    Attributes
+    ----------
+    shared : SharedCandidates or None
+        None where cells share nothing.
+    grid : AttributeGrid
+    missing : numpy.ndarray, shape (K,), int64
+        Images that each cell still misses; counted down.
+    attempts : int
+        As for `verified`.
+    """
+
+    shared: SharedCandidates | None
+    grid: AttributeGrid
+    missing: NDArray[np.int64]
+    attempts: int = ATTEMPTS
+
+    def __post_init__(self) -> None:
+        self._limit = max(self.attempts * int(self.missing.sum()), _LEAST_ATTEMPTS)
+        self._calls = 0
+
+    @property
+    def pays(self) -> bool:
+        """Whether what is missing costs less by shared candidates than alone."""
+        return self.shared is not None and self.shared.pay(self.missing)
+
+    def take(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows to deliver of the next images, of known cells, while sharing pays."""
+        rows = []
+        for row, cell in enumerate(cells.tolist()):
+            if self.missing[cell]:
+                self.missing[cell] -= 1
+                rows.append(row)
+                if not self.missing[cell] and not self.pays:
+                    break  # What follows was drawn ahead, and is not needed.
+        return np.array(rows, np.int64)
+
+    def spend(self, calls: int) -> None:
+        """Count calls.
+
+        Raises
+        ------
+        InsufficientLabelsError
+            When they are too many.
+        """
+        self._calls += calls
+        if self._calls >= self._limit:
+            short = int(self.missing.argmax())
+            most = int(self.missing[short])
+            raise _too_few(self.grid.cells[short], most, self._limit, 0, self._calls)
+
+
+@dataclass(frozen=True, eq=False)
+class SharedImages:
+    """A batch of images of shared candidates, less those that no cell keeps.
+
+    Attributes
+    ----------
+    kept : ImageBatch
+        n images; its calls are those of all candidates of the batch.
+    places : numpy.ndarray, shape (n,), int64
+        Of the kept ones in the batch.
+    """
+
+    kept: ImageBatch
+    places: NDArray[np.int64]
+
+
+def shared_images(
     shared: SharedCandidates,
     models: Models,
-    missing: NDArray[np.int64],
-    seed: int,
-    start: Position,
-    attempts: int,
-    execution: Execution,
+    candidates: Iterator[Candidates],
+    wanted: int,
+    workers: int | None = None,
+) -> Generator[SharedImages, None, None]:
+    """Make, classify and yield images of shared candidates, batch by batch.
+
+    Parameters
+    ----------
+    shared : SharedCandidates
+    models : Models
+    candidates : iterator of Candidates
+        From its stream.
+    wanted : int
+        Images of the whole draw. For a few, batches are small.
+    workers : int, optional
+        Threads.
+    """
+
+    def make(some: Candidates) -> SharedImages:
+        images = generate(models.generator, some.codes)
+        labels = models.panel.predict(images)
+        places = np.flatnonzero(shared.kept(some, labels.cells))
+        latents = shared.latents(some, places, labels.cells)
+        kept = ImageBatch(latents, images[places], labels.take(places), len(images))
+        return SharedImages(kept, places)
+
+    size = min(models.generator.batch_size, max(_LEAST_BATCH, 2 * wanted))
+    with (
+        closing(ahead(_in_batches(candidates, size), size)) as codes,
+        closing(ordered_map(make, codes, workers)) as made,
+    ):
+        yield from made
+
+
+def _in_batches(candidates: Iterator[Candidates], size: int) -> Iterator[Candidates]:
+    for some in candidates:
+        for low, high in batches(0, len(some.number), size):
+            yield some.take(slice(low, high))
+
+
+def _shared(
+    filling: Filling, models: Models, seed: int, start: int, execution: Execution
 ) -> Batches:
     """Yield images of shared candidates as long as these pay, and at most those that miss."""
-    missing = missing.copy()
-    limit = max(attempts * int(missing.sum()), _LEAST_ATTEMPTS)
-
-    def make(candidates: Candidates) -> tuple[Candidates, NDArray[np.uint8], Labels]:
-        images = generate(models.generator, candidates.codes)
-        return candidates, images, models.panel.predict(images)
-
-    size = min(models.generator.batch_size, max(_LEAST_BATCH, 2 * int(missing.sum())))
-    calls = unspent = 0
-    with (
-        closing(ahead(_in_batches(shared, seed, start.shared, size), size)) as codes,
-        closing(ordered_map(make, codes, execution.workers)) as made,
-    ):
-        for candidates, images, labels in made:
-            kept, tried = _kept(shared, candidates, labels.cells, missing)
-            calls, unspent = calls + tried, unspent + tried
-            if len(kept):
-                latents = shared.latents(candidates, kept, labels.cells)
-                yield ImageBatch(latents, images[kept], labels.take(kept), unspent)
+    shared, wanted, unspent = filling.shared, int(filling.missing.sum()), 0
+    assert shared is not None
+    stream = shared.stream(seed, start)
+    with closing(shared_images(shared, models, stream, wanted, execution.workers)) as made:
+        for batch in made:
+            rows = filling.take(batch.kept.latents.requested)
+            more = filling.pays
+            unspent += batch.kept.calls if more else int(batch.places[rows[-1]]) + 1
+            if len(rows):
+                yield replace(batch.kept.take(rows), calls=unspent)
                 unspent = 0
-            if not shared.pay(missing):
+            if not more:
                 return
-            if calls >= limit:
-                short = models.panel.grid.cells[int(missing.argmax())]
-                raise _too_few(short, int(missing.max()), limit, 0, calls)
-
-
-def _in_batches(shared: SharedCandidates, seed: int, start: int, size: int) -> Iterator[Candidates]:
-    for candidates in shared.stream(seed, start):
-        for low, high in batches(0, len(candidates.number), size):
-            yield candidates.take(slice(low, high))
-
-
-def _kept(
-    shared: SharedCandidates,
-    candidates: Candidates,
-    cells: NDArray[np.int64],
-    missing: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], int]:
-    """Return the rows to keep, and how many were tried until sharing no longer pays.
-
-    `missing` is counted down.
-    """
-    rows = []
-    for row in np.flatnonzero(shared.kept(candidates, cells)).tolist():
-        if missing[cells[row]]:
-            missing[cells[row]] -= 1
-            rows.append(row)
-            if not missing[cells[row]] and not shared.pay(missing):
-                # What follows was drawn ahead, and is not needed.
-                return np.array(rows), row + 1
-    return np.array(rows, np.int64), len(cells)
+            filling.spend(batch.kept.calls)
 
 
 def _alone(tried: Batches, grid: AttributeGrid, cell: int, wanted: int, limit: int) -> Batches:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -43,19 +43,26 @@ def write_folder(drawing: DrawJob, out: Path, signer: ManifestSigner | None = No
     StorageError
         When the disk fails; whole images written so far are kept.
     """
+    with claimed_for(drawing, out, signer):
+        _append(drawing, out, signer)
+
+
+def claimed_for(
+    drawing: DrawJob, out: Path, signer: ManifestSigner | None = None
+) -> AbstractContextManager[None]:
+    """Hold a folder for the draws of a job, as `claimed`."""
     sampler, request = drawing.sampler, drawing.request
-    cell = request.cell and sampler.grid.cells[sampler.grid.index(request.cell)]
     wanted = {
         "sampler": drawing.sampler_drawn.digest,
         "panel": drawing.models.panel.digest,
         "seed": request.seed,
-        "cell": cell,
+        "cell": request.cell and sampler.grid.cells[sampler.grid.index(request.cell)],
         "verified": request.verified,
     }
     if signer is not None:
         wanted["certificate"] = signer.digest
-    with claimed(out, json.dumps(wanted), "draws of the same sampler, seed, cell and certificate"):
-        _append(drawing, out, signer)
+    holds = "draws of the same sampler, seed, cell and certificate"
+    return claimed(out, json.dumps(wanted), holds)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.classifiers.models import Models
-from equipoise.core.errors import InputError, check_count
+from equipoise.core.errors import InputError
 from equipoise.core.files import atomic_path, digest_of, write_text
 from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
@@ -108,7 +108,6 @@ def write_draws(
     """
     if kind not in FORMATS:
         raise InputError("format", f"must be one of {', '.join(FORMATS)}", kind, "Correct it.")
-    check_count("n", request.n, "Pass --n 1000.")
     if signer is not None and kind == "npz":
         rule = "must be folder or tar for pictures with a C2PA manifest"
         raise InputError("format", rule, kind, "Choose one, or leave the key out.")
@@ -119,10 +118,8 @@ def write_draws(
             f"the format {kind}",
             "Choose another --out, or --format.",
         )
-    sampler.check_models(models)
     drawing = DrawJob(sampler, models, request, execution)
-    # A bad request fails before a file is made.
-    drawing.sampler_drawn.draw(1, request.seed, cell=request.cell)
+    drawing.check()
     if kind == "folder":
         write_folder(drawing, out, signer)
         _describe_folder(drawing, out)
