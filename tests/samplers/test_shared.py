@@ -19,7 +19,6 @@ from equipoise.methods.tilt.rules import EXACT, TYPICAL
 from equipoise.samplers.draw import ImageBatch
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 from equipoise.samplers.shared import Candidates, SharedCandidates, code_of
-from equipoise.samplers.statements import ModeStatement
 from equipoise.samplers.tilt import TiltSource
 from equipoise.samplers.verified import Position, exact_counts, verified
 
@@ -205,23 +204,13 @@ def test_one_cell_or_one_that_is_far_too_rare_is_drawn_alone(
     models = Models(toy, toy_panel)
     single = np.eye(6, dtype=np.int64)[RAREST] * 20
     assert min(part.latents.index.min() for part in drawn(sampler, models, single)) >= 0
-    assert sampler.for_verified(EXACT).source.cells.all()
-    rare = replace(sampler, statements=tuple(_all_but_one_unknown(sampler)))
-    assert SharedCandidates.of(rare.for_verified(EXACT)) is None
+    source = sampler.source
+    assert isinstance(source, TiltSource)
+    mode = source.modes[EXACT]
+    rare = replace(mode, acceptance=mode.acceptance * [1, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9])
+    other = replace(sampler, source=replace(source, modes={**source.modes, EXACT: rare}))
+    assert SharedCandidates.of(other.for_verified(EXACT)) is None
     assert SharedCandidates.of(replace(sampler, statements=()).for_verified(EXACT)) is None
-
-
-def _all_but_one_unknown(sampler: Sampler) -> list[ModeStatement]:
-    return [
-        replace(
-            mode,
-            cells=tuple(
-                replace(cell, purity=replace(cell.purity, value=1e-9)) if k else cell
-                for k, cell in enumerate(mode.cells)
-            ),
-        )
-        for mode in sampler.statements
-    ]
 
 
 def test_a_panel_that_never_sees_what_is_wanted_ends_with_the_cell_named(

@@ -415,7 +415,13 @@ class Sampler:
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the draws."""
+        # Purities decide the rates of shared candidates (`equipoise.samplers.shared`).
+        stated = [
+            [mode.faithful, mode.saved, [cell.purity.value for cell in mode.cells]]
+            for mode in self.statements
+        ]
         head = [vars(self.generator), grid_to_json(self.grid), self.weights.tolist()]
+        head += [self.target.shares.tolist(), stated]
         text = json.dumps([*head, self.source.method, dict(self.source.parameters())])
         return digest_arrays(self.source.tensors(), text)
 

@@ -74,10 +74,10 @@ class SharedCandidates:
     log_rates : numpy.ndarray, shape (K,), float64
         log r_k; -inf for cells that are drawn alone.
     worth : numpy.ndarray, shape (K,), float64
-        Calls that an image of the target costs where its cell is drawn alone, times the cell's
-        share of the target.
+        Images made per image of the cell where it is drawn alone, times the cell's share of the
+        target. Stages are left out: their cost is measured, and draws may not depend on a clock.
     cost : float
-        Calls that an image of the target costs by shared candidates.
+        Images made per image of the target by shared candidates.
     """
 
     source: TiltSource
@@ -104,12 +104,11 @@ class SharedCandidates:
         if stated is None or not np.isfinite(stated.saved):
             return None
         grid, shares = sampler.grid, sampler.target.shares
-        purity, calls = np.zeros(grid.size), np.zeros(grid.size)
+        purity = np.zeros(grid.size)
         for cell in stated.cells:
-            k = grid.index(cell.cell)
-            purity[k], calls[k] = cell.purity.value, cell.calls.value
-        known = (shares > 0) & (purity > 0) & np.isfinite(calls)
-        worth = np.where(known, shares * calls, 0.0)
+            purity[grid.index(cell.cell)] = cell.purity.value
+        known = (shares > 0) & (purity > 0)
+        worth = np.where(known, shares / np.where(known, purity, 1.0), 0.0)
         delivered = np.where(known, purity * source.current.acceptance, 1.0)
         rates = np.where(known, shares / delivered, 0.0)
         shared = rates <= _MOST_LOOKS * (1 - stated.saved) * worth.sum()

@@ -65,7 +65,8 @@ class ModeStatement:
     calls_per_effective : Estimate
         Calls per effective image of a cell, their mean over the target.
     saved : float
-        Part of the calls that sharing saves; NaN where `calls` is not known.
+        Part of the images that sharing saves, stages not counted, so that it is the same on every
+        machine; NaN where `calls` is not known.
     """
 
     faithful: str

@@ -60,19 +60,20 @@ def shared_calls(
     own = rows @ (taken * held.member[:, wanted])
     alone = (1 + stages[0][wanted]) * (rows @ taken) / own
     rates = shares[wanted] / own[0]
-    made = (1 + stages[1]) * (rows @ (taken * rates).max(axis=1))
+    made = rows @ (taken * rates).max(axis=1)
     costs = np.array(
         [
-            cost_of_sharing(shares[wanted], rates * own_b / made_b, alone_b)
+            cost_of_sharing(shares[wanted], rates * own_b / ((1 + stages[1]) * made_b), alone_b)
             for own_b, made_b, alone_b in zip(own, made, alone, strict=True)
         ]
     )
+    images_alone = shares[wanted] @ ((rows[0] @ taken) / own[0])
     # An image of a cell is worth its effective share.
     worth = float(shares[wanted] @ np.array([1 / cell.effective.value for cell in cells]))
     return SharedCalls(
         calls=ratio_estimate(costs[0], costs[1:]),
         calls_per_effective=ratio_estimate(worth * costs[0], worth * costs[1:]),
-        saved=float(1 - costs[0] / (shares[wanted] @ alone[0])),
+        saved=float(1 - made[0] / images_alone),
     )
 
 
