@@ -227,9 +227,7 @@ class HeldOut:
             share, per_effective = Estimate(1.0), calls
             if weighted:
                 share = _share(effective, drawn[2], self.members[k])
-                per_effective = ratio_estimate(
-                    calls.value / effective, per_draw / (drawn[1] * drawn[2])
-                )
+                per_effective = _ratio(calls.value / effective, per_draw / (drawn[1] * drawn[2]))
             lost = 1 - (self.weights[own] @ of_own) / (self.weights[own] @ by_rule[own, k])
             stated.append(
                 CellStatement(
@@ -356,7 +354,7 @@ def _share(value: float, drawn: NDArray[np.float64], trials: float) -> Estimate:
     return Estimate(float(value), *effective_interval(min(max(value, 0.0), 1.0), worth))
 
 
-def ratio_estimate(value: float, drawn: NDArray[np.float64]) -> Estimate:
+def _ratio(value: float, drawn: NDArray[np.float64]) -> Estimate:
     """Return a positive number with a normal interval of its logarithm."""
     spread = _NORMAL * float(np.log(drawn).std())
     return Estimate(float(value), float(value * np.exp(-spread)), float(value * np.exp(spread)))

@@ -2,9 +2,10 @@
 
 See `equipoise.samplers.shared`. With r_k the rate at which cell k is wanted and a_k its acceptance,
 a shared candidate costs a call and brings an image of cell k with probability
-r_k E[a_k, cell k] / E[max r a]. Rates are set so that all cells fill together; where the labels
+r_k E[a_k, cell k] / E[max r a]. Rates are set so that all cells fill together. Where the labels
 were misled by chance, some fill early, and what the others still miss is drawn alone once that
-costs less.
+costs less. So rates stay those that the labels give, and each resample of the labels is a truth
+that they may meet (the Bayesian bootstrap, Rubin 1981).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.estimates import Estimate
-from equipoise.methods.tilt.held_out import HeldOut, ratio_estimate
+from equipoise.methods.tilt.held_out import HeldOut
 from equipoise.samplers.statements import CellStatement
 
 
@@ -54,7 +55,7 @@ def shared_calls(
     if unknown:
         none = Estimate.missing(f"too few labelled members of {unknown[0].cell}")
         return SharedCalls(calls=none, calls_per_effective=none, saved=np.nan)
-    rows = np.concatenate([held.weights[None], held.resampled])
+    rows = np.concatenate([held.weights[None], held.resampled])  # First the labels as they are.
     rows /= rows.sum(axis=1, keepdims=True)
     taken = accepted[:, wanted]
     own = rows @ (taken * held.member[:, wanted])
@@ -64,17 +65,23 @@ def shared_calls(
     costs = np.array(
         [
             cost_of_sharing(shares[wanted], rates * own_b / ((1 + stages[1]) * made_b), alone_b)
-            for own_b, made_b, alone_b in zip(own, made, alone, strict=True)
+            for own_b, made_b, alone_b in zip(own[1:], made[1:], alone[1:], strict=True)
         ]
     )
     images_alone = shares[wanted] @ ((rows[0] @ taken) / own[0])
     # An image of a cell is worth its effective share.
     worth = float(shares[wanted] @ np.array([1 / cell.effective.value for cell in cells]))
     return SharedCalls(
-        calls=ratio_estimate(costs[0], costs[1:]),
-        calls_per_effective=ratio_estimate(worth * costs[0], worth * costs[1:]),
+        calls=_expected(costs),
+        calls_per_effective=_expected(worth * costs),
         saved=float(1 - made[0] / images_alone),
     )
+
+
+def _expected(costs: NDArray[np.float64]) -> Estimate:
+    """Return the mean of resampled costs, and the interval that holds 95 % of them."""
+    low, high = np.quantile(costs, (0.025, 0.975))
+    return Estimate(float(costs.mean()), float(low), float(high))
 
 
 def cost_of_sharing(
