@@ -38,7 +38,7 @@ from equipoise.samplers.file import load_sampler
 from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.shared import SharedCandidates
-from equipoise.samplers.verified import Filling, shared_images
+from equipoise.samplers.verified import SHARED_CODES, Filling, shared_images
 
 PARTS = "parts"
 """Folder of the parts that are not joined yet, in that of the images."""
@@ -102,8 +102,8 @@ def draw_parts(
         for one in ended:
             parts.end(one)
             execution.progress("draw", parts.delivered, request.n)
-        if parts.lost:
-            raise set_aside(parts.lost)
+        if parts.blocked:
+            raise set_aside(parts.blocked)
         _join(folder, parts.images())
 
 
@@ -123,7 +123,7 @@ class _Parts:
     task : PartTask
     filling : Filling
     lost : list of Finished
-        Parts that were set aside.
+        Parts that were set aside, needed or not.
     """
 
     task: PartTask
@@ -141,13 +141,21 @@ class _Parts:
         looks = self.filling.shared.looks if self.filling.shared is not None else 1.0
         size = BLOCK_ROWS * math.ceil(_DELIVERED * looks / BLOCK_ROWS)
         for place in count():
-            if self.lost:
+            if self.blocked:
                 return
-            if not self.filling.pays:
+            if not self.filling.pays or place * size >= self.task.request.n * SHARED_CODES:
                 break
             yield Shard(self._first + place, place * size, (place + 1) * size)
         for cell in np.flatnonzero(self.filling.missing).tolist():
             yield Shard(cell, 0, int(self.filling.missing[cell]))
+
+    @property
+    def blocked(self) -> list[Finished]:
+        """Parts that were set aside and without which nothing goes on."""
+        needed = self._first + len(self._taken) if self.filling.pays else -1
+        return [
+            one for one in self.lost if one.shard.number < self._first or one.shard.number == needed
+        ]
 
     def end(self, ended: Finished) -> None:
         """Count a part that ended, and take from those that now follow each other."""

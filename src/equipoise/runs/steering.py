@@ -127,6 +127,8 @@ class Steering:
         calls = calibration.calls_per_verified_image
         if mode is not None:
             calls = mode.calls_at(self.sampler.grid, target.shares)
+            if self._is_own(target) and np.isfinite(mode.calls.value):
+                calls = mode.calls.value
         return Course(target, calibration, stated, calls)
 
     def mode(self, faithful: str | None) -> ModeStatement | None:

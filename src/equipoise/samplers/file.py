@@ -34,7 +34,7 @@ from equipoise.samplers.sampler import (
 from equipoise.samplers.statements import ModeStatement
 from equipoise.samplers.tilt import TiltSource
 
-_FORMAT = 2
+_FORMAT = 3
 _LARGEST_FILE = 4 * 2**30
 _REMEDY = "Make the sampler again with `equipoise balance`."
 _SOURCES: dict[str, Any] = {source.method: source for source in (MixtureSource, TiltSource)}

@@ -113,7 +113,8 @@ class LatentBatch:
     Attributes
     ----------
     index : numpy.ndarray, shape (n,), int64
-        Draw i of its seed and cell.
+        Draw i of its seed and cell; below 0 a candidate that cells share, see
+        `equipoise.samplers.shared`.
     codes : numpy.ndarray, shape (n, dim), float32
     requested : numpy.ndarray, shape (n,), int64
         Cell numbers.

@@ -17,8 +17,8 @@ Code i is code i of the prior of a seed of its own, so that it depends on (seed,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,11 @@ from equipoise.core.seeds import BLOCK_ROWS, Stream, child_seed, generator_for
 from equipoise.samplers.sampler import LatentBatch, Sampler
 from equipoise.samplers.tilt import TiltSource
 
-_MOST_LOOKS = 1000.0
+_MOST_LOOKS = 200.0
 """Codes of the prior per image that is made, at most; rarer cells are drawn alone. By hand."""
+
+_MOST_IN_VAIN = 1024
+"""Blocks without a candidate after which a stream ends."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,12 @@ class Candidates:
     def take(self, rows: slice) -> Candidates:
         """Return some of them."""
         return Candidates(**{name: array[rows] for name, array in vars(self).items()})
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Candidates]) -> Candidates:
+        """Return several as one, in order."""
+        names = [one.name for one in fields(cls)]
+        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,14 +141,16 @@ class SharedCandidates:
     def stream(self, seed: int, start: int = 0, stop: int | None = None) -> Iterator[Candidates]:
         """Yield the candidates from code `start` of the seed on, block by block.
 
-        `stop`, a multiple of `BLOCK_ROWS`, ends them; by default nothing does.
+        `stop`, a multiple of `BLOCK_ROWS`, ends them, and so do a thousand blocks without any.
         """
         block, skipped = divmod(start, BLOCK_ROWS)
-        while stop is None or block * BLOCK_ROWS < stop:
+        in_vain = 0
+        while in_vain < _MOST_IN_VAIN and (stop is None or block * BLOCK_ROWS < stop):
             found = self._block(seed, block)
             first = int(np.searchsorted(found.number, block * BLOCK_ROWS + skipped))
             if first < len(found.number):
                 yield found.take(slice(first, None))
+            in_vain = 0 if len(found.number) else in_vain + 1
             block, skipped = block + 1, 0
 
     def _block(self, seed: int, block: int) -> Candidates:

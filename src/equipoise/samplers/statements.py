@@ -80,8 +80,9 @@ class ModeStatement:
     ) -> float:
         """Return calls per verified image of another target, or per effective image.
 
-        The part that sharing saves is taken to be the same, and nothing where it is not known; NaN
-        where the target wants a cell that nothing is stated of.
+        An approximation: the part that sharing saves is taken to be the same, or none where it is
+        not known, and no cell's images to cost less than alone. NaN where the target wants a cell
+        that nothing is stated of. For the statement's own target, `calls` is right.
 
         Parameters
         ----------
@@ -95,4 +96,5 @@ class ModeStatement:
             alone[grid.index(cell.cell)] = own.value
         wanted = shares > 0
         saved = self.saved if np.isfinite(self.saved) else 0.0
-        return float((1 - saved) * (shares[wanted] @ alone[wanted]))
+        costs = shares[wanted] * alone[wanted]
+        return float(max((1 - saved) * costs.sum(), costs.max()))

@@ -34,6 +34,9 @@ ATTEMPTS = 200
 
 _LEAST_ATTEMPTS = 2000
 
+SHARED_CODES = 2**20
+"""Codes of the prior that may be looked at for each verified image, at most."""
+
 _LEAST_BATCH = 8
 """Images that are made at once for a cell of few; smaller batches cost more an image."""
 
@@ -181,6 +184,7 @@ class Filling:
     attempts: int = ATTEMPTS
 
     def __post_init__(self) -> None:
+        self._wanted = self.missing.copy()
         self._limit = max(self.attempts * int(self.missing.sum()), _LEAST_ATTEMPTS)
         self._calls = 0
 
@@ -189,8 +193,20 @@ class Filling:
         """Whether what is missing costs less by shared candidates than alone."""
         return self.shared is not None and self.shared.pay(self.missing)
 
-    def take(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows to deliver of the next images, of known cells, while sharing pays."""
+    def take(
+        self, cells: NDArray[np.int64], places: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Return the rows to deliver of the next images, of known cells, while sharing pays.
+
+        Parameters
+        ----------
+        cells : numpy.ndarray, shape (n,), int64
+        places : numpy.ndarray, shape (n,), int64, optional
+            Of the images among those that were made since the last `spend`. Images beyond the
+            limit of calls are not delivered.
+        """
+        if places is not None:
+            cells = cells[: np.searchsorted(places, self._limit - self._calls)]
         rows = []
         for row, cell in enumerate(cells.tolist()):
             if self.missing[cell]:
@@ -210,9 +226,9 @@ class Filling:
         """
         self._calls += calls
         if self._calls >= self._limit:
-            short = int(self.missing.argmax())
-            most = int(self.missing[short])
-            raise _too_few(self.grid.cells[short], most, self._limit, 0, self._calls)
+            k = int(self.missing.argmax())
+            wanted, have = int(self._wanted[k]), int(self._wanted[k] - self.missing[k])
+            raise _too_few(self.grid.cells[k], wanted, self._limit, have, self._limit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,9 +285,22 @@ def shared_images(
 
 
 def _in_batches(candidates: Iterator[Candidates], size: int) -> Iterator[Candidates]:
+    """Yield them `size` at a time, whatever blocks they come in."""
+    from equipoise.samplers.shared import Candidates
+
+    waiting: list[Candidates] = []
     for some in candidates:
-        for low, high in batches(0, len(some.number), size):
-            yield some.take(slice(low, high))
+        waiting.append(some)
+        if sum(len(one.number) for one in waiting) >= size:
+            joined = Candidates.concatenate(waiting)
+            whole = len(joined.number) // size * size
+            for low, high in batches(0, whole, size):
+                yield joined.take(slice(low, high))
+            waiting = [joined.take(slice(whole, None))]
+    if waiting:
+        rest = Candidates.concatenate(waiting)
+        if len(rest.number):
+            yield rest
 
 
 def _shared(
@@ -280,10 +309,10 @@ def _shared(
     """Yield images of shared candidates as long as these pay, and at most those that miss."""
     shared, wanted, unspent = filling.shared, int(filling.missing.sum()), 0
     assert shared is not None
-    stream = shared.stream(seed, start)
+    stream = shared.stream(seed, start, start + wanted * SHARED_CODES)
     with closing(shared_images(shared, models, stream, wanted, execution.workers)) as made:
         for batch in made:
-            rows = filling.take(batch.kept.latents.requested)
+            rows = filling.take(batch.kept.latents.requested, batch.places)
             more = filling.pays
             unspent += batch.kept.calls if more else int(batch.places[rows[-1]]) + 1
             if len(rows):

@@ -5,7 +5,8 @@ a shared candidate costs a call and brings an image of cell k with probability
 r_k E[a_k, cell k] / E[max r a]. Rates are set so that all cells fill together. Where the labels
 were misled by chance, some fill early, and what the others still miss is drawn alone once that
 costs less. So rates stay those that the labels give, and each resample of the labels is a truth
-that they may meet (the Bayesian bootstrap, Rubin 1981).
+that they may meet (the Bayesian bootstrap, Rubin 1981). Draws know the share of the prior that a
+cell accepts better than the labels do, so what is stated is a little dear where labels are few.
 """
 
 from __future__ import annotations

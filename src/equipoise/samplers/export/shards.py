@@ -35,16 +35,13 @@ from equipoise.samplers.export.formats import write_tar
 from equipoise.samplers.file import load_sampler
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
-from equipoise.samplers.verified import Position, verified
+from equipoise.samplers.verified import SHARED_CODES, Position, verified
 
 SHARD_SIZE = 10_000
 """Images of a shard by default."""
 
 _INDEXES = 2000
 """Draws that each verified image may try, its own and no other's: `verified` tries no more."""
-
-_SHARED = 2**20
-"""Codes of the prior that each verified image may look at, its own and no other's."""
 
 
 def shard_counts(
@@ -167,7 +164,7 @@ def _drawn(
         wanted,
         request.seed,
         faithful=request.faithful,
-        start=Position(shard.start * _SHARED, before * _INDEXES),
+        start=Position(shard.start * SHARED_CODES, before * _INDEXES),
         execution=Execution(execution.workers),
     )
 
