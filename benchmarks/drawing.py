@@ -28,10 +28,11 @@ from equipoise.samplers.verified import exact_counts, verified
 RESULTS = Path(__file__).parent / "results"
 _HEAD = """# Speed of drawing
 
-Written by `python benchmarks/drawing.py SAMPLER --n {n}`. Codes: seconds for {n} codes of every
-cell on one thread, by mode and by the parts that refuse candidates before a stage is read. Images:
-verified images a second on all cores beside the bare generator and classifiers, side by side.
-Codes of a cell are drawn in whole blocks of 1,024, so that few images of each cost more.
+Written by `python benchmarks/drawing.py SAMPLER --n {n} --images {images} --rounds {rounds}`.
+Codes: seconds for {n} codes of every cell alone on one thread, by mode and by the parts that refuse
+candidates before a stage is read. Images: verified images a second on all cores beside the bare
+generator and classifiers, side by side. What cells miss when sharing ends is drawn alone, in whole
+blocks of 1,024 codes, so that few images cost more time.
 """
 
 
@@ -75,7 +76,7 @@ def main() -> None:
     arguments = parser.parse_args()
     loaded, models = open_sampler(arguments.sampler, None, None)
     modes = [mode.faithful for mode in loaded.statements]
-    lines = [_HEAD.format(n=arguments.n), "| mode | part left out | seconds | ratio |"]
+    lines = [_HEAD.format(**vars(arguments)), "| mode | part left out | seconds | ratio |"]
     lines.append("|---|---|---|---|")
     for mode in modes:
         sampler = loaded.for_verified(mode)
