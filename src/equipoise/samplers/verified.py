@@ -276,7 +276,7 @@ def shared_images(
         kept = ImageBatch(latents, images[places], labels.take(places), len(images))
         return SharedImages(kept, places)
 
-    size = min(models.generator.batch_size, max(_LEAST_BATCH, 2 * wanted))
+    size = min(models.generator.batch_size, max(_LEAST_BATCH, wanted // 4))
     with (
         closing(ahead(_in_batches(candidates, size), size)) as codes,
         closing(ordered_map(make, codes, workers)) as made,
