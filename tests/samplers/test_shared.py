@@ -265,3 +265,18 @@ def column(folder: Path) -> list[tuple[str, str]]:
     """Return index and cell of each image of a folder."""
     with (folder / "metadata.csv").open(newline="") as file:
         return [(row["index"], row["requested"]) for row in csv.DictReader(file)]
+
+
+def test_a_statement_towards_another_target_costs_no_cell_less_than_alone(
+    sampler: Sampler,
+) -> None:
+    own = sampler.target
+    single = Target(own.grid, np.eye(6)[RAREST])
+    for mode in sampler.statements:
+        assert mode.towards(Target.uniform(own.grid), own) is mode
+        other = mode.towards(single, own)
+        assert other.cells == mode.cells and other.saved == mode.saved
+        assert other.calls.value == mode.cells[RAREST].calls.value
+        assert other.calls_per_effective.value == mode.cells[RAREST].calls_per_effective.value
+        short = replace(mode, cells=mode.cells[:RAREST])
+        assert np.isnan(short.towards(single, own).calls.value)

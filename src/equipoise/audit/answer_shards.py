@@ -14,13 +14,12 @@ from pathlib import Path
 from equipoise.audit.kept_answers import HOLDS, answers_home, ask
 from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.models import ClassifierAddress
-from equipoise.core.errors import InputError
 from equipoise.core.files import parse_json
 from equipoise.core.folders import Folder
 from equipoise.core.parallel import one_thread
 from equipoise.core.progress import Engine
 from equipoise.core.resumable import ResumableFolder
-from equipoise.engines import Finished, Shard, ShardInputs, check_opened, run
+from equipoise.engines import Finished, Shard, ShardInputs, by_address, check_opened, run
 from equipoise.labelling.image_files import PictureFiles
 
 
@@ -55,27 +54,17 @@ def answers_on(
     WorkerError
         When workers cannot start.
     """
-    if address is None:
-        raise InputError(
-            f"classifier {classifier.name!r}",
-            "must be opened by address, so that workers can open it",
-            "an object of this process",
-            "Pass its ClassifierAddress, or leave the engine out.",
-        )
+    opener = by_address(address, f"classifier {classifier.name!r}", "ClassifierAddress")
     folder = home.home.absolute()
-    task = AnswerTask(address, folder, home.identity, pictures.side)
+    task = AnswerTask(opener, folder, home.identity, pictures.side)
 
     def content(shard: Shard) -> bytes:
         own = rows(shard)
         files = [[pictures.digests[r], str(pictures.files[r].absolute())] for r in own]
         return json.dumps(files).encode()
 
-    inputs = _inputs(folder)
+    inputs = ShardInputs.of_images(folder)
     yield from inputs.taken(run(engine, task, inputs.given(batches, content)))
-
-
-def _inputs(folder: Folder) -> ShardInputs:
-    return ShardInputs(folder, "images", ".json")
 
 
 @dataclass(frozen=True)
@@ -111,7 +100,7 @@ class AnswerTask:
         home = ResumableFolder(self.folder, self.identity, HOLDS)
 
         def work(shard: Shard) -> None:
-            given = parse_json(_inputs(self.folder).read(shard))
+            given = parse_json(ShardInputs.of_images(self.folder).read(shard))
             digests = tuple(str(digest) for digest, _ in given)
             files = tuple(Path(file) for _, file in given)
             images = PictureFiles(files, digests, self.side).images(range(len(files)))

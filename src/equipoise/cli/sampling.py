@@ -222,9 +222,7 @@ def plan(
             # The sampler's own mode is stated first.
             mode = next(one for one in stated if faithful in (None, one.faithful))
             print_statement(out_console, mode)
-            calls = mode.calls_at(loaded.grid, wanted.shares, effective=True)
-            if target is None and np.isfinite(mode.calls_per_effective.value):
-                calls = mode.calls_per_effective.value
+            calls = mode.towards(wanted, loaded.target).calls_per_effective.value
         elif verified:
             labels = concatenate([batch.labels for batch in batches])
             requested = np.concatenate([batch.latents.requested for batch in batches])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from equipoise.core.errors import InputError, WorkerError
 from equipoise.core.progress import Engine
@@ -193,6 +193,33 @@ def _portable(error: Exception) -> Exception:
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
+
+
+Address = TypeVar("Address")
+
+
+def by_address(address: Address | None, what: str, kind: str) -> Address:
+    """Return an address, for workers.
+
+    Parameters
+    ----------
+    address : ClassifierAddress or another, or None
+    what, kind : str
+        What it opens, and what the address is called, for errors.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if address is None:
+        raise InputError(
+            what,
+            "must be opened by address, so that workers can open it",
+            "an object of this process",
+            f"Pass its {kind}, or leave the engine out.",
+        )
+    return address
 
 
 def check_opened(

@@ -26,6 +26,11 @@ class ShardInputs:
     kind: str
     suffix: str
 
+    @classmethod
+    def of_images(cls, folder: Folder) -> ShardInputs:
+        """Return files that name the images of shards, in JSON."""
+        return cls(folder, "images", ".json")
+
     def name(self, shard: Shard) -> str:
         """Return the name of the file of a shard."""
         return f"{self.kind}-{shard.number:05d}{self.suffix}"

@@ -168,7 +168,7 @@ def label_images(
         address, panel.digest, images.absolute(), home.absolute(), identity, total, tars
     )
 
-    inputs = _inputs(home)
+    inputs = ShardInputs.of_images(home)
     given = inputs.given(
         labelled.missing(), lambda shard: json.dumps(names[shard.start : shard.stop]).encode()
     )
@@ -188,10 +188,6 @@ def label_images(
 
 def _table_name(number: int) -> str:
     return f"labels-{number:05d}.parquet"
-
-
-def _inputs(home: Folder) -> ShardInputs:
-    return ShardInputs(home, "images", ".json")
 
 
 @dataclass(frozen=True)
@@ -236,7 +232,7 @@ class ImageTask:
     def write(self, panel: ClassifierPanel, shard: Shard, workers: int | None = None) -> None:
         """Label one shard by an opened panel."""
         began = time.monotonic()
-        names = parse_json(_inputs(self.home).read(shard))
+        names = parse_json(ShardInputs.of_images(self.home).read(shard))
         sources = (_in_tars if self.tars else _in_files)(self.images, names)
         parts = list(label_sources(sources, panel, workers=workers))
         if not parts:

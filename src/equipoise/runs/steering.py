@@ -37,7 +37,7 @@ class Course:
     statements : dict of str to CellStatement
         By cell, what its verified draws are; empty where nothing is stated.
     calls : float
-        Generator calls per verified image at this mix; see `ModeStatement.calls_at`.
+        Generator calls per verified image at this mix; see `ModeStatement.towards`.
     """
 
     target: Target
@@ -126,9 +126,7 @@ class Steering:
         stated = {cell.cell: cell for cell in mode.cells} if mode else {}
         calls = calibration.calls_per_verified_image
         if mode is not None:
-            calls = mode.calls_at(self.sampler.grid, target.shares)
-            if self._is_own(target) and np.isfinite(mode.calls.value):
-                calls = mode.calls.value
+            calls = mode.towards(target, self.sampler.target).calls.value
         return Course(target, calibration, stated, calls)
 
     def mode(self, faithful: str | None) -> ModeStatement | None:
@@ -155,7 +153,9 @@ class Steering:
         if self._is_own(target):
             return self.sampler
         weights = self.course(target).calibration.weights
-        return replace(self.sampler, target=target, weights=weights)
+        own = self.sampler.target
+        statements = tuple(mode.towards(target, own) for mode in self.sampler.statements)
+        return replace(self.sampler, target=target, weights=weights, statements=statements)
 
     def _is_own(self, target: Target) -> bool:
         return bool(np.allclose(target.shares, self.sampler.target.shares, atol=1e-9))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
+from equipoise.core.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,26 +74,33 @@ class ModeStatement:
     calls_per_effective: Estimate
     saved: float
 
-    def calls_at(
-        self, grid: AttributeGrid, shares: NDArray[np.float64], *, effective: bool = False
-    ) -> float:
-        """Return calls per verified image of another target, or per effective image.
+    def towards(self, target: Target, made_for: Target) -> ModeStatement:
+        """Return the statement of the same draws towards another target; itself for its own.
 
-        An approximation: the part that sharing saves is taken to be the same, or none where it is
-        not known, and no cell's images to cost less than alone. NaN where the target wants a cell
-        that nothing is stated of. For the statement's own target, `calls` is right.
+        What draws of a cell are does not change. Calls are approximate then, and without interval:
+        the part that sharing saves is taken to be the same, or none where it is not known, and no
+        cell's images to cost less than alone. They are NaN where the target wants a cell that
+        nothing is stated of.
 
         Parameters
         ----------
-        grid : AttributeGrid
-        shares : numpy.ndarray, shape (K,), float64
-            The target.
+        target : Target
+        made_for : Target
+            The target of this statement.
         """
-        alone = np.full(grid.size, np.nan)
-        for cell in self.cells:
-            own = cell.calls_per_effective if effective else cell.calls
-            alone[grid.index(cell.cell)] = own.value
-        wanted = shares > 0
+        if np.allclose(target.shares, made_for.shares, atol=1e-9):
+            return self
+        wanted = target.shares > 0
         saved = self.saved if np.isfinite(self.saved) else 0.0
-        costs = shares[wanted] * alone[wanted]
-        return float(max((1 - saved) * costs.sum(), costs.max()))
+        by_cell = {cell.cell: cell for cell in self.cells}
+
+        def cost(name: str) -> Estimate:
+            alone = [
+                getattr(by_cell[cell], name).value if cell in by_cell else np.nan
+                for cell, is_wanted in zip(target.grid.cells, wanted, strict=True)
+                if is_wanted
+            ]
+            costs = target.shares[wanted] * alone
+            return Estimate(float(max((1 - saved) * costs.sum(), costs.max())))
+
+        return replace(self, calls=cost("calls"), calls_per_effective=cost("calls_per_effective"))

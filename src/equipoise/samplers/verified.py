@@ -142,25 +142,25 @@ def verified(
         )
     sampler.check_models(models)
     first = Position.first(grid) if start is None else start
-    missing, total = wanted.astype(np.int64), int(wanted.sum())
-    execution.progress("draw", 0, total)
+    done, total = 0, int(wanted.sum())
+    execution.progress("draw", done, total)
 
     def counted(drawn: Batches) -> Batches:
+        nonlocal done
         with closing(drawn):
             for batch in drawn:
-                missing[:] -= np.bincount(batch.latents.requested, minlength=grid.size)
-                execution.progress("draw", total - int(missing.sum()), total)
+                done += len(batch.images)
+                execution.progress("draw", done, total)
                 yield batch
 
-    filling = Filling(SharedCandidates.of(sampler), grid, missing.copy(), attempts)
+    filling = Filling(SharedCandidates.of(sampler), grid, wanted.astype(np.int64), attempts)
     if filling.pays:
         yield from counted(_shared(filling, models, seed, first.shared, execution))
-    for k in np.flatnonzero(missing).tolist():
-        limit = max(attempts * int(missing[k]), _LEAST_ATTEMPTS)
-        tried = _tried(
-            sampler, models, k, int(missing[k]), limit, seed, int(first.cells[k]), execution
-        )
-        yield from counted(_alone(tried, grid, k, int(missing[k]), limit))
+    for k in np.flatnonzero(filling.missing).tolist():
+        short = int(filling.missing[k])
+        limit = max(attempts * short, _LEAST_ATTEMPTS)
+        tried = _tried(sampler, models, k, short, limit, seed, int(first.cells[k]), execution)
+        yield from counted(_alone(tried, grid, k, short, limit))
 
 
 @dataclass(eq=False)

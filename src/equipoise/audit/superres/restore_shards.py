@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.models.base import SuperResolutionModel, restore
 from equipoise.audit.superres.models.bicubic import reduced
-from equipoise.core.errors import InputError
 from equipoise.core.files import parse_json
 from equipoise.core.folders import LocalFolder
 from equipoise.core.parallel import one_thread
 from equipoise.core.progress import Engine
 from equipoise.core.synthetic_mark import packet
-from equipoise.engines import Finished, Shard, ShardInputs, check_opened, run
+from equipoise.engines import Finished, Shard, ShardInputs, by_address, check_opened, run
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.samplers.export.metadata import png
 
@@ -78,27 +77,17 @@ def restore_on(
     WorkerError
         When workers cannot start.
     """
-    if address is None:
-        raise InputError(
-            f"model {restorer.name!r}",
-            "must be opened by address, so that workers can open it",
-            "an object of this process",
-            "Pass its RestorerAddress, or leave the engine out.",
-        )
+    opener = by_address(address, f"model {restorer.name!r}", "RestorerAddress")
     folder = home.absolute()
-    task = RestoreTask(address, restorer.digest, seed, folder, pictures.side)
+    task = RestoreTask(opener, restorer.digest, seed, folder, pictures.side)
 
     def content(shard: Shard) -> bytes:
         files = [str(file.absolute()) for file in pictures.files[shard.start : shard.stop]]
         return json.dumps([jobs[shard.number].attempt, files]).encode()
 
-    inputs = _inputs(folder)
+    inputs = ShardInputs.of_images(folder)
     shards = (Shard(number, job.start, job.stop) for number, job in enumerate(jobs))
     yield from inputs.taken(run(engine, task, inputs.given(shards, content)))
-
-
-def _inputs(folder: LocalFolder) -> ShardInputs:
-    return ShardInputs(folder, "images", ".json")
 
 
 @dataclass(frozen=True)
@@ -135,7 +124,7 @@ class RestoreTask:
         check_opened("the audit", restorer.digest, self.model)
 
         def work(shard: Shard) -> None:
-            attempt, names = parse_json(_inputs(self.folder).read(shard))
+            attempt, names = parse_json(ShardInputs.of_images(self.folder).read(shard))
             files = PictureFiles(tuple(map(Path, names)), (), self.side)
             job = Job(shard.start, shard.stop, int(attempt))
             with one_thread():

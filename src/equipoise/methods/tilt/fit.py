@@ -40,7 +40,7 @@ from equipoise.methods.tilt.rules import (
     threshold_rule,
     typical_rule,
 )
-from equipoise.methods.tilt.shared_calls import shared_calls
+from equipoise.methods.tilt.shared_calls import rates_of, shared_calls
 from equipoise.samplers.acceptance import AcceptanceRule
 from equipoise.samplers.latent_classifier import LatentClassifier
 from equipoise.samplers.proposals import fit_margin, fit_prefilter, held_out_rows
@@ -200,10 +200,10 @@ def _with_statement(
         stage_calls=reads * stage_cost,
         wanted=wanted,
     )
-    rates = np.where(wanted, shares / (held.shares * own_acceptance).clip(1e-300), 0.0)
+    rates = rates_of(held, accepted, shares)
     shared_reads = _shared_reads(drawn, pilot, rates)
     calls = shared_calls(
-        held, accepted, shares, cells, (reads * stage_cost, shared_reads * stage_cost)
+        held, accepted, (shares, rates), cells, (reads * stage_cost, shared_reads * stage_cost)
     )
     statement = ModeStatement(faithful=name, cells=cells, **vars(calls))
     return replace(source, modes={**source.modes, name: mode}), statement
@@ -212,7 +212,7 @@ def _with_statement(
 def _shared_reads(source: TiltSource, pilot: Pilot, rates: NDArray[np.float64]) -> float:
     """Return the candidates that are read per one whose image is made, where cells share them."""
     bounds = np.exp(source.log_bounds(pilot.codes))
-    accepted = np.exp(source.log_acceptance(pilot.codes, pilot.log_h))
+    accepted = np.minimum(bounds, np.exp(source.current.rule.log_acceptance(pilot.log_h)))
     made = (accepted * rates).max(axis=1).sum()
     return float((bounds * rates).max(axis=1).sum() / max(made, 1e-300))
 

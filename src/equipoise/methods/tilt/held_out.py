@@ -81,11 +81,6 @@ class HeldOut:
         return np.asarray(own.sum(axis=0) ** 2 / np.square(own).sum(axis=0).clip(1e-300))
 
     @cached_property
-    def shares(self) -> NDArray[np.float64]:
-        """Shares of the prior's codes that are of each cell, shape (K,)."""
-        return np.asarray(self.weights @ self.member / len(self.cells))
-
-    @cached_property
     def own_weights(self) -> NDArray[np.float64]:
         """How far each code stands for each cell, shape (n, K).
 

@@ -30,10 +30,18 @@ class SharedCalls:
     saved: float
 
 
+def rates_of(
+    held: HeldOut, accepted: NDArray[np.float64], shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return r_k, by the labels, shape (K,): 0 for cells that the target does not want."""
+    own = held.weights / held.weights.sum() @ (accepted * held.member)
+    return np.asarray(np.where(shares > 0, shares / own.clip(1e-300), 0.0))
+
+
 def shared_calls(
     held: HeldOut,
     accepted: NDArray[np.float64],
-    shares: NDArray[np.float64],
+    target: tuple[NDArray[np.float64], NDArray[np.float64]],
     cells: tuple[CellStatement, ...],
     stages: tuple[NDArray[np.float64], float],
 ) -> SharedCalls:
@@ -44,14 +52,15 @@ def shared_calls(
     held : HeldOut
     accepted : numpy.ndarray, shape (n, K), float64
         Probability that each cell accepts each labelled code.
-    shares : numpy.ndarray, shape (K,), float64
-        The target.
+    target : tuple of two numpy.ndarray, shape (K,), float64
+        Its shares, and the rates that `rates_of` returns.
     cells : tuple of CellStatement
         Of the cells of positive target, in their order.
     stages : tuple of numpy.ndarray, shape (K,), and float
         Cost of the stages of all candidates per draw of each cell alone, and per shared one.
     """
-    wanted = shares > 0
+    wanted = target[0] > 0
+    shares, rates = (numbers[wanted] for numbers in target)
     unknown = [cell for cell in cells if not np.isfinite(cell.purity.value)]
     if unknown:
         none = Estimate.missing(f"too few labelled members of {unknown[0].cell}")
@@ -61,17 +70,16 @@ def shared_calls(
     taken = accepted[:, wanted]
     own = rows @ (taken * held.member[:, wanted])
     alone = (1 + stages[0][wanted]) * (rows @ taken) / own
-    rates = shares[wanted] / own[0]
     made = rows @ (taken * rates).max(axis=1)
     costs = np.array(
         [
-            cost_of_sharing(shares[wanted], rates * own_b / ((1 + stages[1]) * made_b), alone_b)
+            cost_of_sharing(shares, rates * own_b / ((1 + stages[1]) * made_b), alone_b)
             for own_b, made_b, alone_b in zip(own[1:], made[1:], alone[1:], strict=True)
         ]
     )
-    images_alone = shares[wanted] @ ((rows[0] @ taken) / own[0])
+    images_alone = shares @ ((rows[0] @ taken) / own[0])
     # An image of a cell is worth its effective share.
-    worth = float(shares[wanted] @ np.array([1 / cell.effective.value for cell in cells]))
+    worth = float(shares @ np.array([1 / cell.effective.value for cell in cells]))
     return SharedCalls(
         calls=_expected(costs),
         calls_per_effective=_expected(worth * costs),
