@@ -31,8 +31,7 @@ _HEAD = """# Speed of drawing
 Written by `python benchmarks/drawing.py SAMPLER --n {n} --images {images} --rounds {rounds}`.
 Codes: seconds for {n} codes of every cell alone on one thread, by mode and by the parts that refuse
 candidates before a stage is read. Images: verified images a second on all cores beside the bare
-generator and classifiers, side by side. What cells miss when sharing ends is drawn alone, in whole
-blocks of 1,024 codes, so that few images cost more time.
+generator and classifiers, side by side.
 """
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from equipoise.audit.images import draw_audit_images
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.errors import InputError, InsufficientLabelsError
+from equipoise.core.estimates import Estimate
 from equipoise.core.progress import Execution
 from equipoise.core.tables import read_rows
 from equipoise.core.targets import Target
@@ -19,7 +21,7 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit import TiltFit
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import GeneratorRef, Sampler
-from equipoise.samplers.shared import Candidates, SharedCandidates
+from equipoise.samplers.shared import Candidates
 
 ADDRESSES = ModelAddresses("toy", ("smiling", "skin_tone"), (), 0.0, "cpu", None)
 
@@ -64,10 +66,20 @@ def test_a_folder_is_that_of_threads_and_a_stopped_one_goes_on(
 
 @pytest.fixture(scope="module")
 def tilt(toy: ToyGenerator, toy_panel: ClassifierPanel, toy_tilt: TiltFit) -> Sampler:
-    """A sampler whose cells share candidates."""
+    """A sampler whose cells share candidates, but for the last, of which nothing is stated."""
     target = Target.uniform(toy_panel.grid)
+    statements = tuple(
+        replace(
+            mode,
+            cells=(
+                *mode.cells[:-1],
+                replace(mode.cells[-1], purity=Estimate.missing("too few labels")),
+            ),
+        )
+        for mode in toy_tilt.verified
+    )
     return Sampler(
-        GeneratorRef.of(toy), target, target.shares, toy_tilt.source, statements=toy_tilt.verified
+        GeneratorRef.of(toy), target, target.shares, toy_tilt.source, statements=statements
     )
 
 
@@ -121,13 +133,15 @@ def test_a_folder_of_other_draws_is_refused_before_any_is_made(
 def test_a_cell_that_never_comes_out_is_named(
     tilt: Sampler, engine: OnExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(self: SharedCandidates, candidates: Candidates, cells: np.ndarray) -> np.ndarray:
+    def none(self: Candidates, cells: np.ndarray) -> np.ndarray:
         return np.zeros(len(cells), bool)
 
-    monkeypatch.setattr(SharedCandidates, "kept", none)
+    monkeypatch.setattr(Candidates, "kept", none)
     save_sampler(tilt, tmp_path / "s")
     given = (tilt, ADDRESSES.open(), 6, 0, tmp_path / "material")
-    with pytest.raises(InsufficientLabelsError, match=r"cell 'smiling=no, .* a purity of 0.00%"):
+    with pytest.raises(
+        InsufficientLabelsError, match=r"cell 'smiling=.*, got 0 of 2,000 calls, a purity of 0.00%"
+    ):
         draw_audit_images(*given, file=tmp_path / "s", execution=Execution(engine=engine))
 
 

@@ -2,7 +2,6 @@
 
 import csv
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,12 @@ from scipy.stats import ks_2samp
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
 from equipoise.classifiers.toy import ToyClassifier
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
+from equipoise.core.estimates import Estimate
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.progress import Execution
+from equipoise.core.seeds import BLOCK_ROWS
 from equipoise.core.targets import Target
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit import fit_tilt
@@ -22,11 +24,12 @@ from equipoise.methods.tilt.fit_latent import fit_latent
 from equipoise.methods.tilt.rules import EXACT, TYPICAL
 from equipoise.samplers.draw import ImageBatch
 from equipoise.samplers.export import write_draws
+from equipoise.samplers.filling import Filling, Position
 from equipoise.samplers.job import DrawRequest
-from equipoise.samplers.sampler import GeneratorRef, Sampler
-from equipoise.samplers.shared import Candidates, SharedCandidates, code_of
+from equipoise.samplers.sampler import GeneratorRef, LatentBatch, Sampler
+from equipoise.samplers.shared import SharedCandidates, code_of
 from equipoise.samplers.tilt import TiltSource
-from equipoise.samplers.verified import SHARED_CODES, Position, exact_counts, verified
+from equipoise.samplers.verified import SHARED_CODES, exact_counts, verified
 
 MODES = ("0.9", EXACT, TYPICAL)
 RAREST = 5
@@ -65,9 +68,9 @@ def kept_of(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return codes, cells and weights of what is kept of some blocks."""
     parts = []
-    for candidates in islice(shared.stream(3), blocks):
+    for candidates in shared.blocks(3, np.zeros(6, np.int64), blocks * BLOCK_ROWS):
         cells = cells_of(models, candidates.codes)
-        rows = np.flatnonzero(shared.kept(candidates, cells))
+        rows = np.flatnonzero(candidates.kept(cells))
         parts.append(shared.latents(candidates, rows, cells))
     codes, cells, weights = (
         np.concatenate([getattr(part, name) for part in parts])
@@ -125,7 +128,7 @@ def test_calls_are_as_stated_and_far_fewer_than_alone(
     assert np.bincount(cells, minlength=6).tolist() == counts.tolist()
     assert np.array_equal(cells, np.concatenate([part.latents.requested for part in parts]))
     measured = sum(part.calls for part in parts) / 3000
-    error = 2 * np.sqrt(6 / 3000)  # Cells fill by chance, and what then misses costs more.
+    error = 2 * np.sqrt(6 / 3000)  # Cells fill by chance.
     assert stated.calls.low * (1 - error) < measured < stated.calls.high * (1 + error)
     by_itself = np.mean([cell.calls.value for cell in stated.cells])
     assert measured < (1 - stated.saved / 2) * by_itself
@@ -137,8 +140,8 @@ def test_draws_go_on_where_they_were_stopped(models: Models, sampler: Sampler) -
     whole = drawn(sampler, models, counts)
     index = np.concatenate([part.latents.index for part in whole])
     cells = np.concatenate([part.latents.requested for part in whole])
-    assert (index < 0).sum() > 200
-    for cut in (1, 150, int((index < 0).sum()), 299):
+    assert (index < 0).all()
+    for cut in (1, 150, 280, 299):
         position = Position.first(sampler.grid)
         for one, cell in zip(index[:cut].tolist(), cells[:cut].tolist(), strict=True):
             position = position.after(one, cell)
@@ -187,17 +190,39 @@ def test_a_draw_is_found_again_by_its_index(models: Models, sampler: Sampler) ->
             assert np.array_equal(found, code)
 
 
-def test_a_stream_begins_anywhere(sampler: Sampler) -> None:
-    shared = shared_of(sampler, "0.9")
+def test_which_images_a_cell_gives_depends_on_no_other_cell(
+    models: Models, sampler: Sampler
+) -> None:
+    whole = drawn(sampler, models, np.full(6, 40))
+    for counts in ([40, 0, 0, 0, 0, 40], [7, 5, 40, 1, 0, 12]):
+        other = drawn(sampler, models, np.array(counts))
+        for k, count in enumerate(counts):
+            for name in ("index", "weights"):
+                one, two = (of_cell(parts, k, name) for parts in (whole, other))
+                assert np.array_equal(one[:count], two), (k, name)
 
-    def numbers(start: int, most: int) -> list[int]:
-        found: list[Candidates] = list(islice(shared.stream(0, start), most))
-        return [int(number) for part in found for number in part.number]
 
-    whole = numbers(0, 4)
-    for start in (1, 1023, 1024, 1500):
-        expected = [number for number in whole if number >= start]
-        assert numbers(start, 3)[: len(expected)][:50] == expected[:50]
+def of_cell(parts: list[ImageBatch], cell: int, name: str) -> np.ndarray:
+    """Return what a draw gives of a cell."""
+    latents = LatentBatch.concatenate([part.latents for part in parts])
+    return np.asarray(getattr(latents, name)[latents.requested == cell])
+
+
+def test_no_image_is_made_for_cells_that_are_full() -> None:
+    """Rows serve two cells; the first is full after two images, and the second given up at ten."""
+    grid = AttributeGrid((Attribute("smiling", ("no", "yes")),))
+    filling = Filling(grid, np.array([2, 3]), attempts=0)
+    cells = np.array([0, -1, 0, 0, 1, 0, -1])
+    serves = np.array([[1, 0], [1, 1], [1, 0], [1, 0], [0, 1], [1, 1], [0, 0]], bool)
+    rows, calls = filling.take(cells, serves)
+    # Rows 0 to 2 fill the first; of the others, 4 and 5 would serve the second.
+    assert rows.tolist() == [0, 2, 4] and calls == 5
+    assert filling.missing.tolist() == [0, 2] and filling.open.tolist() == [False, True]
+    filling.check()
+    rows, calls = filling.take(np.full(3000, -1), np.ones((3000, 2), bool))
+    assert not len(rows) and calls == 2000 - 3
+    with pytest.raises(InsufficientLabelsError, match=r"yes.* 1 of 2,000 calls, a purity of 0.05%"):
+        filling.check()
 
 
 def test_one_cell_or_one_that_is_far_too_rare_is_drawn_alone(
@@ -208,10 +233,29 @@ def test_one_cell_or_one_that_is_far_too_rare_is_drawn_alone(
     source = sampler.source
     assert isinstance(source, TiltSource)
     mode = source.modes[EXACT]
-    rare = replace(mode, acceptance=mode.acceptance * [1, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9])
-    other = replace(sampler, source=replace(source, modes={**source.modes, EXACT: rare}))
-    assert SharedCandidates.of(other.for_verified(EXACT)) is None
+    for rare, sharing in (([1, 1, 1, 1, 1, 1e-9], 5), ([1, *[1e-9] * 5], 0)):
+        other = replace(mode, acceptance=mode.acceptance * rare)
+        other_source = replace(source, modes={**source.modes, EXACT: other})
+        found = SharedCandidates.of(replace(sampler, source=other_source).for_verified(EXACT))
+        assert (found.cells.sum() if found else 0) == sharing
     assert SharedCandidates.of(replace(sampler, statements=()).for_verified(EXACT)) is None
+
+
+def test_a_cell_of_which_nothing_is_stated_is_drawn_alone(models: Models, sampler: Sampler) -> None:
+    parts = drawn(unknown_rarest(sampler), models, np.full(6, 20))
+    latents = LatentBatch.concatenate([part.latents for part in parts])
+    assert np.array_equal(latents.index >= 0, latents.requested == RAREST)
+    assert np.bincount(latents.requested, minlength=6).tolist() == [20] * 6
+
+
+def unknown_rarest(sampler: Sampler) -> Sampler:
+    """Return the sampler as if the rarest cell had too few labels."""
+    none = Estimate.missing("too few")
+    statements = tuple(
+        replace(mode, cells=(*mode.cells[:RAREST], replace(mode.cells[RAREST], purity=none)))
+        for mode in sampler.statements
+    )
+    return replace(sampler, statements=statements)
 
 
 def test_a_cell_that_does_not_come_is_named_with_what_came(
@@ -241,24 +285,24 @@ def test_a_cell_that_does_not_come_is_named_with_what_came(
     assert found[0] == found[1]
 
 
-def test_shards_share_no_image_and_a_folder_that_grows_none_twice(
+def test_a_folder_that_grows_has_the_images_of_one_made_at_once(
     models: Models, sampler: Sampler, tmp_path: Path
 ) -> None:
-    tables = []
-    for n in (30, 90):
-        request = DrawRequest(n, verified=True, faithful="0.9")
-        write_draws(sampler, models, request, tmp_path / "grown")
-    tables.append(column(tmp_path / "grown"))
+    for n, name in ((30, "grown"), (90, "grown"), (90, "once")):
+        write_draws(sampler, models, DrawRequest(n, verified=True, faithful="0.9"), tmp_path / name)
+    grown, once = (column(tmp_path / name) for name in ("grown", "once"))
+    assert grown != once and sorted(grown) == sorted(once)
+    assert len(set(grown)) == 90 and all(int(index) < 0 for index, _ in grown)
+
+
+def test_shards_share_no_image(models: Models, sampler: Sampler) -> None:
     seen: list[np.ndarray] = []
     for row in (0, 60, 120):
-        start = Position(row * SHARED_CODES, np.full(6, row * 2000))
+        start = Position(np.full(6, row * SHARED_CODES), np.full(6, row * 2000))
         parts = list(verified(sampler, models, [10] * 6, faithful="0.9", start=start))
         seen += [part.latents.codes for part in parts]
-        assert min(part.latents.index.min() for part in parts) < 0
+        assert max(part.latents.index.max() for part in parts) < -row * SHARED_CODES
     assert len(np.unique(np.concatenate(seen), axis=0)) == 180
-    (rows,) = tables
-    assert len(rows) == len(set(rows)) == 90
-    assert sum(int(index) < 0 for index, _ in rows) > 50
 
 
 def column(folder: Path) -> list[tuple[str, str]]:

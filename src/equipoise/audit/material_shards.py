@@ -1,9 +1,10 @@
 """Images of an audit, drawn part by part on the workers of an engine.
 
-A part is a range of the candidates that cells share, or what one cell misses after them. Images of
-shared candidates are delivered or not by those before them. So workers store all that a cell might
-keep, this process goes through the parts in order, and those that are delivered are joined to what
-one process would have written.
+A part is a range of the candidates that cells share, or all of a cell that is drawn alone. Images
+of shared candidates are delivered or not by those before them. So workers store all that a cell
+might keep, this process goes through the parts in order, and those that are delivered are joined to
+what one process would have written. With a part goes what each cell misses by then, so that none
+are made for cells that are full.
 """
 
 from __future__ import annotations
@@ -26,22 +27,27 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completing, read_completion
-from equipoise.core.files import write_text
+from equipoise.core.files import parse_json, write_text
 from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import BLOCK_ROWS
-from equipoise.engines import Engine, Finished, Shard, check_opened, run, set_aside
+from equipoise.engines import Engine, Finished, Shard, ShardInputs, check_opened, run, set_aside
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.folder import append_images, claimed_for
 from equipoise.samplers.export.metadata import METADATA, metadata_rows
 from equipoise.samplers.file import load_sampler
+from equipoise.samplers.filling import Filling, Position, shared_counts
 from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.shared import SharedCandidates
-from equipoise.samplers.verified import SHARED_CODES, Filling, shared_images
+from equipoise.samplers.verified import MOST_IN_VAIN, SHARED_CODES, shared_images
 
 PARTS = "parts"
 """Folder of the parts that are not joined yet, in that of the images."""
+
+_CANDIDATES = "candidates.npy"
+"""Of each image of a part of shared candidates, the cell that keeps it, -1 for none, and whether
+each cell would; shape (m, 1 + K)."""
 
 _DELIVERED = 48
 """Images that a part of shared candidates delivers at least, about; chosen by hand. Large parts
@@ -95,11 +101,13 @@ def draw_parts(
         folder.absolute(),
         _identity(sampler, models, request),
     )
-    shared = SharedCandidates.of(drawing.sampler_drawn)
-    parts = _Parts(task, Filling(shared, sampler.grid, request.counts(sampler)))
+    shared, wanted = SharedCandidates.of(drawing.sampler_drawn), request.counts(sampler)
+    together = shared_counts(shared, wanted, Position.first(sampler.grid))
+    parts = _Parts(task, shared, Filling(sampler.grid, together), wanted - together)
     execution.progress("draw", 0, request.n)
-    with claimed_for(drawing, folder), closing(run(engine, task, parts.shards())) as ended:
-        for one in ended:
+    given = task.inputs.given(parts.shards(), parts.missing)
+    with claimed_for(drawing, folder), closing(run(engine, task, given)) as ended:
+        for one in task.inputs.taken(ended):
             parts.end(one)
             execution.progress("draw", parts.delivered, request.n)
         if parts.blocked:
@@ -116,43 +124,51 @@ def _identity(sampler: Sampler, models: Models, request: DrawRequest) -> str:
 class _Parts:
     """Parts that workers do, and which of their images are delivered.
 
-    Numbers 0 to K - 1 are what cells miss; those from K on are shared candidates, in order.
+    Numbers 0 to K - 1 are cells that are drawn alone; from K on shared candidates follow, in order.
 
     Attributes
     ----------
     task : PartTask
+    shared : SharedCandidates or None
     filling : Filling
+        Of shared candidates.
+    alone : numpy.ndarray, shape (K,), int64
+        Images of cells that are drawn alone.
     lost : list of Finished
         Parts that were set aside, needed or not.
     """
 
     task: PartTask
+    shared: SharedCandidates | None
     filling: Filling
+    alone: NDArray[np.int64]
     lost: list[Finished] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._first = self.filling.grid.size
-        self._finished: set[int] = set()
+        self._finished: dict[int, Shard] = {}
         self._taken: dict[int, NDArray[np.int64]] = {}
-        self._alone = 0
+        self._alone = self._in_vain = 0
 
     def shards(self) -> Iterator[Shard]:
         """Yield parts as workers become free; which come next depends on those that ended."""
-        looks = self.filling.shared.looks if self.filling.shared is not None else 1.0
+        for cell in np.flatnonzero(self.alone).tolist():
+            yield Shard(cell, 0, int(self.alone[cell]))
+        looks = self.shared.looks if self.shared is not None else 1.0
         size = BLOCK_ROWS * math.ceil(_DELIVERED * looks / BLOCK_ROWS)
         for place in count():
-            if self.blocked:
+            if not self.filling.open.any() or self.blocked:
                 return
-            if not self.filling.pays or place * size >= self.task.request.n * SHARED_CODES:
-                break
             yield Shard(self._first + place, place * size, (place + 1) * size)
-        for cell in np.flatnonzero(self.filling.missing).tolist():
-            yield Shard(cell, 0, int(self.filling.missing[cell]))
+
+    def missing(self, shard: Shard) -> bytes:
+        """Return what goes with a part: how many images of shared candidates each cell misses."""
+        return json.dumps(self.filling.missing.tolist()).encode()
 
     @property
     def blocked(self) -> list[Finished]:
         """Parts that were set aside and without which nothing goes on."""
-        needed = self._first + len(self._taken) if self.filling.pays else -1
+        needed = self._first + len(self._taken) if self.filling.open.any() else -1
         return [
             one for one in self.lost if one.shard.number < self._first or one.shard.number == needed
         ]
@@ -165,17 +181,21 @@ class _Parts:
         elif number < self._first:
             self._alone += ended.shard.rows
         else:
-            self._finished.add(number)
-        while self.filling.pays and (number := self._first + len(self._taken)) in self._finished:
-            self._take(number)
+            self._finished[number] = ended.shard
+        while self.filling.open.any() and (number := self._first + len(self._taken)) in (
+            self._finished
+        ):
+            self._take(self._finished[number])
 
-    def _take(self, number: int) -> None:
-        home, grid = self.task.home(number), self.filling.grid
-        cells = [grid.index(row["requested"]) for row in _rows(home)]
-        self._taken[number] = self.filling.take(np.array(cells, np.int64))
-        done = read_completion(home, METADATA)
-        if self.filling.pays and done is not None:
-            self.filling.spend(done.rows)
+    def _take(self, shard: Shard) -> None:
+        came = np.load(self.task.home(shard.number).path / _CANDIDATES, allow_pickle=False)
+        rows, calls = self.filling.take(came[:, 0].astype(np.int64), came[:, 1:].astype(bool))
+        self._taken[shard.number] = np.searchsorted(np.flatnonzero(came[:, 0] >= 0), rows)
+        self._in_vain = 0 if calls else self._in_vain + shard.rows
+        self.filling.check()
+        spent = shard.stop >= self.task.request.n * SHARED_CODES
+        if self.filling.open.any() and (spent or self._in_vain >= MOST_IN_VAIN):
+            raise self.filling.failure(int(self.filling.open.argmax()))
 
     @property
     def delivered(self) -> int:
@@ -188,7 +208,7 @@ class _Parts:
             home = self.task.home(number)
             rows = _rows(home)
             yield from ((home, rows[row]) for row in taken.tolist())
-        for cell in np.flatnonzero(self.filling.missing).tolist():
+        for cell in np.flatnonzero(self.alone).tolist():
             home = self.task.home(cell)
             yield from ((home, row) for row in _rows(home))
 
@@ -235,10 +255,19 @@ class PartTask:
     folder: Path
     identity: str
 
+    @property
+    def _own(self) -> Path:
+        """The folder of all parts; those of other requests lie elsewhere."""
+        return self.folder / PARTS / hashlib.sha256(self.identity.encode()).hexdigest()[:16]
+
     def home(self, number: int) -> LocalFolder:
-        """Return the folder of a part; those of other requests lie elsewhere."""
-        own = hashlib.sha256(self.identity.encode()).hexdigest()[:16]
-        return LocalFolder(self.folder / PARTS / own / str(number))
+        """Return the folder of a part."""
+        return LocalFolder(self._own / str(number))
+
+    @property
+    def inputs(self) -> ShardInputs:
+        """What goes with each part."""
+        return ShardInputs(LocalFolder(self._own), "missing", ".json")
 
     def open(self) -> Callable[[Shard], None]:
         """Open the models and the sampler, and return what draws one part.
@@ -273,17 +302,28 @@ class PartTask:
         home: LocalFolder,
     ) -> None:
         """Store the images of a range of shared candidates that a cell might keep."""
-        began, seed, n, start = time.monotonic(), self.request.seed, self.request.n, 0
-        candidates = list(shared.stream(seed, shard.start, shard.stop))
-        made = sum(len(some.number) for some in candidates)
-        done = {"total": n, "identity": self.identity, "device": models.generator.device}
+        began, seed, start = time.monotonic(), self.request.seed, 0
+        missing = np.array(parse_json(self.inputs.read(shard)), np.int64)
+        first = np.where(missing > 0, shard.start, shard.stop)
+        blocks = shared.blocks(seed, first, shard.stop)
+        done = {"total": self.request.n, "identity": self.identity}
         with (
-            completing(home, METADATA, rows=made, began=began, **done) as part,
+            completing(
+                home,
+                METADATA,
+                rows=shard.rows,
+                began=began,
+                device=models.generator.device,
+                **done,
+            ) as part,
             part.open("a", newline="", encoding="utf-8") as table,
-            closing(shared_images(shared, models, iter(candidates), n)) as drawn,
+            closing(shared_images(shared, models, blocks, lambda: missing)) as drawn,
         ):
             (home.path / "images").mkdir(exist_ok=True)
+            came = [np.zeros((0, 1 + sampler.grid.size), np.int32)]
             for batch in drawn:
+                came.append(np.column_stack([batch.cells, batch.serves]).astype(np.int32))
                 rows = list(metadata_rows(batch.kept, seed, start))
                 start += len(rows)
                 append_images(home.path, table, rows, batch.kept.images, sampler.generator)
+            np.save(home.path / _CANDIDATES, np.concatenate(came))

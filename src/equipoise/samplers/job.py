@@ -11,8 +11,9 @@ from equipoise.classifiers.models import Models
 from equipoise.core.errors import check_count
 from equipoise.core.progress import Execution
 from equipoise.samplers.draw import Batches, one_shot
+from equipoise.samplers.filling import Position
 from equipoise.samplers.sampler import Sampler
-from equipoise.samplers.verified import Position, exact_counts, verified
+from equipoise.samplers.verified import exact_counts, verified
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class DrawJob:
             request.n - done,
             request.seed,
             cell=request.cell,
-            start=int(kept.following.cells.max()),
+            start=int(kept.following.alone.max()),
             workers=self.execution.workers,
         ):
             yield drawn

@@ -418,8 +418,7 @@ class Sampler:
         """SHA-256 of all that decides the draws."""
         # Purities decide the rates of shared candidates (`equipoise.samplers.shared`).
         stated = [
-            [mode.faithful, mode.saved, [cell.purity.value for cell in mode.cells]]
-            for mode in self.statements
+            [mode.faithful, [cell.purity.value for cell in mode.cells]] for mode in self.statements
         ]
         head = [vars(self.generator), grid_to_json(self.grid), self.weights.tolist()]
         head += [self.target.shares.tolist(), stated]

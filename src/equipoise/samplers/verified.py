@@ -1,13 +1,13 @@
 """Verified images: classified, and kept where they are of a cell that is wanted.
 
-By the classifier, counts are exact. The cost is that of the images that are not kept: candidates
-are shared by the cells as long as that is cheaper than to draw each cell alone
-(`equipoise.samplers.shared`), at 1 / purity calls an image.
+By the classifier, counts are exact. The cost is that of the images that are not kept. Cells share
+their candidates (`equipoise.samplers.shared`); a cell of which nothing is stated, or that is far
+too rare, is drawn alone, at 1 / purity calls an image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,25 +17,32 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.errors import InputError, InsufficientLabelsError
-from equipoise.core.parallel import ahead, batches, ordered_map
+from equipoise.core.errors import InputError
+from equipoise.core.parallel import ahead, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import BLOCK_ROWS
 from equipoise.core.targets import Target
+from equipoise.core.threads import worker_count
 from equipoise.generators.base import generate
 from equipoise.samplers.draw import Batches, ImageBatch, one_shot
+from equipoise.samplers.filling import (
+    ATTEMPTS,
+    Filling,
+    Position,
+    most_attempts,
+    shared_counts,
+    too_few,
+)
 from equipoise.samplers.sampler import Sampler
 
 if TYPE_CHECKING:
     from equipoise.samplers.shared import Candidates, SharedCandidates
 
-ATTEMPTS = 200
-"""Generator calls per wanted image after which a verified draw gives a cell up."""
-
-_LEAST_ATTEMPTS = 2000
-
 SHARED_CODES = 2**20
 """Codes of the prior that may be looked at for each verified image, at most."""
+
+MOST_IN_VAIN = 1024 * BLOCK_ROWS
+"""Codes without a candidate after which cells that miss images are given up."""
 
 _LEAST_BATCH = 8
 """Images that are made at once for a cell of few; smaller batches cost more an image."""
@@ -58,35 +65,6 @@ def exact_counts(target: Target, n: int) -> NDArray[np.int64]:
     return counts
 
 
-@dataclass(frozen=True, eq=False)
-class Position:
-    """Where verified draws go on.
-
-    Attributes
-    ----------
-    shared : int
-        Number of the next candidate of those that the cells share.
-    cells : numpy.ndarray, shape (K,), int64
-        Next index of the draws of each cell alone.
-    """
-
-    shared: int
-    cells: NDArray[np.int64]
-
-    @classmethod
-    def first(cls, grid: AttributeGrid) -> Position:
-        """Return where draws begin."""
-        return cls(0, np.zeros(grid.size, np.int64))
-
-    def after(self, index: int, cell: int) -> Position:
-        """Return the position after a draw of this index and cell as well."""
-        if index < 0:
-            return Position(max(self.shared, -index), self.cells)
-        cells = self.cells.copy()
-        cells[cell] = max(cells[cell], index + 1)
-        return Position(self.shared, cells)
-
-
 def verified(
     sampler: Sampler,
     models: Models,
@@ -102,7 +80,7 @@ def verified(
 
     A kept image is named by (seed, cell, index); which are kept depends on the classifier alone,
     not on batch size or workers. Images of shared candidates come first, in mixed order, with
-    indexes below 0; what is then missing comes cell by cell.
+    indexes below 0, and each cell gives the first ones of its own; other cells follow one by one.
 
     Parameters
     ----------
@@ -153,82 +131,17 @@ def verified(
                 execution.progress("draw", done, total)
                 yield batch
 
-    filling = Filling(SharedCandidates.of(sampler), grid, wanted.astype(np.int64), attempts)
-    if filling.pays:
-        yield from counted(_shared(filling, models, seed, first.shared, execution))
-    for k in np.flatnonzero(filling.missing).tolist():
-        short = int(filling.missing[k])
-        limit = max(attempts * short, _LEAST_ATTEMPTS)
-        tried = _tried(sampler, models, k, short, limit, seed, int(first.cells[k]), execution)
+    wanted = wanted.astype(np.int64)
+    shared = SharedCandidates.of(sampler)
+    together = shared_counts(shared, wanted, first)
+    if shared is not None and together.any():
+        filling = Filling(grid, together, attempts)
+        yield from counted(_shared(shared, filling, models, seed, first, execution))
+    for k in np.flatnonzero(wanted - together).tolist():
+        short = int(wanted[k])
+        limit = int(most_attempts(short, attempts))
+        tried = _tried(sampler, models, k, short, limit, seed, int(first.alone[k]), execution)
         yield from counted(_alone(tried, grid, k, short, limit))
-
-
-@dataclass(eq=False)
-class Filling:
-    """Which images of shared candidates are delivered: the first ones that are missing.
-
-    Attributes
-    ----------
-    shared : SharedCandidates or None
-        None where cells share nothing.
-    grid : AttributeGrid
-    missing : numpy.ndarray, shape (K,), int64
-        Images that each cell still misses; counted down.
-    attempts : int
-        As for `verified`.
-    """
-
-    shared: SharedCandidates | None
-    grid: AttributeGrid
-    missing: NDArray[np.int64]
-    attempts: int = ATTEMPTS
-
-    def __post_init__(self) -> None:
-        self._wanted = self.missing.copy()
-        self._limit = max(self.attempts * int(self.missing.sum()), _LEAST_ATTEMPTS)
-        self._calls = 0
-
-    @property
-    def pays(self) -> bool:
-        """Whether what is missing costs less by shared candidates than alone."""
-        return self.shared is not None and self.shared.pay(self.missing)
-
-    def take(
-        self, cells: NDArray[np.int64], places: NDArray[np.int64] | None = None
-    ) -> NDArray[np.int64]:
-        """Return the rows to deliver of the next images, of known cells, while sharing pays.
-
-        Parameters
-        ----------
-        cells : numpy.ndarray, shape (n,), int64
-        places : numpy.ndarray, shape (n,), int64, optional
-            Of the images among those that were made since the last `spend`. Images beyond the
-            limit of calls are not delivered.
-        """
-        if places is not None:
-            cells = cells[: np.searchsorted(places, self._limit - self._calls)]
-        rows = []
-        for row, cell in enumerate(cells.tolist()):
-            if self.missing[cell]:
-                self.missing[cell] -= 1
-                rows.append(row)
-                if not self.missing[cell] and not self.pays:
-                    break  # What follows was drawn ahead, and is not needed.
-        return np.array(rows, np.int64)
-
-    def spend(self, calls: int) -> None:
-        """Count calls.
-
-        Raises
-        ------
-        InsufficientLabelsError
-            When they are too many.
-        """
-        self._calls += calls
-        if self._calls >= self._limit:
-            k = int(self.missing.argmax())
-            wanted, have = int(self._wanted[k]), int(self._wanted[k] - self.missing[k])
-            raise _too_few(self.grid.cells[k], wanted, self._limit, have, self._limit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,20 +151,28 @@ class SharedImages:
     Attributes
     ----------
     kept : ImageBatch
-        n images; its calls are those of all candidates of the batch.
-    places : numpy.ndarray, shape (n,), int64
-        Of the kept ones in the batch.
+        k images; its calls are the m candidates of the batch.
+    cells : numpy.ndarray, shape (m,), int64
+        Cell that keeps the image, -1 for none.
+    serves : numpy.ndarray, shape (m, K), bool
+        As those of the candidates.
     """
 
     kept: ImageBatch
-    places: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    serves: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.int64], calls: int) -> ImageBatch:
+        """Return images by their rows among the candidates; they cost so many calls."""
+        places = np.searchsorted(np.flatnonzero(self.cells >= 0), rows)
+        return replace(self.kept.take(places), calls=calls)
 
 
 def shared_images(
     shared: SharedCandidates,
     models: Models,
-    candidates: Iterator[Candidates],
-    wanted: int,
+    blocks: Iterator[Candidates],
+    missing: Callable[[], NDArray[np.int64]],
     workers: int | None = None,
 ) -> Generator[SharedImages, None, None]:
     """Make, classify and yield images of shared candidates, batch by batch.
@@ -260,10 +181,11 @@ def shared_images(
     ----------
     shared : SharedCandidates
     models : Models
-    candidates : iterator of Candidates
-        From its stream.
-    wanted : int
-        Images of the whole draw. For a few, batches are small.
+    blocks : iterator of Candidates
+        From `SharedCandidates.blocks`.
+    missing : callable
+        Returns how many images each cell misses by now, shape (K,). No image is made for cells
+        that miss none, but for what is under way already; batches are small where few are missing.
     workers : int, optional
         Threads.
     """
@@ -271,56 +193,74 @@ def shared_images(
     def make(some: Candidates) -> SharedImages:
         images = generate(models.generator, some.codes)
         labels = models.panel.predict(images)
-        places = np.flatnonzero(shared.kept(some, labels.cells))
-        latents = shared.latents(some, places, labels.cells)
-        kept = ImageBatch(latents, images[places], labels.take(places), len(images))
-        return SharedImages(kept, places)
+        cells = np.where(some.kept(labels.cells), labels.cells, -1)
+        rows = np.flatnonzero(cells >= 0)
+        latents = shared.latents(some, rows, cells)
+        kept = ImageBatch(latents, images[rows], labels.take(rows), len(images))
+        return SharedImages(kept, cells, some.serves)
 
-    size = min(models.generator.batch_size, max(_LEAST_BATCH, wanted // 4))
+    def size() -> int:
+        part = int(missing().sum()) // (2 * worker_count(workers))
+        return min(models.generator.batch_size, max(_LEAST_BATCH, part))
+
     with (
-        closing(ahead(_in_batches(candidates, size), size)) as codes,
-        closing(ordered_map(make, codes, workers)) as made,
+        closing(ahead(blocks, BLOCK_ROWS)) as found,
+        closing(ordered_map(make, _in_batches(found, missing, size), workers)) as made,
     ):
         yield from made
 
 
-def _in_batches(candidates: Iterator[Candidates], size: int) -> Iterator[Candidates]:
-    """Yield them `size` at a time, whatever blocks they come in."""
+def _in_batches(
+    blocks: Iterator[Candidates],
+    missing: Callable[[], NDArray[np.int64]],
+    size: Callable[[], int],
+) -> Iterator[Candidates]:
+    """Yield those that serve a cell that misses images, until none does for very long."""
     from equipoise.samplers.shared import Candidates
 
     waiting: list[Candidates] = []
-    for some in candidates:
+    in_vain = 0
+    for block in blocks:
+        is_open = missing() > 0
+        if not is_open.any() or in_vain >= MOST_IN_VAIN:
+            return
+        some = block.take(np.flatnonzero(block.serves[:, is_open].any(axis=1)))
+        in_vain = 0 if len(some.number) else in_vain + BLOCK_ROWS
         waiting.append(some)
-        if sum(len(one.number) for one in waiting) >= size:
+        while sum(len(one.number) for one in waiting) >= (rows := size()):
             joined = Candidates.concatenate(waiting)
-            whole = len(joined.number) // size * size
-            for low, high in batches(0, whole, size):
-                yield joined.take(slice(low, high))
-            waiting = [joined.take(slice(whole, None))]
-    if waiting:
-        rest = Candidates.concatenate(waiting)
-        if len(rest.number):
-            yield rest
+            yield joined.take(slice(rows))
+            waiting = [joined.take(slice(rows, None))]
+    rest = Candidates.concatenate(waiting)
+    if len(rest.number):
+        yield rest
 
 
 def _shared(
-    filling: Filling, models: Models, seed: int, start: int, execution: Execution
+    shared: SharedCandidates,
+    filling: Filling,
+    models: Models,
+    seed: int,
+    start: Position,
+    execution: Execution,
 ) -> Batches:
-    """Yield images of shared candidates as long as these pay, and at most those that miss."""
-    shared, wanted, unspent = filling.shared, int(filling.missing.sum()), 0
-    assert shared is not None
-    stream = shared.stream(seed, start, start + wanted * SHARED_CODES)
-    with closing(shared_images(shared, models, stream, wanted, execution.workers)) as made:
+    """Yield images of shared candidates, for each cell the first ones that it misses."""
+    stop = int(start.shared.max()) + int(filling.missing.sum()) * SHARED_CODES
+    first = np.where(filling.open, start.shared, stop)
+    blocks, unspent = shared.blocks(seed, first, stop), 0
+    with closing(
+        shared_images(shared, models, blocks, lambda: filling.missing, execution.workers)
+    ) as made:
         for batch in made:
-            rows = filling.take(batch.kept.latents.requested, batch.places)
-            more = filling.pays
-            unspent += batch.kept.calls if more else int(batch.places[rows[-1]]) + 1
+            rows, calls = filling.take(batch.cells, batch.serves)
+            unspent += calls
             if len(rows):
-                yield replace(batch.kept.take(rows), calls=unspent)
+                yield batch.take(rows, unspent)
                 unspent = 0
-            if not more:
+            if not filling.open.any():
                 return
-            filling.spend(batch.kept.calls)
+            filling.check()
+    raise filling.failure(int(filling.open.argmax()))
 
 
 def _alone(tried: Batches, grid: AttributeGrid, cell: int, wanted: int, limit: int) -> Batches:
@@ -339,16 +279,7 @@ def _alone(tried: Batches, grid: AttributeGrid, cell: int, wanted: int, limit: i
                 have, unspent = have + len(rows), 0
             if last:
                 return
-    raise _too_few(grid.cells[cell], wanted, limit, have, calls)
-
-
-def _too_few(cell: str, wanted: int, limit: int, have: int, calls: int) -> InsufficientLabelsError:
-    return InsufficientLabelsError(
-        f"cell {cell!r}",
-        f"must give {wanted} verified images within {limit:,} calls",
-        f"{have}, a purity of {have / calls:.2%}",
-        "Label more codes, ask for fewer, or leave the cell out of the target.",
-    )
+    raise too_few(grid.cells[cell], wanted, limit, have, calls)
 
 
 def _tried(

@@ -202,9 +202,7 @@ def _with_statement(
     )
     rates = rates_of(held, accepted, shares)
     shared_reads = _shared_reads(drawn, pilot, rates)
-    calls = shared_calls(
-        held, accepted, (shares, rates), cells, (reads * stage_cost, shared_reads * stage_cost)
-    )
+    calls = shared_calls(held, accepted, (shares, rates), cells, shared_reads * stage_cost)
     statement = ModeStatement(faithful=name, cells=cells, **vars(calls))
     return replace(source, modes={**source.modes, name: mode}), statement
 

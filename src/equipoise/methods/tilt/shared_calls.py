@@ -1,12 +1,13 @@
 """Cost of verified draws whose candidates all cells share, stated before any draw.
 
 See `equipoise.samplers.shared`. With r_k the rate at which cell k is wanted and a_k its acceptance,
-a shared candidate costs a call and brings an image of cell k with probability
-r_k E[a_k, cell k] / E[max r a]. Rates are set so that all cells fill together. Where the labels
-were misled by chance, some fill early, and what the others still miss is drawn alone once that
-costs less. So rates stay those that the labels give, and each resample of the labels is a truth
-that they may meet (the Bayesian bootstrap, Rubin 1981). Draws know the share of the prior that a
-cell accepts better than the labels do, so what is stated is a little dear where labels are few.
+a code of the prior is made into an image with probability in proportion to max r_k a_k over the
+cells that still miss images, and brings one of cell k in proportion to r_k E[a_k, cell k]. Rates
+are set so that all cells fill together. Where the labels were misled by chance, some fill early,
+and the others go on with fewer candidates each. So rates stay those that the labels give, and each
+resample of the labels is a truth that they may meet (the Bayesian bootstrap, Rubin 1981). Draws
+know the share of the prior that a cell accepts better than the labels do, so what is stated is a
+little dear where labels are few.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def shared_calls(
     accepted: NDArray[np.float64],
     target: tuple[NDArray[np.float64], NDArray[np.float64]],
     cells: tuple[CellStatement, ...],
-    stages: tuple[NDArray[np.float64], float],
+    stages: float,
 ) -> SharedCalls:
     """State what images of a target cost, many at a time.
 
@@ -56,8 +57,8 @@ def shared_calls(
         Its shares, and the rates that `rates_of` returns.
     cells : tuple of CellStatement
         Of the cells of positive target, in their order.
-    stages : tuple of numpy.ndarray, shape (K,), and float
-        Cost of the stages of all candidates per draw of each cell alone, and per shared one.
+    stages : float
+        Cost of the stages of all candidates per shared one that is made, in calls.
     """
     wanted = target[0] > 0
     shares, rates = (numbers[wanted] for numbers in target)
@@ -69,21 +70,21 @@ def shared_calls(
     rows /= rows.sum(axis=1, keepdims=True)
     taken = accepted[:, wanted]
     own = rows @ (taken * held.member[:, wanted])
-    alone = (1 + stages[0][wanted]) * (rows @ taken) / own
-    made = rows @ (taken * rates).max(axis=1)
+    rated = taken * rates
+    useful = rated.any(axis=1)
     costs = np.array(
         [
-            cost_of_sharing(shares, rates * own_b / ((1 + stages[1]) * made_b), alone_b)
-            for own_b, made_b, alone_b in zip(own[1:], made[1:], alone[1:], strict=True)
+            cost_of_sharing(shares / (rates * own_b), rated[useful], row, stages)
+            for own_b, row in zip(own[1:], rows[1:, useful], strict=True)
         ]
     )
-    images_alone = shares @ ((rows[0] @ taken) / own[0])
+    alone = shares @ ((rows[0] @ taken) / own[0])
     # An image of a cell is worth its effective share.
     worth = float(shares @ np.array([1 / cell.effective.value for cell in cells]))
     return SharedCalls(
         calls=_expected(costs),
         calls_per_effective=_expected(worth * costs),
-        saved=float(1 - made[0] / images_alone),
+        saved=float(1 - rows[0] @ rated.max(axis=1) / alone),
     )
 
 
@@ -94,35 +95,36 @@ def _expected(costs: NDArray[np.float64]) -> Estimate:
 
 
 def cost_of_sharing(
-    shares: NDArray[np.float64], brought: NDArray[np.float64], alone: NDArray[np.float64]
+    full: NDArray[np.float64],
+    rated: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    stages: float,
 ) -> float:
-    """Return calls per image of a target: shared candidates first, what then is missing alone.
-
-    Candidates are shared as long as what they bring would cost more alone.
+    """Return calls per image of a target, where candidates serve the cells that are not yet full.
 
     Parameters
     ----------
-    shares : numpy.ndarray, shape (K,), float64
-        Of the target; they sum to 1.
-    brought : numpy.ndarray, shape (K,), float64
-        Images of each cell that a call for a shared candidate brings, above 0.
-    alone : numpy.ndarray, shape (K,), float64
-        Calls per image of each cell drawn alone.
+    full : numpy.ndarray, shape (K,), float64
+        Codes of the prior per image of the target after which each cell is full, to the scale of
+        `rated`.
+    rated : numpy.ndarray, shape (n, K), float64
+        Rate times acceptance of each cell, for codes of the prior.
+    weights : numpy.ndarray, shape (n,), float64
+        Of these codes.
+    stages : float
+        As for `shared_calls`: stages are read for all cells as long as one is not full.
 
     Examples
     --------
-    >>> half = np.array([0.5, 0.5])
-    >>> cost_of_sharing(half, np.array([0.4, 0.4]), np.array([2.0, 2.0]))
-    1.25
-    >>> cost_of_sharing(half, np.array([0.4, 0.2]), np.array([2.0, 2.0]))  # 0.25 missing at the end
-    1.75
+    Two cells accept the same codes, and one is full after half as many as the other.
+
+    >>> cost_of_sharing(np.array([1.0, 2.0]), np.array([[0.8, 0.8]]), np.ones(1), 0.0)
+    1.6
+    >>> apart = np.array([[0.8, 0.0], [0.0, 0.8]])
+    >>> round(cost_of_sharing(np.array([1.0, 2.0]), apart, np.ones(2), 0.0), 9)
+    2.4
     """
-    full = shares / brought
-    worth, spent = brought * alone, 0.0
-    left = float(worth.sum())
-    for k in np.argsort(full, kind="stable"):
-        if left <= 1:
-            break
-        spent = float(full[k])
-        left -= float(worth[k])
-    return spent + float(np.maximum(shares - spent * brought, 0.0) @ alone)
+    last = np.argsort(-full, kind="stable")
+    made = weights @ np.maximum.accumulate(rated[:, last], axis=1)  # For it and those filled later.
+    phases = full[last] - np.append(full[last[1:]], 0.0)
+    return float(phases @ made + stages * full.max() * made[-1])

@@ -18,9 +18,9 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import RESUMES, storage, write_text
 from equipoise.core.tables import read_rows
 from equipoise.samplers.export.metadata import DRAWS, METADATA, marked_png, metadata_rows
+from equipoise.samplers.filling import Position
 from equipoise.samplers.job import DrawJob, ResumePoint
 from equipoise.samplers.sampler import GeneratorRef
-from equipoise.samplers.verified import Position
 
 if TYPE_CHECKING:
     from equipoise.samplers.export.c2pa_manifest import ManifestSigner

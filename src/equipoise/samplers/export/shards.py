@@ -33,9 +33,10 @@ from equipoise.samplers.draw import Batches, one_shot
 from equipoise.samplers.export.description import describe_export
 from equipoise.samplers.export.formats import write_tar
 from equipoise.samplers.file import load_sampler
+from equipoise.samplers.filling import Position
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
-from equipoise.samplers.verified import SHARED_CODES, Position, verified
+from equipoise.samplers.verified import SHARED_CODES, verified
 
 SHARD_SIZE = 10_000
 """Images of a shard by default."""
@@ -158,13 +159,14 @@ def _drawn(
             workers=execution.workers,
         )
     wanted, before = shard_counts(request, sampler, shard)
+    shared = shard.start * SHARED_CODES if request.cell is None else 0
     return verified(
         sampler,
         models,
         wanted,
         request.seed,
         faithful=request.faithful,
-        start=Position(shard.start * SHARED_CODES, before * _INDEXES),
+        start=Position(np.full_like(before, shared), before * _INDEXES),
         execution=Execution(execution.workers),
     )
 
