@@ -152,7 +152,7 @@ def draw_audit_images(
         The sampler's file, which workers of an engine read.
     execution : Execution
         Threads, engine and progress. The bytes of the images do not depend on it. Workers of an
-        engine take a range of shared candidates each, then a cell each; a folder that threads have
+        engine take a range of shared candidates or a cell each; a folder that threads have
         begun, or that a larger n adds to, is finished by threads.
 
     Raises
