@@ -1,6 +1,8 @@
 import pkgutil
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,18 @@ def test_a_missing_name_is_named() -> None:
         equipoise.nonsense  # noqa: B018
     except AttributeError as error:
         assert "nonsense" in str(error)
+
+
+def test_the_conda_recipe_asks_for_what_the_package_does() -> None:
+    root = Path(__file__).parents[1]
+    recipe = (root / "packaging" / "conda" / "recipe.yaml").read_text()
+    asked = re.findall(r"^    - (\S+ >=\S+)$", recipe.partition("  run:\n")[2], re.MULTILINE)
+    with (root / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    wanted = {f"python {project['requires-python']}"}
+    names = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+    for line in project["dependencies"]:
+        name, least = line.split(">=")
+        wanted.add(f"{names.get(name, name)} >={least}")
+    assert {*asked, "ai-edge-litert >=2.0"} == wanted
+    assert f'version: "{equipoise.__version__}"' in recipe

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import FileFormatError
+from equipoise.core.plugins import load_library
 from equipoise.core.reasons import reason_of
 from equipoise.runtimes.network_batches import AnyRows
 
@@ -32,9 +33,14 @@ class TfliteNetwork:
     ------
     FileFormatError
         When the content is not a whole TFLite file.
+    InputError
+        When LiteRT is not installed: there is no build of it for some machines.
     """
 
     def __init__(self, content: bytes, where: str) -> None:
+        library = "ai_edge_litert.interpreter"
+        remedy = "Install it with: pip install ai-edge-litert. Or use a classifier in ONNX."
+        self._library = load_library(f"model file {where}", library, remedy)
         self._content, self._where = content, where
         self._local = threading.local()
         interpreter = self._interpreter()
@@ -44,11 +50,11 @@ class TfliteNetwork:
 
     def _interpreter(self) -> Any:
         """Return this thread's interpreter."""
-        from ai_edge_litert.interpreter import Interpreter
-
         if not hasattr(self._local, "interpreter"):
             try:
-                self._local.interpreter = Interpreter(model_content=self._content, num_threads=1)
+                self._local.interpreter = self._library.Interpreter(
+                    model_content=self._content, num_threads=1
+                )
             except (RuntimeError, ValueError) as error:
                 raise FileFormatError(
                     f"model file {self._where}",
