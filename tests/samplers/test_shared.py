@@ -25,7 +25,7 @@ from equipoise.methods.tilt.rules import EXACT, TYPICAL
 from equipoise.samplers.draw import ImageBatch
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.filling import Filling, Position
-from equipoise.samplers.job import DrawRequest
+from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import GeneratorRef, LatentBatch, Sampler
 from equipoise.samplers.shared import SharedCandidates, code_of
 from equipoise.samplers.tilt import TiltSource
@@ -228,8 +228,9 @@ def test_no_image_is_made_for_cells_that_are_full() -> None:
 def test_one_cell_or_one_that_is_far_too_rare_is_drawn_alone(
     models: Models, sampler: Sampler
 ) -> None:
-    single = np.eye(6, dtype=np.int64)[RAREST] * 20
-    assert min(part.latents.index.min() for part in drawn(sampler, models, single)) >= 0
+    request = DrawRequest(20, cell=sampler.grid.cells[RAREST], verified=True, faithful=EXACT)
+    single = DrawJob(sampler, models, request)
+    assert min(part.latents.index.min() for part in single.batches(single.nothing())) >= 0
     source = sampler.source
     assert isinstance(source, TiltSource)
     mode = source.modes[EXACT]
@@ -288,7 +289,7 @@ def test_a_cell_that_does_not_come_is_named_with_what_came(
 def test_a_folder_that_grows_has_the_images_of_one_made_at_once(
     models: Models, sampler: Sampler, tmp_path: Path
 ) -> None:
-    for n, name in ((30, "grown"), (90, "grown"), (90, "once")):
+    for n, name in ((1, "grown"), (30, "grown"), (90, "grown"), (90, "once")):
         write_draws(sampler, models, DrawRequest(n, verified=True, faithful="0.9"), tmp_path / name)
     grown, once = (column(tmp_path / name) for name in ("grown", "once"))
     assert grown != once and sorted(grown) == sorted(once)

@@ -184,9 +184,11 @@ def test_modes_are_named_and_others_are_refused_with_what_there_is(sampler: Samp
 def test_draws_to_be_verified_are_kept_of_their_mode(
     toy: ToyGenerator, toy_panel: ClassifierPanel, sampler: Sampler
 ) -> None:
-    wanted = np.array([5, 0, 0, 0, 0, 0])  # Of one cell, which is drawn alone.
+    wanted = np.array([5, 0, 0, 0, 0, 0])
     for mode in (None, EXACT):
-        drawn = list(verified(sampler, Models(toy, toy_panel), wanted, 4, faithful=mode))
+        drawn = list(
+            verified(sampler, Models(toy, toy_panel), wanted, 4, faithful=mode, sharing=False)
+        )
         kept = np.concatenate([d.latents.codes for d in drawn])
         weights = np.concatenate([d.latents.weights for d in drawn])
         first = sampler.for_verified(mode).draw(50, 4, cell=sampler.grid.cells[0])

@@ -36,7 +36,7 @@ from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.folder import append_images, claimed_for
 from equipoise.samplers.export.metadata import METADATA, metadata_rows
 from equipoise.samplers.file import load_sampler
-from equipoise.samplers.filling import Filling, Position, shared_counts
+from equipoise.samplers.filling import Filling
 from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.shared import SharedCandidates
@@ -102,7 +102,7 @@ def draw_parts(
         _identity(sampler, models, request),
     )
     shared, wanted = SharedCandidates.of(drawing.sampler_drawn), request.counts(sampler)
-    together = shared_counts(shared, wanted, Position.first(sampler.grid))
+    together = np.zeros_like(wanted) if shared is None else np.where(shared.cells, wanted, 0)
     parts = _Parts(task, shared, Filling(sampler.grid, together), wanted - together)
     execution.progress("draw", 0, request.n)
     given = task.inputs.given(parts.shards(), parts.missing)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
-
-if TYPE_CHECKING:
-    from equipoise.samplers.shared import SharedCandidates
 
 ATTEMPTS = 200
 """Generator calls per wanted image after which a verified draw gives a cell up."""
@@ -48,21 +44,6 @@ class Position:
         else:
             alone[cell] = max(alone[cell], index + 1)
         return Position(shared, alone)
-
-
-def shared_counts(
-    shared: SharedCandidates | None, counts: NDArray[np.int64], start: Position
-) -> NDArray[np.int64]:
-    """Return how many of the wanted images come from shared candidates, shape (K,).
-
-    A cell that is wanted by itself is drawn alone, from its half-space, unless its draws were
-    begun with those of others.
-    """
-    if shared is None:
-        return np.zeros_like(counts)
-    together = np.where(shared.cells, counts, 0)
-    begun = bool(start.shared.any())
-    return together if begun or np.count_nonzero(together) > 1 else np.zeros_like(counts)
 
 
 def most_attempts(wanted: NDArray[np.int64] | int, attempts: int) -> NDArray[np.int64]:

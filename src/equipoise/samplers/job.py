@@ -114,6 +114,7 @@ class DrawJob:
                 request.counts(self.sampler) - kept.counts,
                 request.seed,
                 faithful=request.faithful,
+                sharing=request.cell is None,
                 start=kept.following,
                 execution=self.execution,
             )

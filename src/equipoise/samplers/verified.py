@@ -30,7 +30,6 @@ from equipoise.samplers.filling import (
     Filling,
     Position,
     most_attempts,
-    shared_counts,
     too_few,
 )
 from equipoise.samplers.sampler import Sampler
@@ -72,6 +71,7 @@ def verified(
     seed: int = 0,
     *,
     faithful: str | None = None,
+    sharing: bool = True,
     start: Position | None = None,
     attempts: int = ATTEMPTS,
     execution: Execution = Execution(),
@@ -92,6 +92,9 @@ def verified(
         Of the draws, in [0, 2**63).
     faithful : str, optional
         The sampler's own by default; see `Sampler.for_verified`.
+    sharing : bool
+        Whether cells share candidates where they can. A cell that is wanted by itself is drawn
+        sooner without, from its half-space.
     start : Position, optional
         By default the first draws.
     attempts : int
@@ -132,8 +135,8 @@ def verified(
                 yield batch
 
     wanted = wanted.astype(np.int64)
-    shared = SharedCandidates.of(sampler)
-    together = shared_counts(shared, wanted, first)
+    shared = SharedCandidates.of(sampler) if sharing else None
+    together = np.zeros_like(wanted) if shared is None else np.where(shared.cells, wanted, 0)
     if shared is not None and together.any():
         filling = Filling(grid, together, attempts)
         yield from counted(_shared(shared, filling, models, seed, first, execution))

@@ -159,14 +159,14 @@ def _drawn(
             workers=execution.workers,
         )
     wanted, before = shard_counts(request, sampler, shard)
-    shared = shard.start * SHARED_CODES if request.cell is None else 0
     return verified(
         sampler,
         models,
         wanted,
         request.seed,
         faithful=request.faithful,
-        start=Position(np.full_like(before, shared), before * _INDEXES),
+        sharing=request.cell is None,
+        start=Position(np.full_like(before, shard.start * SHARED_CODES), before * _INDEXES),
         execution=Execution(execution.workers),
     )
 
