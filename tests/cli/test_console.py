@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from equipoise.cli import console
 from equipoise.cli.console import print_table
 from tests.builders import command_line
 from tests.builders.command_line import Done
@@ -37,6 +39,32 @@ def test_progress_for_machines_is_json_lines(cli: Callable[..., Done], tmp_path:
     assert (lines[-1]["done"], lines[-1]["total"]) == (300, 300)
     assert all(line["seconds"] >= 0 for line in lines)
     assert "n = 300" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["auto", "json"])
+def test_a_stage_that_begins_again_has_a_clock_of_its_own(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two draws follow each other: 100 images in 50 s, then 50 of 100 in 5 s."""
+    now = iter((0.0, 50.0, 1000.0, 1005.0))
+    times: list[float] = []
+
+    def clock() -> float:
+        return times[-1]
+
+    monkeypatch.setattr(console, "shown", replace(console.shown, progress=kind))
+    monkeypatch.setattr(console, "_SECONDS_BETWEEN_LINES", 1)
+    monkeypatch.setattr(console.time, "monotonic", clock)
+    with console.bars() as progress:
+        for done in (0, 100, 0, 50):
+            times.append(next(now))
+            progress("draw", done, 100)
+    lines = capsys.readouterr().err.splitlines()
+    if kind == "json":
+        assert [json.loads(line)["seconds"] for line in lines] == [0, 50, 0, 5]
+    else:
+        assert lines[1].endswith("100/100, 0.5 s each, 0 s left")
+        assert lines[2:] == ["draw     0/100", "draw     50/100, 10/s, 5 s left"]
 
 
 def test_quiet_prints_errors_alone(cli: Callable[..., Done], tmp_path: Path) -> None:

@@ -95,25 +95,49 @@ def _drawn() -> Iterator[Progress]:
         console=Console(stderr=True),
     ) as drawn:
         tasks: dict[str, TaskID] = {}
+        clocks = _Clocks()
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = drawn.add_task(stage, total=total, completed=done)
+            if clocks.begins(stage, done):
+                drawn.reset(tasks[stage], completed=done)
             drawn.update(tasks[stage], completed=done, total=total)
 
         yield progress
 
 
+class _Clocks:
+    """When stages began. One that goes back begins again: several draws have the same name."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, tuple[float, int]] = {}
+        self._last: dict[str, int] = {}
+
+    def begins(self, stage: str, done: int) -> bool:
+        """Note how much is done, and return whether the stage begins with it."""
+        begins = stage not in self._last or done < self._last[stage]
+        self._last[stage] = done
+        if begins:
+            self._began[stage] = (time.monotonic(), done)
+        return begins
+
+    def began(self, stage: str) -> tuple[float, int]:
+        """Return when a stage began, and how much was done by then."""
+        return self._began[stage]
+
+
 def _lines() -> Progress:
     """Give a progress that prints a line at the start and the end of a stage, and now and then."""
-    started: dict[str, tuple[float, int]] = {}
+    clocks = _Clocks()
     last: dict[str, float] = {}
 
     def progress(stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        began, at = started.setdefault(stage, (now, done))
-        if stage in last and done < total and now - last[stage] < _SECONDS_BETWEEN_LINES:
+        begins = clocks.begins(stage, done)
+        if not begins and done < total and now - last[stage] < _SECONDS_BETWEEN_LINES:
             return
+        began, at = clocks.began(stage)
         last[stage] = now
         rate = (done - at) / (now - began) if now > began else 0.0
         speed = f"{rate:,.0f}/s" if rate > 2 else f"{1 / rate:,.1f} s each" if rate else ""
@@ -125,14 +149,15 @@ def _lines() -> Progress:
 
 def _json_lines() -> Progress:
     """Give a progress that writes JSON lines to standard error, at most one a second a stage."""
-    started: dict[str, float] = {}
+    clocks = _Clocks()
     last: dict[str, float] = {}
 
     def progress(stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        began = started.setdefault(stage, now)
-        if stage in last and done < total and now - last[stage] < 1:
+        begins = clocks.begins(stage, done)
+        if not begins and done < total and now - last[stage] < 1:
             return
+        began, _ = clocks.began(stage)
         last[stage] = now
         line = {"stage": stage, "done": done, "total": total, "seconds": round(now - began, 3)}
         print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201
