@@ -23,7 +23,6 @@ from equipoise.methods.occurrence import check_cells, check_levels
 from equipoise.methods.shift.directions import fit_directions
 from equipoise.methods.shift.hyperplanes import Directions
 from equipoise.methods.shift.shift import ShiftInfo, shift_codes
-from equipoise.methods.tilt.cost import seconds_of_image
 from equipoise.methods.tilt.directed_labels import LabellingInfo, label_adaptively
 from equipoise.methods.tilt.estimator import TiltedSampler
 from equipoise.methods.tilt.fit import TiltFit
@@ -173,8 +172,7 @@ class FitContext:
             seed=settings.seed,
             execution=self.execution,
         )
-        seconds = seconds_of_image(self.models, settings.seed)
-        tilted.fit(known.codes, known.labels, known.weights, image_seconds=seconds)
+        tilted.fit(known.codes, known.labels, known.weights, models=self.models)
         return _FittedTilt(labelled.account, tilted.latent_.quality, tilted.fit_)
 
     def sampler(

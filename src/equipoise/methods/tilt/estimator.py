@@ -8,11 +8,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
+from equipoise.methods.tilt.cost import measured_stage_cost
 from equipoise.methods.tilt.fit import TiltFit, fit_tilt
 from equipoise.methods.tilt.fit_latent import LatentFit, fit_latent
 from equipoise.methods.tilt.rules import FAITHFUL
@@ -78,7 +80,7 @@ class TiltedSampler:
         labels: Labels,
         weights: NDArray[np.float64] | None = None,
         *,
-        image_seconds: float = np.inf,
+        models: Models | None = None,
     ) -> Self:
         """Fit to labelled codes.
 
@@ -90,8 +92,9 @@ class TiltedSampler:
         weights : numpy.ndarray, shape (n,), float64, optional
             Density of the prior over that of the source of each code, where the codes are not
             those of the prior; up to a common factor.
-        image_seconds : float
-            As for `equipoise.methods.tilt.fit.fit_tilt`.
+        models : Models, optional
+            The generator with the classifiers that labelled. With them, the cost of candidates is
+            measured, and counted in what is stated.
 
         Raises
         ------
@@ -120,13 +123,14 @@ class TiltedSampler:
         self.latent_: LatentFit = fit_latent(
             self.generator.stem, labelled, seed=self.seed, execution=self.execution
         )
+        classifier = self.latent_.classifier
         self.fit_: TiltFit = fit_tilt(
             self.generator,
             self.latent_,
             labelled,
             target,
             faithful=self.faithful,
-            image_seconds=image_seconds,
+            stage_cost=measured_stage_cost(models, classifier, self.seed) if models else 0.0,
             seed=self.seed,
             execution=self.execution,
         )

@@ -20,10 +20,9 @@ from equipoise.core.progress import Execution
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.methods.calibration import Calibration, calibrate
-from equipoise.methods.tilt.cost import seconds_of_stage
 from equipoise.methods.tilt.fit_latent import LatentFit
 from equipoise.methods.tilt.held_out import HeldOut
-from equipoise.methods.tilt.pilot import CHUNK, PILOT, PROPOSAL_PILOT, Pilot, read_pilot, reader
+from equipoise.methods.tilt.pilot import PILOT, PROPOSAL_PILOT, Pilot, read_pilot, reader
 from equipoise.methods.tilt.proposals import ProposalSearch, search_proposals
 from equipoise.methods.tilt.rules import (
     EXACT,
@@ -85,7 +84,7 @@ def fit_tilt(
     target: Target,
     *,
     faithful: float | str = FAITHFUL,
-    image_seconds: float = np.inf,
+    stage_cost: float = 0.0,
     seed: int = 0,
     execution: Execution = Execution(),
 ) -> TiltFit:
@@ -103,10 +102,9 @@ def fit_tilt(
         Of verified draws: faithfulness to aim at, without weights; or weights that make averages
         those of the generator's own images; or clear members of each cell. The source has all
         three; where it is no number, that of the thresholds is `FAITHFUL`.
-    image_seconds : float
-        Seconds of an image and its classification (`seconds_of_image`), with which the stages of
-        candidates are compared; infinite where their cost is not to be counted. Draws do not
-        depend on it.
+    stage_cost : float
+        Of a candidate whose stage is read, in calls (`equipoise.methods.tilt.cost`); by default
+        it is not counted. Draws do not depend on it.
     seed : int
         Of the fresh codes.
     execution : Execution
@@ -137,8 +135,6 @@ def fit_tilt(
         generator, fit.classifier, rules, rules[EXACT], pilot, seed, execution
     )
     chosen = faithful if isinstance(faithful, str) else f"{number:g}"
-    stage_seconds = seconds_of_stage(generator, fit.classifier, pilot.codes[:CHUNK])
-    stage_cost = stage_seconds / image_seconds
     verified = []
     for name in sorted(rules.keys() - {ONE_SHOT}, key=lambda mode: (mode != chosen, mode)):
         source, statement = _with_statement(
