@@ -225,6 +225,26 @@ def test_no_image_is_made_for_cells_that_are_full() -> None:
         filling.check()
 
 
+def test_few_images_are_made_in_vain(models: Models, sampler: Sampler) -> None:
+    """What is made beyond the calls was under way when a cell became full."""
+    made = 0
+
+    class Counting(ToyGenerator):
+        def images(self, codes: np.ndarray) -> np.ndarray:
+            nonlocal made
+            made += len(codes)
+            return super().images(codes)
+
+    counting = Models(Counting(batch_size=8), models.panel)
+    one = Execution(workers=1)
+    # The last cell goes on long after the others, whose candidates lie in the same blocks.
+    for counts in ([50] * 6, [10, 10, 10, 10, 10, 60]):
+        made = 0
+        drawn = list(verified(sampler, counting, counts, 2, faithful=EXACT, execution=one))
+        calls = sum(part.calls for part in drawn)
+        assert calls <= made < calls + 6 * 3 * 8, (calls, made)
+
+
 def test_one_cell_or_one_that_is_far_too_rare_is_drawn_alone(
     models: Models, sampler: Sampler
 ) -> None:
