@@ -200,7 +200,7 @@ def shared_images(
         return SharedImages(kept, cells, some.serves)
 
     def size() -> int:
-        part = int(missing().sum()) // (2 * worker_count(workers))
+        part = int(missing().sum()) // (4 * worker_count(workers))
         return min(models.generator.batch_size, max(_LEAST_BATCH, part))
 
     with (
