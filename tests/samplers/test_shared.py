@@ -208,7 +208,7 @@ def of_cell(parts: list[ImageBatch], cell: int, name: str) -> np.ndarray:
     return np.asarray(getattr(latents, name)[latents.requested == cell])
 
 
-def test_no_image_is_made_for_cells_that_are_full() -> None:
+def test_images_that_serve_full_cells_alone_are_not_counted() -> None:
     """Rows serve two cells; the first is full after two images, and the second given up at ten."""
     grid = AttributeGrid((Attribute("smiling", ("no", "yes")),))
     filling = Filling(grid, np.array([2, 3]), attempts=0)
