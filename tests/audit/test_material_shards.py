@@ -1,5 +1,6 @@
 """Images that workers drew part by part are those of one process, to the byte."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equipoise.audit import material_shards
 from equipoise.audit.images import draw_audit_images
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.estimates import Estimate
+from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
 from equipoise.core.tables import read_rows
 from equipoise.core.targets import Target
-from equipoise.engines import OnExecutor, Processes
+from equipoise.engines import OnExecutor, Processes, Shard
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit import TiltFit
 from equipoise.samplers.file import save_sampler
@@ -117,6 +120,38 @@ def test_shared_candidates_that_a_stopped_run_made_are_not_made_again(
         draw_audit_images(*given, file=file, execution=Execution(engine=engine, progress=stop))
     draw_audit_images(*given, file=file, execution=Execution(engine=engine, progress=look))
     assert 0 < len(times[0]) < len(times[-1]) and times[0].items() <= times[-1].items()
+    assert files(engined) == files(threads)
+
+
+def test_a_worker_that_outlived_a_stopped_run_may_write_a_part_again(
+    tilt: Sampler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knew fewer or more cells to be full, so that its part has other images beside them."""
+    models, file = ADDRESSES.open(), tmp_path / "sampler.safetensors"
+    save_sampler(tilt, file)
+    threads, engined = (tmp_path / name / "material" for name in ("threads", "engine"))
+    draw_audit_images(tilt, models, 300, 0, threads)
+    parts, join = material_shards._Parts, material_shards._join
+    narrow, again = parts.missing, []
+
+    def wide(self: material_shards._Parts, shard: Shard) -> bytes:
+        again.append((self.task, shard, narrow(self, shard)))
+        return b"[1, 1, 1, 1, 1, 1]"
+
+    def late(folder: Path, images: Iterator[tuple[LocalFolder, dict[str, str]]]) -> None:
+        for task, shard, content in again:
+            if shard.number >= tilt.grid.size:
+                list(task.inputs.given([shard], lambda _, own=content: own))
+                task.home(shard.number).remove("metadata.done.json")
+                task.open()(shard)
+        join(folder, images)
+
+    monkeypatch.setattr(parts, "missing", wide)
+    monkeypatch.setattr(material_shards, "_join", late)
+    with ThreadPoolExecutor(1) as executor:
+        one = Execution(engine=OnExecutor(executor, 1))
+        draw_audit_images(tilt, models, 300, 0, engined, file=file, execution=one)
+    assert any(0 in json.loads(content)[:5] for *_, content in again), "some cell was full"
     assert files(engined) == files(threads)
 
 

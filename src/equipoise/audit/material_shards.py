@@ -46,8 +46,8 @@ PARTS = "parts"
 """Folder of the parts that are not joined yet, in that of the images."""
 
 _CANDIDATES = "candidates.npy"
-"""Of each image of a part of shared candidates, the cell that keeps it, -1 for none, and whether
-each cell would; shape (m, 1 + K)."""
+"""Of each image of a part of shared candidates, its index where a cell keeps it, that cell, -1 for
+none, and whether each cell would; shape (m, 2 + K)."""
 
 _DELIVERED = 48
 """Images that a part of shared candidates delivers at least, about; chosen by hand. Large parts
@@ -189,8 +189,8 @@ class _Parts:
 
     def _take(self, shard: Shard) -> None:
         came = np.load(self.task.home(shard.number).path / _CANDIDATES, allow_pickle=False)
-        rows, calls = self.filling.take(came[:, 0].astype(np.int64), came[:, 1:].astype(bool))
-        self._taken[shard.number] = np.searchsorted(np.flatnonzero(came[:, 0] >= 0), rows)
+        rows, calls = self.filling.take(came[:, 1], came[:, 2:].astype(bool))
+        self._taken[shard.number] = came[rows, 0]
         self._in_vain = 0 if calls else self._in_vain + shard.rows
         self.filling.check()
         spent = shard.stop >= self.task.request.n * SHARED_CODES
@@ -206,8 +206,10 @@ class _Parts:
         """Yield what is delivered, in order: the folder of each image, and its metadata."""
         for number, taken in self._taken.items():
             home = self.task.home(number)
-            rows = _rows(home)
-            yield from ((home, rows[row]) for row in taken.tolist())
+            # A worker that outlived a stopped run may have written the part again, with images of
+            # more cells or fewer; those that are delivered are in either.
+            rows = {int(row["index"]): row for row in _rows(home)}
+            yield from ((home, rows[index]) for index in taken.tolist())
         for cell in np.flatnonzero(self.alone).tolist():
             home = self.task.home(cell)
             yield from ((home, row) for row in _rows(home))
@@ -302,7 +304,7 @@ class PartTask:
         home: LocalFolder,
     ) -> None:
         """Store the images of a range of shared candidates that a cell might keep."""
-        began, seed, start = time.monotonic(), self.request.seed, 0
+        began, seed = time.monotonic(), self.request.seed
         missing = np.array(parse_json(self.inputs.read(shard)), np.int64)
         first = np.where(missing > 0, shard.start, shard.stop)
         blocks = shared.blocks(seed, first, shard.stop)
@@ -320,10 +322,16 @@ class PartTask:
             closing(shared_images(shared, models, blocks, lambda: missing)) as drawn,
         ):
             (home.path / "images").mkdir(exist_ok=True)
-            came = [np.zeros((0, 1 + sampler.grid.size), np.int32)]
+            came = [np.zeros((0, 2 + sampler.grid.size), np.int64)]
             for batch in drawn:
-                came.append(np.column_stack([batch.cells, batch.serves]).astype(np.int32))
-                rows = list(metadata_rows(batch.kept, seed, start))
-                start += len(rows)
+                index = np.zeros_like(batch.cells)
+                index[batch.cells >= 0] = batch.kept.latents.index
+                came.append(np.column_stack([index, batch.cells, batch.serves]))
+                rows = [
+                    # An image is called by its code, whichever others are in the part.
+                    {**row, "file_name": f"images/{-1 - row['index']:09d}.png"}
+                    for row in metadata_rows(batch.kept, seed, 0)
+                ]
                 append_images(home.path, table, rows, batch.kept.images, sampler.generator)
-            np.save(home.path / _CANDIDATES, np.concatenate(came))
+            with home.writing(_CANDIDATES) as whole, whole.open("wb") as file:
+                np.save(file, np.concatenate(came))

@@ -62,6 +62,10 @@ class Candidates:
         """Return some of them."""
         return Candidates(**{name: array[rows] for name, array in vars(self).items()})
 
+    def serving(self, cells: NDArray[np.bool_]) -> Candidates:
+        """Return those that serve one of some cells, shape (K,)."""
+        return self.take(np.flatnonzero(self.serves[:, cells].any(axis=1)))
+
     @classmethod
     def concatenate(cls, parts: Sequence[Candidates]) -> Candidates:
         """Return several as one, in order."""
@@ -138,12 +142,12 @@ class SharedCandidates:
         first : numpy.ndarray, shape (K,), int64
             Code from which on candidates serve each cell.
         stop : int
-            Code that ends them, a multiple of `BLOCK_ROWS`.
+            Code before which they end; a block that it would cut is left out.
         """
         for block in range(int(first.min()) // BLOCK_ROWS, stop // BLOCK_ROWS):
             found = self._block(seed, block)
             serves = found.serves & (found.number[:, None] >= first)
-            yield replace(found, serves=serves).take(np.flatnonzero(serves.any(axis=1)))
+            yield replace(found, serves=serves).serving(self.cells)
 
     def _block(self, seed: int, block: int) -> Candidates:
         # Which cells still miss images has no part here: the rounding of a code's numbers depends
@@ -162,8 +166,7 @@ class SharedCandidates:
             log_h = source.classifier.log_probabilities(generator.stem(codes[rows]), folds)
         accepted = np.minimum(rule.log_acceptance(log_h), bounds[rows])
         serves = log_uniform[rows] < accepted + scaled
-        found = Candidates(start + rows, codes[rows], folds, accepted, serves)
-        return found.take(np.flatnonzero(serves.any(axis=1)))
+        return Candidates(start + rows, codes[rows], folds, accepted, serves).serving(self.cells)
 
     def latents(
         self, candidates: Candidates, rows: NDArray[np.int64], cells: NDArray[np.int64]

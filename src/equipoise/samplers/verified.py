@@ -203,7 +203,7 @@ def shared_images(
         return SharedImages(kept, cells, some.serves)
 
     def size() -> int:
-        part = int(missing().sum()) // (2 * worker_count(workers))
+        part = int(missing().sum()) // (4 * worker_count(workers))
         return min(models.generator.batch_size, max(_LEAST_BATCH, part))
 
     with (
@@ -221,22 +221,18 @@ def _in_batches(
     """Yield those that serve a cell that misses images, until none does for very long."""
     from equipoise.samplers.shared import Candidates
 
-    waiting: list[Candidates] = []
-    in_vain = 0
+    waiting, in_vain = None, 0
     for block in blocks:
-        is_open = missing() > 0
-        if not is_open.any() or in_vain >= MOST_IN_VAIN:
-            return
-        some = block.take(np.flatnonzero(block.serves[:, is_open].any(axis=1)))
-        in_vain = 0 if len(some.number) else in_vain + BLOCK_ROWS
-        waiting.append(some)
-        while sum(len(one.number) for one in waiting) >= (rows := size()):
-            joined = Candidates.concatenate(waiting)
-            yield joined.take(slice(rows))
-            waiting = [joined.take(slice(rows, None))]
-    rest = Candidates.concatenate(waiting)
-    if len(rest.number):
-        yield rest
+        in_vain = 0 if len(block.serving(missing() > 0).number) else in_vain + BLOCK_ROWS
+        waiting = Candidates.concatenate([*([] if waiting is None else [waiting]), block])
+        # Each batch anew: cells that have become full meanwhile need none of what waits.
+        while len((waiting := waiting.serving(missing() > 0)).number) >= (rows := size()):
+            yield waiting.take(slice(rows))
+            waiting = waiting.take(slice(rows, None))
+        if not (missing() > 0).any() or in_vain >= MOST_IN_VAIN:
+            break
+    if waiting is not None and len(waiting.number):
+        yield waiting
 
 
 def _shared(
