@@ -245,7 +245,7 @@ def test_few_images_are_made_in_vain(models: Models, sampler: Sampler) -> None:
         assert calls <= made < calls + 6 * 3 * 8, (calls, made)
 
 
-def test_one_cell_or_one_that_is_far_too_rare_is_drawn_alone(
+def test_one_cell_and_cells_far_too_rare_or_hardly_wanted_are_drawn_alone(
     models: Models, sampler: Sampler
 ) -> None:
     request = DrawRequest(20, cell=sampler.grid.cells[RAREST], verified=True, faithful=EXACT)
@@ -259,6 +259,9 @@ def test_one_cell_or_one_that_is_far_too_rare_is_drawn_alone(
         other_source = replace(source, modes={**source.modes, EXACT: other})
         found = SharedCandidates.of(replace(sampler, source=other_source).for_verified(EXACT))
         assert (found.cells.sum() if found else 0) == sharing
+    little = Target(sampler.grid, np.array([0.2, 0.2, 0.2, 0.2, 0.2 - 1e-5, 1e-5]))
+    found = SharedCandidates.of(replace(sampler, target=little).for_verified(EXACT))
+    assert found and found.cells.tolist() == [True] * 5 + [False]
     assert SharedCandidates.of(replace(sampler, statements=()).for_verified(EXACT)) is None
 
 

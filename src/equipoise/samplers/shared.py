@@ -34,6 +34,10 @@ from equipoise.samplers.tilt import TiltSource
 _MOST_LOOKS = 200.0
 """Codes of the prior per image that is made, at most; rarer cells are drawn alone. By hand."""
 
+_MOST_BETWEEN = 20_000.0
+"""Codes of the prior from one image of a cell to the next, at most; cells of a smaller share of the
+target are drawn alone. By hand."""
+
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
@@ -118,6 +122,7 @@ class SharedCandidates:
         rates = np.where(known, shares / delivered, 0.0)
         images = (shares[known] / purity[known]).sum()
         rates[rates > _MOST_LOOKS * images] = 0.0
+        rates[rates.max() > _MOST_BETWEEN * shares] = 0.0
         if np.count_nonzero(rates) < 2:
             return None
         with np.errstate(divide="ignore"):

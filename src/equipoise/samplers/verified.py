@@ -225,7 +225,7 @@ def _in_batches(
     for block in blocks:
         in_vain = 0 if len(block.serving(missing() > 0).number) else in_vain + BLOCK_ROWS
         waiting = Candidates.concatenate([*([] if waiting is None else [waiting]), block])
-        # Each batch anew: cells that have become full meanwhile need none of what waits.
+        # For each batch again: cells that became full meanwhile need none of what waits.
         while len((waiting := waiting.serving(missing() > 0)).number) >= (rows := size()):
             yield waiting.take(slice(rows))
             waiting = waiting.take(slice(rows, None))
