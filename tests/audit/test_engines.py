@@ -9,6 +9,7 @@ import pytest
 
 from equipoise.audit.answer_shards import AnswerTask
 from equipoise.audit.images import AuditImages
+from equipoise.audit.kept_answers import AskedByAddress
 from equipoise.audit.material_shards import PartTask
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.restore_shards import RestoreTask
@@ -39,7 +40,7 @@ confidence = "faces[0].p"
 
 def test_tasks_of_audits_are_equal_after_their_journey() -> None:
     home, addresses = LocalFolder(Path("/a")), ModelAddresses("toy", ("a",), (), 0.0, "cpu", 1)
-    assert_portable(AnswerTask(ClassifierAddress("mine:model"), home, "{}", 0))
+    assert_portable(AnswerTask(AskedByAddress(ClassifierAddress("mine:model")), home, "{}", 0))
     assert_portable(RestoreTask(RestorerAddress("pulse", 4), "digest", 0, home, 0))
     assert_portable(PartTask(addresses, Path("s"), DrawRequest(9), Path("/a"), "{}"))
 
