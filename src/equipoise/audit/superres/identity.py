@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,7 @@ def describe_faces(
     folder : Path
         Of the audit.
     execution : Execution
+        Threads, engine and progress. Originals after JPEG are described by threads.
 
     Raises
     ------
@@ -93,9 +94,10 @@ def describe_faces(
             for part in (both.vectors[:n], both.vectors[n:])
         )
     else:
-        own = compute_descriptors(source, originals, execution)
-        made = compute_descriptors(source, restored, execution)
-        encoded = compute_descriptors(source, Reencoded(originals), execution)
+        kept, here = folder / "descriptors", replace(execution, engine=None)
+        own = compute_descriptors(source, originals.pictures, kept, execution)
+        made = compute_descriptors(source, restored, kept, execution)
+        encoded = compute_descriptors(source, Reencoded(originals), kept, here)
     if not (own.found & made.found).any():
         raise InputError(
             "descriptors",
@@ -107,8 +109,8 @@ def describe_faces(
     cost = Asking(
         role=DESCRIBED,
         name=own.name,
-        asked=n * len(parts),
-        kept=0,
+        asked=n * len(parts) - sum(part.kept for part in parts),
+        kept=sum(part.kept for part in parts),
         failed=sum(int((~part.found).sum()) for part in parts),
         seconds=time.perf_counter() - began,
     )

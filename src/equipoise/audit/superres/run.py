@@ -32,6 +32,7 @@ from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.audit.verification.rates import check_match_settings
 from equipoise.classifiers.base import FAILED, Classifier
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
@@ -79,6 +80,7 @@ def audit_superres(
     watch: Sequence[Classifier] = (),
     threshold: float | None = None,
     address: RestorerAddress | None = None,
+    watched_by: Sequence[ClassifierAddress] = (),
     execution: Execution = Execution(),
 ) -> SuperresAudit:
     """Audit a super-resolution model on balanced images, and write record and report.
@@ -100,8 +102,11 @@ def audit_superres(
         Cosine similarity from which on descriptors match; by default that of `settings.fmr`.
     address : RestorerAddress, optional
         By which workers of an engine open the model.
+    watched_by : sequence of ClassifierAddress
+        Those of `watch`.
     execution : Execution
-        Threads, engine and progress. The engine restores; the panel is asked by threads.
+        Threads, engine and progress. The engine restores, watches and describes; threads ask the
+        panel, and describe originals after JPEG.
 
     Returns
     -------
@@ -165,20 +170,17 @@ def audit_superres(
     of_panel = [cost for cost in costs if cost.role != RESTORING]
     cells = by.cell_of(levels)
     scores = []
-    for pictures in (originals, restored.pictures()):
-        found, asked = read_scores(
-            [*panel.classifiers, *watch],
-            pictures,
-            folder / "answers",
-            execution=here,
-        )
-        scores.append(found)
-        costs += asked[len(panel.classifiers) :]
+    for pictures in (originals.pictures, restored.pictures()):
+        given = (pictures, folder / "answers")
+        own, _ = read_scores(panel.classifiers, *given, execution=here)
+        more, asked = read_scores(watch, *given, watched_by, execution=execution)
+        scores.append(own | more | own)  # Where both predict an attribute, the panel counts.
+        costs += asked
     drift, further = find_drift(scores[0], scores[1], by.cells, cells, originals.weights)
     identity, described = None, None
     if settings.descriptors:
         described = describe_faces(
-            settings.descriptors, originals, restored.pictures(), folder, here
+            settings.descriptors, originals, restored.pictures(), folder, execution
         )
         costs.append(described.cost)
         identity, of_identity = compare_identity(
