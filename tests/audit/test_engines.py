@@ -74,7 +74,7 @@ RESTORING = ("--model", "bicubic", "--generator", "toy", "--n", 60, "--watch", "
 @pytest.mark.parametrize(
     ("command", "options", "workers_open"),
     [
-        ("verification", (*FACES, "--by", "smiling"), [DescriberAddress]),
+        ("verification", ("--n", 60, *FACES, "--by", "smiling"), [PartTask, DescriberAddress]),
         ("photographs", ("--side", 32, *SKIN), [AskedByAddress]),
         (
             "superres",
@@ -88,12 +88,17 @@ def test_what_an_engine_writes_is_what_threads_write(
     options: tuple[object, ...],
     workers_open: list[type],
     material: AuditImages,
+    toy_sampler: Sampler,
     cli: Callable[..., Done],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "some_faces.py").write_text(EMBED)
     monkeypatch.syspath_prepend(str(tmp_path))
+    what = material.folder
+    if command == "verification":
+        what = tmp_path / "sampler.safetensors"
+        save_sampler(toy_sampler, what)
     if command == "photographs":
         beside, labels = tmp_path / "beside", material.folder / "metadata.csv"
         given = ("--attribute", "skin_tone", "--by", "smiling", "--out", beside)
@@ -102,7 +107,7 @@ def test_what_an_engine_writes_is_what_threads_write(
 
     def written(engine: str) -> dict[Path, object]:
         out = tmp_path / engine
-        cli("audit", command, material.folder, *options, "--engine", engine, "--out", out)
+        cli("audit", command, what, *options, "--engine", engine, "--out", out)
         found: dict[Path, object] = {}
         for path in (path for path in out.rglob("*.*") if path.suffix != ".html"):
             content: object = path.read_bytes()
@@ -117,7 +122,7 @@ def test_what_an_engine_writes_is_what_threads_write(
 
     class Noting(OnExecutor):
         def start(self, task):  # type: ignore[no-untyped-def]
-            opened.append(type(task.address))
+            opened.append(type(getattr(task, "address", task)))
             return super().start(task)
 
     with ThreadPoolExecutor(2) as executor:

@@ -37,7 +37,7 @@ _REMEDY = "Write it as np.savez(path, file_name=names, descriptor=array), arrays
 
 @runtime_checkable
 class Describe(Protocol):
-    """A function of images."""
+    """A function of images; a text `digest`, where it has one, changes when its descriptors do."""
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
         """Return descriptors, shape (n, d); rows of NaN where no face was found.
