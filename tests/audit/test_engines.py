@@ -18,6 +18,7 @@ from equipoise.audit.verification.descriptors import DescriberAddress
 from equipoise.classifiers.models import ClassifierAddress, ModelAddresses
 from equipoise.core.folders import LocalFolder
 from equipoise.engines import OnExecutor
+from equipoise.labelling.image_files import PictureFiles
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
@@ -42,10 +43,11 @@ confidence = "faces[0].p"
 
 
 def test_tasks_of_audits_are_equal_after_their_journey() -> None:
+    like = PictureFiles((), (), 256)
     home, addresses = LocalFolder(Path("/a")), ModelAddresses("toy", ("a",), (), 0.0, "cpu", 1)
-    assert_portable(AnswerTask(AskedByAddress(ClassifierAddress("mine:model")), home, "{}", 0))
-    assert_portable(AnswerTask(DescriberAddress("mine:embed"), home, "{}", 0))
-    assert_portable(RestoreTask(RestorerAddress("pulse", 4), "digest", 0, home, 0))
+    assert_portable(AnswerTask(AskedByAddress(ClassifierAddress("mine:model")), home, "{}", like))
+    assert_portable(AnswerTask(DescriberAddress("mine:embed"), home, "{}", like))
+    assert_portable(RestoreTask(RestorerAddress("pulse", 4), "digest", 0, home, like))
     assert_portable(PartTask(addresses, Path("s"), DrawRequest(9), Path("/a"), "{}"))
 
 
@@ -79,7 +81,7 @@ RESTORING = ("--model", "bicubic", "--generator", "toy", "--n", 60, "--watch", "
         (
             "superres",
             (*RESTORING, *FACES, "--attributes", "smiling"),
-            [RestorerAddress, AskedByAddress, AskedByAddress, DescriberAddress, DescriberAddress],
+            [RestorerAddress, *[AskedByAddress] * 2, *[DescriberAddress] * 3],
         ),
     ],
 )

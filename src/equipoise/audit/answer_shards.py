@@ -159,7 +159,7 @@ def _on_engine(
 ) -> Iterator[Finished]:
     """Ask on the workers of an engine about some rows of each batch; yield each as it ends."""
     folder = home.home.absolute()
-    task = AnswerTask(address, folder, home.identity, pictures.side)
+    task = AnswerTask(address, folder, home.identity, pictures.with_files())
 
     def content(shard: Shard) -> bytes:
         files = [[pictures.digests[r], str(pictures.files[r].absolute())] for r in rows(shard)]
@@ -180,14 +180,14 @@ class AnswerTask:
         Where answers are written; every worker must reach it under this name.
     identity : str
         Of the answers. A worker that opens whoever would give others is refused.
-    side : int
-        As of `PictureFiles`.
+    like : PictureFiles
+        None, but read as the images are.
     """
 
     address: AskedAddress
     folder: Folder
     identity: str
-    side: int
+    like: PictureFiles
 
     def open(self) -> Callable[[Shard], None]:
         """Open whoever is asked, and return what asks about one batch.
@@ -203,9 +203,9 @@ class AnswerTask:
 
         def work(shard: Shard) -> None:
             given = parse_json(ShardInputs.of_images(self.folder).read(shard))
-            digests = tuple(str(digest) for digest, _ in given)
-            files = tuple(Path(file) for _, file in given)
-            images = PictureFiles(files, digests, self.side).images(range(len(files)))
+            digests = [str(digest) for digest, _ in given]
+            pictures = self.like.with_files(Path(file) for _, file in given)
+            images = pictures.images(range(len(digests)))
             with one_thread():
                 keep(home, digests, asked.answers(images))
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from equipoise.audit.images import AuditImages
 from equipoise.audit.verification.descriptors import Descriptors, compute_descriptors
-from equipoise.core.errors import InputError, ModelOutputError, WorkerError
+from equipoise.core.errors import FileFormatError, InputError, ModelOutputError, WorkerError
 from equipoise.core.progress import Execution
 from equipoise.engines import OnExecutor, Processes
 
@@ -105,6 +107,19 @@ def test_another_function_under_the_name_is_asked_anew_and_refused_of_a_worker(
     file.write_text(f"{EMBED}# changed again\n")
     with Other(1) as executor, pytest.raises(InputError, match="models of a worker must be those"):
         compute(Execution(engine=OnExecutor(executor, 1)))
+
+
+def test_a_damaged_file_of_kept_descriptors_is_named(
+    material: AuditImages, mine: ModuleType, tmp_path: Path
+) -> None:
+    pictures = material.take(range(3)).pictures
+    compute_descriptors(URI, pictures, tmp_path / "kept")
+    (file,) = (tmp_path / "kept").rglob("*.parquet")
+    table = pq.read_table(file)
+    words = pa.table({"image": table["image"], "descriptor": table["image"]})
+    pq.write_table(words.replace_schema_metadata(table.schema.metadata), file)
+    with pytest.raises(FileFormatError, match=f"descriptors {file} must be a whole Parquet file"):
+        compute_descriptors(URI, pictures, tmp_path / "kept")
 
 
 def test_descriptors_of_several_lengths_and_lost_workers_end_in_an_error(

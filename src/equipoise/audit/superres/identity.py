@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.named_gaps import gap_of_shares, mean_gap
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import Pending, pending_gap
-from equipoise.audit.superres.images import Reencoded
+from equipoise.audit.superres.images import JPEG_QUALITY
 from equipoise.audit.superres.record import CellIdentity, Identity
 from equipoise.audit.verification.descriptors import (
     Descriptors,
@@ -74,7 +74,7 @@ def describe_faces(
     folder : Path
         Of the audit.
     execution : Execution
-        Threads, engine and progress. Originals after JPEG are described by threads.
+        Threads, engine and progress.
 
     Raises
     ------
@@ -94,10 +94,11 @@ def describe_faces(
             for part in (both.vectors[:n], both.vectors[n:])
         )
     else:
-        kept, here = folder / "descriptors", replace(execution, engine=None)
-        own = compute_descriptors(source, originals.pictures, kept, execution)
-        made = compute_descriptors(source, restored, kept, execution)
-        encoded = compute_descriptors(source, Reencoded(originals), kept, here)
+        pictures = originals.pictures
+        own, made, encoded = (
+            compute_descriptors(source, some, folder / "descriptors", execution)
+            for some in (pictures, restored, pictures.reencoded(JPEG_QUALITY))
+        )
     if not (own.found & made.found).any():
         raise InputError(
             "descriptors",

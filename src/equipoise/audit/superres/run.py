@@ -24,7 +24,7 @@ from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.drift import WATCHED, find_drift, read_scores
 from equipoise.audit.superres.flips import find_flips
 from equipoise.audit.superres.identity import DESCRIBED, compare_identity, describe_faces
-from equipoise.audit.superres.images import Reencoded, read_levels, write_restorations
+from equipoise.audit.superres.images import JPEG_QUALITY, read_levels, write_restorations
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER
@@ -106,7 +106,7 @@ def audit_superres(
         Those of `watch`.
     execution : Execution
         Threads, engine and progress. The engine restores, watches and describes; threads ask the
-        panel, and describe originals after JPEG.
+        panel.
 
     Returns
     -------
@@ -137,12 +137,12 @@ def audit_superres(
 
     here = replace(execution, engine=None)
 
-    def predict(pictures: AuditImages | Reencoded | PictureFiles, role: str) -> NDArray[np.int8]:
+    def predict(pictures: PictureFiles, role: str) -> NDArray[np.int8]:
         found, own_costs = read_levels(panel, pictures, folder / "answers", role, execution=here)
         costs.extend(own_costs)
         return found[:, [panel.grid.attribute(name) for name in by.names]]
 
-    _check_agreement(predict(originals, "original"), levels)
+    _check_agreement(predict(originals.pictures, "original"), levels)
     restored = restore_all(
         restorer,
         originals.pictures,
@@ -165,7 +165,7 @@ def audit_superres(
     of_restored = predict(restored.pictures(), "restored")
     unasked = int((of_restored == FAILED).any(axis=1).sum())
     after = np.maximum(of_restored, UNKNOWN)
-    reencoded = np.maximum(predict(Reencoded(originals), "JPEG"), UNKNOWN)
+    reencoded = np.maximum(predict(originals.pictures.reencoded(JPEG_QUALITY), "JPEG"), UNKNOWN)
     flips = find_flips(by, levels, after, reencoded, originals.weights, seed=settings.seed)
     of_panel = [cost for cost in costs if cost.role != RESTORING]
     cells = by.cell_of(levels)

@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from equipoise.audit.answer_rows import digests_by_name
@@ -261,7 +262,7 @@ def _kept(
     known: dict[str, NDArray[np.float32]] = {}
     for file, table in kept_tables(home, files):
         with home.intact(file):
-            numbers = table[_COLUMN].combine_chunks().flatten().to_numpy()
+            numbers = pc.list_flatten(table[_COLUMN]).cast(pa.float32()).to_numpy()
             vectors = numbers.reshape(table.num_rows, -1)
             known.update(zip(table["image"].to_pylist(), vectors, strict=True))
     return known
