@@ -3,17 +3,22 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from equipoise.audit.answer_shards import AnswerTask
 from equipoise.audit.images import AuditImages
+from equipoise.audit.kept_answers import AskedByAddress
 from equipoise.audit.material_shards import PartTask
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.restore_shards import RestoreTask
+from equipoise.audit.verification.descriptors import DescriberAddress
 from equipoise.classifiers.models import ClassifierAddress, ModelAddresses
 from equipoise.core.folders import LocalFolder
+from equipoise.engines import OnExecutor
+from equipoise.labelling.image_files import PictureFiles
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
@@ -38,9 +43,11 @@ confidence = "faces[0].p"
 
 
 def test_tasks_of_audits_are_equal_after_their_journey() -> None:
+    like = PictureFiles((), (), 256)
     home, addresses = LocalFolder(Path("/a")), ModelAddresses("toy", ("a",), (), 0.0, "cpu", 1)
-    assert_portable(AnswerTask(ClassifierAddress("mine:model"), home, "{}", 0))
-    assert_portable(RestoreTask(RestorerAddress("pulse", 4), "digest", 0, home, 0))
+    assert_portable(AnswerTask(AskedByAddress(ClassifierAddress("mine:model")), home, "{}", like))
+    assert_portable(AnswerTask(DescriberAddress("mine:embed"), home, "{}", like))
+    assert_portable(RestoreTask(RestorerAddress("pulse", 4), "digest", 0, home, like))
     assert_portable(PartTask(addresses, Path("s"), DrawRequest(9), Path("/a"), "{}"))
 
 
@@ -55,6 +62,76 @@ def test_a_rate_that_each_machine_of_a_cluster_keeps_is_named(
     assert rate in " ".join(done.stdout.split())
     done = cli(*given, "--engine", "ray", "--dry-run")
     assert "rate of" not in done.stdout, "a cluster on this machine keeps one rate"
+
+
+EMBED = """
+def embed(images):
+    return images[:, :, ::4, ::4].reshape(len(images), -1) - 100.0
+"""
+SKIN = ("--model", "pinned:skin_tone")
+FACES = ("--descriptors", "some_faces:embed", "--fmr", 0.01)
+RESTORING = ("--model", "bicubic", "--generator", "toy", "--n", 60, "--watch", "pinned:skin_tone")
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "workers_open"),
+    [
+        ("verification", ("--n", 60, *FACES, "--by", "smiling"), [PartTask, DescriberAddress]),
+        ("photographs", ("--side", 32, *SKIN), [AskedByAddress]),
+        (
+            "superres",
+            (*RESTORING, *FACES, "--attributes", "smiling"),
+            [RestorerAddress, *[AskedByAddress] * 2, *[DescriberAddress] * 3],
+        ),
+    ],
+)
+def test_what_an_engine_writes_is_what_threads_write(
+    command: str,
+    options: tuple[object, ...],
+    workers_open: list[type],
+    material: AuditImages,
+    toy_sampler: Sampler,
+    cli: Callable[..., Done],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "some_faces.py").write_text(EMBED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    what = material.folder
+    if command == "verification":
+        what = tmp_path / "sampler.safetensors"
+        save_sampler(toy_sampler, what)
+    if command == "photographs":
+        beside, labels = tmp_path / "beside", material.folder / "metadata.csv"
+        given = ("--attribute", "skin_tone", "--by", "smiling", "--out", beside)
+        cli("audit", "classifier", material.folder, *SKIN, *given)
+        options = (*options, "--beside", beside, "--labels", labels)
+
+    def written(engine: str) -> dict[Path, object]:
+        out = tmp_path / engine
+        cli("audit", command, what, *options, "--engine", engine, "--out", out)
+        found: dict[Path, object] = {}
+        for path in (path for path in out.rglob("*.*") if path.suffix != ".html"):
+            content: object = path.read_bytes()
+            if path.suffix == ".json":
+                content = json.loads(path.read_text())
+                for cost in content.get("costs", ()):  # type: ignore[attr-defined]
+                    del cost["seconds"]
+            found[path.relative_to(out)] = content
+        return found
+
+    threads, opened = written("threads"), []
+
+    class Noting(OnExecutor):
+        def start(self, task):  # type: ignore[no-untyped-def]
+            opened.append(type(getattr(task, "address", task)))
+            return super().start(task)
+
+    with ThreadPoolExecutor(2) as executor:
+        engine = Noting(executor, 2)
+        monkeypatch.setattr("equipoise.engines.open_engine", lambda *_, **__: engine)
+        assert written("processes") == threads
+    assert opened == workers_open
 
 
 def test_processes_ask_each_image_once_under_one_rate_limit(

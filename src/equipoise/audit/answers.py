@@ -8,34 +8,26 @@ cut into the same batches every time, so their files are the same on every engin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.answer_shards import answers_on
+from equipoise.audit.answer_shards import BATCH, ask_missing
 from equipoise.audit.images import Pictures
 from equipoise.audit.kept_answers import (
+    AskedByAddress,
+    AskedClassifier,
     answered,
-    answers_home,
-    answers_name,
-    ask,
     columns_of,
     read_answers,
 )
 from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.attributes import Attribute
-from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Engine, Execution
-from equipoise.engines import Finished, ResumedTask, Shard
-from equipoise.labelling.image_files import PictureFiles
-
-BATCH = 64
-"""Images per call of a classifier, and per file; chosen by hand."""
+from equipoise.core.progress import Execution
+from equipoise.engines import by_address
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,63 +111,31 @@ def predict_cached(
     """
     began = time.perf_counter()
     count = len(classifier.attributes)
-    home = answers_home(classifier, folder)
+    asked = AskedClassifier(classifier)
+    home = asked.home(folder)
     known = read_answers(home, count)
-    # Of equal images, the first is asked about.
-    first: dict[str, int] = {}
-    for row, digest in enumerate(pictures.digests):
-        first.setdefault(digest, row)
-    digests, rows = list(first), list(first.values())
-    missing = np.array([not answered(known.get(digest)) for digest in digests], bool)
-
-    def lacking(shard: Shard) -> list[int]:
-        """Return the rows of a batch that have no answer yet."""
-        own = slice(shard.start, shard.stop)
-        return [row for row, lacks in zip(rows[own], missing[own], strict=True) if lacks]
-
-    def file(shard: Shard) -> str:
-        return f"{answers_name([pictures.digests[row] for row in lacking(shard)])}.parquet"
-
-    asking = ResumedTask(
-        home.home,
-        len(digests),
-        batch,
-        file=lambda number: file(Shard(number, number * batch, (number + 1) * batch)),
-        done_rows=lambda shard: 0 if lacking(shard) else shard.rows,
-        report=lambda done, total: execution.progress(stage, done, total),
+    digests = set(pictures.digests)
+    missing = {digest for digest in digests if not answered(known.get(digest))}
+    new = ask_missing(
+        asked,
+        pictures,
+        home,
+        missing,
+        lambda: AskedByAddress(
+            by_address(address, f"classifier {classifier.name!r}", "ClassifierAddress")
+        ),
+        batch=batch,
+        stage=stage,
+        execution=execution,
     )
-
-    def by_threads() -> Iterator[Finished]:
-        def predict(shard: Shard) -> Finished:
-            own = lacking(shard)
-            digests = [pictures.digests[row] for row in own]
-            ask(classifier, pictures.images(own), digests, home)
-            return Finished(shard)
-
-        with closing(ordered_map(predict, asking.missing(), execution.workers)) as results:
-            yield from results
-
-    def on_engine(engine: Engine) -> Iterator[Finished]:
-        assert isinstance(pictures, PictureFiles)
-        work = asking.missing()
-        yield from answers_on(engine, classifier, address, pictures, home, work, lacking)
-
-    home.home.prepare()
-    asking.on_rows(0)
-    asking.finish(by_threads() if execution.engine is None else on_engine(execution.engine))
-    new = [
-        file(Shard(number, *bounds))
-        for number, bounds in enumerate(batches(0, len(digests), batch))
-        if missing[slice(*bounds)].any()
-    ]
     known |= read_answers(home, count, new)
     levels, confidence, scores = columns_of(known, pictures.digests, count)
     return Predictions(
         tuple(classifier.attributes),
         levels,
         confidence,
-        asked=int(missing.sum()),
-        kept=int((~missing).sum()),
+        asked=len(missing),
+        kept=len(digests) - len(missing),
         failed=sum(not answered(known[digest]) for digest in digests),
         seconds=time.perf_counter() - began,
         scores=scores,

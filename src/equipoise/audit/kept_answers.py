@@ -1,4 +1,4 @@
-"""Answers of one classifier on disk, a file for each batch of images that it was asked about.
+"""Answers on disk, a file for each batch of images that was asked about; those of classifiers.
 
 A row holds the answers on one image, which its digest names. An image without an answer has a row
 of failures, and counts as not asked.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import FAILED, Classifier
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.classifiers.panel import check_prediction
 from equipoise.core.errors import ModelOutputError
 from equipoise.core.folders import LocalFolder
 from equipoise.core.resumable import ResumableFolder
 
-HOLDS = "predictions of this classifier"
+_HOLDS = "predictions of this classifier"
 
 _COLUMNS = ("image", "levels", "confidence", "scores")
 
@@ -29,65 +31,91 @@ Row = tuple[list[int], list[float], list[float]]
 """The level, the confidence and the score of each attribute, for one image."""
 
 
-def answers_home(classifier: Classifier, folder: Path) -> ResumableFolder:
-    """Return where the answers of a classifier are kept in a folder of those of several."""
-    words = [(attribute.name, attribute.levels) for attribute in classifier.attributes]
-    identity = json.dumps({"model": classifier.digest, "attributes": words})
-    return ResumableFolder(LocalFolder(folder / classifier.digest[:16]), identity, HOLDS)
-
-
 def answers_name(digests: Sequence[str]) -> str:
     """Return the name, without a suffix, of the file of the answers on some images."""
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
 
 
-def ask(
-    classifier: Classifier,
-    images: NDArray[np.uint8],
-    digests: Sequence[str],
-    home: ResumableFolder,
-) -> None:
-    """Classify one batch, check every prediction, and keep all of them in one file.
-
-    Parameters
-    ----------
-    classifier : Classifier
-    images : numpy.ndarray, shape (n, 3, height, width), uint8
-    digests : sequence of str
-        One for each image.
-    home : ResumableFolder
-        As of `answers_home`.
+def keep(home: ResumableFolder, digests: Sequence[str], answers: Mapping[str, pa.Array]) -> None:
+    """Keep the answers on one batch of images, columns of a row each, in one file.
 
     Raises
     ------
-    ModelOutputError
-        When a prediction has a wrong shape, level or range.
     StorageError
         When the file cannot be written.
     """
-    predictions = classifier.predict(images)
-    if len(predictions) != len(classifier.attributes):
-        raise ModelOutputError(
-            f"output of classifier {classifier.name!r}",
-            f"must have one prediction for each of {len(classifier.attributes)} attributes",
-            len(predictions),
-            "Return one prediction per attribute.",
-        )
-    for attribute, prediction in zip(classifier.attributes, predictions, strict=True):
-        check_prediction(classifier.name, attribute, prediction, len(images))
-    levels = np.stack([prediction.levels for prediction in predictions], axis=1)
-    confidence = np.stack([p.probabilities.max(axis=1) for p in predictions], axis=1)
-    confidence = np.where(levels == FAILED, np.nan, confidence)
-    scores = np.stack([prediction.scores for prediction in predictions], axis=1)
-    table = pa.table(
-        {
-            "image": pa.array(list(digests), pa.string()),
+    images = {"image": pa.array(list(digests), pa.string())}
+    home.write(f"{answers_name(digests)}.parquet", pa.table({**images, **answers}))
+
+
+def kept_tables(
+    home: ResumableFolder, files: Iterable[str] | None = None
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the name and the table of some files of answers, by default of all.
+
+    Raises
+    ------
+    FileFormatError
+        When a file is missing or damaged.
+    """
+    if files is None:
+        files = sorted(name for name in home.home.names() if name.endswith(".parquet"))
+    for file in files:
+        yield file, home.read(file)
+
+
+@dataclass(frozen=True)
+class AskedClassifier:
+    """A classifier that is asked, as `Asked`."""
+
+    classifier: Classifier
+
+    def home(self, folder: Path) -> ResumableFolder:
+        """Return where its answers are kept in a folder of those of several."""
+        words = [(one.name, one.levels) for one in self.classifier.attributes]
+        digest = self.classifier.digest
+        identity = json.dumps({"model": digest, "attributes": words})
+        return ResumableFolder(LocalFolder(folder / digest[:16]), identity, _HOLDS)
+
+    def answers(self, images: NDArray[np.uint8]) -> dict[str, pa.Array]:
+        """Classify images, and check every prediction.
+
+        Raises
+        ------
+        ModelOutputError
+            When a prediction has a wrong shape, level or range.
+        """
+        name, attributes = self.classifier.name, self.classifier.attributes
+        predictions = self.classifier.predict(images)
+        if len(predictions) != len(attributes):
+            raise ModelOutputError(
+                f"output of classifier {name!r}",
+                f"must have one prediction for each of {len(attributes)} attributes",
+                len(predictions),
+                "Return one prediction per attribute.",
+            )
+        for attribute, prediction in zip(attributes, predictions, strict=True):
+            check_prediction(name, attribute, prediction, len(images))
+        levels = np.stack([prediction.levels for prediction in predictions], axis=1)
+        confidence = np.stack([p.probabilities.max(axis=1) for p in predictions], axis=1)
+        confidence = np.where(levels == FAILED, np.nan, confidence)
+        scores = np.stack([prediction.scores for prediction in predictions], axis=1)
+        return {
             "levels": pa.array(levels.tolist(), pa.list_(pa.int8())),
             "confidence": pa.array(confidence.tolist(), pa.list_(pa.float32())),
             "scores": pa.array(scores.tolist(), pa.list_(pa.float32())),
         }
-    )
-    home.write(f"{answers_name(digests)}.parquet", table)
+
+
+@dataclass(frozen=True)
+class AskedByAddress:
+    """The address of a classifier that is asked."""
+
+    address: ClassifierAddress
+
+    def open(self) -> AskedClassifier:
+        """Open the classifier, as `ClassifierAddress.open`."""
+        return AskedClassifier(self.address.open())
 
 
 def answered(row: Row | None) -> bool:
@@ -114,10 +142,7 @@ def read_answers(
         When a file is missing or damaged.
     """
     known: dict[str, Row] = {}
-    if files is None:
-        files = sorted(name for name in home.home.names() if name.endswith(".parquet"))
-    for file in files:
-        table = home.read(file)
+    for file, table in kept_tables(home, files):
         if "scores" not in table.column_names:
             continue  # Written before scores were kept: asked again.
         with home.intact(file):

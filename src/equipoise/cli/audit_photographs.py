@@ -11,7 +11,8 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import Ignore, Tolerance, print_checks
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
-from equipoise.cli.options import JsonFile, Workers
+from equipoise.cli.options import Address, EngineName, GpusPerWorker, JsonFile, Workers
+from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.numbers import estimate, percent
 from equipoise.core.progress import Execution
@@ -41,12 +42,17 @@ def photographs(
     seed: Annotated[int, typer.Option(help="Seed of the intervals' draws.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")] = Path("runs/photographs"),
     workers: Workers = None,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
     pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
 ) -> None:
     """Audit a classifier on photographs too, and compare its errors cell by cell.
+
+    A stopped audit is resumed.
 
     Example: `equipoise audit photographs photos --labels labels.csv --beside runs/audit --model
     mine:model`
@@ -57,16 +63,17 @@ def photographs(
     from equipoise.audit.photographs.record import PhotographsSettings
     from equipoise.audit.photographs.run import audit_photographs
     from equipoise.audit.record import ClassifierAudit
-    from equipoise.classifiers import open_classifier
+    from equipoise.classifiers.models import ClassifierAddress
     from equipoise.core.records import read_record, write_record
+    from equipoise.engines import open_engine
 
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     remedy = f"Run `equipoise audit classifier --out {beside}` first."
     stored = read_record(beside / "audit.json", ClassifierAudit, remedy, what="audit")
     attribute, by = stored.settings.attribute, stored.settings.by
-    recorded = model.lower().endswith(SUFFIXES)
-    found = (
-        read_answers(Path(model), attribute, stored.levels) if recorded else open_classifier(model)
-    )
+    asked = None if model.lower().endswith(SUFFIXES) else ClassifierAddress(model)
+    found = read_answers(Path(model), attribute, stored.levels) if asked is None else asked.open()
+    print_rates(places, [found])
     settings = PhotographsSettings(
         attribute=attribute,
         by=by,
@@ -78,7 +85,13 @@ def photographs(
     with bars() as progress:
         images = read_photographs(folder, labels, grid_of(stored), side)
         audit = audit_photographs(
-            stored, found, images, out, settings, execution=Execution(workers, progress)
+            stored,
+            found,
+            images,
+            out,
+            settings,
+            address=asked,
+            execution=Execution(workers, progress, places),
         )
     print_checks(audit)
     out_console.print("Share of wrong answers by cell:")

@@ -25,7 +25,16 @@ from equipoise.cli.audit import (
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
-from equipoise.cli.options import Classifiers, Device, Faithful, JsonFile, Workers
+from equipoise.cli.options import (
+    Address,
+    Classifiers,
+    Device,
+    EngineName,
+    Faithful,
+    GpusPerWorker,
+    JsonFile,
+    Workers,
+)
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.numbers import interval, percent
 from equipoise.core.progress import Execution
@@ -59,6 +68,9 @@ def verification(
     classifiers: Classifiers = None,
     device: Device = None,
     workers: Workers = None,
+    engine: EngineName = "threads",
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
     json_file: JsonFile = None,
     pdf: Pdf = False,
     fail_on: Gate = None,
@@ -67,7 +79,8 @@ def verification(
 ) -> None:
     """Audit face verification: how often two different faces match, by cell and pair of cells.
 
-    Pairs are of independent codes, so all are of different people. docs/auditing.md has more.
+    Pairs are of independent codes, so all are of different people. A stopped audit is resumed.
+    docs/auditing.md has more.
 
     Example: `equipoise audit verification runs/demo/sampler.safetensors --descriptors mine:embed`
     """
@@ -75,7 +88,9 @@ def verification(
     from equipoise.audit.verification.record import VerificationSettings
     from equipoise.audit.verification.run import audit_verification
     from equipoise.core.records import write_record
+    from equipoise.engines import open_engine
 
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     grid = balanced_groups(what)
     drawn = opened_sampler(what, n, device, classifiers, faithful)
     settings = VerificationSettings(
@@ -86,13 +101,14 @@ def verification(
         seed=seed,
     )
     with bars() as progress:
-        images, execution = IMAGES if n is None else n, Execution(workers, progress)
+        images, execution = IMAGES if n is None else n, Execution(workers, progress, places)
         material = audit_material(what, drawn, images, seed, out, execution, faithful)
         began = time.perf_counter()
         if descriptors.endswith(".npz"):
             found = read_descriptors(Path(descriptors), material)
         else:
-            found = compute_descriptors(descriptors, material, execution)
+            pictures, folder = material.pictures, out / "descriptors"
+            found = compute_descriptors(descriptors, pictures, folder, execution)
         seconds = time.perf_counter() - began
     audit = audit_verification(found, material, out, settings, threshold=threshold, seconds=seconds)
     print_checks(audit)

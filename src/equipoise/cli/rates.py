@@ -9,14 +9,10 @@ from equipoise.cli.app import out_console
 from equipoise.cli.console import print_caveats
 
 if TYPE_CHECKING:
-    from equipoise.audit.superres.models import SuperResolutionModel
-    from equipoise.classifiers import Classifier
     from equipoise.core.progress import Engine
 
 
-def print_rates(
-    engine: Engine | None, models: Iterable[Classifier | SuperResolutionModel | None]
-) -> None:
+def print_rates(engine: Engine | None, models: Iterable[object]) -> None:
     """Name the services whose rate limit each machine of a cluster keeps for itself."""
     from equipoise.engines import RayActors
 

@@ -124,7 +124,7 @@ def superres(
     from equipoise.audit.superres.models import RestorerAddress, open_super_resolution_model
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
-    from equipoise.classifiers import open_classifier
+    from equipoise.classifiers.models import ClassifierAddress
     from equipoise.core.records import write_record
     from equipoise.engines import open_engine
 
@@ -157,8 +157,9 @@ def superres(
         restored_by = RestorerAddress(
             model, factor, steps, own.generator, own.device, own.batch_size
         )
-    watched = [open_classifier(name) for name in watch or ()]
-    print_rates(places, [restorer])
+    watched_by = [ClassifierAddress(name) for name in watch or ()]
+    watched = [one.open() for one in watched_by]
+    print_rates(places, [restorer, *watched])
     if dry:
         _dry_run(settings, restorer.name, settings.per_cell * cells if n is None else n)
         return
@@ -175,6 +176,7 @@ def superres(
             watch=watched,
             threshold=threshold,
             address=restored_by,
+            watched_by=watched_by,
             execution=execution,
         )
     _print(found)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from equipoise.core.files import digest_of
 from equipoise.core.labels import Labels, concatenate
 from equipoise.core.parallel import ordered_map
 from equipoise.core.progress import Execution
-from equipoise.labelling.picture import middle_square, read_image
+from equipoise.labelling.picture import jpeg, middle_square, read_image
 
 _BATCH = 64
 """Files that one thread reads and labels at a time, chosen by hand."""
@@ -119,7 +120,7 @@ def equal_sizes(images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint
         yield np.stack(run)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class PictureFiles:
     """Images of one size in files, with the digests under which predictions on them are kept.
 
@@ -130,11 +131,14 @@ class PictureFiles:
         SHA-256 of the bytes of each file, 64 hexadecimal digits.
     side : int
         Pixels of each side to which images are cut, from their middle square; 0 leaves them.
+    quality : int
+        Of the JPEG compression that images go through, in [1, 95]; 0 for none.
     """
 
     files: tuple[Path, ...]
     digests: tuple[str, ...]
     side: int = 0
+    quality: int = 0
 
     @classmethod
     def of(cls, files: Sequence[Path]) -> PictureFiles:
@@ -146,6 +150,16 @@ class PictureFiles:
             When a file is missing or cannot be read.
         """
         return cls(tuple(files), tuple(map(digest_of, files)))
+
+    def reencoded(self, quality: int) -> PictureFiles:
+        """Return the images after JPEG compression, under digests of their own."""
+        texts = (f"jpeg {quality} {digest}" for digest in self.digests)
+        digests = tuple(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+        return replace(self, digests=digests, quality=quality)
+
+    def with_files(self, files: Iterable[Path] = (), digests: Iterable[str] = ()) -> PictureFiles:
+        """Return other files, by default none, that are read as these."""
+        return replace(self, files=tuple(files), digests=tuple(digests))
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return the images of some rows, at least one.
@@ -162,7 +176,7 @@ class PictureFiles:
         """
         found = [read_image(self.files[row]) for row in rows]
         if self.side:
-            return np.stack([middle_square(image, self.side) for image in found])
+            found = [middle_square(image, self.side) for image in found]
         for row, image in zip(rows, found, strict=True):
             if image.shape != found[0].shape:
                 raise FileFormatError(
@@ -171,4 +185,4 @@ class PictureFiles:
                     image.shape[1:],
                     "Leave it out, or draw the images again.",
                 )
-        return np.stack(found)
+        return np.stack([jpeg(image, self.quality) if self.quality else image for image in found])

@@ -154,6 +154,23 @@ def middle_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(cut).transpose(2, 0, 1))
 
 
+def jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Return an image after JPEG compression.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (3, height, width), uint8
+    quality : int
+        In [1, 95].
+    """
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(
+        file, "JPEG", quality=quality
+    )
+    with Image.open(file) as encoded:
+        return np.ascontiguousarray(np.asarray(encoded).transpose(2, 0, 1))
+
+
 def decoded(content: bytes) -> NDArray[np.uint8]:
     """Return the image in the bytes of a file, as `read_image` does.
 

@@ -1,6 +1,7 @@
 """An audit on photographs beside one on generated images; the photographs are toy faces too."""
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from equipoise.audit.photographs.run import audit_photographs
 from equipoise.audit.rates import Breakdown, PredictionsVsReference, break_down
 from equipoise.audit.record import AuditSettings, ClassifierAudit
 from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.progress import Execution
 from equipoise.core.records import read_record, to_json
+from equipoise.engines import OnExecutor
 from tests.audit.conftest import Erring
 from tests.builders.schemas import assert_valid
 
@@ -72,6 +76,36 @@ def test_the_same_model_on_the_same_faces_agrees(
     assert not any("synthetic" in caveat for caveat in real.caveats)
     with pytest.raises(InputError, match="must be that of the stored audit, erring"):
         audit_photographs(synthetic, Erring(toy_panel, [0.5] * 6), images, tmp_path, SETTINGS)
+
+
+def test_a_stopped_audit_goes_on_and_an_engine_needs_the_address_of_the_model(
+    synthetic: ClassifierAudit, photographs: Path, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    """tests/audit/test_engines.py compares the records."""
+    images = read_photographs(photographs, photographs / "labels.csv", grid_of(synthetic), 32)
+    model = Erring(toy_panel, CHANCES)
+
+    class Address(ClassifierAddress):
+        def open(self) -> Erring:
+            return model
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    def audit(execution: Execution, address: Address | None = None) -> None:
+        given = (synthetic, model, images, tmp_path, SETTINGS)
+        audit_photographs(*given, address=address, execution=execution)
+
+    with ThreadPoolExecutor(1) as executor:
+        engine = OnExecutor(executor, 1)
+        with pytest.raises(InputError, match="classifier 'erring' must be opened by address"):
+            audit(Execution(engine=engine))
+        with pytest.raises(KeyboardInterrupt):
+            audit(Execution(engine=engine, progress=stop), Address("here"))
+    assert model.questions == 64
+    audit(Execution())
+    assert model.questions == 240
 
 
 def rates(

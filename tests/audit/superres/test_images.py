@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.audit.images import AuditImages
-from equipoise.audit.superres.images import Reencoded, read_levels
+from equipoise.audit.superres.images import JPEG_QUALITY, read_levels
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.attributes import UNKNOWN
@@ -15,7 +15,7 @@ def test_jpeg_changes_pixels_a_little_and_no_level_far_from_a_threshold(
     material: AuditImages, toy_panel: ClassifierPanel, folder: Path
 ) -> None:
     some = material.take(range(0, 240, 8))
-    encoded = Reencoded(some)
+    encoded = some.pictures.reencoded(JPEG_QUALITY)
     apart = encoded.images(range(30)).astype(int) - some.images(range(30))
     assert 0 < np.abs(apart).mean() < 10
     assert not set(encoded.digests) & set(some.digests)

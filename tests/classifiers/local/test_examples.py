@@ -128,7 +128,9 @@ class Noise:
         return np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), np.uint8)[list(rows)]
 
 
-def test_facenet_sees_what_it_was_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facenet_sees_what_it_was_trained_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     seen: list[torch.Tensor] = []
 
     class InceptionResnetV1(torch.nn.Module):
@@ -144,7 +146,7 @@ def test_facenet_sees_what_it_was_trained_on(monkeypatch: pytest.MonkeyPatch) ->
     stand_in = SimpleNamespace(InceptionResnetV1=InceptionResnetV1)
     monkeypatch.setitem(sys.modules, "facenet_pytorch", stand_in)
     monkeypatch.syspath_prepend(str(MODELS))
-    found = compute_descriptors("facenet:embed", Noise())
+    found = compute_descriptors("facenet:embed", Noise(), tmp_path)
     assert found.vectors.shape == (3, 512)
     assert found.found.all()
     assert seen[0].shape == (3, 3, 160, 160)

@@ -16,6 +16,7 @@ from equipoise.audit.photographs.agreement import agreement_checks, agreements
 from equipoise.audit.photographs.record import PhotographsAudit, PhotographsSettings
 from equipoise.audit.record import AuditSettings, ClassifierAudit
 from equipoise.classifiers.base import Classifier
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Execution
@@ -42,6 +43,7 @@ def audit_photographs(
     folder: Path,
     settings: PhotographsSettings,
     *,
+    address: ClassifierAddress | None = None,
     execution: Execution = Execution(),
 ) -> PhotographsAudit:
     """Audit a model on photographs, and compare its errors with those of a stored audit.
@@ -58,14 +60,16 @@ def audit_photographs(
         Of both records and reports.
     settings : PhotographsSettings
         Attribute and groups as of the stored audit.
+    address : ClassifierAddress, optional
+        By which workers of an engine open the model.
     execution : Execution
-        Threads and progress.
+        Threads, engine and progress. The record does not depend on it, but for seconds.
 
     Raises
     ------
     InputError
         When the stored audit has no error rates, the model is another, or a setting is wrong.
-    ModelOutputError, FileFormatError, StorageError
+    ModelOutputError, FileFormatError, StorageError, WorkerError
         As `audit_classifier`.
     """
     recorded = isinstance(model, AnswersFile)
@@ -82,6 +86,7 @@ def audit_photographs(
             tolerance=settings.tolerance,
             seed=settings.seed,
         ),
+        addresses={} if address is None else {"model": address},
         execution=execution,
     )
     found = agreements(synthetic.breakdowns, real.breakdowns, seed=settings.seed)

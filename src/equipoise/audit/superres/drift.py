@@ -21,6 +21,7 @@ from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import Pending, pending_gap
 from equipoise.audit.superres.record import AttributeDrift, CellDrift
 from equipoise.classifiers.base import Classifier
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import around
 from equipoise.core.numbers import estimate, number
@@ -41,6 +42,7 @@ def read_scores(
     classifiers: Sequence[Classifier],
     pictures: Pictures,
     folder: Path,
+    addresses: Sequence[ClassifierAddress] = (),
     *,
     execution: Execution = Execution(),
 ) -> tuple[Scores, tuple[Asking, ...]]:
@@ -50,13 +52,20 @@ def read_scores(
     ----------
     classifiers : sequence of Classifier
         Of an attribute that several predict, the first one counts.
-    pictures, folder, execution
+    pictures, folder
         As for `read_levels`.
+    addresses : sequence of ClassifierAddress
+        Those of the classifiers, by which workers of an engine open them.
+    execution : Execution
+        Threads, engine and progress.
     """
     scores: Scores = {}
     costs = []
-    for classifier in classifiers:
-        found = predict_cached(classifier, pictures, folder, execution=execution, stage=WATCHED)
+    opened_by: Sequence[ClassifierAddress | None] = addresses or [None] * len(classifiers)
+    for classifier, address in zip(classifiers, opened_by, strict=True):
+        found = predict_cached(
+            classifier, pictures, folder, stage=WATCHED, address=address, execution=execution
+        )
         costs.append(Asking.of(WATCHED, classifier.name, found))
         if found.scores is None:
             continue

@@ -15,7 +15,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.named_gaps import gap_of_shares, mean_gap
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import Pending, pending_gap
-from equipoise.audit.superres.images import Reencoded
+from equipoise.audit.superres.images import JPEG_QUALITY
 from equipoise.audit.superres.record import CellIdentity, Identity
 from equipoise.audit.verification.descriptors import (
     Descriptors,
@@ -74,6 +74,7 @@ def describe_faces(
     folder : Path
         Of the audit.
     execution : Execution
+        Threads, engine and progress.
 
     Raises
     ------
@@ -93,9 +94,11 @@ def describe_faces(
             for part in (both.vectors[:n], both.vectors[n:])
         )
     else:
-        own = compute_descriptors(source, originals, execution)
-        made = compute_descriptors(source, restored, execution)
-        encoded = compute_descriptors(source, Reencoded(originals), execution)
+        pictures = originals.pictures
+        own, made, encoded = (
+            compute_descriptors(source, some, folder / "descriptors", execution)
+            for some in (pictures, restored, pictures.reencoded(JPEG_QUALITY))
+        )
     if not (own.found & made.found).any():
         raise InputError(
             "descriptors",
@@ -107,8 +110,8 @@ def describe_faces(
     cost = Asking(
         role=DESCRIBED,
         name=own.name,
-        asked=n * len(parts),
-        kept=0,
+        asked=n * len(parts) - sum(part.kept for part in parts),
+        kept=sum(part.kept for part in parts),
         failed=sum(int((~part.found).sum()) for part in parts),
         seconds=time.perf_counter() - began,
     )

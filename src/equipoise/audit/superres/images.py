@@ -1,16 +1,11 @@
-"""Derived images of a super-resolution audit: after JPEG, their levels, and contact sheets."""
+"""Levels of the images of a super-resolution audit, and contact sheets."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from equipoise.audit.answers import predict_cached
 from equipoise.audit.images import Pictures
@@ -25,40 +20,6 @@ from equipoise.report.contact_sheets import COLUMNS, write_sheet
 
 JPEG_QUALITY = 85
 """Quality of re-encoding, chosen by hand: the change is barely visible."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reencoded:
-    """Images after JPEG compression of quality 85, which should not change a prediction.
-
-    Attributes
-    ----------
-    pictures : Pictures
-        The images before.
-    """
-
-    pictures: Pictures
-
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """SHA-256 of each image's digest before and of the compression."""
-        return tuple(
-            hashlib.sha256(f"jpeg {JPEG_QUALITY} {digest}".encode()).hexdigest()
-            for digest in self.pictures.digests
-        )
-
-    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
-        """Return some images, shape (len(rows), 3, height, width), uint8 RGB."""
-        return np.stack([_through_jpeg(image) for image in self.pictures.images(rows)])
-
-
-def _through_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(
-        file, "JPEG", quality=JPEG_QUALITY
-    )
-    with Image.open(file) as encoded:
-        return np.ascontiguousarray(np.asarray(encoded).transpose(2, 0, 1))
 
 
 def read_levels(

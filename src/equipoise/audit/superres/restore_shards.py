@@ -79,7 +79,7 @@ def restore_on(
     """
     opener = by_address(address, f"model {restorer.name!r}", "RestorerAddress")
     folder = home.absolute()
-    task = RestoreTask(opener, restorer.digest, seed, folder, pictures.side)
+    task = RestoreTask(opener, restorer.digest, seed, folder, pictures.with_files())
 
     def content(shard: Shard) -> bytes:
         files = [str(file.absolute()) for file in pictures.files[shard.start : shard.stop]]
@@ -102,15 +102,15 @@ class RestoreTask:
     seed : int
     folder : LocalFolder
         Where restored images are written; every worker must reach it under this name.
-    side : int
-        As of `PictureFiles`.
+    like : PictureFiles
+        None, but read as the originals are.
     """
 
     address: RestorerAddress
     model: str
     seed: int
     folder: LocalFolder
-    side: int
+    like: PictureFiles
 
     def open(self) -> Callable[[Shard], None]:
         """Open the model, and return what restores one batch.
@@ -125,9 +125,11 @@ class RestoreTask:
 
         def work(shard: Shard) -> None:
             attempt, names = parse_json(ShardInputs.of_images(self.folder).read(shard))
-            files = PictureFiles(tuple(map(Path, names)), (), self.side)
+            pictures = self.like.with_files(map(Path, names))
             job = Job(shard.start, shard.stop, int(attempt))
             with one_thread():
-                restore_job(restorer, files.images(range(shard.rows)), job, self.seed, self.folder)
+                restore_job(
+                    restorer, pictures.images(range(shard.rows)), job, self.seed, self.folder
+                )
 
         return work

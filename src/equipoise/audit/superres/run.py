@@ -24,7 +24,7 @@ from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.drift import WATCHED, find_drift, read_scores
 from equipoise.audit.superres.flips import find_flips
 from equipoise.audit.superres.identity import DESCRIBED, compare_identity, describe_faces
-from equipoise.audit.superres.images import Reencoded, read_levels, write_restorations
+from equipoise.audit.superres.images import JPEG_QUALITY, read_levels, write_restorations
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER
@@ -32,6 +32,7 @@ from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.audit.verification.rates import check_match_settings
 from equipoise.classifiers.base import FAILED, Classifier
+from equipoise.classifiers.models import ClassifierAddress
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
@@ -79,6 +80,7 @@ def audit_superres(
     watch: Sequence[Classifier] = (),
     threshold: float | None = None,
     address: RestorerAddress | None = None,
+    watched_by: Sequence[ClassifierAddress] = (),
     execution: Execution = Execution(),
 ) -> SuperresAudit:
     """Audit a super-resolution model on balanced images, and write record and report.
@@ -100,8 +102,11 @@ def audit_superres(
         Cosine similarity from which on descriptors match; by default that of `settings.fmr`.
     address : RestorerAddress, optional
         By which workers of an engine open the model.
+    watched_by : sequence of ClassifierAddress
+        Those of `watch`.
     execution : Execution
-        Threads, engine and progress. The engine restores; the panel is asked by threads.
+        Threads, engine and progress. The engine restores, watches and describes; threads ask the
+        panel.
 
     Returns
     -------
@@ -132,12 +137,12 @@ def audit_superres(
 
     here = replace(execution, engine=None)
 
-    def predict(pictures: AuditImages | Reencoded | PictureFiles, role: str) -> NDArray[np.int8]:
+    def predict(pictures: PictureFiles, role: str) -> NDArray[np.int8]:
         found, own_costs = read_levels(panel, pictures, folder / "answers", role, execution=here)
         costs.extend(own_costs)
         return found[:, [panel.grid.attribute(name) for name in by.names]]
 
-    _check_agreement(predict(originals, "original"), levels)
+    _check_agreement(predict(originals.pictures, "original"), levels)
     restored = restore_all(
         restorer,
         originals.pictures,
@@ -160,25 +165,22 @@ def audit_superres(
     of_restored = predict(restored.pictures(), "restored")
     unasked = int((of_restored == FAILED).any(axis=1).sum())
     after = np.maximum(of_restored, UNKNOWN)
-    reencoded = np.maximum(predict(Reencoded(originals), "JPEG"), UNKNOWN)
+    reencoded = np.maximum(predict(originals.pictures.reencoded(JPEG_QUALITY), "JPEG"), UNKNOWN)
     flips = find_flips(by, levels, after, reencoded, originals.weights, seed=settings.seed)
     of_panel = [cost for cost in costs if cost.role != RESTORING]
     cells = by.cell_of(levels)
     scores = []
-    for pictures in (originals, restored.pictures()):
-        found, asked = read_scores(
-            [*panel.classifiers, *watch],
-            pictures,
-            folder / "answers",
-            execution=here,
-        )
-        scores.append(found)
-        costs += asked[len(panel.classifiers) :]
+    for pictures in (originals.pictures, restored.pictures()):
+        given = (pictures, folder / "answers")
+        own, _ = read_scores(panel.classifiers, *given, execution=here)
+        more, asked = read_scores(watch, *given, watched_by, execution=execution)
+        scores.append(own | more | own)  # Where both predict an attribute, the panel counts.
+        costs += asked
     drift, further = find_drift(scores[0], scores[1], by.cells, cells, originals.weights)
     identity, described = None, None
     if settings.descriptors:
         described = describe_faces(
-            settings.descriptors, originals, restored.pictures(), folder, here
+            settings.descriptors, originals, restored.pictures(), folder, execution
         )
         costs.append(described.cost)
         identity, of_identity = compare_identity(

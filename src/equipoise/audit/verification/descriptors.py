@@ -1,35 +1,44 @@
-"""Descriptors of the images of an audit: from a file, or from a user's own function."""
+"""Descriptors of the images of an audit: from a file, or from a user's own function.
+
+AUDIT/descriptors/<function>/<batch>.parquet holds what a function gave, a row for each image.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import sys
 import zipfile
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from equipoise.audit.answer_rows import digests_by_name
+from equipoise.audit.answer_shards import ask_missing
 from equipoise.audit.images import AuditImages, Pictures
+from equipoise.audit.kept_answers import kept_tables
 from equipoise.core.errors import FileFormatError, ModelOutputError
 from equipoise.core.files import digest_of
-from equipoise.core.parallel import batches, ordered_map
+from equipoise.core.folders import LocalFolder
 from equipoise.core.plugins import imported
 from equipoise.core.progress import Execution
+from equipoise.core.resumable import ResumableFolder
 from equipoise.core.tables import shown
 
 _LARGEST = 2**31
-_BATCH = 64
+_COLUMN = "descriptor"
 _REMEDY = "Write it as np.savez(path, file_name=names, descriptor=array), arrays of one length."
 
 
 @runtime_checkable
 class Describe(Protocol):
-    """A function of images."""
+    """A function of images; a text `digest`, where it has one, changes when its descriptors do."""
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
         """Return descriptors, shape (n, d); rows of NaN where no face was found.
@@ -51,14 +60,17 @@ class Descriptors:
     name : str
         Of their model, or their file.
     digest : str
-        SHA-256 of the file, or of the name of the function.
+        SHA-256 of the file, or that of `Describer`.
     vectors : numpy.ndarray, shape (n, d), float32
         Of length 1; NaN where an image has none.
+    kept : int
+        Images whose descriptors an earlier call had kept.
     """
 
     name: str
     digest: str
     vectors: NDArray[np.float32]
+    kept: int = 0
 
     pinned = ()
 
@@ -121,48 +133,139 @@ def read_named_descriptors(
     return Descriptors(path.name, digest_of(path), _normalised(every))
 
 
+@dataclass(frozen=True)
+class Describer:
+    """A user's own function that is asked, as `Asked`.
+
+    Attributes
+    ----------
+    uri : str
+    describe : Describe
+    digest : str
+        SHA-256 of the name of the function, the file of its module, and its attribute `digest`
+        where it has one.
+    """
+
+    uri: str
+    describe: Describe
+    digest: str
+
+    def home(self, folder: Path) -> ResumableFolder:
+        """Return where its descriptors are kept in a folder of those of several."""
+        identity = json.dumps({"descriptors": self.uri, "digest": self.digest})
+        home = LocalFolder(folder / self.digest[:16])
+        return ResumableFolder(home, identity, "descriptors of this function")
+
+    def answers(self, images: NDArray[np.uint8]) -> dict[str, pa.Array]:
+        """Describe images.
+
+        Raises
+        ------
+        ModelOutputError
+            When the function returns something else than descriptors.
+        """
+        found = np.asarray(self.describe(images))
+        whole = found.ndim == 2 and len(found) == len(images) and found.size > 0
+        if not whole or found.dtype.kind not in "fiu":
+            raise ModelOutputError(
+                f"output of {self.uri}",
+                f"must be numbers of shape ({len(images)}, d)",
+                f"{found.dtype} of shape {found.shape}",
+                "Return one descriptor an image.",
+            )
+        numbers = pa.array(found.astype(np.float32).ravel())
+        return {_COLUMN: pa.FixedSizeListArray.from_arrays(numbers, found.shape[1])}
+
+
+@dataclass(frozen=True)
+class DescriberAddress:
+    """A name by which any process opens the same function: "module:object", as `Describe`."""
+
+    uri: str
+
+    def open(self) -> Describer:
+        """Import the function.
+
+        Raises
+        ------
+        InputError
+            When it cannot be imported.
+        """
+        describe = imported(self.uri, "function of descriptors", Describe)  # type: ignore[type-abstract]
+        file = getattr(sys.modules[self.uri.partition(":")[0]], "__file__", None)
+        of_file = digest_of(Path(file)) if file and Path(file).is_file() else ""
+        own = [self.uri, of_file, str(getattr(describe, "digest", ""))]
+        return Describer(self.uri, describe, hashlib.sha256(json.dumps(own).encode()).hexdigest())
+
+
 def compute_descriptors(
-    uri: str, images: Pictures, execution: Execution = Execution()
+    uri: str, pictures: Pictures, folder: Path, execution: Execution = Execution()
 ) -> Descriptors:
-    """Describe images with a user's own function.
+    """Describe images with a user's own function, except those that it described before.
 
     Parameters
     ----------
     uri : str
         "module:object", a function as `Describe`.
-    images : Pictures
+    pictures : Pictures
+        With an engine `PictureFiles`, which its workers must reach under the same paths.
+    folder : Path
+        Keeps the descriptors of any number of functions; created when missing.
     execution : Execution
-        Its threads call the function; progress counts described images.
+        Threads, engine and progress, of described images. Descriptors do not depend on it.
 
     Raises
     ------
     InputError
-        When the function cannot be imported.
+        When the function cannot be imported, or a worker imports another.
     ModelOutputError
         When it returns something else than descriptors.
+    FileFormatError
+        When a file of kept descriptors is damaged.
+    WorkerError
+        When workers cannot start, or batches were set aside; the others stay.
     """
-    describe = imported(uri, "function of descriptors", Describe)  # type: ignore[type-abstract]
+    address = DescriberAddress(uri)
+    describer = address.open()
+    home = describer.home(folder)
+    known = _kept(home)
+    missing = set(pictures.digests) - known.keys()
+    kept = sum(digest not in missing for digest in pictures.digests)
+    known |= _kept(
+        home,
+        ask_missing(
+            describer,
+            pictures,
+            home,
+            missing,
+            lambda: address,
+            stage="describe",
+            execution=execution,
+        ),
+    )
+    found = [known[digest] for digest in pictures.digests]
+    lengths = sorted({len(vector) for vector in found})
+    if len(lengths) > 1:
+        raise ModelOutputError(
+            f"output of {uri}",
+            "must have one length for all images",
+            lengths[:5],
+            f"Correct the function, and delete {home.home}.",
+        )
+    return Descriptors(uri, describer.digest, _normalised(np.stack(found)), kept)
 
-    def one(bounds: tuple[int, int]) -> NDArray[np.float32]:
-        pictures = images.images(range(*bounds))
-        found = np.asarray(describe(pictures))
-        if found.ndim != 2 or len(found) != len(pictures) or found.dtype.kind not in "fiu":
-            raise ModelOutputError(
-                f"output of {uri}",
-                f"must be numbers of shape ({len(pictures)}, d)",
-                f"{found.dtype} of shape {found.shape}",
-                "Return one descriptor an image.",
-            )
-        return found.astype(np.float32)
 
-    parts: list[NDArray[np.float32]] = []
-    n = len(images.digests)
-    with closing(ordered_map(one, batches(0, n, _BATCH), execution.workers)) as results:
-        for part in results:
-            parts.append(part)
-            execution.progress("describe", sum(map(len, parts)), n)
-    digest = hashlib.sha256(uri.encode()).hexdigest()
-    return Descriptors(uri, digest, _normalised(np.concatenate(parts)))
+def _kept(
+    home: ResumableFolder, files: Iterable[str] | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Return the descriptors of some files, shape (d,) each, by image."""
+    known: dict[str, NDArray[np.float32]] = {}
+    for file, table in kept_tables(home, files):
+        with home.intact(file):
+            numbers = pc.list_flatten(table[_COLUMN]).cast(pa.float32()).to_numpy()
+            vectors = numbers.reshape(table.num_rows, -1)
+            known.update(zip(table["image"].to_pylist(), vectors, strict=True))
+    return known
 
 
 def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -97,8 +97,8 @@ def audit_verification(
             Asking(
                 role="model",
                 name=descriptors.name,
-                asked=len(images),
-                kept=0,
+                asked=len(images) - descriptors.kept,
+                kept=descriptors.kept,
                 failed=int((~found).sum()),
                 seconds=seconds,
             ),
