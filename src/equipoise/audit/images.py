@@ -114,8 +114,8 @@ class AuditImages:
     @cached_property
     def pictures(self) -> PictureFiles:
         """The images alone."""
-        files = tuple(self.folder / name for name in self.files)
-        return PictureFiles(files, self.digests, self.side)
+        files = PictureFiles(tuple(self.folder / name for name in self.files), self.digests)
+        return files.cut(self.side) if self.side else files
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return some images, as `PictureFiles.images`."""

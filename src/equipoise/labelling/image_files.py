@@ -128,7 +128,8 @@ class PictureFiles:
     ----------
     files : tuple of Path
     digests : tuple of str
-        SHA-256 of the bytes of each file, 64 hexadecimal digits.
+        SHA-256 of the bytes of each file, 64 hexadecimal digits; others where images are cut or
+        compressed.
     side : int
         Pixels of each side to which images are cut, from their middle square; 0 leaves them.
     quality : int
@@ -151,15 +152,21 @@ class PictureFiles:
         """
         return cls(tuple(files), tuple(map(digest_of, files)))
 
+    def cut(self, side: int) -> PictureFiles:
+        """Return the middle squares of the images, under digests of their own."""
+        return replace(self, digests=self._digests_of(f"middle square {side}"), side=side)
+
     def reencoded(self, quality: int) -> PictureFiles:
         """Return the images after JPEG compression, under digests of their own."""
-        texts = (f"jpeg {quality} {digest}" for digest in self.digests)
-        digests = tuple(hashlib.sha256(text.encode()).hexdigest() for text in texts)
-        return replace(self, digests=digests, quality=quality)
+        return replace(self, digests=self._digests_of(f"jpeg {quality}"), quality=quality)
 
-    def with_files(self, files: Iterable[Path] = (), digests: Iterable[str] = ()) -> PictureFiles:
-        """Return other files, by default none, that are read as these."""
-        return replace(self, files=tuple(files), digests=tuple(digests))
+    def _digests_of(self, change: str) -> tuple[str, ...]:
+        texts = (f"{change} {digest}" for digest in self.digests)
+        return tuple(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+
+    def with_files(self, files: Iterable[Path] = ()) -> PictureFiles:
+        """Return other files, by default none, that are read as these; without digests."""
+        return replace(self, files=tuple(files), digests=())
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return the images of some rows, at least one.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from equipoise.audit.answers import predict_cached
 from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.images import AuditImages
 from equipoise.audit.photographs.agreement import agreement_checks, agreements
@@ -106,6 +107,16 @@ def test_a_stopped_audit_goes_on_and_an_engine_needs_the_address_of_the_model(
     assert model.questions == 64
     audit(Execution())
     assert model.questions == 240
+
+
+def test_answers_on_one_size_of_photographs_do_not_stand_for_those_on_another(
+    synthetic: ClassifierAudit, photographs: Path, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    model, labels = Erring(toy_panel, CHANCES), photographs / "labels.csv"
+    for side, asked in ((32, 240), (32, 240), (64, 480)):
+        images = read_photographs(photographs, labels, grid_of(synthetic), side)
+        predict_cached(model, images.pictures, tmp_path)
+        assert model.questions == asked
 
 
 def rates(
