@@ -1,8 +1,15 @@
+from typing import Protocol, runtime_checkable
+
 import pytest
 
 from equipoise.core.errors import InputError
 from equipoise.core.plugins import imported
 from equipoise.generators import Prior, StandardNormal
+
+
+@runtime_checkable
+class Called(Protocol):
+    def __call__(self) -> int: ...
 
 
 def unit() -> StandardNormal:
@@ -31,3 +38,8 @@ def test_an_object_and_what_a_function_gives_are_taken(name: str) -> None:
 def test_what_is_none_is_named(uri: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         imported(uri, "prior", Prior)
+
+
+def test_what_cannot_be_called_is_named() -> None:
+    with pytest.raises(InputError, match="must have __call__, got OrderedDict without __call__"):
+        imported("collections:OrderedDict", "function", Called)

@@ -77,7 +77,7 @@ def imported(
             "Write module:object, and put the module's folder on PYTHONPATH.",
         ) from error
     if not isinstance(made, kinds):
-        needed = [m for m in vars(protocol) if not m.startswith("_")]
+        needed = [m for m in vars(protocol) if not m.startswith("_") or m == "__call__"]
         raise InputError(
             f"what {uri!r} gives",
             f"must have {', '.join(needed)}",
