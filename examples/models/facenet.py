@@ -36,3 +36,7 @@ def embed(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     with torch.no_grad():
         found: NDArray[np.float32] = network()((pixels - 127.5) / 128).numpy()
     return found
+
+
+# By this the weights are named above. With others, change it: descriptors are kept under it.
+embed.digest = "vggface2"  # type: ignore[attr-defined]

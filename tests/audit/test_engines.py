@@ -67,6 +67,7 @@ def test_a_rate_that_each_machine_of_a_cluster_keeps_is_named(
 EMBED = """
 def embed(images):
     return images[:, :, ::4, ::4].reshape(len(images), -1) - 100.0
+embed.digest = "none"
 """
 SKIN = ("--model", "pinned:skin_tone")
 FACES = ("--descriptors", "some_faces:embed", "--fmr", 0.01)

@@ -169,6 +169,8 @@ def test_an_audit_finds_what_no_flip_shows_by_a_function_and_by_a_file(
     assert again.identity is not None
     assert [c.other for c in again.identity.cells] == [c.other for c in found.identity.cells]
     assert np.isnan(again.identity.overall.reencoded.value)
+    costs = [(cost.asked, cost.kept) for cost in (found.costs[-1], again.costs[-1])]
+    assert costs == [(681, 0), (0, 480)], "240, 201 different restored ones, 240; of a file nobody"
 
     np.savez(vectors, file_name=np.array(material.files), descriptor=embed(pictures[:240]))
     with pytest.raises(InputError, match="240 originals and 0 restored images"):

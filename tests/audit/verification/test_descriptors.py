@@ -14,7 +14,13 @@ import pytest
 
 from equipoise.audit.images import AuditImages
 from equipoise.audit.verification.descriptors import Descriptors, compute_descriptors
-from equipoise.core.errors import FileFormatError, InputError, ModelOutputError, WorkerError
+from equipoise.core.errors import (
+    FileFormatError,
+    InputError,
+    ModelOutputError,
+    StorageError,
+    WorkerError,
+)
 from equipoise.core.progress import Execution
 from equipoise.engines import OnExecutor, Processes
 
@@ -28,6 +34,8 @@ def embed(images):
     small = images[:, :, ::4, ::4].reshape(len(images), -1).astype(np.float64)
     small[small.sum(axis=1) % 5 == 0] = np.nan
     return small - small.mean(axis=1, keepdims=True)
+
+embed.digest = "weights"
 
 def uneven(images):
     return np.ones((len(images), len(images)))
@@ -72,11 +80,12 @@ def test_a_stopped_call_goes_on_with_the_files_and_numbers_of_threads(
         with pytest.raises(KeyboardInterrupt):
             compute("engine", Execution(engine=engine, progress=stop))
         found = compute("engine", Execution(engine=engine))
-        assert (threads.kept, found.kept) == (0, 65)
+        assert (threads.asked, threads.kept) == (200, 0), "equal images count once"
+        assert (found.asked, found.kept) == (136, 64)
         assert np.array_equal(found.vectors, threads.vectors, equal_nan=True)
         assert files(tmp_path / "engine") == files(tmp_path / "threads")
-        assert compute("engine", Execution(engine=engine)).kept == 201
-        assert compute("engine", Execution()).kept == 201
+        assert compute("engine", Execution(engine=engine)).kept == 200
+        assert compute("engine", Execution()).kept == 200
     assert sum(mine.described) == 400, "a face without a descriptor is not described again"
 
 
@@ -103,21 +112,45 @@ def test_another_function_under_the_name_is_asked_anew_and_refused_of_a_worker(
             file.write_text(EMBED)
             return super().submit(*given)
 
-    mine.embed.digest = ""
     file.write_text(f"{EMBED}# changed again\n")
     with Other(1) as executor, pytest.raises(InputError, match="models of a worker must be those"):
         compute(Execution(engine=OnExecutor(executor, 1)))
 
 
-def test_a_damaged_file_of_kept_descriptors_is_named(
+def test_a_function_that_says_nothing_of_its_weights_is_asked_anew(
     material: AuditImages, mine: ModuleType, tmp_path: Path
+) -> None:
+    pictures, threads = material.take(range(10)).pictures, Execution()
+    mine.embed.digest = ""
+    with ThreadPoolExecutor(1) as executor:
+        for execution in (threads, Execution(engine=OnExecutor(executor, 1)), threads):
+            found = compute_descriptors(URI, pictures, tmp_path / "kept", execution)
+            assert (found.asked, found.kept) == (10, 0)
+    assert sum(mine.described) == 30
+    assert not list((tmp_path / "kept").iterdir()), "what is not kept is removed"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="must be writable"):
+        compute_descriptors(URI, pictures, tmp_path / "file")
+    mine.embed.digest = 3
+    with pytest.raises(InputError, match="digest of faces_of_mine:embed must be a text, got 3"):
+        compute_descriptors(URI, pictures, tmp_path / "kept")
+
+
+@pytest.mark.parametrize("damage", ["words", "lengths", "gap"])
+def test_a_damaged_file_of_kept_descriptors_is_named(
+    material: AuditImages, mine: ModuleType, tmp_path: Path, damage: str
 ) -> None:
     pictures = material.take(range(3)).pictures
     compute_descriptors(URI, pictures, tmp_path / "kept")
     (file,) = (tmp_path / "kept").rglob("*.parquet")
     table = pq.read_table(file)
-    words = pa.table({"image": table["image"], "descriptor": table["image"]})
-    pq.write_table(words.replace_schema_metadata(table.schema.metadata), file)
+    damaged = {
+        "words": table["image"],
+        "lengths": pa.array([[1.0], [2.0, 3.0, 4.0], [5.0, 6.0]]),
+        "gap": pa.array([[1.0] * 3, None, [2.0] * 3], pa.list_(pa.float32(), 3)),
+    }
+    other = pa.table({"image": table["image"], "descriptor": damaged[damage]})
+    pq.write_table(other.replace_schema_metadata(table.schema.metadata), file)
     with pytest.raises(FileFormatError, match=f"descriptors {file} must be a whole Parquet file"):
         compute_descriptors(URI, pictures, tmp_path / "kept")
 

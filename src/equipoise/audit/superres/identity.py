@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -89,16 +89,15 @@ def describe_faces(
         files = [path.relative_to(folder).as_posix() for path in restored.files]
         known = digests_by_name(originals) | {name: name for name in files}
         both = read_named_descriptors(Path(source), known, [*originals.digests, *files])
-        own, made = (
-            Descriptors(both.name, both.digest, part)
-            for part in (both.vectors[:n], both.vectors[n:])
-        )
+        own, made = (replace(both, vectors=part) for part in (both.vectors[:n], both.vectors[n:]))
+        asked = [both]
     else:
         pictures = originals.pictures
         own, made, encoded = (
             compute_descriptors(source, some, folder / "descriptors", execution)
             for some in (pictures, restored, pictures.reencoded(JPEG_QUALITY))
         )
+        asked = [own, made, encoded]
     if not (own.found & made.found).any():
         raise InputError(
             "descriptors",
@@ -106,13 +105,12 @@ def describe_faces(
             f"{int(own.found.sum())} originals and {int(made.found.sum())} restored images",
             f"Restored images are in {folder / 'restored'} after an audit without descriptors.",
         )
-    parts = [own, made, *([] if encoded is None else [encoded])]
     cost = Asking(
         role=DESCRIBED,
         name=own.name,
-        asked=n * len(parts) - sum(part.kept for part in parts),
-        kept=sum(part.kept for part in parts),
-        failed=sum(int((~part.found).sum()) for part in parts),
+        asked=sum(part.asked for part in asked),
+        kept=sum(part.kept for part in asked),
+        failed=sum(int((~part.found).sum()) for part in asked),
         seconds=time.perf_counter() - began,
     )
     return DescribedFaces(own, made, encoded, cost)

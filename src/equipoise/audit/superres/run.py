@@ -2,7 +2,8 @@
 
 AUDIT/material/    the originals, if they were drawn for this audit
 AUDIT/restored/    restored images
-AUDIT/answers/     cached predictions of the panel
+AUDIT/answers/     cached predictions of the panel and of watched classifiers
+AUDIT/descriptors/ kept descriptors, of a function that has a digest
 AUDIT/pictures/    original, low-resolution and restored images, one sheet per cell
 AUDIT/superres.json  the record; AUDIT/superres.html the report
 """

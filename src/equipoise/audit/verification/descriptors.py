@@ -1,6 +1,7 @@
 """Descriptors of the images of an audit: from a file, or from a user's own function.
 
-AUDIT/descriptors/<function>/<batch>.parquet holds what a function gave, a row for each image.
+AUDIT/descriptors/<function>/<batch>.parquet holds what a function gave, a row for each image. A
+function without a `digest` is asked by each call anew: nothing says when its weights change.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import hashlib
 import json
 import sys
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -23,8 +26,8 @@ from equipoise.audit.answer_rows import digests_by_name
 from equipoise.audit.answer_shards import ask_missing
 from equipoise.audit.images import AuditImages, Pictures
 from equipoise.audit.kept_answers import kept_tables
-from equipoise.core.errors import FileFormatError, ModelOutputError
-from equipoise.core.files import digest_of
+from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
+from equipoise.core.files import digest_of, storage
 from equipoise.core.folders import LocalFolder
 from equipoise.core.plugins import imported
 from equipoise.core.progress import Execution
@@ -38,7 +41,10 @@ _REMEDY = "Write it as np.savez(path, file_name=names, descriptor=array), arrays
 
 @runtime_checkable
 class Describe(Protocol):
-    """A function of images; a text `digest`, where it has one, changes when its descriptors do."""
+    """A function of images.
+
+    A text `digest`, where it has one, changes when its descriptors do; so they are kept.
+    """
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
         """Return descriptors, shape (n, d); rows of NaN where no face was found.
@@ -63,13 +69,14 @@ class Descriptors:
         SHA-256 of the file, or that of `Describer`.
     vectors : numpy.ndarray, shape (n, d), float32
         Of length 1; NaN where an image has none.
-    kept : int
-        Images whose descriptors an earlier call had kept.
+    asked, kept : int
+        Images described by this call, and images whose descriptors were there, equal ones once.
     """
 
     name: str
     digest: str
     vectors: NDArray[np.float32]
+    asked: int = 0
     kept: int = 0
 
     pinned = ()
@@ -130,7 +137,7 @@ def read_named_descriptors(
     for place, digest in enumerate(digests):
         if digest in rows:
             every[place] = vectors[rows[digest]]
-    return Descriptors(path.name, digest_of(path), _normalised(every))
+    return Descriptors(path.name, digest_of(path), _normalised(every), kept=len(rows))
 
 
 @dataclass(frozen=True)
@@ -144,17 +151,39 @@ class Describer:
     digest : str
         SHA-256 of the name of the function, the file of its module, and its attribute `digest`
         where it has one.
+    keeps : bool
+        Whether it has one.
     """
 
     uri: str
     describe: Describe
     digest: str
+    keeps: bool
 
     def home(self, folder: Path) -> ResumableFolder:
         """Return where its descriptors are kept in a folder of those of several."""
         identity = json.dumps({"descriptors": self.uri, "digest": self.digest})
         home = LocalFolder(folder / self.digest[:16])
         return ResumableFolder(home, identity, "descriptors of this function")
+
+    @contextmanager
+    def kept_in(self, folder: Path) -> Iterator[ResumableFolder]:
+        """Give the home in a folder, or one that ends with the block where it does not keep.
+
+        Raises
+        ------
+        StorageError
+            When the folder cannot be written.
+        """
+        home = self.home(folder)
+        if self.keeps:
+            yield home
+            return
+        LocalFolder(folder).prepare()
+        with storage(folder):
+            own = TemporaryDirectory(prefix="once-", dir=folder, ignore_cleanup_errors=True)
+        with own as path:
+            yield replace(home, home=LocalFolder(Path(path)))
 
     def answers(self, images: NDArray[np.uint8]) -> dict[str, pa.Array]:
         """Describe images.
@@ -189,19 +218,27 @@ class DescriberAddress:
         Raises
         ------
         InputError
-            When it cannot be imported.
+            When it cannot be imported, or its `digest` is no text.
         """
         describe = imported(self.uri, "function of descriptors", Describe)  # type: ignore[type-abstract]
         file = getattr(sys.modules[self.uri.partition(":")[0]], "__file__", None)
         of_file = digest_of(Path(file)) if file and Path(file).is_file() else ""
-        own = [self.uri, of_file, str(getattr(describe, "digest", ""))]
-        return Describer(self.uri, describe, hashlib.sha256(json.dumps(own).encode()).hexdigest())
+        digest = getattr(describe, "digest", "")
+        if not isinstance(digest, str):
+            raise InputError(
+                f"digest of {self.uri}",
+                "must be a text",
+                shown(repr(digest)),
+                "Set a text that changes with its weights, or none.",
+            )
+        own = hashlib.sha256(json.dumps([self.uri, of_file, digest]).encode()).hexdigest()
+        return Describer(self.uri, describe, own, bool(digest))
 
 
 def compute_descriptors(
     uri: str, pictures: Pictures, folder: Path, execution: Execution = Execution()
 ) -> Descriptors:
-    """Describe images with a user's own function, except those that it described before.
+    """Describe images with a user's own function, except those whose descriptors are kept.
 
     Parameters
     ----------
@@ -210,39 +247,40 @@ def compute_descriptors(
     pictures : Pictures
         With an engine `PictureFiles`, which its workers must reach under the same paths.
     folder : Path
-        Keeps the descriptors of any number of functions; created when missing.
+        Keeps the descriptors of any number of functions that have a `digest`, so that a stopped
+        call goes on; created when missing.
     execution : Execution
         Threads, engine and progress, of described images. Descriptors do not depend on it.
 
     Raises
     ------
     InputError
-        When the function cannot be imported, or a worker imports another.
+        When the function cannot be imported, its `digest` is no text, or a worker imports another.
     ModelOutputError
         When it returns something else than descriptors.
     FileFormatError
         When a file of kept descriptors is damaged.
     WorkerError
-        When workers cannot start, or batches were set aside; the others stay.
+        When workers cannot start, or batches were set aside; the others are kept.
     """
     address = DescriberAddress(uri)
     describer = address.open()
-    home = describer.home(folder)
-    known = _kept(home)
-    missing = set(pictures.digests) - known.keys()
-    kept = sum(digest not in missing for digest in pictures.digests)
-    known |= _kept(
-        home,
-        ask_missing(
-            describer,
-            pictures,
+    digests = set(pictures.digests)
+    with describer.kept_in(folder) as home:
+        known = _kept(home)
+        missing = digests - known.keys()
+        known |= _kept(
             home,
-            missing,
-            lambda: address,
-            stage="describe",
-            execution=execution,
-        ),
-    )
+            ask_missing(
+                describer,
+                pictures,
+                home,
+                missing,
+                lambda: address,
+                stage="describe",
+                execution=execution,
+            ),
+        )
     found = [known[digest] for digest in pictures.digests]
     lengths = sorted({len(vector) for vector in found})
     if len(lengths) > 1:
@@ -250,9 +288,10 @@ def compute_descriptors(
             f"output of {uri}",
             "must have one length for all images",
             lengths[:5],
-            f"Correct the function, and delete {home.home}.",
+            "Correct the function, and change its digest where it has one.",
         )
-    return Descriptors(uri, describer.digest, _normalised(np.stack(found)), kept)
+    asked, kept = len(missing), len(digests) - len(missing)
+    return Descriptors(uri, describer.digest, _normalised(np.stack(found)), asked, kept)
 
 
 def _kept(
@@ -262,8 +301,11 @@ def _kept(
     known: dict[str, NDArray[np.float32]] = {}
     for file, table in kept_tables(home, files):
         with home.intact(file):
+            kind = table[_COLUMN].type
+            if not pa.types.is_fixed_size_list(kind):
+                raise ValueError(f"descriptors of type {kind}")
             numbers = pc.list_flatten(table[_COLUMN]).cast(pa.float32()).to_numpy()
-            vectors = numbers.reshape(table.num_rows, -1)
+            vectors = numbers.reshape(table.num_rows, kind.list_size)
             known.update(zip(table["image"].to_pylist(), vectors, strict=True))
     return known
 

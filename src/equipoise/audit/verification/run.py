@@ -97,7 +97,7 @@ def audit_verification(
             Asking(
                 role="model",
                 name=descriptors.name,
-                asked=len(images) - descriptors.kept,
+                asked=descriptors.asked,
                 kept=descriptors.kept,
                 failed=int((~found).sum()),
                 seconds=seconds,
