@@ -30,13 +30,23 @@ def test_images_are_those_of_threads_and_a_worker_must_open_the_same_model(
         return [file.read_bytes() for tries in found.files for file in tries]
 
     threads = restored("threads", None, Execution(2))
-    with ThreadPoolExecutor(1) as executor:
+    given: dict[str, bytes] = {}
+
+    class Noting(ThreadPoolExecutor):
+        def submit(self, *task):  # type: ignore[no-untyped-def]
+            for path in (folder / "engine").rglob("images-*.json"):
+                content = path.read_bytes()
+                assert given.setdefault(path.name, content) == content, "of another run at once"
+            return super().submit(*task)
+
+    with Noting(1) as executor:
         engine = OnExecutor(executor, 1)
         with pytest.raises(KeyboardInterrupt):
             restored("engine", 4, Execution(engine=engine, progress=stop))
         found = restored("engine", 4, Execution(engine=engine))
         assert (threads.made, found.made, found.kept) == (50, 30, 20)
         assert pictures(found) == pictures(threads)
+        assert len(given) == 3
         assert not list(folder.rglob("images-*"))
         with pytest.raises(InputError, match="model 'bicubic' must be opened by address"):
             restored("none", None, Execution(engine=engine))

@@ -6,7 +6,7 @@ What a worker restores is in a small file beside the restored images, until it i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +64,11 @@ def restore_on(
     restorer: SuperResolutionModel,
     address: RestorerAddress | None,
     pictures: PictureFiles,
-    jobs: Sequence[Job],
+    jobs: Mapping[int, Job],
     seed: int,
     home: LocalFolder,
 ) -> Generator[Finished, None, None]:
-    """Do jobs on the workers of an engine, and yield each as it ends.
+    """Do numbered jobs on the workers of an engine, and yield each as it ends.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def restore_on(
         return json.dumps([jobs[shard.number].attempt, files]).encode()
 
     inputs = ShardInputs.of_images(folder)
-    shards = (Shard(number, job.start, job.stop) for number, job in enumerate(jobs))
+    shards = (Shard(number, job.start, job.stop) for number, job in jobs.items())
     yield from inputs.taken(run(engine, task, inputs.given(shards, content)))
 
 

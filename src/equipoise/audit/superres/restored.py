@@ -116,13 +116,15 @@ def restore_all(
     home = LocalFolder(folder / hashlib.sha256(described.encode()).hexdigest()[:16])
     n = len(pictures.digests)
     files = tuple(tuple(home.path / restored_name(i, k) for k in range(restarts)) for i in range(n))
-    jobs = [
-        Job(low, high, k)
-        for low, high in batches(0, n, BATCH)
+    bounds = list(batches(0, n, BATCH))
+    # A number means the same job in any call, so that two in one folder do not mix their images.
+    jobs = {
+        k * len(bounds) + place: Job(low, high, k)
+        for place, (low, high) in enumerate(bounds)
         for k in range(restarts)
         if not all(files[i][k].is_file() for i in range(low, high))
-    ]
-    made = sum(job.stop - job.start for job in jobs)
+    }
+    made = sum(job.stop - job.start for job in jobs.values())
     kept, done = n * restarts - made, n * restarts - made
     execution.progress("restore", done, n * restarts)
 
@@ -133,7 +135,7 @@ def restore_all(
 
     home.prepare()
     if execution.engine is None:
-        results = ordered_map(one, enumerate(jobs), execution.workers)
+        results = ordered_map(one, jobs.items(), execution.workers)
     else:
         assert isinstance(pictures, PictureFiles)
         results = restore_on(execution.engine, restorer, address, pictures, jobs, seed, home)
