@@ -13,7 +13,7 @@ from equipoise.audit import material_shards
 from equipoise.audit.images import draw_audit_images
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import ModelAddresses, Models
-from equipoise.core.errors import InputError, InsufficientLabelsError
+from equipoise.core.errors import FileFormatError, InputError, InsufficientLabelsError
 from equipoise.core.estimates import Estimate
 from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
@@ -108,7 +108,7 @@ def test_shared_candidates_that_a_stopped_run_made_are_not_made_again(
     times: list[dict[Path, int]] = []
 
     def stop(stage: str, done: int, total: int) -> None:
-        if done:
+        if done > 150:  # The cell that is drawn alone has 83.
             raise KeyboardInterrupt
 
     def look(stage: str, done: int, total: int) -> None:
@@ -118,6 +118,12 @@ def test_shared_candidates_that_a_stopped_run_made_are_not_made_again(
     given = (tilt, models, 500, 0, engined)
     with pytest.raises(KeyboardInterrupt):
         draw_audit_images(*given, file=file, execution=Execution(engine=engine, progress=stop))
+    damaged = min(engined.rglob("candidates.npy"), key=lambda path: int(path.parent.name))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:100])
+    with pytest.raises(FileFormatError, match=r"must be as a worker wrote it.*Delete it and run"):
+        draw_audit_images(*given, file=file, execution=Execution(engine=engine))
+    damaged.write_bytes(whole)
     draw_audit_images(*given, file=file, execution=Execution(engine=engine, progress=look))
     assert 0 < len(times[0]) < len(times[-1]) and times[0].items() <= times[-1].items()
     assert files(engined) == files(threads)

@@ -17,7 +17,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -27,9 +27,11 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.completion import completing, read_completion
+from equipoise.core.errors import FileFormatError
 from equipoise.core.files import parse_json, write_text
 from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
+from equipoise.core.reasons import reason_of
 from equipoise.core.seeds import BLOCK_ROWS
 from equipoise.engines import Engine, Finished, Shard, ShardInputs, check_opened, run, set_aside
 from equipoise.samplers.export import write_draws
@@ -188,8 +190,10 @@ class _Parts:
             self._take(self._finished[number])
 
     def _take(self, shard: Shard) -> None:
-        came = np.load(self.task.home(shard.number).path / _CANDIDATES, allow_pickle=False)
-        rows, calls = self.filling.take(came[:, 1], came[:, 2:].astype(bool))
+        home = self.task.home(shard.number)
+        with _intact(home):
+            came = np.load(home.path / _CANDIDATES, allow_pickle=False)
+            rows, calls = self.filling.take(came[:, 1], came[:, 2:].astype(bool))
         self._taken[shard.number] = came[rows, 0]
         self._in_vain = 0 if calls else self._in_vain + shard.rows
         self.filling.check()
@@ -208,11 +212,27 @@ class _Parts:
             home = self.task.home(number)
             # A worker that outlived a stopped run may have written the part again, with images of
             # more cells or fewer; those that are delivered are in either.
-            rows = {int(row["index"]): row for row in _rows(home)}
-            yield from ((home, rows[index]) for index in taken.tolist())
+            with _intact(home):
+                rows = {int(row["index"]): row for row in _rows(home)}
+                delivered = [rows[index] for index in taken.tolist()]
+            yield from ((home, row) for row in delivered)
         for cell in np.flatnonzero(self.alone).tolist():
             home = self.task.home(cell)
             yield from ((home, row) for row in _rows(home))
+
+
+@contextmanager
+def _intact(home: LocalFolder) -> Iterator[None]:
+    """Name the part that is damaged when its files cannot be read."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
+        raise FileFormatError(
+            f"part {home.path}",
+            "must be as a worker wrote it",
+            reason_of(error),
+            "Delete it and run the same command again.",
+        ) from error
 
 
 def _rows(home: LocalFolder) -> list[dict[str, str]]:
