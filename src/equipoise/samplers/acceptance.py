@@ -50,6 +50,10 @@ class AcceptanceRule:
         """Which cells can be requested, shape (K,)."""
         return np.isfinite(self.full)
 
+    def of_cell(self, cell: int) -> AcceptanceRule:
+        """Return the rule of one cell alone."""
+        return AcceptanceRule(*(array[cell : cell + 1] for array in vars(self).values()))
+
     def log_acceptance(self, log_h: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the logarithm of the probability that each cell accepts each code.
 

@@ -277,9 +277,8 @@ def _mode(
     inside = search.spaces.contains(search.codes)
     for k in np.flatnonzero(rule.cells).tolist():
         rows = search.own[k][unseen[search.own[k]] & inside[search.own[k], k]]
-        margins[k] = fit_margin(
-            partial(_bound_of, rule, guesses[rows], k), log_accepted[rows, k], search.log_h[rows, k]
-        )
+        bound = partial(_bound_of, rule.of_cell(k), guesses[rows, k])
+        margins[k] = fit_margin(bound, log_accepted[rows, k], search.log_h[rows, k])
     mode = Mode(rule, margins, np.ones(len(margins)), np.ones(len(margins)))
     bounds = mode.log_bounds(guesses)
     acceptance = search.prior_mean(np.exp(np.minimum(log_accepted, bounds)))
@@ -289,7 +288,7 @@ def _mode(
 
 
 def _bound_of(
-    rule: AcceptanceRule, guesses: NDArray[np.float32], cell: int, margin: float
+    rule: AcceptanceRule, guesses: NDArray[np.float32], margin: float
 ) -> NDArray[np.float64]:
-    """Return the upper bounds of one cell at a margin, shape (n,)."""
-    return rule.log_acceptance(guesses + margin)[:, cell]
+    """Return the upper bounds of the cell of a rule at a margin, shape (n,)."""
+    return rule.log_acceptance(guesses[:, None] + margin)[:, 0]
