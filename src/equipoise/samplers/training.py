@@ -129,7 +129,7 @@ class BalancedImages(IterableDataset[BalancedImage]):
             request = DrawRequest(n, seed, cell, verified=True, faithful=faithful)
             job = DrawJob(self.sampler, Models(generator, panel), request, execution)
             kept, _ = gather_latents(job.batches(job.nothing()))
-            # The last come cell by cell, and a batch for training needs all cells.
+            # The last are of the cells that fill last, and a batch for training needs all cells.
             self._kept = kept.take(generator_for(seed, Stream.TRAINING_ORDER).permutation(n))
         elif faithful is not None:
             remedy = "Pass the panel that verifies, or leave it out."
