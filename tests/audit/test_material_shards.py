@@ -104,18 +104,18 @@ def test_shared_candidates_that_a_stopped_run_made_are_not_made_again(
     models, file = ADDRESSES.open(), tmp_path / "sampler.safetensors"
     save_sampler(tilt, file)
     threads, engined = (tmp_path / name / "material" for name in ("threads", "engine"))
-    draw_audit_images(tilt, models, 500, 0, threads)
+    draw_audit_images(tilt, models, 1200, 0, threads)
     times: list[dict[Path, int]] = []
 
     def stop(stage: str, done: int, total: int) -> None:
-        if done > 150:  # The cell that is drawn alone has 83.
+        if done > 230:  # The cell that is drawn alone has 200; ranges of candidates follow.
             raise KeyboardInterrupt
 
     def look(stage: str, done: int, total: int) -> None:
         records = engined.rglob("*.done.json")
         times.append({record: record.stat().st_mtime_ns for record in records})
 
-    given = (tilt, models, 500, 0, engined)
+    given = (tilt, models, 1200, 0, engined)
     with pytest.raises(KeyboardInterrupt):
         draw_audit_images(*given, file=file, execution=Execution(engine=engine, progress=stop))
     damaged = min(engined.rglob("candidates.npy"), key=lambda path: int(path.parent.name))
