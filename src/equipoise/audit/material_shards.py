@@ -38,7 +38,7 @@ from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.folder import append_images, claimed_for
 from equipoise.samplers.export.metadata import METADATA, metadata_rows
 from equipoise.samplers.file import load_sampler
-from equipoise.samplers.filling import Filling
+from equipoise.samplers.filling import Filling, shared_part
 from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.shared import SharedCandidates
@@ -104,7 +104,7 @@ def draw_parts(
         _identity(sampler, models, request),
     )
     shared, wanted = SharedCandidates.of(drawing.sampler_drawn), request.counts(sampler)
-    together = np.zeros_like(wanted) if shared is None else np.where(shared.cells, wanted, 0)
+    together = shared_part(shared, wanted)
     parts = _Parts(task, shared, Filling(sampler.grid, together), wanted - together)
     execution.progress("draw", 0, request.n)
     given = task.inputs.given(parts.shards(), parts.missing)

@@ -98,9 +98,10 @@ def _drawn() -> Iterator[Progress]:
         clocks = _Clocks()
 
         def progress(stage: str, done: int, total: int) -> None:
+            begins = clocks.begins(stage, done)
             if stage not in tasks:
                 tasks[stage] = drawn.add_task(stage, total=total, completed=done)
-            if clocks.begins(stage, done):
+            elif begins:
                 drawn.reset(tasks[stage], completed=done)
             drawn.update(tasks[stage], completed=done, total=total)
 
@@ -113,6 +114,7 @@ class _Clocks:
     def __init__(self) -> None:
         self._began: dict[str, tuple[float, int]] = {}
         self._last: dict[str, int] = {}
+        self._shown: dict[str, float] = {}
 
     def begins(self, stage: str, done: int) -> bool:
         """Note how much is done, and return whether the stage begins with it."""
@@ -122,24 +124,29 @@ class _Clocks:
             self._began[stage] = (time.monotonic(), done)
         return begins
 
-    def began(self, stage: str) -> tuple[float, int]:
-        """Return when a stage began, and how much was done by then."""
-        return self._began[stage]
+    def shown(self, stage: str, done: int, total: int, every: float) -> tuple[float, int] | None:
+        """Return the seconds of a stage, and how much was done before, where it is to be shown.
+
+        That is at its start and end, and in between after `every` seconds.
+        """
+        begins, now = self.begins(stage, done), time.monotonic()
+        if not begins and done < total and now - self._shown[stage] < every:
+            return None
+        self._shown[stage] = now
+        began, before = self._began[stage]
+        return now - began, before
 
 
 def _lines() -> Progress:
     """Give a progress that prints a line at the start and the end of a stage, and now and then."""
     clocks = _Clocks()
-    last: dict[str, float] = {}
 
     def progress(stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        begins = clocks.begins(stage, done)
-        if not begins and done < total and now - last[stage] < _SECONDS_BETWEEN_LINES:
+        found = clocks.shown(stage, done, total, _SECONDS_BETWEEN_LINES)
+        if found is None:
             return
-        began, at = clocks.began(stage)
-        last[stage] = now
-        rate = (done - at) / (now - began) if now > began else 0.0
+        seconds, before = found
+        rate = (done - before) / seconds if seconds > 0 else 0.0
         speed = f"{rate:,.0f}/s" if rate > 2 else f"{1 / rate:,.1f} s each" if rate else ""
         left = f", {speed}, {(total - done) / rate:,.0f} s left" if rate else ""
         err_console.print(f"{stage:8} {done:,}/{total:,}{left}")
@@ -150,16 +157,12 @@ def _lines() -> Progress:
 def _json_lines() -> Progress:
     """Give a progress that writes JSON lines to standard error, at most one a second a stage."""
     clocks = _Clocks()
-    last: dict[str, float] = {}
 
     def progress(stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        begins = clocks.begins(stage, done)
-        if not begins and done < total and now - last[stage] < 1:
+        found = clocks.shown(stage, done, total, every=1)
+        if found is None:
             return
-        began, _ = clocks.began(stage)
-        last[stage] = now
-        line = {"stage": stage, "done": done, "total": total, "seconds": round(now - began, 3)}
+        line = {"stage": stage, "done": done, "total": total, "seconds": round(found[0], 3)}
         print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201
 
     return progress

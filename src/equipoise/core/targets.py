@@ -87,6 +87,10 @@ class Target:
         shares.setflags(write=False)
         object.__setattr__(self, "shares", shares)
 
+    def equals(self, other: Target) -> bool:
+        """Return whether the shares of both are the same up to rounding."""
+        return bool(np.allclose(self.shares, other.shares, atol=1e-9))
+
     @classmethod
     def uniform(cls, grid: AttributeGrid) -> Target:
         """Return the target in which every cell has the share 1/K."""

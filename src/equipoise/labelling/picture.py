@@ -167,8 +167,7 @@ def jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(
         file, "JPEG", quality=quality
     )
-    with Image.open(file) as encoded:
-        return np.ascontiguousarray(np.asarray(encoded).transpose(2, 0, 1))
+    return decoded(file.getvalue())
 
 
 def decoded(content: bytes) -> NDArray[np.uint8]:

@@ -118,7 +118,7 @@ class Steering:
         """
         counts = self.result.confusion.counts
         measured = int(counts.sum())
-        if self._is_own(target):
+        if target.equals(self.sampler.target):
             calibration = expect(self.sampler.weights, *self._posterior, target, measured)
         else:
             calibration = calibrate(*self._posterior, target, measured)
@@ -150,12 +150,9 @@ class Steering:
 
     def steered(self, target: Target) -> Sampler:
         """Return the sampler of another target, itself for its own; raises as `course`."""
-        if self._is_own(target):
+        if target.equals(self.sampler.target):
             return self.sampler
         weights = self.course(target).calibration.weights
         own = self.sampler.target
         statements = tuple(mode.towards(target, own) for mode in self.sampler.statements)
         return replace(self.sampler, target=target, weights=weights, statements=statements)
-
-    def _is_own(self, target: Target) -> bool:
-        return bool(np.allclose(target.shares, self.sampler.target.shares, atol=1e-9))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
+
+if TYPE_CHECKING:
+    from equipoise.samplers.shared import SharedCandidates
 
 ATTEMPTS = 200
 """Generator calls per wanted image after which a verified draw gives a cell up."""
@@ -44,6 +48,11 @@ class Position:
         else:
             alone[cell] = max(alone[cell], index + 1)
         return Position(shared, alone)
+
+
+def shared_part(shared: SharedCandidates | None, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many of the wanted images come from shared candidates, shape (K,)."""
+    return np.zeros_like(counts) if shared is None else np.where(shared.cells, counts, 0)
 
 
 def most_attempts(wanted: NDArray[np.int64] | int, attempts: int) -> NDArray[np.int64]:

@@ -155,6 +155,7 @@ class SharedCandidates:
             yield replace(found, serves=serves).serving(self.cells)
 
     def _block(self, seed: int, block: int) -> Candidates:
+        """Return the codes of a block whose stage is read, also those that serve no cell."""
         # Which cells still miss images has no part here: the rounding of a code's numbers depends
         # on the codes that are computed beside it.
         source, start = self.source, block * BLOCK_ROWS
@@ -171,7 +172,7 @@ class SharedCandidates:
             log_h = source.classifier.log_probabilities(generator.stem(codes[rows]), folds)
         accepted = np.minimum(rule.log_acceptance(log_h), bounds[rows])
         serves = log_uniform[rows] < accepted + scaled
-        return Candidates(start + rows, codes[rows], folds, accepted, serves).serving(self.cells)
+        return Candidates(start + rows, codes[rows], folds, accepted, serves)
 
     def latents(
         self, candidates: Candidates, rows: NDArray[np.int64], cells: NDArray[np.int64]

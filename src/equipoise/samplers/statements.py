@@ -88,7 +88,7 @@ class ModeStatement:
         made_for : Target
             The target of this statement.
         """
-        if np.allclose(target.shares, made_for.shares, atol=1e-9):
+        if target.equals(made_for):
             return self
         wanted = target.shares > 0
         saved = self.saved if np.isfinite(self.saved) else 0.0

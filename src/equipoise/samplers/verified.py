@@ -30,6 +30,7 @@ from equipoise.samplers.filling import (
     Filling,
     Position,
     most_attempts,
+    shared_part,
     too_few,
 )
 from equipoise.samplers.sampler import Sampler
@@ -136,7 +137,7 @@ def verified(
 
     wanted = wanted.astype(np.int64)
     shared = SharedCandidates.of(sampler) if sharing else None
-    together = np.zeros_like(wanted) if shared is None else np.where(shared.cells, wanted, 0)
+    together = shared_part(shared, wanted)
     if shared is not None and together.any():
         filling = Filling(grid, together, attempts)
         yield from counted(_shared(shared, filling, models, seed, first, execution))
@@ -223,8 +224,9 @@ def _in_batches(
 
     waiting, in_vain = None, 0
     for block in blocks:
-        in_vain = 0 if len(block.serving(missing() > 0).number) else in_vain + BLOCK_ROWS
-        waiting = Candidates.concatenate([*([] if waiting is None else [waiting]), block])
+        some = block.serving(missing() > 0)
+        in_vain = 0 if len(some.number) else in_vain + BLOCK_ROWS
+        waiting = some if waiting is None else Candidates.concatenate([waiting, some])
         # For each batch again: cells that became full meanwhile need none of what waits.
         while len((waiting := waiting.serving(missing() > 0)).number) >= (rows := size()):
             yield waiting.take(slice(rows))

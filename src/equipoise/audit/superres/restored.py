@@ -116,7 +116,7 @@ def restore_all(
     home = LocalFolder(folder / hashlib.sha256(described.encode()).hexdigest()[:16])
     n = len(pictures.digests)
     files = tuple(tuple(home.path / restored_name(i, k) for k in range(restarts)) for i in range(n))
-    bounds = list(batches(0, n, BATCH))
+    bounds = batches(0, n, BATCH)
     # A number means the same job in any call, so that two in one folder do not mix their images.
     jobs = {
         k * len(bounds) + place: Job(low, high, k)

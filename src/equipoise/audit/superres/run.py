@@ -163,7 +163,8 @@ def audit_superres(
             seconds=restored.seconds,
         )
     )
-    of_restored = predict(restored.pictures(), "restored")
+    made = restored.pictures()  # Each file is hashed.
+    of_restored = predict(made, "restored")
     unasked = int((of_restored == FAILED).any(axis=1).sum())
     after = np.maximum(of_restored, UNKNOWN)
     reencoded = np.maximum(predict(originals.pictures.reencoded(JPEG_QUALITY), "JPEG"), UNKNOWN)
@@ -171,7 +172,7 @@ def audit_superres(
     of_panel = [cost for cost in costs if cost.role != RESTORING]
     cells = by.cell_of(levels)
     scores = []
-    for pictures in (originals.pictures, restored.pictures()):
+    for pictures in (originals.pictures, made):
         given = (pictures, folder / "answers")
         own, _ = read_scores(panel.classifiers, *given, execution=here)
         more, asked = read_scores(watch, *given, watched_by, execution=execution)
@@ -180,9 +181,7 @@ def audit_superres(
     drift, further = find_drift(scores[0], scores[1], by.cells, cells, originals.weights)
     identity, described = None, None
     if settings.descriptors:
-        described = describe_faces(
-            settings.descriptors, originals, restored.pictures(), folder, execution
-        )
+        described = describe_faces(settings.descriptors, originals, made, folder, execution)
         costs.append(described.cost)
         identity, of_identity = compare_identity(
             described,
