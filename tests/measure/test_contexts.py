@@ -98,10 +98,10 @@ def test_5000_contexts_take_seconds() -> None:
     rng = np.random.default_rng(3)
     counts = rng.multinomial(rng.integers(10, 40, 5000), rng.dirichlet(np.full(6, 2.0), 5000))
     labels, contexts = of_counts(SIX, counts)
-    began = time.perf_counter()
+    began = time.process_time()
     found = measure_contexts(labels, contexts)
     assert len(found.contexts) == 5000
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_cells_that_never_occur_are_named_with_what_they_cost() -> None:

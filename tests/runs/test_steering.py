@@ -75,9 +75,9 @@ def test_thirty_six_cells_are_planned_in_a_tenth_of_a_second() -> None:
     times = []
     for _ in range(20):
         target = Target(grid, rng.dirichlet(np.ones(36)))
-        began = time.perf_counter()
+        began = time.process_time()
         calibrate(*found, target, int(counts.sum()))
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     assert np.median(times) < 0.1
 
 

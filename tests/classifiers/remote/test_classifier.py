@@ -238,11 +238,18 @@ def test_denied_access_ends_the_run_and_names_the_variable(tmp_path: Path) -> No
 
 
 def test_a_service_that_dies_and_comes_back_is_survived(tmp_path: Path) -> None:
-    with serving(lambda times, body: Reply(body=face(level_of(body)).body, delay=0.02)) as service:
-        classifier = opened(service, tmp_path, limits={"retries": 8, "back_off": 0.05})
+    asked = threading.Event()
+
+    def reply(times: int, body: bytes) -> Reply:
+        asked.set()
+        return Reply(body=face(level_of(body)).body, delay=0.02)
+
+    with serving(reply) as service:
+        limits = {"retries": 8, "back_off": 0.05, "concurrency": 2}
+        classifier = opened(service, tmp_path, limits=limits)
 
         def outage() -> None:
-            time.sleep(0.06)
+            asked.wait()
             service.stop()
             time.sleep(0.4)
             service.start()
