@@ -37,7 +37,9 @@ from equipoise.core.files import stored_array
 UNIT_LOGISTIC = math.pi / math.sqrt(3)
 """A logistic distribution of this rate has variance 1."""
 
-_CHANNELS, _HIDDEN = 32, 128
+_CHANNELS, _HIDDEN = 16, 128
+"""Width of new networks; `benchmarks/latent.py` compares others. A file has its own channels."""
+
 _FREE_LOGIT = 0.3
 """Part of the free logits beside those of a score; chosen by hand, on labels of no benchmark."""
 
@@ -52,6 +54,7 @@ _LEAST_PROBABILITY = 1e-6
 
 _LARGEST_STAGE = 2**20
 _MOST_NETWORKS = 64
+_MOST_CHANNELS = 1024
 
 Bounds = NDArray[np.float32]
 """Interval of the score of each level, shape (L, 2); (0, 0) where its attribute has none."""
@@ -107,16 +110,20 @@ class Networks(nn.Module):
     grid : AttributeGrid
     count : int
         M.
+    channels : int
+        That the convolution keeps, where the stage is spatial.
     """
 
-    def __init__(self, shape: Sequence[int], grid: AttributeGrid, count: int) -> None:
+    def __init__(
+        self, shape: Sequence[int], grid: AttributeGrid, count: int, channels: int = _CHANNELS
+    ) -> None:
         super().__init__()
         self.spatial = len(shape) == 3
         width = shape[0]
         if self.spatial:
-            self.reduce = nn.Parameter(torch.zeros(count, shape[0], _CHANNELS))
-            self.reduce_offset = nn.Parameter(torch.zeros(count, _CHANNELS))
-            width = _CHANNELS * shape[1] * shape[2]
+            self.reduce = nn.Parameter(torch.zeros(count, shape[0], channels))
+            self.reduce_offset = nn.Parameter(torch.zeros(count, channels))
+            width = channels * shape[1] * shape[2]
         self.hidden = nn.Parameter(torch.zeros(count, width, _HIDDEN))
         self.hidden_offset = nn.Parameter(torch.zeros(count, 1, _HIDDEN))
         self.heads = nn.Parameter(torch.zeros(count, _HIDDEN, sum(output_sizes(grid))))
@@ -146,7 +153,7 @@ class Networks(nn.Module):
             kernels = self.reduce.permute(1, 0, 2).reshape(self.reduce.shape[1], -1)
             rows = features.reshape(-1, features.shape[-1])
             reduced = torch.addmm(self.reduce_offset.flatten(), rows, kernels).relu()
-            places = reduced.view(count, -1, members, _CHANNELS).permute(2, 0, 1, 3)
+            places = reduced.view(count, -1, members, self.reduce.shape[2]).permute(2, 0, 1, 3)
             x = places.reshape(members, count, -1)
         else:
             x = features.expand(members, -1, -1)
@@ -211,7 +218,8 @@ class LatentClassifier:
             shift = torch.einsum("c,mch->mh", mean, weight)
             offset = state[f"{first}_offset"]
             state |= {first: weight, f"{first}_offset": offset - shift.view(offset.shape)}
-            own = Networks(self.stage_shape, self.grid, len(self.networks))
+            channels = state[first].shape[-1]
+            own = Networks(self.stage_shape, self.grid, len(self.networks), channels)
             own.load_state_dict(state)
             found.append(own.requires_grad_(False))
         return tuple(found)
@@ -306,7 +314,11 @@ def latent_from_tensors(
             for name, array in tensors.items()
             if name.startswith(prefix)
         }
-        networks = Networks(shape, grid, folds)
+        channels = state["reduce"].shape[-1] if "reduce" in state else 1
+        if not 0 < channels <= _MOST_CHANNELS:
+            rule = f"must have 1 to {_MOST_CHANNELS} channels"
+            raise FileFormatError(where, rule, channels, remedy)
+        networks = Networks(shape, grid, folds, channels)
         try:
             networks.load_state_dict(state)
         except RuntimeError as error:

@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from equipoise.core.parallel import batches
 from equipoise.core.seeds import Stream, generator_for
+from equipoise.samplers.descent import Descent
 
 LOST_OUTSIDE = 0.0025
 """Share of the members of a cell that lies outside its half-space; chosen by hand."""
@@ -127,8 +128,9 @@ LOST_UNREAD = 0.0025
 """Share of the accepted members of a cell that the upper bounds cut off; chosen by hand."""
 
 _HIDDEN = 256
-_EPOCHS = 12
+_EPOCHS = 8
 _BATCH = 512
+_RATE = 3e-3
 _HELD_OUT = 0.25
 _LARGEST_MARGIN = 30.0
 _LEAST_ACCEPTED = 5
@@ -186,19 +188,15 @@ def fit_prefilter(codes: NDArray[np.float32], log_h: NDArray[np.float32], seed: 
         network = nn.Sequential(
             nn.Linear(codes.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, targets.shape[1])
         )
-        optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _EPOCHS)
+        steps = _EPOCHS * -(-len(fitted) // _BATCH)
+        descent = Descent(network.parameters(), rate=_RATE, steps=steps)
         for _ in range(_EPOCHS):
             order = torch.randperm(len(fitted))
             for low, high in batches(0, len(fitted), _BATCH):
                 chosen = order[low:high]
                 logits = network(rows[chosen])
-                loss = functional.binary_cross_entropy_with_logits(logits, targets[chosen])
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-            schedule.step()
-    state = {name: value.numpy() for name, value in network.state_dict().items()}
+                descent.step(functional.binary_cross_entropy_with_logits(logits, targets[chosen]))
+    state = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     return Prefilter(
         state["0.weight"].T.copy(),
         state["0.bias"],

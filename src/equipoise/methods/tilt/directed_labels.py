@@ -19,21 +19,22 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.core.labels import LabelledCodes, Labels, concatenate
+from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
-from equipoise.core.seeds import Stream, child_seed
+from equipoise.core.seeds import BLOCK_ROWS, Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.labelling.collect import label_codes
 from equipoise.labelling.shards import Codes, CodeSource
 from equipoise.methods.tilt.fit import fit_proposal
 from equipoise.methods.tilt.fit_latent import fit_latent
 from equipoise.methods.tilt.rules import STARVING
-from equipoise.samplers.sampler import GeneratorRef, Sampler
+from equipoise.samplers.sampler import GeneratorRef, LatentBatch, Sampler
 from equipoise.samplers.tilt import TiltSource
 
 _PARTS = 3
 """Rounds where a cell starves of labels; else one round spends them all."""
 
-_FOLDS, _MEMBERS = 3, 1
+_FOLDS, _MEMBERS = 3, 2
 """Of the latent classifier of a round, which is replaced in the end."""
 
 
@@ -163,7 +164,7 @@ def label_adaptively(
         )
         # Draws of one seed are alike whatever the tilt, so every round has its own.
         own = child_seed(seed, Stream.DIRECTED_DRAWS, len(rounds))
-        draws = sampler.draw(part, own)
+        draws = _drawn(sampler, part, own, execution.workers)
         table = label_codes(
             models,
             CodeSource(f"sampler {sampler.digest}, seed {own}", _rows_of(draws.codes)),
@@ -194,6 +195,15 @@ def label_adaptively(
         effective=tuple(labelled.effective().tolist()),
     )
     return Labelled(labelled, account)
+
+
+def _drawn(sampler: Sampler, n: int, seed: int, workers: int) -> LatentBatch:
+    """Return `sampler.draw(n, seed)`, its blocks computed side by side."""
+    spans = batches(0, n, BLOCK_ROWS)
+    parts = ordered_map(
+        lambda span: sampler.draw(span[1] - span[0], seed, start=span[0]), spans, workers
+    )
+    return LatentBatch.concatenate(list(parts))
 
 
 def _rows_of(codes: NDArray[np.float32]) -> Codes:
