@@ -57,22 +57,25 @@ def _no_intervals(labels: Labels, scores: NDArray[np.float32]) -> NDArray[np.flo
 
 
 _NO_CHANNELS, _NO_HIDDEN = ("_DROPPED_CHANNELS", 0.0), ("_DROPPED_HIDDEN", 0.0)
+_RATE = ("_SPATIAL_RATE", 2e-3)
 VARIANTS = {
     "as shipped": Variant(),
     "no dropout of channels": Variant(constants=(_NO_CHANNELS,)),
     "no dropout of hidden values": Variant(constants=(_NO_HIDDEN,)),
     "no dropout": Variant(constants=(_NO_CHANNELS, _NO_HIDDEN)),
+    "0.3 of the channels dropped": Variant(constants=(("_DROPPED_CHANNELS", 0.3),)),
     "one member": Variant(members=1),
     "three members": Variant(members=3),
+    "three folds": Variant(folds=3),
     "levels not as intervals of scores": Variant(constants=(("score_bounds", _no_intervals),)),
-    "24 epochs": Variant(constants=(("_EPOCHS", 24),)),
-    "18 epochs, no dropout of channels": Variant(constants=(("_EPOCHS", 18), _NO_CHANNELS)),
+    "12 epochs": Variant(constants=(("_EPOCHS", 12),)),
+    "32 channels": Variant(constants=(("_CHANNELS", 32),)),
+    "32 channels, 12 epochs, 0.3 of them dropped, rate 0.002": Variant(
+        constants=(("_CHANNELS", 32), ("_EPOCHS", 12), ("_DROPPED_CHANNELS", 0.3), _RATE)
+    ),
     "weight decay 0.1": Variant(constants=(("_WEIGHT_DECAY", 0.1),)),
-    "0.4 of the labels directed": Variant(directed=0.4),
     "0.8 of the labels directed": Variant(directed=0.8),
     "no directed labels": Variant(directed=0.0),
-    "0.7 of the labels directed": Variant(directed=0.7),
-    "0.8 directed, no dropout of channels": Variant(directed=0.8, constants=(_NO_CHANNELS,)),
 }
 
 

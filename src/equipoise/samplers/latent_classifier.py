@@ -37,9 +37,7 @@ from equipoise.core.files import stored_array
 UNIT_LOGISTIC = math.pi / math.sqrt(3)
 """A logistic distribution of this rate has variance 1."""
 
-_CHANNELS, _HIDDEN = 16, 128
-"""Width of new networks; `benchmarks/latent.py` compares others. A file has its own channels."""
-
+_HIDDEN = 128
 _FREE_LOGIT = 0.3
 """Part of the free logits beside those of a score; chosen by hand, on labels of no benchmark."""
 
@@ -115,7 +113,7 @@ class Networks(nn.Module):
     """
 
     def __init__(
-        self, shape: Sequence[int], grid: AttributeGrid, count: int, channels: int = _CHANNELS
+        self, shape: Sequence[int], grid: AttributeGrid, count: int, channels: int
     ) -> None:
         super().__init__()
         self.spatial = len(shape) == 3

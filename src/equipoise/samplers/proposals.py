@@ -128,7 +128,7 @@ LOST_UNREAD = 0.0025
 """Share of the accepted members of a cell that the upper bounds cut off; chosen by hand."""
 
 _HIDDEN = 256
-_EPOCHS = 8
+_EPOCHS = 12
 _BATCH = 512
 _RATE = 3e-3
 _HELD_OUT = 0.25

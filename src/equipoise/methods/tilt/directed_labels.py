@@ -197,7 +197,7 @@ def label_adaptively(
     return Labelled(labelled, account)
 
 
-def _drawn(sampler: Sampler, n: int, seed: int, workers: int) -> LatentBatch:
+def _drawn(sampler: Sampler, n: int, seed: int, workers: int | None) -> LatentBatch:
     """Return `sampler.draw(n, seed)`, its blocks computed side by side."""
     spans = batches(0, n, BLOCK_ROWS)
     parts = ordered_map(

@@ -40,6 +40,9 @@ Stage = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 FOLDS, MEMBERS = 5, 2
 """Folds, and networks of each; `benchmarks/latent.py` compares other numbers."""
 
+_CHANNELS = 16
+"""Of a spatial stage, that a network reads from all of them."""
+
 _BATCH = 320
 _EPOCHS = 8
 _SPATIAL_RATE, _VECTOR_RATE = 3e-3, 1e-2
@@ -335,7 +338,7 @@ def _train(
     counts in the loss of all of them but that of its own fold.
     """
     rng = torch.Generator().manual_seed(seed)
-    networks = Networks(material.shape, material.grid, folds)
+    networks = Networks(material.shape, material.grid, folds, _CHANNELS)
     networks.initialise(rng)
     others = torch.from_numpy(fold_of[None] != np.arange(folds)[:, None])
     per_epoch = -(-len(train) // _BATCH)
