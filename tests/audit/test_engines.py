@@ -51,19 +51,6 @@ def test_tasks_of_audits_are_equal_after_their_journey() -> None:
     assert_portable(PartTask(addresses, Path("s"), DrawRequest(9), Path("/a"), "{}"))
 
 
-def test_a_rate_that_each_machine_of_a_cluster_keeps_is_named(
-    material: AuditImages, cli: Callable[..., Done], tmp_path: Path
-) -> None:
-    service = tmp_path / "service.toml"
-    service.write_text(DESCRIBED.replace("PORT", "9"))
-    given = ("audit", "classifier", material.folder, "--model", service, "--attribute", "gender")
-    rate = "rate of counting, 100 requests a second, holds for each machine of the cluster"
-    done = cli(*given, "--engine", "ray", "--address", "auto", "--dry-run")
-    assert rate in " ".join(done.stdout.split())
-    done = cli(*given, "--engine", "ray", "--dry-run")
-    assert "rate of" not in done.stdout, "a cluster on this machine keeps one rate"
-
-
 EMBED = """
 def embed(images):
     return images[:, :, ::4, ::4].reshape(len(images), -1) - 100.0

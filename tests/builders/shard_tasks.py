@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from equipoise.core.errors import InputError
 from equipoise.engines import Shard
@@ -43,3 +45,26 @@ class WriteNumbers:
     @property
     def opened(self) -> int:
         return len(list(self.folder.glob("opened-*")))
+
+
+@dataclass(frozen=True)
+class AskService:
+    """Takes a turn to ask a service in each shard, as workers on machines of their own do."""
+
+    folder: Path
+    rate: float
+
+    def open(self) -> Callable[[Shard], None]:
+        from equipoise.runtimes.http.answer_cache import AnswerCache
+        from equipoise.runtimes.http.limiter import Limiter
+        from equipoise.runtimes.http.service import RateLimits
+
+        home = self.folder / str(os.getpid())
+        home.mkdir()
+        limiter = Limiter(AnswerCache(home), "service", RateLimits(self.rate, 1))
+
+        def work(shard: Shard) -> None:
+            with limiter.turn(Event()):
+                (self.folder / f"{shard.number}.asked").write_text(f"{time.time()} {os.getpid()}")
+
+        return work

@@ -7,7 +7,7 @@ import pytest
 
 from equipoise.core.errors import InputError, WorkerError
 from equipoise.engines import RayActors, Shard, run
-from tests.builders.shard_tasks import WriteNumbers
+from tests.builders.shard_tasks import AskService, WriteNumbers
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +39,21 @@ def test_shards_of_a_removed_node_go_elsewhere(
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+def test_workers_with_files_of_their_own_keep_one_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{ROOT}", prepend=":")
+    try:
+        list(run(RayActors(3), AskService(tmp_path, 20), shards(30)))
+    finally:
+        ray.shutdown()
+    asked = [one.read_text().split() for one in tmp_path.glob("*.asked")]
+    times = [float(at) for at, _ in asked]
+    assert len(times) == 30 and len({worker for _, worker in asked}) == 3
+    assert max(times) - min(times) >= 29 / 20 * 0.95
 
 
 def test_a_missing_cluster_is_named(tmp_path: Path) -> None:

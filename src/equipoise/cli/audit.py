@@ -21,7 +21,6 @@ from equipoise.cli.options import (
     JsonFile,
     Workers,
 )
-from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.numbers import estimate, interval, percent
 from equipoise.core.progress import Execution
@@ -175,7 +174,6 @@ def classifier(
         seed=seed,
     )
     errors = None if judged is None else read_errors(judged, attribute, grid)
-    print_rates(places, roles.values())
     if dry:
         varied = 0 if pairs is None else len(grid.attributes[grid.attribute(pairs)].levels)
         _dry_run(settings, opened, (other, judge), what, n, varied * faces)

@@ -36,7 +36,6 @@ from equipoise.cli.options import (
     JsonFile,
     Workers,
 )
-from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.progress import Execution
 
@@ -109,7 +108,6 @@ def age(
     opened = {
         name: None if is_table(name) else open_classifier(name) for name in (model, reference)
     }
-    print_rates(places, opened.values())
     settings = AgeSettings(
         by=chosen_names(by, grid),
         reference=reference,

@@ -12,7 +12,6 @@ from equipoise.cli.audit import Ignore, Tolerance, print_checks
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Address, EngineName, GpusPerWorker, JsonFile, Workers
-from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.numbers import estimate, percent
 from equipoise.core.progress import Execution
@@ -73,7 +72,6 @@ def photographs(
     attribute, by = stored.settings.attribute, stored.settings.by
     asked = None if model.lower().endswith(SUFFIXES) else ClassifierAddress(model)
     found = read_answers(Path(model), attribute, stored.levels) if asked is None else asked.open()
-    print_rates(places, [found])
     settings = PhotographsSettings(
         attribute=attribute,
         by=by,

@@ -28,7 +28,6 @@ from equipoise.cli.options import (
     SettingOptions,
     takes_settings,
 )
-from equipoise.cli.rates import print_rates
 from equipoise.core.numbers import percent
 from equipoise.core.progress import Engine
 from equipoise.core.settings import Settings, make_settings
@@ -109,7 +108,6 @@ def _run_balance(
         models = open_models(settings)
         check_models(models, settings.seed)
         panel = models.panel
-        print_rates(engine, panel.classifiers)
     with bars() as progress:
         done = run(settings, out, progress, panel=panel, engine=engine)
     print_representation(out_console, "the generator as it is", done.record.prior)

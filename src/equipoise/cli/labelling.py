@@ -28,7 +28,6 @@ from equipoise.cli.options import (
     SettingOptions,
     takes_settings,
 )
-from equipoise.cli.rates import print_rates
 from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings, make_settings
 
@@ -132,7 +131,6 @@ def _label(settings: Settings, folder: Any, engine: Any = None) -> Any:
 
     models = open_models(settings)
     check_models(models, settings.seed)
-    print_rates(engine, models.panel.classifiers)
     with bars() as progress:
         table = run(
             models,

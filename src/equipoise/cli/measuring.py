@@ -31,7 +31,6 @@ from equipoise.cli.options import (
     SkipBroken,
     Workers,
 )
-from equipoise.cli.rates import print_rates
 from equipoise.core.errors import InputError
 from equipoise.core.progress import Engine, Execution
 
@@ -166,7 +165,6 @@ def _label_images(
     from equipoise.measure.representation import check_comparable
 
     panel = address.open()
-    print_rates(where[1], panel.classifiers)
     wanted = None if target is None else parse_context_targets(target, panel.grid)
     if wanted and wanted.own and not contexts:
         rule = "must be one for all images without --contexts"
@@ -220,7 +218,6 @@ def _measure_sampler(
     sampler, models = opened
     panel = models.panel
     check_models(models, 1 if seed is None else seed)
-    print_rates(where[1], panel.classifiers)
     wanted = None if target is None else parse_target(target, panel.grid).resolve(None)
     print_caveats(out_console, models.caveats)
     workers, engine = where

@@ -33,7 +33,6 @@ from equipoise.cli.options import (
     JsonFile,
     Workers,
 )
-from equipoise.cli.rates import print_rates
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.errors import check_count
 from equipoise.core.numbers import estimate, interval, percent
@@ -159,7 +158,6 @@ def superres(
         )
     watched_by = [ClassifierAddress(name) for name in watch or ()]
     watched = [one.open() for one in watched_by]
-    print_rates(places, [restorer, *watched])
     if dry:
         _dry_run(settings, restorer.name, settings.per_cell * cells if n is None else n)
         return

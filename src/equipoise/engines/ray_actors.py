@@ -9,6 +9,7 @@ from typing import Any
 from equipoise.core.errors import WorkerError
 from equipoise.core.plugins import load_library
 from equipoise.core.threads import set_threads, thread_count, worker_count
+from equipoise.core.turns import Turns, share_turns
 from equipoise.engines.contract import TRIES, LostWorkerError, Shard, ShardTask, attempt
 
 _SECONDS_TO_START = 600.0
@@ -63,15 +64,18 @@ class RayActors:
                     f"{self.address}: {error}"[:500],
                     "Leave it out to start one on this machine.",
                 ) from error
+        # Where it is lost, another goes on: pauses that services asked for are then forgotten.
+        keeper = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Turns).remote()
         remote = ray.remote(num_cpus=1, num_gpus=self.gpus_per_worker, max_restarts=0)(_Actor)
-        return _RayWorkers(ray, count, lambda: remote.remote(task, threads))
+        return _RayWorkers(ray, count, lambda: remote.remote(task, threads, keeper), keeper)
 
 
 class _Actor:
     """Does shards in a process of its own."""
 
-    def __init__(self, task: ShardTask, threads: int) -> None:
+    def __init__(self, task: ShardTask, threads: int, keeper: Any) -> None:
         set_threads(threads)
+        share_turns(_SharedTurns(keeper))
         self._task = task
 
     def ready(self) -> None:
@@ -82,11 +86,26 @@ class _Actor:
         return attempt(self._task, shard)
 
 
+class _SharedTurns:
+    """Turns of all actors, kept by one."""
+
+    def __init__(self, keeper: Any) -> None:
+        self._ray = load_library("engine ray", "ray", "Install equipoise[ray].")
+        self._keeper = keeper
+
+    def turn(self, service: str, gap: float) -> float:
+        return float(self._ray.get(self._keeper.turn.remote(service, gap)))
+
+    def pause(self, service: str, seconds: float) -> None:
+        self._ray.get(self._keeper.pause.remote(service, seconds))
+
+
 @dataclass
 class _RayWorkers:
     ray: Any
     count: int
     make: Any
+    keeper: Any
     starting: dict[Any, Any] = field(default_factory=dict)
     idle: list[Any] = field(default_factory=list)
     busy: dict[Any, tuple[Any, Shard]] = field(default_factory=dict)
@@ -151,5 +170,5 @@ class _RayWorkers:
 
     def close(self) -> None:
         actors = [*self.idle, *self.starting.values(), *(actor for actor, _ in self.busy.values())]
-        for actor in actors:
+        for actor in [*actors, self.keeper]:
             self.ray.kill(actor)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Event
 
+from equipoise.core.turns import TurnKeeper, shared_turns
 from equipoise.runtimes.http.answer_cache import AnswerCache
 from equipoise.runtimes.http.service import RateLimits
 
@@ -33,8 +34,8 @@ def back_off(first: float, attempt: int) -> float:
 class Limiter:
     """Spaces requests evenly, and delays all of them when the service asks for it.
 
-    Rate and delay hold for all processes that open the same cache, the number of requests in
-    progress for this one.
+    Rate and delay hold for all processes that open the same cache, and for all workers that share
+    turns (`equipoise.core.turns`); the number of requests in progress for this process.
 
     Parameters
     ----------
@@ -46,7 +47,9 @@ class Limiter:
     """
 
     def __init__(self, cache: AnswerCache, service: str, limits: RateLimits) -> None:
-        self._cache, self._service = cache, service
+        shared = shared_turns()
+        self._keepers: list[TurnKeeper] = [cache] if shared is None else [cache, shared]
+        self._service = service
         self._gap = 1 / limits.rate if limits.rate else 0.0
         self._slots = BoundedSemaphore(limits.concurrency)
 
@@ -62,10 +65,12 @@ class Limiter:
             When the cache cannot be read or written.
         """
         with self._slots:
-            while (delay := self._cache.turn(self._service, self._gap)) and not stop.wait(delay):
-                pass
+            for keeper in self._keepers:
+                while (delay := keeper.turn(self._service, self._gap)) and not stop.wait(delay):
+                    pass
             yield not stop.is_set()
 
     def pause(self, seconds: float) -> None:
         """Delay all further requests by at least some seconds."""
-        self._cache.pause(self._service, seconds)
+        for keeper in self._keepers:
+            keeper.pause(self._service, seconds)

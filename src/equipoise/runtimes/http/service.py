@@ -86,7 +86,8 @@ class RateLimits:
     Attributes
     ----------
     rate : float
-        Requests per second of all processes of this machine; 0 for no limit.
+        Requests per second of all processes of this machine, and of all workers of an engine
+        that shares turns; 0 for no limit.
     concurrency : int
         Largest number of requests in progress, in one process.
     time_out : float
