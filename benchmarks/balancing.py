@@ -50,7 +50,7 @@ def timed(attributes: tuple[str, ...], folder: Path, execution: Execution) -> di
 def page(results: list[dict[str, float]]) -> str:
     """Return the results as Markdown."""
     lines = [
-        "# Time of `balance`",
+        "# Time of balance",
         "",
         "Written by `python benchmarks/balancing.py`. DCGAN, 10,000 classified images, the tilt",
         "alone. The last two columns are seconds over those of classifying 10,000 images in the",

@@ -14,7 +14,11 @@ from equipoise.methods.tilt.fit_latent import (
     normal_scores,
     score_bounds,
 )
-from equipoise.samplers.latent_classifier import latent_from_tensors
+from equipoise.samplers.latent_classifier import (
+    LatentClassifier,
+    Networks,
+    latent_from_tensors,
+)
 
 
 def first(generator: Generator, labels: Labels, n: int) -> LabelledCodes:
@@ -166,6 +170,26 @@ def test_stored_it_says_the_same(fit: LatentFit, toy: ToyGenerator) -> None:
     for wrong in ({"folds": 6}, {"members": 3}, {"folds": 0}, {"folds": 65}):
         with pytest.raises(FileFormatError, match="must h"):
             latent_from_tensors(classifier.tensors(), {**parameters, **wrong}, classifier.grid, "x")
+
+
+@pytest.mark.parametrize("channels", [3, 32])
+def test_a_file_has_its_own_number_of_channels(
+    channels: int, fit: LatentFit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files outlive the width that new networks have."""
+    grid, rng = fit.classifier.grid, torch.Generator().manual_seed(0)
+    networks = Networks((5, 2, 2), grid, 3, channels)
+    networks.initialise(rng)
+    none = np.zeros((sum(grid.shape), 2), np.float32)
+    wide = LatentClassifier(
+        grid, (5, 2, 2), np.zeros(5, np.float32), np.ones(5, np.float32), none, (networks,)
+    )
+    back = latent_from_tensors(wide.tensors(), wide.parameters(), grid, "x")
+    features = np.random.default_rng(0).normal(size=(7, 5, 2, 2)).astype(np.float32)
+    assert np.array_equal(back.by_fold(features), wide.by_fold(features))
+    monkeypatch.setattr("equipoise.samplers.latent_classifier._MOST_CHANNELS", channels - 1)
+    with pytest.raises(FileFormatError, match=f"must have 1 to {channels - 1} channels"):
+        latent_from_tensors(wide.tensors(), wide.parameters(), grid, "x")
 
 
 @pytest.mark.parametrize("name", ["toy", pytest.param("digiface-dcgan", marks=pytest.mark.real)])
