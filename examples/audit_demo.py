@@ -13,7 +13,7 @@ from node_server import node_server
 from equipoise import Settings, balance, load_sampler, open_generator
 from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.counterfactuals.folder import keep_counterfactuals
-from equipoise.audit.counterfactuals.search import make_counterfactuals
+from equipoise.audit.counterfactuals.search import CounterfactualSearch
 from equipoise.audit.images import AuditImages, draw_audit_images
 from equipoise.audit.record import AuditSettings
 from equipoise.audit.superres.models import SuperResolutionModel, open_super_resolution_model
@@ -53,20 +53,22 @@ def audit_gender(
     tone = sampler.grid.attributes[1]
     normals = read_conditional(out / "balance" / "directions.safetensors", tone)
     with bars() as progress:
-        ladders = keep_counterfactuals(
-            out / "gender" / "pairs",
-            sampler.digest,
-            lambda: make_counterfactuals(
-                sampler, GENERATOR, PANEL, tone.name, normals, 200, progress=progress
-            ),
+        search = CounterfactualSearch(
+            sampler=sampler,
+            models=Models(GENERATOR, PANEL),
+            attribute=tone.name,
+            normals=normals,
+            n=200,
         )
+        execution = Execution(progress=progress)
+        ladders = keep_counterfactuals(out / "gender" / "pairs", search, execution=execution)
         found = audit_classifier(
             model,
             material,
             out / "gender",
             AuditSettings(attribute="gender", by=BY, reference="label"),
             counterfactuals=ladders,
-            execution=Execution(progress=progress),
+            execution=execution,
         )
     print(f"gender: {found.verdict}\n  {out / 'gender' / 'audit.html'}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from equipoise.audit.answer_shards import AnswerTask
+from equipoise.audit.counterfactuals.sweeps import SweepTask
 from equipoise.audit.images import AuditImages
 from equipoise.audit.kept_answers import AskedByAddress
 from equipoise.audit.material_shards import PartTask
@@ -17,8 +18,12 @@ from equipoise.audit.superres.restore_shards import RestoreTask
 from equipoise.audit.verification.descriptors import DescriberAddress
 from equipoise.classifiers.models import ClassifierAddress, ModelAddresses
 from equipoise.core.folders import LocalFolder
+from equipoise.core.labels import Labels
 from equipoise.engines import OnExecutor
+from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.image_files import PictureFiles
+from equipoise.methods.shift.directions import fit_directions
+from equipoise.methods.shift.hyperplanes import save_directions
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
@@ -48,6 +53,8 @@ def test_tasks_of_audits_are_equal_after_their_journey() -> None:
     assert_portable(AnswerTask(AskedByAddress(ClassifierAddress("mine:model")), home, "{}", like))
     assert_portable(AnswerTask(DescriberAddress("mine:embed"), home, "{}", like))
     assert_portable(RestoreTask(RestorerAddress("pulse", 4), "digest", 0, home, like))
+    shape = ("skin_tone", ((0.5, 0.5),), 9, 0)
+    assert_portable(SweepTask(addresses, Path("s"), *shape, home, "{}"))
     assert_portable(PartTask(addresses, Path("s"), DrawRequest(9), Path("/a"), "{}"))
 
 
@@ -61,9 +68,13 @@ FACES = ("--descriptors", "some_faces:embed", "--fmr", 0.01)
 RESTORING = ("--model", "bicubic", "--generator", "toy", "--n", 60, "--watch", "pinned:skin_tone")
 
 
+PAIRS = (*SKIN, "--attribute", "skin_tone", "--n", 60, "--pairs", "smiling", "--pairs-n", 9)
+
+
 @pytest.mark.parametrize(
     ("command", "options", "workers_open"),
     [
+        ("classifier", PAIRS, [PartTask, SweepTask, *[AskedByAddress] * 2]),
         ("verification", ("--n", 60, *FACES, "--by", "smiling"), [PartTask, DescriberAddress]),
         ("photographs", ("--side", 32, *SKIN), [AskedByAddress]),
         (
@@ -78,6 +89,8 @@ def test_what_an_engine_writes_is_what_threads_write(
     options: tuple[object, ...],
     workers_open: list[type],
     material: AuditImages,
+    toy: ToyGenerator,
+    toy_labels: Labels,
     toy_sampler: Sampler,
     cli: Callable[..., Done],
     tmp_path: Path,
@@ -86,7 +99,10 @@ def test_what_an_engine_writes_is_what_threads_write(
     (tmp_path / "some_faces.py").write_text(EMBED)
     monkeypatch.syspath_prepend(str(tmp_path))
     what = material.folder
-    if command == "verification":
+    if command == "classifier":
+        directions = fit_directions(toy.prior.codes(0, 0, len(toy_labels)), toy_labels)
+        save_directions(directions, tmp_path / "directions.safetensors")
+    if command in ("classifier", "verification"):
         what = tmp_path / "sampler.safetensors"
         save_sampler(toy_sampler, what)
     if command == "photographs":

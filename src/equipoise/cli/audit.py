@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from equipoise.classifiers import Classifier
     from equipoise.core.attributes import AttributeGrid
     from equipoise.core.checks import Check
-    from equipoise.core.progress import Progress
 
 IMAGES = 1200
 
@@ -185,7 +184,7 @@ def classifier(
         ladders = None
         if pairs is not None and drawn is not None:
             file = directions or what.parent / "directions.safetensors"
-            ladders = _ladders(drawn, pairs, faces, file, seed, out, workers, progress)
+            ladders = _ladders(drawn, pairs, faces, (what, file), seed, out, execution)
         found = audit_classifier(
             opened,
             material,
@@ -260,38 +259,30 @@ def _ladders(
     drawn: Opened,
     attribute: str,
     n: int,
-    directions: Path,
+    files: tuple[Path, Path],
     seed: int,
     out: Path,
-    workers: int | None,
-    progress: Progress,
+    execution: Execution,
 ) -> CounterfactualFolder:
-    """Search for faces at every level of an attribute, or read those that the audit keeps."""
+    """Search for faces at every level of an attribute, or read those that the audit keeps.
+
+    `files` are those of the sampler and of the directions.
+    """
     from equipoise.audit.counterfactuals.folder import keep_counterfactuals
-    from equipoise.audit.counterfactuals.search import make_counterfactuals
+    from equipoise.audit.counterfactuals.search import CounterfactualSearch
     from equipoise.methods.shift.hyperplanes import read_conditional
 
     sampler, models = drawn
     varied = sampler.grid.attributes[sampler.grid.attribute(attribute)]
-    normals = read_conditional(directions, varied)
-    identity = repr(
-        [sampler.digest, models.panel.digest, attribute, n, seed, normals.tobytes().hex()]
+    search = CounterfactualSearch(
+        sampler=sampler,
+        models=models,
+        attribute=attribute,
+        normals=read_conditional(files[1], varied),
+        n=n,
+        seed=seed,
     )
-    return keep_counterfactuals(
-        out / "pairs",
-        identity,
-        lambda: make_counterfactuals(
-            sampler,
-            models.generator,
-            models.panel,
-            attribute,
-            normals,
-            n,
-            seed,
-            workers=workers,
-            progress=progress,
-        ),
-    )
+    return keep_counterfactuals(out / "pairs", search, file=files[0], execution=execution)
 
 
 def _dry_run(

@@ -24,6 +24,9 @@ from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.samplers.statements import ModeStatement
 
+_KEPT_BLOCKS, _KEPT_VALUES = 4, 2**26
+"""Blocks of draws that are kept at least, and values of more than these: 256 MiB."""
+
 _REMEDY = "Make the sampler again with `equipoise balance`."
 
 
@@ -193,7 +196,10 @@ class Sampler:
                 weights[k],
                 _REMEDY,
             )
-        object.__setattr__(self, "_block", lru_cache(maxsize=4)(self._compute_block))
+        # A block of each cell in turn, where all these fit into memory.
+        fit = _KEPT_VALUES // (BLOCK_ROWS * self.generator.dim)
+        kept = max(_KEPT_BLOCKS, min(self.grid.size + 1, fit))
+        object.__setattr__(self, "_block", lru_cache(maxsize=kept)(self._compute_block))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The cache of blocks does not go to another process.

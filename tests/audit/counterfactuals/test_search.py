@@ -1,17 +1,21 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from equipoise.audit.classifier import audit_classifier
-from equipoise.audit.counterfactuals.folder import keep_counterfactuals
-from equipoise.audit.counterfactuals.search import CounterfactualSets, make_counterfactuals
+from equipoise.audit.counterfactuals.folder import CounterfactualFolder, keep_counterfactuals
+from equipoise.audit.counterfactuals.search import CounterfactualSearch
 from equipoise.audit.images import AuditImages
 from equipoise.audit.record import AuditSettings
 from equipoise.classifiers import ClassifierPanel
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.labels import Labels
+from equipoise.core.progress import Execution
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.shift.directions import fit_directions
 from equipoise.methods.shift.hyperplanes import read_conditional, save_directions
@@ -33,15 +37,37 @@ def normals(
     return read
 
 
+Find = Callable[..., CounterfactualFolder]
+
+
 @pytest.fixture(scope="module")
-def ladders(
-    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, normals: np.ndarray
-) -> CounterfactualSets:
-    return make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals, 120)
+def find(
+    toy_sampler: Sampler,
+    toy: ToyGenerator,
+    toy_panel: ClassifierPanel,
+    normals: np.ndarray,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Find:
+    """Search in a folder of its own; `changes` are of the search."""
+
+    def find(
+        n: int, folder: Path | None = None, execution: Execution = Execution(), **changes: Any
+    ) -> CounterfactualFolder:
+        given: dict[str, Any] = {"models": Models(toy, toy_panel), "normals": normals} | changes
+        search = CounterfactualSearch(sampler=toy_sampler, attribute=TONE, n=n, **given)
+        home = folder or tmp_path_factory.mktemp("pairs")
+        return keep_counterfactuals(home, search, execution=execution)
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def ladders(find: Find) -> CounterfactualFolder:
+    return find(120)
 
 
 def test_only_the_varied_attribute_differs_in_truth(
-    ladders: CounterfactualSets, toy: ToyGenerator
+    ladders: CounterfactualFolder, toy: ToyGenerator
 ) -> None:
     assert len(ladders) == 120
     tone, smiling = (toy.grid.attribute(name) for name in (TONE, "smiling"))
@@ -52,7 +78,7 @@ def test_only_the_varied_attribute_differs_in_truth(
 
 
 def test_moves_are_the_shortest_and_starts_stay(
-    ladders: CounterfactualSets, toy_panel: ClassifierPanel, normals: np.ndarray
+    ladders: CounterfactualFolder, toy_panel: ClassifierPanel, normals: np.ndarray
 ) -> None:
     start = toy_panel.grid.levels[ladders.cells, 1]
     assert (ladders.step_lengths[np.arange(120), start] == 0).all()
@@ -63,89 +89,118 @@ def test_moves_are_the_shortest_and_starts_stay(
     assert np.allclose(lengths, ladders.step_lengths, atol=1e-3)
 
 
-def test_ladders_do_not_depend_on_workers(
-    ladders: CounterfactualSets,
-    toy_sampler: Sampler,
-    toy: ToyGenerator,
-    toy_panel: ClassifierPanel,
-    normals: np.ndarray,
-) -> None:
-    again = make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals, 120, workers=1)
+def test_ladders_do_not_depend_on_workers(ladders: CounterfactualFolder, find: Find) -> None:
+    again = find(120, execution=Execution(1))
     assert np.array_equal(again.codes, ladders.codes)
+    assert again.pictures.digests == ladders.pictures.digests
     assert np.array_equal(again.tried, ladders.tried)
     assert again.tried.sum() >= 120
 
 
 def test_more_ladders_are_the_first_ones_and_others(
-    ladders: CounterfactualSets,
-    toy_sampler: Sampler,
-    toy: ToyGenerator,
-    toy_panel: ClassifierPanel,
-    normals: np.ndarray,
+    ladders: CounterfactualFolder, find: Find
 ) -> None:
     """A start counts as tried up to the last ladder, so faces found beyond it are no failures."""
-    few = make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals, 119)
+    few = find(119)
     assert np.array_equal(few.codes, ladders.codes[:119])
     assert (few.tried <= ladders.tried).all()
-    one = make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals, 1)
+    one = find(1)
     assert one.tried.sum() - len(one) == one.tried[one.cells[0]] - 1
 
 
+def test_images_are_those_of_the_codes(ladders: CounterfactualFolder, toy: ToyGenerator) -> None:
+    for face in (0, 77, 119):
+        rows = range(3 * face, 3 * face + 3)
+        assert np.array_equal(ladders.pictures.images(rows), toy.images(ladders.codes[face]))
+
+
 def test_a_face_that_cannot_be_moved_makes_no_ladder(
-    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, normals: np.ndarray
+    find: Find, toy: ToyGenerator, normals: np.ndarray
 ) -> None:
     # Across the attribute's own direction nothing changes but what was not to.
     aside = np.linalg.svd(np.concatenate([normals, toy.axes]))[2][-1:]
-    found = make_counterfactuals(toy_sampler, toy, toy_panel, TONE, aside, 2)
+    found = find(2, normals=aside)
     assert len(found) == 0
     assert found.tried.sum() > 0
 
 
 def test_bad_input_is_named(
-    toy_sampler: Sampler,
-    toy: ToyGenerator,
-    toy_panel: ClassifierPanel,
-    normals: np.ndarray,
-    tmp_path: Path,
+    find: Find, toy_panel: ClassifierPanel, normals: np.ndarray, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"must have shape \(1, 16\)"):
-        make_counterfactuals(toy_sampler, toy, toy_panel, TONE, normals[:, :5], 2)
+        find(2, normals=normals[:, :5])
     with pytest.raises(FileFormatError, match="must hold conditional normals of 'skin_tone'"):
         read_conditional(tmp_path / "none", toy_panel.grid.attributes[1])
 
 
-def test_kept_ladders_are_not_searched_again(ladders: CounterfactualSets, tmp_path: Path) -> None:
-    searches: list[int] = []
+class Counting(ToyGenerator):
+    """Counts its images, and stops after some."""
 
-    def search() -> CounterfactualSets:
-        searches.append(1)
-        return ladders
+    def __init__(self, most: int = 10**9) -> None:
+        super().__init__()
+        self.most, self.made = most, 0
 
-    first = keep_counterfactuals(tmp_path / "pairs", "one", search)
-    again = keep_counterfactuals(tmp_path / "pairs", "one", search)
-    assert len(searches) == 1
-    assert again.pictures.digests == first.pictures.digests
-    assert np.array_equal(again.pictures.images([4]), ladders.images[1, 1][None])
-    keep_counterfactuals(tmp_path / "pairs", "another", search)
-    assert len(searches) == 2
-    (tmp_path / "pairs" / "ladders.safetensors").write_bytes(b"cut")
+    def images(self, codes: np.ndarray) -> np.ndarray:
+        self.made += len(codes)
+        if self.made > self.most:
+            raise KeyboardInterrupt
+        return super().images(codes)
+
+
+def test_kept_ladders_are_not_searched_again(
+    ladders: CounterfactualFolder, find: Find, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    counting = Counting()
+    models = Models(counting, toy_panel)
+    first = find(120, tmp_path, models=models)
+    made = counting.made
+    again = find(120, tmp_path, models=models)
+    assert counting.made == made > 0
+    assert again.pictures.digests == first.pictures.digests == ladders.pictures.digests
+    assert not (tmp_path / "sweeps").exists()
+    find(119, tmp_path, models=models)
+    assert counting.made > made
+    (tmp_path / "ladders.safetensors").write_bytes(b"cut")
     with pytest.raises(FileFormatError, match=r"counterfactual sets .* must be whole"):
-        keep_counterfactuals(tmp_path / "pairs", "another", search)
+        find(119, tmp_path, models=models)
+
+
+def test_a_stopped_search_goes_on(
+    ladders: CounterfactualFolder, find: Find, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    whole = Counting()
+    find(120, models=Models(whole, toy_panel), execution=Execution(1))
+    stopped = Counting(whole.made // 2)
+    with pytest.raises(KeyboardInterrupt):
+        find(120, tmp_path, models=Models(stopped, toy_panel), execution=Execution(1))
+    rest = Counting()
+    found = find(120, tmp_path, models=Models(rest, toy_panel), execution=Execution(1))
+    assert found.pictures.digests == ladders.pictures.digests
+    assert found.calls == ladders.calls
+    assert rest.made < 0.7 * whole.made
+
+
+def test_a_damaged_batch_is_named(find: Find, toy_panel: ClassifierPanel, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        find(120, tmp_path, models=Models(Counting(600), toy_panel), execution=Execution(1))
+    batch = next(iter(sorted(tmp_path.glob("sweeps/*/*.safetensors"))))
+    batch.write_bytes(bytes(batch.stat().st_size))
+    with pytest.raises(FileFormatError, match=r"batch of counterfactual sets .* must be as it was"):
+        find(120, tmp_path, execution=Execution(1))
 
 
 def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
-    ladders: CounterfactualSets,
+    ladders: CounterfactualFolder,
     toy: ToyGenerator,
     toy_panel: ClassifierPanel,
     material: AuditImages,
     folder: Path,
 ) -> None:
     """A model that takes a fifth of light faces for smiling others; and an exact one."""
-    kept = keep_counterfactuals(folder / "pairs", "one", lambda: ladders)
     settings = AuditSettings(attribute="smiling", by=("smiling", TONE), reference="label")
     light = [0.0, 0.0, 0.4, 0.0, 0.0, 0.0]
     model = Erring(toy_panel, light)
-    found = audit_classifier(model, material, folder, settings, counterfactuals=kept)
+    found = audit_classifier(model, material, folder, settings, counterfactuals=ladders)
     outcomes = {check.check_id: check.outcome for check in found.checks}
     assert outcomes["counterfactual:skin_tone:dark->light:yes"] == "issue"
     assert outcomes["counterfactual:skin_tone:dark->medium:yes"] != "issue"
@@ -156,7 +211,9 @@ def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
     page = (folder / "audit.html").read_text()
     assert "The same faces with another skin_tone" in page
     assert all((folder / "pictures" / f.picture).is_file() for f in found.counterfactuals.flipped)
-    exact = audit_classifier(ToyClassifier(toy), material, folder, settings, counterfactuals=kept)
+    exact = audit_classifier(
+        ToyClassifier(toy), material, folder, settings, counterfactuals=ladders
+    )
     codes = {c.check_id: c.outcome for c in exact.checks if c.check_id.startswith("counterfactual")}
     assert set(codes.values()) <= {"passed", "tip"}
     assert all(e.difference.value == 0 for e in exact.counterfactuals.effects)  # type: ignore[union-attr]

@@ -2,12 +2,14 @@
 
 FOLDER/ladders.safetensors   codes, cells and step lengths, with the identity of the search
 FOLDER/images/FACE-LEVEL.png
+FOLDER/sweeps/               batches of a search that is under way
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from equipoise.audit.counterfactuals.search import CounterfactualSets
+from equipoise.audit.counterfactuals.search import CounterfactualSearch
+from equipoise.audit.counterfactuals.sweeps import Sweeps
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import atomic_path, parse_json, storage
+from equipoise.core.folders import LocalFolder
+from equipoise.core.progress import Execution
 from equipoise.core.synthetic_mark import packet
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.samplers.export.metadata import png
@@ -34,14 +39,26 @@ class CounterfactualFolder:
 
     Attributes
     ----------
-    attribute, levels, cells, step_lengths, tried, calls
-        As of `CounterfactualSets`.
+    attribute : str
+        The varied attribute.
+    levels : tuple of str
+        Its levels.
+    codes : numpy.ndarray, shape (m, L, dim), float32
+    cells : numpy.ndarray, shape (m,), int64
+        The cell of each face at its start.
+    step_lengths : numpy.ndarray, shape (m, L), float32
+        Distance of each code from its start, in units of latent space; 0 at the start's level.
+    tried : numpy.ndarray, shape (K,), int64
+        Verified starts in each cell, up to the last one that gave a set.
+    calls : int
+        Generator calls of the search.
     pictures : PictureFiles
         The m * L images, face by face.
     """
 
     attribute: str
     levels: tuple[str, ...]
+    codes: NDArray[np.float32]
     cells: NDArray[np.int64]
     step_lengths: NDArray[np.float32]
     tried: NDArray[np.int64]
@@ -53,50 +70,77 @@ class CounterfactualFolder:
 
 
 def keep_counterfactuals(
-    folder: Path, identity: str, search: Callable[[], CounterfactualSets]
+    folder: Path,
+    search: CounterfactualSearch,
+    *,
+    file: Path | None = None,
+    execution: Execution = Execution(),
 ) -> CounterfactualFolder:
     """Return the counterfactual sets in a folder; search for them first if it holds none.
 
     Parameters
     ----------
     folder : Path
-    identity : str
-        All that determines the result. Stored sets of another identity are replaced.
-    search : callable
+    search : CounterfactualSearch
+        Stored sets of another are replaced. A stopped search goes on.
+    file : Path, optional
+        The sampler's, which workers of an engine read.
+    execution : Execution
+        Threads, engine and progress. The sets do not depend on it.
 
     Raises
     ------
     FileFormatError
         When stored sets are damaged.
+    InputError
+        When models have no addresses for an engine, or a worker opens others.
     StorageError
         When a file cannot be written.
+    WorkerError
+        When workers cannot start, or a batch was set aside; the others are kept.
     """
-    path = folder / "ladders.safetensors"
+    path, identity = folder / "ladders.safetensors", search.identity
     if path.is_file():
         found = _read(folder, path, identity)
         if found is not None:
             return found
-    sets = search()
+    own = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    sweeps = Sweeps(search, LocalFolder(folder / "sweeps" / own))
+    sweeps.make(file, execution)
     with storage(folder):
         # The old file goes first: with new images it would look complete after an interruption.
         path.unlink(missing_ok=True)
         (folder / "images").mkdir(parents=True, exist_ok=True)
-        for face, row in enumerate(sets.images):
-            for level, image in enumerate(row):
-                _file(folder, face, level).write_bytes(png(image, packet()))
-    tensors: dict[str, NDArray[Any]] = {
-        "codes": sets.codes,
-        "cells": sets.cells,
-        "moves": sets.step_lengths,
-        "tried": sets.tried,
-        "calls": np.array([sets.calls]),
-    }
-    metadata = {"attribute": sets.attribute, "levels": sets.levels, "identity": identity}
+        tensors = _join(folder, sweeps)
+    metadata = {"attribute": search.attribute, "levels": search.levels, "identity": identity}
     with atomic_path(path) as part:
         part.write_bytes(safetensors.numpy.save(tensors, {"equipoise": json.dumps(metadata)}))
+    shutil.rmtree(folder / "sweeps", ignore_errors=True)
     stored = _read(folder, path, identity)
     assert stored is not None
     return stored
+
+
+def _join(folder: Path, sweeps: Sweeps) -> dict[str, NDArray[Any]]:
+    """Write the images of the first n sets, batch by batch, and return the arrays of all."""
+    left, face = sweeps.search.n, 0
+    parts: list[tuple[NDArray[Any], ...]] = []
+    for number in range(sweeps.counted):
+        found = sweeps.of(number)
+        for row in found.images[:left]:
+            for level, image in enumerate(row):
+                _file(folder, face, level).write_bytes(png(image, packet()))
+            face += 1
+        parts.append((found.codes[:left], found.cells[:left], found.step_lengths[:left]))
+        left = sweeps.search.n - face
+    codes, cells, step_lengths = map(np.concatenate, zip(*parts, strict=True))
+    return {
+        "codes": codes,
+        "cells": cells,
+        "moves": step_lengths,
+        "tried": sweeps.tried,
+        "calls": np.array([sweeps.calls]),
+    }
 
 
 def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | None:
@@ -108,11 +152,12 @@ def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | Non
             metadata = parse_json((stored.metadata() or {})["equipoise"])
             if metadata["identity"] != identity:
                 return None
-            cells, step_lengths, tried, calls = (
-                stored.get_tensor(name) for name in ("cells", "moves", "tried", "calls")
+            codes, cells, step_lengths, tried, calls = (
+                stored.get_tensor(name) for name in ("codes", "cells", "moves", "tried", "calls")
             )
         levels = tuple(str(level) for level in metadata["levels"])
-        if cells.ndim != 1 or step_lengths.shape != (len(cells), len(levels)):
+        shape = (len(cells), len(levels))
+        if cells.ndim != 1 or step_lengths.shape != shape or codes.shape[:2] != shape:
             raise ValueError("arrays of other shapes")
         pictures = PictureFiles.of(
             [
@@ -123,7 +168,7 @@ def _read(folder: Path, path: Path, identity: str) -> CounterfactualFolder | Non
         )
         attribute = str(metadata["attribute"])
         return CounterfactualFolder(
-            attribute, levels, cells, step_lengths, tried, int(calls[0]), pictures
+            attribute, levels, codes, cells, step_lengths, tried, int(calls[0]), pictures
         )
     except (
         *(OSError, KeyError, TypeError, ValueError, IndexError),

@@ -10,17 +10,19 @@ their share.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import InputError, check_count
-from equipoise.core.parallel import batches, ordered_map
-from equipoise.core.progress import Progress, no_progress
+from equipoise.core.parallel import batches
+from equipoise.engines import Shard
 from equipoise.generators.base import Generator, generate
 from equipoise.samplers.sampler import LatentBatch, Sampler
 
@@ -35,43 +37,23 @@ _STARTS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class CounterfactualSets:
-    """Images of m faces at each of the L levels of one attribute.
+class Sweep:
+    """What a batch of starts of one cell gave: its complete sets, m of them.
 
     Attributes
     ----------
-    attribute : str
-        The varied attribute.
-    levels : tuple of str
-        Its levels.
     codes : numpy.ndarray, shape (m, L, dim), float32
+        Of each face at each level.
     images : numpy.ndarray, shape (m, L, 3, height, width), uint8
-    cells : numpy.ndarray, shape (m,), int64
-        The cell of each face at its start.
     step_lengths : numpy.ndarray, shape (m, L), float32
         Distance of each code from its start, in units of latent space; 0 at the start's level.
-    tried : numpy.ndarray, shape (K,), int64
-        Verified starts in each cell, up to the last one that gave a set.
+    starts : numpy.ndarray, shape (s,), int64
+        The cell of each verified start.
+    whole : numpy.ndarray, shape (s,), bool
+        Which starts gave a complete set.
     calls : int
-        Generator calls of the search.
+        Generator calls.
     """
-
-    attribute: str
-    levels: tuple[str, ...]
-    codes: NDArray[np.float32]
-    images: NDArray[np.uint8]
-    cells: NDArray[np.int64]
-    step_lengths: NDArray[np.float32]
-    tried: NDArray[np.int64]
-    calls: int
-
-    def __len__(self) -> int:
-        return len(self.cells)
-
-
-@dataclass(frozen=True, eq=False)
-class _Sweep:
-    """The complete sets of one batch of verified starts."""
 
     codes: NDArray[np.float32]
     images: NDArray[np.uint8]
@@ -86,93 +68,89 @@ class _Sweep:
         return self.starts[self.whole]
 
 
-def make_counterfactuals(
-    sampler: Sampler,
-    generator: Generator,
-    panel: ClassifierPanel,
-    attribute: str,
-    normals: NDArray[np.float64],
-    n: int,
-    seed: int = 0,
-    *,
-    workers: int | None = None,
-    progress: Progress = no_progress,
-) -> CounterfactualSets:
-    """Search for counterfactual sets; the result does not depend on the number of workers.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CounterfactualSearch:
+    """A search for counterfactual sets, batch of starts by batch of starts.
 
-    Parameters
+    Attributes
     ----------
     sampler : Sampler
         Draws the starts, equally many in each cell of positive target.
-    generator : Generator
-    panel : ClassifierPanel
-        Verifies every image; predicts the sampler's attributes.
+    models : Models
+        The generator, and the panel that verifies every image; it predicts the sampler's
+        attributes.
     attribute : str
         The attribute that varies.
     normals : numpy.ndarray, shape (P, dim), float64
         Its conditional unit normals: one that increases with the level, or one per level.
     n : int
-        Requested sets. After `ATTEMPTS` * n starts the search returns the sets found so far.
+        Requested sets. After `ATTEMPTS` * n starts the search ends with the sets found so far.
     seed : int
         Seed of the starts, in [0, 2**63).
-    workers : int, optional
-        Threads; all cores by default.
-    progress : Progress
-        Reports sets found.
 
     Raises
     ------
     InputError
         When n breaks its rule, or the attribute is unknown.
     """
-    check_count("pairs_n", n, "Pass --pairs-n 200.")
-    varied = sampler.grid.attribute(attribute)
-    levels = sampler.grid.attributes[varied].levels
-    if normals.shape not in ((1, generator.dim), (len(levels), generator.dim)):
-        raise InputError(
-            f"normals of {attribute!r}",
-            f"must have shape (1, {generator.dim}) or ({len(levels)}, {generator.dim})",
-            normals.shape,
-            "Read them with `equipoise.methods.shift.hyperplanes.read_conditional`.",
-        )
 
-    def sweep(starts: LatentBatch) -> _Sweep:
-        return _sweep_attribute(starts, generator, panel, varied, len(levels), normals)
+    sampler: Sampler
+    models: Models
+    attribute: str
+    normals: NDArray[np.float64]
+    n: int
+    seed: int = 0
 
-    found: list[_Sweep] = []
-    tried, have, calls = np.zeros(sampler.grid.size, np.int64), 0, 0
-    progress("pairs", 0, n)
-    with closing(ordered_map(sweep, _starts(sampler, n, seed), workers)) as results:
-        for part in results:
-            found.append(part)
-            last = np.flatnonzero(part.whole)[n - have - 1 : n - have]
-            counted = part.starts[: last[0] + 1] if len(last) else part.starts
-            tried += np.bincount(counted, minlength=len(tried))
-            calls += part.calls
-            have += len(part.cells)
-            progress("pairs", min(have, n), n)
-            if have >= n:
-                break
-    parts = [f for f in found if len(f.cells)] or found[:1]
-    return CounterfactualSets(
-        attribute,
-        levels,
-        np.concatenate([part.codes for part in parts])[:n],
-        np.concatenate([part.images for part in parts])[:n],
-        np.concatenate([part.cells for part in parts])[:n],
-        np.concatenate([part.step_lengths for part in parts])[:n],
-        tried,
-        calls,
-    )
+    def __post_init__(self) -> None:
+        check_count("pairs_n", self.n, "Pass --pairs-n 200.")
+        dim, levels = self.models.generator.dim, len(self.levels)
+        if self.normals.shape not in ((1, dim), (levels, dim)):
+            raise InputError(
+                f"normals of {self.attribute!r}",
+                f"must have shape (1, {dim}) or ({levels}, {dim})",
+                self.normals.shape,
+                "Read them with `equipoise.methods.shift.hyperplanes.read_conditional`.",
+            )
 
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels of the varied attribute."""
+        grid = self.sampler.grid
+        return grid.attributes[grid.attribute(self.attribute)].levels
 
-def _starts(sampler: Sampler, n: int, seed: int) -> Iterator[LatentBatch]:
-    """Yield about `ATTEMPTS` * n draws, in batches of one cell, the cells in rotation."""
-    cells = [sampler.grid.cells[k] for k in np.flatnonzero(sampler.target.shares)]
-    few = min(_STARTS, -(-n // len(cells)))
-    for low, high in batches(0, -(-n * ATTEMPTS // len(cells)), few):
-        for cell in cells:
-            yield sampler.draw(high - low, seed, cell=cell, start=low)
+    @property
+    def identity(self) -> str:
+        """All that determines the sets."""
+        own = {
+            "sampler": self.sampler.digest,
+            **self.models.identity,
+            "attribute": self.attribute,
+            "normals": hashlib.sha256(self.normals.tobytes()).hexdigest(),
+            "n": self.n,
+            "seed": self.seed,
+        }
+        return json.dumps(own, sort_keys=True)
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield batches of starts, in order: some draws of one cell each, the cells in rotation."""
+        number, cells = 0, len(self._cells)
+        few = min(_STARTS, -(-self.n // cells))
+        for low, high in batches(0, -(-self.n * ATTEMPTS // cells), few):
+            for _ in range(cells):
+                yield Shard(number, low, high)
+                number += 1
+
+    def sweep(self, shard: Shard) -> Sweep:
+        """Draw a batch of starts, and move those that are verified to every level."""
+        cell = self.sampler.grid.cells[self._cells[shard.number % len(self._cells)]]
+        starts = self.sampler.draw(shard.rows, self.seed, cell=cell, start=shard.start)
+        varied = self.sampler.grid.attribute(self.attribute)
+        generator, panel = self.models.generator, self.models.panel
+        return _sweep_attribute(starts, generator, panel, varied, len(self.levels), self.normals)
+
+    @property
+    def _cells(self) -> list[int]:
+        return [int(k) for k in np.flatnonzero(self.sampler.target.shares)]
 
 
 def _sweep_attribute(
@@ -182,7 +160,7 @@ def _sweep_attribute(
     varied: int,
     count: int,
     normals: NDArray[np.float64],
-) -> _Sweep:
+) -> Sweep:
     """Move verified starts along the directions, and return those that reach every level."""
     first = generate(generator, starts.codes)
     verified = panel.predict(first).cells == starts.requested
@@ -215,7 +193,7 @@ def _sweep_attribute(
             pictures[rows, reached] = images[better]
             step_lengths[rows, reached] = length
     whole = np.asarray(np.isfinite(step_lengths).all(axis=1))
-    return _Sweep(path[whole], pictures[whole], step_lengths[whole], home, whole, calls)
+    return Sweep(path[whole], pictures[whole], step_lengths[whole], home, whole, calls)
 
 
 def _directions(normals: NDArray[np.float64]) -> NDArray[np.float64]:
