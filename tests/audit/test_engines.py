@@ -80,7 +80,7 @@ PAIRS = (*SKIN, "--attribute", "skin_tone", "--n", 60, "--pairs", "smiling", "--
         (
             "superres",
             (*RESTORING, *FACES, "--attributes", "smiling"),
-            [RestorerAddress, *[AskedByAddress] * 2, *[DescriberAddress] * 3],
+            [AskedByAddress, RestorerAddress, *[AskedByAddress] * 4, *[DescriberAddress] * 3],
         ),
     ],
 )

@@ -24,7 +24,7 @@ from equipoise.audit.kept_answers import (
     read_answers,
 )
 from equipoise.classifiers.base import Classifier
-from equipoise.classifiers.models import ClassifierAddress
+from equipoise.classifiers.models import AnyClassifierAddress
 from equipoise.core.attributes import Attribute
 from equipoise.core.progress import Execution
 from equipoise.engines import by_address
@@ -70,7 +70,7 @@ def predict_cached(
     *,
     batch: int = BATCH,
     stage: str = "predict",
-    address: ClassifierAddress | None = None,
+    address: AnyClassifierAddress | None = None,
     execution: Execution = Execution(),
 ) -> Predictions:
     """Classify every image that the cache lacks, and return the predictions of all images.
@@ -90,7 +90,7 @@ def predict_cached(
         Images per call.
     stage : str
         Name of the stage in progress.
-    address : ClassifierAddress, optional
+    address : ClassifierAddress or PanelClassifierAddress, optional
         By which workers of an engine open the classifier.
     execution : Execution
         Threads, engine and progress, of classified images. Neither predictions nor their files
@@ -116,14 +116,18 @@ def predict_cached(
     known = read_answers(home, count)
     digests = set(pictures.digests)
     missing = {digest for digest in digests if not answered(known.get(digest))}
+
+    def opened_by() -> AskedByAddress:
+        what = f"classifier {classifier.name!r}"
+        found: AnyClassifierAddress = by_address(address, what, "ClassifierAddress")
+        return AskedByAddress(found)
+
     new = ask_missing(
         asked,
         pictures,
         home,
         missing,
-        lambda: AskedByAddress(
-            by_address(address, f"classifier {classifier.name!r}", "ClassifierAddress")
-        ),
+        opened_by,
         batch=batch,
         stage=stage,
         execution=execution,

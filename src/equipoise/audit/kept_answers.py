@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import FAILED, Classifier
-from equipoise.classifiers.models import ClassifierAddress
+from equipoise.classifiers.models import AnyClassifierAddress
 from equipoise.classifiers.panel import check_prediction
 from equipoise.core.errors import ModelOutputError
 from equipoise.core.folders import LocalFolder
@@ -111,10 +111,10 @@ class AskedClassifier:
 class AskedByAddress:
     """The address of a classifier that is asked."""
 
-    address: ClassifierAddress
+    address: AnyClassifierAddress
 
     def open(self) -> AskedClassifier:
-        """Open the classifier, as `ClassifierAddress.open`."""
+        """Open the classifier, as its address does."""
         return AskedClassifier(self.address.open())
 
 

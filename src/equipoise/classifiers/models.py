@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from equipoise.classifiers import open_classifier, open_panel
 from equipoise.classifiers.base import Classifier
@@ -74,6 +75,53 @@ class ClassifierAddress:
             As `open_classifier`.
         """
         return open_classifier(self.uri, device=self.device)
+
+
+@dataclass(frozen=True)
+class PanelClassifierAddress:
+    """A name by which any process opens the same classifier of a panel.
+
+    Attributes
+    ----------
+    attributes, classifiers : tuple of str
+        As for `open_panel`.
+    generator : str or None
+        Name of the generator whose images are classified.
+    place : int
+        Of the classifier among those of the panel.
+    device : str
+        Of the generator, whose device its classifiers take.
+    """
+
+    attributes: tuple[str, ...]
+    classifiers: tuple[str, ...]
+    generator: str | None
+    place: int
+    device: str = "cpu"
+
+    def open(self) -> Classifier:
+        """Open the classifier; fetch what the cache lacks.
+
+        Raises
+        ------
+        InputError, FileFormatError, FetchError
+            As `open_generator` and `open_panel`.
+        """
+        generator = self.generator and open_generator(self.generator, device=self.device)
+        panel = open_panel(self.attributes, generator or None, classifiers=self.classifiers)
+        return panel.classifiers[self.place]
+
+
+class AnyClassifierAddress(Protocol):
+    """A name by which any process opens the same classifier; it can be pickled and hashed."""
+
+    def open(self) -> Classifier:
+        """Open the classifier."""
+        ...
+
+    def __hash__(self) -> int:
+        """Return the same for equal addresses."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

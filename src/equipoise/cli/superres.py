@@ -123,7 +123,7 @@ def superres(
     from equipoise.audit.superres.models import RestorerAddress, open_super_resolution_model
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
-    from equipoise.classifiers.models import ClassifierAddress
+    from equipoise.classifiers.models import ClassifierAddress, PanelClassifierAddress
     from equipoise.core.records import write_record
     from equipoise.engines import open_engine
 
@@ -151,11 +151,17 @@ def superres(
     drawn, searched, panel = _models(what, grid, generator, device, classifiers, abstain_below)
     restorer = open_super_resolution_model(model, factor, searched, steps=steps)
     restored_by = RestorerAddress(model, factor, steps, generator, device or "cpu")
+    names, given = tuple(grid.names), tuple(classifiers or ())
     if drawn is not None:
         own = drawn[1].shared_addresses
         restored_by = RestorerAddress(
             model, factor, steps, own.generator, own.device, own.batch_size
         )
+        names, given = own.attributes, own.classifiers
+    panel_by = [
+        PanelClassifierAddress(names, given, restored_by.generator, place, restored_by.device)
+        for place in range(len(panel.classifiers))
+    ]
     watched_by = [ClassifierAddress(name) for name in watch or ()]
     watched = [one.open() for one in watched_by]
     if dry:
@@ -175,6 +181,7 @@ def superres(
             threshold=threshold,
             address=restored_by,
             watched_by=watched_by,
+            panel_by=panel_by,
             execution=execution,
         )
     _print(found)

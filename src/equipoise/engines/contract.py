@@ -117,8 +117,11 @@ def run(
         What the work of a shard raises. Shards that were done are kept.
     """
     lost: Counter[int] = Counter()
-    again: deque[Shard] = deque()
     waiting, under_way, in_a_row = iter(shards), 0, 0
+    first = next(waiting, None)
+    if first is None:
+        return  # No worker starts for nothing.
+    again: deque[Shard] = deque([first])
     workers: Workers = engine.start(task)
     try:
         while True:

@@ -21,7 +21,7 @@ from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import Pending, pending_gap
 from equipoise.audit.superres.record import AttributeDrift, CellDrift
 from equipoise.classifiers.base import Classifier
-from equipoise.classifiers.models import ClassifierAddress
+from equipoise.classifiers.models import AnyClassifierAddress
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import around
 from equipoise.core.numbers import estimate, number
@@ -42,7 +42,7 @@ def read_scores(
     classifiers: Sequence[Classifier],
     pictures: Pictures,
     folder: Path,
-    addresses: Sequence[ClassifierAddress] = (),
+    addresses: Sequence[AnyClassifierAddress] = (),
     *,
     execution: Execution = Execution(),
 ) -> tuple[Scores, tuple[Asking, ...]]:
@@ -54,14 +54,14 @@ def read_scores(
         Of an attribute that several predict, the first one counts.
     pictures, folder
         As for `read_levels`.
-    addresses : sequence of ClassifierAddress
+    addresses : sequence of ClassifierAddress or PanelClassifierAddress
         Those of the classifiers, by which workers of an engine open them.
     execution : Execution
         Threads, engine and progress.
     """
     scores: Scores = {}
     costs = []
-    opened_by: Sequence[ClassifierAddress | None] = addresses or [None] * len(classifiers)
+    opened_by: Sequence[AnyClassifierAddress | None] = addresses or [None] * len(classifiers)
     for classifier, address in zip(classifiers, opened_by, strict=True):
         found = predict_cached(
             classifier, pictures, folder, stage=WATCHED, address=address, execution=execution

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from equipoise.audit.record import Asking
 from equipoise.audit.superres.models.bicubic import reduced
 from equipoise.audit.superres.record import RestorationSheet
 from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.models import PanelClassifierAddress
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.progress import Execution
@@ -27,6 +29,7 @@ def read_levels(
     pictures: Pictures,
     folder: Path,
     role: str,
+    addresses: Sequence[PanelClassifierAddress] = (),
     *,
     execution: Execution = Execution(),
 ) -> tuple[NDArray[np.int8], tuple[Asking, ...]]:
@@ -41,8 +44,10 @@ def read_levels(
         Caches predictions; no image is classified twice.
     role : str
         Role of the images among the costs, and stage of `progress`.
+    addresses : sequence of PanelClassifierAddress
+        Those of the panel's classifiers, by which workers of an engine open them.
     execution : Execution
-        Threads and progress.
+        Threads, engine and progress.
 
     Returns
     -------
@@ -52,8 +57,13 @@ def read_levels(
     """
     levels = np.full((len(pictures.digests), len(panel.grid.names)), UNKNOWN, np.int8)
     costs = []
-    for classifier in panel.classifiers:
-        found = predict_cached(classifier, pictures, folder, execution=execution, stage=role)
+    opened_by: Sequence[PanelClassifierAddress | None] = addresses or [None] * len(
+        panel.classifiers
+    )
+    for classifier, address in zip(panel.classifiers, opened_by, strict=True):
+        found = predict_cached(
+            classifier, pictures, folder, stage=role, address=address, execution=execution
+        )
         costs.append(Asking.of(role, classifier.name, found))
         for place, attribute in enumerate(found.attributes):
             if attribute.name in panel.grid.names:

@@ -33,7 +33,7 @@ from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.audit.verification.rates import check_match_settings
 from equipoise.classifiers.base import FAILED, Classifier
-from equipoise.classifiers.models import ClassifierAddress
+from equipoise.classifiers.models import ClassifierAddress, PanelClassifierAddress
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
@@ -82,6 +82,7 @@ def audit_superres(
     threshold: float | None = None,
     address: RestorerAddress | None = None,
     watched_by: Sequence[ClassifierAddress] = (),
+    panel_by: Sequence[PanelClassifierAddress] = (),
     execution: Execution = Execution(),
 ) -> SuperresAudit:
     """Audit a super-resolution model on balanced images, and write record and report.
@@ -105,9 +106,10 @@ def audit_superres(
         By which workers of an engine open the model.
     watched_by : sequence of ClassifierAddress
         Those of `watch`.
+    panel_by : sequence of PanelClassifierAddress
+        Those of the panel's classifiers; without them, threads ask it.
     execution : Execution
-        Threads, engine and progress. The engine restores, watches and describes; threads ask the
-        panel.
+        Threads, engine and progress.
 
     Returns
     -------
@@ -136,10 +138,12 @@ def audit_superres(
     originals, levels = images.take(rows), levels[rows]
     costs: list[Asking] = []
 
-    here = replace(execution, engine=None)
+    here = execution if panel_by else replace(execution, engine=None)
 
     def predict(pictures: PictureFiles, role: str) -> NDArray[np.int8]:
-        found, own_costs = read_levels(panel, pictures, folder / "answers", role, execution=here)
+        found, own_costs = read_levels(
+            panel, pictures, folder / "answers", role, panel_by, execution=here
+        )
         costs.extend(own_costs)
         return found[:, [panel.grid.attribute(name) for name in by.names]]
 
@@ -174,7 +178,7 @@ def audit_superres(
     scores = []
     for pictures in (originals.pictures, made):
         given = (pictures, folder / "answers")
-        own, _ = read_scores(panel.classifiers, *given, execution=here)
+        own, _ = read_scores(panel.classifiers, *given, panel_by, execution=here)
         more, asked = read_scores(watch, *given, watched_by, execution=execution)
         scores.append(own | more | own)  # Where both predict an attribute, the panel counts.
         costs += asked
