@@ -28,6 +28,7 @@ from equipoise.report.contact_sheets import write_first_pictures, write_pictures
 from equipoise.report.plots import Plot, share_figure
 from equipoise.report.run_page import render
 from equipoise.runs.folder import RunFolder
+from equipoise.runs.place import RunPlace
 from equipoise.runs.record import (
     Cost,
     DirectionsInfo,
@@ -119,8 +120,9 @@ def balance(
     Parameters
     ----------
     settings : Settings
-    folder : Path
-        The run folder; made when missing.
+    folder : Path or str
+        The run folder, made when missing; or its address in a store, "s3://bucket/run". Labels are
+        then written there, and all else when the run is finished.
     progress : Progress
         Called at each step of each stage.
     generator : Generator, optional
@@ -136,7 +138,8 @@ def balance(
     EquipoiseError
         When a setting, a model or the disk fails; what was computed is kept.
     """
-    run, execution = RunFolder(Path(folder)), Execution(settings.workers, progress, engine)
+    place, execution = RunPlace.of(folder), Execution(settings.workers, progress, engine)
+    run = place.folder
     own = generator or open_named(settings)
     if generator is not None:
         check_neighbours(generator)
@@ -153,12 +156,12 @@ def balance(
     if not run.labels.exists():
         write_first_pictures(run, own, settings.seed)
     times = [time.perf_counter()]
-    table = collect(models, settings.prior_n, settings.seed, run.labels, execution=execution)
+    table = collect(models, settings.prior_n, settings.seed, place.labels, execution=execution)
     labels = _some_known(table.labels())
     target = spec.resolve([share.share for share in represent(labels).cells])
     times.append(time.perf_counter())
 
-    context = FitContext(models, labels, target, settings, run.draws, execution)
+    context = FitContext(models, labels, target, settings, place.draws, execution)
     fitted = _fit_methods(context, run)
     directions = _try_directions(context, run)
     times.append(time.perf_counter())
@@ -173,7 +176,8 @@ def balance(
         settings=settings,
         generator=GeneratorRef.of(own),
         models=models_used(models),
-        caveats=models.caveats + (device_caveats(run.path) if settings.mixed_devices else ()),
+        caveats=models.caveats
+        + (device_caveats(str(place.home)) if settings.mixed_devices else ()),
         grid=models.panel.grid,
         target=target,
         prior=represent(labels, target),
@@ -191,7 +195,12 @@ def balance(
     run.write_record(record)
     render(run)
     write_card(run)
+    place.publish()
     return BalancedRun(samplers[settings.method], record, run.path)
+
+
+def _device_caveats(place: RunPlace, settings: Settings) -> tuple[str, ...]:
+    return device_caveats(str(place.home)) if settings.mixed_devices else ()
 
 
 def _some_known(labels: Labels) -> Labels:

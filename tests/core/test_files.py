@@ -13,6 +13,7 @@ from equipoise.core.files import (
     read_json,
     read_text,
     read_toml,
+    storage,
     stored_array,
     write_text,
 )
@@ -129,3 +130,12 @@ def test_a_list_is_no_object(tmp_path: Path) -> None:
     path.write_text("[1]")
     with pytest.raises(FileFormatError, match="must hold an object, got list"):
         read_json(path, "Correct it.")
+
+
+def test_the_address_of_a_store_is_no_path() -> None:
+    """A path made of it would be a folder called s3: in the working folder."""
+    rule = r"must be on this machine; .*, got s3://bucket/run/x"
+    with pytest.raises(InputError, match=rule), storage(Path("s3://bucket/run") / "x"):
+        pass
+    with storage(Path("C:") / "x"):
+        pass

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @takes_settings
 def balance(
     *,
-    out: Annotated[Path, typer.Option(help="Run folder.")],
+    out: Annotated[str, typer.Option(help="Run folder, or its address in a store.")],
     config: Config = None,
     given: Annotated[Given, SettingOptions()],
     engine: EngineName = "threads",
@@ -78,13 +78,13 @@ def demo(
     Example: `equipoise demo --n 2000 --measure-n 1000 --out runs/small`
     """
     _run_balance(
-        make_settings({**given, "beside": ("shift-calibrated", "shift")}), out, json_file, dry
+        make_settings({**given, "beside": ("shift-calibrated", "shift")}), str(out), json_file, dry
     )
 
 
 def _run_balance(
     settings: Settings,
-    out: Path,
+    out: str,
     json_file: Path | None,
     dry: bool,
     engine: Engine | None = None,
@@ -102,6 +102,7 @@ def _run_balance(
     from equipoise.pipeline import balance as run
     from equipoise.pipeline import open_models
     from equipoise.runs.folder import RunFolder
+    from equipoise.runs.place import RunPlace
 
     panel = None
     if settings.classifiers:
@@ -116,12 +117,14 @@ def _run_balance(
     print_caveats(out_console, done.record.caveats)
     if json_file is not None:
         write_record(json_file, done.record)
-    out_console.print(f"report   {RunFolder(out).report}")
-    out_console.print(f"sampler  {RunFolder(out).sampler}")
+    home = RunPlace.of(out).home
+    sampler = home / RunFolder(done.folder).sampler.name
+    out_console.print(f"report   {home / RunFolder(done.folder).report.name}")
+    out_console.print(f"sampler  {sampler}")
     if log is not None:
         from equipoise.report.trackers import log_run
 
-        tracked = log_run(out, log)
+        tracked = log_run(done.folder, log)
         out_console.print(f"logged   {log}, run {tracked.id} of {tracked.store}")
     verified = ""
     if (tilt := done.record.results[0].tilt) is not None:
@@ -135,10 +138,8 @@ def _run_balance(
         elif doubt := _doubtful(tilt.calibration, done.record.target):
             verified = " --verified"
             out_console.print(f"one-shot  {doubt}")
-    out_console.print(
-        f"next     equipoise sample {RunFolder(out).sampler} --n 1000{verified} "
-        f"--out {out / 'images'}"
-    )
+    images = "images" if "://" in out else f"{out}/images"
+    out_console.print(f"next     equipoise sample {sampler} --n 1000{verified} --out {images}")
 
 
 def _doubtful(calibration: Calibration, target: Target) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,10 @@ RESUMES = "What is written is kept, and the same command resumes."
 _WHOLE = "A file is written whole or not at all: nothing of this one is kept."
 
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
+"""What a path begins with that was an address."""
+
+
 @contextmanager
 def storage(path: Path, kept: str = "") -> Iterator[None]:
     """Turn a failure of the disk into an error that names `path` and the remedy.
@@ -50,7 +55,17 @@ def storage(path: Path, kept: str = "") -> Iterator[None]:
     ------
     StorageError
         When the disk is full, the folder is read-only, or a name is taken by something else.
+    InputError
+        When the path was the address of an object store.
     """
+    if path.parts and _SCHEME.fullmatch(path.parts[0]):
+        raise InputError(
+            "path",
+            "must be on this machine; collect, balance and sample --format webdataset alone write "
+            "to stores",
+            f"{path.parts[0]}//{'/'.join(path.parts[1:])}",
+            "Give a folder of this machine, and copy it afterwards.",
+        )
     try:
         yield
     except OSError as error:

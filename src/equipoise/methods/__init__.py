@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
+from equipoise.core.folders import Folder
 from equipoise.core.labels import LabelledCodes, Labels
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
@@ -136,7 +137,7 @@ class FitContext:
     labels: Labels
     target: Target
     settings: Settings
-    draws_folder: Callable[[str, str], Path]
+    draws_folder: Callable[[str, str], Path | Folder]
     execution: Execution = Execution()
 
     @property

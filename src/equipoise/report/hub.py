@@ -16,7 +16,7 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.plugins import load_library
 from equipoise.runs.folder import RunFolder
 from equipoise.samplers.export.metadata import METADATA
-from equipoise.samplers.hub_file import REPOSITORY, hub_errors
+from equipoise.samplers.remote_file import REPOSITORY, hub_errors
 
 _ADDRESS = re.compile(f"hf://{REPOSITORY}")
 

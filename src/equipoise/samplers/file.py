@@ -22,8 +22,8 @@ from equipoise.core.records import from_json, to_json
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions
 from equipoise.generators.base import Generator
-from equipoise.samplers.hub_file import fetched
 from equipoise.samplers.mixture import MixtureSource
+from equipoise.samplers.remote_file import fetched
 from equipoise.samplers.sampler import (
     GeneratorRef,
     LatentSource,
@@ -77,8 +77,9 @@ def load_sampler(
     Parameters
     ----------
     path : Path or str
-        A file that `save_sampler` wrote, or one on the Hugging Face hub: "hf://user/name", with
-        "@revision" and "/file" where they are not main and sampler.safetensors.
+        A file that `save_sampler` wrote, or its address: "hf://user/name" on the Hugging Face hub,
+        with "@revision" and "/file" where they are not main and sampler.safetensors, or
+        "s3://bucket/folder/sampler.safetensors" in any store that fsspec knows.
     digest : str, optional
         `Sampler.digest` that is expected, or its first 12 or more digits.
     generator : Generator, optional

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
+from equipoise.core.folders import Folder
 from equipoise.core.labels import LabelledCodes, Labels, concatenate
 from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
@@ -114,7 +115,7 @@ def label_adaptively(
     n: int,
     *,
     seed: int,
-    draws_folder: Callable[[str, str], Path],
+    draws_folder: Callable[[str, str], Path | Folder],
     execution: Execution = Execution(),
 ) -> Labelled:
     """Label n draws directed at the cells of positive target that lack labels.

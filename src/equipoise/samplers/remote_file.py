@@ -1,7 +1,11 @@
-"""A sampler file from the Hugging Face hub, kept in the cache of huggingface_hub."""
+"""A sampler file from elsewhere: the Hugging Face hub, or an object store that fsspec knows.
+
+Files of the hub are kept in the cache of huggingface_hub, others in that of Equipoise.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -9,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from equipoise.core.errors import FileFormatError, RemoteError
+from equipoise.core.files import atomic_path, storage
+from equipoise.core.folders import open_folder
 from equipoise.core.plugins import load_library
+from equipoise.runtimes.zoo import cache_folder
 
 REPOSITORY = r"(?P<name>[\w.-]{1,96}/[\w.-]{1,96})"
 """Pattern of a name on the hub."""
@@ -18,6 +25,9 @@ _ADDRESS = re.compile(
     rf"hf:/{{1,2}}{REPOSITORY}(@(?P<revision>[\w.-]{{1,96}}))?(/(?P<file>.{{1,200}}))?"
 )
 """A path turns two slashes into one."""
+
+_STORED = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<folder>.+)/(?P<file>[^/]+)")
+"""A file in a store; a scheme of one letter is a drive."""
 
 _FILE = "sampler.safetensors"
 
@@ -34,28 +44,35 @@ def hub_errors(where: str, rule: str, remedy: str) -> Iterator[None]:
 
 
 def fetched(path: Path | str, largest: int) -> Path:
-    """Return a path as it is, and for an address on the hub the file that was fetched from there.
+    """Return a path as it is, and for an address the file that was fetched from there.
 
     Parameters
     ----------
     path : Path or str
-        A path, or "hf://user/name", "hf://user/name@revision" or "hf://user/name@revision/file".
-        `HF_ENDPOINT` names another hub.
+        A path; "hf://user/name", "hf://user/name@revision" or "hf://user/name@revision/file", where
+        `HF_ENDPOINT` names another hub; or the address of a file in a store, "s3://bucket/file".
     largest : int
         Bytes up to which a file is fetched.
 
     Raises
     ------
     InputError
-        When huggingface_hub is not installed.
+        When the library of the hub or the store is not installed.
     FileFormatError
-        When the file is larger.
+        When the file is larger, or a store has none.
     RemoteError
         When the hub does not give it.
+    StorageError
+        When the store does not answer.
     """
-    found = _ADDRESS.fullmatch(str(path))
-    if found is None:
-        return Path(path)
+    if found := _ADDRESS.fullmatch(str(path)):
+        return _of_hub(found, largest)
+    if found := _STORED.fullmatch(str(path)):
+        return _of_store(found, largest)
+    return Path(path)
+
+
+def _of_hub(found: re.Match[str], largest: int) -> Path:
     hub = load_library("a sampler on the hub", "huggingface_hub", "pip install 'equipoise[hf]'.")
     where, file = f"hf://{found['name']}", found["file"] or _FILE
     place, endpoint = {"revision": found["revision"]}, os.environ.get("HF_ENDPOINT")
@@ -71,3 +88,19 @@ def fetched(path: Path | str, largest: int) -> Path:
                 f"{file} of {where}", f"must be under {largest:,} bytes", size, "Name another file."
             )
         return Path(hub.hf_hub_download(found["name"], file, endpoint=endpoint, **place))
+
+
+def _of_store(found: re.Match[str], largest: int) -> Path:
+    folder, file = open_folder(f"{found['scheme']}://{found['folder']}"), found["file"]
+    size, where = folder.size(file), f"file {folder / file}"
+    if size is None or size > largest:
+        rule = f"must be there, of at most {largest:,} bytes"
+        raise FileFormatError(where, rule, size and f"{size:,}", "Name another file.")
+    content = folder.read(file) or b""
+    kept = cache_folder() / "fetched" / f"{hashlib.sha256(content).hexdigest()}-{file}"
+    if not kept.is_file():
+        with storage(kept.parent):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(kept) as part:
+            part.write_bytes(content)
+    return kept
