@@ -54,7 +54,7 @@ class BalancedRun:
     record : RunRecord
         Every number of the run.
     folder : Path
-        Holds everything, the report included.
+        Holds everything, the report included; of a run in a store all but the labels.
     """
 
     sampler: Sampler
@@ -176,8 +176,7 @@ def balance(
         settings=settings,
         generator=GeneratorRef.of(own),
         models=models_used(models),
-        caveats=models.caveats
-        + (device_caveats(str(place.home)) if settings.mixed_devices else ()),
+        caveats=(*models.caveats, *_device_caveats(place, settings)),
         grid=models.panel.grid,
         target=target,
         prior=represent(labels, target),

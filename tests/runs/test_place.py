@@ -2,17 +2,24 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from equipoise.core.errors import FileFormatError
 from equipoise.core.folders import open_folder
+from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
-from equipoise.pipeline import balance
+from equipoise.engines import OnExecutor
+from equipoise.pipeline import balance, open_models
 from equipoise.runs.place import RunPlace
 from equipoise.runs.status import run_status
-from equipoise.samplers.file import load_sampler
+from equipoise.samplers.export.shards import write_shards
+from equipoise.samplers.file import load_sampler, save_sampler
+from equipoise.samplers.job import DrawRequest
+from equipoise.samplers.sampler import Sampler
 from tests.builders.command_line import Done
 from tests.builders.stores import FlakyStore, flaky_store
 
@@ -62,6 +69,47 @@ def test_another_machine_goes_on_with_the_labels(flaky: type[FlakyStore], tmp_pa
     assert not [name for name in flaky.put if name.endswith(".parquet")]
 
 
+def test_an_older_run_is_replaced_and_never_mixed_with(
+    flaky: type[FlakyStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balance(replace(SETTINGS, beside=("shift",)), ADDRESS)
+    home = open_folder(ADDRESS)
+    assert home.size("sampler-shift.safetensors")
+    put = FlakyStore.put_file
+
+    def failing(self: FlakyStore, lpath: str, rpath: str, **given: object) -> None:
+        if rpath.endswith("settings.toml"):
+            raise KeyboardInterrupt
+        put(self, lpath, rpath, **given)
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(FlakyStore, "put_file", failing)
+        balance(SETTINGS, ADDRESS)
+    assert home.size("record.json") is None, "a run that is half put has no record"
+    balance(SETTINGS, ADDRESS)
+    assert home.size("record.json")
+    assert home.size("sampler-shift.safetensors") is None
+
+
+def test_a_sampler_in_a_store_serves_engines(
+    flaky: type[FlakyStore], toy_sampler: Sampler, tmp_path: Path
+) -> None:
+    """Workers read it by its address, whatever their working folder."""
+    save_sampler(toy_sampler, tmp_path / "s.safetensors")
+    with open_folder("flaky://bucket/a").writing("s.safetensors") as part:
+        part.write_bytes((tmp_path / "s.safetensors").read_bytes())
+    models = open_models(Settings(generator="toy", attributes=("smiling", "skin_tone")))
+    files = {"there": Path("flaky://bucket/a/s.safetensors"), "here": tmp_path / "s.safetensors"}
+    with ThreadPoolExecutor(2) as executor:
+        execution = Execution(engine=OnExecutor(executor, 2))
+        for name, file in files.items():
+            opened = load_sampler(file, models.generator), models
+            out = tmp_path / name
+            write_shards(file, opened, DrawRequest(12), out, shard_size=4, execution=execution)
+    tables = [(tmp_path / name / "00000.tar").read_bytes() for name in ("there", "here")]
+    assert tables[0] == tables[1]
+
+
 def test_the_command_line_takes_and_names_addresses(
     flaky: type[FlakyStore], cli: Callable[..., Done], tmp_path: Path
 ) -> None:
@@ -83,5 +131,5 @@ def test_a_file_that_a_store_lacks_or_that_is_too_large_is_named(
     with (open_folder("flaky://bucket") / "a").writing("x.safetensors") as part:
         part.write_bytes(bytes(100))
     monkeypatch.setattr("equipoise.samplers.file._LARGEST_FILE", 50)
-    with pytest.raises(FileFormatError, match="of at most 50 bytes, got 100"):
+    with pytest.raises(FileFormatError, match="of at most 50 bytes, got more"):
         load_sampler("flaky://bucket/a/x.safetensors")

@@ -187,6 +187,12 @@ def test_a_file_has_its_own_number_of_channels(
     back = latent_from_tensors(wide.tensors(), wide.parameters(), grid, "x")
     features = np.random.default_rng(0).normal(size=(7, 5, 2, 2)).astype(np.float32)
     assert np.array_equal(back.by_fold(features), wide.by_fold(features))
+    flat = {**wide.tensors(), "networks0.reduce": np.float32(1).reshape(())}
+    with pytest.raises(FileFormatError, match="must have 1 to 1024 channels"):
+        latent_from_tensors(flat, wide.parameters(), grid, "x")
+    huge = {**wide.parameters(), "stage_shape": [5, 2**20, 2**20]}
+    with pytest.raises(FileFormatError, match="must hold the arrays of the latent classifier"):
+        latent_from_tensors(wide.tensors(), huge, grid, "x")
     monkeypatch.setattr("equipoise.samplers.latent_classifier._MOST_CHANNELS", channels - 1)
     with pytest.raises(FileFormatError, match=f"must have 1 to {channels - 1} channels"):
         latent_from_tensors(wide.tensors(), wide.parameters(), grid, "x")

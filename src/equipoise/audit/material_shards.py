@@ -40,6 +40,7 @@ from equipoise.samplers.export.metadata import METADATA, metadata_rows
 from equipoise.samplers.file import load_sampler
 from equipoise.samplers.filling import Filling, shared_part
 from equipoise.samplers.job import DrawJob, DrawRequest
+from equipoise.samplers.remote_file import shared_name
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.shared import SharedCandidates
 from equipoise.samplers.verified import MOST_IN_VAIN, SHARED_CODES, shared_images
@@ -98,7 +99,7 @@ def draw_parts(
     drawing.check()
     task = PartTask(
         models.shared_addresses,
-        file.absolute(),
+        shared_name(file),
         request,
         folder.absolute(),
         _identity(sampler, models, request),

@@ -270,7 +270,8 @@ def _ladders(
     """
     from equipoise.audit.counterfactuals.folder import keep_counterfactuals
     from equipoise.audit.counterfactuals.search import CounterfactualSearch
-    from equipoise.methods.shift.hyperplanes import read_conditional
+    from equipoise.methods.shift.hyperplanes import LARGEST_DIRECTIONS, read_conditional
+    from equipoise.samplers.remote_file import fetched
 
     sampler, models = drawn
     varied = sampler.grid.attributes[sampler.grid.attribute(attribute)]
@@ -278,7 +279,7 @@ def _ladders(
         sampler=sampler,
         models=models,
         attribute=attribute,
-        normals=read_conditional(files[1], varied),
+        normals=read_conditional(fetched(files[1], LARGEST_DIRECTIONS), varied),
         n=n,
         seed=seed,
     )

@@ -37,8 +37,8 @@ RESUMES = "What is written is kept, and the same command resumes."
 _WHOLE = "A file is written whole or not at all: nothing of this one is kept."
 
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
-"""What a path begins with that was an address."""
+_SCHEME = re.compile(r"(s3a?|gcs|gs|hf|az|abfss?|adl|memory|https?|s?ftp|hdfs|webhdfs|oss):")
+"""What a path begins with that was the address of a store that fsspec knows."""
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from equipoise.runtimes.zoo import cache_folder
 
 _RECORD = "record.json"
 
+_DIRECTIONS = "directions.safetensors"
+
 
 @dataclass(frozen=True)
 class RunPlace:
@@ -59,7 +61,9 @@ class RunPlace:
         return self.home / self.folder.draws(digest, stage).name
 
     def publish(self) -> None:
-        """Put the files of a finished run into its store, the record last.
+        """Put the files of a finished run into its store, in place of those of an older run.
+
+        The record of the older one goes first, and the new one comes last: with it a run is whole.
 
         Raises
         ------
@@ -71,7 +75,15 @@ class RunPlace:
         top = self.folder.path
         with storage(top):
             files = sorted(path.relative_to(top) for path in top.rglob("*") if path.is_file())
+        self.home.remove(_RECORD)
+        pictures = {f"pictures/{name}" for name in (self.home / "pictures").names()}
+        samplers = {name for name in self.home.names() if name.startswith("sampler-")}
+        for old in map(Path, pictures | samplers | {_DIRECTIONS}):
+            if old not in files:
+                self._parent(old).remove(old.name)
         for file in sorted(files, key=lambda file: file.name == _RECORD):
-            parent = self.home if file.parent == Path() else self.home / file.parent.as_posix()
-            with parent.writing(file.name) as part, storage(top / file):
+            with self._parent(file).writing(file.name) as part, storage(top / file):
                 part.write_bytes((top / file).read_bytes())
+
+    def _parent(self, file: Path) -> Folder:
+        return self.home if file.parent == Path() else self.home / file.parent.as_posix()

@@ -308,17 +308,18 @@ def latent_from_tensors(
     def rebuilt(i: int) -> Networks:
         prefix = f"networks{i}."
         state = {
-            name.removeprefix(prefix): torch.from_numpy(array)
+            name.removeprefix(prefix): torch.tensor(np.asarray(array, np.float32))
             for name, array in tensors.items()
             if name.startswith(prefix)
         }
-        channels = state["reduce"].shape[-1] if "reduce" in state else 1
-        if not 0 < channels <= _MOST_CHANNELS:
+        sizes = state["reduce"].shape if "reduce" in state else (1,)
+        if not (len(sizes) in (1, 3) and 0 < sizes[-1] <= _MOST_CHANNELS):
             rule = f"must have 1 to {_MOST_CHANNELS} channels"
-            raise FileFormatError(where, rule, channels, remedy)
-        networks = Networks(shape, grid, folds, channels)
+            raise FileFormatError(where, rule, tuple(sizes), remedy)
+        with torch.device("meta"):  # Sizes that a file claims take no memory.
+            networks = Networks(shape, grid, folds, sizes[-1])
         try:
-            networks.load_state_dict(state)
+            networks.load_state_dict(state, assign=True)
         except RuntimeError as error:
             raise FileFormatError(
                 where, "must hold the arrays of the latent classifier", str(error)[:200], remedy

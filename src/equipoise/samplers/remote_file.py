@@ -72,6 +72,12 @@ def fetched(path: Path | str, largest: int) -> Path:
     return Path(path)
 
 
+def shared_name(path: Path) -> Path:
+    """Return what names a file alike in every process: an absolute path; an address as it is."""
+    text = str(path)
+    return path if _ADDRESS.fullmatch(text) or _STORED.fullmatch(text) else path.absolute()
+
+
 def _of_hub(found: re.Match[str], largest: int) -> Path:
     hub = load_library("a sampler on the hub", "huggingface_hub", "pip install 'equipoise[hf]'.")
     where, file = f"hf://{found['name']}", found["file"] or _FILE
@@ -92,11 +98,11 @@ def _of_hub(found: re.Match[str], largest: int) -> Path:
 
 def _of_store(found: re.Match[str], largest: int) -> Path:
     folder, file = open_folder(f"{found['scheme']}://{found['folder']}"), found["file"]
-    size, where = folder.size(file), f"file {folder / file}"
-    if size is None or size > largest:
+    content = folder.read(file, largest + 1)
+    if content is None or len(content) > largest:
+        given = "no file" if content is None else "more"
         rule = f"must be there, of at most {largest:,} bytes"
-        raise FileFormatError(where, rule, size and f"{size:,}", "Name another file.")
-    content = folder.read(file) or b""
+        raise FileFormatError(f"file {folder / file}", rule, given, "Name another file.")
     kept = cache_folder() / "fetched" / f"{hashlib.sha256(content).hexdigest()}-{file}"
     if not kept.is_file():
         with storage(kept.parent):

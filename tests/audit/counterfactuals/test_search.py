@@ -11,7 +11,7 @@ from equipoise.audit.counterfactuals.search import CounterfactualSearch
 from equipoise.audit.images import AuditImages
 from equipoise.audit.record import AuditSettings
 from equipoise.classifiers import ClassifierPanel
-from equipoise.classifiers.models import Models
+from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.labels import Labels
@@ -51,12 +51,16 @@ def find(
     """Search in a folder of its own; `changes` are of the search."""
 
     def find(
-        n: int, folder: Path | None = None, execution: Execution = Execution(), **changes: Any
+        n: int,
+        folder: Path | None = None,
+        execution: Execution = Execution(),
+        file: Path | None = None,
+        **changes: Any,
     ) -> CounterfactualFolder:
         given: dict[str, Any] = {"models": Models(toy, toy_panel), "normals": normals} | changes
         search = CounterfactualSearch(sampler=toy_sampler, attribute=TONE, n=n, **given)
         home = folder or tmp_path_factory.mktemp("pairs")
-        return keep_counterfactuals(home, search, execution=execution)
+        return keep_counterfactuals(home, search, file=file, execution=execution)
 
     return find
 
@@ -178,6 +182,37 @@ def test_a_stopped_search_goes_on(
     assert found.pictures.digests == ladders.pictures.digests
     assert found.calls == ladders.calls
     assert rest.made < 0.7 * whole.made
+
+
+class NoEngine:
+    """Fails where a worker is asked for."""
+
+    def start(self, task: object) -> Any:
+        raise AssertionError("a worker was started")
+
+
+def test_batches_that_are_done_start_no_worker(
+    ladders: CounterfactualFolder,
+    find: Find,
+    toy_panel: ClassifierPanel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    addresses = ModelAddresses("toy", ("smiling", TONE), (), 0.0, "cpu", None)
+    models = Models(ToyGenerator(), toy_panel, addresses)
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        stopped.setattr("equipoise.audit.counterfactuals.folder._join", stop)
+        find(120, tmp_path, models=models)
+    with pytest.raises(InputError, match="the sampler of a search must be opened by address"):
+        find(120, tmp_path, Execution(engine=NoEngine()), models=models)
+    found = find(
+        120, tmp_path, Execution(engine=NoEngine()), models=models, file=tmp_path / "unread"
+    )
+    assert found.pictures.digests == ladders.pictures.digests
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_damaged_batch_is_named(find: Find, toy_panel: ClassifierPanel, tmp_path: Path) -> None:

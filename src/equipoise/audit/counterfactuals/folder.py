@@ -103,6 +103,7 @@ def keep_counterfactuals(
     if path.is_file():
         found = _read(folder, path, identity)
         if found is not None:
+            shutil.rmtree(folder / "sweeps", ignore_errors=True)
             return found
     own = hashlib.sha256(identity.encode()).hexdigest()[:16]
     sweeps = Sweeps(search, LocalFolder(folder / "sweeps" / own))

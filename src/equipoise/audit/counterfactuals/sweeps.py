@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from equipoise.core.folders import LocalFolder
 from equipoise.core.parallel import one_thread, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.reasons import reason_of
-from equipoise.engines import Finished, Shard, check_opened, run, set_aside
+from equipoise.engines import Finished, Shard, by_address, check_opened, run, set_aside
 from equipoise.samplers.file import load_sampler
+from equipoise.samplers.remote_file import shared_name
 
 
 @dataclass(eq=False)
@@ -105,17 +107,16 @@ class Sweeps:
         if execution.engine is None:
 
             def one(shard: Shard) -> Finished:
-                if read_completion(self.home, _name(shard.number)) is None:
+                if not self._is_done(shard):
                     write_sweep(self.search, shard, self.home)
                 return Finished(shard)
 
             yield from ordered_map(one, self._needed(), execution.workers)
             return
-        assert file is not None, "an engine reads the sampler's file"
         search = self.search
         task = SweepTask(
             search.models.shared_addresses,
-            file.absolute(),
+            shared_name(by_address(file, "the sampler of a search", "file")),
             search.attribute,
             tuple(map(tuple, search.normals.tolist())),
             search.n,
@@ -123,7 +124,30 @@ class Sweeps:
             self.home.absolute(),
             search.identity,
         )
-        yield from run(execution.engine, task, self._needed())
+        needed, done = self._needed(), list[Finished]()
+        for shard in needed:
+            if not self._is_done(shard):
+                break
+            yield Finished(shard)  # It is counted before the next one is asked for.
+        else:
+            return
+
+        def missing() -> Iterator[Shard]:
+            for here in chain([shard], needed):
+                if self._is_done(here):
+                    done.append(Finished(here))
+                else:
+                    yield here
+
+        with closing(run(execution.engine, task, missing())) as ended:
+            for found in ended:
+                yield found
+                while done:
+                    yield done.pop()
+        yield from done
+
+    def _is_done(self, shard: Shard) -> bool:
+        return read_completion(self.home, _name(shard.number)) is not None
 
     def _needed(self) -> Iterator[Shard]:
         for shard in self.search.shards():

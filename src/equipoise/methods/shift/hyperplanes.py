@@ -16,7 +16,7 @@ from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import atomic_path, parse_json
 
-_LARGEST_FILE = 256 * 2**20
+LARGEST_DIRECTIONS = 256 * 2**20
 """Bytes of a file of directions, chosen by hand: 60 normals of half a million values."""
 
 _LEAST_SINGULAR = 1e-10
@@ -254,7 +254,7 @@ def read_conditional(path: Path, attribute: Attribute) -> NDArray[np.float64]:
     """
     where, remedy = f"directions {path}", "Make them with `equipoise balance` or `directions`."
     try:
-        if path.stat().st_size > _LARGEST_FILE:
+        if path.stat().st_size > LARGEST_DIRECTIONS:
             raise ValueError("a file of over 256 MiB")
         with safetensors.safe_open(path, framework="numpy") as stored:
             names = parse_json((stored.metadata() or {})["equipoise"])["normals"]

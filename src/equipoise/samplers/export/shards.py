@@ -35,6 +35,7 @@ from equipoise.samplers.export.formats import write_tar
 from equipoise.samplers.file import load_sampler
 from equipoise.samplers.filling import Position
 from equipoise.samplers.job import DrawRequest
+from equipoise.samplers.remote_file import shared_name
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.verified import SHARED_CODES, verified
 
@@ -242,7 +243,7 @@ def write_shards(
     identity = _identity(loaded, models, request, size)
     # A bad request fails before a file is made.
     loaded.draw(1, request.seed, cell=request.cell)
-    task = ExportTask(addresses, sampler.absolute(), request, home.absolute(), identity)
+    task = ExportTask(addresses, shared_name(sampler), request, home.absolute(), identity)
     # Shards are looked at as they are asked for; those that would be too long, before all.
     last = (n - 1) // size
     ends = (Shard(last, last * size, n), Shard(last + 1, n, n))
