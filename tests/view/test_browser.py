@@ -150,6 +150,8 @@ def test_label_by_keys_over_a_reload(site: Site) -> None:
     page.get_by_role("button", name="Draw", exact=True).click()
     page.get_by_role("button", name="Let people label these").click()
     page.locator("#rater").fill("anna")
+    # A click before the task is there would be lost, so the button waits for it.
+    assert 'id="begin" disabled' in page.request.get(page.url).text()
     page.get_by_role("button", name="Begin").click()
 
     def press(key: str, done: int) -> None:

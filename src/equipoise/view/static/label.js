@@ -113,5 +113,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 await raters();
+if (byId("begin")) byId("begin").disabled = false;
 const last = localStorage.getItem(kept);
 if (last && byId("who")) await begin(last);

@@ -229,4 +229,5 @@ byId("label")?.addEventListener("click", async () => {
   } catch (error) { byId("drawn").textContent = error.message; }
 });
 build();
+if (byId("start")) byId("start").disabled = false;
 await earlier();
