@@ -116,18 +116,14 @@ def predict_cached(
     known = read_answers(home, count)
     digests = set(pictures.digests)
     missing = {digest for digest in digests if not answered(known.get(digest))}
-
-    def opened_by() -> AskedByAddress:
-        what = f"classifier {classifier.name!r}"
-        found: AnyClassifierAddress = by_address(address, what, "ClassifierAddress")
-        return AskedByAddress(found)
-
     new = ask_missing(
         asked,
         pictures,
         home,
         missing,
-        opened_by,
+        lambda: AskedByAddress(
+            by_address(address, f"classifier {classifier.name!r}", "ClassifierAddress")
+        ),
         batch=batch,
         stage=stage,
         execution=execution,

@@ -101,7 +101,6 @@ def _run_balance(
     from equipoise.core.records import write_record
     from equipoise.pipeline import balance as run
     from equipoise.pipeline import open_models
-    from equipoise.runs.folder import RunFolder
     from equipoise.runs.place import RunPlace
 
     panel = None
@@ -117,9 +116,9 @@ def _run_balance(
     print_caveats(out_console, done.record.caveats)
     if json_file is not None:
         write_record(json_file, done.record)
-    home = RunPlace.of(out).home
-    sampler = home / RunFolder(done.folder).sampler.name
-    out_console.print(f"report   {home / RunFolder(done.folder).report.name}")
+    place = RunPlace.of(out)
+    sampler = place.home / place.folder.sampler.name
+    out_console.print(f"report   {place.home / place.folder.report.name}")
     out_console.print(f"sampler  {sampler}")
     if log is not None:
         from equipoise.report.trackers import log_run

@@ -172,9 +172,3 @@ class _RayWorkers:
         actors = [*self.idle, *self.starting.values(), *(actor for actor, _ in self.busy.values())]
         for actor in [*actors, self.keeper]:
             self.ray.kill(actor)
-        # A handle that outlives its cluster ends the actor of the same name in the next one of
-        # this process, when it is collected.
-        self.idle.clear()
-        self.starting.clear()
-        self.busy.clear()
-        self.make = self.keeper = None

@@ -8,6 +8,7 @@ goes on elsewhere, with its labels.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,6 @@ from equipoise.runs.folder import RunFolder
 from equipoise.runtimes.zoo import cache_folder
 
 _RECORD = "record.json"
-
-_DIRECTIONS = "directions.safetensors"
 
 
 @dataclass(frozen=True)
@@ -78,12 +77,12 @@ class RunPlace:
         self.home.remove(_RECORD)
         pictures = {f"pictures/{name}" for name in (self.home / "pictures").names()}
         samplers = {name for name in self.home.names() if name.startswith("sampler-")}
-        for old in map(Path, pictures | samplers | {_DIRECTIONS}):
+        for old in map(Path, pictures | samplers | {self.folder.directions.name}):
             if old not in files:
                 self._parent(old).remove(old.name)
         for file in sorted(files, key=lambda file: file.name == _RECORD):
             with self._parent(file).writing(file.name) as part, storage(top / file):
-                part.write_bytes((top / file).read_bytes())
+                shutil.copyfile(top / file, part)
 
     def _parent(self, file: Path) -> Folder:
         return self.home if file.parent == Path() else self.home / file.parent.as_posix()

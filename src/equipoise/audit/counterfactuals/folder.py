@@ -20,7 +20,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from equipoise.audit.counterfactuals.search import CounterfactualSearch
-from equipoise.audit.counterfactuals.sweeps import Sweeps
+from equipoise.audit.counterfactuals.sweeps import Sweeps, read_sweep
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import atomic_path, parse_json, storage
 from equipoise.core.folders import LocalFolder
@@ -127,7 +127,7 @@ def _join(folder: Path, sweeps: Sweeps) -> dict[str, NDArray[Any]]:
     left, face = sweeps.search.n, 0
     parts: list[tuple[NDArray[Any], ...]] = []
     for number in range(sweeps.counted):
-        found = sweeps.of(number)
+        found = read_sweep(sweeps.home, number)
         for row in found.images[:left]:
             for level, image in enumerate(row):
                 _file(folder, face, level).write_bytes(png(image, packet()))

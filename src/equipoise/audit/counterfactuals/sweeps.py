@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -78,42 +77,31 @@ class Sweeps:
         WorkerError
             When workers cannot start, or a batch was set aside; the others are kept.
         """
+        search = self.search
         self.home.prepare()
-        execution.progress("pairs", 0, self.search.n)
-        ended: dict[int, Finished] = {}
+        execution.progress("pairs", 0, search.n)
+        self._count_done(execution)
+        lost: dict[int, Finished] = {}
         with closing(self._ended(file, execution)) as results:
             for one in results:
-                ended[one.shard.number] = one
-                while self.have < self.search.n and self.counted in ended:
-                    if ended[self.counted].lost:
-                        raise set_aside([ended[self.counted]])
-                    self._count()
-                    execution.progress("pairs", min(self.have, self.search.n), self.search.n)
-                if self.have >= self.search.n:
+                if one.lost:
+                    lost[one.shard.number] = one
+                self._count_done(execution)
+                if self.have >= search.n:
                     return
-
-    def of(self, number: int) -> Sweep:
-        """Return a batch that is done.
-
-        Raises
-        ------
-        FileFormatError
-            When it is damaged.
-        """
-        return read_sweep(self.home, number)
+                if self.counted in lost:
+                    raise set_aside([lost[self.counted]])
 
     def _ended(self, file: Path | None, execution: Execution) -> Generator[Finished, None, None]:
-        """Yield batches that are done, or as they end."""
+        """Do the batches that are not done, and yield each as it ends."""
+        search = self.search
         if execution.engine is None:
 
             def one(shard: Shard) -> Finished:
-                if not self._is_done(shard):
-                    write_sweep(self.search, shard, self.home)
+                write_sweep(search, shard, self.home)
                 return Finished(shard)
 
-            yield from ordered_map(one, self._needed(), execution.workers)
-            return
-        search = self.search
+            return ordered_map(one, self._missing(), execution.workers)
         task = SweepTask(
             search.models.shared_addresses,
             shared_name(by_address(file, "the sampler of a search", "file")),
@@ -124,45 +112,31 @@ class Sweeps:
             self.home.absolute(),
             search.identity,
         )
-        needed, done = self._needed(), list[Finished]()
-        for shard in needed:
-            if not self._is_done(shard):
-                break
-            yield Finished(shard)  # It is counted before the next one is asked for.
-        else:
-            return
+        return run(execution.engine, task, self._missing())
 
-        def missing() -> Iterator[Shard]:
-            for here in chain([shard], needed):
-                if self._is_done(here):
-                    done.append(Finished(here))
-                else:
-                    yield here
-
-        with closing(run(execution.engine, task, missing())) as ended:
-            for found in ended:
-                yield found
-                while done:
-                    yield done.pop()
-        yield from done
-
-    def _is_done(self, shard: Shard) -> bool:
-        return read_completion(self.home, _name(shard.number)) is not None
-
-    def _needed(self) -> Iterator[Shard]:
+    def _missing(self) -> Iterator[Shard]:
         for shard in self.search.shards():
             if self.have >= self.search.n:
                 return
-            yield shard
+            if not _is_done(self.home, shard.number):
+                yield shard
 
-    def _count(self) -> None:
-        found, n = self.of(self.counted), self.search.n
-        last = np.flatnonzero(found.whole)[n - self.have - 1 : n - self.have]
-        starts = found.starts[: last[0] + 1] if len(last) else found.starts
-        self.tried += np.bincount(starts, minlength=len(self.tried))
-        self.calls += found.calls
-        self.have += len(found.cells)
-        self.counted += 1
+    def _count_done(self, execution: Execution) -> None:
+        """Count the batches that are done and needed, in order, up to the first that is missing."""
+        n = self.search.n
+        while self.have < n and _is_done(self.home, self.counted):
+            found = read_sweep(self.home, self.counted)
+            last = np.flatnonzero(found.whole)[n - self.have - 1 : n - self.have]
+            starts = found.starts[: last[0] + 1] if len(last) else found.starts
+            self.tried += np.bincount(starts, minlength=len(self.tried))
+            self.calls += found.calls
+            self.have += len(found.cells)
+            self.counted += 1
+            execution.progress("pairs", min(self.have, n), n)
+
+
+def _is_done(home: LocalFolder, number: int) -> bool:
+    return read_completion(home, _name(number)) is not None
 
 
 def _name(number: int) -> str:
@@ -268,7 +242,7 @@ class SweepTask:
         check_opened("the audit", search.identity, self.identity, models.may_differ)
 
         def work(shard: Shard) -> None:
-            if read_completion(self.folder, _name(shard.number)) is None:
+            if not _is_done(self.folder, shard.number):
                 with one_thread():
                     write_sweep(search, shard, self.folder)
 
