@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_SHOWN := $(BIN)/python -m pip --disable-pip-version-check
 PIP := $(PIP_SHOWN) --quiet
 
-.PHONY: demo audit-demo test test-fast coverage lowest lint docs dist dist-check bench clean
+.PHONY: demo audit-demo test test-fast test-extras coverage lowest lint docs dist dist-check bench clean
 
 # The first and largest download shows pip's progress, so that nobody waits before a silent terminal.
 define SET_UP
@@ -65,6 +65,14 @@ lowest: $(VENV)/.dev
 		-c $(VENV)-lowest/versions.txt -e . $(LOWEST_TOOLS)
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder -m "not slow" \
 		-W ignore::DeprecationWarning -W ignore::FutureWarning $(ARGS)
+
+$(VENV)/.extras: $(VENV)/.dev
+	$(PIP) install -c constraints.txt -e ".[dev,extras]"
+	touch $@
+
+## The tests that need Ray, Dask, a store, C2PA, ..., one by one: clusters of one machine find one another.
+test-extras: $(VENV)/.extras
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m extras $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

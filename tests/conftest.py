@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Generator as Generator_
+from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
@@ -46,16 +47,20 @@ DEAR = frozenset({"toy_latent", "finished"})
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses the pinned generator or the fitted tilt, and group tests for pytest-xdist.
 
-    Groups count with `--dist loadgroup`.
+    Tests whose libraries are missing are skipped here. Groups count with `--dist loadgroup`.
 
     A file's tests run in one process, because they share fixtures; so do all files that use the
-    fitted tilt. Tests of `test_pipeline.py` share nothing, and each may run anywhere. Slow groups
-    begin first, so that no process waits for the last one.
+    fitted tilt. Tests of `test_pipeline.py` share nothing, and each may run anywhere. Clusters
+    and stores of this machine would find one another, so those of extras run one by one. Slow
+    groups begin first, so that no process waits for the last one.
     """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "real" in fixtures:
             item.add_marker(pytest.mark.real)
+        wanted = [name for mark in item.iter_markers("extras") for name in mark.args]
+        if missing := [name for name in wanted if find_spec(name) is None]:
+            item.add_marker(pytest.mark.skip(f"not applicable without {' and '.join(missing)}"))
         node = item.nodeid.partition("[")[0]
         if not DEAR.isdisjoint(fixtures) or not SLOW.isdisjoint((node, node.partition("::")[0])):
             item.add_marker(pytest.mark.slow)
@@ -66,6 +71,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         names[item] = "tilt" if item.path in tilted else str(item.path)
         if item.path.name == "test_pipeline.py":
             names[item] = item.nodeid
+        if "extras" in item.keywords:
+            names[item] = "extras"
         item.add_marker(pytest.mark.xdist_group(names[item].replace("@", "_")))
         if item.get_closest_marker("slow"):
             slow.add(names[item])

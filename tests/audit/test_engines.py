@@ -168,10 +168,12 @@ def test_processes_ask_each_image_once_under_one_rate_limit(
     assert found["processes"] == found["threads"]
 
 
+@pytest.mark.extras("ray")
 def test_an_audit_on_ray_is_that_of_threads(
     toy_sampler: Sampler, cli: Callable[..., Done], tmp_path: Path
 ) -> None:
-    ray = pytest.importorskip("ray")
+    import ray
+
     file, found = tmp_path / "sampler.safetensors", {}
     save_sampler(toy_sampler, file)
     given = (file, "--model", "pinned:skin_tone", "--attribute", "skin_tone", "--n", 60)

@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from unittest import mock
 
+import pytest
+
 from equipoise.cli import main
 from equipoise.cli.app import err_console, out_console
 
@@ -43,12 +45,15 @@ def run(*arguments: object, code: int = 0) -> Done:
     with (
         mock.patch.object(sys, "argv", words),
         # The console read the environment when it was made, and pytest-xdist sets it.
-        mock.patch.dict("os.environ", COLUMNS=str(WIDTH)),
+        pytest.MonkeyPatch.context() as environment,
         mock.patch.multiple(out_console, _width=WIDTH),
         mock.patch.multiple(err_console, _width=WIDTH),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
+        # One variable alone is put back. A command may set others that the state of a library in
+        # this process goes by: Ray keeps the token that RAY_AUTH_MODE asked for.
+        environment.setenv("COLUMNS", str(WIDTH))
         try:
             main()
         except SystemExit as exit:

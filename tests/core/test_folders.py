@@ -17,7 +17,14 @@ from tests.builders.memory_store import memory_store
 from tests.builders.stores import flaky_store
 
 
-@pytest.fixture(params=["local", "store", "gs", "hf"])
+@pytest.fixture(
+    params=[
+        "local",
+        "store",
+        pytest.param("gs", marks=pytest.mark.extras("gcsfs")),
+        pytest.param("hf", marks=pytest.mark.extras("huggingface_hub")),
+    ]
+)
 def home(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Folder]:
@@ -30,12 +37,10 @@ def home(
     elif request.param == "gs":
         # It asks Google's own servers what kind a bucket is.
         monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-        pytest.importorskip("gcsfs", reason="not applicable without gcsfs")
         with memory_store(GoogleStore, "gs") as address:
             monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
             yield open_folder("gs://bucket/new")
     else:
-        pytest.importorskip("huggingface_hub", reason="not applicable without huggingface_hub")
         with memory_store(HubStore, "hf") as address:
             # As HF_ENDPOINT, which its library reads once.
             monkeypatch.setitem(fsspec.config.conf, "hf", {"endpoint": address})
@@ -65,6 +70,7 @@ def test_files_are_written_whole_read_by_name_listed_and_removed(home: Folder) -
     assert home.size("a") is None
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body")  # gcsfs does.
 def test_a_large_file_comes_back_as_it_was_put(home: Folder) -> None:
     content = bytes(range(256)) * (6 * 2**12)
     write(home, "large", content)

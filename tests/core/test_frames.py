@@ -41,9 +41,10 @@ def test_labels_have_a_row_for_each_image(labels: Labels) -> None:
     assert np.array_equal(table["smiling.p.yes"], labels.probabilities[0][:, 1])
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize(
+    "library", ["pandas", pytest.param("polars", marks=pytest.mark.extras("polars"))]
+)
 def test_frames_hold_what_the_table_holds(labels: Labels, library: str) -> None:
-    pytest.importorskip(library, reason=f"not applicable: {library} is not installed")
     frame: Any = labels.frame(library)
     assert type(frame).__module__.startswith(library)
     assert list(frame.columns) == labels.table().column_names

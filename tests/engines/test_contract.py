@@ -39,7 +39,8 @@ def assert_portable(task: ShardTask) -> None:
 @pytest.fixture(
     params=[
         *("processes", "executor"),
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("ray", "dask")),
+        pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.extras("ray")]),
+        pytest.param("dask", marks=[pytest.mark.slow, pytest.mark.extras("distributed")]),
     ]
 )
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
@@ -52,11 +53,13 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         with ThreadPoolExecutor(2) as executor:
             yield OnExecutor(executor, 4)
     elif request.param == "ray":
-        ray = pytest.importorskip("ray")
+        import ray
+
         yield RayActors(2)
         ray.shutdown()
     else:
-        distributed = pytest.importorskip("distributed")
+        import distributed
+
         cluster = distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
         )

@@ -1,4 +1,4 @@
-"""A node of a Ray cluster may go: its shards are done elsewhere. Most machines have no Ray."""
+"""A node of a Ray cluster may go: its shards are done elsewhere."""
 
 import sys
 from pathlib import Path
@@ -16,11 +16,13 @@ def shards(count: int) -> list[Shard]:
     return [Shard(i, i, i + 1) for i in range(count)]
 
 
+@pytest.mark.extras("ray")
 def test_shards_of_a_removed_node_go_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ray = pytest.importorskip("ray")
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    import ray
+    from ray import cluster_utils
+
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{ROOT}", prepend=":")
     node = {"num_cpus": 1, "object_store_memory": 10**8}
     cluster = cluster_utils.Cluster(
@@ -41,10 +43,12 @@ def test_shards_of_a_removed_node_go_elsewhere(
         cluster.shutdown()
 
 
+@pytest.mark.extras("ray")
 def test_workers_with_files_of_their_own_keep_one_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ray = pytest.importorskip("ray")
+    import ray
+
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{ROOT}", prepend=":")
     try:
         list(run(RayActors(3), AskService(tmp_path, 20), shards(30)))
@@ -56,8 +60,10 @@ def test_workers_with_files_of_their_own_keep_one_rate(
     assert max(times) - min(times) >= 29 / 20 * 0.95
 
 
+@pytest.mark.extras("ray")
 def test_a_missing_cluster_is_named(tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray")
+    import ray
+
     assert not ray.is_initialized()
     with pytest.raises(WorkerError, match="address must be that of a Ray cluster, got auto: "):
         list(run(RayActors(1, "auto"), WriteNumbers(tmp_path), shards(1)))

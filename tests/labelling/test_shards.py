@@ -67,7 +67,13 @@ def test_bytes_are_those_of_threads_on_an_engine(
         assert again.labels().levels.shape == (N, 2)
 
 
-@pytest.mark.parametrize("library", ["ray", "dask"])
+@pytest.mark.parametrize(
+    "library",
+    [
+        pytest.param("ray", marks=pytest.mark.extras("ray")),
+        pytest.param("dask", marks=pytest.mark.extras("distributed")),
+    ],
+)
 def test_bytes_are_those_of_threads_on_a_cluster(
     library: str,
     models: Models,
@@ -76,12 +82,14 @@ def test_bytes_are_those_of_threads_on_a_cluster(
     cli: Callable[..., Done],
 ) -> None:
     if library == "ray":
-        ray = pytest.importorskip("ray")
+        import ray
+
         given = ("--generator", "toy", "--n", N, "--seed", 5, "--out", tmp_path)
         cli("collect", *given, "--engine", "ray", "--workers", 2)
         ray.shutdown()
     else:
-        distributed = pytest.importorskip("distributed")
+        import distributed
+
         with (
             distributed.LocalCluster(n_workers=2, dashboard_address=None) as cluster,
             distributed.Client(cluster) as client,
@@ -91,11 +99,13 @@ def test_bytes_are_those_of_threads_on_a_cluster(
     assert contents(tmp_path / "labels") == by_threads
 
 
+@pytest.mark.extras("ray")
 def test_a_node_of_a_ray_cluster_that_goes_costs_the_shards_under_way(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ray = pytest.importorskip("ray")
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    import ray
+    from ray import cluster_utils
+
     monkeypatch.setenv("PYTHONPATH", str(Path(equipoise.__file__).parents[1]), prepend=":")
     n, whole, broken = 12 * SHARD_ROWS, tmp_path / "whole", tmp_path / "broken"
     collect(models, n, 5, whole)

@@ -90,8 +90,6 @@ def test_an_export_survives_them_too(
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server that speaks S3 on this machine, and the address of a bucket."""
-    pytest.importorskip("s3fs", reason="not applicable without s3fs")
-    pytest.importorskip("moto.server", reason="not applicable without moto[server]")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -120,6 +118,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             server.kill()
 
 
+@pytest.mark.extras("s3fs", "moto")
 def test_processes_write_labels_to_s3_and_no_file_holds_a_credential(
     bucket: str, cli: Callable[..., Done], tmp_path: Path
 ) -> None:

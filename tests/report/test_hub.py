@@ -80,9 +80,9 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     server.server_close()
 
 
+@pytest.mark.extras("huggingface_hub")
 @pytest.mark.filterwarnings("ignore")  # The library's own.
 def test_a_run_arrives_whole_and_private(run: Path, taken: dict[str, Any]) -> None:
-    pytest.importorskip("huggingface_hub")
     planned = plan_push(run, "hf://me/faces")
     assert push(planned).endswith("a" * 40)
     assert taken["path"] == "/api/models/me/faces/commit/main"

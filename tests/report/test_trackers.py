@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,10 +39,6 @@ def run(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "faces"))
 
 
-def installed(module: str) -> Any:
-    return pytest.importorskip(module, reason=f"not applicable: {module} is not installed")
-
-
 def test_facts_are_the_records(finished: Path) -> None:
     facts, record = run_facts(RunFolder(finished)), RunFolder(finished).read_record()
     assert facts.settings["attributes"] == "smiling" and facts.settings["n"] == "1000"
@@ -61,11 +56,12 @@ def test_an_unknown_tracker_is_refused(run: Path) -> None:
         log_run(run, "paper")
 
 
+@pytest.mark.extras("mlflow", "sqlalchemy")
 def test_mlflow_reads_the_run_back_and_a_repeat_keeps_one(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mlflow = installed("mlflow")
-    installed("sqlalchemy")
+    import mlflow
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/store.db")
     facts = run_facts(RunFolder(run))
@@ -94,11 +90,10 @@ def test_mlflow_reads_the_run_back_and_a_repeat_keeps_one(
         log_run(run, "mlflow")
 
 
+@pytest.mark.extras("mlflow", "sqlalchemy")
 def test_other_settings_begin_another_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed("mlflow")
-    installed("sqlalchemy")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/store.db")
     first = log_run(run, "mlflow")
@@ -111,9 +106,10 @@ def test_other_settings_begin_another_run(
     assert log_run(run, "mlflow").id != first.id
 
 
+@pytest.mark.extras("tensorboard")
 def test_tensorboard_reads_the_run_back_and_a_repeat_keeps_one(run: Path) -> None:
-    installed("tensorboard")
-    reader = installed("tensorboard.backend.event_processing.event_accumulator")
+    from tensorboard.backend.event_processing import event_accumulator as reader
+
     facts = run_facts(RunFolder(run))
     tracked = [log_run(run, "tensorboard"), log_run(run, "tensorboard")]
     assert tracked[0] == tracked[1]
@@ -126,8 +122,8 @@ def test_tensorboard_reads_the_run_back_and_a_repeat_keeps_one(run: Path) -> Non
     assert "settings/text_summary" in found.Tags()["tensors"]
 
 
+@pytest.mark.extras("wandb")
 def test_wandb_keeps_one_run_offline(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     first = log_run(run, "wandb")
     assert log_run(run, "wandb").id == first.id

@@ -15,8 +15,10 @@ from equipoise.samplers.file import load_sampler, save_sampler
 from equipoise.samplers.sampler import Sampler
 from tests.builders.command_line import Done
 
-pytest.importorskip("huggingface_hub")
-pytestmark = pytest.mark.filterwarnings("ignore")  # The library's own.
+pytestmark = [
+    pytest.mark.extras("huggingface_hub"),
+    pytest.mark.filterwarnings("ignore"),  # The library's own.
+]
 
 REVISION = "b" * 40
 

@@ -128,11 +128,13 @@ def test_a_stopped_stream_goes_on(
     assert sum(1 for _ in fresh) == N, "a later loop begins at the start"
 
 
+@pytest.mark.extras("torchdata")
 @pytest.mark.filterwarnings("ignore")  # It warns of torch.
 def test_a_loader_of_torchdata_goes_on_in_the_middle(
     toy_sampler: Sampler, toy: ToyGenerator, expected: list[tuple[int, int, int]]
 ) -> None:
-    stateful = pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
+    from torchdata.stateful_dataloader import StatefulDataLoader as stateful
+
     for workers in (0, 2):
         images = BalancedImages(toy_sampler, toy, N, 5)
         whole = pairs(stateful(images, batch_size=100, num_workers=workers))

@@ -28,8 +28,7 @@ from tests.builders.command_line import Done
 @pytest.fixture(scope="module")
 def credentials(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A key, and its certificate under a root that nobody trusts."""
-    pytest.importorskip("c2pa", reason="c2pa-python is not installed")
-    x509 = pytest.importorskip("cryptography.x509", reason="cryptography is not installed")
+    from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -81,6 +80,7 @@ def manifest_of(picture: bytes) -> tuple[str, str]:
     return action["digitalSourceType"], store["validation_state"]
 
 
+@pytest.mark.extras("c2pa", "cryptography")
 def test_every_picture_of_a_folder_and_a_tar_is_signed(
     credentials: tuple[Path, Path],
     toy_sampler: Sampler,
@@ -109,6 +109,7 @@ def test_every_picture_of_a_folder_and_a_tar_is_signed(
         write_draws(toy_sampler, models, DrawRequest(2), tmp_path / "f.npz", "npz", signer=signer)
 
 
+@pytest.mark.extras("c2pa", "cryptography")
 def test_a_key_of_another_certificate_signs_nothing_and_is_not_shown(
     credentials: tuple[Path, Path], tmp_path: Path
 ) -> None:
