@@ -38,8 +38,9 @@ def pooled(folder: Path, n: int) -> Rows:
     """Balance smiling alone: its own KL, and who smiles."""
     balance(Settings(attributes=("smiling",), n=n), folder)
     sampler = load_sampler(folder / "sampler.safetensors", GENERATOR)
+    models = Models(GENERATOR, open_panel(["smiling"]))
     labels = concatenate(
-        [d.labels for d in one_shot(sampler, Models(GENERATOR, PANEL), 6000, seed=11)]
+        [PANEL.predict(d.images) for d in one_shot(sampler, models, 6000, seed=11)]
     )
     rows = {
         "KL of smiling to one half": _kl(labels.restricted(sampler.grid)),

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from equipoise.core.errors import InputError
+from equipoise.core.files import atomic_path
 from equipoise.engines import Shard
 
 
@@ -45,6 +46,25 @@ class WriteNumbers:
     @property
     def opened(self) -> int:
         return len(list(self.folder.glob("opened-*")))
+
+
+@dataclass(frozen=True)
+class FailBeside:
+    """Shard 0 writes for a minute; shard 1 fails once it does."""
+
+    folder: Path
+
+    def open(self) -> Callable[[Shard], None]:
+        return self.work
+
+    def work(self, shard: Shard) -> None:
+        if shard.number == 0:
+            with atomic_path(self.folder / "large.tar") as part:
+                part.write_bytes(b"half")
+                time.sleep(60)
+        while not list(self.folder.glob(".large.tar.*")):
+            time.sleep(0.01)
+        raise InputError("shard", "must be right", shard.number, "Mend it.")
 
 
 @dataclass(frozen=True)

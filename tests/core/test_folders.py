@@ -1,8 +1,10 @@
 """A folder of a store holds what a folder of a disk holds, and its faults are named."""
 
+import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from tests.builders.google_store import GoogleStore
 from tests.builders.hub_store import HubStore
 from tests.builders.memory_store import memory_store
 from tests.builders.stores import flaky_store
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(
@@ -78,6 +82,36 @@ def test_a_large_file_comes_back_as_it_was_put(home: Folder) -> None:
     assert home.read("large") == content
     with home.opened("large") as file:
         assert file.read(1000) == content[:1000]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="not applicable: it asks no other process")
+@pytest.mark.parametrize("place", ["{}/new", "flaky://bucket/new"])
+def test_what_a_killed_process_left_goes_and_what_a_living_one_writes_stays(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    code = (
+        "import os, signal, sys, tempfile; from equipoise.core.folders import open_folder\n"
+        "from tests.builders.stores import flaky_store\n"
+        f"tempfile.tempdir = {str(tmp_path / 'temporary')!r}\n"
+        f"with flaky_store(), open_folder({place.format(tmp_path)!r}).writing('x.tar') as part:\n"
+        "    part.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], cwd=ROOT)
+    assert killed.returncode == -9
+    with flaky_store():
+        home = open_folder(place.format(tmp_path))
+        with home.writing("y.tar") as part:
+            assert len(halves(tmp_path)) == 1
+            part.write_bytes(b"of a living one")
+            home.prepare()
+            assert halves(tmp_path) == [part]
+        assert home.read("y.tar") == b"of a living one"
+
+
+def halves(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.name.endswith("part")]
 
 
 def test_a_folder_can_be_pickled_and_hashed(home: Folder) -> None:

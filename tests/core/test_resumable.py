@@ -1,6 +1,7 @@
 """A folder is resumed by the task that made it, and by no other."""
 
 import hashlib
+import json
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from equipoise.core.completion import read_completion, record_name
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.folders import LocalFolder
-from equipoise.core.resumable import ResumableFolder
+from equipoise.core.resumable import DEVICE, ResumableFolder
 
 TABLE = pa.table({"index": [0, 1, 2]})
 
@@ -70,6 +71,17 @@ def test_a_record_decides_what_is_done_and_a_whole_table_without_one_gets_it(
     assert again is not None and again.sha256 == record.sha256
     table.unlink()
     assert done(mine) == 0, "a record alone is no shard"
+
+
+def test_a_table_without_a_record_says_itself_where_it_was_computed(tmp_path: Path) -> None:
+    home, may_differ = LocalFolder(tmp_path), frozenset({DEVICE})
+    on = {kind: json.dumps({"seed": 0, DEVICE: kind}) for kind in ("cuda", "cpu")}
+    there, here = (ResumableFolder(home, on[kind], "labels", may_differ) for kind in on)
+    there.write("x.parquet", TABLE)
+    assert here.done_rows("x.parquet", total=3, device="cpu") == 3
+    record = read_completion(home, "x.parquet")
+    assert record is not None
+    assert (record.device, record.identity) == ("cuda", on["cuda"])
 
 
 def test_a_file_of_another_size_than_recorded_and_a_damaged_record_are_named(

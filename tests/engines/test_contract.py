@@ -19,9 +19,10 @@ from equipoise.engines import (
     Shard,
     ShardTask,
     open_engine,
+    processes,
     run,
 )
-from tests.builders.shard_tasks import WriteNumbers
+from tests.builders.shard_tasks import FailBeside, WriteNumbers
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,6 +123,36 @@ def test_workers_that_lose_every_shard_stop_the_run(tmp_path: Path) -> None:
 
     with pytest.raises(WorkerError, match=r"without the loss of 3 workers, got .*no node is left"):
         list(run(OnExecutor(Broken(), 1), WriteNumbers(tmp_path), shards(1000)))
+
+
+def test_processes_that_are_ended_leave_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    with pytest.raises(InputError, match="must be right"):
+        list(run(Processes(2), FailBeside(tmp_path), iter(shards(2))))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_does_not_start_again_is_a_lost_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    task = WriteNumbers(tmp_path, always_deadly=frozenset({1}))
+    ended = run(Processes(1), task, shards(9))
+    assert next(ended) == Finished(shards(1)[0])
+    monkeypatch.setattr(processes, "_SERVE", "raise SystemExit(3) # {} {}")
+    with pytest.raises(WorkerError, match=r"without the loss of 3 workers, got .*status 3"):
+        list(ended)
+    assert task.done == {0}
+
+
+def test_a_worker_that_never_starts_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_SERVE", "raise SystemExit(3) # {} {}")
+    with pytest.raises(WorkerError, match=r"process of a worker must start, got .*status 3"):
+        list(run(Processes(2), WriteNumbers(tmp_path), shards(9)))
 
 
 def test_an_executor_that_breaks_for_good_ends_the_run(

@@ -116,6 +116,20 @@ def test_labels_of_tars_are_those_of_their_images_in_a_store_too(
             assert np.array_equal(found.scores, wanted.scores)
 
 
+def test_a_tar_that_was_replaced_is_another_whatever_its_size(
+    files: list[Path], tmp_path: Path
+) -> None:
+    write_tars(files, tmp_path / "tars")
+    images = LocalFolder(tmp_path / "tars")
+    before = webdataset_tars(images)
+    assert webdataset_tars(images) == before
+    path = images.path / "00001.tar"
+    content = path.read_bytes()
+    path.write_bytes(bytes(len(content)))
+    after = webdataset_tars(images)
+    assert after[0] == before[0] and after[1] != before[1]
+
+
 def test_a_broken_tar_and_a_broken_image_in_one_are_named(
     files: list[Path], address: ToyAddress, tmp_path: Path
 ) -> None:

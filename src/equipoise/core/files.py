@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import tomllib
 import uuid
@@ -77,6 +78,36 @@ def storage(path: Path, kept: str = "") -> Iterator[None]:
         ) from error
 
 
+def part_mark() -> str:
+    """Return a new mark for the name of what this process writes, which says whose it is."""
+    return f"{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def is_abandoned(name: str) -> bool:
+    """Return whether a name holds the mark of a process of this machine that has ended.
+
+    Such a process was killed: others remove what they have not finished.
+    """
+    found = _MARK.search(name)
+    # On Windows, the call that asks for a process would end it.
+    if found is None or found["host"] != _host() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(found["process"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
+
+
+_MARK = re.compile(r"[.-](?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}[.-]")
+
+
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
 @contextmanager
 def atomic_path(path: Path, kept: str = _WHOLE) -> Iterator[Path]:
     """Give a temporary path beside `path`, moved onto it at the end when nothing failed.
@@ -94,7 +125,7 @@ def atomic_path(path: Path, kept: str = _WHOLE) -> Iterator[Path]:
     StorageError
         As `storage`.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
+    part = path.with_name(f".{path.name}.{part_mark()}.part")
     with storage(path, kept):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from equipoise.core.errors import InputError, StorageError
-from equipoise.core.files import RESUMES, atomic_path, storage
+from equipoise.core.files import RESUMES, atomic_path, is_abandoned, part_mark, storage
 from equipoise.core.plugins import load_library
 
 Result = TypeVar("Result")
@@ -58,9 +59,12 @@ class LocalFolder:
         return LocalFolder(self.path.absolute())
 
     def prepare(self) -> None:
-        """Create the folder where there are such things, or check that it can be written."""
+        """Create the folder, or remove what killed processes of this machine left half written."""
         with storage(self.path, RESUMES):
             self.path.mkdir(parents=True, exist_ok=True)
+            for name in list(self.names()):
+                if name.endswith(".part") and is_abandoned(name):
+                    (self.path / name).unlink(missing_ok=True)
 
     def size(self, name: str) -> int | None:
         """Return the bytes of a file, None where it is missing."""
@@ -71,6 +75,12 @@ class LocalFolder:
         except OSError:
             with storage(self.path / name):
                 raise
+
+    def stamp(self, name: str) -> str:
+        """Return the size of a file with the time of its last change: what it holds, unread."""
+        with storage(self.path / name):
+            found = os.stat(self.path / name)
+        return f"{found.st_size} {found.st_mtime_ns}"
 
     def read(self, name: str, limit: int | None = None) -> bytes | None:
         """Return a file, at most its first `limit` bytes; None where it is missing."""
@@ -120,6 +130,11 @@ class LocalFolder:
             return sorted(entry.name for entry in entries if entry.is_dir())
 
 
+_STAMPS = ("ETag", "etag", "md5Hash", "crc32c", "blob_id", "LastModified", "mtime", "created")
+"""What libraries of stores call a digest of a file, or the time of its last change."""
+
+_TEMPORARY = "equipoise-"
+
 _WAITS = (0.2, 1.0, 5.0)
 """Seconds before a request is made again; chosen by hand. Libraries of stores wait by themselves
 too."""
@@ -152,7 +167,11 @@ class StoredFolder:
         return self
 
     def prepare(self) -> None:
-        """Write a small file, and remove it."""
+        """Write a small file, and remove it; and what killed processes left on this machine."""
+        with storage(Path(tempfile.gettempdir())):
+            for name in os.listdir(tempfile.gettempdir()):
+                if name.startswith(_TEMPORARY) and is_abandoned(name):
+                    shutil.rmtree(Path(tempfile.gettempdir()) / name, ignore_errors=True)
         name = ".equipoise-writes-here"
         with self.writing(name) as part:
             part.touch()
@@ -162,6 +181,12 @@ class StoredFolder:
         """Return the bytes of a file."""
         found = self._try(name, lambda store, path: store.info(path), missing=None)
         return None if found is None else int(found["size"])
+
+    def stamp(self, name: str) -> str:
+        """Return the size of a file, with the digest or time that the store names."""
+        found = self._try(name, lambda store, path: store.info(path))
+        known = (str(found[key]) for key in _STAMPS if found.get(key))
+        return f"{found['size']} {next(known, '')}"
 
     def read(self, name: str, limit: int | None = None) -> bytes | None:
         """Return a file, at most its first `limit` bytes."""
@@ -177,7 +202,7 @@ class StoredFolder:
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         """Give a temporary path, whose file is put at the end."""
-        with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
+        with tempfile.TemporaryDirectory(prefix=f"{_TEMPORARY}{part_mark()}-") as folder:
             part = Path(folder) / "part"
             with storage(part, RESUMES):
                 yield part

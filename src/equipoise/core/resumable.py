@@ -49,6 +49,15 @@ def alike(found: str, wanted: str, may_differ: frozenset[str]) -> bool:
     return {**one, **dict.fromkeys(may_differ)} == {**other, **dict.fromkeys(may_differ)}
 
 
+def _device_of(identity: str) -> str:
+    """Return the type of device that an identity in JSON names; nothing where it names none."""
+    try:
+        held = parse_json(identity)
+    except ValueError:
+        return ""
+    return str(held.get(DEVICE, "")) if isinstance(held, dict) else ""
+
+
 def device_remedy(found: str, wanted: str) -> str:
     """Return the remedy where two identities differ in the type of device alone; else nothing."""
     if not alike(found, wanted, frozenset({DEVICE})):
@@ -153,7 +162,7 @@ class ResumableFolder:
         """Return the rows of a shard that is done, 0 where it is not: its record decides.
 
         A whole table without a record is verified, and gets one: its writer was killed between
-        the two, or was an older Equipoise.
+        the two, or was an older Equipoise. The table says where it was computed.
 
         Raises
         ------
@@ -169,7 +178,8 @@ class ResumableFolder:
         content = self.home.read(name)
         if content is None:
             return 0
-        rows = int(self._parse(name, content).num_rows)
+        table = self._parse(name, content)
+        rows, identity = int(table.num_rows), table.schema.metadata[_IDENTITY].decode()
         complete(
             self.home,
             name,
@@ -177,8 +187,8 @@ class ResumableFolder:
             total=total,
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
-            identity=self.identity,
-            device=device,
+            identity=identity,
+            device=_device_of(identity) or device,
             seconds=0.0,
         )
         return rows

@@ -95,6 +95,11 @@ def thread_count() -> int:
     return _chosen or usable_cores()
 
 
+def chosen_threads() -> int | None:
+    """Return the number that `set_threads` was given; None where it was given none."""
+    return _chosen
+
+
 def worker_count(workers: int | None) -> int:
     """Return `workers`, or for None the number of threads of this process (`thread_count`).
 

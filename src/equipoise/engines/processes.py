@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import signal
 import socket
@@ -38,14 +40,23 @@ class Processes:
 
 
 def gpu_of(worker: int, gpus_per_worker: float, visible: list[str]) -> str:
-    """Return the GPU of a worker, by its number: GPUs are filled one after the other.
+    """Return the GPUs of a worker, by its number, as `CUDA_VISIBLE_DEVICES` names them.
+
+    GPUs are filled one after the other, each by as many workers as its whole holds. A worker that
+    takes more than one has them for itself.
 
     Examples
     --------
     >>> [gpu_of(i, 0.5, ["0", "1"]) for i in range(5)]
     ['0', '0', '1', '1', '0']
+    >>> [gpu_of(i, 0.7, ["0", "1"]) for i in range(3)], gpu_of(1, 2, ["0", "1", "2", "3"])
+    (['0', '1', '0'], '2,3')
     """
-    return visible[int(worker * gpus_per_worker) % len(visible)]
+    # A third and a third and a third are one.
+    sharing = int(1 / gpus_per_worker + 1e-9)
+    count = 1 if sharing else math.ceil(gpus_per_worker - 1e-9)
+    first = worker // sharing if sharing else worker * count
+    return ",".join(visible[(first + i) % len(visible)] for i in range(min(count, len(visible))))
 
 
 def visible_gpus() -> list[str]:
@@ -63,6 +74,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     pipe: Connection
     shard: Shard | None = None
+    started: bool = False
 
 
 @dataclass
@@ -71,6 +83,7 @@ class _ProcessWorkers:
     count: int
     gpus_per_worker: float
     alive: dict[int, _Worker] = field(default_factory=dict)
+    any_started: bool = False
 
     def submit(self, shard: Shard) -> None:
         numbers = range(self.count)
@@ -100,30 +113,36 @@ class _ProcessWorkers:
                 env=environment,
             )
         pipe = Connection(ours.detach())
-        try:
+        # One that dies at once is noticed by `wait`, as one that dies later.
+        with contextlib.suppress(OSError):
             pipe.send((threads, self.task))
-            pipe.recv()
-        except (EOFError, OSError):
-            raise WorkerError(
-                "process of a worker",
-                "must start",
-                _ending(process),
-                "Run the command with --engine threads to see why.",
-            ) from None
         return _Worker(process, pipe)
 
     def wait(self) -> tuple[Shard, Exception | None]:
-        busy = {w.pipe: n for n, w in self.alive.items() if w.shard is not None}
-        pipe = wait(list(busy))[0]
-        worker = self.alive[busy[pipe]]  # type: ignore[index]
-        shard, worker.shard = worker.shard, None
-        assert shard is not None
-        try:
-            return shard, worker.pipe.recv()
-        except (EOFError, OSError):
-            del self.alive[busy[pipe]]  # type: ignore[index]
-            worker.pipe.close()
-            return shard, LostWorkerError(_ending(worker.process))
+        while True:
+            busy = {w.pipe: n for n, w in self.alive.items() if w.shard is not None}
+            number = busy[wait(list(busy))[0]]  # type: ignore[index]
+            worker = self.alive[number]
+            assert worker.shard is not None
+            try:
+                found = worker.pipe.recv()
+            except (EOFError, OSError):
+                del self.alive[number]
+                worker.pipe.close()
+                ending = _ending(worker.process)
+                if not self.any_started:
+                    raise WorkerError(
+                        "process of a worker",
+                        "must start",
+                        ending,
+                        "Run the command with --engine threads to see why.",
+                    ) from None
+                return worker.shard, LostWorkerError(ending)
+            if not worker.started:
+                worker.started = self.any_started = True
+                continue
+            shard, worker.shard = worker.shard, None
+            return shard, found
 
     def close(self) -> None:
         for worker in self.alive.values():
@@ -159,6 +178,8 @@ _SERVE = "import sys; sys.path[:] = {}; from equipoise.engines import processes 
 def serve(descriptor: int) -> None:
     """Do shards that come through a pipe, until it is closed; the main function of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it.
+    # What is half written goes before the process does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     pipe = Connection(descriptor)
     try:
         threads, task = pipe.recv()

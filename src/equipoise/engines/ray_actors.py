@@ -8,7 +8,7 @@ from typing import Any
 
 from equipoise.core.errors import WorkerError
 from equipoise.core.plugins import load_library
-from equipoise.core.threads import set_threads, thread_count, worker_count
+from equipoise.core.threads import chosen_threads, set_threads, thread_count, worker_count
 from equipoise.core.turns import Turns, share_turns
 from equipoise.engines.contract import TRIES, LostWorkerError, Shard, ShardTask, attempt
 
@@ -19,6 +19,9 @@ _SECONDS_TO_START = 600.0
 @dataclass(frozen=True)
 class RayActors:
     """Actors of a Ray cluster. Every node must reach the files that the task names.
+
+    Actors share the threads of `equipoise.core.threads`. On a cluster, where its cores say nothing
+    of other machines, each has one unless a number was chosen.
 
     Attributes
     ----------
@@ -43,18 +46,18 @@ class RayActors:
         InputError
             When Ray is not installed.
         WorkerError
-            When there is no cluster at the address.
+            When there is no cluster at the address, or this process belongs to another.
         """
         ray = load_library(
             "engine ray", "ray", "Install equipoise[ray], or pass --engine processes."
         )
         count = worker_count(self.workers)
-        threads = 1
-        if not ray.is_initialized():
-            local: dict[str, Any] = {}
-            if self.address is None:
-                local = {"num_cpus": count, "include_dashboard": False}
-                threads = max(1, thread_count() // count)
+        local: dict[str, Any] = {}
+        if self.address is None:
+            local = {"num_cpus": count, "include_dashboard": False}
+        if ray.is_initialized():
+            self._check_connected(ray)
+        else:
             try:
                 ray.init(address=self.address or "local", log_to_driver=False, **local)
             except (ConnectionError, ValueError) as error:
@@ -64,10 +67,24 @@ class RayActors:
                     f"{self.address}: {error}"[:500],
                     "Leave it out to start one on this machine.",
                 ) from error
+        one_machine = self.address is None and len(ray.nodes()) == 1
+        shared = thread_count() if one_machine else chosen_threads() or count
+        threads = max(1, shared // count)
         # Where it is lost, another goes on: pauses that services asked for are then forgotten.
         keeper = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Turns).remote()
-        remote = ray.remote(num_cpus=1, num_gpus=self.gpus_per_worker, max_restarts=0)(_Actor)
+        cores = 1 if one_machine else threads
+        remote = ray.remote(num_cpus=cores, num_gpus=self.gpus_per_worker, max_restarts=0)(_Actor)
         return _RayWorkers(ray, count, lambda: remote.remote(task, threads, keeper), keeper)
+
+    def _check_connected(self, ray: Any) -> None:
+        connected = str(ray.get_runtime_context().gcs_address)
+        if self.address not in {None, "auto", connected} and "://" not in str(self.address):
+            raise WorkerError(
+                "address",
+                f"must be {connected}, of the cluster that this process belongs to",
+                self.address,
+                "Leave it out, or call ray.shutdown() first.",
+            )
 
 
 class _Actor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from equipoise.core.completion import write_failure
+from equipoise.core.errors import WorkerError
 from equipoise.core.folders import Folder
 from equipoise.core.threads import mapped
 from equipoise.engines.contract import Finished, Shard, set_aside
@@ -68,7 +69,8 @@ class ResumedTask:
         Raises
         ------
         WorkerError
-            At the end, when some were set aside.
+            When a worker has done a shard, and this process does not find it. At the end, when some
+            were set aside.
         """
         lost: list[Finished] = []
         for one in ended:
@@ -77,7 +79,23 @@ class ResumedTask:
                 file, rows = self.file(one.shard.number), one.shard.rows
                 write_failure(self.home, file, rows=rows, total=self.total, reason=one.lost)
             else:
+                self._check(one.shard)
                 self.on_rows(one.shard.rows)
         if lost:
             raise set_aside(lost)
         self.on_rows(0)
+
+    def _check(self, shard: Shard) -> None:
+        """Look for the record of a shard that is done: of each on a disk, of one in a store.
+
+        A disk may be that of one machine among several, and `memory://` that of one process.
+        """
+        if self.computed and self.home.at_a_time > 1:
+            return
+        if self.done_rows(shard) < shard.rows:
+            raise WorkerError(
+                f"folder {self.home}",
+                "must be one that all workers write to",
+                f"no record of shard {shard.number}, which a worker has done",
+                "Give all workers the same folder: of a shared disk, or s3://bucket/folder.",
+            )

@@ -29,6 +29,7 @@ from equipoise.core.folders import Folder, LocalFolder
 from equipoise.core.labels import Labels, concatenate, from_table, to_columns
 from equipoise.core.progress import Execution
 from equipoise.core.resumable import DEVICE, ResumableFolder
+from equipoise.core.threads import mapped
 from equipoise.engines import Finished, ResumedTask, Shard, ShardInputs, check_opened, run
 from equipoise.labelling.image_files import Source, label_sources
 from equipoise.labelling.picture import FORMATS, decoded, read_image
@@ -66,8 +67,9 @@ class PanelAddress:
 def webdataset_tars(images: Folder) -> tuple[list[str], str]:
     """Return the names of the tars of a folder, sorted, and a digest of what they hold.
 
-    The digest of an export of ours is that of its completion records, else of names and sizes. The
-    list is empty where the folder holds no tars, or images or folders beside them.
+    The digest of an export of ours is that of its completion records, else of names, sizes, and
+    the digests or times that the folder knows. The list is empty where the folder holds no tars,
+    or images or folders beside them.
 
     Raises
     ------
@@ -88,7 +90,12 @@ def webdataset_tars(images: Folder) -> tuple[list[str], str]:
             f"{rows:,} images in {len(done):,} of {len(tars):,} tars",
             "Run its command again; or wait a little, where a store lists its newest files late.",
         )
-    held = [(name, done[name].sha256 if done else str(images.size(name))) for name in tars]
+    stamps = (
+        (done[name].sha256 for name in tars)
+        if done
+        else mapped(images.stamp, tars, images.at_a_time)
+    )
+    held = list(zip(tars, stamps, strict=True))
     return tars, hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
 

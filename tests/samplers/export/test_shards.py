@@ -223,6 +223,13 @@ def test_fewer_images_than_the_folder_holds_are_refused(export: Export, n: int) 
         export("out", DrawRequest(n))
 
 
+def test_a_later_shard_is_seen_over_one_that_is_missing(export: Export) -> None:
+    folder = export("out", DrawRequest(20))
+    (folder / "00002.done.json").unlink()
+    with pytest.raises(InputError, match=r"n must be at least what .*out holds already, got 8"):
+        export("out", DrawRequest(8))
+
+
 def test_a_folder_of_another_export_is_refused(export: Export) -> None:
     export("out", DrawRequest(8))
     for other in (DrawRequest(8, seed=1), DrawRequest(8, cell="smiling=no,skin_tone=light")):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -244,10 +245,12 @@ def write_shards(
     # A bad request fails before a file is made.
     loaded.draw(1, request.seed, cell=request.cell)
     task = ExportTask(addresses, shared_name(sampler), request, home.absolute(), identity)
-    # Shards are looked at as they are asked for; those that would be too long, before all.
+    # Shards are looked at as they are asked for; those that would be too long, before all. A
+    # listing may lack the newest, so the next is asked for by name.
     last = (n - 1) // size
     ends = (Shard(last, last * size, n), Shard(last + 1, n, n))
-    if any(_done_rows(task, shard) > shard.rows for shard in ends):
+    held = [int(name[:-4]) for name in home.names() if re.fullmatch(r"\d{5,9}\.tar", name)]
+    if max(held, default=0) > last or any(_done_rows(task, shard) > shard.rows for shard in ends):
         raise InputError(
             "n",
             f"must be at least what {home} holds already",
