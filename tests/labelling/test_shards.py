@@ -139,6 +139,26 @@ def finished(folder: Path) -> dict[str, float]:
     return {found.file: found.finished for found in completions(LocalFolder(folder))}
 
 
+@pytest.mark.extras("ray")
+def test_a_killed_driver_of_ray_leaves_the_same_bytes(
+    cli: Callable[..., Done], tmp_path: Path
+) -> None:
+    given = ["collect", "--generator", "toy", "--n", str(8 * SHARD_ROWS)]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    cli(*given, "--out", whole)
+    driver = start(*given, "--engine", "ray", "--workers", 1, "--out", broken)
+    wait_for(broken / "labels", 1)
+    kill(driver)
+    done, seen = finished(broken / "labels"), 0
+    while seen != len(done):  # Its actor may end the shard that it has begun.
+        time.sleep(2)
+        done, seen = finished(broken / "labels"), len(done)
+    assert 1 <= len(done) < 8
+    cli(*given, "--out", broken)
+    assert contents(broken / "labels") == contents(whole / "labels")
+    assert done.items() <= finished(broken / "labels").items(), "a shard was labelled twice"
+
+
 def test_a_killed_driver_and_a_killed_worker_leave_the_same_bytes(
     cli: Callable[..., Done], tmp_path: Path
 ) -> None:

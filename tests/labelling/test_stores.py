@@ -1,9 +1,11 @@
 """Labels and exports in a store: no shard is lost or done twice, whatever fails."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +14,13 @@ import pytest
 
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import ModelAddresses, Models
+from equipoise.core import folders
+from equipoise.core.completion import completions
 from equipoise.core.errors import StorageError
 from equipoise.core.folders import open_folder
+from equipoise.core.progress import Execution
 from equipoise.core.settings import from_dict
+from equipoise.engines import Processes
 from equipoise.generators.toy import ToyGenerator
 from equipoise.labelling.collect import SHARD_ROWS, collect
 from equipoise.runs.status import run_status
@@ -87,14 +93,59 @@ def test_an_export_survives_them_too(
     assert (found.rows, found.total, found.shards) == (14, 14, 4)
 
 
+class Wire:
+    """Passes connections on to a server, until it is cut; what the server holds stays."""
+
+    def __init__(self, port: int) -> None:
+        self._listening, self._port = socket.create_server(("127.0.0.1", 0)), port
+        self._cut = False
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return int(self._listening.getsockname()[1])
+
+    def cut(self, whether: bool = True) -> None:
+        self._cut = whether
+        while whether and self._open:
+            with self._open.pop() as one, contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with self._listening, contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self.cut()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self._listening.accept()[0]
+                if self._cut:
+                    client.close()
+                    continue
+                server = socket.create_connection(("127.0.0.1", self._port))
+                self._open += [client, server]
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass, args=pair, daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while content := one.recv(2**16):
+                other.sendall(content)
+            other.shutdown(socket.SHUT_RDWR)
+
+
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server that speaks S3 on this machine, and the address of a bucket."""
+def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    """A server on this machine that speaks S3, and has the bucket s3://archive."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    wire = Wire(port)
     for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{wire.port}",
+        "AWS_MAX_ATTEMPTS": "1",
         "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing-secret",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -103,6 +154,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import fsspec
 
     fsspec.config.conf.clear()
+    # They keep the address of a server of an earlier test.
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    folders._filesystem.cache_clear()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
         try:
@@ -113,18 +167,36 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
                 except OSError:
                     time.sleep(0.1)
             fsspec.filesystem("s3", use_listings_cache=False).mkdir("archive")
-            yield "s3://archive"
+            yield wire
         finally:
+            wire.close()
             server.kill()
 
 
-@pytest.mark.extras("s3fs", "moto")
-def test_processes_write_labels_to_s3_and_no_file_holds_a_credential(
-    bucket: str, cli: Callable[..., Done], tmp_path: Path
+@pytest.fixture
+def bucket(wire: Wire) -> str:
+    return "s3://archive"
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param("processes", marks=pytest.mark.extras("s3fs", "moto")),
+        pytest.param("ray", marks=pytest.mark.extras("s3fs", "moto", "ray")),
+    ],
+)
+def test_workers_write_labels_to_s3_and_no_file_holds_a_credential(
+    engine: str, bucket: str, cli: Callable[..., Done], tmp_path: Path
 ) -> None:
     given = ("collect", "--generator", "toy", "--attributes", "smiling,skin_tone", "--n", N)
     cli(*given, "--out", tmp_path / "here")
-    cli(*given, "--out", f"{bucket}/run", "--engine", "processes", "--workers", 2)
+    try:
+        cli(*given, "--out", f"{bucket}/run", "--engine", engine, "--workers", 2)
+    finally:
+        if engine == "ray":
+            import ray
+
+            ray.shutdown()
     wanted = local(tmp_path / "here" / "labels")
     assert stored(f"{bucket}/run/labels", wanted) == wanted
     home = open_folder(f"{bucket}/run") / "labels"
@@ -134,3 +206,31 @@ def test_processes_write_labels_to_s3_and_no_file_holds_a_credential(
     no_bucket = f"{bucket}-that-is-not-there/run"
     error = cli(*given, "--out", no_bucket, code=2).error
     assert f"store {no_bucket}" in error and "bucket" in error
+
+
+@pytest.mark.extras("s3fs", "moto")
+def test_a_lost_connection_to_s3_is_named_and_a_repeat_goes_on(
+    wire: Wire, bucket: str, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    models = ModelAddresses.of(
+        from_dict({"generator": "toy", "attributes": ["smiling", "skin_tone"]})
+    ).open()
+    collect(models, N, 0, tmp_path)
+    before: dict[str, float] = {}
+
+    def lose(stage: str, done: int, total: int) -> None:
+        if done and not before:
+            home = open_folder(f"{bucket}/run")
+            before.update({found.file: found.finished for found in completions(home)})
+            wire.cut()
+
+    with pytest.raises(StorageError, match=r"store s3://archive/run.* must answer, .*resumes"):
+        engine = Processes(1)
+        collect(models, N, 0, f"{bucket}/run", execution=Execution(progress=lose, engine=engine))
+    assert 0 < len(before) < 3
+    wire.cut(False)
+    table = collect(models, N, 0, f"{bucket}/run", execution=Execution(engine=Processes(1)))
+    after = {found.file: found.finished for found in completions(open_folder(f"{bucket}/run"))}
+    assert before.items() <= after.items() and len(after) == 3, "a shard was labelled twice"
+    assert table.labels().levels.shape == (N, 2)
+    assert stored(f"{bucket}/run", local(tmp_path)) == local(tmp_path)

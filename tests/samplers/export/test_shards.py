@@ -22,7 +22,7 @@ from equipoise.core.progress import Execution
 from equipoise.core.settings import from_dict
 from equipoise.core.synthetic_mark import packet
 from equipoise.core.targets import Target
-from equipoise.engines import Engine, OnExecutor, Shard
+from equipoise.engines import Engine, OnExecutor, RayActors, Shard
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.draw import one_shot
 from equipoise.samplers.export.metadata import png
@@ -109,6 +109,32 @@ def test_bytes_are_the_same_by_processes_on_the_command_line(
     cli(*given, *shards, "--out", tmp_path / "cli")
     assert contents(tmp_path / "cli") == whole
     assert ".        9/9 in 2 shards" in cli("status", tmp_path / "cli").stdout
+
+
+@pytest.mark.parametrize(
+    "library",
+    [
+        pytest.param("ray", marks=pytest.mark.extras("ray")),
+        pytest.param("dask", marks=pytest.mark.extras("distributed")),
+    ],
+)
+def test_bytes_are_those_of_threads_on_a_cluster(export: Export, library: str) -> None:
+    request = DrawRequest(13, seed=1, verified=True)
+    whole = contents(export("threads", request, size=6))
+    if library == "ray":
+        import ray
+
+        try:
+            assert contents(export("ray", request, RayActors(2), size=6)) == whole
+        finally:
+            ray.shutdown()
+    else:
+        import distributed
+
+        nodes = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
+        with nodes, distributed.Client(nodes) as client:
+            engine = OnExecutor(client.get_executor(), 2)
+            assert contents(export("dask", request, engine, size=6)) == whole
 
 
 def test_verified_shards_have_exact_counts_and_no_image_twice(
