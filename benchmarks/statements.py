@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from benchmarks.by_seed import rows_by_seed
 from equipoise.classifiers import open_panel
+from equipoise.core.files import write_text
 from equipoise.core.labels import LabelledCodes
+from equipoise.core.versions import versions_line
 from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit_latent import FOLDS, MEMBERS, fit_latent
 from equipoise.methods.tilt.held_out import HeldOut
@@ -32,7 +34,7 @@ TOY = ToyGenerator(curvature=0.6)
 """Attributes that bend in the code, so that P(cell | code) is learnt with errors."""
 
 FRESH = 100_000
-RESULTS = Path(__file__).parent / "results" / "statements.jsonl"
+RESULTS = Path(__file__).parent / "results" / "statements.md"
 _LEAST_FULL = 0.05
 
 
@@ -144,22 +146,35 @@ def _read(
 
 
 def main() -> None:
-    """Run the seeds that are missing, and print how often intervals hold the truth."""
+    """Run the seeds that are missing, and store how often intervals hold the truth."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--n", type=int, default=2000, help="labels of each seed")
     parser.add_argument("--workers", type=int, default=1, help="processes, a thread each [1]")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="for one number of labels")
+    out = Path("runs/benchmarks/statements.jsonl")
+    parser.add_argument("--out", type=Path, default=out, help="rows, for one number of labels")
     given = parser.parse_args()
     run = partial(rows_of_seed, n=given.n)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     rows = rows_by_seed(run, given.seeds, given.out, given.workers)
+    lines = [
+        "# Stated intervals and the truth",
+        "",
+        f"`python -m benchmarks.statements --seeds {given.seeds}`: the toy generator, {given.n:,} "
+        f"labels for each of {given.seeds} seeds, six cells, and the truth on {FRESH:,} fresh "
+        "codes of each. Intervals are of 95%.",
+        "",
+        "| mode | figure | cells x seeds | intervals that hold | truth less what is stated |",
+        "|---|---|---|---|---|",
+    ]
     for mode, figure in sorted({(row["mode"], row["figure"]) for row in rows}):
         chosen = [row for row in rows if (row["mode"], row["figure"]) == (mode, figure)]
         held = np.mean([holds(row) for row in chosen])
         off = np.mean([row["truth"] - row["value"] for row in chosen])
-        print(
-            f"{mode:8} {figure:12} held {held:6.1%} of {len(chosen):5}, truth above by {off:+.4f}"
-        )
+        lines.append(f"| `{mode}` | {figure} | {len(chosen):,} | {held:.1%} | {off:+.4f} |")
+    text = "\n".join([*lines, "", versions_line(), ""])
+    print(text)
+    write_text(RESULTS, text)
 
 
 if __name__ == "__main__":

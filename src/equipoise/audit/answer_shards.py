@@ -123,6 +123,7 @@ def ask_missing(
         file=file,
         done_rows=lambda shard: 0 if lacking(shard) else shard.rows,
         report=lambda done, total: execution.progress(stage, done, total),
+        checked=False,  # Which answers lack is known from before.
     )
 
     def by_threads() -> Iterator[Finished]:

@@ -7,7 +7,7 @@ that one forward pass serves them all. Several threads may call it at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,6 +95,15 @@ class HasModelInfo(Protocol):
     def licence(self) -> str: ...  # noqa: D102
     @property
     def preprocessing(self) -> str: ...  # noqa: D102
+
+
+@runtime_checkable
+class KeepsAnswers(Protocol):
+    """A classifier that keeps each answer, and asks about no image twice."""
+
+    def kept_answer(self, image: NDArray[np.uint8]) -> Any:
+        """Return the answer that is kept to an image, shape (3, height, width); None without."""
+        ...
 
 
 @runtime_checkable

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from equipoise.cli.app import audit_app, out_console
+from equipoise.cli.app import audit_app, err_console, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.opening import Opened, open_sampler
@@ -22,6 +23,7 @@ from equipoise.cli.options import (
     Workers,
 )
 from equipoise.cli.reports import Pdf, print_report
+from equipoise.core.errors import InputError
 from equipoise.core.numbers import estimate, interval, percent
 from equipoise.core.progress import Execution
 
@@ -156,7 +158,7 @@ def classifier(
     n = IMAGES if n is None else n
     faces = _FACES if pairs_n is None else pairs_n
     if reference is None:
-        reference = LABEL if attribute in grid.names else NONE
+        reference = reference_for(attribute, grid)
     names = chosen_names(by, grid)
     named = {"model": model, "second": second}
     named |= {} if reference in (LABEL, NONE) else {"reference": reference}
@@ -206,6 +208,33 @@ def classifier(
     if plot is not None:
         found.plot().save(plot)
     end_gate("audit of a classifier", found.checks, fail_on, junit)
+
+
+def reference_for(attribute: str, grid: AttributeGrid) -> str:
+    """Return the reference where none is named: the balanced level, if there is one.
+
+    Raises
+    ------
+    InputError
+        When the name is nearly that of a balanced attribute.
+    """
+    from equipoise.audit.classifier import LABEL, NONE
+
+    if attribute in grid.names:
+        return LABEL
+    balanced = ", ".join(grid.names)
+    if near := difflib.get_close_matches(attribute, grid.names, 1, 0.75):
+        raise InputError(
+            "--attribute",
+            f"must be one of the balanced ones, {balanced}, or come with --reference",
+            attribute,
+            f"Did you mean {near[0]}? If not, pass --reference none.",
+        )
+    err_console.print(
+        f"{attribute} is none of the balanced attributes, {balanced}: no truth of it is known, so "
+        "errors are not counted. Pass --reference to name what knows it."
+    )
+    return NONE
 
 
 def balanced_groups(what: Path) -> AttributeGrid:

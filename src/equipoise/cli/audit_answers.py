@@ -24,6 +24,7 @@ from equipoise.cli.audit import (
     chosen_names,
     opened_sampler,
     print_audit,
+    reference_for,
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
@@ -120,7 +121,7 @@ def answers(
     grid = balanced_groups(images)
     balanced = attribute in grid.names
     if reference is None:
-        reference = LABEL if balanced else NONE
+        reference = reference_for(attribute, grid)
     other = None if reference in (LABEL, NONE) else open_classifier(reference)
     levels = grid.attributes[grid.attribute(attribute)].levels if balanced else ()
     found = read_answers(file, attribute, levels, thresholds or ())

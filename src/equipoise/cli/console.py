@@ -170,7 +170,8 @@ def _json_lines() -> Progress:
 
 def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> None:
     """Print the resolved settings and what they will cost: generator calls by purpose."""
-    from equipoise.classifiers import pinned_needed
+    from equipoise.classifiers import PINNED, open_classifier, pinned_needed
+    from equipoise.classifiers.base import KeepsAnswers
     from equipoise.runtimes import zoo
 
     table = Table("setting", "value", title="settings", title_justify="left")
@@ -182,6 +183,12 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
     if cost:
         console.print(
             f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
+        )
+    own = (open_classifier(uri) for uri in settings.classifiers if not uri.startswith(PINNED))
+    if asked := [one.name for one in own if isinstance(one, KeepsAnswers)]:
+        console.print(
+            f"asks     each reading asks {', '.join(asked)}, and so do pictures of a report, 12 of "
+            "each cell; what was answered before is not asked again"
         )
     models = {settings.generator} & zoo.MODELS.keys()
     # The toys bring their own classifier.

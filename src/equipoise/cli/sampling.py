@@ -35,6 +35,8 @@ from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
     from equipoise.samplers.export.c2pa_manifest import ManifestSigner
+    from equipoise.samplers.job import DrawRequest
+    from equipoise.samplers.sampler import Sampler
 
 
 @app.command()
@@ -111,9 +113,9 @@ def sample(
 
     signer = _signer(kind, c2pa_key, c2pa_certificate)
     if dry:
-        out_console.print(load_sampler(sampler).describe())
-        more = ", and more for those that are refused" if verified else ""
-        out_console.print(f"cost     {n:,} generator calls, each with one reading{more}")
+        held = load_sampler(sampler)
+        out_console.print(held.describe())
+        out_console.print(_drawing_cost(held, DrawRequest(n, seed, cell, verified, faithful)))
         return
     loaded, models = open_sampler(
         sampler, device, classifiers, generator, mixed_devices=bool(mixed_devices)
@@ -135,6 +137,27 @@ def sample(
                 loaded, models, request, Path(out), kind, signer=signer, execution=execution
             )
     out_console.print(f"images   {out}")
+
+
+def _drawing_cost(sampler: Sampler, request: DrawRequest) -> str:
+    """Return the line of a dry run that says what draws will cost."""
+    from equipoise.samplers.acceptance import mode_name
+
+    n = request.n
+    if not request.verified:
+        return f"cost     {n:,} generator calls, each with one reading"
+    drawn = sampler.for_verified(request.faithful)
+    wanted = None if request.faithful is None else mode_name(request.faithful)
+    stated = [one for one in drawn.statements if wanted in (None, one.faithful)]
+    if request.cell is not None or not stated:
+        more = "and more for those that are refused"
+        return f"cost     {n:,} generator calls, each with one reading, {more}"
+    calls = stated[0].calls
+    low, high = (round(n * each) for each in (calls.low, calls.high))
+    return (
+        f"cost     about {n * calls.value:,.0f} generator calls, each with one reading "
+        f"({low:,} to {high:,})"
+    )
 
 
 def _signer(kind: str, key: Path | None, certificate: Path | None) -> ManifestSigner | None:
@@ -198,6 +221,7 @@ def plan(
     """
     import numpy as np
 
+    from equipoise.classifiers.base import KeepsAnswers
     from equipoise.core.labels import concatenate
     from equipoise.core.records import write_record
     from equipoise.core.targets import parse_target
@@ -205,24 +229,42 @@ def plan(
     from equipoise.measure.plan import plan as make
     from equipoise.measure.plan import verified_calls
     from equipoise.measure.representation import summarise_confusion
+    from equipoise.samplers.acceptance import mode_name
     from equipoise.samplers.draw import one_shot
 
+    if faithful is not None and not verified:
+        raise InputError(
+            "--faithful", "must be given with --verified alone", faithful, "Add --verified."
+        )
     calls, speed = 1.0, None
+    services: list[str] = []
     if sampler is not None:
         loaded, models = open_sampler(sampler, device, classifiers)
         loaded = loaded.for_verified(faithful).even if verified else loaded
         wanted = (
             loaded.target if target is None else parse_target(target, loaded.grid).resolve(None)
         )
-        began, tried = time.perf_counter(), 1024
-        batches = list(one_shot(loaded, models, tried))
-        speed = tried / (time.perf_counter() - began)
         stated = loaded.statements
+        # A plan asks no service, which may cost money.
+        services = [one.name for one in models.panel.classifiers if isinstance(one, KeepsAnswers)]
+        batches = []
+        if not services:
+            began, tried = time.perf_counter(), 1024
+            batches = list(one_shot(loaded, models, tried))
+            speed = tried / (time.perf_counter() - began)
         if verified and stated:
             # The sampler's own mode is stated first.
-            mode = next(one for one in stated if faithful in (None, one.faithful))
+            wanted_mode = None if faithful is None else mode_name(faithful)
+            mode = next(one for one in stated if wanted_mode in (None, one.faithful))
             print_statement(out_console, mode)
             calls = mode.towards(wanted, loaded.target).calls_per_effective.value
+        elif verified and services:
+            raise InputError(
+                "sampler",
+                "must state its calls, so that a plan asks no service",
+                f"one of {loaded.source.method}, with classifier {', '.join(services)}",
+                "Leave --verified out, or make a sampler with --method tilt.",
+            )
         elif verified:
             labels = concatenate([batch.labels for batch in batches])
             requested = np.concatenate([batch.latents.requested for batch in batches])
@@ -244,6 +286,10 @@ def plan(
     out_console.print(f"images   {found.n:,}, at {calls:.2f} generator calls each: {found.calls:,}")
     if speed is not None:
         out_console.print(f"time     {found.seconds:,.0f} s at {speed:,.0f} images a second")
+    if services:
+        out_console.print(
+            f"time     not measured: each call asks {', '.join(services)} about an image"
+        )
     out_console.print(f"gives    half-widths of at most {percent(found.half_width, 2)}")
     out_console.print(
         f"finds    gaps of {percent(found.gap, 2)} with a chance of {percent(found.power, 0)}"

@@ -30,6 +30,8 @@ class ResumedTask:
         From a shard to its rows that are done, by its record. Called from several threads.
     report : callable
         Called with rows that are done, and `total`.
+    checked : bool
+        Whether `done_rows` finds a shard as soon as a worker has done it, and must.
     stored, computed : int
         Rows that were found done, and those that were done since.
     """
@@ -40,6 +42,7 @@ class ResumedTask:
     file: Callable[[int], str]
     done_rows: Callable[[Shard], int]
     report: Callable[[int, int], None]
+    checked: bool = True
     stored: int = 0
     computed: int = 0
 
@@ -90,7 +93,7 @@ class ResumedTask:
 
         A disk may be that of one machine among several, and `memory://` that of one process.
         """
-        if self.computed and self.home.at_a_time > 1:
+        if not self.checked or (self.computed and self.home.at_a_time > 1):
             return
         if self.done_rows(shard) < shard.rows:
             raise WorkerError(

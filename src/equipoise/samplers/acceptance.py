@@ -21,6 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def mode_name(faithful: str | float) -> str:
+    """Return the name of a mode of acceptance, whose number may be written in several ways.
+
+    Examples
+    --------
+    >>> mode_name(".90"), mode_name(0.9), mode_name("exact")
+    ('0.9', '0.9', 'exact')
+    """
+    try:
+        return f"{float(faithful):g}"
+    except ValueError:
+        return str(faithful)
+
+
 @dataclass(frozen=True, eq=False)
 class AcceptanceRule:
     """Acceptance of K cells.

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
-from equipoise.core.errors import check_count
+from equipoise.core.errors import InputError, check_count
 from equipoise.core.progress import Execution
+from equipoise.samplers.acceptance import mode_name
 from equipoise.samplers.draw import Batches, one_shot
 from equipoise.samplers.filling import Position
 from equipoise.samplers.sampler import Sampler
@@ -32,7 +33,12 @@ class DrawRequest:
         Keep only images that came out as requested, so that counts follow the target exactly;
         see `equipoise.samplers.verified` for their order.
     faithful : str or None
-        For verified draws; the sampler's own by default, see `Sampler.for_verified`.
+        For verified draws alone; the sampler's own by default, see `Sampler.for_verified`.
+
+    Raises
+    ------
+    InputError
+        When `faithful` is given for draws that are not verified.
     """
 
     n: int
@@ -40,6 +46,18 @@ class DrawRequest:
     cell: str | None = None
     verified: bool = False
     faithful: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.faithful is None:
+            return
+        if not self.verified:
+            raise InputError(
+                "faithful",
+                "must be given with verified draws alone",
+                self.faithful,
+                "Add --verified (in Python, verified=True); one-shot draws have no such choice.",
+            )
+        object.__setattr__(self, "faithful", mode_name(self.faithful))
 
     def counts(self, sampler: Sampler) -> NDArray[np.int64]:
         """Return the wanted images of each cell, for verified draws."""

@@ -139,7 +139,7 @@ class MixtureSource:
 
     method = "mixture"
 
-    def for_verified(self, faithful: str | None = None) -> MixtureSource:
+    def for_verified(self, faithful: str | float | None = None) -> MixtureSource:
         """Return the source itself: a mixture has one kind of draws.
 
         Raises

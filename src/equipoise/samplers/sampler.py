@@ -65,7 +65,7 @@ class LatentSource(Protocol):
         """Which cells can be requested, shape (K,)."""
         ...
 
-    def for_verified(self, faithful: str | None = None) -> LatentSource:
+    def for_verified(self, faithful: str | float | None = None) -> LatentSource:
         """Return the source of draws that are kept only where they came out.
 
         Raises
@@ -295,13 +295,13 @@ class Sampler:
         wanted = self.target.shares > 0
         return replace(self, weights=wanted / wanted.sum())
 
-    def for_verified(self, faithful: str | None = None) -> Sampler:
+    def for_verified(self, faithful: str | float | None = None) -> Sampler:
         """Return the sampler whose draws are classified and kept where they came out.
 
         Parameters
         ----------
-        faithful : str, optional
-            For a tilt: "0.9" or another number that it was made with, "exact" or "typical".
+        faithful : str or float, optional
+            For a tilt: .9 or another number that it was made with, "exact" or "typical".
 
         Raises
         ------

@@ -24,7 +24,7 @@ from equipoise.core.files import stored_array
 from equipoise.core.parallel import batches, one_thread
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.generators.base import Generator
-from equipoise.samplers.acceptance import AcceptanceRule
+from equipoise.samplers.acceptance import AcceptanceRule, mode_name
 from equipoise.samplers.latent_classifier import LatentClassifier, latent_from_tensors
 from equipoise.samplers.proposals import HalfSpaces, Prefilter
 from equipoise.samplers.sampler import Block
@@ -120,20 +120,20 @@ class TiltSource:
         """Return the source with the generator that it draws from."""
         return replace(self, generator=generator)
 
-    def for_verified(self, faithful: str | None = None) -> TiltSource:
+    def for_verified(self, faithful: str | float | None = None) -> TiltSource:
         """Return the source of draws that are classified and kept where they came out.
 
         Parameters
         ----------
-        faithful : str, optional
-            Name of a mode, for example "0.9", "exact" or "typical".
+        faithful : str or float, optional
+            Name of a mode, "exact" or "typical", or the number of one, such as .9.
 
         Raises
         ------
         InputError
             When there is no such mode.
         """
-        name = self.verified_mode if faithful is None else faithful
+        name = self.verified_mode if faithful is None else mode_name(faithful)
         possible = [mode for mode in self.modes if mode != ONE_SHOT]
         if name not in self.modes or (faithful is not None and name not in possible):
             raise InputError(

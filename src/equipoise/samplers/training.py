@@ -20,6 +20,7 @@ from equipoise.core.parallel import batches
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, check_seed, generator_for
 from equipoise.generators.base import Generator, generate
+from equipoise.samplers.acceptance import mode_name
 from equipoise.samplers.draw import gather_latents
 from equipoise.samplers.job import DrawJob, DrawRequest
 from equipoise.samplers.sampler import LatentBatch, Sampler
@@ -73,7 +74,7 @@ class BalancedImages(IterableDataset[BalancedImage]):
     panel : ClassifierPanel, optional
         Verifies the images: only those that came out as requested are there, so that counts are
         exact. They are looked for at once, on all cores. Without a panel, draws are one-shot.
-    faithful : str, optional
+    faithful : str or float, optional
         Of verified draws; the sampler's own by default, see `Sampler.for_verified`.
     transform : callable, optional
         Called with each image, a tensor of shape (channels, height, width), uint8.
@@ -102,7 +103,7 @@ class BalancedImages(IterableDataset[BalancedImage]):
         *,
         cell: str | None = None,
         panel: ClassifierPanel | None = None,
-        faithful: str | None = None,
+        faithful: str | float | None = None,
         transform: Transform | None = None,
         rank: int | None = None,
         ranks: int | None = None,
@@ -126,7 +127,8 @@ class BalancedImages(IterableDataset[BalancedImage]):
         }
         self._kept: LatentBatch | None = None
         if panel is not None:
-            request = DrawRequest(n, seed, cell, verified=True, faithful=faithful)
+            mode = None if faithful is None else mode_name(faithful)
+            request = DrawRequest(n, seed, cell, verified=True, faithful=mode)
             job = DrawJob(self.sampler, Models(generator, panel), request, execution)
             kept, _ = gather_latents(job.batches(job.nothing()))
             # The last are of the cells that fill last, and a batch for training needs all cells.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 from scipy.stats import wilcoxon
 
-from equipoise.classifiers.base import Classifier, KnowsActivation, Prediction
+from equipoise.classifiers.base import Classifier, KeepsAnswers, KnowsActivation, Prediction
 from equipoise.classifiers.panel import check_prediction
 from equipoise.core.attributes import Attribute
 from equipoise.core.checks import Check, Evidence, Outcome
@@ -190,16 +190,23 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
         checks += [
             _activation(attribute, faults[a] if faults is not None else None),
             _constant(attribute, whole[a]),
-            _stable(
-                f"repeat:{attribute.name}",
-                _difference(given, again[a].probabilities),
-                "Predictions are random: use evaluation mode (dropout), or seed them by the image.",
-            ),
-            _stable(
-                f"batch:{attribute.name}",
-                batch,
-                "They depend on the position or the other images: use evaluation mode (batch "
-                "normalisation), and scale each image by itself.",
+            *(
+                _unseen(attribute.name)
+                if isinstance(classifier, KeepsAnswers)
+                else (
+                    _stable(
+                        f"repeat:{attribute.name}",
+                        _difference(given, again[a].probabilities),
+                        "Predictions are random: use evaluation mode (dropout), or seed them by "
+                        "the image.",
+                    ),
+                    _stable(
+                        f"batch:{attribute.name}",
+                        batch,
+                        "They depend on the position or the other images: use evaluation mode "
+                        "(batch normalisation), and scale each image by itself.",
+                    ),
+                )
             ),
             _channels(attribute.name, given, swapped[a].probabilities),
         ]
@@ -222,6 +229,20 @@ def _stable(check_id: str, difference: float, remedy: str) -> Check:
         )
     words = f"No: probabilities differ by up to {difference:.3g}. {remedy}"
     return Check(check_id=check_id, title=title, outcome="issue", words=words, evidence=evidence)
+
+
+def _unseen(attribute: str) -> tuple[Check, ...]:
+    """Return the checks of repeated images, which a service is not asked about again."""
+    words = "Answers are kept, and no image is asked about twice: this cannot be seen."
+    return tuple(
+        Check(
+            check_id=f"{key}:{attribute}",
+            title=_CLASSIFIER_TITLES[key],
+            outcome="skipped",
+            words=words,
+        )
+        for key in ("repeat", "batch")
+    )
 
 
 def _validity(name: str, attribute: Attribute, prediction: Prediction, count: int) -> Check:

@@ -87,6 +87,8 @@ class RemoteClassifier:
         self._lock = Lock()
         self._tally = UsageStats()
         self._unanswered = 0
+        self._under_way: set[Event] = set()
+        self._given_up: RemoteError | None = None
         self._alike = min(_ALIKE, description.limits.stop_after)
         request = description.request
         self._busy = request.busy if isinstance(request, HttpRequest) else ()
@@ -114,15 +116,21 @@ class RemoteClassifier:
         for i, key in enumerate(keys):
             first.setdefault(key, i)
         stop = Event()
+        with self._lock:
+            self._under_way.add(stop)
         pool = ThreadPoolExecutor(self.limits.concurrency)
         try:
             futures = {
                 key: pool.submit(self._row, key, images[i], stop) for key, i in first.items()
             }
             found = {key: future.result() for key, future in futures.items()}
+            if stop.is_set() and self._given_up is not None:
+                raise self._given_up
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+            with self._lock:
+                self._under_way.discard(stop)
             self._count(seconds=time.monotonic() - started)
         rows = [found[key] for key in keys]
         self._count(
@@ -263,16 +271,19 @@ class RemoteClassifier:
         most = self._alike if failure.kind == "unread" else self.limits.stop_after
         with self._lock:
             self._unanswered += 1
-            unanswered = self._unanswered
-            if unanswered >= most:
-                self._unanswered = 0
-        if unanswered >= most:
-            raise self._error(
-                f"must answer on at least one of {unanswered} images in a row",
+            if self._unanswered < most:
+                return
+            error = self._error(
+                f"must answer on at least one of {self._unanswered} images in a row",
                 f"{failure.kind}: {failure.detail}",
                 "Check the service and the description, then run the same command again; answers "
                 "so far are cached.",
             )
+            self._unanswered, self._given_up = 0, error
+            # Batches of other threads end too: a service that is down gets no more requests.
+            for stop in self._under_way:
+                stop.set()
+        raise error
 
     def _error(self, rule: str, got: str, remedy: str) -> RemoteError:
         return RemoteError(f"service {self.name!r}", rule, got, remedy)

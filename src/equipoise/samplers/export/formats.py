@@ -162,17 +162,26 @@ def _write_npz(
     }
     rows: list[dict[str, Any]] = []
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("images.npy", "w", force_zip64=True) as images:
+
+        def member(name: str) -> zipfile.ZipInfo:
+            """Return a member without the time, so that the same draws are the same bytes."""
+            found = zipfile.ZipInfo(f"{name}.npy")
+            found.compress_type = zipfile.ZIP_DEFLATED
+            return found
+
+        with archive.open(member("images"), "w", force_zip64=True) as images:
             np.lib.format.write_array_header_2_0(images, header)
             for batch in drawn:
                 images.write(batch.images.tobytes())
                 rows += metadata_rows(batch, request.seed, len(rows))
-        for name in rows[0].keys() - {"file_name"}:
-            with archive.open(f"{name}.npy", "w") as column:
+        for name in rows[0]:
+            if name == "file_name":
+                continue
+            with archive.open(member(name), "w") as column:
                 np.lib.format.write_array(
                     column, np.array([row[name] for row in rows]), allow_pickle=False
                 )
-        with archive.open("digital_source_type.npy", "w") as mark:
+        with archive.open(member("digital_source_type"), "w") as mark:
             np.lib.format.write_array(mark, np.array(SOURCE_TYPE), allow_pickle=False)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,7 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
     files: list[str] = []
     levels: list[list[int]] = []
     weights: list[float] = []
+    unordered: set[str] = set()
     home = folder.resolve()
     for line, row in read_rows(path, ["file_name"]):
         if grid is None:
@@ -147,11 +148,17 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
                     "Draw the images anew.",
                 )
             level = known[value]
+            if level < len(attribute.levels) and not _has_score(row, attribute.name):
+                unordered.add(attribute.name)
             levels[-1].append(level if level < len(attribute.levels) else UNKNOWN)
     if grid is None:
         raise InputError(f"metadata {path}", "must list images", "none", "Draw some first.")
+    attributes = (
+        replace(one, ordered=len(one.levels) > 2 and one.name not in unordered)
+        for one in grid.attributes
+    )
     return LabelledFolder(
-        grid,
+        AttributeGrid(tuple(attributes)),
         folder,
         tuple(files),
         np.array(levels, np.int8),
@@ -193,6 +200,14 @@ def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> Attr
                 "Correct the name, or leave the metadata out so that the images are read anew.",
             )
     return AttributeGrid(tuple(Attribute(name, tuple(found[name])) for name in wanted))
+
+
+def _has_score(row: dict[str, str], name: str) -> bool:
+    """Return whether a row has a score of an attribute: levels without an order have none."""
+    try:
+        return math.isfinite(float(row.get(f"{name}.score", "")))
+    except ValueError:
+        return False
 
 
 def metadata_rows(drawn: ImageBatch, seed: int, start: int) -> Iterator[dict[str, Any]]:
