@@ -100,3 +100,10 @@ def test_photographs_are_audited_beside_generated_images(
     assert (home / "p.json").read_text() == (home / "p" / "photographs.json").read_text()
     done = run("photographs", "a/material", *given[:2], "--beside", "none", *given[4:], code=2)
     assert "Run `equipoise audit classifier --out none` first." in done.error
+
+
+def test_an_attribute_that_is_not_balanced_is_no_silent_pass(run: Callable[..., Done]) -> None:
+    given = ("classifier", "sampler.safetensors", "--model", "mine:model", "--n", "60")
+    error = run(*given, "--attribute", "smilling", "--out", "typo", code=2).error
+    assert "--attribute must be one of the balanced ones, smiling, skin_tone, or come" in error
+    assert "Did you mean smiling?" in error

@@ -41,6 +41,11 @@ def test_plan_tells_images_and_time(
     assert plan["seconds"] > 0
 
 
+def test_a_plan_of_a_mode_is_of_verified_draws(folder: RunFolder, cli: Callable[..., Done]) -> None:
+    given = ("plan", "--sampler", str(folder.sampler), "--gap", "0.05", "--faithful", "exact")
+    assert "--faithful must be given with --verified alone" in cli(*given, code=2).error
+
+
 def test_a_plan_without_a_wish_is_refused(cli: Callable[..., Done]) -> None:
     done = cli("plan", "--attributes", "skin_tone", code=2)
     assert "half_width or gap must be given" in done.stderr

@@ -59,6 +59,17 @@ def test_a_fault_is_found(toy: ToyGenerator, fault: str, seed: int) -> None:
     assert outcomes(Faulty(change), images)[f"{check_id}:bright"] == "issue"
 
 
+def test_what_kept_answers_hide_is_not_passed(toy: ToyGenerator) -> None:
+    class Keeps(Faulty):
+        def kept_answer(self, image: np.ndarray) -> None:
+            return None
+
+    images = toy.images(toy.prior.codes(0, 0, 64))
+    found = outcomes(Keeps(lambda value, _: value), images)
+    hidden = {name for name, outcome in found.items() if outcome == "skipped"}
+    assert hidden == {"repeat:bright", "batch:bright"}
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_classifier_without_fault_raises_nothing(toy: ToyGenerator, seed: int) -> None:
     images = toy.images(toy.prior.codes(seed, 0, 64))

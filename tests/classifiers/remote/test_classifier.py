@@ -279,6 +279,21 @@ def test_a_service_that_stays_down_ends_the_run_and_answers_are_kept(tmp_path: P
     assert counts(again) == {"asked": 14, "cached": 10, "requests": 14}
 
 
+def test_batches_of_other_threads_end_with_the_one_that_gives_up(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(500, {})) as service:
+        limits = {"retries": 0, "stop_after": 6, "concurrency": 1, "rate": 0}
+        classifier = opened(service, tmp_path, limits=limits)
+        with ThreadPoolExecutor(8) as pool:
+            futures = [pool.submit(classifier.predict, IMAGES[i::8]) for i in range(8)]
+            errors = [future.exception() for future in futures]
+        assert all(isinstance(error, RemoteError) for error in errors), "a batch was returned"
+        assert len(service.asked) <= 6 + 8
+        # A later call is not ended by it.
+        service.reply = lambda times, body: face(level_of(body))
+        (reading,) = classifier.predict(IMAGES)
+    assert reading.levels.tolist() == truth(classifier, IMAGES)
+
+
 def test_a_long_wait_ends_the_run(tmp_path: Path) -> None:
     with serving(lambda times, body: Reply(429, {}, {"Retry-After": "86400"})) as service:
         classifier = opened(service, tmp_path)

@@ -17,7 +17,7 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.draw import one_shot
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.formats import FORMATS
-from equipoise.samplers.export.metadata import metadata_rows
+from equipoise.samplers.export.metadata import metadata_rows, read_metadata
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
@@ -129,6 +129,34 @@ def test_npz_holds_the_same(
         assert np.array_equal(stored["images"], toy.images(toy_sampler.draw(300, 0).codes))
         assert stored["index"].tolist() == list(range(300))
         assert set(stored["smiling"]) <= {"yes", "no"}
+    again = write_draws(
+        toy_sampler, Models(toy, toy_panel), DrawRequest(300), tmp_path / "e.npz", "npz"
+    )
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_metadata_keep_the_order_of_levels(
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    write_draws(toy_sampler, Models(toy, toy_panel), DrawRequest(20), tmp_path)
+    held = {one.name: one.ordered for one in read_metadata(tmp_path).grid.attributes}
+    assert held == {"smiling": False, "skin_tone": True}
+    table = (tmp_path / "metadata.csv").read_text().splitlines()
+    column = table[0].split(",").index("skin_tone.score")
+    rows = [next(csv.reader([line])) for line in table]
+    for row in rows[1:]:
+        row[column] = ""  # As of a classifier whose levels have no order.
+    with (tmp_path / "metadata.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert not any(one.ordered for one in read_metadata(tmp_path).grid.attributes)
+
+
+def test_a_mode_may_be_written_in_several_ways_and_is_of_verified_draws() -> None:
+    assert DrawRequest(1, verified=True, faithful=".90") == DrawRequest(
+        1, verified=True, faithful="0.9"
+    )
+    with pytest.raises(InputError, match="faithful must be given with verified draws alone, got"):
+        DrawRequest(1, faithful="exact")
 
 
 def test_tar_pairs_images_with_json(
