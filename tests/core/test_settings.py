@@ -119,3 +119,8 @@ def test_images_are_shared_out_between_the_prior_and_draws() -> None:
     paper = Settings(n=1000, method="shift")
     assert (paper.directed_n, paper.prior_n) == (0, 1000), "the recipe as published uses no draws"
     assert Settings(n=1000, method="shift", beside=("mixture",)).directed_n == 600
+
+
+def test_a_text_where_names_belong_is_no_list_of_letters() -> None:
+    with pytest.raises(InputError, match=r"attributes must be several names.*\('a', 'b'\)\.$"):
+        Settings(attributes="a, b")  # type: ignore[arg-type]

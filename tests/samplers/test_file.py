@@ -105,3 +105,11 @@ def test_any_flipped_bit_is_noticed(sampler: Sampler, tmp_path: Path) -> None:
             load_sampler(path)
         save_sampler(sampler, path)
         content = bytearray(path.read_bytes())
+
+
+def test_the_folder_of_a_run_is_answered_by_its_sampler(
+    toy_sampler: Sampler, tmp_path: Path
+) -> None:
+    save_sampler(toy_sampler, tmp_path / "sampler.safetensors")
+    with pytest.raises(FileFormatError, match=r"got the folder of a run\. Give .*safetensors\."):
+        load_sampler(tmp_path)

@@ -254,6 +254,10 @@ class Settings:
             value = getattr(self, field.name)
             if value is None:
                 continue
+            if isinstance(value, str) and kinds == (tuple,):
+                names = tuple(filter(None, value.replace(" ", "").split(",")))
+                remedy = f"Write {field.name}={names}."
+                raise InputError(field.name, "must be several names, not one text", value, remedy)
             whole = int in kinds
             for item in value if isinstance(value, tuple) else (value,):
                 if not info.holds(item, whole=whole):

@@ -128,5 +128,5 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
         "or torchscript: and a file, diffusers: or diffusers-text: and a folder, an .onnx file, or "
         "module:object",
         name,
-        "Correct the name.",
+        f"Write torchscript:{name}." if name.endswith(".pt") else "Correct the name.",
     )

@@ -96,8 +96,11 @@ def load_sampler(
     """
     path = fetched(path, _LARGEST_FILE)
     where = f"sampler file {path}"
+    if (path / "sampler.safetensors").is_file():
+        inside = f"Give the sampler in it, {path / 'sampler.safetensors'}."
+        raise FileFormatError(where, "must be a file", "the folder of a run", inside)
     if not path.is_file():
-        raise FileFormatError(where, "must exist", "no such file", _REMEDY)
+        raise FileFormatError(where, "must exist", "no such file", f"Correct the path. {_REMEDY}")
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise FileFormatError(where, "must be under 4 GiB", path.stat().st_size, _REMEDY)

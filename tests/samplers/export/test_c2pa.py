@@ -103,7 +103,7 @@ def test_every_picture_of_a_folder_and_a_tar_is_signed(
     changed = bytearray(pictures[0])
     changed[-20] ^= 1
     assert manifest_of(bytes(changed))[1] == "Invalid"
-    with pytest.raises(InputError, match="draws of the same sampler, seed, cell and certificate"):
+    with pytest.raises(InputError, match="draws of the same sampler, --verified, --faithful, seed"):
         write_draws(toy_sampler, models, DrawRequest(6), tmp_path / "faces")
     with pytest.raises(InputError, match="must be folder or tar for pictures with a C2PA"):
         write_draws(toy_sampler, models, DrawRequest(2), tmp_path / "f.npz", "npz", signer=signer)

@@ -61,7 +61,7 @@ def claimed_for(
     }
     if signer is not None:
         wanted["certificate"] = signer.digest
-    holds = "draws of the same sampler, seed, cell and certificate"
+    holds = "draws of the same sampler, --verified, --faithful, seed, cell and certificate"
     return claimed(out, json.dumps(wanted), holds)
 
 
