@@ -11,6 +11,7 @@ import pytest
 from equipoise.core.errors import WorkerError
 from equipoise.core.folders import LocalFolder
 from equipoise.engines import Finished, ResumedTask, Shard
+from equipoise.engines import resumed as resumed_module
 
 
 @dataclass
@@ -74,11 +75,27 @@ def test_shards_that_are_set_aside_are_noted_and_named_at_the_end(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["1.failed.json"]
 
 
-def test_a_shard_that_workers_wrote_elsewhere_is_noticed_at_once(tmp_path: Path) -> None:
+def test_a_shard_that_workers_wrote_elsewhere_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumed_module, "_SECONDS_UNSEEN", 0.0)
     resumed = Work(tmp_path, 30, set()).resumed()
     with pytest.raises(WorkerError, match="must be one that all workers write to, got no record"):
         resumed.finish(map(Finished, resumed.missing()))
     assert resumed.computed == 0
+
+
+def test_a_shard_may_be_seen_a_little_later(tmp_path: Path) -> None:
+    work = Work(tmp_path, 40, set())
+    resumed = work.resumed()
+
+    def late(shards: Iterable[Shard]) -> Iterator[Finished]:
+        for shard in shards:
+            yield Finished(shard)
+            work.done.add(shard.number)
+
+    resumed.finish(late(resumed.missing()))
+    assert resumed.computed == 40 and work.looked.count(0) == 3
 
 
 def test_memory_does_not_grow_with_the_number_of_shards(tmp_path: Path) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from equipoise.core.completion import write_failure
 from equipoise.core.errors import WorkerError
 from equipoise.core.folders import Folder
 from equipoise.core.threads import mapped
 from equipoise.engines.contract import Finished, Shard, set_aside
+
+_SECONDS_UNSEEN = 60.0
+"""How long a machine may not see what another wrote to a shared disk; NFS keeps names for 30 s."""
 
 
 @dataclass
@@ -45,6 +50,7 @@ class ResumedTask:
     checked: bool = True
     stored: int = 0
     computed: int = 0
+    _unseen: deque[tuple[float, Shard]] = field(default_factory=deque)
 
     def missing(self) -> Iterator[Shard]:
         """Yield the shards that are not done. Records are read a little in advance."""
@@ -86,6 +92,7 @@ class ResumedTask:
                 self.on_rows(one.shard.rows)
         if lost:
             raise set_aside(lost)
+        self._check_unseen(wait=True)
         self.on_rows(0)
 
     def _check(self, shard: Shard) -> None:
@@ -93,12 +100,21 @@ class ResumedTask:
 
         A disk may be that of one machine among several, and `memory://` that of one process.
         """
-        if not self.checked or (self.computed and self.home.at_a_time > 1):
-            return
-        if self.done_rows(shard) < shard.rows:
-            raise WorkerError(
-                f"folder {self.home}",
-                "must be one that all workers write to",
-                f"no record of shard {shard.number}, which a worker has done",
-                "Give all workers the same folder: of a shared disk, or s3://bucket/folder.",
-            )
+        if self.checked and (self.home.at_a_time == 1 or not self.computed):
+            if self.done_rows(shard) < shard.rows:
+                self._unseen.append((time.monotonic() + _SECONDS_UNSEEN, shard))
+            self._check_unseen(wait=False)
+
+    def _check_unseen(self, *, wait: bool) -> None:
+        """Look again for shards that were not found: those whose time is over, or all in turn."""
+        while self._unseen and (wait or time.monotonic() >= self._unseen[0][0]):
+            until, shard = self._unseen.popleft()
+            while (missing := self.done_rows(shard) < shard.rows) and time.monotonic() < until:
+                time.sleep(0.2)
+            if missing:
+                raise WorkerError(
+                    f"folder {self.home}",
+                    "must be one that all workers write to",
+                    f"no record of shard {shard.number}, which a worker has done",
+                    "Give all workers the same folder: of a shared disk, or s3://bucket/folder.",
+                )
