@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import subprocess
 import sys
@@ -280,14 +281,21 @@ def test_a_service_that_stays_down_ends_the_run_and_answers_are_kept(tmp_path: P
 
 
 def test_batches_of_other_threads_end_with_the_one_that_gives_up(tmp_path: Path) -> None:
-    with serving(lambda times, body: Reply(500, {})) as service:
+    together, number = threading.Barrier(3), itertools.count()
+
+    def down(times: int, body: bytes) -> Reply:
+        if next(number) < 3:
+            together.wait(30)  # All three batches are under way.
+        return Reply(500, {})
+
+    with serving(down) as service:
         limits = {"retries": 0, "stop_after": 6, "concurrency": 1, "rate": 0}
         classifier = opened(service, tmp_path, limits=limits)
-        with ThreadPoolExecutor(8) as pool:
-            futures = [pool.submit(classifier.predict, IMAGES[i::8]) for i in range(8)]
+        with ThreadPoolExecutor(3) as pool:
+            futures = [pool.submit(classifier.predict, IMAGES[i::3]) for i in range(3)]
             errors = [future.exception() for future in futures]
         assert all(isinstance(error, RemoteError) for error in errors), "a batch was returned"
-        assert len(service.asked) <= 6 + 8
+        assert len(service.asked) <= 6 + 2
         # A later call is not ended by it.
         service.reply = lambda times, body: face(level_of(body))
         (reading,) = classifier.predict(IMAGES)
