@@ -168,8 +168,8 @@ def label_speeds(shards: int) -> dict[str, float]:
 
                 on = Execution(workers=2, progress=seen, engine=engine)
                 collect(models, shards * SHARD_ROWS, 0, Path(folder), execution=on)
-            # The first shards hold the start of the workers.
-            first = next(one for one in times if one[1] >= 2 * SHARD_ROWS)
+            # The first half holds the start of all workers.
+            first = next(one for one in times if one[1] >= shards // 2 * SHARD_ROWS)
             last = next(one for one in times if one[1] == shards * SHARD_ROWS)
             found[name] = (last[1] - first[1]) / (last[0] - first[0])
     return found
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=500_000, help="shards of the coordinator")
     parser.add_argument("--records", type=int, default=100_000, help="records of status")
     parser.add_argument("--images", type=int, default=40_000, help="images of Ray's 32 actors")
-    parser.add_argument("--labels", type=int, default=24, help="shards of labels of the toy")
+    parser.add_argument("--labels", type=int, default=64, help="shards of labels of the toy")
     parser.add_argument("--faces", type=int, default=8, help="shards of labels of faces")
     arguments = parser.parse_args()
     rows: dict[str, tuple[float, str]] = {}
