@@ -155,7 +155,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=out, help="rows, for one number of labels")
     given = parser.parse_args()
     run = partial(rows_of_seed, n=given.n)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
     rows = rows_by_seed(run, given.seeds, given.out, given.workers)
     lines = [
         "# Stated intervals and the truth",

@@ -21,7 +21,7 @@ def folder(path: Path, identity: str = "a") -> ResumableFolder:
 
 
 def done(mine: ResumableFolder) -> int:
-    return mine.done_rows("x.parquet", total=9, device="cpu")
+    return mine.done_rows("x.parquet", total=9)
 
 
 def test_a_table_is_read_back_with_its_rows(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_table_without_a_record_says_itself_where_it_was_computed(tmp_path: Pa
     on = {kind: json.dumps({"seed": 0, DEVICE: kind}) for kind in ("cuda", "cpu")}
     there, here = (ResumableFolder(home, on[kind], "labels", may_differ) for kind in on)
     there.write("x.parquet", TABLE)
-    assert here.done_rows("x.parquet", total=3, device="cpu") == 3
+    assert here.done_rows("x.parquet", total=3) == 3
     record = read_completion(home, "x.parquet")
     assert record is not None
     assert (record.device, record.identity) == ("cuda", on["cuda"])

@@ -22,6 +22,7 @@ from equipoise.engines import (
     processes,
     run,
 )
+from tests.builders.clusters import dask_client
 from tests.builders.shard_tasks import FailBeside, WriteNumbers
 
 ROOT = Path(__file__).parents[2]
@@ -59,12 +60,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         yield RayActors(2)
         ray.shutdown()
     else:
-        import distributed
-
-        cluster = distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        )
-        with cluster, distributed.Client(cluster) as client:
+        with dask_client() as client:
             yield OnExecutor(client.get_executor(retries=0), 2)
 
 

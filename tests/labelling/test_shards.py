@@ -29,6 +29,7 @@ from equipoise.labelling.shards import (
     prior_source,
 )
 from equipoise.runs.status import device_caveats, run_status
+from tests.builders.clusters import dask_client
 from tests.builders.command_line import Done
 from tests.builders.processes import kill, start
 
@@ -88,12 +89,7 @@ def test_bytes_are_those_of_threads_on_a_cluster(
         cli("collect", *given, "--engine", "ray", "--workers", 2)
         ray.shutdown()
     else:
-        import distributed
-
-        with (
-            distributed.LocalCluster(n_workers=2, dashboard_address=None) as cluster,
-            distributed.Client(cluster) as client,
-        ):
+        with dask_client() as client:
             engine = OnExecutor(client.get_executor(), 4)
             collect(models, N, 5, tmp_path / "labels", execution=Execution(engine=engine))
     assert contents(tmp_path / "labels") == by_threads

@@ -212,21 +212,19 @@ def open_classifier(uri: str, *, device: str = "cpu") -> Classifier:
     )
 
 
-def pinned_needed(attributes: Sequence[str], classifiers: Sequence[str] = ()) -> set[str]:
+def pinned_needed(
+    attributes: Sequence[str], classifiers: Sequence[str] = (), own: Sequence[Classifier] = ()
+) -> set[str]:
     """Return the pinned models that `open_panel` needs, as names of `equipoise.runtimes.zoo`.
 
     Parameters
     ----------
     attributes, classifiers : sequence of str
         As for `open_panel`, of images of any generator but the toy. None of the models is fetched.
-
-    Raises
-    ------
-    InputError, FileFormatError
-        As `open_classifier`.
+    own : sequence of Classifier
+        Those of `classifiers` that are not pinned.
     """
     pinned = {uri.removeprefix(PINNED) for uri in classifiers if uri.startswith(PINNED)}
-    own = [open_classifier(uri) for uri in classifiers if not uri.startswith(PINNED)]
     predicted = {attribute.name for classifier in own for attribute in classifier.attributes}
     names = pinned | (set(attributes) - predicted)
     return {"expression" if name == "smiling" else name for name in names} & MODELS.keys()

@@ -184,7 +184,7 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
         console.print(
             f"cost     {sum(cost.values()):,} generator calls, each with one reading ({parts})"
         )
-    own = (open_classifier(uri) for uri in settings.classifiers if not uri.startswith(PINNED))
+    own = [open_classifier(uri) for uri in settings.classifiers if not uri.startswith(PINNED)]
     if asked := [one.name for one in own if isinstance(one, KeepsAnswers)]:
         console.print(
             f"asks     each reading asks {', '.join(asked)}, and so do pictures of a report, 12 of "
@@ -193,7 +193,7 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
     models = {settings.generator} & zoo.MODELS.keys()
     # The toys bring their own classifier.
     if settings.generator.partition(":")[0] not in ("toy", "toy-text"):
-        models |= pinned_needed(settings.attributes, settings.classifiers)
+        models |= pinned_needed(settings.attributes, settings.classifiers, own)
     if missing := sorted(name for name in models if not zoo.is_cached(name)):
         console.print(f"fetch    models not cached yet: {', '.join(missing)}")
 

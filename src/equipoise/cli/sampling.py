@@ -141,18 +141,14 @@ def sample(
 
 def _drawing_cost(sampler: Sampler, request: DrawRequest) -> str:
     """Return the line of a dry run that says what draws will cost."""
-    from equipoise.samplers.acceptance import mode_name
-
     n = request.n
     if not request.verified:
         return f"cost     {n:,} generator calls, each with one reading"
-    drawn = sampler.for_verified(request.faithful)
-    wanted = None if request.faithful is None else mode_name(request.faithful)
-    stated = [one for one in drawn.statements if wanted in (None, one.faithful)]
-    if request.cell is not None or not stated:
+    stated = sampler.for_verified(request.faithful).statement(request.faithful)
+    if request.cell is not None or stated is None:
         more = "and more for those that are refused"
         return f"cost     {n:,} generator calls, each with one reading, {more}"
-    calls = stated[0].calls
+    calls = stated.calls
     low, high = (round(n * each) for each in (calls.low, calls.high))
     return (
         f"cost     about {n * calls.value:,.0f} generator calls, each with one reading "
@@ -229,7 +225,6 @@ def plan(
     from equipoise.measure.plan import plan as make
     from equipoise.measure.plan import verified_calls
     from equipoise.measure.representation import summarise_confusion
-    from equipoise.samplers.acceptance import mode_name
     from equipoise.samplers.draw import one_shot
 
     if faithful is not None and not verified:
@@ -244,7 +239,7 @@ def plan(
         wanted = (
             loaded.target if target is None else parse_target(target, loaded.grid).resolve(None)
         )
-        stated = loaded.statements
+        stated = loaded.statement(faithful)
         # A plan asks no service, which may cost money.
         services = [one.name for one in models.panel.classifiers if isinstance(one, KeepsAnswers)]
         batches = []
@@ -253,11 +248,8 @@ def plan(
             batches = list(one_shot(loaded, models, tried))
             speed = tried / (time.perf_counter() - began)
         if verified and stated:
-            # The sampler's own mode is stated first.
-            wanted_mode = None if faithful is None else mode_name(faithful)
-            mode = next(one for one in stated if wanted_mode in (None, one.faithful))
-            print_statement(out_console, mode)
-            calls = mode.towards(wanted, loaded.target).calls_per_effective.value
+            print_statement(out_console, stated)
+            calls = stated.towards(wanted, loaded.target).calls_per_effective.value
         elif verified and services:
             raise InputError(
                 "sampler",

@@ -62,9 +62,9 @@ class LocalFolder:
         """Create the folder, or remove what killed processes of this machine left half written."""
         with storage(self.path, RESUMES):
             self.path.mkdir(parents=True, exist_ok=True)
-            for name in list(self.names()):
-                if name.endswith(".part") and is_abandoned(name):
-                    (self.path / name).unlink(missing_ok=True)
+            left = [n for n in self.names() if n.endswith(".part") and is_abandoned(n)]
+            for name in left:
+                (self.path / name).unlink(missing_ok=True)
 
     def size(self, name: str) -> int | None:
         """Return the bytes of a file, None where it is missing."""

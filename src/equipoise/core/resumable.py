@@ -158,7 +158,7 @@ class ResumableFolder:
         with completing(self.home, name, began=began, **done) as part:
             self._write(table, part)
 
-    def done_rows(self, name: str, *, total: int, device: str) -> int:
+    def done_rows(self, name: str, *, total: int) -> int:
         """Return the rows of a shard that is done, 0 where it is not: its record decides.
 
         A whole table without a record is verified, and gets one: its writer was killed between
@@ -188,7 +188,7 @@ class ResumableFolder:
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
             identity=identity,
-            device=_device_of(identity) or device,
+            device=_device_of(identity),
             seconds=0.0,
         )
         return rows

@@ -50,7 +50,7 @@ class ResumedTask:
     checked: bool = True
     stored: int = 0
     computed: int = 0
-    _unseen: deque[tuple[float, Shard]] = field(default_factory=deque)
+    _unseen: deque[tuple[float, Shard]] = field(default_factory=deque, init=False)
 
     def missing(self) -> Iterator[Shard]:
         """Yield the shards that are not done. Records are read a little in advance."""

@@ -174,13 +174,12 @@ def label_codes(
     n = check_count("n", n, "Pass --n 10000.")
     stored = label_folder(models, source, open_folder(folder))
     stored.home.prepare()
-    device = models.generator.device
     labelled = ResumedTask(
         stored.home,
         n,
         SHARD_ROWS,
         file=shard_name,
-        done_rows=lambda shard: stored.done_rows(shard_name(shard.number), total=n, device=device),
+        done_rows=lambda shard: stored.done_rows(shard_name(shard.number), total=n),
         report=lambda done, total: execution.progress(stage, done, total),
     )
     if execution.engine is None:

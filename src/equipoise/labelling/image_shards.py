@@ -160,7 +160,7 @@ def label_images(
 
     def done_rows(shard: Shard) -> int:
         """Return the rows of a shard that is done: a tar counts as one, whatever it holds."""
-        done = stored.done_rows(_table_name(shard.number), total=total, device=address.device)
+        done = stored.done_rows(_table_name(shard.number), total=total)
         return shard.rows if done else 0
 
     labelled = ResumedTask(

@@ -137,16 +137,16 @@ class Steering:
         InputError
             When there is no such mode.
         """
-        modes = self.sampler.statements
-        found = [mode for mode in modes if faithful in (None, mode.faithful)]
-        if faithful is not None and not found:
+        found = self.sampler.statement(faithful)
+        if faithful is not None and found is None:
+            modes = self.sampler.statements
             raise InputError(
                 "faithful",
                 f"must be one of {', '.join(m.faithful for m in modes) or 'none'}",
                 faithful,
                 "Leave it out.",
             )
-        return found[0] if found else None
+        return found
 
     def steered(self, target: Target) -> Sampler:
         """Return the sampler of another target, itself for its own; raises as `course`."""

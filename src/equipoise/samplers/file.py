@@ -23,7 +23,7 @@ from equipoise.core.targets import Target
 from equipoise.core.versions import versions
 from equipoise.generators.base import Generator
 from equipoise.samplers.mixture import MixtureSource
-from equipoise.samplers.remote_file import fetched
+from equipoise.samplers.remote_file import SAMPLER_FILE, fetched
 from equipoise.samplers.sampler import (
     GeneratorRef,
     LatentSource,
@@ -96,8 +96,8 @@ def load_sampler(
     """
     path = fetched(path, _LARGEST_FILE)
     where = f"sampler file {path}"
-    if (path / "sampler.safetensors").is_file():
-        inside = f"Give the sampler in it, {path / 'sampler.safetensors'}."
+    if (path / SAMPLER_FILE).is_file():
+        inside = f"Give the sampler in it, {path / SAMPLER_FILE}."
         raise FileFormatError(where, "must be a file", "the folder of a run", inside)
     if not path.is_file():
         raise FileFormatError(where, "must exist", "no such file", f"Correct the path. {_REMEDY}")

@@ -29,7 +29,7 @@ _ADDRESS = re.compile(
 _STORED = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<folder>.+)/(?P<file>[^/]+)")
 """A file in a store; a scheme of one letter is a drive."""
 
-_FILE = "sampler.safetensors"
+SAMPLER_FILE = "sampler.safetensors"
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def shared_name(path: Path) -> Path:
 
 def _of_hub(found: re.Match[str], largest: int) -> Path:
     hub = load_library("a sampler on the hub", "huggingface_hub", "pip install 'equipoise[hf]'.")
-    where, file = f"hf://{found['name']}", found["file"] or _FILE
+    where, file = f"hf://{found['name']}", found["file"] or SAMPLER_FILE
     place, endpoint = {"revision": found["revision"]}, os.environ.get("HF_ENDPOINT")
     with hub_errors(
         where,

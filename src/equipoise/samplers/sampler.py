@@ -22,6 +22,7 @@ from equipoise.core.parallel import batches
 from equipoise.core.seeds import BLOCK_ROWS, Stream, blocks, check_seed, generator_for
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
+from equipoise.samplers.acceptance import mode_name
 from equipoise.samplers.statements import ModeStatement
 
 _KEPT_BLOCKS, _KEPT_VALUES = 4, 2**26
@@ -404,8 +405,19 @@ class Sampler:
             lines.append(f"  calls per image of the target, many at a time: {estimate(mode.calls)}")
         return "\n".join(lines)
 
+    def statement(self, faithful: str | float | None = None) -> ModeStatement | None:
+        """Return what is stated of verified draws; None where nothing is.
+
+        Parameters
+        ----------
+        faithful : str or float, optional
+            The mode, as for `for_verified`; by default the sampler's own, which is stated first.
+        """
+        wanted = None if faithful is None else mode_name(faithful)
+        return next((one for one in self.statements if wanted in (None, one.faithful)), None)
+
     def _repr_html_(self) -> str:
-        mode = self.statements[0] if self.statements else None
+        mode = self.statement()
         stated = {cell.cell: cell for cell in mode.cells} if mode else {}
         rows = []
         for k, cell in enumerate(self.grid.cells):

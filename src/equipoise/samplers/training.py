@@ -120,14 +120,14 @@ class BalancedImages(IterableDataset[BalancedImage]):
         # Workers do not know of the ranks, so this is settled before they begin.
         self._rank, self._ranks = _place(rank, ranks)
         self._done = self._skipped = 0
+        mode = None if faithful is None else mode_name(faithful)
         self._identity = {
             "sampler": sampler.digest,
             "panel": panel.digest if panel else "",
-            "draws": f"n={n}, seed={seed}, cell={self.cell}, faithful={faithful}",
+            "draws": f"n={n}, seed={seed}, cell={self.cell}, faithful={mode}",
         }
         self._kept: LatentBatch | None = None
         if panel is not None:
-            mode = None if faithful is None else mode_name(faithful)
             request = DrawRequest(n, seed, cell, verified=True, faithful=mode)
             job = DrawJob(self.sampler, Models(generator, panel), request, execution)
             kept, _ = gather_latents(job.batches(job.nothing()))

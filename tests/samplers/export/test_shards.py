@@ -31,6 +31,7 @@ from equipoise.samplers.file import save_sampler
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.verified import exact_counts
+from tests.builders.clusters import dask_client
 from tests.builders.command_line import Done
 from tests.builders.processes import kill, start
 
@@ -129,10 +130,7 @@ def test_bytes_are_those_of_threads_on_a_cluster(export: Export, library: str) -
         finally:
             ray.shutdown()
     else:
-        import distributed
-
-        nodes = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
-        with nodes, distributed.Client(nodes) as client:
+        with dask_client() as client:
             engine = OnExecutor(client.get_executor(), 2)
             assert contents(export("dask", request, engine, size=6)) == whole
 

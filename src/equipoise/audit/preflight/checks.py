@@ -6,6 +6,8 @@ order. Passing them says nothing about accuracy.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
@@ -168,19 +170,14 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
     faults = None
     if isinstance(classifier, KnowsActivation):
         faults = classifier.activation_faults(images)
+    kept = isinstance(classifier, KeepsAnswers)
     checks: list[Check] = []
     for a, attribute in enumerate(classifier.attributes):
         valid = _validity(classifier.name, attribute, whole[a], len(images))
         checks.append(valid)
         if valid.outcome == "issue":
-            words = "The predictions themselves are invalid."
-            checks += [
-                Check(
-                    check_id=f"{key}:{attribute.name}", title=title, outcome="skipped", words=words
-                )
-                for key, title in _CLASSIFIER_TITLES.items()
-                if key != "answers"
-            ]
+            others = [key for key in _CLASSIFIER_TITLES if key != "answers"]
+            checks += _skipped(attribute.name, others, "The predictions themselves are invalid.")
             continue
         given = whole[a].probabilities
         later, first = (part[a].probabilities for part in parts)
@@ -190,24 +187,7 @@ def check_classifier(classifier: Classifier, images: NDArray[np.uint8]) -> tuple
         checks += [
             _activation(attribute, faults[a] if faults is not None else None),
             _constant(attribute, whole[a]),
-            *(
-                _unseen(attribute.name)
-                if isinstance(classifier, KeepsAnswers)
-                else (
-                    _stable(
-                        f"repeat:{attribute.name}",
-                        _difference(given, again[a].probabilities),
-                        "Predictions are random: use evaluation mode (dropout), or seed them by "
-                        "the image.",
-                    ),
-                    _stable(
-                        f"batch:{attribute.name}",
-                        batch,
-                        "They depend on the position or the other images: use evaluation mode "
-                        "(batch normalisation), and scale each image by itself.",
-                    ),
-                )
-            ),
+            *_repeats(attribute.name, _difference(given, again[a].probabilities), batch, kept),
             _channels(attribute.name, given, swapped[a].probabilities),
         ]
     return tuple(checks)
@@ -231,18 +211,36 @@ def _stable(check_id: str, difference: float, remedy: str) -> Check:
     return Check(check_id=check_id, title=title, outcome="issue", words=words, evidence=evidence)
 
 
-def _unseen(attribute: str) -> tuple[Check, ...]:
-    """Return the checks of repeated images, which a service is not asked about again."""
-    words = "Answers are kept, and no image is asked about twice: this cannot be seen."
-    return tuple(
+def _repeats(attribute: str, repeated: float, batch: float, kept: bool) -> list[Check]:
+    """Return the checks of images that are classified again, which kept answers hide."""
+    if kept:
+        words = "Answers are kept, and no image is asked about twice: this cannot be seen."
+        return _skipped(attribute, ("repeat", "batch"), words)
+    return [
+        _stable(
+            f"repeat:{attribute}",
+            repeated,
+            "Predictions are random: use evaluation mode (dropout), or seed them by the image.",
+        ),
+        _stable(
+            f"batch:{attribute}",
+            batch,
+            "They depend on the position or the other images: use evaluation mode (batch "
+            "normalisation), and scale each image by itself.",
+        ),
+    ]
+
+
+def _skipped(attribute: str, keys: Iterable[str], words: str) -> list[Check]:
+    return [
         Check(
             check_id=f"{key}:{attribute}",
             title=_CLASSIFIER_TITLES[key],
             outcome="skipped",
             words=words,
         )
-        for key in ("repeat", "batch")
-    )
+        for key in keys
+    ]
 
 
 def _validity(name: str, attribute: Attribute, prediction: Prediction, count: int) -> Check:

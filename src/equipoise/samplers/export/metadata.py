@@ -119,11 +119,12 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
     files: list[str] = []
     levels: list[list[int]] = []
     weights: list[float] = []
-    unordered: set[str] = set()
+    ordered: set[str] = set()
     home = folder.resolve()
     for line, row in read_rows(path, ["file_name"]):
         if grid is None:
             grid = _groups(list(row), names, path)
+            ordered = {one.name for one in grid.attributes if len(one.levels) > 2}
             numbers = [
                 {name: i for i, name in enumerate((*a.levels, UNKNOWN_NAME))}
                 for a in grid.attributes
@@ -148,15 +149,13 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
                     "Draw the images anew.",
                 )
             level = known[value]
-            if level < len(attribute.levels) and not _has_score(row, attribute.name):
-                unordered.add(attribute.name)
-            levels[-1].append(level if level < len(attribute.levels) else UNKNOWN)
+            known_level = level < len(attribute.levels)
+            if known_level and attribute.name in ordered and not _has_score(row, attribute.name):
+                ordered.remove(attribute.name)
+            levels[-1].append(level if known_level else UNKNOWN)
     if grid is None:
         raise InputError(f"metadata {path}", "must list images", "none", "Draw some first.")
-    attributes = (
-        replace(one, ordered=len(one.levels) > 2 and one.name not in unordered)
-        for one in grid.attributes
-    )
+    attributes = (replace(one, ordered=one.name in ordered) for one in grid.attributes)
     return LabelledFolder(
         AttributeGrid(tuple(attributes)),
         folder,
