@@ -29,7 +29,7 @@ from equipoise.measure.features import open_features
 from equipoise.measure.quality import quality_table
 from equipoise.measure.references import see_codes
 from equipoise.measure.representation import represent
-from equipoise.samplers.export.metadata import png
+from equipoise.samplers.export.png import png
 
 ATTRIBUTES = ("smiling", "skin_tone")
 RESULTS = Path(__file__).parent / "results"

@@ -36,7 +36,7 @@ from equipoise.methods.context_sweep import ContextSweep
 from equipoise.report.card import Card
 from equipoise.runs.record import RunRecord, SamplerAnnotation, SamplerQuality
 from equipoise.samplers.export.description import DatasetDescription
-from equipoise.study import Study
+from equipoise.study.record import Study
 
 DOCS = Path(__file__).parent
 

@@ -61,13 +61,13 @@ def audit_gender(
             n=200,
         )
         execution = Execution(progress=progress)
-        ladders = keep_counterfactuals(out / "gender" / "pairs", search, execution=execution)
+        pairs = keep_counterfactuals(out / "gender" / "pairs", search, execution=execution)
         found = audit_classifier(
             model,
             material,
             out / "gender",
             AuditSettings(attribute="gender", by=BY, reference="label"),
-            counterfactuals=ladders,
+            counterfactuals=pairs,
             execution=execution,
         )
     print(f"gender: {found.verdict}\n  {out / 'gender' / 'audit.html'}")

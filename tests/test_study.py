@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from equipoise.core.errors import InputError
-from equipoise.study import read_study, run_study
+from equipoise.study.file import read_study
+from equipoise.study.run import run_study
 from tests.builders.command_line import Done
 
 STUDY = """

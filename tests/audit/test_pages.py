@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.audit.pages import render_audit
+from equipoise.audit.pages import PAGES
 from equipoise.core.errors import FileFormatError
 
 
-@pytest.mark.parametrize("name", ["audit", "superres", "verification", "age", "photographs"])
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -23,5 +23,5 @@ def test_a_record_that_is_missing_or_damaged_is_named(
     if content is not None:
         (tmp_path / f"{name}.json").write_text(content)
     with pytest.raises(FileFormatError, match=said):
-        render_audit(tmp_path, name)
+        PAGES[name].write(tmp_path)
     assert not (tmp_path / f"{name}.html").exists()

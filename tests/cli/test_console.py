@@ -24,7 +24,7 @@ def test_columns_of_single_words_are_not_broken(width: int) -> None:
     code = "flip_beyond_reencoding:skin_tone"
     rows = [("not applicable", code, "as many words as there are " * 12), ("tip", "b", "c" * 90)]
     console = Console(file=text, width=width)
-    print_table(console, ("outcome", "code", "answer"), rows)
+    print_table(console, ("outcome", "check", "answer"), rows)
     assert code in text.getvalue()
     assert text.getvalue().replace("\n", "").count("c") >= 90
 

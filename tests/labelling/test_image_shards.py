@@ -25,7 +25,7 @@ from equipoise.labelling.image_shards import (
     label_images,
     webdataset_tars,
 )
-from equipoise.samplers.export.metadata import png
+from equipoise.samplers.export.png import png
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import Sampler
 from tests.builders.command_line import Done

@@ -95,10 +95,10 @@ def test_distances_from_the_target_are_those_of_their_definitions() -> None:
     assert found.total_variation == pytest.approx((0.25 + 0.05 + 0.05 + 0.25) / 2)
     assert found.l2 == pytest.approx(np.sqrt(0.25**2 + 0.05**2 + 0.05**2 + 0.25**2))
     assert found.ratio == np.inf, "a cell without images counts"
-    assert found.verdict.code == "misses"
+    assert found.verdict.outcome == "misses"
     even = represent(labels_of([[0, 0], [0, 1], [1, 0], [1, 1]] * 2000), UNIFORM)
     assert (even.ratio, even.l2, even.kl_corrected) == (1, 0, 0)
-    assert even.verdict.code == "meets"
+    assert even.verdict.outcome == "meets"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -18,7 +18,7 @@ def test_a_reference_that_lacks_images_of_a_cell_says_so(
     whole = sampler_quality(toy_sampler, Models(toy, toy_panel), features, 60, 1)
     assert [cell.n_reference for cell in whole.cells] == [10] * 6
     assert "too few" not in whole.reference
-    short = sampler_quality(toy_sampler, Models(toy, toy_panel), features, 600, 1, most=2000)
+    short = sampler_quality(toy_sampler, Models(toy, toy_panel), features, 600, 1, max_codes=2000)
     lacking = [cell.name for cell in short.cells if cell.n_reference < 100]
     assert lacking
     assert f"too few of {'; '.join(lacking)} among 2,000 codes, so pooled" in short.reference

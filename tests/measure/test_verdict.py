@@ -33,8 +33,8 @@ def test_what_the_target_forbids_has_no_chance() -> None:
 
 def test_a_met_target_is_told_with_enough_images_and_never_called_missed() -> None:
     rng = np.random.default_rng(1)
-    few = [judge(counts, UNIFORM).code for counts in rng.multinomial(200, UNIFORM, 60)]
-    many = [judge(counts, UNIFORM).code for counts in rng.multinomial(12_000, UNIFORM, 60)]
+    few = [judge(counts, UNIFORM).outcome for counts in rng.multinomial(200, UNIFORM, 60)]
+    many = [judge(counts, UNIFORM).outcome for counts in rng.multinomial(12_000, UNIFORM, 60)]
     assert "misses" not in many
     assert few.count("misses") / 60 <= 0.05
     assert few.count("meets") == 0
@@ -45,10 +45,10 @@ def test_a_missed_target_is_told_and_hardly_ever_called_met() -> None:
     """Shares on the edge of the tolerance: the worst case for a false "meets"."""
     edge = UNIFORM + np.array([TOLERANCE, -TOLERANCE, 0, 0, 0, 0]) * 1.0001
     rng = np.random.default_rng(2)
-    found = [judge(counts, UNIFORM).code for counts in rng.multinomial(20_000, edge, 100)]
+    found = [judge(counts, UNIFORM).outcome for counts in rng.multinomial(20_000, edge, 100)]
     assert found.count("meets") / 100 <= 0.06
     far = UNIFORM + np.array([0.05, -0.05, 0, 0, 0, 0])
-    found = [judge(counts, UNIFORM).code for counts in rng.multinomial(8000, far, 40)]
+    found = [judge(counts, UNIFORM).outcome for counts in rng.multinomial(8000, far, 40)]
     assert found.count("misses") > 36
 
 
@@ -56,7 +56,7 @@ def test_a_perfect_sampler_is_decided_at_the_default_n() -> None:
     for cells in (2, 6, 12):
         target = np.full(cells, 1 / cells)
         drawn = np.random.default_rng(cells).multinomial(deciding_n(target), target, 60)
-        found = [judge(counts, target).code for counts in drawn]
+        found = [judge(counts, target).outcome for counts in drawn]
         assert found.count("meets") >= 0.8 * 60, "at least 90 % and 2.5 deviations of 60 runs"
         assert "misses" not in found
 
@@ -71,7 +71,7 @@ def test_a_lost_rare_cell_is_never_called_met() -> None:
     rng = np.random.default_rng(3)
     for n in (6000, 10_000, 20_000):
         for lost in ([0, 0, 0.5, 0.5], [0, 0.01, 0.495, 0.495]):
-            found = [judge(counts, target).code for counts in rng.multinomial(n, lost, 15)]
+            found = [judge(counts, target).outcome for counts in rng.multinomial(n, lost, 15)]
             assert "meets" not in found
 
 
@@ -95,17 +95,17 @@ def test_the_images_that_would_decide_do_decide() -> None:
         low, high = verdict.decisive_n
         assert f"{low:,}" in verdict.words
         likely += [
-            judge(one, UNIFORM).code != "undecided" for one in rng.multinomial(high, true, 4)
+            judge(one, UNIFORM).outcome != "undecided" for one in rng.multinomial(high, true, 4)
         ]
     assert len(likely) > 50
     assert np.mean(likely) > 0.85
 
 
 def test_what_cannot_be_judged_is_not_applicable() -> None:
-    assert judge([3, 4], None).code == "not_applicable"
-    assert judge([0, 0], [0.5, 0.5]).code == "not_applicable"
-    assert judge([1], [1.0]).code == "meets"
-    assert judge([1, 0], [0.5, 0.5]).code == "undecided"
+    assert judge([3, 4], None).outcome == "not_applicable"
+    assert judge([0, 0], [0.5, 0.5]).outcome == "not_applicable"
+    assert judge([1], [1.0]).outcome == "meets"
+    assert judge([1, 0], [0.5, 0.5]).outcome == "undecided"
 
 
 def test_one_cell_with_all_images_is_decided_in_time() -> None:
@@ -114,4 +114,4 @@ def test_one_cell_with_all_images_is_decided_in_time() -> None:
         assert needed is not None
         many = np.zeros(len(counts), int)
         many[0] = needed[1]
-        assert judge(many, target).code == "meets"
+        assert judge(many, target).outcome == "meets"

@@ -11,7 +11,7 @@ from equipoise.core.files import atomic_path, storage, write_text
 from equipoise.core.progress import Progress, no_progress
 from equipoise.core.synthetic_mark import packet
 from equipoise.core.tables import write_rows
-from equipoise.samplers.export.metadata import png
+from equipoise.samplers.export.png import png
 
 TEMPLATE = "answers.csv"
 

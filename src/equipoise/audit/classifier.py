@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from equipoise.audit.answers import Predictions, predict_cached
 from equipoise.audit.answers_file import AnswersFile
 from equipoise.audit.checks import adjust, gap_checks, image_caveats, question_checks
+from equipoise.audit.classifier_page import PAGE
 from equipoise.audit.counterfactuals.effects import effect_check
 from equipoise.audit.counterfactuals.folder import CounterfactualFolder
 from equipoise.audit.images import AuditImages
 from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.level_map import LevelMap, choose_attribute, translate
 from equipoise.audit.lighting import examine_lighting, lighting_check
-from equipoise.audit.pages import render_audit
 from equipoise.audit.rates import PredictionsVsReference, break_down
 from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
 from equipoise.audit.sheets import summarise_counterfactuals, write_misclassified
@@ -218,7 +218,7 @@ def audit_classifier(
         versions=versions(),
     )
     write_record(folder / "audit.json", audit)
-    render_audit(folder, "audit")
+    PAGE.write(folder)
     return audit
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.stats.group_gaps import against_rest
 from equipoise.stats.shares import Share
+
+if TYPE_CHECKING:
+    from equipoise.report.figures import Figure
 
 _RESAMPLES = 999
 """Resamples of the bootstrap: 25 lie beyond each end of a 95 % interval."""
@@ -289,6 +292,22 @@ class Breakdown:
     where: str
     groups: tuple[GroupRates, ...]
     gaps: tuple[NamedGap, ...]
+
+    def figure(self) -> Figure:
+        """Plot error rates, or shares of predictions without a truth, and abstentions."""
+        from equipoise.report.html import worst_first
+        from equipoise.report.plots import share_figure
+
+        ordered = worst_first(self.groups, "error")
+        series = [("errors", [group.error for group in ordered])]
+        if not any(group.error.n for group in ordered):
+            series = [
+                (f"predicted {of.level}", [group.levels[i].answered for group in ordered])
+                for i, of in enumerate(ordered[0].levels)
+            ]
+        if any(group.abstention.count for group in ordered):
+            series.append(("abstentions", [group.abstention for group in ordered]))
+        return share_figure(series, "rate, with the exact 95 % interval of each")
 
 
 def break_down(

@@ -209,3 +209,8 @@ class ClassifierAudit(ShownAudit):
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+
+    @property
+    def plotted(self) -> tuple[Breakdown, ...]:
+        """The parts that have a plot."""
+        return self.breakdowns

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from equipoise.core.checks import Check, checks_as_html
 
 if TYPE_CHECKING:
+    from equipoise.report.figures import Figure
     from equipoise.report.plots import Plot
+
+
+class PlottedPart(Protocol):
+    """A table of an audit that has a plot: rates of groups with their intervals."""
+
+    def figure(self) -> Figure:
+        """Return the plot."""
+        ...
 
 
 class ShownAudit:
@@ -15,6 +26,11 @@ class ShownAudit:
 
     verdict: str
     checks: tuple[Check, ...]
+
+    @property
+    @abstractmethod
+    def plotted(self) -> Sequence[PlottedPart]:
+        """The parts that have a plot."""
 
     def _repr_html_(self) -> str:
         return checks_as_html(self.verdict, self.checks)
@@ -32,7 +48,6 @@ class ShownAudit:
         InputError
             When there is no such part.
         """
-        from equipoise.audit.plots import plotted
         from equipoise.report.plots import plot_part
 
-        return plot_part(*plotted(self), part)
+        return plot_part(self.plotted, lambda one: one.figure(), part)

@@ -54,7 +54,7 @@ Judged = Annotated[
     typer.Option(help="What `label import --json` wrote of the images' verified levels."),
 ]
 Ignore = Annotated[
-    list[str] | None, typer.Option(help="Code of a check to ignore; may be repeated.")
+    list[str] | None, typer.Option(help="Name of a check to ignore; may be repeated.")
 ]
 Tolerance = Annotated[float, typer.Option(help="Gap that is tolerated.")]
 Table = Annotated[
@@ -183,10 +183,10 @@ def classifier(
     with bars() as progress:
         execution = Execution(workers, progress, places)
         material = audit_material(what, drawn, n, seed, out, execution, faithful)
-        ladders = None
+        moved = None
         if pairs is not None and drawn is not None:
             file = directions or what.parent / "directions.safetensors"
-            ladders = _ladders(drawn, pairs, faces, (what, file), seed, out, execution)
+            moved = _counterfactuals(drawn, pairs, faces, (what, file), seed, out, execution)
         found = audit_classifier(
             opened,
             material,
@@ -195,7 +195,7 @@ def classifier(
             reference=other,
             second=judge,
             errors=errors,
-            counterfactuals=ladders,
+            counterfactuals=moved,
             addresses=addresses,
             execution=execution,
         )
@@ -284,7 +284,7 @@ def audit_material(
     )
 
 
-def _ladders(
+def _counterfactuals(
     drawn: Opened,
     attribute: str,
     n: int,
@@ -405,7 +405,7 @@ def print_checks(
     groups = by_kind(audit.checks)
     print_table(
         out_console,
-        ("outcome", "code", "answer"),
+        ("outcome", "check", "answer"),
         [(worst.outcome, worst.check_id, worst.words + _folded(more)) for worst, *more in groups],
     )
 

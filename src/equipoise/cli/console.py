@@ -261,7 +261,7 @@ def print_representation(console: Console, title: str, representation: Represent
         line += f", KL to target {representation.kl:.4f} (floor {representation.kl_floor:.4f})"
         line += f", total variation {percent(representation.total_variation)}"
     console.print(line, highlight=False)
-    if representation.verdict.code != "not_applicable":
+    if representation.verdict.outcome != "not_applicable":
         console.print(f"verdict  {representation.verdict.words}", highlight=False)
 
 

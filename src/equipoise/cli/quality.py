@@ -44,7 +44,7 @@ def quality(
         str | None, typer.Option(help="Further attributes whose shares should not drift.")
     ] = None,
     classifiers: Classifiers = None,
-    most: Annotated[
+    max_codes: Annotated[
         int, typer.Option(help="Codes of the prior to try at most for the reference.")
     ] = 1_000_000,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 2,
@@ -115,7 +115,7 @@ def quality(
             drift_panel=drift_panel,
             reference=files,
             source=None if reference is None else f"{len(files):,} files of {reference}",
-            most=most,
+            max_codes=max_codes,
             of_verified=verified,
             faithful=faithful,
             execution=Execution(workers=workers, progress=progress, engine=places),

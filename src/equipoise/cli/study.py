@@ -24,7 +24,8 @@ def study(
 
     Example: `equipoise study study.toml --out runs/study`
     """
-    from equipoise.study import read_study, run_study
+    from equipoise.study.file import read_study
+    from equipoise.study.run import run_study
 
     if dry:
         costs = [

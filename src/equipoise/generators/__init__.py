@@ -91,7 +91,7 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
 
         return open_toy_text(name, batch_size=batch_size or 256)
     if name.startswith(("pggan:", "stylegan1:", "stylegan2:", "stylegan3:")):
-        from equipoise.generators.stylegan.generator import open_stylegan
+        from equipoise.generators.stylegan.open import open_stylegan
         from equipoise.generators.stylegan.options import options_of
 
         address = parse_address(name)

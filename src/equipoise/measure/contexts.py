@@ -28,7 +28,7 @@ from equipoise.measure.representation import (
     noise_floor,
     represent,
 )
-from equipoise.measure.verdict import TOLERANCE, Code, cell_tolerances, decide
+from equipoise.measure.verdict import TOLERANCE, Outcome, cell_tolerances, decide
 from equipoise.stats.intervals import intervals_of_sets, simultaneous_intervals
 
 _SIMULATIONS = 200
@@ -77,7 +77,7 @@ class ContextMix:
     high: tuple[float, ...]
     deviation: Estimate
     farthest: str
-    verdict: Code
+    verdict: Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +155,7 @@ class ContextsMeasurement:
     warning: str
     diversity: ContextDiversity | None = None
 
-    def with_verdict(self, code: Code) -> int:
+    def with_verdict(self, code: Outcome) -> int:
         """Return the number of contexts with a verdict."""
         return sum(context.verdict == code for context in self.contexts)
 

@@ -109,7 +109,7 @@ def sampler_quality(
     drift_panel: ClassifierPanel | None = None,
     reference: Sequence[Path] = (),
     source: str | None = None,
-    most: int = 1_000_000,
+    max_codes: int = 1_000_000,
     of_verified: bool = False,
     faithful: str | None = None,
     execution: Execution = Execution(),
@@ -132,7 +132,7 @@ def sampler_quality(
         rejection.
     source : str, optional
         Says what the files are, for reports.
-    most : int
+    max_codes : int
         Codes of the prior to try at most for the reference; where they hold too few of a cell, the
         reference says that its mix is another.
     of_verified : bool
@@ -165,7 +165,7 @@ def sampler_quality(
             sampler.grid,
             wanted,
             named,
-            most=most,
+            most=max_codes,
             execution=execution,
         )
         reference_images = see_codes(read_by, codes, features, execution=execution)
@@ -174,7 +174,8 @@ def sampler_quality(
         if len(short):
             names = "; ".join(sampler.grid.cells[k] for k in short)
             description += (
-                f"; too few of {names} among {most:,} codes, so pooled rows compare different mixes"
+                f"; too few of {names} among {max_codes:,} codes, so pooled rows compare "
+                "different mixes"
             )
     if of_verified:
         codes = _verified_codes(sampler, models, n, seed, faithful, execution)

@@ -21,7 +21,7 @@ TOLERANCE = 0.02
 RELATIVE = 0.2
 """The same as a part of the target, where that is less: a rare cell must not be lost unnoticed."""
 
-Code = Literal["meets", "misses", "undecided", "not_applicable"]
+Outcome = Literal["meets", "misses", "undecided", "not_applicable"]
 """What a verdict can be."""
 
 _MOST_OUTCOMES = 20_000
@@ -43,7 +43,7 @@ class Verdict:
 
     Attributes
     ----------
-    code : str
+    outcome : str
         "meets": every simultaneous interval lies within the tolerance of its target.
         "misses": some interval lies outside. "undecided": n is too small for either.
         "not_applicable": there is no target, or no known image.
@@ -61,7 +61,7 @@ class Verdict:
         that the counts leave plausible. None when decided.
     """
 
-    code: Code
+    outcome: Outcome
     words: str
     tolerance: float
     tolerances: tuple[float, ...]
@@ -125,7 +125,7 @@ def decide(
     high: NDArray[np.float64],
     target: NDArray[np.float64],
     room: NDArray[np.float64],
-) -> Code:
+) -> Outcome:
     """Return what intervals of K shares decide, each array of shape (K,).
 
     "misses" where one lies outside the `room` around its target, "meets" where all lie inside.
@@ -143,7 +143,7 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
     if target is None or n == 0:
         missing = "there is no target" if target is None else "there is no known image"
         return Verdict(
-            code="not_applicable",
+            outcome="not_applicable",
             words=f"not applicable: {missing}",
             tolerance=tolerance,
             tolerances=(),
@@ -157,11 +157,11 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
     points = f"{100 * tolerance:g} points"
     if (room < tolerance).any():
         points += f", or {RELATIVE:.0%} of its target where that is less"
-    code = decide(low, high, shares, room)
+    outcome = decide(low, high, shares, room)
     needed = None
-    if code == "misses":
+    if outcome == "misses":
         words = f"misses the target: some share is farther from it than {points}"
-    elif code == "meets":
+    elif outcome == "meets":
         words = f"meets the target: every share is within {points}"
     else:
         needed = _decisive_n(found, shares, room)
@@ -170,7 +170,7 @@ def judge(counts: ArrayLike, target: ArrayLike | None, tolerance: float = TOLERA
             f"{_in_words(needed)} would decide"
         )
     return Verdict(
-        code=code,
+        outcome=outcome,
         words=f"{words} (p = {number(p_value)} that it is met exactly)",
         tolerance=tolerance,
         tolerances=tuple(room.tolist()),

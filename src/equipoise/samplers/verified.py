@@ -44,8 +44,8 @@ SHARED_CODES = 2**20
 MOST_IN_VAIN = 1024 * BLOCK_ROWS
 """Codes without a candidate after which cells that miss images are given up."""
 
-_LEAST_BATCH = 8
-"""Images that are made at once for a cell of few; smaller batches cost more an image."""
+_LEAST_BATCH = 2
+"""Images that are made at once where few are missing, so that few are made in vain at the end."""
 
 
 def exact_counts(target: Target, n: int) -> NDArray[np.int64]:

@@ -105,9 +105,9 @@ class Pages:
 
             return run_html(RunFolder(entry.path), frame)
         if entry.kind in AUDITS:
-            from equipoise.audit.pages import audit_html
+            from equipoise.audit.pages import PAGES
 
-            return audit_html(entry.path, entry.kind, frame)
+            return PAGES[entry.kind].html(entry.path, frame)
         if entry.kind == "working":
             from equipoise.runs.folder import PRIOR, RunFolder
 

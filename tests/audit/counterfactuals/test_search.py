@@ -66,59 +66,59 @@ def find(
 
 
 @pytest.fixture(scope="module")
-def ladders(find: Find) -> CounterfactualFolder:
+def sweeps(find: Find) -> CounterfactualFolder:
     return find(120)
 
 
 def test_only_the_varied_attribute_differs_in_truth(
-    ladders: CounterfactualFolder, toy: ToyGenerator
+    sweeps: CounterfactualFolder, toy: ToyGenerator
 ) -> None:
-    assert len(ladders) == 120
+    assert len(sweeps) == 120
     tone, smiling = (toy.grid.attribute(name) for name in (TONE, "smiling"))
-    for face in ladders.codes:
+    for face in sweeps.codes:
         levels = toy.levels(face)
         assert levels[:, tone].tolist() == [0, 1, 2]
         assert len(set(levels[:, smiling])) == 1
 
 
 def test_moves_are_the_shortest_and_starts_stay(
-    ladders: CounterfactualFolder, toy_panel: ClassifierPanel, normals: np.ndarray
+    sweeps: CounterfactualFolder, toy_panel: ClassifierPanel, normals: np.ndarray
 ) -> None:
-    start = toy_panel.grid.levels[ladders.cells, 1]
-    assert (ladders.step_lengths[np.arange(120), start] == 0).all()
-    far = ladders.step_lengths[start == 0]
+    start = toy_panel.grid.levels[sweeps.cells, 1]
+    assert (sweeps.step_lengths[np.arange(120), start] == 0).all()
+    far = sweeps.step_lengths[start == 0]
     assert (far[:, 1] < far[:, 2]).all(), "a dark face is medium before it is light"
-    first = ladders.codes[np.arange(120), start]
-    lengths = np.linalg.norm(ladders.codes - first[:, None], axis=2)
-    assert np.allclose(lengths, ladders.step_lengths, atol=1e-3)
+    first = sweeps.codes[np.arange(120), start]
+    lengths = np.linalg.norm(sweeps.codes - first[:, None], axis=2)
+    assert np.allclose(lengths, sweeps.step_lengths, atol=1e-3)
 
 
-def test_ladders_do_not_depend_on_workers(ladders: CounterfactualFolder, find: Find) -> None:
+def test_sweeps_do_not_depend_on_workers(sweeps: CounterfactualFolder, find: Find) -> None:
     again = find(120, execution=Execution(1))
-    assert np.array_equal(again.codes, ladders.codes)
-    assert again.pictures.digests == ladders.pictures.digests
-    assert np.array_equal(again.tried, ladders.tried)
+    assert np.array_equal(again.codes, sweeps.codes)
+    assert again.pictures.digests == sweeps.pictures.digests
+    assert np.array_equal(again.tried, sweeps.tried)
     assert again.tried.sum() >= 120
 
 
-def test_more_ladders_are_the_first_ones_and_others(
-    ladders: CounterfactualFolder, find: Find
+def test_more_sweeps_are_the_first_ones_and_others(
+    sweeps: CounterfactualFolder, find: Find
 ) -> None:
-    """A start counts as tried up to the last ladder, so faces found beyond it are no failures."""
+    """A start counts as tried up to the last sweep, so faces found beyond it are no failures."""
     few = find(119)
-    assert np.array_equal(few.codes, ladders.codes[:119])
-    assert (few.tried <= ladders.tried).all()
+    assert np.array_equal(few.codes, sweeps.codes[:119])
+    assert (few.tried <= sweeps.tried).all()
     one = find(1)
     assert one.tried.sum() - len(one) == one.tried[one.cells[0]] - 1
 
 
-def test_images_are_those_of_the_codes(ladders: CounterfactualFolder, toy: ToyGenerator) -> None:
+def test_images_are_those_of_the_codes(sweeps: CounterfactualFolder, toy: ToyGenerator) -> None:
     for face in (0, 77, 119):
         rows = range(3 * face, 3 * face + 3)
-        assert np.array_equal(ladders.pictures.images(rows), toy.images(ladders.codes[face]))
+        assert np.array_equal(sweeps.pictures.images(rows), toy.images(sweeps.codes[face]))
 
 
-def test_a_face_that_cannot_be_moved_makes_no_ladder(
+def test_a_face_that_cannot_be_moved_makes_no_sweep(
     find: Find, toy: ToyGenerator, normals: np.ndarray
 ) -> None:
     # Across the attribute's own direction nothing changes but what was not to.
@@ -151,8 +151,8 @@ class Counting(ToyGenerator):
         return super().images(codes)
 
 
-def test_kept_ladders_are_not_searched_again(
-    ladders: CounterfactualFolder, find: Find, toy_panel: ClassifierPanel, tmp_path: Path
+def test_kept_sweeps_are_not_searched_again(
+    sweeps: CounterfactualFolder, find: Find, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     counting = Counting()
     models = Models(counting, toy_panel)
@@ -160,17 +160,17 @@ def test_kept_ladders_are_not_searched_again(
     made = counting.made
     again = find(120, tmp_path, models=models)
     assert counting.made == made > 0
-    assert again.pictures.digests == first.pictures.digests == ladders.pictures.digests
+    assert again.pictures.digests == first.pictures.digests == sweeps.pictures.digests
     assert not (tmp_path / "sweeps").exists()
     find(119, tmp_path, models=models)
     assert counting.made > made
-    (tmp_path / "ladders.safetensors").write_bytes(b"cut")
+    (tmp_path / "sweeps.safetensors").write_bytes(b"cut")
     with pytest.raises(FileFormatError, match=r"counterfactual sets .* must be whole"):
         find(119, tmp_path, models=models)
 
 
 def test_a_stopped_search_goes_on(
-    ladders: CounterfactualFolder, find: Find, toy_panel: ClassifierPanel, tmp_path: Path
+    sweeps: CounterfactualFolder, find: Find, toy_panel: ClassifierPanel, tmp_path: Path
 ) -> None:
     whole = Counting()
     find(120, models=Models(whole, toy_panel), execution=Execution(1))
@@ -179,8 +179,8 @@ def test_a_stopped_search_goes_on(
         find(120, tmp_path, models=Models(stopped, toy_panel), execution=Execution(1))
     rest = Counting()
     found = find(120, tmp_path, models=Models(rest, toy_panel), execution=Execution(1))
-    assert found.pictures.digests == ladders.pictures.digests
-    assert found.calls == ladders.calls
+    assert found.pictures.digests == sweeps.pictures.digests
+    assert found.calls == sweeps.calls
     assert rest.made < 0.7 * whole.made
 
 
@@ -192,7 +192,7 @@ class NoEngine:
 
 
 def test_batches_that_are_done_start_no_worker(
-    ladders: CounterfactualFolder,
+    sweeps: CounterfactualFolder,
     find: Find,
     toy_panel: ClassifierPanel,
     tmp_path: Path,
@@ -208,7 +208,7 @@ def test_batches_that_are_done_start_no_worker(
     found = find(
         120, tmp_path, Execution(engine=NoEngine()), models=models, file=tmp_path / "unread"
     )
-    assert found.pictures.digests == ladders.pictures.digests
+    assert found.pictures.digests == sweeps.pictures.digests
 
 
 def stop(*_: object) -> None:
@@ -225,7 +225,7 @@ def test_a_damaged_batch_is_named(find: Find, toy_panel: ClassifierPanel, tmp_pa
 
 
 def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
-    ladders: CounterfactualFolder,
+    sweeps: CounterfactualFolder,
     toy: ToyGenerator,
     toy_panel: ClassifierPanel,
     material: AuditImages,
@@ -235,7 +235,7 @@ def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
     settings = AuditSettings(attribute="smiling", by=("smiling", TONE), reference="label")
     light = [0.0, 0.0, 0.4, 0.0, 0.0, 0.0]
     model = Erring(toy_panel, light)
-    found = audit_classifier(model, material, folder, settings, counterfactuals=ladders)
+    found = audit_classifier(model, material, folder, settings, counterfactuals=sweeps)
     outcomes = {check.check_id: check.outcome for check in found.checks}
     assert outcomes["counterfactual:skin_tone:dark->light:yes"] == "issue"
     assert outcomes["counterfactual:skin_tone:dark->medium:yes"] != "issue"
@@ -246,9 +246,7 @@ def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
     page = (folder / "audit.html").read_text()
     assert "The same faces with another skin_tone" in page
     assert all((folder / "pictures" / f.picture).is_file() for f in found.counterfactuals.flipped)
-    exact = audit_classifier(
-        ToyClassifier(toy), material, folder, settings, counterfactuals=ladders
-    )
+    exact = audit_classifier(ToyClassifier(toy), material, folder, settings, counterfactuals=sweeps)
     codes = {c.check_id: c.outcome for c in exact.checks if c.check_id.startswith("counterfactual")}
     assert set(codes.values()) <= {"passed", "tip"}
     assert all(e.difference.value == 0 for e in exact.counterfactuals.effects)  # type: ignore[union-attr]

@@ -147,7 +147,7 @@ def test_a_damaged_file_of_kept_descriptors_is_named(
     damaged = {
         "words": table["image"],
         "lengths": pa.array([[1.0], [2.0, 3.0, 4.0], [5.0, 6.0]]),
-        "gap": pa.array([[1.0] * 3, None, [2.0] * 3], pa.list_(pa.float32(), 3)),
+        "gap": pa.array([[1.0] * 3, None, [2.0] * 3], pa.list_(pa.float32())),
     }
     other = pa.table({"image": table["image"], "descriptor": damaged[damage]})
     pq.write_table(other.replace_schema_metadata(table.schema.metadata), file)

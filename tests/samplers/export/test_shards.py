@@ -25,7 +25,7 @@ from equipoise.core.targets import Target
 from equipoise.engines import Engine, OnExecutor, RayActors, Shard
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.draw import one_shot
-from equipoise.samplers.export.metadata import png
+from equipoise.samplers.export.png import png
 from equipoise.samplers.export.shards import shard_counts, write_shards
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.job import DrawRequest

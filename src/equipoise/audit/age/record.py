@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.lighting import Lighting
 from equipoise.audit.named_gaps import NamedGap
@@ -13,6 +13,9 @@ from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
+
+if TYPE_CHECKING:
+    from equipoise.report.figures import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,19 @@ class AgeBreakdown:
     groups: tuple[AgeRates, ...]
     gaps: tuple[NamedGap, ...]
 
+    def figure(self) -> Figure:
+        """Plot mean absolute error and mean error in years."""
+        from equipoise.report.plots import interval_figure
+
+        return interval_figure(
+            [group.name for group in self.groups],
+            [
+                ("mean absolute error", [group.absolute for group in self.groups]),
+                ("mean error", [group.signed for group in self.groups]),
+            ],
+            "years, with the 95 % interval of each",
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class AgeAudit(ShownAudit):
@@ -159,3 +175,8 @@ class AgeAudit(ShownAudit):
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+
+    @property
+    def plotted(self) -> tuple[AgeBreakdown, ...]:
+        """The parts that have a plot."""
+        return self.breakdowns

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.audit.age.ages import Ages, parse_challenges
+from equipoise.audit.age.page import PAGE
 from equipoise.audit.age.rates import BY_AGE, AgesVsReference, break_down_ages
 from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeSettings
 from equipoise.audit.checks import balance_check, failures_check, gap_check, image_caveats
 from equipoise.audit.images import AuditImages
 from equipoise.audit.lighting import examine_lighting, lighting_check
 from equipoise.audit.named_gaps import NamedGap
-from equipoise.audit.pages import render_audit
 from equipoise.core.checks import Check, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
 from equipoise.core.numbers import percent
@@ -111,7 +111,7 @@ def audit_age(
         versions=versions(),
     )
     write_record(folder / "age.json", audit)
-    render_audit(folder, "age")
+    PAGE.write(folder)
     return audit
 
 

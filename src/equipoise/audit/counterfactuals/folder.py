@@ -1,6 +1,6 @@
 """Counterfactual sets on disk, so that one search serves many audits.
 
-FOLDER/ladders.safetensors   codes, cells and step lengths, with the identity of the search
+FOLDER/sweeps.safetensors   codes, cells and step lengths, with the identity of the search
 FOLDER/images/FACE-LEVEL.png
 FOLDER/sweeps/               batches of a search that is under way
 """
@@ -27,7 +27,7 @@ from equipoise.core.folders import LocalFolder
 from equipoise.core.progress import Execution
 from equipoise.core.synthetic_mark import packet
 from equipoise.labelling.image_files import PictureFiles
-from equipoise.samplers.export.metadata import png
+from equipoise.samplers.export.png import png
 
 _LARGEST = 2**30
 """Largest size of the file in bytes; chosen by hand."""
@@ -99,7 +99,7 @@ def keep_counterfactuals(
     WorkerError
         When workers cannot start, or a batch was set aside; the others are kept.
     """
-    path, identity = folder / "ladders.safetensors", search.identity
+    path, identity = folder / "sweeps.safetensors", search.identity
     if path.is_file():
         found = _read(folder, path, identity)
         if found is not None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.shown import ShownAudit
 from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
+
+if TYPE_CHECKING:
+    from equipoise.report.figures import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,18 @@ class AgreementOfRates:
     largest: Estimate
     correlation: Estimate
 
+    def figure(self) -> Figure:
+        """Plot the errors on generated images beside those on photographs."""
+        from equipoise.report.plots import share_figure
+
+        return share_figure(
+            [
+                ("generated images", [pair.synthetic for pair in self.pairs]),
+                ("photographs", [pair.real for pair in self.pairs]),
+            ],
+            "rate, with the exact 95 % interval of each",
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class PhotographsAudit(ShownAudit):
@@ -117,3 +132,8 @@ class PhotographsAudit(ShownAudit):
     agreements: tuple[AgreementOfRates, ...]
     caveats: tuple[str, ...]
     versions: dict[str, str]
+
+    @property
+    def plotted(self) -> tuple[AgreementOfRates, ...]:
+        """The parts that have a plot."""
+        return self.agreements

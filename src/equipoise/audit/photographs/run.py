@@ -11,8 +11,8 @@ from pathlib import Path
 from equipoise.audit.answers_file import AnswersFile
 from equipoise.audit.classifier import LABEL, NONE, audit_classifier
 from equipoise.audit.images import AuditImages
-from equipoise.audit.pages import render_audit
 from equipoise.audit.photographs.agreement import agreement_checks, agreements
+from equipoise.audit.photographs.page import PAGE
 from equipoise.audit.photographs.record import PhotographsAudit, PhotographsSettings
 from equipoise.audit.record import AuditSettings, ClassifierAudit
 from equipoise.classifiers.base import Classifier
@@ -107,7 +107,7 @@ def audit_photographs(
         versions=versions(),
     )
     write_record(folder / "photographs.json", audit)
-    render_audit(folder, "photographs")
+    PAGE.write(folder)
     return audit
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from equipoise.core.estimates import Estimate
 from equipoise.stats.group_gaps import ERROR, Gap, largest_gap
 from equipoise.stats.paired import asymmetry, discordance, paired_difference
 from equipoise.stats.shares import Share
+
+if TYPE_CHECKING:
+    from equipoise.report.figures import Figure
 
 Numbers = NDArray[np.int64]
 
@@ -77,6 +81,20 @@ class Flips:
     gap: Gap | None
     changes: tuple[Change, ...]
     asymmetry: float
+
+    def figure(self) -> Figure:
+        """Plot the flips of each group after restoration and after JPEG."""
+        from equipoise.report.html import worst_first
+        from equipoise.report.plots import share_figure
+
+        ordered = worst_first(self.groups, "flips")
+        return share_figure(
+            [
+                ("JPEG", [group.reencoded for group in ordered]),
+                ("restored", [group.flips for group in ordered]),
+            ],
+            "rate of flips, with the exact 95 % interval of each",
+        )
 
 
 def find_flips(

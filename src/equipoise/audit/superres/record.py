@@ -245,3 +245,8 @@ class SuperresAudit(ShownAudit):
     versions: dict[str, str]
     drift: tuple[AttributeDrift, ...] = ()
     identity: Identity | None = None
+
+    @property
+    def plotted(self) -> tuple[Flips, ...]:
+        """The parts that have a plot."""
+        return self.flips

@@ -23,7 +23,7 @@ from equipoise.core.progress import Engine
 from equipoise.core.synthetic_mark import packet
 from equipoise.engines import Finished, Shard, ShardInputs, by_address, check_opened, run
 from equipoise.labelling.image_files import PictureFiles
-from equipoise.samplers.export.metadata import png
+from equipoise.samplers.export.png import png
 
 _NEXT_TRY = 2**32
 """Offset of the index between two restorations of an image: more than the rows of any audit."""

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from equipoise.audit.checks import failures_check, image_caveats
 from equipoise.audit.images import AuditImages
-from equipoise.audit.pages import render_audit
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.drift import WATCHED, find_drift, read_scores
@@ -29,6 +28,7 @@ from equipoise.audit.superres.images import JPEG_QUALITY, read_levels, write_res
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.models.base import SuperResolutionModel
 from equipoise.audit.superres.models.bicubic import FILTER
+from equipoise.audit.superres.page import PAGE
 from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.audit.verification.rates import check_match_settings
@@ -247,7 +247,7 @@ def audit_superres(
         identity=identity,
     )
     write_record(folder / "superres.json", audit)
-    render_audit(folder, "superres")
+    PAGE.write(folder)
     return audit
 
 

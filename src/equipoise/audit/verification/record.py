@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
@@ -11,6 +11,11 @@ from equipoise.audit.shown import ShownAudit
 from equipoise.core.checks import Check
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
+
+if TYPE_CHECKING:
+    from equipoise.report.figures import Figure
+
+_MOST_BARS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,14 @@ class MatchTable:
     garbe: float
     discrepancy: float
 
+    def figure(self) -> Figure:
+        """Plot the highest rates of false matches."""
+        from equipoise.report.plots import share_figure
+
+        rates = sorted(self.rates, key=lambda rate: -rate.share)[:_MOST_BARS]
+        axis = "rate of false matches, with the 95 % interval of each"
+        return share_figure([("false matches", rates)], axis)
+
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationAudit(ShownAudit):
@@ -105,3 +118,8 @@ class VerificationAudit(ShownAudit):
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+
+    @property
+    def plotted(self) -> tuple[MatchTable, ...]:
+        """The parts that have a plot."""
+        return self.tables

@@ -7,9 +7,9 @@ from pathlib import Path
 from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
-from equipoise.audit.pages import render_audit
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
+from equipoise.audit.verification.page import PAGE
 from equipoise.audit.verification.rates import Faces, check_match_settings, overall, threshold_of
 from equipoise.audit.verification.record import (
     MatchTable,
@@ -106,7 +106,7 @@ def audit_verification(
         versions=versions(),
     )
     write_record(folder / "verification.json", audit)
-    render_audit(folder, "verification")
+    PAGE.write(folder)
     return audit
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,9 +12,7 @@ from numpy.typing import NDArray
 from equipoise.core.errors import InputError
 from equipoise.generators.base import Prior, StandardNormal, check_codes
 from equipoise.generators.priors import ClassNormal, Mapped
-from equipoise.generators.stylegan.class_contexts import ClassContexts
 from equipoise.generators.stylegan.common import Noise, OwnNoise, stored
-from equipoise.generators.stylegan.file import load_network
 from equipoise.generators.stylegan.network import Network
 from equipoise.generators.stylegan.options import Options
 from equipoise.runtimes.devices import check_device
@@ -186,41 +183,3 @@ def _as_rgb(images: torch.Tensor) -> torch.Tensor:
         return images[:, :3] * opacity + (1 - opacity)
     # Later steps overwrite the images, so that repeated grey must not be a view.
     return images.repeat(1, 3, 1, 1) if channels == 1 else images
-
-
-def open_stylegan(
-    file: Path, options: Options, *, name: str, device: str, batch_size: int | None
-) -> StyleGAN | ClassContexts:
-    """Open the generator in a file; a `Differentiable` over z without classes and random noise.
-
-    With `contexts=classes` it is a `Prompted` one.
-
-    Parameters
-    ----------
-    file : Path
-        See `load_network`.
-    options : Options
-    name : str
-        The address, which names the family and appears in reports.
-    device : str
-    batch_size : int or None
-        As for `StyleGAN`.
-
-    Raises
-    ------
-    InputError
-        When the file holds the other family, or the options do not apply.
-    FileFormatError
-        As `load_network`.
-    """
-    network = load_network(file)
-    family = network.config.family
-    if not name.startswith(f"{family}:"):
-        raise InputError("generator", f"must be {family}: for {file}", name, "Correct the address.")
-    # Searches stay on the sphere of a normal prior, where codes of w do not lie. Random noise is a
-    # discontinuous function of the code.
-    smooth = options.space == "z" and options.noise != "random"
-    searchable = smooth and not network.config.c_dim
-    kind = DifferentiableStyleGAN if searchable else StyleGAN
-    found = kind(network, options, name=name, device=device, batch_size=batch_size)
-    return ClassContexts(found, options.shares(network.config)) if options.contexts else found

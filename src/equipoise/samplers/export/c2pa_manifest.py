@@ -19,7 +19,7 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.plugins import load_library
 from equipoise.core.synthetic_mark import SOURCE_TYPE
 from equipoise.core.versions import versions
-from equipoise.samplers.export.metadata import png
+from equipoise.samplers.export.png import png
 
 _LARGEST = 2**20
 _REMEDY = (

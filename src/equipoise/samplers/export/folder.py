@@ -17,7 +17,8 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import RESUMES, storage, write_text
 from equipoise.core.tables import read_rows
-from equipoise.samplers.export.metadata import DRAWS, METADATA, marked_png, metadata_rows
+from equipoise.samplers.export.marked_png import marked_png
+from equipoise.samplers.export.metadata import DRAWS, METADATA, metadata_rows
 from equipoise.samplers.filling import Position
 from equipoise.samplers.job import DrawJob, ResumePoint
 from equipoise.samplers.sampler import GeneratorRef

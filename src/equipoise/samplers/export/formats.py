@@ -35,10 +35,10 @@ from equipoise.samplers.export.croissant import (
     to_croissant,
 )
 from equipoise.samplers.export.folder import write_folder
+from equipoise.samplers.export.marked_png import marked_png
 from equipoise.samplers.export.metadata import (
     METADATA,
     answer_name,
-    marked_png,
     metadata_rows,
     read_metadata,
 )

@@ -1,32 +1,27 @@
-"""What every format of an export holds of an image: its PNG, and a row of metadata.
+"""The row of metadata that every format of an export holds of an image.
 
 Rows are written here, and read back from the metadata of a folder.
 """
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import parse_json
-from equipoise.core.synthetic_mark import packet
 from equipoise.core.tables import read_rows, shown
 from equipoise.samplers.draw import ImageBatch
-from equipoise.samplers.sampler import GeneratorRef
 
 if TYPE_CHECKING:
-    from equipoise.samplers.export.c2pa_manifest import ManifestSigner
+    pass
 
 METADATA, DRAWS = "metadata.csv", ".draws.json"
 
@@ -213,24 +208,3 @@ def metadata_rows(drawn: ImageBatch, seed: int, start: int) -> Iterator[dict[str
     """Yield the metadata of each image of a batch, whose first image is number `start`."""
     for i, row in enumerate(drawn.table().to_pylist(), start):
         yield {"file_name": f"images/{i:09d}.png", "seed": seed, **row}
-
-
-def png(image: NDArray[np.uint8], mark: str) -> bytes:
-    """Return an image, shape (channels, height, width), as a PNG file with a mark in XMP."""
-    content, texts = io.BytesIO(), PngInfo()
-    texts.add_itxt("XML:com.adobe.xmp", mark)
-    picture = Image.fromarray(image.transpose(1, 2, 0))
-    picture.save(content, format="PNG", compress_level=1, pnginfo=texts)
-    return content.getvalue()
-
-
-def marked_png(
-    image: NDArray[np.uint8],
-    generator: GeneratorRef,
-    row: Mapping[str, Any],
-    signer: ManifestSigner | None = None,
-) -> bytes:
-    """Return an image as a PNG file that says what drew it, by its row of metadata."""
-    mark = packet(generator.name, generator.digest, row["seed"], row["index"])
-    content = png(image, mark)
-    return content if signer is None else signer.signed(content)
