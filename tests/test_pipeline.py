@@ -122,6 +122,8 @@ def test_ones_own_generator_and_classifiers(tmp_path: Path) -> None:
     done = balance(settings, str(tmp_path), generator=toy, panel=panel)
     plot = done.plot()._repr_svg_()
     assert all(share.name in plot for share in done.shares())
+    assert done.shares()._repr_html_().count("<tr>") == 1 + len(done.shares())
+    assert done.table().num_rows == done.representation.table().num_rows
     assert {"prior", "balanced", "target"} <= set(re.findall(r">(\w+)</text>", plot))
     assert done.record.settings.attributes == ("glasses",)
     assert done.sampler.generator.digest == toy.digest

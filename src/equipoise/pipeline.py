@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
+import pyarrow as pa
+
 from equipoise.classifiers import ClassifierPanel, open_panel
 from equipoise.classifiers.models import ModelAddresses, Models
 from equipoise.core.errors import InsufficientLabelsError
+from equipoise.core.frames import Tabular
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Engine, Execution, Progress, no_progress
 from equipoise.core.seeds import Stream, child_seed
@@ -19,7 +22,7 @@ from equipoise.core.versions import versions
 from equipoise.generators import Generator, open_generator
 from equipoise.generators.neighbours import check_neighbours
 from equipoise.labelling.collect import collect
-from equipoise.measure.representation import MixShare, Representation, represent
+from equipoise.measure.representation import Representation, Shares, represent
 from equipoise.measure.sampler import measure_sampler
 from equipoise.methods import FitContext, FitResult, fit
 from equipoise.methods.shift.hyperplanes import save_directions
@@ -44,7 +47,7 @@ from equipoise.samplers.sampler import GeneratorRef, Sampler
 
 
 @dataclass(frozen=True, eq=False)
-class BalancedRun:
+class BalancedRun(Tabular):
     """A finished run.
 
     Attributes
@@ -66,13 +69,17 @@ class BalancedRun:
         """The mix of new draws of the sampler, compared with the target."""
         return self.record.results[0].representation
 
-    def shares(self) -> tuple[MixShare, ...]:
-        """Return the share of each cell in new draws of the sampler.
+    def shares(self) -> Shares:
+        """Return the share of each cell in new draws of the sampler; a notebook shows a table.
 
         Each has `name`, `share`, its exact interval at 95 % as `low` and `high`, `target`, and
         `joint`, the simultaneous interval at 95 % over all cells.
         """
-        return self.representation.cells
+        return Shares(self.representation.cells)
+
+    def table(self) -> pa.Table:
+        """Return the shares of cells and levels; the columns are those of `Representation`."""
+        return self.representation.table()
 
     def plot(self) -> Plot:
         """Return the shares of the cells with simultaneous intervals, beside the prior's own."""

@@ -21,7 +21,7 @@ TIPS = [
 def test_tips_of_a_kind_are_one_row_the_worst_first() -> None:
     source = '{%- from "audit_parts.jinja" import check_table -%}{{ check_table(checks) }}'
     html = environment().from_string(source).render(checks=TIPS)
-    assert html.count("<tr>") == 2
+    assert html.count("<tr") == 2
     shown, folded = html.split("<details>")
     assert "gender" in shown and "skin_tone" not in shown
     assert "<summary>2 more of this kind" in folded

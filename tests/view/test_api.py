@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 import zipfile
 from collections import Counter
@@ -51,7 +52,32 @@ def test_a_plan_is_that_of_calibration(client: Any, runs: Path) -> None:
     assert [c["rate"] for c in found["cells"]] == pytest.approx(course.calibration.weights.tolist())
     for cell in found["cells"]:
         assert cell["share"]["low"] <= cell["share"]["value"] <= cell["share"]["high"]
-    assert found["calls"] == pytest.approx(course.calls)
+    assert found["calls"]["value"] == pytest.approx(course.calls.value)
+    assert found["calls"]["low"] is None
+
+
+def test_the_own_target_is_within_reach_whatever_the_own_rates_brought(
+    client: Any, runs: Path
+) -> None:
+    """Uniform text or marginals of 50.01: what the rates of the run bring is not what is near."""
+    own = client.post(f"{RUN}/plan", json={"target": "uniform"}).json()
+    beside = "marginals: smiling=no:50.01,yes:49.99; skin_tone=dark:1,medium:1,light:1"
+    other = client.post(f"{RUN}/plan", json={"target": beside}).json()
+    assert own["reachable"] is other["reachable"] is True
+    assert own["nearest"] == pytest.approx(other["nearest"], abs=1e-3)
+    assert own["distance"] > 1e-4
+    assert other["distance"] == other["nearest"]
+
+
+def test_what_is_drawn_is_counted_beside_the_target(client: Any) -> None:
+    _, chance = drawn(client, n=40, verified=False)
+    assert sum(one["count"] for one in chance["shares"]) == 40
+    for one in chance["shares"]:
+        assert one["share"]["low"] <= one["share"]["value"] <= one["share"]["high"]
+    _, exact = drawn(client, n=40, verified=True)
+    assert [one["share"]["low"] for one in exact["shares"]] == [None] * 6
+    for one in exact["shares"]:
+        assert one["count"] == pytest.approx(40 * one["target"], abs=1)
 
 
 def test_prior_and_cells_are_targets(client: Any) -> None:
@@ -122,6 +148,14 @@ def test_a_stopped_draw_goes_on(client: Any) -> None:
     assert client.delete(address).status_code == 204
     while client.get(address).json()["state"] in ("waiting", "drawing"):
         time.sleep(0.02)
+    stopped = client.get(address).json()
+    saved = client.get(f"{address}/download")
+    if stopped["count"]:
+        names = zipfile.ZipFile(io.BytesIO(saved.content)).namelist()
+        assert len(names) == stopped["count"] + 1
+    else:
+        assert saved.status_code == 409
+    assert client.get(f"{address}/download?format=npz").status_code == 409
     again, found = drawn(client, **body)
     assert (again, found["state"], found["count"]) == (address, "done", 600)
     assert [image["index"] for image in found["images"]] == list(range(600))
@@ -239,3 +273,22 @@ def test_openapi_names_every_answer(client: Any) -> None:
         for method, one in methods.items():
             assert {"200", "201", "204"} & one["responses"].keys(), (path, method)
             assert one["description"], (path, method)
+    kinds = {
+        path: [*one["responses"]["200"]["content"]]
+        for path, methods in paths.items()
+        for method, one in methods.items()
+        if (method == "get" or path.endswith("/draw"))
+        and re.search(r"/(\{number\}|\{picture\}|download|draw|config|label-studio)$", path)
+    }
+    assert len(kinds) == 7
+    assert {kind for (kind,) in kinds.values()} == {"image/png", "application/octet-stream"}, kinds
+
+
+def test_a_value_that_breaks_its_rule_is_refused_in_one_sentence(client: Any) -> None:
+    refused = client.post(f"{RUN}/draws", json={"target": "uniform", "n": 0, "sed": 1})
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("n: Input should be greater than or equal to 1; sed")
+    missing = client.get("/nonsense")
+    assert missing.status_code == 404
+    assert "There is no such page." in missing.text
+    assert missing.text.lstrip().startswith("<!doctype html>")

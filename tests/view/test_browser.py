@@ -65,7 +65,8 @@ def audit(
     folder: Path = tmp_path_factory.mktemp("audits")
     sampler = str(finished / "sampler.safetensors")
     model = ("--model", "pinned:skin_tone", "--attribute", "skin_tone", "--n", "60")
-    cli("audit", "classifier", sampler, *model, "--out", str(folder / "tones"))
+    pairs = ("--pairs", "smiling", "--pairs-n", "20")
+    cli("audit", "classifier", sampler, *model, *pairs, "--out", str(folder / "tones"))
     cli(
         "audit", "superres", sampler, "--model", "bicubic", "--n", "36", "--out", str(folder / "up")
     )
@@ -105,12 +106,12 @@ def test_steer_and_draw_exact_counts(site: Site) -> None:
     page = site.open("/")
     page.get_by_role("link", name="faces").click()
     page.get_by_role("link", name="Steer and draw").click()
-    page.get_by_role("button", name="75% smiling=yes").click()
     page.locator("#brings tbody tr").nth(5).wait_for()
+    page.get_by_role("button", name="75% smiling=yes").click()
     page.get_by_role("button", name="Draw", exact=True).click()
     page.locator("#drawn", has_text="60 of 60 images: done").wait_for()
     counts = {
-        row.locator("td").nth(0).inner_text(): int(row.locator("td").nth(1).inner_text())
+        row.locator("td").nth(0).inner_text(): int(row.locator("td").nth(2).inner_text())
         for row in page.locator("#counts tbody tr").all()
     }
     assert sorted(counts.values()) == [5, 5, 5, 15, 15, 15]
@@ -126,8 +127,49 @@ def test_steer_and_draw_exact_counts(site: Site) -> None:
     with page.expect_download() as saved:
         page.get_by_role("link", name="npz").click()
     assert Path(saved.value.path()).stat().st_size > 1000
-    page.locator("summary", has_text="The command").click()
+    page.locator("summary", has_text="repeat this draw").click()
+    assert "--n 60 --seed 0 --verified" in page.locator("#command-drawn").inner_text()
+    page.locator("summary", has_text="of what is set now").click()
     assert "equipoise steer" in page.locator("#command").inner_text()
+
+
+def test_a_second_draw_can_be_stopped(site: Site) -> None:
+    page = site.open("/steer/faces")
+    page.locator("#brings tbody tr").nth(5).wait_for()
+    page.locator("#n").fill("1900")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    stop = page.get_by_role("button", name="Stop")
+    page.locator("#stop:enabled").wait_for()
+    page.locator("#seed").fill("5")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.locator("#command-drawn", has_text="--seed 5").wait_for(state="attached")
+    page.locator("#images button").first.wait_for()
+    assert stop.is_enabled()
+    stop.click()
+    page.locator("#drawn", has_text="stopped").wait_for()
+    assert page.locator("#zip").is_visible()
+    assert not page.locator("#npz").is_visible()
+    page.locator("summary", has_text="of what is set now").click()
+    page.locator("#seed").fill("6")
+    page.locator("#command", has_text="--seed 6").wait_for()
+    assert "--seed 5" in page.locator("#command-drawn").text_content()
+    for one in page.request.get(f"{site.address}/api/runs/faces/draws").json():
+        page.request.delete(f"{site.address}/api/runs/faces/draws/{one['draw']}")
+
+
+def test_what_is_chosen_outlives_that_the_list_is_asked_for_again(site: Site) -> None:
+    shutil.copytree(site.runs / "faces", site.runs / "more" / "a b", dirs_exist_ok=True)
+    page = site.open("/")
+    page.get_by_label("compare more/a b").check()
+    with page.expect_response(lambda answer: "offset=0" in answer.url, timeout=10_000):
+        page.get_by_label("compare faces").check()
+    page.wait_for_timeout(300)
+    assert page.get_by_label("compare more/a b").is_checked()
+    assert page.get_by_label("compare faces").is_checked()
+    assert page.get_by_role("checkbox").count() == 2
+    page.get_by_role("button", name="Compare chosen runs").click()
+    page.get_by_role("link", name="more/a b").first.wait_for()
+    shutil.rmtree(site.runs / "more")
 
 
 def test_sliders_answer_while_they_move(site: Site) -> None:
@@ -215,6 +257,19 @@ def test_a_pair_is_cut_by_keys_and_pairs_are_filtered_by_outcome(site: Site) -> 
     assert plain.locator("figure[data-became] img").first.is_visible()
     assert "From left to right" in plain.inner_text("main")
     context.close()
+
+
+def test_the_same_face_at_two_levels_is_cut_by_keys(site: Site) -> None:
+    page = site.open("/runs/audits/tones")
+    part = page.locator("figure[data-pairs] .pairs").first
+    part.wait_for()
+    slider = part.get_by_role("slider")
+    slider.press("End")
+    said = slider.get_attribute("aria-valuetext")
+    assert said.startswith("100% ")
+    figure = page.locator("figure[data-pairs]").first
+    assert part.get_by_role("button").count() == int(figure.get_attribute("data-pairs"))
+    assert not figure.locator("img").is_visible()
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def test_pages_open_from_disk_and_name_only_files_beside_them(
 
 
 def test_only_what_is_there_goes_into_an_empty_folder(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must be of a run"):
+    with pytest.raises(InputError, match="must be in the folder, as run"):
         write_bundle(runs, tmp_path / "out", ["other"])
     with pytest.raises(InputError, match="must be empty"):
         write_bundle(runs, runs)

@@ -33,7 +33,7 @@ def test_a_run_itself_and_what_is_made_later_are_found(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text("{}")
     assert folder.get(tmp_path.name).path == tmp_path
     (tmp_path / "record.json").unlink()
-    with pytest.raises(InputError, match="must be of a run in the folder"):
+    with pytest.raises(InputError, match="must be in the folder, as run"):
         folder.get(tmp_path.name, "run")
 
 

@@ -9,6 +9,8 @@ from markupsafe import Markup
 
 from equipoise.audit.page import AuditPage
 from equipoise.audit.record import ClassifierAudit
+from equipoise.audit.sheets import PAIRS_SHOWN
+from equipoise.report.contact_sheets import COLUMNS
 from equipoise.report.html import Frame, worst_first
 from equipoise.report.plots import to_svg
 
@@ -27,6 +29,8 @@ def _fill(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
         pictures=frame.sheets(folder, audit.wrong),
         doubtful=next(iter(frame.sheets(folder, shown)), None),
         flips=frame.sheets(folder, paired.flipped if paired else ()),
+        columns=COLUMNS,
+        pairs_shown=PAIRS_SHOWN,
     )
 
 

@@ -22,6 +22,9 @@ from equipoise.report.contact_sheets import COLUMNS, write_sheet
 _ROWS = 2
 """Rows of a contact sheet."""
 
+PAIRS_SHOWN = COLUMNS * _ROWS // 2
+"""Faces of a sheet of flips, at most."""
+
 
 def summarise_counterfactuals(
     sets: CounterfactualFolder,
@@ -85,7 +88,7 @@ def _write_flipped(
         faces = np.flatnonzero(rows)
         if not len(faces):
             continue
-        shown = faces[: COLUMNS * _ROWS // 2]
+        shown = faces[:PAIRS_SHOWN]
         images = sets.pictures.images(
             [int(face) * len(sets.levels) + k for face in shown for k in (before, after)]
         )

@@ -127,10 +127,11 @@ def steer(
         )
     head = ("cell", "target", "requests", "one-shot share", "95 %", "faithfulness", "calls alone")
     print_table(out_console, head, rows)
-    out_console.print(f"calls    about {course.calls:.2f} a verified image, many at a time")
-    if not found.reachable:
+    calls = estimate(course.calls)
+    out_console.print(f"calls    about {calls} a verified image, many at a time")
+    if not course.reachable:
         out_console.print(
-            f"out of reach of one-shot draws: {percent(found.distance)} of the nearest mix lie in "
+            f"out of reach of one-shot draws: {percent(course.nearest)} of the nearest mix lie in "
             "another cell; verified draws reach the target"
         )
     save_sampler(steering.steered(wanted), out)

@@ -154,6 +154,8 @@ def _read(value: Any, kind: Any, place: str) -> Any:
     if kind in (int, str, bool, types.NoneType):
         if type(value) is not kind:
             raise _MismatchError(place, f"must be {_words(kind)}", value)
+        if kind is int and not -(2**63) <= value < 2**63:
+            raise _MismatchError(place, "must be a whole number of 64 bits", "a larger one")
         return value
     raise TypeError(f"a field of type {kind} in a record")
 
@@ -211,7 +213,10 @@ def _read_float(value: Any, place: str) -> float:
         return math.inf if value == INFINITE else -math.inf
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _MismatchError(place, "must be a number", value)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise _MismatchError(place, "must be a number of 64 bits", "a larger one") from None
 
 
 def _read_array(value: Any, dtype: type[np.generic], place: str) -> np.ndarray[Any, Any]:

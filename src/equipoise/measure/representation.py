@@ -48,6 +48,20 @@ _SHARES = pa.schema(
 )
 
 
+class Shares(tuple[MixShare, ...]):
+    """Shares that a notebook shows as a table."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return self.as_html(f"{self[0].n:,} images." if self else "No cells.")
+
+    def as_html(self, words: str) -> str:
+        """Return the table as HTML, under a sentence."""
+        rows = [(s.name, percent(s.target), percent(s.share), interval(*s.joint)) for s in self]
+        return as_html(words, ("cell", "target", "share", "95 %, all together"), rows)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Representation(Tabular):
     """The mix of a set of images.
@@ -117,11 +131,8 @@ class Representation(Tabular):
         return pa.Table.from_pylist(rows, _SHARES)
 
     def _repr_html_(self) -> str:
-        rows = [
-            (s.name, percent(s.target), percent(s.share), interval(*s.joint)) for s in self.cells
-        ]
         words = f"{self.n:,} images. {self.verdict.words[:1].upper()}{self.verdict.words[1:]}."
-        return as_html(words, ("cell", "target", "share", "95 %, all together"), rows)
+        return Shares(self.cells).as_html(words)
 
 
 def make_shares(
@@ -268,6 +279,16 @@ class Confusion:
 
     counts: NDArray[np.int64]
     purity: tuple[Share, ...]
+
+    def __post_init__(self) -> None:
+        k = len(self.purity)
+        if self.counts.shape != (k, k + 1) or (self.counts < 0).any():
+            raise InputError(
+                "counts",
+                f"must be ({k}, {k + 1}) whole numbers of at least 0",
+                self.counts.shape,
+                "Measure again.",
+            )
 
 
 def summarise_confusion(grid: AttributeGrid, counts: NDArray[np.int64]) -> Confusion:

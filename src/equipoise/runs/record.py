@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from equipoise.classifiers.base import HasModelInfo
 from equipoise.core.attributes import AttributeGrid
+from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.measure.people.judgement import AnnotationResult
@@ -229,6 +230,17 @@ class RunRecord:
     results: tuple[Result, ...]
     cost: Cost
     versions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        mixes = [self.prior, *(one.representation for one in self.results)]
+        sizes = [len(mix.cells) for mix in mixes]
+        if not self.results or set(sizes) != {self.grid.size}:
+            raise InputError(
+                "results",
+                f"must be one or more, of {self.grid.size} cells",
+                sizes[1:],
+                "Run again.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

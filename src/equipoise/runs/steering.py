@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.estimates import Estimate
 from equipoise.core.targets import Target, parse_target
-from equipoise.methods.calibration import Calibration, calibrate, expect, posterior
+from equipoise.methods.calibration import REACHED, Calibration, calibrate, expect, posterior
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import Result, RunRecord
 from equipoise.samplers.file import load_sampler
@@ -33,17 +34,26 @@ class Course:
     ----------
     target : Target
     calibration : Calibration
-        Request rates of one-shot draws, and the shares that they will show.
+        Request rates of one-shot draws, and the shares that they will show. Towards the run's own
+        target, its own rates.
+    nearest : float
+        Total variation of the nearest mix that any rates bring.
     statements : dict of str to CellStatement
         By cell, what its verified draws are; empty where nothing is stated.
-    calls : float
+    calls : Estimate
         Generator calls per verified image at this mix; see `ModeStatement.towards`.
     """
 
     target: Target
     calibration: Calibration
+    nearest: float
     statements: dict[str, CellStatement]
-    calls: float
+    calls: Estimate
+
+    @property
+    def reachable(self) -> bool:
+        """Whether some rates bring the target."""
+        return self.nearest < REACHED
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,16 +128,16 @@ class Steering:
         """
         counts = self.result.confusion.counts
         measured = int(counts.sum())
+        calibration = calibrate(*self._posterior, target, measured)
+        nearest = calibration.distance
         if target.equals(self.sampler.target):
             calibration = expect(self.sampler.weights, *self._posterior, target, measured)
-        else:
-            calibration = calibrate(*self._posterior, target, measured)
         mode = self.mode(faithful)
         stated = {cell.cell: cell for cell in mode.cells} if mode else {}
-        calls = calibration.calls_per_verified_image
+        calls = Estimate(calibration.calls_per_verified_image)
         if mode is not None:
-            calls = mode.towards(target, self.sampler.target).calls.value
-        return Course(target, calibration, stated, calls)
+            calls = mode.towards(target, self.sampler.target).calls
+        return Course(target, calibration, nearest, stated, calls)
 
     def mode(self, faithful: str | None) -> ModeStatement | None:
         """Return the statement of a mode; None where the sampler states nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ from fastapi.responses import FileResponse
 from equipoise.view import schema
 from equipoise.view.api_runs import repeat
 from equipoise.view.folder import Entry, own
-from equipoise.view.state import State, load, state_of
+from equipoise.view.state import State, load, number, state_of
 
 if TYPE_CHECKING:
     from equipoise.view.samplers import Asked
@@ -53,21 +54,23 @@ def draw(request: Request, name: str, body: schema.DrawBody) -> schema.DrawName:
 def earlier(request: Request, name: str) -> list[schema.EarlierDraw]:
     """List the draws of a run, the newest first."""
     state = state_of(request)
-    return [
-        schema.EarlierDraw(
-            draw=draw,
-            target=asked.target,
-            n=asked.n,
-            seed=asked.seed,
-            verified=asked.verified,
-            faithful=asked.faithful,
-            changed=changed,
+    entry = state.folder.get(name, "run")
+    found = []
+    for draw, asked, changed in state.drawings.earlier(entry):
+        command, python = repeat(entry, asked.target, asked)
+        named = {k: v for k, v in vars(asked).items() if k != "cell"}
+        found.append(
+            schema.EarlierDraw(draw=draw, changed=changed, command=command, python=python, **named)
         )
-        for draw, asked, changed in state.drawings.earlier(state.folder.get(name, "run"))
-    ]
+    return found
 
 
-@router.get("/api/runs/{name:path}/draws/{draw}/images/{number}", tags=["draw"])
+@router.get(
+    "/api/runs/{name:path}/draws/{draw}/images/{number}",
+    tags=["draw"],
+    response_class=FileResponse,
+    responses=schema.file_of("image/png"),
+)
 def drawn_image(request: Request, name: str, draw: str, number: int) -> FileResponse:
     """Return a drawn image."""
     state = state_of(request)
@@ -116,7 +119,12 @@ def around(request: Request, name: str, draw: str, number: int) -> schema.Around
     )
 
 
-@router.get("/api/runs/{name:path}/draws/{draw}/download", tags=["draw"])
+@router.get(
+    "/api/runs/{name:path}/draws/{draw}/download",
+    tags=["draw"],
+    response_class=FileResponse,
+    responses=schema.file_of("application/octet-stream"),
+)
 def download(
     request: Request,
     name: str,
@@ -124,13 +132,16 @@ def download(
     after: BackgroundTasks,
     format: Literal["folder", "npz", "tar"] = "folder",
 ) -> FileResponse:
-    """Return a finished draw: its folder as a zip, or one file with all images and metadata."""
+    """Return a draw: its folder as a zip, also of a stopped one, or one file of all its images."""
     from equipoise.core.records import read_record
     from equipoise.view.samplers import REQUEST, Asked
 
     state = state_of(request)
     entry = state.folder.get(name, "run")
-    if state.drawings.drawn(entry, draw).state != "done":
+    found = state.drawings.drawn(entry, draw)
+    if found.state != "done" and not (
+        format == "folder" and found.state == "stopped" and found.count
+    ):
         raise HTTPException(409, "This draw is not done.")
     folder = state.drawings.folder(entry, draw)
     if format == "folder":
@@ -160,13 +171,44 @@ def make_task(request: Request, name: str, draw: str, body: schema.TaskBody) -> 
 def drawn(request: Request, name: str, draw: str, since: int = Query(0, ge=0)) -> schema.DrawState:
     """Return how far a draw is, and its images from number `since` on."""
     state = state_of(request)
-    found = state.drawings.drawn(state.folder.get(name, "run"), draw, since)
+    entry = state.folder.get(name, "run")
+    found = state.drawings.drawn(entry, draw, since)
+    ended = found.count and found.state not in ("waiting", "drawing")
     return schema.DrawState(
         state=found.state,
         error=found.error,
         count=found.count,
         images=[_picture(row, since + i) for i, row in enumerate(found.rows)],
+        shares=_shares(state, entry, draw) if ended else [],
     )
+
+
+def _shares(state: State, entry: Entry, draw: str) -> list[schema.DrawnShare]:
+    """Return how many images came out as each cell, beside the target."""
+    from equipoise.core.records import read_record
+    from equipoise.stats.intervals import simultaneous_intervals
+    from equipoise.view.samplers import REQUEST, Asked
+
+    asked = read_record(state.drawings.folder(entry, draw) / REQUEST, Asked, "Draw again.")
+    steering = state.samplers.steering(entry)
+    target, cells = steering.target(asked.target), steering.sampler.grid.cells
+    rows = state.drawings.drawn(entry, draw).rows
+    achieved = Counter(row["achieved"] for row in rows)
+    counts = [achieved[cell] for cell in cells]
+    low, high = simultaneous_intervals(counts)
+    return [
+        schema.DrawnShare(
+            cell=cell,
+            target=float(target.shares[k]),
+            count=counts[k],
+            share=schema.Interval(
+                value=counts[k] / max(sum(counts), 1),
+                low=None if asked.verified else number(low[k]),
+                high=None if asked.verified else number(high[k]),
+            ),
+        )
+        for k, cell in enumerate(cells)
+    ]
 
 
 def _picture(row: dict[str, str], number: int) -> schema.Picture:
@@ -195,12 +237,18 @@ def samplers(request: Request) -> list[str]:
     return [e.name for e in state_of(request).folder.entries() if e.kind == "run"]
 
 
-@router.post("/samplers/{name:path}/draw", tags=["samplers"], response_class=FileResponse)
+@router.post(
+    "/samplers/{name:path}/draw",
+    tags=["samplers"],
+    response_class=FileResponse,
+    responses=schema.file_of("application/octet-stream"),
+)
 def draw_now(
     request: Request, name: str, body: schema.SamplerBody, after: BackgroundTasks
 ) -> FileResponse:
     """Draw from a sampler, and return all images with their metadata as one npz or tar."""
     state = state_of(request)
+    state.writable()
     entry = state.folder.get(name, "run")
     asked = _asked(body, body.target or state.samplers.steering(entry).record.target.text)
     return _written(state, after, entry, asked, f"draws.{body.format}")

@@ -12,7 +12,6 @@ from fastapi.responses import FileResponse, Response
 from equipoise.core.attributes import Attribute
 from equipoise.view import schema
 from equipoise.view.state import interval, load, state_of
-from equipoise.view.state import number as plain
 
 router = APIRouter(
     dependencies=[Depends(load)],
@@ -43,7 +42,12 @@ def undo(request: Request, name: str, body: schema.RaterBody) -> schema.Question
     return schema.Question(**vars(state.rating(name).undo(body.rater)))
 
 
-@router.get("/api/tasks/{name:path}/images/{number}", tags=["label"])
+@router.get(
+    "/api/tasks/{name:path}/images/{number}",
+    tags=["label"],
+    response_class=FileResponse,
+    responses=schema.file_of("image/png"),
+)
 def task_image(request: Request, name: str, number: int) -> FileResponse:
     """Return an image as raters see it."""
     state = state_of(request)
@@ -75,7 +79,7 @@ def result(request: Request, name: str) -> schema.Result:
                 shares=[
                     schema.Corrected(
                         name=s.name,
-                        counted=plain(s.raw.share),
+                        counted=interval(s.raw.estimate),
                         corrected=interval(s.estimate),
                     )
                     for s in one.shares
@@ -87,7 +91,12 @@ def result(request: Request, name: str) -> schema.Result:
     )
 
 
-@router.get("/api/tasks/{name:path}/label-studio/config", tags=["label"])
+@router.get(
+    "/api/tasks/{name:path}/label-studio/config",
+    tags=["label"],
+    response_class=Response,
+    responses=schema.file_of("application/octet-stream"),
+)
 def studio_config(request: Request, name: str) -> Response:
     """Return the labelling interface of a task for Label Studio, as XML."""
     from equipoise.measure.people.label_studio import label_config
@@ -95,7 +104,12 @@ def studio_config(request: Request, name: str) -> Response:
     return _saved(label_config(state_of(request).rating(name).task.grid), "label_config.xml")
 
 
-@router.get("/api/tasks/{name:path}/label-studio", tags=["label"])
+@router.get(
+    "/api/tasks/{name:path}/label-studio",
+    tags=["label"],
+    response_class=Response,
+    responses=schema.file_of("application/octet-stream"),
+)
 def studio_export(request: Request, name: str) -> Response:
     """Return a task with the answers so far as Label Studio's JSON."""
     from equipoise.measure.people.label_studio import studio_tasks

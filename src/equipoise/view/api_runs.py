@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse
@@ -12,6 +13,9 @@ from equipoise.runs.status import run_status
 from equipoise.view import schema
 from equipoise.view.folder import Entry, Folder
 from equipoise.view.state import State, interval, load, number, state_of
+
+if TYPE_CHECKING:
+    from equipoise.view.samplers import Asked
 
 _PAGE = 100
 
@@ -54,7 +58,11 @@ def progress_of(entry: Entry) -> list[schema.Progress]:
         return []
     return [
         schema.Progress(
-            part=one.name, rows=one.rows, total=one.total, seconds_left=number(one.seconds_left)
+            part=one.name,
+            rows=one.rows,
+            total=one.total,
+            seconds_left=number(one.seconds_left),
+            finished=one.finished,
         )
         for one in found
     ]
@@ -63,7 +71,12 @@ def progress_of(entry: Entry) -> list[schema.Progress]:
 # The longer paths come first, because a name may hold slashes.
 
 
-@router.get("/api/runs/{name:path}/pictures/{picture}", tags=["runs"])
+@router.get(
+    "/api/runs/{name:path}/pictures/{picture}",
+    tags=["runs"],
+    response_class=FileResponse,
+    responses=schema.file_of("image/png"),
+)
 def picture(request: Request, name: str, picture: str) -> FileResponse:
     """Return a contact sheet."""
     folder = state_of(request).folder
@@ -99,12 +112,13 @@ def plan(request: Request, name: str, body: schema.PlanBody) -> schema.Plan:
         )
         for k, cell in enumerate(steering.sampler.grid.cells)
     ]
-    command, python = repeat(entry, body.target)
+    command, python = repeat(entry, body.target, body)
     return schema.Plan(
         cells=cells,
-        reachable=found.reachable,
+        reachable=course.reachable,
+        nearest=course.nearest,
         distance=found.distance,
-        calls=number(course.calls),
+        calls=interval(course.calls),
         mode=mode.faithful if mode else "",
         measured=found.measured,
         command=command,
@@ -112,8 +126,8 @@ def plan(request: Request, name: str, body: schema.PlanBody) -> schema.Plan:
     )
 
 
-def repeat(entry: Entry, target: str, body: schema.DrawBody | None = None) -> tuple[str, str]:
-    """Return the commands and the Python that steer, and draw, alike."""
+def repeat(entry: Entry, target: str, body: schema.PlanBody | Asked) -> tuple[str, str]:
+    """Return the commands and the Python that steer and draw alike."""
     place = str(entry.path)
     steer = (
         f"equipoise steer {shlex.quote(place)} --target {shlex.quote(target)} "
@@ -130,8 +144,6 @@ def repeat(entry: Entry, target: str, body: schema.DrawBody | None = None) -> tu
         "models = open_models(steering.record.settings)",
         f"sampler = steering.steered(steering.target({target!r})).bound(models.generator)",
     ]
-    if body is None:
-        return steer, "\n".join(python)
     words = ["equipoise sample steered.safetensors", f"--n {body.n} --seed {body.seed}"]
     words += [f"--cell {shlex.quote(body.cell)}"] if body.cell else []
     words += ["--verified"] if body.verified else []

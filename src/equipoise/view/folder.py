@@ -30,6 +30,9 @@ Kind = Literal[
     "draws",
 ]
 
+DAMAGED = "damaged"
+"""Title of an entry whose record cannot be read."""
+
 AUDITS: tuple[Kind, ...] = ("audit", "superres", "verification", "age", "photographs")
 """Kinds of audits: each has a record and a page of its name."""
 
@@ -116,8 +119,8 @@ class Folder:
         known = self._found.get(name)
         entry = self._look(known.path)[0] if known else None  # It may have changed since.
         if entry is None or (kinds and entry.kind not in kinds):
-            what = " or ".join(kinds) or "entry"
-            raise InputError("name", f"must be of a {what} in the folder", name, "See the list.")
+            what = f", as {' or '.join(kinds)}" if kinds else ""
+            raise InputError("name", f"must be in the folder{what}", name, "See the list.")
         return entry
 
     def inside(self, path: Path) -> Path | None:
@@ -148,7 +151,7 @@ class Folder:
             for name, item in names.items()
             if not name.startswith(_CLOSED) and item.is_dir(follow_symlinks=False)
         ]
-        mark, kind = next((pair for pair in _MARKS if pair[0] in names), ("", None))
+        mark, kind = next((pair for pair in _MARKS if _is_file(names.get(pair[0]))), ("", None))
         if (
             kind is None
             and "labels" in names
@@ -171,9 +174,9 @@ class Folder:
             try:
                 self._summaries[key] = _summary(entry)
             except EquipoiseError as error:
-                return "damaged", str(error)
+                return DAMAGED, str(error)
             except (LookupError, TypeError, ValueError, AttributeError):
-                return "damaged", "The record has another layout."
+                return DAMAGED, "The record has another layout."
         return self._summaries[key]
 
 
@@ -190,6 +193,14 @@ def own(folder: Path, path: Path) -> Path:
     if not all(one.resolve().is_relative_to(home) for one in (path, *inside)):
         raise InputError(f"path {path}", "must have no link that leads out", "one", "Remove it.")
     return path
+
+
+def _is_file(item: os.DirEntry[str] | None) -> bool:
+    """Return whether a name is that of a regular file: to open a pipe would wait for ever."""
+    try:
+        return item is not None and item.is_file()
+    except OSError:
+        return False
 
 
 def _has_shards(folder: Path) -> bool:

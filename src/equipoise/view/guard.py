@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -28,7 +29,8 @@ LARGEST_UPLOAD = 8 * 2**20
 _UPLOAD = "/label-studio"
 """End of the paths that take an upload."""
 
-_COOKIE = "equipoise_token"
+_COOKIE = "equipoise_token_"
+"""With the port, because cookies of one host are shared by its ports."""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -101,22 +103,27 @@ class Guard:
         asked = self._in_query(scope)
         if asked:
             # The token leaves the address bar, and stays as a cookie that no script can read.
-            cookie = f"{_COOKIE}={self._token}; HttpOnly; SameSite=Strict; Path=/"
+            cookie = f"{_cookie(headers)}={self._token}; HttpOnly; SameSite=Strict; Path=/"
             more = ((b"location", asked.encode()), (b"set-cookie", cookie.encode()))
             return await _answer(send, 303, "", more)
 
-        size, started, most = 0, False, _most(scope)
+        size, started, ended, most = 0, False, False, _most(scope)
 
         async def bounded() -> MutableMapping[str, Any]:
-            nonlocal size
+            nonlocal size, started, ended
             message = await receive()
             size += len(message.get("body", b""))
+            if size > most and not started:
+                await _answer(send, 413, _too_large(most))
+                started = ended = True
             if size > most:
                 raise _TooLargeError
             return message
 
         async def guarded(message: MutableMapping[str, Any]) -> None:
             nonlocal started
+            if ended:
+                return
             if message["type"] == "http.response.start":
                 started = True
                 own = {name for name, _ in _HEADERS}
@@ -126,11 +133,8 @@ class Guard:
                 message["headers"] = [*kept, *_HEADERS]
             await send(message)
 
-        try:
+        with suppress(_TooLargeError):
             await self._app(scope, bounded, guarded)
-        except _TooLargeError:
-            if not started:
-                await _answer(send, 413, _too_large(most))
         return None
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
@@ -159,7 +163,8 @@ class Guard:
             cookie.load(headers.get("cookie", ""))
         except CookieError:
             cookie = SimpleCookie()
-        kept = cookie[_COOKIE].value if _COOKIE in cookie else ""
+        name = _cookie(headers)
+        kept = cookie[name].value if name in cookie else ""
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         asked = _query(scope).get("token", [""])[0]
         found = [
@@ -176,6 +181,12 @@ class Guard:
         rest = urlencode({k: v for k, v in query.items() if k != "token"}, doseq=True)
         path = "/" + quote(scope["path"].lstrip("/"))  # Two slashes would name another host.
         return f"{path}?{rest}" if rest else path
+
+
+def _cookie(headers: Mapping[str, str]) -> str:
+    """Return the name of the cookie that has the token, by the port that was asked."""
+    port = headers.get("host", "").rpartition(":")[2]
+    return f"{_COOKIE}{port if port.isdecimal() else 80}"
 
 
 def _most(scope: Scope) -> int:

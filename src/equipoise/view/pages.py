@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from equipoise.core.errors import EquipoiseError
 from equipoise.view import schema
 from equipoise.view.api_runs import progress_of
-from equipoise.view.folder import AUDITS, Entry, Folder
+from equipoise.view.folder import AUDITS, DAMAGED, Entry, Folder
 
 KINDS = {
     "run": "run",
@@ -41,6 +42,8 @@ def _templates() -> Environment:
     found.filters["ago"] = _ago
     found.filters["day"] = lambda changed: time.strftime("%Y-%m-%d", time.gmtime(changed))
     found.filters["address"] = quote
+    found.filters["short_verdict"] = _short_verdict
+    found.filters["token"] = lambda name: hashlib.sha256(name.encode()).hexdigest()[:16]
     return found
 
 
@@ -57,6 +60,13 @@ def _ago(changed: float) -> str:
         if seconds >= size:
             return f"{seconds // size:.0f} {unit} ago"
     return "now"
+
+
+def _short_verdict(run: schema.Run) -> str:
+    """Return what the list says of an entry: of a run's verdict, what comes before its reasons."""
+    if run.kind != "run" or run.title == DAMAGED:
+        return run.words
+    return run.words.partition(":")[0]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers import PINNED
 from equipoise.classifiers.models import ModelAddresses, Models
-from equipoise.core.errors import EquipoiseError, InputError
+from equipoise.core.errors import EquipoiseError, FileFormatError, InputError
 from equipoise.core.files import storage
 from equipoise.core.progress import Execution
 from equipoise.core.records import read_record, write_record
@@ -37,9 +37,6 @@ from equipoise.samplers.sampler import Sampler
 from equipoise.samplers.shared import code_of as drawn_code
 from equipoise.view.around import Surroundings
 from equipoise.view.folder import Entry, own
-
-MOST_IMAGES = 2000
-"""Images of one draw at most; `equipoise sample` draws any number."""
 
 _RUNNING, _WAITING = 4, 32
 """Draws at once, and draws that wait."""
@@ -136,6 +133,14 @@ class _Kept(Generic[_Made]):
             return made[0]
 
 
+def _steering_of(entry: Entry) -> Steering:
+    """Return the steering of a run whose sampler is a regular file: a pipe would be waited for."""
+    run = RunFolder(entry.path)
+    if not run.sampler.is_file():
+        raise FileFormatError(f"sampler {run.sampler}", "must be a file", "none", "Run it again.")
+    return Steering.of(run)
+
+
 class Samplers:
     """The samplers of runs.
 
@@ -148,7 +153,7 @@ class Samplers:
 
     def __init__(self, trusted: Sequence[str] = ()) -> None:
         self._trusted = frozenset(trusted)
-        self._steering = _Kept(lambda entry: Steering.of(RunFolder(entry.path)))
+        self._steering = _Kept(_steering_of)
         self._opened = _Kept(self._open)
         self._around = _Kept(lambda entry: Surroundings(RunFolder(entry.path), *self.opened(entry)))
 
@@ -176,7 +181,7 @@ class Samplers:
         return self._around.get(entry)
 
     def _open(self, entry: Entry) -> tuple[Steering, Models]:
-        steering = Steering.of(RunFolder(entry.path))
+        steering = self.steering(entry)
         settings = make_settings(dict(steering.sampler.settings))
         for address in (settings.generator, *settings.classifiers):
             own = address in NAMES or address.startswith(PINNED)

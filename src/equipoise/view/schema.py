@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,7 @@ class Progress(BaseModel):
     rows: int
     total: int
     seconds_left: float | None
+    finished: float = Field(description="When the last shard was done, in seconds since 1970.")
 
 
 class Run(BaseModel):
@@ -71,10 +72,14 @@ class RunDetail(Run):
 
 
 class PlanBody(_Strict):
-    """Where to steer."""
+    """Where to steer, and what the command that repeats it would draw."""
 
     target: str = _TARGET
     faithful: str | None = Field(None, max_length=20)
+    n: int = Field(60, ge=1, le=2000)
+    seed: int = _SEED
+    verified: bool = True
+    cell: str | None = Field(None, max_length=500)
 
 
 class Interval(BaseModel):
@@ -103,8 +108,12 @@ class Plan(BaseModel):
 
     cells: list[PlannedCell]
     reachable: bool
-    distance: float = Field(description="Total variation of the nearest one-shot mix.")
-    calls: float | None = Field(
+    nearest: float = Field(description="Total variation of the nearest one-shot mix.")
+    distance: float = Field(
+        description="Total variation of the predicted mix, which for the run's own target is that "
+        "of the run's own request rates."
+    )
+    calls: Interval = Field(
         description="Generator calls per verified image of the target, many at a time."
     )
     mode: str
@@ -117,9 +126,6 @@ class DrawBody(PlanBody):
     """What to draw."""
 
     n: int = Field(ge=1, le=2000)
-    seed: int = _SEED
-    verified: bool = True
-    cell: str | None = Field(None, max_length=500)
 
 
 class DrawName(BaseModel):
@@ -140,6 +146,8 @@ class EarlierDraw(BaseModel):
     verified: bool
     faithful: str | None
     changed: float = Field(description="Seconds since 1970.")
+    command: str
+    python: str
 
 
 class Picture(BaseModel):
@@ -154,6 +162,18 @@ class Picture(BaseModel):
     probabilities: dict[str, float]
 
 
+class DrawnShare(BaseModel):
+    """What came out of a cell."""
+
+    cell: str
+    target: float
+    count: int
+    share: Interval = Field(
+        description="Simultaneous interval of one-shot draws; none of verified ones, whose counts "
+        "are chosen."
+    )
+
+
 class DrawState(BaseModel):
     """How far a draw is, with its images from some number on."""
 
@@ -161,6 +181,7 @@ class DrawState(BaseModel):
     error: str
     count: int
     images: list[Picture]
+    shares: list[DrawnShare] = Field(description="By cell, in order; empty while it draws.")
 
 
 class Neighbour(BaseModel):
@@ -280,7 +301,7 @@ class Corrected(BaseModel):
     """A share as counted, and corrected by people's labels."""
 
     name: str
-    counted: float | None
+    counted: Interval
     corrected: Interval
 
 
@@ -304,3 +325,9 @@ class Refusal(BaseModel):
     """Why a request was refused: the argument, the rule, the value and the remedy."""
 
     detail: str
+
+
+def file_of(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of an answer that is a file."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"content": {media_type: binary}, "description": "The file."}}

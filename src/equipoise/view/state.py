@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException as HTTPError
 
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError, StorageError
 from equipoise.view import schema
@@ -136,7 +138,25 @@ def interval(estimate: Estimate | None) -> schema.Interval:
 
 
 def add_errors(app: FastAPI) -> None:
-    """Let every error of Equipoise be a refusal with its sentence."""
+    """Let every error be a refusal with its sentence; of what a browser shows, a page."""
+
+    def refusal(request: Request, status: int, words: str) -> Response:
+        page = getattr(request.app.state, "refused", None)
+        if page and not request.url.path.startswith(("/api/", "/samplers")):
+            return HTMLResponse(page(words), status)
+        return JSONResponse({"detail": words}, status)
+
+    @app.exception_handler(RequestValidationError)
+    def refuse_values(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        found = [f"{one['loc'][-1]}: {one['msg']}" for one in error.errors()]
+        return refusal(request, 422, f"{'; '.join(found)}. See /openapi.json.")
+
+    @app.exception_handler(HTTPError)
+    def refuse_request(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPError)
+        words = "There is no such page." if error.detail == "Not Found" else str(error.detail)
+        return refusal(request, error.status_code, words)
 
     @app.exception_handler(EquipoiseError)
     def refuse(request: Request, error: Exception) -> Response:
@@ -147,7 +167,4 @@ def add_errors(app: FastAPI) -> None:
             status = 409
         if isinstance(error, StorageError):
             status = 507
-        page = getattr(request.app.state, "refused", None)
-        if page and not request.url.path.startswith(("/api/", "/samplers/")):
-            return HTMLResponse(page(str(error)), status)
-        return JSONResponse({"detail": str(error)}, status)
+        return refusal(request, status, str(error))

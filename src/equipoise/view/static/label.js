@@ -78,7 +78,7 @@ async function result() {
         make("thead", {}, make("tr", {}, make("th", { textContent: `${one.status}${one.reason ? `: ${one.reason}` : ""}` }),
           make("th", { className: "n", textContent: "counted" }), make("th", { className: "n", textContent: "corrected" }))),
         make("tbody", {}, ...one.shares.map((s) => make("tr", {}, make("td", { textContent: s.name }),
-          make("td", { className: "n", textContent: percent(s.counted) }),
+          make("td", { className: "n", textContent: `${percent(s.counted.value)}${range(s.counted, percent)}` }),
           make("td", { className: "n", textContent: `${percent(s.corrected.value)}${range(s.corrected, percent)}` })))))),
       make("pre", { textContent: found.command, tabIndex: 0 }));
   } catch (error) { place.textContent = error.message; }
@@ -113,6 +113,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 await raters();
+setInterval(() => document.hidden || raters().catch(() => {}), 5000);
 if (byId("begin")) byId("begin").disabled = false;
 const last = localStorage.getItem(kept);
 if (last && byId("who")) await begin(last);

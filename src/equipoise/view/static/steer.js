@@ -2,7 +2,7 @@ import { byId, call, fixed, make, named, percent, range } from "./view.js";
 
 const api = `/api/runs/${named()}`;
 const said = byId("said");
-let run, shown = "", busy = false, again = false, drawing = null;
+let run, busy = false, again = false, drawing = null;
 
 const sliders = () => [...document.querySelectorAll("#sliders input")];
 const of = () => document.querySelector("[name=of]:checked").value;
@@ -51,21 +51,33 @@ async function plan() {
   do {
     again = false;
     try {
-      show(await call(`${api}/plan`, { target: target(), faithful: byId("mode").value || null }));
-    } catch (error) { said.textContent = error.message; }
+      const asked = body();
+      show(await call(`${api}/plan`, { ...asked, n: Math.min(Math.max(asked.n || 1, 1), 2000), seed: asked.seed || 0, faithful: byId("mode").value || null }));
+    } catch (error) {
+      said.textContent = error.message;
+      byId("brings").tBodies[0].replaceChildren();
+    }
   } while (again);
   busy = false;
 }
 
+function body() {
+  const verified = document.querySelector("[name=kind]:checked")?.value !== "one-shot";
+  return { target: target(), n: +(byId("n")?.value ?? 60), seed: +(byId("seed")?.value ?? 0), verified,
+    faithful: verified ? byId("mode").value || null : null };
+}
+
 function show(found) {
-  shown = target();
-  const cost = found.calls == null ? "" : ` Verified: exact counts at ${fixed(found.calls)} calls an image.`;
+  const calls = found.calls.low == null ? `about ${fixed(found.calls.value)}` : `${fixed(found.calls.value)}${range(found.calls, fixed)}`;
+  const cost = found.calls.value == null ? "" : ` Verified: exact counts at ${calls} calls an image.`;
   const least = found.cells.filter((c) => c.target > 0 && c.faithfulness.value != null)
     .reduce((a, b) => !a || b.faithfulness.value < a.faithfulness.value ? b : a, null);
-  said.textContent = (found.reachable
-    ? "One-shot draws reach this target, at 1 call an image."
-    : `One-shot draws cannot reach this target: the nearest mix has ${percent(found.distance)} of the images in another cell.`)
-    + cost + (least ? ` Least faithful cell: ${least.name}, ${percent(least.faithfulness.value)}.` : "");
+  const reach = !found.reachable
+    ? `One-shot draws cannot reach this target: the nearest mix has ${percent(found.nearest)} of the images in another cell.`
+    : found.distance < 0.001 ? "One-shot draws reach this target, at 1 call an image."
+      : `This is the run's own target. By its own measurement, one-shot draws have ${percent(found.distance)} of the images in another cell.`;
+  said.textContent = reach + cost
+    + (least ? ` Least faithful cell: ${least.name}, ${percent(least.faithfulness.value)}${range(least.faithfulness, percent)}.` : "");
   const most = Math.max(...found.cells.map((c) => Math.max(c.share.high ?? 0, c.target)), 1e-9);
   const part = (value) => `${100 * (value ?? 0) / most}%`;
   byId("brings").tBodies[0].replaceChildren(...found.cells.map((cell) => {
@@ -83,7 +95,7 @@ function show(found) {
       make("td", {}, share), number(percent(cell.faithfulness.value), range(cell.faithfulness, percent)),
       number(fixed(cell.calls.value), range(cell.calls, fixed)));
   }));
-  byId("source").textContent = `Predicted from ${found.measured.toLocaleString("en")} measured draws of the run, intervals at 95%; `
+  byId("source").textContent = `Predicted from ${found.measured.toLocaleString("en")} measured draws of the run, intervals at 95%: of many draws, around which n images scatter; `
     + `the orange mark is the target. Faithfulness and calls are of verified draws${found.mode ? ` (${found.mode})` : ""}, stated before any draw.`;
   byId("command").textContent = found.command;
   byId("python").textContent = found.python;
@@ -110,10 +122,15 @@ async function readCsv(file) {
   build(scaled(run.cells.map((c) => shares[c.name])));
 }
 
-function clear() {
+function begin(own) {
+  drawing = own;
   byId("images").replaceChildren();
   byId("counts").replaceChildren();
   byId("after").hidden = true;
+  byId("repeat-drawn").hidden = !own;
+  if (!own) return;
+  byId("command-drawn").textContent = own.command;
+  byId("python-drawn").textContent = own.python;
 }
 
 async function earlier() {
@@ -122,7 +139,7 @@ async function earlier() {
   byId("earlier").lastElementChild.replaceChildren(...found.map((one) => {
     const kind = one.verified ? `verified${one.faithful ? ` ${one.faithful}` : ""}` : "one-shot";
     const button = make("button", { type: "button", textContent: "Show" });
-    button.addEventListener("click", () => { clear(); drawing = one; follow(one, one.n); });
+    button.addEventListener("click", () => { begin(one); follow(one, one.n); });
     return make("p", { className: "row" }, button,
       make("span", { textContent: `${one.n} images, seed ${one.seed}, ${kind}: ${one.target}` }));
   }));
@@ -130,46 +147,47 @@ async function earlier() {
 
 async function draw(event) {
   event.preventDefault();
-  const verified = document.querySelector("[name=kind]:checked").value === "verified";
-  const body = { target: target(), n: +byId("n").value, seed: +byId("seed").value, verified,
-    faithful: verified ? byId("mode").value || null : null };
-  clear();
+  const asked = body();
+  begin(null);
   try {
     byId("drawn").textContent = "Opening the models.";
-    const own = drawing = await call(`${api}/draws`, body);
-    byId("command").textContent = own.command;
-    byId("python").textContent = own.python;
-    byId("stop").disabled = false;
-    await follow(own, body.n);
+    const own = await call(`${api}/draws`, asked);
+    begin(own);
+    await follow(own, asked.n);
     await earlier();
   } catch (error) { byId("drawn").textContent = error.message; }
-  byId("stop").disabled = true;
 }
 
+// Shows a draw as it goes on, until it ends or another one is shown; who leaves it can show it again.
 async function follow(own, n) {
-  const counts = {};
   for (let have = 0; drawing === own;) {
     const found = await call(`${api}/draws/${own.draw}?since=${have}`);
+    if (drawing !== own) return;
     have += found.images.length;
     byId("images").append(...found.images.map((one) => picture(own, one)));
-    for (const one of found.images) counts[one.achieved] = (counts[one.achieved] ?? 0) + 1;
     byId("drawn").textContent = `${have} of ${n} images: ${found.state}${found.error ? `. ${found.error}` : ""}`;
-    if (!["waiting", "drawing"].includes(found.state)) {
-      byId("after").hidden = found.state !== "done";
-      for (const kind of ["npz", "tar"]) byId(kind).href = `${api}/draws/${own.draw}/download?format=${kind}`;
+    const ended = !["waiting", "drawing"].includes(found.state);
+    if (byId("stop")) byId("stop").disabled = ended;
+    if (ended) {
+      byId("after").hidden = !(found.state === "done" || (found.state === "stopped" && have));
+      for (const kind of ["npz", "tar"]) {
+        byId(kind).href = `${api}/draws/${own.draw}/download?format=${kind}`;
+        byId(kind).hidden = found.state !== "done";
+      }
       byId("zip").href = `${api}/draws/${own.draw}/download`;
-      byId("counts").replaceChildren(table(counts, have));
+      byId("counts").replaceChildren(...(found.shares.length ? [table(found.shares)] : []));
       return;
     }
     await new Promise((done) => setTimeout(done, 250));
   }
 }
 
-function table(counts, n) {
-  const rows = Object.entries(counts).map(([cell, count]) => make("tr", {}, make("td", { textContent: cell }),
-    make("td", { className: "n", textContent: count }), make("td", { className: "n", textContent: percent(count / n) })));
-  return make("table", {}, make("thead", {}, make("tr", {}, make("th", { textContent: "came out as" }),
-    make("th", { className: "n", textContent: "images" }), make("th", { className: "n", textContent: "share" }))), make("tbody", {}, ...rows));
+function table(shares) {
+  const number = (text) => make("td", { className: "n", textContent: text });
+  const head = ["came out as", "target", "images", "share"].map((text, i) => make("th", { className: i ? "n" : "", textContent: text }));
+  const rows = shares.map((one) => make("tr", {}, make("td", { textContent: one.cell }), number(percent(one.target)),
+    number(one.count), number(`${percent(one.share.value)}${range(one.share, percent)}`)));
+  return make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
 }
 
 function picture(own, one) {
@@ -209,7 +227,7 @@ async function around(dialog, source) {
   if (dialog.open && dialog.querySelector("img").src.endsWith(source)) place.replaceChildren(...parts);
 }
 
-run = await call(api);
+try { run = await call(api); } catch (error) { said.textContent = error.message; throw error; }
 run.attributes.forEach((a, i) => {
   if (a.levels.length === 2) byId("presets").children[1].after(make("button",
     { type: "button", textContent: `75% ${a.name}=${a.levels[1]}`, data: { preset: i } }));
@@ -218,6 +236,8 @@ byId("mode").replaceChildren(...(run.modes.length ? run.modes : [""]).map((m) =>
 byId("presets").addEventListener("click", (event) => event.target.dataset.preset && preset(event.target.dataset.preset));
 byId("csv").addEventListener("change", (event) => readCsv(event.target.files[0]));
 byId("mode").addEventListener("change", plan);
+for (const id of ["n", "seed"]) byId(id)?.addEventListener("input", plan);
+document.querySelectorAll("[name=kind]").forEach((radio) => radio.addEventListener("change", plan));
 document.querySelectorAll("[name=of]").forEach((radio) => radio.addEventListener("change", () =>
   build(of() === "cells" ? scaled(run.cells.map((c) => c.target)) : undefined)));
 byId("draw")?.addEventListener("submit", draw);

@@ -51,7 +51,8 @@ if (checks.length) {
     if (!own.length) continue;
     const box = make("input", { type: "checkbox", checked: true });
     box.addEventListener("change", () => own.forEach((cell) => { cell.parentElement.hidden = !box.checked; }));
-    filter.append(make("label", {}, box, ` ${outcome} (${own.length})`));
+    const count = own.reduce((sum, cell) => sum + +(cell.parentElement.dataset.checks ?? 1), 0);
+    filter.append(make("label", {}, box, ` ${outcome} (${count})`));
   }
   checks[0].closest(".wide").before(filter);
 }
