@@ -2,7 +2,7 @@
 
 For each set of attributes, number of labels and seed, every method of `equipoise.compare` makes a
 sampler from the same labels, draws n images, and is measured. Done parts are kept under --work and
-skipped in the next run; the page and its JSON are written anew after each case.
+skipped in the next run; the page and its JSON are written again after each case.
 
     python benchmarks/methods.py --n 3000 --seeds 0    (a first look)
     python benchmarks/methods.py                                                     (hours)

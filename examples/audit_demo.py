@@ -129,7 +129,7 @@ def audit_super_resolution(sampler: Sampler, out: Path, n: int) -> None:
 
 
 def main() -> None:
-    """Balance, draw, audit, and tell where the reports lie."""
+    """Balance, draw, audit, and name the reports."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, default=Path("runs/audit"), help="folder of everything")
     parser.add_argument("--labels", type=int, default=10_000, help="for the balance")

@@ -51,7 +51,7 @@ def node_server(folder: Path) -> Iterator[str]:
     """
     node = _node()
     place = install(folder)
-    # A script finds packages beside itself; its name tells versions apart.
+    # A script finds packages beside itself; its name has the version.
     script = (folder / "server.mjs").read_text(encoding="utf-8")
     name = f"server-{hashlib.sha256(script.encode()).hexdigest()[:12]}.mjs"
     write_text(place / name, script)

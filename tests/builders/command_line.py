@@ -1,6 +1,6 @@
 """The command line, as tests call it: `equipoise.cli.main` in this process.
 
-A process of its own loads torch anew for each command, which takes seconds.
+A process of its own loads torch again for each command, which takes seconds.
 """
 
 from __future__ import annotations

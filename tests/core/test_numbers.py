@@ -3,7 +3,7 @@ import math
 import pytest
 
 from equipoise.core.estimates import Estimate
-from equipoise.core.numbers import decimals, estimate, interval, number, p_value, percent
+from equipoise.core.numbers import decimals, estimate, interval, number, p_text, percent
 
 
 @pytest.mark.parametrize("missing", [None, math.nan])
@@ -26,4 +26,4 @@ def test_infinity_is_a_number_but_has_no_decimals() -> None:
 
 def test_digits_are_those_asked_for() -> None:
     assert (percent(0.98765, 0), percent(0.98765, 2), percent(-0.001)) == ("99%", "98.77%", "-0.1%")
-    assert (decimals(1 / 3, 4), decimals(-2, 0), p_value(0.01234)) == ("0.3333", "-2", "0.012")
+    assert (decimals(1 / 3, 4), decimals(-2, 0), p_text(0.01234)) == ("0.3333", "-2", "0.012")

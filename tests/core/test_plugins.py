@@ -2,8 +2,9 @@ from typing import Protocol, runtime_checkable
 
 import pytest
 
+from equipoise.core import plugins
 from equipoise.core.errors import InputError
-from equipoise.core.plugins import imported
+from equipoise.core.plugins import imported, install
 from equipoise.generators import Prior, StandardNormal
 
 
@@ -43,3 +44,29 @@ def test_what_is_none_is_named(uri: str, said: str) -> None:
 def test_what_cannot_be_called_is_named() -> None:
     with pytest.raises(InputError, match="must have __call__, got OrderedDict without __call__"):
         imported("collections:OrderedDict", "function", Called)
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, 'pip install "equipoise[ray]"'),
+        ("no JSON", 'pip install "equipoise[ray]"'),
+        (
+            '{"url": "file:///a%20b/equipoise", "dir_info": {"editable": true}}',
+            'pip install -e "/a b/equipoise[ray]"',
+        ),
+        (
+            '{"url": "file:///x/equipoise-0.1.0.whl", "archive_info": {}}',
+            'pip install "equipoise[ray] @ file:///x/equipoise-0.1.0.whl"',
+        ),
+    ],
+)
+def test_extras_come_from_where_the_package_came(
+    origin: str | None, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Installed:
+        def read_text(self, name: str) -> str | None:
+            return origin
+
+    monkeypatch.setattr(plugins, "distribution", lambda name: Installed())
+    assert install("ray") == f"Run `{command}`"

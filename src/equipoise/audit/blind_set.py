@@ -32,7 +32,7 @@ probability. JSONL and Parquet files with these names will do too. The pictures 
 def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_progress) -> None:
     """Write every image once under the digest of its file, with a table to fill in.
 
-    Pictures are encoded anew, so that nothing is handed on but their pixels and the mark that they
+    Pictures are encoded again, so that nothing is handed on but their pixels and the mark that they
     are synthetic. Names are in the order of the digests, which has nothing to do with cells.
 
     Parameters

@@ -25,7 +25,7 @@ from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
-from equipoise.core.numbers import estimate, percent
+from equipoise.core.numbers import estimate, p_text, percent
 from equipoise.stats.group_gaps import holm
 
 _FEW = 0.05
@@ -120,7 +120,7 @@ def gap_check(
     words = (
         f"{summary}: the largest gap is "
         f"{estimate(found, write)}, "
-        f"p = {named.p_value:.2g} corrected."
+        f"p = {p_text(named.p_value)} corrected."
     )
     if outcome == "tip" and shown and not named.is_fault:
         words += " It is not known whether faces differ or predictions err."
@@ -170,8 +170,9 @@ def noise_checks(
         point = tipping_point(gap.pair)
         words = (
             "The error rate of the reference is not known. It would have to be "
-            f"{point.value:.1%} in both {gap.highest} and {gap.lowest} to explain the whole gap, "
-            f"and {point.low:.1%} to make the gap insignificant."
+            f"{percent(point.value)} in both {gap.highest} and {gap.lowest} to explain the "
+            "whole gap, "
+            f"and {percent(point.low)} to make the gap insignificant."
         )
         if point.low < _IMPLAUSIBLE:
             check = replace(check, outcome="undecided", words=f"{_UNDECIDED} {check.words}")
@@ -196,9 +197,10 @@ def noise_checks(
     if errors.judge != PEOPLE:
         caution = " The second opinion may err too, so these rates may be too high."
     words = (
-        f"According to {errors.judge}, the reference errs on up to {bounds[0]:.1%} in "
-        f"{gap.highest} and {bounds[1]:.1%} in {gap.lowest}; the true gap between these groups is "
-        f"{found.low:.1%} to {found.high:.1%}.{caution}"
+        f"According to {errors.judge}, the reference errs on up to {percent(bounds[0])} in "
+        f"{gap.highest} and {percent(bounds[1])} in {gap.lowest}; the true gap between "
+        "these groups is "
+        f"{percent(found.low)} to {percent(found.high)}.{caution}"
     )
     if found.low > 0:
         return check, Check(

@@ -16,14 +16,12 @@ from equipoise.classifiers.local.classifier import NetworkClassifier, TorchNetwo
 from equipoise.classifiers.network_io import NetworkInput, OutputReading
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import InputError
+from equipoise.core.plugins import install
 from equipoise.runtimes.devices import check_device
 from equipoise.runtimes.torch_weights import CLIP_MODEL, OPENAI, network_digest, open_clip
 
 _NAMED = re.compile(r"\s*(\w+)\s*:\s*(\S.*)")
-_REMEDIES = (
-    'Run `pip install "equipoise[clip]"`.',
-    "Check the network; open_clip downloads them once.",
-)
+_FETCHED = "Check the network; open_clip downloads them once."
 
 
 def open_clip_prompts(text: str, *, device: str = "cpu") -> NetworkClassifier:
@@ -45,7 +43,9 @@ def open_clip_prompts(text: str, *, device: str = "cpu") -> NetworkClassifier:
         When the weights cannot be loaded.
     """
     attribute, prompts = parse_prompts(text)
-    library, network = open_clip(f"classifier 'clip:{text}'", CLIP_MODEL, "openai", _REMEDIES)
+    library, network = open_clip(
+        f"classifier 'clip:{text}'", CLIP_MODEL, "openai", (f"{install('clip')}.", _FETCHED)
+    )
     tokenizer = library.get_tokenizer(CLIP_MODEL)
     return clip_classifier(attribute, prompts, network, tokenizer, device=device)
 

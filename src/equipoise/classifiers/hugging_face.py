@@ -21,7 +21,7 @@ from equipoise.classifiers.network_io import OutputReading
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.parallel import one_thread
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.core.tables import shown
 from equipoise.runtimes.devices import check_device, within_memory
 from equipoise.runtimes.torch_weights import load_weights, network_digest
@@ -70,7 +70,7 @@ def open_hugging_face(text: str, *, device: str = "cpu") -> NetworkClassifier:
     """
     name, options = parse_name(text)
     what = f"classifier 'hf:{name}'"
-    library = load_library(what, "transformers", 'Run `pip install "equipoise[transformers]"`.')
+    library = load_library(what, "transformers", f"{install('transformers')}.")
     where = {
         "revision": options.get("revision", "main"),
         "trust_remote_code": False,

@@ -264,7 +264,7 @@ def activation_fault(output: NDArray[Any] | NamedColumns, wanted: OutputReading)
 
 _SPREAD = 0.5
 """Range of values in [0, 1] above which they are taken for probabilities: logits that reach so far
-also leave [0, 1], while those of a network that is hardly trained may all lie in it. By hand."""
+also leave [0, 1], while those of a network that is barely trained may all lie in it. By hand."""
 
 
 def _are_probabilities(values: NDArray[np.float64]) -> bool:

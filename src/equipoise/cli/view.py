@@ -56,10 +56,10 @@ def view(
 
     Example: `equipoise view runs`
     """
-    from equipoise.core.plugins import load_library
+    from equipoise.core.plugins import install, load_library
 
-    install = "Install it with: pip install 'equipoise[view]'."
-    load_library("equipoise view", "fastapi", install)
+    remedy = f"{install('view')}."
+    load_library("equipoise view", "fastapi", remedy)
     if bundle is not None or embed:
         from equipoise.view import bundle as static
 
@@ -72,7 +72,7 @@ def view(
             out_console.print(f"page     {page}")
         return
     refuse_flags("without --bundle or --embed", {"run": run})
-    load_library("equipoise view", "uvicorn", install)
+    load_library("equipoise view", "uvicorn", remedy)
     from equipoise.view.server import ViewOptions, serve
 
     options = ViewOptions(

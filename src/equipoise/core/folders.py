@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from equipoise.core.errors import InputError, StorageError
 from equipoise.core.files import RESUMES, atomic_path, is_abandoned, part_mark, storage
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 
 Result = TypeVar("Result")
 
@@ -267,7 +267,7 @@ def _filesystem(address: str) -> tuple[Any, str]:
             f"address {address}",
             "must be of a store that fsspec can open",
             f"{type(error).__name__}: {error}",
-            "Install equipoise[s3] or equipoise[gs], and pass credentials by the environment.",
+            f"{install('s3,gs')}, and pass credentials by the environment.",
         ) from error
     return store, str(root).rstrip("/")
 

@@ -41,7 +41,7 @@ class Tabular:
                 "library", f"must be one of {', '.join(LIBRARIES)}", library, "Correct the name."
             )
         found = load_library(
-            "a frame", library, f"pip install {library}, or use table(), which is of Arrow."
+            "a frame", library, f"Run `pip install {library}`, or use table(), which is of Arrow."
         )
         table = self.table()
         return table.to_pandas() if library == "pandas" else found.from_arrow(table)

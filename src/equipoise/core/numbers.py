@@ -68,12 +68,12 @@ def decimals(value: float | None, digits: int = 2, *, missing: str = NOT_APPLICA
     return missing if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def p_value(value: float | None, *, missing: str = NOT_APPLICABLE) -> str:
+def p_text(value: float | None, *, missing: str = NOT_APPLICABLE) -> str:
     """Return a p-value with two significant digits.
 
     Examples
     --------
-    >>> p_value(0.01234)
+    >>> p_text(0.01234)
     '0.012'
     """
     return number(value, 2, missing=missing)

@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 import importlib
+import json
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from equipoise.core.errors import InputError
+
+
+def install(extras: str) -> str:
+    """Return the command that installs extras of the Equipoise that runs, from where it came.
+
+    Parameters
+    ----------
+    extras : str
+        One or more, separated by commas.
+
+    Returns
+    -------
+    str
+        "Run `pip install ...`", without a full stop.
+    """
+    origin: dict[str, Any] = {}
+    with suppress(PackageNotFoundError, ValueError, TypeError):
+        origin = json.loads(distribution("equipoise").read_text("direct_url.json") or "{}")
+    url = str(origin.get("url", ""))
+    if origin.get("dir_info", {}).get("editable"):
+        return f'Run `pip install -e "{unquote(urlsplit(url).path)}[{extras}]"`'
+    return f'Run `pip install "equipoise[{extras}]{f" @ {url}" if url else ""}"`'
 
 
 def load_library(what: str, module: str, remedy: str) -> Any:

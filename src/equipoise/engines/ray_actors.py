@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from equipoise.core.errors import WorkerError
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.core.threads import chosen_threads, set_threads, thread_count, worker_count
 from equipoise.core.turns import Turns, share_turns
 from equipoise.engines.contract import TRIES, LostWorkerError, Shard, ShardTask, attempt
@@ -48,9 +48,7 @@ class RayActors:
         WorkerError
             When there is no cluster at the address, or this process belongs to another.
         """
-        ray = load_library(
-            "engine ray", "ray", "Install equipoise[ray], or pass --engine processes."
-        )
+        ray = load_library("engine ray", "ray", f"{install('ray')}, or pass --engine processes.")
         count = worker_count(self.workers)
         local: dict[str, Any] = {}
         if self.address is None:
@@ -107,7 +105,7 @@ class _SharedTurns:
     """Turns of all actors, kept by one."""
 
     def __init__(self, keeper: Any) -> None:
-        self._ray = load_library("engine ray", "ray", "Install equipoise[ray].")
+        self._ray = load_library("engine ray", "ray", f"{install('ray')}.")
         self._keeper = keeper
 
     def turn(self, service: str, gap: float) -> float:

@@ -135,7 +135,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             f"image {path}",
             f"must be a whole, opaque picture ({', '.join(FORMATS)})",
             shown(reason),
-            "Save it anew as an opaque RGB picture, or leave it out.",
+            "Save it again as an opaque RGB picture, or leave it out.",
         ) from error
 
 
@@ -200,7 +200,7 @@ def decoded(content: bytes) -> NDArray[np.uint8]:
 
 
 def _without_text(content: bytes) -> bytes:
-    """Return a PNG without its texts, which may be large; those that tell the orientation stay."""
+    """Return a PNG without its texts, which may be large; those with the orientation stay."""
     kept, at = [_PNG], len(_PNG)
     while at + 8 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, at)

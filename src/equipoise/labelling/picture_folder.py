@@ -128,7 +128,7 @@ def whole_pictures(
     files: Sequence[Path],
     *,
     skip_broken: bool = False,
-    remedy: str = "Save them anew, or leave them out with --skip-broken.",
+    remedy: str = "Save them again, or leave them out with --skip-broken.",
     execution: Execution = Execution(),
 ) -> list[Path]:
     """Return the files that `read_image` can read. All are decoded, before longer work begins.

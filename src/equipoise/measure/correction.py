@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.estimates import CONFIDENCE, Estimate, OfEstimate
-from equipoise.core.numbers import number
+from equipoise.core.numbers import number, percent
 from equipoise.core.seeds import Stream, generator_for
 from equipoise.measure.error_matrix import ErrorMatrix, check_counts
 from equipoise.stats.intervals import simultaneous_region
@@ -260,7 +260,8 @@ def _given_answer(
     if (most - least).mean() > _NEGLIGIBLE * (high - low).mean():
         wrong_share = float((answers[seen] / answers[seen].sum()) @ doubts[seen])
         reason = (
-            f"raters disagree: {int(tied.sum())} ties, and up to {wrong_share:.1%} of the settled "
+            f"raters disagree: {int(tied.sum())} ties, and up to {percent(wrong_share)} of the "
+            "settled "
             "labels may be wrong"
         )
         return _tightened("bounds", reason, np.full(len(low), np.nan), low, high)

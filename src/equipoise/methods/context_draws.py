@@ -282,7 +282,9 @@ class _Drawing:
                 f"cell {self._panel.grid.cells[k]!r} of context {self._generator.contexts[c]!r}",
                 f"must come of its {'prompt' if own else 'edit'} {what}",
                 f"{int(missing[c, k]):,} images missing",
-                "Pass --proposals both." if own else "Draw without --verified, or word it anew.",
+                "Pass --proposals both."
+                if own
+                else "Draw without --verified, or word it otherwise.",
             )
         found = _Round.of(self._requests, missing, self.drawn)
         self._rounds += 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from equipoise.core.completion import SUFFIX
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.runs.folder import RunFolder
 from equipoise.samplers.export.metadata import METADATA
 from equipoise.samplers.remote_file import REPOSITORY, hub_errors
@@ -115,7 +115,7 @@ def push(planned: Push, *, public: bool = False) -> str:
     RemoteError
         When the hub does not take it.
     """
-    hub = load_library("a push", "huggingface_hub", "pip install 'equipoise[hf]'.")
+    hub = load_library("a push", "huggingface_hub", f"{install('hf')}.")
     api = hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     added = [hub.CommitOperationAdd(name, str(path)) for name, path in planned.files.items()]
     with hub_errors(

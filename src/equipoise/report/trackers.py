@@ -18,7 +18,7 @@ from typing import Any
 
 from equipoise.core.errors import EquipoiseError, InputError, RemoteError
 from equipoise.core.estimates import Estimate
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.core.records import read_record, write_record
 from equipoise.measure.representation import MixShare
 from equipoise.runs.folder import RunFolder
@@ -289,5 +289,5 @@ def _library(name: str) -> Any:
     if name not in _TRACKERS:
         known = ", ".join(_TRACKERS)
         raise InputError("tracker", f"must be one of {known}", name, "Correct --log.")
-    remedy = f"pip install 'equipoise[{name}]', or leave --log out."
+    remedy = f"{install(name)}, or leave --log out."
     return load_library(f"tracker {name}", _TRACKERS[name].module, remedy)

@@ -39,7 +39,7 @@ class TfliteNetwork:
 
     def __init__(self, content: bytes, where: str) -> None:
         library = "ai_edge_litert.interpreter"
-        remedy = "Install it with: pip install ai-edge-litert. Or use a classifier in ONNX."
+        remedy = "Run `pip install ai-edge-litert`, or use a classifier in ONNX."
         self._library = load_library(f"model file {where}", library, remedy)
         self._content, self._where = content, where
         self._local = threading.local()

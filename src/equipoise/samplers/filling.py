@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
+from equipoise.core.numbers import percent
 
 if TYPE_CHECKING:
     from equipoise.samplers.shared import SharedCandidates
@@ -144,6 +145,6 @@ def too_few(cell: str, wanted: int, limit: int, have: int, calls: int) -> Insuff
     return InsufficientLabelsError(
         f"cell {cell!r}",
         f"must give {wanted} verified images within {limit:,} calls",
-        f"{have} of {calls:,} calls, a purity of {have / max(calls, 1):.2%}",
+        f"{have} of {calls:,} calls, a purity of {percent(have / max(calls, 1), 2)}",
         "Label more codes, ask for fewer, or leave the cell out of the target.",
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from equipoise.core.errors import FileFormatError, RemoteError
 from equipoise.core.files import atomic_path, storage
 from equipoise.core.folders import open_folder
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.runtimes.zoo import cache_folder
 
 REPOSITORY = r"(?P<name>[\w.-]{1,96}/[\w.-]{1,96})"
@@ -79,7 +79,7 @@ def shared_name(path: Path) -> Path:
 
 
 def _of_hub(found: re.Match[str], largest: int) -> Path:
-    hub = load_library("a sampler on the hub", "huggingface_hub", "pip install 'equipoise[hf]'.")
+    hub = load_library("a sampler on the hub", "huggingface_hub", f"{install('hf')}.")
     where, file = f"hf://{found['name']}", found["file"] or SAMPLER_FILE
     place, endpoint = {"revision": found["revision"]}, os.environ.get("HF_ENDPOINT")
     with hub_errors(

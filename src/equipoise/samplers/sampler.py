@@ -276,7 +276,7 @@ class Sampler:
 
     def _requests(self, seed: int, block: int) -> NDArray[np.int64]:
         # Each block asks for its exact part of every cell, a remainder by chance, in random order
-        # (systematic sampling, Madow 1949): requests add hardly any noise to the mix.
+        # (systematic sampling, Madow 1949): requests add little noise to the mix.
         rng = generator_for(seed, Stream.REQUEST, block)
         places = (np.arange(BLOCK_ROWS) + rng.random()) / BLOCK_ROWS
         cells = np.searchsorted(np.cumsum(self.weights), places, side="right")

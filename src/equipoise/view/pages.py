@@ -63,8 +63,8 @@ def _ago(changed: float) -> str:
 
 
 def _short_verdict(run: schema.Run) -> str:
-    """Return what the list says of an entry: of a run's verdict, what comes before its reasons."""
-    if run.kind != "run" or run.title == DAMAGED:
+    """Return what the list says of an entry: of a verdict, what comes before its reasons."""
+    if run.title == DAMAGED:
         return run.words
     return run.words.partition(":")[0]
 

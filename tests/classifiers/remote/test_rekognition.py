@@ -124,5 +124,5 @@ def test_a_missing_region_or_library_is_named(
     with pytest.raises(InputError, match="AWS_DEFAULT_REGION"):
         open_remote("rekognition", folder=tmp_path)
     monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(InputError, match=r'pip install "equipoise\[rekognition\]"'):
+    with pytest.raises(InputError, match=r"Run `pip install .*\[rekognition\]"):
         open_remote("rekognition", folder=tmp_path)

@@ -1,6 +1,7 @@
 """The libraries are not installed here: stand-ins take their places, and their own code is ours."""
 
 import builtins
+import re
 import sys
 import types
 from typing import Any
@@ -62,7 +63,7 @@ def test_a_library_that_is_missing_is_named_with_the_extra(
         monkeypatch.setitem(sys.modules, loaded, None)
     with pytest.raises(InputError, match=f"must have {library} installed") as caught:
         open_features(name)
-    assert 'Run `pip install "equipoise[features]"`' in str(caught.value)
+    assert re.search(r"Run `pip install .*\[features\]\"`", str(caught.value))
 
 
 @pytest.mark.parametrize("name", MODULES)

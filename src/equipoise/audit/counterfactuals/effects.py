@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from equipoise.audit.decision_rule import is_shown, outcome_of, size_of
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate, around
+from equipoise.core.numbers import p_text, percent
 from equipoise.stats.group_gaps import ERROR
 from equipoise.stats.intervals import exact_interval
 from equipoise.stats.paired import discordance, paired_difference
@@ -148,18 +149,20 @@ def effect_check(effect: Effect, tolerance: float) -> Check:
     found, size = effect.difference, size_of(effect.difference)
     outcome = outcome_of(size, effect.p_value, tolerance)
     if outcome == "passed":
-        summary = f"Any effect is within {tolerance:.1%}"
+        summary = f"Any effect is within {percent(tolerance)}"
     elif outcome == "issue":
         summary = "It does"
     elif is_shown(size, effect.p_value):
-        summary = f"It does, but the estimate is within {tolerance:.1%}"
+        summary = f"It does, but the estimate is within {percent(tolerance)}"
     else:
-        summary = f"No effect is significant, but effects over {tolerance:.1%} are not excluded; "
+        summary = (
+            f"No effect is significant, but effects over {percent(tolerance)} are not excluded; "
+        )
         summary += "use more faces"
     words = (
         f"{summary}: {found.value:+.1%} ({found.low:+.1%} to {found.high:+.1%}) of {effect.n:,} "
         f"faces, {effect.to.count} became {effect.level!r} and {effect.away.count} ceased to be, "
-        f"p = {effect.p_value:.2g} corrected."
+        f"p = {p_text(effect.p_value)} corrected."
     )
     return Check(
         check_id=effect.check_id,

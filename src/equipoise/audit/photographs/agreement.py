@@ -13,7 +13,7 @@ from equipoise.audit.photographs.record import AgreementOfRates, PairOfRates
 from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import CONFIDENCE, Estimate
-from equipoise.core.numbers import estimate, percent
+from equipoise.core.numbers import estimate, p_text, percent
 from equipoise.stats.group_gaps import holm
 from equipoise.stats.intervals import newcombe_interval, share_difference
 from equipoise.stats.rank_agreement import rank_agreement
@@ -124,7 +124,7 @@ def _rates_check(part: AgreementOfRates, tolerance: float) -> Check:
         title=title,
         outcome=outcome,
         words=f"{words}. The largest difference is {estimate(largest, percent)}, "
-        f"p = {p_value:.2g} corrected.{more}",
+        f"p = {p_text(p_value)} corrected.{more}",
         evidence=Evidence(estimate=largest, p_value=p_value),
     )
 

@@ -19,6 +19,7 @@ from equipoise.core.attributes import Attribute
 from equipoise.core.checks import Check, Evidence, Outcome
 from equipoise.core.errors import EquipoiseError, ModelOutputError
 from equipoise.core.estimates import Estimate
+from equipoise.core.numbers import p_text
 from equipoise.generators.base import Generator, generate
 from equipoise.generators.neighbours import NEAR
 
@@ -327,7 +328,7 @@ def _channels(name: str, given: NDArray[np.float32], swapped: NDArray[np.float32
     mean = float(rise.mean())
     evidence = Evidence(estimate=Estimate(mean), p_value=p_value)
     change = f"with red and blue swapped, the entropy of its predictions changes by {mean:+.3f} "
-    change += f"nats on average (signed-rank test, p = {p_value:.2g})."
+    change += f"nats on average (signed-rank test, p = {p_text(p_value)})."
     if p_value < _SIGNIFICANT and mean < 0:
         words = f"Perhaps not, because it becomes more certain: {change} Try the other order."
         return Check(check_id=check_id, title=title, outcome="tip", words=words, evidence=evidence)

@@ -13,7 +13,7 @@ from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.superres.flips import Change, Flips, GroupFlips
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import Estimate
-from equipoise.core.numbers import estimate, percent
+from equipoise.core.numbers import estimate, p_text, percent
 from equipoise.stats.group_gaps import holm
 
 Pending = tuple[float, Callable[[float], Check]]
@@ -176,4 +176,4 @@ def _abstentions(cells: Sequence[GroupFlips], unasked: int) -> Check:
 
 def _numbers(found: Estimate, p_value: float) -> str:
     interval = estimate(found, percent)
-    return f"{interval}, p = {p_value:.2g} corrected"
+    return f"{interval}, p = {p_text(p_value)} corrected"

@@ -24,7 +24,7 @@ from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.models import AnyClassifierAddress
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import around
-from equipoise.core.numbers import estimate, number
+from equipoise.core.numbers import estimate, number, p_text
 from equipoise.core.progress import Execution
 from equipoise.stats.means import mean_estimate, mean_with_error
 
@@ -174,7 +174,7 @@ def _mean_check(
             title=f"Does {attribute} stay the same on average?",
             outcome=outcome_of(found, corrected, TOLERATED),
             words=f"{words}: the mean change is {estimate(moved, _deviations)} of the originals, "
-            f"p = {corrected:.2g} corrected.",
+            f"p = {p_text(corrected)} corrected.",
             evidence=Evidence(estimate=found, p_value=corrected),
         )
 

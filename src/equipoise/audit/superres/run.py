@@ -38,6 +38,7 @@ from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError, RemoteError, check_count
+from equipoise.core.numbers import percent
 from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
@@ -317,6 +318,6 @@ def _check_agreement(predicted: NDArray[np.int8], verified: NDArray[np.int8]) ->
         raise InputError(
             "images",
             f"must be verified by this panel, which must agree on {_AGREE:.0%}",
-            f"{agree:.1%}",
+            f"{percent(agree)}",
             "Draw them with `equipoise sample --verified`, or name their generator.",
         )

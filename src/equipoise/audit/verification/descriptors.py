@@ -1,7 +1,7 @@
 """Descriptors of the images of an audit: from a file, or from a user's own function.
 
 AUDIT/descriptors/<function>/<batch>.parquet holds what a function gave, a row for each image. A
-function without a `digest` is asked by each call anew: nothing says when its weights change.
+function without a `digest` is asked again by each call: nothing says when its weights change.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from equipoise.audit.verification.record import (
 from equipoise.audit.verification.tables import match_tables
 from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
-from equipoise.core.numbers import estimate
+from equipoise.core.numbers import estimate, p_text
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
@@ -144,6 +144,6 @@ def _check(table: MatchTable, limit: float) -> Check:
         check_id=named.check_id,
         title=title,
         outcome=outcome,  # type: ignore[arg-type]
-        words=f"{words}: the ratio is {estimate(ratio)}, p = {named.p_value:.2g} corrected.",
+        words=f"{words}: the ratio is {estimate(ratio)}, p = {p_text(named.p_value)} corrected.",
         evidence=Evidence(estimate=ratio, p_value=named.p_value),
     )

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from equipoise.core.errors import InputError
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.runtimes.http.service import RekognitionRequest
 from equipoise.runtimes.http.transport import TransportFailure
 
@@ -70,7 +70,7 @@ def open_client(request: RekognitionRequest, time_out: float, concurrency: int) 
     InputError
         When boto3 is not installed, or no region is set.
     """
-    what, remedy = "classifier 'rekognition'", 'Run `pip install "equipoise[rekognition]"`.'
+    what, remedy = "classifier 'rekognition'", f"{install('rekognition')}."
     boto3 = load_library(what, "boto3", remedy)
     config = load_library(what, "botocore.config", remedy).Config(
         connect_timeout=time_out,

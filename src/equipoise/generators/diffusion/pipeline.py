@@ -18,7 +18,7 @@ import torch
 
 from equipoise.core.errors import FileFormatError
 from equipoise.core.files import read_json
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.core.reasons import reason_of
 from equipoise.runtimes.torch_weights import load_weights, network_digest
 
@@ -59,7 +59,6 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 """Schedules of variances that the scheduler of DDIM knows."""
 
-INSTALL = 'Run `pip install "equipoise[diffusers]"`.'
 """Remedy where the library is missing."""
 
 _BETAS = 'Write the variances of training into it, as "trained_betas": [0.0001, ...].'
@@ -125,7 +124,7 @@ def open_pipeline(name: str, revision: str, variant: str | None = None) -> Pipel
         damaged, too large, or not in safetensors.
     """
     what = f"generator 'diffusers:{name}'"
-    library = load_library(what, "diffusers", INSTALL)
+    library = load_library(what, "diffusers", f"{install('diffusers')}.")
     folder = pipeline_folder(name, what, revision, ["*.json", "*.safetensors"])
     index = read_json(folder / "model_index.json", _REMEDY)
     kind = index.get("_class_name")
@@ -195,7 +194,7 @@ def pipeline_folder(name: str, what: str, revision: str, patterns: list[str]) ->
     if not _HUB_NAME.fullmatch(name):
         rule = "must be a folder, or a name on the hub such as owner/model"
         raise FileFormatError(what, rule, "no such folder", "Correct the path.")
-    hub = load_library(what, "huggingface_hub", INSTALL)
+    hub = load_library(what, "huggingface_hub", f"{install('diffusers')}.")
     hint = "Check the folder, or the name and the network."
 
     def download() -> Any:

@@ -18,10 +18,9 @@ import torch
 
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import read_json
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.core.reasons import reason_of
 from equipoise.generators.diffusion.pipeline import (
-    INSTALL,
     check_finite,
     check_size,
     check_trained_steps,
@@ -244,10 +243,8 @@ def open_text_pipeline(
     """
     what = f"generator 'diffusers-text:{name}'"
     libraries = {
-        "diffusers": load_library(what, "diffusers", INSTALL),
-        "transformers": load_library(
-            what, "transformers", 'Run `pip install "equipoise[diffusers,transformers]"`.'
-        ),
+        "diffusers": load_library(what, "diffusers", f"{install('diffusers')}."),
+        "transformers": load_library(what, "transformers", f"{install('diffusers,transformers')}."),
     }
     folder = pipeline_folder(name, what, revision, list(_FILES))
     index = read_json(folder / "model_index.json", _REMEDY)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.runtimes.devices import check_device
 from equipoise.runtimes.torch_weights import (
     CLIP_MODEL,
@@ -25,14 +25,15 @@ from equipoise.runtimes.torch_weights import (
 _SIDE = 224
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
-_REMEDIES = (
-    'Run `pip install "equipoise[features]"`, or use --features age.',
-    "Check the network, or use --features age, which works offline.",
-)
+_FETCHED = "Check the network, or use --features age, which works offline."
 _FILTER = (
     "Images are brought to 224x224 by an antialiased bicubic filter in float32, cut to [0, 255], "
     "and not cropped."
 )
+
+
+def _installed() -> str:
+    return f"{install('features')}, or use --features age."
 
 
 class NetworkFeatures:
@@ -88,14 +89,14 @@ def inception(device: str = "cpu") -> NetworkFeatures:
     """
     place = check_device(device)
     module = load_library(
-        "features 'inception'", "torch_fidelity.feature_extractor_inceptionv3", _REMEDIES[0]
+        "features 'inception'", "torch_fidelity.feature_extractor_inceptionv3", _installed()
     )
 
     def load() -> torch.nn.Module:
         found: torch.nn.Module = module.FeatureExtractorInceptionV3("inception", ["2048"])
         return found
 
-    network = load_weights("features 'inception'", "torch-fidelity", load, _REMEDIES[1])
+    network = load_weights("features 'inception'", "torch-fidelity", load, _FETCHED)
     about = (
         "2,048 pooled features of Inception v3 with the weights of 2015-12-05, by torch-fidelity. "
         "Images are brought to 299x299 by TensorFlow 1's bilinear filter, without antialiasing."
@@ -117,7 +118,7 @@ def dinov2(device: str = "cpu") -> NetworkFeatures:
         When the weights cannot be had.
     """
     place = check_device(device)
-    timm = load_library("features 'dinov2'", "timm", _REMEDIES[0])
+    timm = load_library("features 'dinov2'", "timm", _installed())
     model = "vit_large_patch14_dinov2.lvd142m"
 
     def load() -> torch.nn.Module:
@@ -126,7 +127,7 @@ def dinov2(device: str = "cpu") -> NetworkFeatures:
         )
         return found
 
-    network = load_weights("features 'dinov2'", "timm", load, _REMEDIES[1])
+    network = load_weights("features 'dinov2'", "timm", load, _FETCHED)
     about = f"1,024 features of DINOv2 ViT-L/14 ({model} of timm). {_FILTER}"
     scale = _scaler(*_IMAGENET)
     return NetworkFeatures("dinov2", about, 1024, network, lambda x: network(scale(x)), place)
@@ -146,7 +147,7 @@ def clip(device: str = "cpu") -> NetworkFeatures:
         When the weights cannot be had.
     """
     place = check_device(device)
-    _, network = open_clip("features 'clip'", CLIP_MODEL, "openai", _REMEDIES)
+    _, network = open_clip("features 'clip'", CLIP_MODEL, "openai", (_installed(), _FETCHED))
     about = f"512 image features of CLIP ViT-B/32 with OpenAI's weights, by open_clip. {_FILTER}"
     scale = _scaler(*OPENAI)
     return NetworkFeatures(

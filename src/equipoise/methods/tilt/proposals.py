@@ -1,6 +1,6 @@
 """Where the candidates of each cell are to come from: a search for its half-space.
 
-For a rare cell hardly any code of the prior is accepted. The search then goes in levels, each
+For a rare cell almost no code of the prior is accepted. The search then goes in levels, each
 within the half-space of the best codes of the last one, until enough is accepted: the cross-entropy
 method for rare events (Rubinstein and Kroese 2004, chapter 3), with half-spaces of the prior in
 place of shifted densities.

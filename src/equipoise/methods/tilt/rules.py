@@ -45,7 +45,7 @@ _DIRECTED_POWER, _DIRECTED_FULL = 0.5, 0.9
 """Power, and quantile of h over likely members, of draws that are labelled."""
 
 _STARVING_POWER = 2.0
-"""Power of draws that are labelled for a cell that has hardly any label."""
+"""Power of draws that are labelled for a cell that has almost no label."""
 
 STARVING = 20.0
 """Effective labelled members of a cell below which it starves of labels."""
@@ -124,7 +124,7 @@ def directed_rule(
     """Return the rule of draws that are labelled.
 
     Labels are worth most where h(1 - h) is large and members lie: the power 1/2, and a greater one
-    for a cell with hardly any label, whose h is a poor guess.
+    for a cell with almost no label, whose h is a poor guess.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from equipoise.core.errors import InputError
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.runtimes.http.json_body import json_body
 from equipoise.runtimes.http.service import JSON_UPLOADS, HttpRequest, Secret
 
@@ -110,7 +110,7 @@ class HttpTransport:
         accept: str = "application/json",
         largest: int = LARGEST_ANSWER,
     ) -> None:
-        remedy = 'Run `pip install "equipoise[remote]"`.'
+        remedy = f"{install('remote')}."
         httpx2 = load_library(f"service {request.service}", "httpx2", remedy)
         secrets = {
             value.env: _secret(value.env)

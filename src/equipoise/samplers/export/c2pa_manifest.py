@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import FileFormatError, InputError
-from equipoise.core.plugins import load_library
+from equipoise.core.plugins import install, load_library
 from equipoise.core.synthetic_mark import SOURCE_TYPE
 from equipoise.core.versions import versions
 from equipoise.samplers.export.png import png
@@ -52,7 +52,7 @@ class ManifestSigner:
     """
 
     def __init__(self, key: Path, certificate: Path) -> None:
-        remedy = 'Run `pip install "equipoise[c2pa]"`, or leave --c2pa-key out.'
+        remedy = f"{install('c2pa')}, or leave --c2pa-key out."
         self._library = load_library("--c2pa-key", "c2pa", remedy)
         secret, chain = _read("c2pa-key", key), _read("c2pa-certificate", certificate)
         self.digest = hashlib.sha256(chain).hexdigest()

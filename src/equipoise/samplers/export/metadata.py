@@ -141,7 +141,7 @@ def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledF
                     f"{attribute.name} in row {line} of {path}",
                     f"must be one of {', '.join(known)}",
                     shown(value),
-                    "Draw the images anew.",
+                    "Draw the images again.",
                 )
             level = known[value]
             known_level = level < len(attribute.levels)
@@ -172,7 +172,7 @@ def _weight(text: str, line: int, path: Path) -> float:
             f"weight in row {line} of {path}",
             "must be a number above 0",
             shown(text),
-            "Draw the images anew.",
+            "Draw the images again.",
         )
     return value
 
@@ -191,7 +191,7 @@ def _groups(columns: list[str], names: Sequence[str] | None, path: Path) -> Attr
                 f"attribute of {path}",
                 f"must be one of {', '.join(found) or 'none'}",
                 shown(name),
-                "Correct the name, or leave the metadata out so that the images are read anew.",
+                "Correct the name, or leave the metadata out so that the images are read again.",
             )
     return AttributeGrid(tuple(Attribute(name, tuple(found[name])) for name in wanted))
 
