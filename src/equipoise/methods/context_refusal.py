@@ -26,6 +26,7 @@ from equipoise.methods.context_proposals import BY_PROMPT, ContextRequests, Vari
 from equipoise.methods.tilt.fit_latent import fit_latent
 from equipoise.samplers.latent_classifier import LatentClassifier
 from equipoise.stats.intervals import effective_interval
+from equipoise.stats.shares import effective_number
 
 MEMBERS = 0.99
 """Part of the wanted images of prompts that is to pass (docs/decisions/0025)."""
@@ -275,5 +276,4 @@ def _kept(labels: VariantLabels, passed: NDArray[np.bool_], wanted: NDArray[np.i
     if not weights.sum():
         return Estimate.missing("no labelled image of a wanted cell")
     share = float(np.average(passed[rows], weights=weights))
-    effective = float(weights.sum() ** 2 / (weights**2).sum())
-    return Estimate(share, *effective_interval(share, effective))
+    return Estimate(share, *effective_interval(share, effective_number(weights)))

@@ -18,7 +18,7 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.estimates import Estimate
 from equipoise.stats.group_gaps import ERROR, Gap, largest_gap
 from equipoise.stats.paired import asymmetry, discordance, paired_difference
-from equipoise.stats.shares import Share
+from equipoise.stats.shares import Share, effective_number
 
 if TYPE_CHECKING:
     from equipoise.report.figures import Figure
@@ -197,7 +197,7 @@ def _effective_counts(
         own = weights[rows]
         if len(own):
             shares = np.bincount(after[rows], own, size) / own.sum()
-            found[k] = shares * own.sum() ** 2 / np.square(own).sum()
+            found[k] = shares * effective_number(own)
     return np.rint(found).astype(np.int64)
 
 

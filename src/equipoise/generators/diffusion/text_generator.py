@@ -127,7 +127,7 @@ class TextGenerator:
         device: str = "cpu",
         batch_size: int | None = None,
     ) -> None:
-        self._pipeline, self._prompts, self.name, self.device = pipeline, prompts, name, device
+        self._pipeline, self.name, self.device = pipeline, name, device
         made = pipeline.made
         made.to(check_device(device))
         call = inspect.signature(made.__call__).parameters

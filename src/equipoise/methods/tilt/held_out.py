@@ -22,6 +22,7 @@ from equipoise.core.seeds import Stream, generator_for
 from equipoise.methods.tilt.fit_latent import LatentFit
 from equipoise.samplers.statements import CellStatement
 from equipoise.stats.intervals import effective_interval
+from equipoise.stats.shares import effective_number
 
 LEAST_MEMBERS = 20.0
 """Effective number of labelled members of a cell below which they are too few to go by."""
@@ -214,7 +215,7 @@ class HeldOut:
             (faithful,), (pure,), (effective,) = figures(base)
             drawn = figures(resamples)
             taken = self.weights * chances
-            purity = _share(pure, drawn[1], float(taken.sum() ** 2 / (taken @ taken)))
+            purity = _share(pure, drawn[1], effective_number(taken))
             per_draw = 1 + float(stage_calls[k])
             with np.errstate(divide="ignore"):
                 costs = per_draw / np.array([pure, purity.high, purity.low])
