@@ -116,7 +116,9 @@ def run(
     execution: Execution,
 ) -> dict[str, Any]:
     """Label, fit and measure one variant."""
-    settings = Settings(attributes=attributes.split("+"), seed=seed, directed=variant.directed)
+    settings = Settings(
+        attributes=tuple(attributes.split("+")), seed=seed, directed=variant.directed
+    )
     models = open_models(settings)
     grid = models.panel.grid
     name = "" if attributes == ATTRIBUTES else f"{attributes}-"

@@ -8,6 +8,7 @@ import pytest
 from equipoise.cli.balance import _doubtful
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.targets import Target
+from equipoise.generators import Generator
 from equipoise.methods.calibration import Calibration
 from equipoise.report.trackers import run_facts
 from equipoise.runs.folder import RunFolder
@@ -81,7 +82,7 @@ def test_collect_then_directions(cli: Callable[..., Done], tmp_path: Path) -> No
 
 
 def test_dry_run_tells_settings_and_cost_and_does_nothing(
-    cli: Callable[..., Done], tmp_path: Path
+    cli: Callable[..., Done], tmp_path: Path, real: Generator
 ) -> None:
     done = cli("balance", "--out", str(tmp_path / "run"), "--dry-run", "--seed", "7")
     assert "19,000 generator calls" in done.stdout
@@ -186,3 +187,21 @@ def test_a_mix_that_the_labels_leave_uncertain_is_named() -> None:
 
     assert words(0.49, 0.515) == ""
     assert "may come out at 30.0% to 51.0%, target 50.0%" in words(0.30, 0.51)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--target", "nonsense"), "target must be 'uniform'"),
+        (("--target", "marginals: smiling=yes:1,never:1"), "never"),
+        (("--generator", "typing error"), "generator must be one of digiface-dcgan, toy"),
+        (("--attributes", "smilling"), "attribute must be one of"),
+    ],
+)
+def test_a_dry_run_finds_what_is_mistyped(
+    cli: Callable[..., Done], tmp_path: Path, given: tuple[str, ...], words: str
+) -> None:
+    toy = ("--generator", "toy", "--out", tmp_path / "run", "--dry-run")
+    done = cli("balance", *toy, *given, code=2)
+    assert words in done.error
+    assert not (tmp_path / "run").exists()

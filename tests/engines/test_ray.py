@@ -73,5 +73,5 @@ def test_a_machine_without_ray_is_answered_by_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match=r"engine ray must have ray .*Install equipoise\[ray\]"):
+    with pytest.raises(InputError, match=r"engine ray must have ray .*Run `pip install .*\[ray\]"):
         list(run(RayActors(1), WriteNumbers(tmp_path), shards(1)))

@@ -94,6 +94,8 @@ def _run_balance(
         from equipoise.report.trackers import check_tracker
 
         check_tracker(log)
+    if dry:
+        check_names(settings)
     dry_run(out_console, settings, balance_cost(settings))
     if dry:
         return
@@ -139,6 +141,19 @@ def _run_balance(
             out_console.print(f"one-shot  {doubt}")
     images = "images" if "://" in out else f"{out}/images"
     out_console.print(f"next     equipoise sample {sampler} --n 1000{verified} --out {images}")
+
+
+def check_names(settings: Settings) -> None:
+    """Refuse a generator, an attribute or a target that the run itself would refuse.
+
+    Models of one's own may be large, or be downloaded first: those of Equipoise alone are opened.
+    """
+    from equipoise.core.targets import parse_target
+    from equipoise.generators import comes_with_equipoise
+    from equipoise.pipeline import open_models
+
+    if not settings.classifiers and comes_with_equipoise(settings.generator):
+        parse_target(settings.target, open_models(settings).panel.grid)
 
 
 def _doubtful(calibration: Calibration, target: Target) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from equipoise.cli.app import app, out_console
-from equipoise.cli.balance import balance_cost
+from equipoise.cli.balance import balance_cost, check_names
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.options import DryRun
 from equipoise.core.numbers import decimals, estimate, percent
@@ -28,10 +28,10 @@ def study(
     from equipoise.study.run import run_study
 
     if dry:
-        costs = [
-            (generator, target, f"{sum(balance_cost(settings).values()):,}")
-            for (generator, target), settings in read_study(file).items()
-        ]
+        costs = []
+        for (generator, target), settings in read_study(file).items():
+            check_names(settings)
+            costs.append((generator, target, f"{sum(balance_cost(settings).values()):,}"))
         print_table(out_console, ("generator", "target", "calls, about"), costs)
         return
     with bars() as progress:

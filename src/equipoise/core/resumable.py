@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,6 +48,42 @@ def alike(found: str, wanted: str, may_differ: frozenset[str]) -> bool:
     if not (isinstance(one, dict) and isinstance(other, dict)):
         return False
     return {**one, **dict.fromkeys(may_differ)} == {**other, **dict.fromkeys(may_differ)}
+
+
+def differences(wanted: str, found: str) -> tuple[str, str]:
+    """Return what two identities say of the keys in which they differ; both whole without any.
+
+    Examples
+    --------
+    >>> one, other = '{"n": 8, "of": {"name": "a", "seed": 1}}', '{"n": 8, "of": {"name": "b"}}'
+    >>> differences(one, other)
+    ('of.name: a, of.seed: 1', 'of.name: b, of.seed: none')
+    """
+    try:
+        one, other = _flat(parse_json(wanted)), _flat(parse_json(found))
+    except ValueError:
+        return wanted, found
+    keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    if not keys or not (one.keys() & other.keys()):
+        return wanted, found
+
+    def shown(own: dict[str, str]) -> str:
+        return ", ".join(f"{key}: {_shortened(own.get(key, 'none'))}" for key in keys)
+
+    return shown(one), shown(other)
+
+
+def _shortened(text: str) -> str:
+    """Return the beginning of a SHA-256, which says as much; other texts whole."""
+    return f"{text[:12]}..." if len(text) == 64 and text.isalnum() else text
+
+
+def _flat(value: Any, place: str = "") -> dict[str, str]:
+    """Return the values of nested objects by their keys, joined by dots."""
+    if not isinstance(value, dict):
+        return {place: value if isinstance(value, str) else json.dumps(value)}
+    parts = (_flat(part, f"{place}.{key}".lstrip(".")) for key, part in value.items())
+    return {key: text for part in parts for key, text in part.items()}
 
 
 def _device_of(identity: str) -> str:
@@ -240,10 +277,11 @@ class ResumableFolder:
 
     def _refusal(self, found: bytes | None) -> InputError:
         text = "other files" if found is None else found.decode("utf-8", "replace")
+        wanted, got = differences(self.identity, text)
         return InputError(
             f"folder {self.home}",
-            f"must be empty or hold {self.holds}, {self.identity}",
-            text,
+            f"must be empty or hold {self.holds}, {wanted}",
+            got,
             device_remedy(text, self.identity)
             or "Choose another folder, or the settings that it was made with.",
         )

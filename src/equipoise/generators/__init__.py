@@ -72,6 +72,20 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     return generator
 
 
+def comes_with_equipoise(name: str) -> bool:
+    """Return whether nobody else provides a generator of this name, known or not.
+
+    Examples
+    --------
+    >>> [comes_with_equipoise(name) for name in ("toy", "a typing error", "faces.onnx")]
+    [True, True, False]
+    """
+    from equipoise.generators.networks.modules import entry_point
+
+    expanded = expand_shorthand(name)
+    return expanded in NAMES or (":" not in expanded and entry_point(expanded) is None)
+
+
 def _opened(name: str, device: str, batch_size: int | None) -> Generator:
     """Return the generator of an expanded name."""
     if name == "digiface-dcgan":
