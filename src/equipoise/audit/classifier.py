@@ -23,6 +23,7 @@ from equipoise.audit.checks import adjust, gap_checks, image_caveats, question_c
 from equipoise.audit.classifier_page import PAGE
 from equipoise.audit.counterfactuals.effects import effect_check
 from equipoise.audit.counterfactuals.folder import CounterfactualFolder
+from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
 from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.level_map import LevelMap, choose_attribute, translate
@@ -228,8 +229,7 @@ def _check_settings(
     second: Classifier | None,
     errors: ReferenceErrors | None,
 ) -> None:
-    if not 0 <= settings.tolerance < 1:
-        raise InputError("tolerance", "must be in [0, 1)", settings.tolerance, "Pass 0.05.")
+    check_tolerance(settings.tolerance)
     check_seed(settings.seed)
     if (settings.reference in (LABEL, NONE)) != (reference is None):
         raise InputError(

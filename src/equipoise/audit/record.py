@@ -7,6 +7,7 @@ from typing import Literal
 
 from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
+from equipoise.audit.defaults import TOLERANCE
 from equipoise.audit.lighting import Lighting
 from equipoise.audit.rates import Breakdown
 from equipoise.audit.shown import ShownAudit
@@ -41,7 +42,7 @@ class AuditSettings:
     by: tuple[str, ...]
     reference: str
     map: str = ""
-    tolerance: float = 0.05
+    tolerance: float = TOLERANCE
     ignore: tuple[str, ...] = ()
     seed: int = 0
 

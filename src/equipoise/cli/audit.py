@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.audit.defaults import FACES, IMAGES, TOLERANCE
 from equipoise.cli.app import audit_app, err_console, out_console
 from equipoise.cli.console import bars, print_caveats, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
@@ -39,13 +40,11 @@ if TYPE_CHECKING:
     from equipoise.core.attributes import AttributeGrid
     from equipoise.core.checks import Check
 
-IMAGES = 1200
-
 Balanced = Annotated[
     Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
 ]
 By = Annotated[str | None, typer.Option(help="Balanced attributes to group by. [all]")]
-Drawn = Annotated[int | None, typer.Option(help="Images, for a sampler. [1200]")]
+Drawn = Annotated[int | None, typer.Option(help=f"Images, for a sampler. [{IMAGES}]")]
 Words = Annotated[
     str, typer.Option("--map", help="The model's words for the levels: 'happy=yes,*=no'.")
 ]
@@ -63,8 +62,6 @@ Table = Annotated[
 Plot = Annotated[
     Path | None, typer.Option(help="Write the plot by cell, with intervals: .svg or .png.")
 ]
-
-_FACES = 200
 
 
 @audit_app.command()
@@ -95,7 +92,7 @@ def classifier(
         str | None,
         typer.Option(help="Attribute to vary on the same faces, for a sampler: skin_tone."),
     ] = None,
-    pairs_n: Annotated[int | None, typer.Option(help="Faces to vary it on. [200]")] = None,
+    pairs_n: Annotated[int | None, typer.Option(help=f"Faces to vary it on. [{FACES}]")] = None,
     directions: Annotated[
         Path | None,
         typer.Option(help="Directions to vary along. [directions.safetensors beside the sampler]"),
@@ -103,7 +100,7 @@ def classifier(
     words: Words = "",
     judged: Judged = None,
     ignore: Ignore = None,
-    tolerance: Tolerance = 0.05,
+    tolerance: Tolerance = TOLERANCE,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     faithful: Annotated[
         str | None,
@@ -156,7 +153,7 @@ def classifier(
     if pairs is None:
         refuse_flags("without --pairs", {"pairs-n": pairs_n, "directions": directions})
     n = IMAGES if n is None else n
-    faces = _FACES if pairs_n is None else pairs_n
+    faces = FACES if pairs_n is None else pairs_n
     if reference is None:
         reference = reference_for(attribute, grid)
     names = chosen_names(by, grid)

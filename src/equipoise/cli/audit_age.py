@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.audit.defaults import IMAGES, TOLERANCE
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import (
-    IMAGES,
     Balanced,
     By,
     Drawn,
@@ -69,7 +69,7 @@ def age(
         ),
     ] = None,
     years: Annotated[float, typer.Option(help="Gap of mean errors that is tolerated.")] = 2.0,
-    tolerance: Tolerance = 0.05,
+    tolerance: Tolerance = TOLERANCE,
     n: Drawn = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     faithful: Faithful = None,

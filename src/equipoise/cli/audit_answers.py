@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from equipoise.audit.defaults import IMAGES, TOLERANCE
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import (
-    IMAGES,
     Balanced,
     By,
     Drawn,
@@ -91,7 +91,7 @@ def answers(
     words: Words = "",
     judged: Judged = None,
     ignore: Ignore = None,
-    tolerance: Tolerance = 0.05,
+    tolerance: Tolerance = TOLERANCE,
     seed: Annotated[int, typer.Option(help="Seed of bootstrap and simulated tests.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/audit"),
     workers: Workers = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from equipoise.audit.defaults import TOLERANCE
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import Ignore, Tolerance, print_checks
 from equipoise.cli.console import bars, print_table
@@ -36,7 +37,7 @@ def photographs(
     side: Annotated[
         int, typer.Option(help="Pixels of each side to which photographs are cut.")
     ] = 256,
-    tolerance: Tolerance = 0.05,
+    tolerance: Tolerance = TOLERANCE,
     ignore: Ignore = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' draws.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")] = Path("runs/photographs"),

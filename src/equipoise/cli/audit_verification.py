@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from equipoise.audit.defaults import IMAGES
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import (
-    IMAGES,
     Balanced,
     By,
     Drawn,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.audit.defaults import PER_CELL, TOLERANCE
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import (
     Balanced,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from equipoise.classifiers import ClassifierPanel
     from equipoise.core.attributes import AttributeGrid
     from equipoise.generators import Generator
-
-_PER_CELL = 40
 
 
 @audit_app.command()
@@ -98,7 +97,7 @@ def superres(
         ),
     ] = None,
     ignore: Ignore = None,
-    tolerance: Annotated[float, typer.Option(help="Gap or change that is tolerated.")] = 0.05,
+    tolerance: Annotated[float, typer.Option(help="Gap or change that is tolerated.")] = TOLERANCE,
     seed: Annotated[int, typer.Option(help="Seed of the draws and of the model's randomness.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the audit.")] = Path("runs/superres"),
     device: Device = None,
@@ -134,12 +133,12 @@ def superres(
     if descriptors is None:
         refuse_flags("without --descriptors", {"fmr": fmr, "threshold": threshold})
     if n is not None:
-        check_count("n", n, f"Pass --n {_PER_CELL * cells}, or leave it out.")
+        check_count("n", n, f"Pass --n {PER_CELL * cells}, or leave it out.")
     settings = SuperresSettings(
         model=model,
         attributes=names,
         factor=factor,
-        per_cell=_PER_CELL if n is None else -(-n // cells),
+        per_cell=PER_CELL if n is None else -(-n // cells),
         restarts=restarts,
         tolerance=tolerance,
         ignore=tuple(ignore or ()),
@@ -168,7 +167,7 @@ def superres(
         _dry_run(settings, restorer.name, settings.per_cell * cells if n is None else n)
         return
     with bars() as progress:
-        images = _PER_CELL * grid.size if n is None else n
+        images = PER_CELL * grid.size if n is None else n
         execution = Execution(workers, progress, places)
         material = audit_material(what, drawn, images, seed, out, execution)
         found = audit_superres(

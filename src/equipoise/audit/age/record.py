@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from equipoise.audit.defaults import TOLERANCE
 from equipoise.audit.lighting import Lighting
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
@@ -47,7 +48,7 @@ class AgeSettings:
     limit: float = 18.0
     challenges: tuple[float, ...] = (18.0, 25.0)
     years: float = 2.0
-    tolerance: float = 0.05
+    tolerance: float = TOLERANCE
     ignore: tuple[str, ...] = ()
     seed: int = 0
 

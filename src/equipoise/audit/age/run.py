@@ -14,6 +14,7 @@ from equipoise.audit.age.page import PAGE
 from equipoise.audit.age.rates import BY_AGE, AgesVsReference, break_down_ages
 from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeSettings
 from equipoise.audit.checks import balance_check, failures_check, gap_check, image_caveats
+from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
 from equipoise.audit.lighting import examine_lighting, lighting_check
 from equipoise.audit.named_gaps import NamedGap
@@ -154,7 +155,6 @@ def _of_means(named: NamedGap) -> bool:
 def _check_settings(settings: AgeSettings) -> None:
     check_seed(settings.seed)
     parse_challenges(settings.limit, settings.challenges)
-    if not 0 <= settings.tolerance < 1:
-        raise InputError("tolerance", "must be in [0, 1)", settings.tolerance, "Pass 0.05.")
+    check_tolerance(settings.tolerance)
     if not 0 <= settings.years < float("inf"):
         raise InputError("years", "must be a number of at least 0", settings.years, "Pass 2.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from equipoise.audit.defaults import TOLERANCE
 from equipoise.audit.shown import ShownAudit
 from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
@@ -37,7 +38,7 @@ class PhotographsSettings:
 
     attribute: str
     by: tuple[str, ...]
-    tolerance: float = 0.05
+    tolerance: float = TOLERANCE
     side: int = 256
     ignore: tuple[str, ...] = ()
     seed: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from equipoise.audit.defaults import PER_CELL, TOLERANCE
 from equipoise.audit.record import Asking
 from equipoise.audit.shown import ShownAudit
 from equipoise.audit.superres.flips import Flips
@@ -48,9 +49,9 @@ class SuperresSettings:
     model: str
     attributes: tuple[str, ...]
     factor: int = 4
-    per_cell: int = 40
+    per_cell: int = PER_CELL
     restarts: int = 1
-    tolerance: float = 0.05
+    tolerance: float = TOLERANCE
     ignore: tuple[str, ...] = ()
     descriptors: str = ""
     fmr: float = 0.001

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.checks import failures_check, image_caveats
+from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
@@ -285,8 +286,7 @@ def _check_settings(
     check_match_settings(settings.fmr, threshold)
     check_count("per_cell", settings.per_cell, "Leave it out, or pass --n.")
     check_count("restarts", settings.restarts, "Pass --restarts 1.")
-    if not 0 <= settings.tolerance < 1:
-        raise InputError("tolerance", "must be in [0, 1)", settings.tolerance, "Pass 0.05.")
+    check_tolerance(settings.tolerance)
     if restorer.deterministic and settings.restarts > 1:
         raise InputError(
             "restarts",
