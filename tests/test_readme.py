@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,6 +165,7 @@ def test_the_commands_work_in_their_order(
     assert len(lines) >= 20
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     write_nvidia(small(1), tmp_path / "network.pkl")
     write_classifier(tmp_path)
     (tmp_path / "mine.py").write_text(MINE)

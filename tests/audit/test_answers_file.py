@@ -47,6 +47,83 @@ def write(path: Path, rows: Rows) -> Path:
     return path
 
 
+def test_an_audit_of_another_model_is_not_written_over(
+    material: AuditImages, tmp_path: Path
+) -> None:
+    for name in ("first.csv", "second.csv"):
+        write(tmp_path / name, rows_of(material))
+    first, second = (read_answers(tmp_path / f"{n}.csv", "smiling") for n in ("first", "second"))
+    audit_classifier(first, material, tmp_path / "audit", SMILING)
+    kept = (tmp_path / "audit" / "audit.json").read_text()
+    with pytest.raises(InputError, match=r"no audit of another model than second\.csv, got first"):
+        audit_classifier(second, material, tmp_path / "audit", SMILING)
+    assert (tmp_path / "audit" / "audit.json").read_text() == kept
+    audit_classifier(first, material, tmp_path / "audit", SMILING)
+
+
+def test_answers_to_other_images_are_as_often_wrong_as_guesses_and_that_is_said(
+    material: AuditImages, tmp_path: Path
+) -> None:
+    rows = rows_of(material)
+    labels = np.random.default_rng(0).permutation([row["label"] for row in rows])
+    mixed = [{**row, "label": str(label)} for row, label in zip(rows, labels, strict=True)]
+    for name, given, warned in (("right", rows, False), ("mixed", mixed, True)):
+        file = read_answers(write(tmp_path / f"{name}.csv", given), "smiling", LEVELS)
+        found = audit_classifier(file, material, tmp_path / name, SMILING)
+        assert any("may only guess" in caveat for caveat in found.caveats) is warned
+
+
+def test_the_audited_attribute_is_not_compared_with_itself(
+    material: AuditImages, tmp_path: Path
+) -> None:
+    """That smiling faces are called smiling more often is no gap."""
+    file = read_answers(write(tmp_path / "answers.csv", rows_of(material)), "smiling", LEVELS)
+    found = audit_classifier(file, material, tmp_path / "audit", SMILING)
+    ids = {check.check_id for check in found.checks if check.check_id.startswith("answer_gap")}
+    assert ids == {"answer_gap:skin_tone:yes"}
+
+
+def test_a_record_names_the_images(material: AuditImages, tmp_path: Path) -> None:
+    file = read_answers(write(tmp_path / "answers.csv", rows_of(material)), "smiling", LEVELS)
+    used = audit_classifier(file, material, tmp_path / "audit", SMILING).images
+    assert used is not None
+    assert (used.n, used.marked, len(used.digest)) == (240, 240, 64)
+    assert used.sampler == json.loads(material.draws)["sampler"]
+    assert used.digest in (tmp_path / "audit" / "audit.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [((0.9, 0.9), "sum to at most 1"), ((0.0, 0.0), "not to 0"), ((0.6, 0.41), "")],
+)
+def test_probabilities_are_of_one_answer(
+    material: AuditImages, tmp_path: Path, values: tuple[float, float], rule: str
+) -> None:
+    rows = [
+        {"file_name": row["file_name"], "p.no": values[0], "p.yes": values[1]}
+        for row in rows_of(material)
+    ]
+    file = write(tmp_path / "answers.csv", rows)
+    if not rule:
+        assert {one.level for one in read_answers(file, "smiling").answers} == {0}
+        return
+    with pytest.raises(FileFormatError, match=rule):
+        read_answers(file, "smiling")
+
+
+def test_words_of_the_map_need_not_occur(material: AuditImages, tmp_path: Path) -> None:
+    rows = [{**row, "label": "happy"} for row in rows_of(material)]
+    file = write(tmp_path / "answers.csv", rows)
+    found = read_answers(file, "smiling", (), words=("happy", "sad"))
+    assert found.attributes[0].levels == ("happy", "sad")
+
+
+def test_a_column_of_lists_is_refused(material: AuditImages, tmp_path: Path) -> None:
+    rows = [{**row, "label": [row["label"]]} for row in rows_of(material)]
+    with pytest.raises(FileFormatError, match="column label .* must have numbers, or texts"):
+        read_answers(write(tmp_path / "answers.parquet", rows), "smiling")
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
 def test_right_answers_have_no_error_in_any_format(
     material: AuditImages, tmp_path: Path, suffix: str

@@ -12,6 +12,7 @@ from equipoise.audit.rates import PredictionsVsReference, break_down
 from equipoise.audit.record import AuditSettings, ClassifierAudit
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
+from equipoise.stats.intervals import exact_interval
 
 GRID = AttributeGrid((Attribute("group", ("a", "b", "c")),))
 
@@ -60,3 +61,15 @@ def test_tables_mark_small_categories_and_missing_answers(tmp_path: Path) -> Non
     assert "10 without an answer" in table
     assert "under 2% of the images" in table
     assert to_latex(HEADINGS, rows).count(r"\\") == 4
+
+
+def test_an_interval_is_of_all_images_also_of_those_without_an_answer() -> None:
+    """Half are never answered: 100 of 200 are selected, as by a coin, and not for certain."""
+    a, b, c = impacts(audited({"a": (100, 0, 100), "b": (200, 0, 0), "c": (200, 0, 0)}), "yes")
+    estimate = a.selected.estimate
+    assert (estimate.low, estimate.high) == pytest.approx(exact_interval(100, 200))
+    assert b.ratio.value == c.ratio.value == 1
+    assert c.ratio.low < 1 < c.ratio.high, "b is the reference of c"
+    none = impacts(audited({"a": (100, 0, 0), "b": (200, 0, 0), "c": (200, 0, 0)}), "no")
+    for one in none:
+        assert one.selected.share == 0 == one.selected.low < one.selected.high

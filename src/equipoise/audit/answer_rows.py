@@ -179,6 +179,10 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dic
         fields = pq.read_schema(path)
         names = [f.name for f in fields if f.name in columns or f.name.startswith("p.")]
         texts = [name for name in names if not _is_number(fields.field(name).type)]
+        for name in texts:
+            kind = fields.field(name).type
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+                _refuse_column(path, name, str(kind))
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             if size > LARGEST or file.metadata.num_rows > _MOST_ROWS:
                 raise FileFormatError(
@@ -205,16 +209,16 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _check_texts(path: Path, column: str, values: pa.Array) -> None:
-    """Check that a column holds texts, none too long."""
-    if not pa.types.is_dictionary(values.type):
-        got = str(values.type)
-    else:
-        longest = pc.max(pc.binary_length(values.dictionary)).as_py() or 0
-        got = f"a text of {longest:,}" if longest > _LONGEST_TEXT else ""
-    if got:
-        raise FileFormatError(
-            f"column {shown(column)} of {path}",
-            f"must have numbers, or texts of at most {_LONGEST_TEXT:,} bytes",
-            shown(got),
-            "Convert the column.",
-        )
+    """Check that no text of a column is too long."""
+    longest = pc.max(pc.binary_length(values.dictionary)).as_py() or 0
+    if longest > _LONGEST_TEXT:
+        _refuse_column(path, column, f"a text of {longest:,}")
+
+
+def _refuse_column(path: Path, column: str, got: str) -> NoReturn:
+    raise FileFormatError(
+        f"column {shown(column)} of {path}",
+        f"must have numbers, or texts of at most {_LONGEST_TEXT:,} bytes",
+        shown(got),
+        "Convert the column.",
+    )

@@ -33,6 +33,9 @@ from equipoise.core.files import digest_of
 from equipoise.core.tables import shown
 
 _MOST_LEVELS = 100
+_LARGEST_SUM = 1.02
+"""Sum of rounded probabilities of one answer, at most; less where only the likeliest are given."""
+
 _COLUMNS = ("file_name", "index", "label", "score", "confidence", "seconds")
 
 
@@ -111,7 +114,12 @@ class AnswersFile:
 
 
 def read_answers(
-    path: Path, attribute: str, levels: Sequence[str] = (), thresholds: Sequence[float] = ()
+    path: Path,
+    attribute: str,
+    levels: Sequence[str] = (),
+    thresholds: Sequence[float] = (),
+    *,
+    words: Sequence[str] = (),
 ) -> AnswersFile:
     """Read recorded predictions.
 
@@ -125,6 +133,8 @@ def read_answers(
         The audited levels, in order; needed for scores.
     thresholds : sequence of float
         Of scores, increasing, one less than levels; a score at a threshold has the upper level.
+    words : sequence of str
+        Labels that the model may give, beside those that occur.
 
     Raises
     ------
@@ -139,15 +149,15 @@ def read_answers(
     answers = [reader.answer(line, row) for line, row in read_answer_rows(path, _COLUMNS)]
     if not answers:
         raise FileFormatError(f"answers {path}", "must have a row", "none", "Write the answers.")
-    words = reader.levels()
-    if len(words) > _MOST_LEVELS or len(words) < 2:
+    known = reader.levels(words)
+    if len(known) > _MOST_LEVELS or len(known) < 2:
         raise FileFormatError(
             f"answers {path}",
             f"must have 2 to {_MOST_LEVELS} different labels",
-            shown(", ".join(words)),
+            shown(", ".join(known)),
             "Write words for levels, and numbers in the column score.",
         )
-    return AnswersFile(path, digest_of(path), (Attribute(attribute, words),), tuple(answers))
+    return AnswersFile(path, digest_of(path), (Attribute(attribute, known),), tuple(answers))
 
 
 class _Reader:
@@ -158,9 +168,9 @@ class _Reader:
         self._words: dict[str, int] = {}
         self._kind = ""
 
-    def levels(self) -> tuple[str, ...]:
-        """Return the levels so far: the audited ones where these are all that occurs."""
-        return tuple(self._words)
+    def levels(self, more: Sequence[str]) -> tuple[str, ...]:
+        """Return the levels so far, and some that need not occur."""
+        return tuple(dict.fromkeys((*self._words, *(more if self._kind == "label" else ()))))
 
     def answer(self, line: int, row: Row) -> _Answer:
         """Read one row."""
@@ -224,4 +234,7 @@ class _Reader:
             number_in(self._path, line, f"p.{word}", text, 0.0, 1.0)
             for word, text in zip(self._words, texts, strict=True)
         ]
+        if not 0 < sum(values) <= _LARGEST_SUM:
+            rule = "must have probabilities of one answer, which sum to at most 1, and not to 0"
+            fail(self._path, line, rule, ", ".join(texts))
         return int(np.argmax(values)), max(values)

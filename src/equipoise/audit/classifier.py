@@ -36,12 +36,17 @@ from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.checks import ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
+from equipoise.core.numbers import percent
 from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.runs.record import model_used
+from equipoise.stats.shares import Share
+
+_NEAR_CHANCE = 0.8
+"""Part of the error rate of guessing from which on a model may be one that guesses; by hand."""
 
 LABEL, NONE = "label", "none"
 """References besides a classifier: the verified label, and none."""
@@ -120,6 +125,7 @@ def audit_classifier(
         When workers cannot start, or batches were set aside; predictions so far stay.
     """
     _check_settings(settings, reference, second, errors)
+    PAGE.refuse_other(folder, model_used("model", model))
     by, levels_by = images.restricted(settings.by)
     words = LevelMap.parse(settings.map) if settings.map else LevelMap()
     levels, ordered = _levels(model, reference, images.grid, settings, words)
@@ -183,7 +189,8 @@ def audit_classifier(
         )
 
     parts, effects = adjust(
-        break_down(compared, by, levels_by, seed=settings.seed), paired.effects if paired else ()
+        break_down(compared, by, levels_by, audited=settings.attribute, seed=settings.seed),
+        paired.effects if paired else (),
     )
     paired = paired and replace(paired, effects=effects)
     lighting = examine_lighting(images, by.names, folder)
@@ -214,9 +221,13 @@ def audit_classifier(
         wrong=write_misclassified(compared, images, by, by.cell_of(levels_by), folder),
         lighting=lighting,
         counterfactuals=paired,
-        caveats=_caveats(model, reference, second, by, images, settings, paired is not None),
+        caveats=(
+            *_at_chance(compared),
+            *_caveats(model, reference, second, by, images, settings, paired is not None),
+        ),
         costs=tuple(costs),
         versions=versions(),
+        images=images.used,
     )
     write_record(folder / "audit.json", audit)
     PAGE.write(folder)
@@ -281,6 +292,19 @@ def _numbers(own: Attribute, levels: tuple[str, ...], words: LevelMap) -> NDArra
     """Return the audited level of each of a judge's levels, mapped only where names differ."""
     same = set(own.levels) <= set(levels)
     return (LevelMap() if same else words).numbers(own, levels)
+
+
+def _at_chance(compared: PredictionsVsReference) -> tuple[str, ...]:
+    """Return what to check where a model errs as often as one that guesses among the levels."""
+    known = compared.known
+    wrong = Share.among("wrong", compared.answers != compared.truth, known, compared.weights)
+    if not wrong.n or wrong.share < _NEAR_CHANCE * (1 - 1 / len(compared.levels)):
+        return ()
+    return (
+        f"The model is wrong on {percent(wrong.share)} of the images, and so may only guess among "
+        f"{len(compared.levels)} levels. Check that its answers belong to these images, and its "
+        "words to these levels.",
+    )
 
 
 def _caveats(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,16 +13,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.audit.images_used import ImagesUsed
 from equipoise.audit.material_shards import PARTS, draw_parts
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import digest_of
 from equipoise.core.progress import Execution
+from equipoise.core.synthetic_mark import count_marked
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.labelling.picture_folder import whole_pictures
 from equipoise.samplers.export import write_draws
-from equipoise.samplers.export.metadata import METADATA, read_metadata
+from equipoise.samplers.export.metadata import METADATA, parse_draws, read_metadata
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
@@ -71,6 +74,8 @@ class AuditImages:
     side : int
         Pixels of each side to which photographs are cut, from their middle square; 0 for generated
         images, which stay as they are.
+    draws : str
+        What drew them, as in `.draws.json` of an export; empty where it is not known.
     """
 
     folder: Path
@@ -81,6 +86,7 @@ class AuditImages:
     weights: NDArray[np.float64]
     panel: str = ""
     side: int = 0
+    draws: str = ""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -116,6 +122,21 @@ class AuditImages:
         """The images alone."""
         files = PictureFiles(tuple(self.folder / name for name in self.files), self.digests)
         return files.cut(self.side) if self.side else files
+
+    @cached_property
+    def used(self) -> ImagesUsed:
+        """What a record says of them."""
+        known = parse_draws(self.draws)
+        seed = known.get("seed")
+        return ImagesUsed(
+            n=len(self),
+            digest=hashlib.sha256("".join(self.digests).encode()).hexdigest(),
+            sampler=str(known.get("sampler", "")),
+            panel=self.panel,
+            faithful=str(known.get("faithful") or ""),
+            seed=seed if isinstance(seed, int) else None,
+            marked=count_marked(self.folder / name for name in self.files),
+        )
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return some images, as `PictureFiles.images`."""
@@ -216,4 +237,5 @@ def read_audit_images(folder: Path) -> AuditImages:
         tuple(digest_of(folder / name) for name in labelled.files),
         labelled.weights,
         labelled.panel,
+        draws=labelled.draws,
     )

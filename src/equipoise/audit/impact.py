@@ -20,6 +20,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.numbers import estimate, percent
 from equipoise.stats.group_gaps import ratio_interval
+from equipoise.stats.intervals import effective_interval
 from equipoise.stats.shares import Share
 
 SMALL = 0.02
@@ -97,25 +98,23 @@ def _of(part: Breakdown, level: str, audit: ClassifierAudit) -> Iterator[Impact]
 
 
 def _selected(group: GroupRates, level: str, levels: Sequence[str]) -> Share:
-    """Return the share of all images of a group that are selected."""
+    """Return the share of all images of a group that are selected: none without an answer."""
     rates = {one.level: one.answered for one in group.levels}
     answered = rates.get(level)
     if answered is None:  # Of two levels only the last has rates of its own.
         other = rates[levels[1]]
         count, share = other.n - other.count, 1 - other.share
-        low, high = 1 - other.high, 1 - other.low
     else:
-        count, share, low, high = answered.count, answered.share, answered.low, answered.high
-        other = answered
-    # Who gets no answer is not selected.
-    part = 1 - group.failure.share
-    part *= 1 - group.abstention.share if group.abstention.n else 0.0
+        count, share = answered.count, answered.share
+    every = group.failure
+    part = (1 - every.share) * (1 - group.abstention.share if group.abstention.n else 0.0)
+    share = share * part if count else 0.0
+    if not every.n:
+        return Share.of(group.name, 0, 0)
+    # All images are trials, so the interval has their effective number.
+    estimate = Estimate(share, *effective_interval(share, every.effective))
     return Share(
-        name=group.name,
-        count=count,
-        n=group.n,
-        estimate=Estimate(share * part, low * part, high * part),
-        effective=other.effective / part if part else 0.0,
+        name=group.name, count=count, n=group.n, estimate=estimate, effective=every.effective
     )
 
 
@@ -126,6 +125,8 @@ def _ratio(share: Share, best: Share) -> Estimate:
         np.array([number], np.int64) for one in (share, best) for number in one.tested
     )
     critical = float(norm.ppf((1 + CONFIDENCE) / 2))
+    # Where all are selected, one more trial keeps the interval from being a point.
+    n, other_n = n + (count == n), other_n + (other == other_n)
     low, high = ratio_interval(count, n, other, other_n, critical)
     return Estimate(share.share / best.share, float(low[0]), float(high[0]))
 

@@ -51,6 +51,11 @@ class LevelMap:
             )
         return cls(tuple((pair[0], pair[1]) for pair in pairs))
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The levels of the model that are named."""
+        return tuple(level for level, _ in self.pairs if level != _REST)
+
     def meant(self, model: Attribute) -> tuple[str, ...]:
         """Return the levels that the model's levels are mapped to, each once, in their order.
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
 from equipoise.report.html import ALONE, Frame, consistent
+from equipoise.runs.record import ModelUsed
 
-Audit = TypeVar("Audit")
+
+class HasModels(Protocol):
+    """A record that names the audited model first."""
+
+    @property
+    def models(self) -> tuple[ModelUsed, ...]:
+        """What was asked."""
+        ...
+
+
+Audit = TypeVar("Audit", bound=HasModels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +66,29 @@ class AuditPage(Generic[Audit]):
         record = read_record(path, self.record, remedy, what="audit")
         with consistent(f"audit {path}", remedy):
             return self.fill(record, folder, frame)
+
+    def refuse_other(self, folder: Path, models: tuple[ModelUsed, ...]) -> None:
+        """Refuse a folder that has an audit of a model of another name: it would be lost.
+
+        Parameters
+        ----------
+        folder : Path
+        models : tuple of ModelUsed
+            The audited model first.
+
+        Raises
+        ------
+        InputError
+            When it has one.
+        """
+        try:
+            found = read_record(folder / f"{self.name}.json", self.record, "", what="audit")
+        except EquipoiseError:
+            return  # None, or one that cannot be read.
+        held, own = found.models[0].name, models[0].name
+        if held != own:
+            rule = f"must hold no audit of another model than {own}"
+            raise InputError(f"out {folder}", rule, held, "Choose another folder by --out.")
 
     def write(self, folder: Path) -> Path:
         """Write the report of an audit beside its record and pictures, and return its path.

@@ -311,7 +311,12 @@ class Breakdown:
 
 
 def break_down(
-    compared: PredictionsVsReference, by: AttributeGrid, levels: NDArray[np.int8], *, seed: int = 0
+    compared: PredictionsVsReference,
+    by: AttributeGrid,
+    levels: NDArray[np.int8],
+    *,
+    audited: str = "",
+    seed: int = 0,
 ) -> tuple[Breakdown, ...]:
     """Return rates and gaps by cell and, if there are several attributes, by each of them.
 
@@ -323,6 +328,9 @@ def break_down(
         The A attributes to group by.
     levels : numpy.ndarray, shape (n, A), int8
         Verified levels of these attributes.
+    audited : str
+        The audited attribute. Where groups differ in it, shares of predictions should differ, and
+        are not compared.
     seed : int
         Of the bootstrap and the simulated tests, in [0, 2**63).
     """
@@ -337,7 +345,8 @@ def break_down(
     found = []
     for where, names, group in parts:
         rates = group_rates(compared, names, group, seed=seed)
-        gaps = (*_rate_gaps(where, rates, seed), *_mean_gaps(where, rates, compared, group))
+        itself = audited in (by.names if where == CELLS else (where,))
+        gaps = (*_rate_gaps(where, rates, seed, itself), *_mean_gaps(where, rates, compared, group))
         found.append(Breakdown(where=where, groups=rates, gaps=gaps))
     return tuple(found)
 
@@ -350,11 +359,14 @@ _OF_LEVELS: tuple[tuple[str, str, bool, Callable[[LevelRates], Share]], ...] = (
 """Rates of a level that groups are compared by: name, words, whether a gap is a fault, rate."""
 
 
-def _rate_gaps(where: str, rates: Sequence[GroupRates], seed: int) -> Iterator[NamedGap]:
+def _rate_gaps(
+    where: str, rates: Sequence[GroupRates], seed: int, audited: bool
+) -> Iterator[NamedGap]:
     """Yield the gaps between rates of one breakdown.
 
     Errors of two kinds can cancel in the error rate: false and missed levels have gaps of their
-    own. Shares of predictions may differ because faces do.
+    own. Shares of predictions may differ because faces do; they should where groups differ in the
+    audited attribute itself.
     """
     every: list[tuple[str, str, bool, list[Share]]] = [
         (f"error_gap:{where}", "error rate", True, [g.error for g in rates]),
@@ -370,6 +382,7 @@ def _rate_gaps(where: str, rates: Sequence[GroupRates], seed: int) -> Iterator[N
         every += [
             (f"{kind}_gap:{where}:{level}", f"{what} {level!r}", fault, [rate(one) for one in own])
             for kind, what, fault, rate in _OF_LEVELS
+            if not (audited and kind == "answer")
         ]
     for check_id, what, is_fault, shares in every:
         named = gap_of_shares(check_id, what, shares, is_fault=is_fault, seed=seed)

@@ -8,6 +8,7 @@ from typing import Literal
 from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
 from equipoise.audit.defaults import TOLERANCE
+from equipoise.audit.images_used import ImagesUsed
 from equipoise.audit.lighting import Lighting
 from equipoise.audit.rates import Breakdown
 from equipoise.audit.shown import ShownAudit
@@ -194,6 +195,8 @@ class ClassifierAudit(ShownAudit):
     costs : tuple of Asking
     versions : dict of str to str
         Of Python and the libraries that determine numbers.
+    images : ImagesUsed or None
+        What was audited. Older records have none.
     """
 
     format: Literal[1] = 1
@@ -210,6 +213,7 @@ class ClassifierAudit(ShownAudit):
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+    images: ImagesUsed | None = None
 
     @property
     def plotted(self) -> tuple[Breakdown, ...]:

@@ -113,6 +113,7 @@ def answers(
     from equipoise.audit.classifier import LABEL, NONE, audit_classifier
     from equipoise.audit.images import read_audit_images
     from equipoise.audit.label_noise import read_errors
+    from equipoise.audit.level_map import LevelMap
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
@@ -124,7 +125,8 @@ def answers(
         reference = reference_for(attribute, grid)
     other = None if reference in (LABEL, NONE) else open_classifier(reference)
     levels = grid.attributes[grid.attribute(attribute)].levels if balanced else ()
-    found = read_answers(file, attribute, levels, thresholds or ())
+    mapped = LevelMap.parse(words).named if words else ()
+    found = read_answers(file, attribute, levels, thresholds or (), words=mapped)
     settings = AuditSettings(
         attribute=attribute,
         by=chosen_names(by, grid),

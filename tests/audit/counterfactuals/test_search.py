@@ -246,7 +246,9 @@ def test_an_audit_finds_an_answer_that_depends_on_the_varied_attribute(
     page = (folder / "audit.html").read_text()
     assert "The same faces with another skin_tone" in page
     assert all((folder / "pictures" / f.picture).is_file() for f in found.counterfactuals.flipped)
-    exact = audit_classifier(ToyClassifier(toy), material, folder, settings, counterfactuals=sweeps)
+    exact = audit_classifier(
+        ToyClassifier(toy), material, folder / "exact", settings, counterfactuals=sweeps
+    )
     codes = {c.check_id: c.outcome for c in exact.checks if c.check_id.startswith("counterfactual")}
     assert set(codes.values()) <= {"passed", "tip"}
     assert all(e.difference.value == 0 for e in exact.counterfactuals.effects)  # type: ignore[union-attr]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.defaults import TOLERANCE
+from equipoise.audit.images_used import ImagesUsed
 from equipoise.audit.lighting import Lighting
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
@@ -162,6 +163,8 @@ class AgeAudit(ShownAudit):
     caveats : tuple of str
     costs : tuple of Asking
     versions : dict of str to str
+    images : ImagesUsed or None
+        What was audited. Older records have none.
     """
 
     format: Literal[1] = 1
@@ -176,6 +179,7 @@ class AgeAudit(ShownAudit):
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+    images: ImagesUsed | None = None
 
     @property
     def plotted(self) -> tuple[AgeBreakdown, ...]:

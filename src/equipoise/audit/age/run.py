@@ -67,6 +67,7 @@ def audit_age(
         When a file cannot be written.
     """
     _check_settings(settings)
+    PAGE.refuse_other(folder, model_used("model", estimates))
     by, levels = images.restricted(settings.by)
     ages = AgesVsReference(estimates.years, reference.years, images.weights)
     compared = int(ages.known.sum())
@@ -110,6 +111,7 @@ def audit_age(
         caveats=tuple(dict.fromkeys(caveats)),
         costs=(estimates.cost, reference.cost),
         versions=versions(),
+        images=images.used,
     )
     write_record(folder / "age.json", audit)
     PAGE.write(folder)

@@ -95,6 +95,8 @@ def audit_photographs(
     given = "the label of a classifier" if reference == LABEL else reference
     caveats = [_TWO_TABLES, _GIVEN_LABELS.format(reference=given)]
     caveats += [_BY_WORD] if recorded else []
+    if marked := photographs.used.marked:
+        caveats.insert(0, f"{marked:,} of {len(photographs):,} photographs say they are synthetic.")
     audit = PhotographsAudit(
         verdict=verdict(checks),
         settings=settings,

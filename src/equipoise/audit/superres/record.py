@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from equipoise.audit.defaults import PER_CELL, TOLERANCE
+from equipoise.audit.images_used import ImagesUsed
 from equipoise.audit.record import Asking
 from equipoise.audit.shown import ShownAudit
 from equipoise.audit.superres.flips import Flips
@@ -229,6 +230,8 @@ class SuperresAudit(ShownAudit):
     costs : tuple of Asking
     versions : dict of str to str
         Of Python and the libraries that determine numbers.
+    images : ImagesUsed or None
+        What was audited. Older records have none.
     """
 
     format: Literal[1] = 1
@@ -244,6 +247,7 @@ class SuperresAudit(ShownAudit):
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+    images: ImagesUsed | None = None
     drift: tuple[AttributeDrift, ...] = ()
     identity: Identity | None = None
 

@@ -135,6 +135,7 @@ def audit_superres(
         When workers cannot start, or batches were set aside; results so far stay.
     """
     _check_settings(restorer, settings, threshold)
+    PAGE.refuse_other(folder, model_used("model", restorer))
     by, levels = images.restricted(settings.attributes)
     rows = even_rows(by.cell_of(levels), images.cells, settings.per_cell)
     originals, levels = images.take(rows), levels[rows]
@@ -245,6 +246,7 @@ def audit_superres(
         ),
         costs=tuple(costs),
         versions=versions(),
+        images=images.used,
         drift=drift,
         identity=identity,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from equipoise.audit.images_used import ImagesUsed
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
 from equipoise.audit.shown import ShownAudit
@@ -103,6 +104,8 @@ class VerificationAudit(ShownAudit):
     caveats : tuple of str
     costs : tuple of Asking
     versions : dict of str to str
+    images : ImagesUsed or None
+        What was audited. Older records have none.
     """
 
     format: Literal[1] = 1
@@ -118,6 +121,7 @@ class VerificationAudit(ShownAudit):
     caveats: tuple[str, ...]
     costs: tuple[Asking, ...]
     versions: dict[str, str]
+    images: ImagesUsed | None = None
 
     @property
     def plotted(self) -> tuple[MatchTable, ...]:

@@ -66,6 +66,7 @@ def audit_verification(
         When a file cannot be written.
     """
     _check_settings(settings, threshold)
+    PAGE.refuse_other(folder, model_used("model", descriptors))
     by, levels = images.restricted(settings.by)
     cells, found = by.cell_of(levels), descriptors.found
     kept = Faces(by.cells, cells[found], descriptors.vectors[found], images.weights[found])
@@ -104,6 +105,7 @@ def audit_verification(
             ),
         ),
         versions=versions(),
+        images=images.used,
     )
     write_record(folder / "verification.json", audit)
     PAGE.write(folder)
