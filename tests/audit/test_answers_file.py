@@ -120,7 +120,7 @@ def test_words_of_the_map_need_not_occur(material: AuditImages, tmp_path: Path) 
 
 def test_a_column_of_lists_is_refused(material: AuditImages, tmp_path: Path) -> None:
     rows = [{**row, "label": [row["label"]]} for row in rows_of(material)]
-    with pytest.raises(FileFormatError, match="column label .* must have numbers, or texts"):
+    with pytest.raises(FileFormatError, match=r"column label .* must have numbers, or texts"):
         read_answers(write(tmp_path / "answers.parquet", rows), "smiling")
 
 

@@ -195,6 +195,8 @@ def test_a_mix_that_the_labels_leave_uncertain_is_named() -> None:
         (("--target", "nonsense"), "target must be 'uniform'"),
         (("--target", "marginals: smiling=yes:1,never:1"), "never"),
         (("--generator", "typing error"), "generator must be one of digiface-dcgan, toy"),
+        (("--generator", "stylegan2:nix.pkl?space=w"), "must name a file, got nix.pkl."),
+        (("--generator", "toy-text:nix.csv"), "must name a file, got nix.csv."),
         (("--attributes", "smilling"), "attribute must be one of"),
     ],
 )

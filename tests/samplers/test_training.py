@@ -85,7 +85,8 @@ def test_an_item_is_the_image_of_its_draw(toy_sampler: Sampler, toy: ToyGenerato
         assert np.array_equal(item.image, images[number])
         assert item.image.dtype == torch.uint8
         assert item.levels.tolist() == toy_sampler.grid.levels[item.cell].tolist()
-        assert item.weight == draws.weights[number]
+        assert item.weight == np.float32(draws.weights[number])
+        assert item.weight.dtype == torch.float32
 
 
 def test_a_transform_is_given_each_image(toy_sampler: Sampler, toy: ToyGenerator) -> None:
@@ -126,6 +127,20 @@ def test_a_stopped_stream_goes_on(
     rest = [(one.seed, one.cell, one.index) for one in fresh]
     assert first + rest == expected
     assert sum(1 for _ in fresh) == N, "a later loop begins at the start"
+
+
+@pytest.mark.parametrize("stop", [0, 30])
+def test_a_state_of_the_main_process_is_refused_by_workers(
+    toy_sampler: Sampler, toy: ToyGenerator, stop: int
+) -> None:
+    """They would leave images out, or make them again, and nobody would notice."""
+    stream = BalancedImages(toy_sampler, toy, N, 5)
+    list(islice(stream, stop))
+    fresh = BalancedImages(toy_sampler, toy, N, 5)
+    fresh.load_state_dict(stream.state_dict())
+    with pytest.raises(RuntimeError, match="must be loaded by each worker of a loader"):
+        list(DataLoader(fresh, batch_size=10, num_workers=2))
+    assert len(list(DataLoader(fresh, batch_size=None))) == N - stop
 
 
 @pytest.mark.extras("torchdata")

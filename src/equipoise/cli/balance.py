@@ -149,10 +149,11 @@ def check_names(settings: Settings) -> None:
     Models of one's own may be large, or be downloaded first: those of Equipoise alone are opened.
     """
     from equipoise.core.targets import parse_target
-    from equipoise.generators import comes_with_equipoise
+    from equipoise.generators import NAMES, check_name
     from equipoise.pipeline import open_models
 
-    if not settings.classifiers and comes_with_equipoise(settings.generator):
+    check_name(settings.generator)
+    if not settings.classifiers and settings.generator in NAMES:
         parse_target(settings.target, open_models(settings).panel.grid)
 
 

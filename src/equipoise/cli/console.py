@@ -172,8 +172,10 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
     """Print the resolved settings and what they will cost: generator calls by purpose."""
     from equipoise.classifiers import PINNED, open_classifier, pinned_needed
     from equipoise.classifiers.base import KeepsAnswers
+    from equipoise.generators import check_name
     from equipoise.runtimes import zoo
 
+    check_name(settings.generator)
     table = Table("setting", "value", title="settings", title_justify="left")
     for name, value in settings.to_dict().items():
         shown = ", ".join(value) if isinstance(value, list) else str(value)

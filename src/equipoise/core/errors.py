@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from os import PathLike
 
 LONGEST_VALUE, LONGEST_TEXT = 200, 1000
 """Characters of a value, and of each other part, that an error shows; chosen by hand. Names and
@@ -65,7 +66,7 @@ class EquipoiseError(Exception):
     def __str__(self) -> str:
         shown = str(self.got)
         if not isinstance(self.got, Listed):
-            shown = shortened(shown if isinstance(self.got, str) else repr(self.got))
+            shown = shortened(shown if isinstance(self.got, str | PathLike) else repr(self.got))
         if not shown.endswith(".."):
             shown = shown.removesuffix(".") or shown  # The sentence has its own full stop.
         argument, rule, remedy = (

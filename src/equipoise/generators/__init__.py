@@ -72,18 +72,52 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     return generator
 
 
-def comes_with_equipoise(name: str) -> bool:
-    """Return whether nobody else provides a generator of this name, known or not.
+_OF_FILES = (
+    "toy-text",
+    "pggan",
+    "stylegan1",
+    "stylegan2",
+    "stylegan3",
+    "dcgan",
+    "torchscript",
+    "onnx",
+)
+"""Families whose addresses name a file."""
 
-    Examples
-    --------
-    >>> [comes_with_equipoise(name) for name in ("toy", "a typing error", "faces.onnx")]
-    [True, True, False]
+
+def check_name(name: str) -> None:
+    """Refuse a name that no generator has, or the address of a file that is not there.
+
+    Nothing is opened, so that a dry run costs nothing.
+
+    Raises
+    ------
+    InputError
+        When the name is unknown, or there is no such file.
     """
-    from equipoise.generators.networks.modules import entry_point
-
     expanded = expand_shorthand(name)
-    return expanded in NAMES or (":" not in expanded and entry_point(expanded) is None)
+    if expanded in NAMES:
+        return
+    if ":" not in expanded:
+        from equipoise.generators.networks.modules import entry_point
+
+        if entry_point(expanded) is None:
+            raise _unknown(name)
+    elif expanded.partition(":")[0] in _OF_FILES:
+        file = parse_address(expanded).file
+        if not file.is_file():
+            raise InputError("generator", "must name a file", file, "Correct the path.")
+
+
+def _unknown(name: str) -> InputError:
+    return InputError(
+        "generator",
+        f"must be one of {', '.join(NAMES)}, or stylegan1:, stylegan2:, stylegan3:, pggan:, dcgan: "
+        "or torchscript: and a file, diffusers: or diffusers-text: and a folder, an .onnx file, or "
+        "module:object",
+        name,
+        f"Write torchscript:{name}." if name.endswith(".pt") else "Correct the name.",
+    )
 
 
 def _opened(name: str, device: str, batch_size: int | None) -> Generator:
@@ -136,11 +170,4 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
     own = name if ":" in name else entry_point(name)
     if own is not None:
         return open_own(own, device=device, batch_size=batch_size)
-    raise InputError(
-        "generator",
-        f"must be one of {', '.join(NAMES)}, or stylegan1:, stylegan2:, stylegan3:, pggan:, dcgan: "
-        "or torchscript: and a file, diffusers: or diffusers-text: and a folder, an .onnx file, or "
-        "module:object",
-        name,
-        f"Write torchscript:{name}." if name.endswith(".pt") else "Correct the name.",
-    )
+    raise _unknown(name)

@@ -40,7 +40,7 @@ class BalancedImage(NamedTuple):
         Levels of the cell.
     cell : int
         Requested cell. Verified images came out so; most one-shot images did.
-    weight : float
+    weight : torch.Tensor, shape (), float32
         As of `LatentBatch`.
     seed, index : int
         Name the image among one-shot draws, and with the cell among verified ones.
@@ -49,7 +49,7 @@ class BalancedImage(NamedTuple):
     image: Any
     levels: torch.Tensor
     cell: int
-    weight: float
+    weight: torch.Tensor
     seed: int
     index: int  # type: ignore[assignment]  # A tuple's method of this name is not needed.
 
@@ -120,6 +120,7 @@ class BalancedImages(IterableDataset[BalancedImage]):
         # Workers do not know of the ranks, so this is settled before they begin.
         self._rank, self._ranks = _place(rank, ranks)
         self._done = self._skipped = 0
+        self._loaded: tuple[int, int] | None = None
         mode = None if faithful is None else mode_name(faithful)
         self._identity = {
             "sampler": sampler.digest,
@@ -151,19 +152,27 @@ class BalancedImages(IterableDataset[BalancedImage]):
         """Yield the images of draws."""
         images = torch.from_numpy(generate(self.generator, draws.codes))
         levels = torch.from_numpy(self.sampler.grid.levels[draws.requested])
+        weights = torch.from_numpy(draws.weights.astype(np.float32))
         for i, image in enumerate(images):
             yield BalancedImage(
                 image if self.transform is None else self.transform(image),
                 levels[i],
                 int(draws.requested[i]),
-                float(draws.weights[i]),
+                weights[i],
                 self.seed,
                 int(draws.index[i]),
             )
 
     def __iter__(self) -> Iterator[BalancedImage]:
+        if self._loaded not in (None, self._shard()):
+            raise InputError(
+                "state",
+                "must be loaded by each worker of a loader, as StatefulDataLoader does",
+                "one that the main process loaded",
+                "Use torchdata's StatefulDataLoader, or num_workers=0.",
+            )
         start, stop = self._part()
-        self._done, self._skipped = self._skipped, 0
+        self._done, self._skipped, self._loaded = self._skipped, 0, None
         for low, high in batches(start + self._done, stop, self.generator.batch_size):
             for image in self.made(self.latents(low, high)):
                 self._done += 1  # Before the loop has the image, and may ask for the state.
@@ -184,7 +193,8 @@ class BalancedImages(IterableDataset[BalancedImage]):
     def state_dict(self) -> dict[str, Any]:
         """Return where the stream is, for `load_state_dict`.
 
-        A stateful loader of torchdata asks each worker for it.
+        A stateful loader of torchdata asks each worker for it. Workers of a plain loader do not
+        say how far they are: ask where there are none.
         """
         number, parts = self._shard()
         return {"done": self._done, "part": number, "parts": parts, **self._identity}
@@ -213,6 +223,7 @@ class BalancedImages(IterableDataset[BalancedImage]):
                 "state, done", f"must be at most {stop - start}", done, "Keep the state whole."
             )
         self._skipped = self._done = done
+        self._loaded = number, parts
 
 
 class IndexedImages(Dataset[BalancedImage]):
