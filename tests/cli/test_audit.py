@@ -95,7 +95,12 @@ def test_photographs_are_audited_beside_generated_images(
     lines = (home / "a" / "material" / "metadata.csv").read_text()
     (home / "labels.csv").write_text(lines)
     given = ("--labels", "labels.csv", "--beside", "a", "--model", "mine:model", "--side", "32")
-    done = run("photographs", "a/material", *given, "--out", "p", "--json", "p.json")
+    more = ("--json", "p.json", "--table", "p.csv", "--plot", "p.svg")
+    done = run("photographs", "a/material", *given, "--out", "p", *more)
+    rows = (home / "p.csv").read_text().splitlines()
+    assert rows[0] == "by,group,rate,events,n,effective_n,value,low,high"
+    assert sum("errors, photographs" in row for row in rows) == 6 + 2 + 3
+    assert "<svg" in (home / "p.svg").read_text()
     assert "Share of wrong answers by cell" in done.stdout
     assert (home / "p.json").read_text() == (home / "p" / "photographs.json").read_text()
     done = run("photographs", "a/material", *given[:2], "--beside", "none", *given[4:], code=2)

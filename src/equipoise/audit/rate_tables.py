@@ -16,6 +16,8 @@ from equipoise.stats.shares import Share
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
 
+CSV_HEADER = ("by", "group", "rate", "events", "n", "effective_n", "value", "low", "high")
+
 Columns = list[tuple[str, Share]]
 
 
@@ -96,13 +98,18 @@ def _groups(audit: ClassifierAudit) -> Iterator[tuple[str, GroupRates]]:
 def _csv(audit: ClassifierAudit) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(("by", "group", "rate", "events", "n", "effective_n", "value", "low", "high"))
+    writer.writerow(CSV_HEADER)
     for where, group in _groups(audit):
         for name, share in _columns(group):
-            found = share.estimate
-            numbers = (share.count, share.n, share.effective, found.value, found.low, found.high)
-            writer.writerow((where, group.name, name, *numbers))
+            writer.writerow(csv_row(where, group.name, name, share))
     return text.getvalue()
+
+
+def csv_row(where: str, group: str, rate: str, share: Share) -> tuple[str | float, ...]:
+    """Return the values of a rate under `CSV_HEADER`."""
+    found = share.estimate
+    numbers = (share.count, share.n, share.effective, found.value, found.low, found.high)
+    return (where, group, rate, *numbers)
 
 
 def rates_as_text(groups: Sequence[GroupRates]) -> tuple[list[str], list[list[str]]]:

@@ -9,7 +9,7 @@ import typer
 
 from equipoise.audit.defaults import TOLERANCE
 from equipoise.cli.app import audit_app, out_console
-from equipoise.cli.audit import Ignore, Tolerance, print_checks
+from equipoise.cli.audit import Ignore, Plot, Table, Tolerance, print_checks
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Address, EngineName, GpusPerWorker, JsonFile, Workers
@@ -49,6 +49,8 @@ def photographs(
     pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
+    table: Table = None,
+    plot: Plot = None,
 ) -> None:
     """Audit a classifier on photographs too, and compare its errors cell by cell.
 
@@ -63,6 +65,7 @@ def photographs(
     from equipoise.audit.photographs.record import PhotographsSettings
     from equipoise.audit.photographs.run import audit_photographs
     from equipoise.audit.record import ClassifierAudit
+    from equipoise.audit.share_table import write_share_table
     from equipoise.classifiers.models import ClassifierAddress
     from equipoise.core.records import read_record, write_record
     from equipoise.engines import open_engine
@@ -110,4 +113,8 @@ def photographs(
     print_report(out / "photographs.html", pdf)
     if json_file is not None:
         write_record(json_file, audit)
+    if table is not None:
+        write_share_table(audit, table)
+    if plot is not None:
+        audit.plot().save(plot)
     end_gate("audit on photographs", audit.checks, fail_on, junit)

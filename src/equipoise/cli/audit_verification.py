@@ -16,6 +16,7 @@ from equipoise.cli.audit import (
     Drawn,
     Ignore,
     Plot,
+    Table,
     audit_material,
     balanced_groups,
     chosen_names,
@@ -75,6 +76,7 @@ def verification(
     pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
+    table: Table = None,
     plot: Plot = None,
 ) -> None:
     """Audit face verification: how often two different faces match, by cell and pair of cells.
@@ -84,6 +86,7 @@ def verification(
 
     Example: `equipoise audit verification runs/demo/sampler.safetensors --descriptors mine:embed`
     """
+    from equipoise.audit.share_table import write_share_table
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
     from equipoise.audit.verification.record import VerificationSettings
     from equipoise.audit.verification.run import audit_verification
@@ -129,6 +132,8 @@ def verification(
     print_report(out / "verification.html", pdf)
     if json_file is not None:
         write_record(json_file, audit)
+    if table is not None:
+        write_share_table(audit, table)
     if plot is not None:
         audit.plot().save(plot)
     end_gate("audit of face verification", audit.checks, fail_on, junit)

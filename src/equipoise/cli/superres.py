@@ -13,6 +13,8 @@ from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import (
     Balanced,
     Ignore,
+    Plot,
+    Table,
     audit_material,
     balanced_groups,
     chosen_names,
@@ -109,6 +111,8 @@ def superres(
     pdf: Pdf = False,
     fail_on: Gate = None,
     junit: JUnit = None,
+    table: Table = None,
+    plot: Plot = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Print settings and images to restore, then stop.")
     ] = False,
@@ -119,6 +123,7 @@ def superres(
 
     Example: `equipoise audit superres runs/demo/sampler.safetensors --model pulse --restarts 2`
     """
+    from equipoise.audit.share_table import write_share_table
     from equipoise.audit.superres.models import RestorerAddress, open_super_resolution_model
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
@@ -187,6 +192,10 @@ def superres(
     print_report(out / "superres.html", pdf)
     if json_file is not None:
         write_record(json_file, found)
+    if table is not None:
+        write_share_table(found, table)
+    if plot is not None:
+        found.plot().save(plot)
     end_gate("audit of super-resolution", found.checks, fail_on, junit)
 
 
