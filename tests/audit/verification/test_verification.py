@@ -15,9 +15,10 @@ from equipoise.audit.verification.descriptors import (
 from equipoise.audit.verification.rates import Faces, discrepancy, garbe
 from equipoise.audit.verification.record import VerificationAudit, VerificationSettings
 from equipoise.audit.verification.run import audit_verification
-from equipoise.audit.verification.tables import match_tables
+from equipoise.audit.verification.tables import _table, match_tables
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.core.records import read_record, to_json
+from equipoise.stats.shares import Share
 from tests.builders.schemas import assert_valid
 
 SETTINGS = VerificationSettings(by=("smiling", "skin_tone"), fmr=0.01)
@@ -160,3 +161,28 @@ def test_the_pair_of_cells_with_the_excess_is_named(material: AuditImages) -> No
     assert gap is not None
     assert gap.gap.highest == f"{by.cells[1]} with {by.cells[4]}"
     assert gap.p_value < 0.05
+
+
+@pytest.mark.parametrize("true", [(0.01, 0.01, 0.01, 0.01), (0.005, 0.01, 0.02, 0.04)])
+def test_intervals_of_garbe_and_the_discrepancy_cover(true: tuple[float, ...]) -> None:
+    rng, covered = np.random.default_rng(0), np.zeros((2, 200), bool)
+    for run in range(200):
+        rates = tuple(
+            Share.of(f"group={k}", int(count), 3000)
+            for k, count in enumerate(rng.binomial(3000, true))
+        )
+        found = _table("cells", rates, run)
+        for place, (estimate, measure) in enumerate(
+            ((found.garbe, garbe), (found.discrepancy, discrepancy))
+        ):
+            covered[place, run] = estimate.low <= measure(true) <= estimate.high
+    assert (covered.mean(axis=1) >= 0.92).all(), covered.mean(axis=1)
+
+
+def test_descriptors_that_say_nothing_are_refused(material: AuditImages, tmp_path: Path) -> None:
+    same = np.ones((len(material), 4), np.float32)
+    np.savez(tmp_path / "same.npz", file_name=np.array(material.files), descriptor=same)
+    found = read_descriptors(tmp_path / "same.npz", material)
+    settings = VerificationSettings(by=("skin_tone",), fmr=0.01)
+    with pytest.raises(InputError, match="and differ, got the same of all faces"):
+        audit_verification(found, material, tmp_path / "audit", settings)

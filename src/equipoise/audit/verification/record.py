@@ -10,6 +10,7 @@ from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
 from equipoise.audit.shown import ShownAudit
 from equipoise.core.checks import Check
+from equipoise.core.estimates import Estimate
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
 
@@ -57,16 +58,16 @@ class MatchTable:
         Of pairs of different faces; `effective` counts independent pairs.
     gap : NamedGap or None
         Between the highest and the lowest; None for fewer than two groups.
-    garbe, discrepancy : float
-        Gini coefficient of the rates, 0 where they are equal, and 1 less their largest
-        difference.
+    garbe, discrepancy : Estimate
+        Gini coefficient of the rates (GARBE, of false matches alone), 0 where they are equal; and
+        1 less their largest difference (FDR, fairness discrepancy rate).
     """
 
     where: str
     rates: tuple[Share, ...]
     gap: NamedGap | None
-    garbe: float
-    discrepancy: float
+    garbe: Estimate
+    discrepancy: Estimate
 
     def figure(self) -> Figure:
         """Plot the highest rates of false matches."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
@@ -69,6 +72,7 @@ def audit_verification(
     PAGE.refuse_other(folder, model_used("model", descriptors))
     by, levels = images.restricted(settings.by)
     cells, found = by.cell_of(levels), descriptors.found
+    _check_vectors(descriptors.vectors[found])
     kept = Faces(by.cells, cells[found], descriptors.vectors[found], images.weights[found])
     limit = threshold_of(kept, settings.fmr) if threshold is None else threshold
     together = overall(kept, limit)
@@ -117,6 +121,14 @@ def _check_settings(settings: VerificationSettings, threshold: float | None) -> 
     check_match_settings(settings.fmr, threshold)
     if not settings.ratio >= 1:
         raise InputError("ratio", "must be at least 1", settings.ratio, "Pass 2.")
+
+
+def _check_vectors(vectors: NDArray[np.float32]) -> None:
+    """Refuse descriptors that say nothing of a face."""
+    if len(vectors) < 2 or not np.ptp(vectors, axis=0).any():
+        got = f"{len(vectors):,} faces with one" if len(vectors) < 2 else "the same of all faces"
+        remedy = "Check the model, and that it gets the pictures as it needs them."
+        raise InputError("descriptors", "must be of two faces or more, and differ", got, remedy)
 
 
 def _check(table: MatchTable, limit: float) -> Check:
