@@ -58,10 +58,11 @@ class Name:
 
 
 def names(arguments: argparse.Namespace) -> Iterator[Name]:
-    """Yield the cases that are asked for."""
+    """Yield the cases that are asked for; seeds of a set may follow it: gender+age@0,1."""
     for labels in arguments.labels:
-        for seed in arguments.seeds:
-            for attributes in arguments.sets:
+        for each in arguments.sets:
+            attributes, given, seeds = each.partition("@")
+            for seed in map(int, seeds.split(",")) if given else arguments.seeds:
                 yield Name(attributes, labels, seed)
 
 
