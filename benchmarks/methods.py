@@ -57,6 +57,12 @@ class Name:
         return work / f"{self.attributes}-{self.labels}-{self.seed}"
 
 
+def _known(text: str) -> str:
+    if text.partition("@")[0] not in SETS:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(SETS)}, got {text}")
+    return text
+
+
 def names(arguments: argparse.Namespace) -> Iterator[Name]:
     """Yield the cases that are asked for; seeds of a set may follow it: gender+age@0,1."""
     for labels in arguments.labels:
@@ -92,7 +98,7 @@ def summarise(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Run what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), type=_known)
     parser.add_argument("--labels", nargs="+", type=int, default=[10_000])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--n", type=int, default=6000, help="draws of each method")
