@@ -27,4 +27,4 @@ def test_guidance_is_swept_over(cli: Callable[..., Done], tmp_path: Path) -> Non
 def test_a_generator_without_options_is_refused(cli: Callable[..., Done], tmp_path: Path) -> None:
     flags = f"--generator toy-text --attributes smiling --out {tmp_path}"
     done = cli("sweep", *flags.split(), "--sweep=guidance=1,3", code=2)
-    assert "generator must be family:file?key=value&key=value, got toy-text" in done.error
+    assert "generator must be an address with options, got toy-text" in done.error

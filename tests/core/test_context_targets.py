@@ -68,7 +68,7 @@ def test_what_breaks_a_rule_is_named_with_its_context(
 
 def test_contexts_that_do_not_exist_are_named(tmp_path: Path) -> None:
     found = parse_context_targets(table(tmp_path, LEVELS), TWO)
-    with pytest.raises(InputError, match="among the 1 that there are, got \n  nurse"):
+    with pytest.raises(InputError, match="among the 1 that there are, got nurse"):
         found.of(["pilot"])
     with pytest.raises(InputError, match="one for each of 3 contexts, got 2"):
         each_of([Target.uniform(TWO)] * 2, 3)

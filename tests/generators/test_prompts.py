@@ -76,7 +76,7 @@ def test_wrong_rows_are_named(tmp_path: Path, rows: str, message: str) -> None:
         ("a,x,nan,\n", "share in row 2 .* got nan"),
         ("a,x,0,\nb,y,0,\n", "shares in .* must not all be 0"),
         ("a,x,,\na,z,2,g=f\n", "share in row 3 .* must be empty in a row with a cell.* got 2"),
-        ("a,x,,\na,z,,g=f\nb,y,,\n", "id b in .* must have a row .*\n.*none for the cell 'g=f'"),
+        ("a,x,,\na,z,,g=f\nb,y,,\n", "id b in .* must have a row .*none for the cell 'g=f'"),
         ("a,x,,\nb,z,,g=f\n", "must have a row without cell"),
     ],
 )

@@ -143,7 +143,7 @@ def balance_contexts(
         )
         lines.append(
             f"reach    in {len(far):,} contexts no rates give the target; total variation of the "
-            f"nearest mix: {some}. Verified draws can reach it"
+            f"nearest mix: {some}. {'Verified draws reached it' if verified else 'Pass --verified'}"
         )
     for line in lines:
         out_console.print(line, highlight=False, markup=False)

@@ -27,9 +27,11 @@ MOST_LISTED = 100
 
 
 class Listed(tuple[str, ...]):
-    """Values of which an error shows each on a line, the first hundred."""
+    """Values of which an error shows each on a line, the first hundred; one alone, beside it."""
 
     def __str__(self) -> str:
+        if len(self) == 1:
+            return shortened(self[0], LONGEST_TEXT)
         lines = [f"\n  {shortened(value, LONGEST_TEXT)}" for value in self[:MOST_LISTED]]
         more = len(self) - len(lines)
         return "".join(lines) + (f"\n  and {more:,} more" if more else "")

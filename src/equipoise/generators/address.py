@@ -121,6 +121,9 @@ def with_option(text: str, key: str, value: str) -> str:
     >>> with_option("diffusers-text:sd?prompts=jobs.csv&guidance=5", "guidance", "3")
     'diffusers-text:sd?prompts=jobs.csv&guidance=3'
     """
+    if ":" not in text:
+        remedy = "Name its file, such as toy-text:jobs.csv."
+        raise InputError("generator", "must be an address with options", text, remedy)
     kept = {**dict(parse_address(text).options), key: value}
     return text.partition("?")[0] + "?" + "&".join(f"{k}={v}" for k, v in kept.items())
 

@@ -23,6 +23,9 @@ _ADDRESS = re.compile(f"hf://{REPOSITORY}")
 MOST_FILES = 10_000
 """Files that go in one commit; the hub is slow with more."""
 
+_NOT_OF_AN_EXPORT = ("labels", "view")
+"""Folders beside the images of an export: the labels that draws by context rest on, and pages."""
+
 _OF_A_RUN = ("sampler*.safetensors", "record.json", "card.json", "settings.toml", "report.html")
 
 
@@ -80,6 +83,7 @@ def plan_push(place: Path | str, address: str) -> Push:
             path
             for path in home.rglob("*")
             if path.is_file() and not path.name.startswith(".") and not path.name.endswith(SUFFIX)
+            if path.relative_to(home).parts[0] not in _NOT_OF_AN_EXPORT
         ]
         kind, own = "dataset", {}
     else:
@@ -97,7 +101,8 @@ def plan_push(place: Path | str, address: str) -> Push:
             f"folder {home}",
             f"must have at most {MOST_FILES:,} files",
             f"{len(files):,}",
-            "Draw it with `equipoise sample --format webdataset`, which makes few large files.",
+            "Draw it with `equipoise sample --format webdataset`, which makes few large files, or "
+            "draw fewer images of each context.",
         )
     return Push(found["name"], kind, files)
 
@@ -121,7 +126,8 @@ def push(planned: Push, *, public: bool = False) -> str:
     with hub_errors(
         f"hf://{planned.name}",
         "must take the files",
-        "Log in with `hf auth login`, and give the same command again.",
+        "Check the network and HF_ENDPOINT, log in with `hf auth login`, and give the same command "
+        "again.",
     ):
         api.create_repo(planned.name, repo_type=planned.kind, private=not public, exist_ok=True)
         done = api.create_commit(
