@@ -29,6 +29,19 @@ two = "toy"
 [targets]
 even = "uniform"
 mostly = "marginals: smiling=yes:3,no:1"
+[audits.smile]
+model = "model_of_study:model"
+attribute = "smiling"
+n = 40
+"""
+
+
+MODEL = """
+from equipoise.classifiers.toy import ToyClassifier
+from equipoise.generators.toy import ToyGenerator
+
+def model():
+    return ToyClassifier(ToyGenerator(), ["smiling"], confusion={"smiling": [[1, 0], [0.5, 0.5]]})
 """
 
 
@@ -37,9 +50,11 @@ class StoppedError(Exception):
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "study.toml"
     path.write_text(STUDY)
+    (tmp_path / "model_of_study.py").write_text(MODEL)
+    monkeypatch.syspath_prepend(str(tmp_path))
     return path
 
 
@@ -73,6 +88,13 @@ def test_a_study_that_is_stopped_twice_ends_as_an_unbroken_one(file: Path, tmp_p
         *(f"{r.folder}/sampler.safetensors" for r in whole.runs),
     ):
         assert (broken / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    for run in whole.runs:
+        (audit,) = run.audits
+        assert (audit.name, audit.worst) == ("smile", "smiling=yes")
+        assert audit.error is not None
+        assert audit.error.low <= 0.5 <= audit.error.high
+        assert (broken / audit.folder / "audit.html").is_file()
+    assert "Audits of classifiers" in (broken / "study.html").read_text()
     record = (broken / "two/mostly/record.json").read_text()
     assert '"labels_computed": 0' in record, "labels of a prior are paid for once"
     again: list[str] = []
@@ -91,6 +113,10 @@ def test_a_study_that_is_stopped_twice_ends_as_an_unbroken_one(file: Path, tmp_p
         ),
         ('one = "toy"', '"../one" = "toy"', r"\.\./one of generators in study .* under a name of"),
         ("n = 600", "n = 0", "n must be a whole number of at least 1, got 0"),
+        ('attribute = "smiling"', "", "audit smile in study .* must name model and attribute"),
+        ("n = 40", 'n = "40"', "audit smile in study .* must have model.* got n = '40'"),
+        ("n = 40", "n = 0", "n must be a whole number of at least 1"),
+        ("n = 40", "images = 40", "must have model, attribute and map.* got images = 40"),
         ("n = 600", 'target = "uniform"', r"target of settings .* Move it to \[targets\]"),
     ],
 )
@@ -117,4 +143,4 @@ def test_a_dry_run_says_what_each_run_costs(
 
 def test_the_example_names_six_runs() -> None:
     example = Path(__file__).parents[1] / "examples/study.toml"
-    assert len(read_study(example)) == 6
+    assert len(read_study(example).runs) == 6

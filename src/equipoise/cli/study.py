@@ -29,10 +29,16 @@ def study(
 
     if dry:
         costs = []
-        for (generator, target), settings in read_study(file).items():
+        plan = read_study(file)
+        for (generator, target), settings in plan.runs.items():
             check_names(settings)
             costs.append((generator, target, f"{sum(balance_cost(settings).values()):,}"))
         print_table(out_console, ("generator", "target", "calls, about"), costs)
+        for name, wanted in plan.audits.items():
+            out_console.print(
+                f"audit    {name}: {wanted.n:,} verified images of each run for {wanted.model}",
+                highlight=False,
+            )
         return
     with bars() as progress:
         found = run_study(file, out, progress)

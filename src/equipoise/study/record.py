@@ -9,6 +9,33 @@ from equipoise.runs.folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudyAudit:
+    """An audit of a classifier on images of a run.
+
+    Attributes
+    ----------
+    name : str
+        As in study.toml.
+    folder : str
+        Of its report, relative to the study.
+    model, attribute : str
+    verdict : str
+    worst : str
+        The cell with the highest error rate; empty where errors are not known.
+    error : Estimate or None
+        Its error rate.
+    """
+
+    name: str
+    folder: str
+    model: str
+    attribute: str
+    verdict: str
+    worst: str
+    error: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyRun:
     """One run of a study in numbers.
 
@@ -31,6 +58,8 @@ class StudyRun:
         Of that mode, the least of all cells.
     calls : float or None
         Of that mode, the calls per verified image of the target.
+    audits : tuple of StudyAudit
+        In the order of study.toml.
     """
 
     generator: str
@@ -45,6 +74,7 @@ class StudyRun:
     faithful: str | None
     faithfulness: Estimate | None
     calls: float | None
+    audits: tuple[StudyAudit, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +90,9 @@ class Study:
     runs: tuple[StudyRun, ...]
 
 
-def in_numbers(generator: str, target: str, run: RunFolder) -> StudyRun:
+def in_numbers(
+    generator: str, target: str, run: RunFolder, audits: tuple[StudyAudit, ...]
+) -> StudyRun:
     """Return the numbers of a run, by the names of its generator and target."""
     record = run.read_record()
     first = record.results[0]
@@ -81,4 +113,5 @@ def in_numbers(generator: str, target: str, run: RunFolder) -> StudyRun:
         if mode
         else None,
         calls=mode.calls.value if mode else None,
+        audits=audits,
     )

@@ -10,6 +10,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from equipoise.classifiers import open_classifier
 from equipoise.core.completion import SUFFIX
 from equipoise.core.files import atomic_path, write_text
 from equipoise.core.progress import Progress, no_progress
@@ -19,12 +20,15 @@ from equipoise.core.targets import parse_target
 from equipoise.pipeline import balance, open_models
 from equipoise.report.html import ALONE
 from equipoise.runs.folder import RunFolder
+from equipoise.study.audits import audit_run
 from equipoise.study.file import read_study
 from equipoise.study.record import Study, in_numbers
 
 
 def run_study(file: Path | str, out: Path | str, progress: Progress = no_progress) -> Study:
-    """Balance each generator of a study to each target, and write study.html and study.json.
+    """Balance each generator of a study to each target, audit, and write one report.
+
+    It is study.html, and its numbers study.json.
 
     Parameters
     ----------
@@ -39,13 +43,16 @@ def run_study(file: Path | str, out: Path | str, progress: Progress = no_progres
     Raises
     ------
     EquipoiseError
-        As `read_study` and `balance`; what was computed is kept. Targets are checked before the
-        first run.
+        As `read_study`, `balance` and `audit_classifier`; what was computed is kept. Targets and
+        audited models are checked before the first run.
     """
-    wanted, home = read_study(Path(file)), Path(out)
+    plan, home = read_study(Path(file)), Path(out)
+    wanted = plan.runs
     grids = {one.generator: open_models(one).panel.grid for one in wanted.values()}
     for settings in wanted.values():
         parse_target(settings.target, grids[settings.generator])
+    for wished in plan.audits.values():
+        open_classifier(wished.model)
     runs = []
     labels: dict[str, Path] = {}
     for done, ((generator, target), settings) in enumerate(wanted.items()):
@@ -56,7 +63,12 @@ def run_study(file: Path | str, out: Path | str, progress: Progress = no_progres
                 _copy_labels(labels[generator], run.labels)
             balance(settings, run.path, progress)
         labels.setdefault(generator, run.labels)
-        runs.append(in_numbers(generator, target, run))
+        place = f"{generator}/{target}"
+        audits = tuple(
+            audit_run(name, wished, run, settings, f"{place}/audits/{name}", home, progress)
+            for name, wished in plan.audits.items()
+        )
+        runs.append(in_numbers(generator, target, run, audits))
     progress("study", len(wanted), len(wanted))
     found = Study(runs=tuple(runs))
     write_record(home / "study.json", found)
