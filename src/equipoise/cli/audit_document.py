@@ -16,7 +16,7 @@ def document(
     folder: Annotated[
         Path, typer.Argument(help="Folder of an audit of a classifier, age or verification.")
     ],
-    form: Annotated[str, typer.Option(help="annex-iv, iso-19795-10 or model-card.")],
+    form: Annotated[str, typer.Option(help="annex-iv, iso-19795-10, ll144 or model-card.")],
     given: Annotated[
         Path | None,
         typer.Option(help="TOML file with texts for fields that no audit knows."),

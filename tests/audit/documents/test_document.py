@@ -13,12 +13,14 @@ from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.documents.document import write_document
 from equipoise.audit.documents.forms import FORMS
 from equipoise.audit.images import AuditImages
-from equipoise.audit.record import Asking, AuditSettings
+from equipoise.audit.impact import impacts, to_rows
+from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.record import VerificationSettings
 from equipoise.audit.verification.run import audit_verification
 from equipoise.classifiers import ClassifierPanel
 from equipoise.core.errors import InputError
+from equipoise.core.records import read_record
 from tests.audit.conftest import Erring
 from tests.builders.command_line import Done
 
@@ -77,7 +79,9 @@ def test_a_user_fills_what_no_audit_knows(audits: Path, tmp_path: Path) -> None:
 
 
 def test_faults_are_named(audits: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must be one of annex-iv, iso-19795-10, model-card"):
+    with pytest.raises(
+        InputError, match="must be one of annex-iv, iso-19795-10, ll144, model-card"
+    ):
         write_document(audits / "age", "annex-v", None, tmp_path / "a.html")
     with pytest.raises(InputError, match="must hold one of audit"):
         write_document(tmp_path, "annex-iv", None, tmp_path / "a.html")
@@ -92,3 +96,17 @@ def test_the_command_says_what_is_open(
     assert "8 of 14 fields are filled" in " ".join(done.stdout.split())
     assert "mated" in done.stdout
     assert out.is_file()
+
+
+def test_selection_rates_are_those_of_the_table_and_an_age_has_none(
+    audits: Path, tmp_path: Path
+) -> None:
+    found = write_document(audits / "classifier", "ll144", None, tmp_path / "a.html")
+    page = (tmp_path / "a.html").read_text()
+    audit = read_record(audits / "classifier" / "audit.json", ClassifierAudit, "", what="audit")
+    for level in audit.levels:
+        for row in to_rows(impacts(audit, level)):
+            assert row[4] in page, "the selection rate with its interval"
+    assert {field.key for field in found.open} == {"date", "auditor", "distributed"}
+    of_age = write_document(audits / "age", "ll144", None, tmp_path / "b.html")
+    assert "selection" in {field.key for field in of_age.open}

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from equipoise.audit.age.record import AgeAudit
 from equipoise.audit.age.tables import age_table
+from equipoise.audit.impact import HEADINGS, impacts, to_rows
 from equipoise.audit.rate_tables import rates_as_text
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.verification.record import VerificationAudit
@@ -53,6 +54,8 @@ class Facts:
     checks : tuple of Check
     caveats : tuple of str
     versions : dict of str to str
+    selection : tuple of Table
+        Selection rates and impact ratios, for each answer as the favourable one; of a classifier.
     """
 
     audited: str
@@ -67,6 +70,7 @@ class Facts:
     checks: tuple[Check, ...]
     caveats: tuple[str, ...]
     versions: dict[str, str]
+    selection: tuple[Table, ...] = ()
 
 
 _EXACT = (
@@ -101,6 +105,10 @@ def _of_classifier(audit: ClassifierAudit) -> Facts:
         checks=audit.checks,
         caveats=audit.caveats,
         versions=audit.versions,
+        selection=tuple(
+            Table(f"{level!r} is the favourable answer", HEADINGS, to_rows(impacts(audit, level)))
+            for level in audit.levels
+        ),
     )
 
 

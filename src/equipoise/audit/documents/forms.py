@@ -34,13 +34,14 @@ class Field:
         Where the source asks it; empty where the source has no numbers.
     asks : str
     fill : callable or None
-        From the facts of an audit to content; None where no audit knows.
+        From the facts of an audit to content, or to None where this audit does not know; None where
+        no audit does.
     """
 
     key: str
     place: str
     asks: str
-    fill: Callable[[Facts], Content] | None = None
+    fill: Callable[[Facts], Content | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,19 @@ def _bias(facts: Facts) -> Content:
             facts.verdict,
         )
     )
+
+
+def _selection(facts: Facts) -> Content | None:
+    return Content(tables=facts.selection) if facts.selection else None
+
+
+def _unassigned(facts: Facts) -> Content:
+    return Content((f"0 of {facts.n:,}: the category of every image was verified.",))
+
+
+def _test_data(facts: Facts) -> Content:
+    first = "Generated images take the place of historical data: their categories are balanced."
+    return Content((first, *(_data(facts).words)))
 
 
 ANNEX_IV = Form(
@@ -260,5 +274,44 @@ MODEL_CARD = Form(
     ),
 )
 
-FORMS = {"annex-iv": ANNEX_IV, "iso-19795-10": ISO_19795_10, "model-card": MODEL_CARD}
+LL144 = Form(
+    "Summary of the results of a bias audit",
+    "New York City, Local Law 144 of 2021, and the Rules of the City, title 6, sections 5-301 to "
+    "5-303, on automated employment decision tools. The law asks for an independent auditor, and "
+    "for categories of sex, race and ethnicity, which skin tone is not.",
+    (
+        (
+            "The audit",
+            (
+                Field("date", "5-303 (a) (1)", "date of the most recent bias audit"),
+                Field("auditor", "5-300", "independent auditor"),
+                Field("distributed", "5-303 (a) (2)", "date from which the tool is distributed"),
+                Field("model", "", "the tool that was audited", _model),
+            ),
+        ),
+        (
+            "The data",
+            (
+                Field("source", "5-303 (a) (1)", "source and explanation of the data", _data),
+                Field("test_data", "5-302", "why test data, and how they were made", _test_data),
+                Field("unassigned", "5-303 (a) (1)", "people of no known category", _unassigned),
+            ),
+        ),
+        (
+            "Results",
+            (
+                Field("selection", "5-301", "selection rates and impact ratios", _selection),
+                Field("rates", "", "errors by group, which the law does not ask for", _cells),
+            ),
+        ),
+        ("Limitations", (Field("limits", "", "limitations", _limits),)),
+    ),
+)
+
+FORMS = {
+    "annex-iv": ANNEX_IV,
+    "iso-19795-10": ISO_19795_10,
+    "ll144": LL144,
+    "model-card": MODEL_CARD,
+}
 """Documents by name."""
