@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from equipoise.audit.page import AuditPage
+from equipoise.audit.page import AuditPage, lighting_sheet
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.sheets import PAIRS_SHOWN
 from equipoise.report.contact_sheets import COLUMNS
@@ -17,8 +17,7 @@ from equipoise.report.plots import to_svg
 
 def _fill(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record, plots and pictures."""
-    paired, lighting = audit.counterfactuals, audit.lighting
-    shown = [lighting] if lighting is not None and lighting.picture else []
+    paired = audit.counterfactuals
     return frame.fill(
         "audit.html.jinja",
         audit=audit,
@@ -27,7 +26,7 @@ def _fill(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
         rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
         bars=[Markup(to_svg(part.figure())) for part in audit.breakdowns],
         pictures=frame.sheets(folder, audit.wrong),
-        doubtful=next(iter(frame.sheets(folder, shown)), None),
+        doubtful=lighting_sheet(audit.lighting, folder, frame),
         flips=frame.sheets(folder, paired.flipped if paired else ()),
         columns=COLUMNS,
         pairs_shown=PAIRS_SHOWN,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from equipoise.audit.lighting import Lighting
 from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
@@ -24,6 +25,12 @@ class HasModels(Protocol):
 
 
 Audit = TypeVar("Audit", bound=HasModels)
+
+
+def lighting_sheet(lighting: Lighting | None, folder: Path, frame: Frame) -> str | None:
+    """Return the sheet of images whose skin tone lighting decides; None where there is none."""
+    shown = [lighting] if lighting is not None and lighting.picture else []
+    return next(iter(frame.sheets(folder, shown)), None)
 
 
 @dataclass(frozen=True, kw_only=True)

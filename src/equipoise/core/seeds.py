@@ -90,7 +90,6 @@ class Stream(IntEnum):
     CONTEXT_DEVIATION = 70
     RANK_AGREEMENT = 71
     DIVERSITY_BOOTSTRAP = 72
-    MATCH_RATES = 73
 
 
 def check_seed(seed: int) -> int:

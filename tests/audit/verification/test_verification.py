@@ -15,7 +15,8 @@ from equipoise.audit.verification.descriptors import (
 from equipoise.audit.verification.rates import Faces, discrepancy, garbe
 from equipoise.audit.verification.record import VerificationAudit, VerificationSettings
 from equipoise.audit.verification.run import audit_verification
-from equipoise.audit.verification.tables import _table, match_tables
+from equipoise.audit.verification.spread import rates_together, spread_of
+from equipoise.audit.verification.tables import match_tables
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.core.records import read_record, to_json
 from equipoise.stats.shares import Share
@@ -163,20 +164,27 @@ def test_the_pair_of_cells_with_the_excess_is_named(material: AuditImages) -> No
     assert gap.p_value < 0.05
 
 
-@pytest.mark.parametrize("true", [(0.01, 0.01, 0.01, 0.01), (0.005, 0.01, 0.02, 0.04)])
-def test_intervals_of_garbe_and_the_discrepancy_cover(true: tuple[float, ...]) -> None:
-    rng, covered = np.random.default_rng(0), np.zeros((2, 200), bool)
-    for run in range(200):
-        rates = tuple(
-            Share.of(f"group={k}", int(count), 3000)
-            for k, count in enumerate(rng.binomial(3000, true))
-        )
-        found = _table("cells", rates, run)
-        for place, (estimate, measure) in enumerate(
-            ((found.garbe, garbe), (found.discrepancy, discrepancy))
-        ):
-            covered[place, run] = estimate.low <= measure(true) <= estimate.high
-    assert (covered.mean(axis=1) >= 0.92).all(), covered.mean(axis=1)
+@pytest.mark.parametrize(
+    ("true", "pairs"),
+    [
+        ((0.01,) * 6, 2000),
+        ((0.005, 0.01, 0.02, 0.04), 3000),
+        ((0.001,) * 5 + (0.004,), 2000),
+        ((0.001,) * 5 + (0.004,), 10_000),
+        ((0.05,) + (0.02,) * 5, 1000),
+    ],
+)
+def test_intervals_of_garbe_and_the_discrepancy_cover(true: tuple[float, ...], pairs: int) -> None:
+    rng, covered = np.random.default_rng(0), []
+    for _ in range(100):
+        rates = [
+            Share.of(f"group={k}", int(count), pairs)
+            for k, count in enumerate(rng.binomial(pairs, true))
+        ]
+        for measure in (garbe, discrepancy):
+            found = spread_of(measure, rates, *rates_together(rates))
+            covered.append(np.isnan(found.value) or found.low <= measure(true) <= found.high)
+    assert np.mean(covered) >= 0.95, np.mean(covered)
 
 
 def test_descriptors_that_say_nothing_are_refused(material: AuditImages, tmp_path: Path) -> None:

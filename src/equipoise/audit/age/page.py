@@ -7,20 +7,18 @@ from pathlib import Path
 from markupsafe import Markup
 
 from equipoise.audit.age.record import AgeAudit
-from equipoise.audit.page import AuditPage
+from equipoise.audit.page import AuditPage, lighting_sheet
 from equipoise.report.html import Frame
 from equipoise.report.plots import to_svg
 
 
 def _fill(audit: AgeAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record, plots and pictures."""
-    lighting = audit.lighting
-    shown = [lighting] if lighting is not None and lighting.picture else []
     return frame.fill(
         "age.html.jinja",
         audit=audit,
         plots=[Markup(to_svg(part.figure())) for part in audit.breakdowns],
-        doubtful=next(iter(frame.sheets(folder, shown)), None),
+        doubtful=lighting_sheet(audit.lighting, folder, frame),
     )
 
 

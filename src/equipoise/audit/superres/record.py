@@ -7,6 +7,7 @@ from typing import Literal
 
 from equipoise.audit.defaults import PER_CELL, TOLERANCE
 from equipoise.audit.images_used import ImagesUsed
+from equipoise.audit.lighting import Lighting
 from equipoise.audit.record import Asking
 from equipoise.audit.shown import ShownAudit
 from equipoise.audit.superres.flips import Flips
@@ -232,6 +233,8 @@ class SuperresAudit(ShownAudit):
         Of Python and the libraries that determine numbers.
     images : ImagesUsed or None
         What was audited. Older records have none.
+    lighting : Lighting or None
+        None where images are not grouped by a skin tone that is measured from pixels.
     """
 
     format: Literal[1] = 1
@@ -248,6 +251,7 @@ class SuperresAudit(ShownAudit):
     costs: tuple[Asking, ...]
     versions: dict[str, str]
     images: ImagesUsed | None = None
+    lighting: Lighting | None = None
     drift: tuple[AttributeDrift, ...] = ()
     identity: Identity | None = None
 

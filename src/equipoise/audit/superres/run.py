@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from equipoise.audit.checks import failures_check, image_caveats
 from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
+from equipoise.audit.lighting import examine_lighting, lighting_check
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.drift import WATCHED, find_drift, read_scores
@@ -202,9 +203,11 @@ def audit_superres(
         )
         further += of_identity
     failed, n = sum(c.failed for c in of_panel), sum(c.asked + c.kept for c in of_panel)
+    lighting = examine_lighting(originals, by.names, folder)
     every = (
         *flip_checks(flips, settings.tolerance, unasked, further),
         failures_check("the panel", failed, n),
+        *([] if lighting is None else [lighting_check(lighting)]),
     )
     other = (_OTHER_PANEL,) if images.panel not in ("", panel.digest) else ()
     checks = worst_first(ignoring(every, settings.ignore))
@@ -246,7 +249,8 @@ def audit_superres(
         ),
         costs=tuple(costs),
         versions=versions(),
-        images=images.used,
+        images=originals.used,
+        lighting=lighting,
         drift=drift,
         identity=identity,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from equipoise.audit.page import AuditPage
+from equipoise.audit.page import AuditPage, lighting_sheet
 from equipoise.audit.verification.record import VerificationAudit
 from equipoise.report.html import Frame
 from equipoise.report.plots import to_svg
@@ -20,7 +20,13 @@ def _fill(audit: VerificationAudit, folder: Path, frame: Frame) -> str:
         for table in audit.tables
     ]
     bars = [Markup(to_svg(table.figure())) for table in audit.tables]
-    return frame.fill("verification.html.jinja", audit=audit, tables=tables, bars=bars)
+    return frame.fill(
+        "verification.html.jinja",
+        audit=audit,
+        tables=tables,
+        bars=bars,
+        doubtful=lighting_sheet(audit.lighting, folder, frame),
+    )
 
 
 PAGE = AuditPage(name="verification", command="verification", record=VerificationAudit, fill=_fill)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.images_used import ImagesUsed
+from equipoise.audit.lighting import Lighting
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
 from equipoise.audit.shown import ShownAudit
@@ -60,7 +61,8 @@ class MatchTable:
         Between the highest and the lowest; None for fewer than two groups.
     garbe, discrepancy : Estimate
         Gini coefficient of the rates (GARBE, of false matches alone), 0 where they are equal; and
-        1 less their largest difference (FDR, fairness discrepancy rate).
+        1 less their largest difference (FDR, fairness discrepancy rate). Intervals are over all
+        rates that may be true together, at 95 % or more.
     """
 
     where: str
@@ -107,6 +109,8 @@ class VerificationAudit(ShownAudit):
     versions : dict of str to str
     images : ImagesUsed or None
         What was audited. Older records have none.
+    lighting : Lighting or None
+        None where images are not grouped by a skin tone that is measured from pixels.
     """
 
     format: Literal[1] = 1
@@ -123,6 +127,7 @@ class VerificationAudit(ShownAudit):
     costs: tuple[Asking, ...]
     versions: dict[str, str]
     images: ImagesUsed | None = None
+    lighting: Lighting | None = None
 
     @property
     def plotted(self) -> tuple[MatchTable, ...]:

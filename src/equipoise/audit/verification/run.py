@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
+from equipoise.audit.lighting import examine_lighting, lighting_check
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.page import PAGE
@@ -86,6 +87,9 @@ def audit_verification(
     checks = [_check(table, settings.ratio) for table in tables]
     if failed is not None:
         checks.append(gap_check(failed, _TOLERATED_FAILURES, len(failures)))
+    lighting = examine_lighting(images, by.names, folder)
+    if lighting is not None:
+        checks.append(lighting_check(lighting))
     ordered = worst_first(ignoring(checks, settings.ignore))
     audit = VerificationAudit(
         verdict=verdict(ordered),
@@ -110,6 +114,7 @@ def audit_verification(
         ),
         versions=versions(),
         images=images.used,
+        lighting=lighting,
     )
     write_record(folder / "verification.json", audit)
     PAGE.write(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,13 +18,10 @@ from equipoise.audit.verification.rates import (
     garbe,
 )
 from equipoise.audit.verification.record import MatchTable
+from equipoise.audit.verification.spread import rates_together, spread_of
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.estimates import CONFIDENCE, Estimate
-from equipoise.core.seeds import Stream, generator_for
 from equipoise.stats.group_gaps import holm
 from equipoise.stats.shares import Share
-
-_DRAWS = 2000
 
 BETWEEN = "pairs of cells"
 """Name of the table of false matches between two cells."""
@@ -81,55 +78,14 @@ def match_tables(
 def _table(where: str, rates: tuple[Share, ...], seed: int) -> MatchTable:
     """Return a table of rates with the gap between them; tests count independent pairs."""
     check_id = f"false_match_gap:{where.replace(' ', '_')}"
-    gap = gap_of_shares(check_id, "rate of false matches", rates, seed=seed)
-    may_be_equal = gap is None or not gap.gap.p_value <= 1 - CONFIDENCE
-    drawn = _plausible(rates, seed)
+    low, high = rates_together(rates)
     return MatchTable(
         where=where,
         rates=rates,
-        gap=gap,
-        garbe=dispersion(garbe, rates, drawn, 0.0 if may_be_equal else None),
-        discrepancy=dispersion(discrepancy, rates, drawn, 1.0 if may_be_equal else None),
+        gap=gap_of_shares(check_id, "rate of false matches", rates, seed=seed),
+        garbe=spread_of(garbe, rates, low, high),
+        discrepancy=spread_of(discrepancy, rates, low, high),
     )
-
-
-def _plausible(rates: Sequence[Share], seed: int) -> NDArray[np.float64]:
-    """Return draws of the rates, shape (draws, groups), from posteriors of independent pairs.
-
-    Jeffreys' posteriors, one group at a time: groups that share faces, as pairs of cells do, are
-    taken for independent.
-    """
-    shares = np.array([rate.share for rate in rates])
-    trials = np.array([rate.effective for rate in rates])
-    rng = generator_for(seed, Stream.MATCH_RATES)
-    return rng.beta(shares * trials + 0.5, (1 - shares) * trials + 0.5, (_DRAWS, len(rates)))
-
-
-def dispersion(
-    measure: Callable[[Sequence[float]], float],
-    rates: Sequence[Share],
-    drawn: NDArray[np.float64],
-    equal: float | None,
-) -> Estimate:
-    """Return a measure of how far rates are apart, with its interval.
-
-    Parameters
-    ----------
-    measure : callable
-        Of the rates.
-    rates : sequence of Share
-    drawn : numpy.ndarray, shape (draws, groups), float64
-        Rates that may be true.
-    equal : float or None
-        The measure of equal rates where a test does not exclude them: draws are never equal, so
-        that their quantiles would. None where it does.
-    """
-    value = measure([rate.share for rate in rates]) if rates else np.nan
-    if np.isnan(value):
-        return Estimate.missing("no false match in two groups of two faces or more")
-    low, high = np.quantile([measure(row) for row in drawn], [0.025, 0.975])
-    ends = [float(low), float(high), value, *([] if equal is None else [equal])]
-    return Estimate(value, min(ends), max(ends))
 
 
 def _failure_gap(failures: Sequence[Share], seed: int) -> NamedGap | None:
