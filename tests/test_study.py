@@ -100,6 +100,15 @@ def test_a_study_that_is_stopped_twice_ends_as_an_unbroken_one(file: Path, tmp_p
     again: list[str] = []
     assert run_study(file, broken, lambda stage, *_: again.append(stage)) == whole
     assert set(again) == {"study"}
+    # Another model is audited on the images that are there, and the first audit stays.
+    (tmp_path / "model_of_good.py").write_text(MODEL.replace("[0.5, 0.5]", "[0, 1]"))
+    file.write_text(STUDY.replace("model_of_study", "model_of_good"))
+    other = run_study(file, broken)
+    for run, before in zip(other.runs, whole.runs, strict=True):
+        assert run.audits[0].error is not None
+        assert run.audits[0].error.value == 0
+        assert (broken / before.audits[0].folder / "audit.json").is_file()
+        assert len(list((broken / run.folder / "audits").glob("images-*"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -126,9 +135,18 @@ def test_a_study_that_breaks_a_rule_is_refused(file: Path, old: str, new: str, w
         read_study(file)
 
 
-def test_targets_are_checked_before_the_first_run(file: Path, tmp_path: Path) -> None:
-    file.write_text(STUDY.replace("smiling=yes:3,no:1", "smiling=grin:3"))
-    with pytest.raises(InputError, match="grin"):
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("smiling=yes:3,no:1", "smiling=grin:3", "grin"),
+        ("n = 40", 'map = "yes"', "must be pairs MODEL=AUDITED"),
+    ],
+)
+def test_targets_and_audits_are_checked_before_the_first_run(
+    file: Path, tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    file.write_text(STUDY.replace(old, new))
+    with pytest.raises(InputError, match=words):
         run_study(file, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

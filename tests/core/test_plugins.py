@@ -51,6 +51,12 @@ def test_what_cannot_be_called_is_named() -> None:
     [
         (None, 'pip install "equipoise[ray]"'),
         ("no JSON", 'pip install "equipoise[ray]"'),
+        ("[]", 'pip install "equipoise[ray]"'),
+        ('{"url": "file:///x", "dir_info": null}', 'pip install "equipoise[ray] @ file:///x"'),
+        (
+            '{"url": "https://example.org/e.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}',
+            'pip install "equipoise[ray] @ git+https://example.org/e.git@abc"',
+        ),
         (
             '{"url": "file:///a%20b/equipoise", "dir_info": {"editable": true}}',
             'pip install -e "/a b/equipoise[ray]"',

@@ -129,9 +129,10 @@ def test_a_stopped_stream_goes_on(
     assert sum(1 for _ in fresh) == N, "a later loop begins at the start"
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("stop", [0, 30])
 def test_a_state_of_the_main_process_is_refused_by_workers(
-    toy_sampler: Sampler, toy: ToyGenerator, stop: int
+    toy_sampler: Sampler, toy: ToyGenerator, stop: int, workers: int
 ) -> None:
     """They would leave images out, or make them again, and nobody would notice."""
     stream = BalancedImages(toy_sampler, toy, N, 5)
@@ -139,7 +140,7 @@ def test_a_state_of_the_main_process_is_refused_by_workers(
     fresh = BalancedImages(toy_sampler, toy, N, 5)
     fresh.load_state_dict(stream.state_dict())
     with pytest.raises(RuntimeError, match="must be loaded by each worker of a loader"):
-        list(DataLoader(fresh, batch_size=10, num_workers=2))
+        list(DataLoader(fresh, batch_size=10, num_workers=workers))
     assert len(list(DataLoader(fresh, batch_size=None))) == N - stop
 
 

@@ -33,9 +33,6 @@ from equipoise.core.files import digest_of
 from equipoise.core.tables import shown
 
 _MOST_LEVELS = 100
-_LARGEST_SUM = 1.02
-"""Sum of rounded probabilities of one answer, at most; less where only the likeliest are given."""
-
 _COLUMNS = ("file_name", "index", "label", "score", "confidence", "seconds")
 
 
@@ -234,7 +231,9 @@ class _Reader:
             number_in(self._path, line, f"p.{word}", text, 0.0, 1.0)
             for word, text in zip(self._words, texts, strict=True)
         ]
-        if not 0 < sum(values) <= _LARGEST_SUM:
+        # Each may be rounded by half its last digit; less where only the likeliest are given.
+        digits = max(len(text.partition(".")[2]) for text in texts)
+        if not 0 < sum(values) <= 1 + len(values) * max(0.5 * 10.0**-digits, 1e-6):
             rule = "must have probabilities of one answer, which sum to at most 1, and not to 0"
             fail(self._path, line, rule, ", ".join(texts))
         return int(np.argmax(values)), max(values)

@@ -25,12 +25,19 @@ def install(extras: str) -> str:
     str
         "Run `pip install ...`", without a full stop.
     """
-    origin: dict[str, Any] = {}
-    with suppress(PackageNotFoundError, ValueError, TypeError):
-        origin = json.loads(distribution("equipoise").read_text("direct_url.json") or "{}")
-    url = str(origin.get("url", ""))
-    if origin.get("dir_info", {}).get("editable"):
+    origin: Any = None
+    with suppress(PackageNotFoundError, ValueError):
+        origin = json.loads(distribution("equipoise").read_text("direct_url.json") or "null")
+    origin = origin if isinstance(origin, dict) else {}
+    url, folder, commit = (
+        origin.get("url") or "",
+        origin.get("dir_info") or {},
+        origin.get("vcs_info") or {},
+    )
+    if folder.get("editable"):
         return f'Run `pip install -e "{unquote(urlsplit(url).path)}[{extras}]"`'
+    if commit:
+        url = f"{commit.get('vcs', 'git')}+{url}@{commit.get('commit_id', 'HEAD')}"
     return f'Run `pip install "equipoise[{extras}]{f" @ {url}" if url else ""}"`'
 
 

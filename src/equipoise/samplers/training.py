@@ -120,7 +120,7 @@ class BalancedImages(IterableDataset[BalancedImage]):
         # Workers do not know of the ranks, so this is settled before they begin.
         self._rank, self._ranks = _place(rank, ranks)
         self._done = self._skipped = 0
-        self._loaded: tuple[int, int] | None = None
+        self._loaded: tuple[bool, int, int] | None = None
         mode = None if faithful is None else mode_name(faithful)
         self._identity = {
             "sampler": sampler.digest,
@@ -164,7 +164,7 @@ class BalancedImages(IterableDataset[BalancedImage]):
             )
 
     def __iter__(self) -> Iterator[BalancedImage]:
-        if self._loaded not in (None, self._shard()):
+        if self._loaded not in (None, (get_worker_info() is None, *self._shard())):
             raise InputError(
                 "state",
                 "must be loaded by each worker of a loader, as StatefulDataLoader does",
@@ -223,7 +223,7 @@ class BalancedImages(IterableDataset[BalancedImage]):
                 "state, done", f"must be at most {stop - start}", done, "Keep the state whole."
             )
         self._skipped = self._done = done
-        self._loaded = number, parts
+        self._loaded = get_worker_info() is None, number, parts
 
 
 class IndexedImages(Dataset[BalancedImage]):

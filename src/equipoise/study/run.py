@@ -10,7 +10,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from equipoise.classifiers import open_classifier
 from equipoise.core.completion import SUFFIX
 from equipoise.core.files import atomic_path, write_text
 from equipoise.core.progress import Progress, no_progress
@@ -20,7 +19,7 @@ from equipoise.core.targets import parse_target
 from equipoise.pipeline import balance, open_models
 from equipoise.report.html import ALONE
 from equipoise.runs.folder import RunFolder
-from equipoise.study.audits import audit_run
+from equipoise.study.audits import audit_run, open_audited
 from equipoise.study.file import read_study
 from equipoise.study.record import Study, in_numbers
 
@@ -52,7 +51,7 @@ def run_study(file: Path | str, out: Path | str, progress: Progress = no_progres
     for settings in wanted.values():
         parse_target(settings.target, grids[settings.generator])
     for wished in plan.audits.values():
-        open_classifier(wished.model)
+        open_audited(wished)
     runs = []
     labels: dict[str, Path] = {}
     for done, ((generator, target), settings) in enumerate(wanted.items()):
@@ -65,7 +64,7 @@ def run_study(file: Path | str, out: Path | str, progress: Progress = no_progres
         labels.setdefault(generator, run.labels)
         place = f"{generator}/{target}"
         audits = tuple(
-            audit_run(name, wished, run, settings, f"{place}/audits/{name}", home, progress)
+            audit_run(name, wished, run, settings, f"{place}/audits", home, progress)
             for name, wished in plan.audits.items()
         )
         runs.append(in_numbers(generator, target, run, audits))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse
 
+from equipoise.core.attributes import UNKNOWN_NAME
 from equipoise.view import schema
 from equipoise.view.api_runs import repeat
 from equipoise.view.folder import Entry, own
@@ -196,19 +197,26 @@ def _shares(state: State, entry: Entry, draw: str) -> list[schema.DrawnShare]:
     achieved = Counter(row["achieved"] for row in rows)
     counts = [achieved[cell] for cell in cells]
     low, high = simultaneous_intervals(counts)
+    known = sum(counts)
+    unknown = schema.DrawnShare(
+        cell=UNKNOWN_NAME,
+        target=0.0,
+        count=len(rows) - known,
+        share=schema.Interval(value=1 - known / max(len(rows), 1), low=None, high=None),
+    )
     return [
         schema.DrawnShare(
             cell=cell,
             target=float(target.shares[k]),
             count=counts[k],
             share=schema.Interval(
-                value=counts[k] / max(sum(counts), 1),
+                value=counts[k] / max(known, 1),
                 low=None if asked.verified else number(low[k]),
                 high=None if asked.verified else number(high[k]),
             ),
         )
         for k, cell in enumerate(cells)
-    ]
+    ] + ([unknown] if known < len(rows) else [])
 
 
 def _picture(row: dict[str, str], number: int) -> schema.Picture:

@@ -147,8 +147,9 @@ def repeat(entry: Entry, target: str, body: schema.PlanBody | Asked) -> tuple[st
     words = ["equipoise sample steered.safetensors", f"--n {body.n} --seed {body.seed}"]
     words += [f"--cell {shlex.quote(body.cell)}"] if body.cell else []
     words += ["--verified"] if body.verified else []
-    words += [f"--faithful {shlex.quote(body.faithful)}"] if body.faithful else []
-    asked = (body.n, body.seed, body.cell, body.verified, body.faithful)
+    faithful = body.faithful if body.verified else None
+    words += [f"--faithful {shlex.quote(faithful)}"] if faithful else []
+    asked = (body.n, body.seed, body.cell, body.verified, faithful)
     python.append(f"write_draws(sampler, models, DrawRequest{asked!r}, Path('images'))")
     return f"{steer}\n{' '.join(words)} --out images", "\n".join(python)
 

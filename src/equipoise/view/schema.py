@@ -169,8 +169,8 @@ class DrawnShare(BaseModel):
     target: float
     count: int
     share: Interval = Field(
-        description="Simultaneous interval of one-shot draws; none of verified ones, whose counts "
-        "are chosen."
+        description="Of images of known cell; of the cell unknown, of all. Simultaneous interval "
+        "of one-shot draws; none of verified ones, whose counts are chosen."
     )
 
 

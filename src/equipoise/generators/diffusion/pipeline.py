@@ -59,8 +59,6 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 """Schedules of variances that the scheduler of DDIM knows."""
 
-"""Remedy where the library is missing."""
-
 _BETAS = 'Write the variances of training into it, as "trained_betas": [0.0001, ...].'
 _UPDATE = f"Update diffusers. {_BETAS}"
 _REMEDY = "Save a pipeline without text with save_pretrained(folder), in safetensors."

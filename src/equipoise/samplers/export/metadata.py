@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import parse_json
 from equipoise.core.tables import read_rows, shown
 from equipoise.samplers.draw import ImageBatch
-
-if TYPE_CHECKING:
-    pass
 
 METADATA, DRAWS = "metadata.csv", ".draws.json"
 

@@ -69,7 +69,7 @@ function add(figure, sheet, grid) {
     make("div", {}, box, make("div", { className: "row" }, name, make("span", { textContent: `or ${after}` }), slide), words),
     make("div", { className: "choices" }, ...buttons));
   show();
-  sheet.hidden = before.length === 1; // The choices show all that is on it.
+  if (before.length === 1) sheet.classList.add("on-paper"); // The choices show all that is on it.
   figure.append(part);
   return buttons.map((button, i) => ({ button, outcome: pairs[i].outcome }));
 }

@@ -139,7 +139,7 @@ async function earlier() {
   byId("earlier").lastElementChild.replaceChildren(...found.map((one) => {
     const kind = one.verified ? `verified${one.faithful ? ` ${one.faithful}` : ""}` : "one-shot";
     const button = make("button", { type: "button", textContent: "Show" });
-    button.addEventListener("click", () => { begin(one); follow(one, one.n); });
+    button.addEventListener("click", () => { const own = { ...one }; begin(own); follow(own, one.n).catch(say); });
     return make("p", { className: "row" }, button,
       make("span", { textContent: `${one.n} images, seed ${one.seed}, ${kind}: ${one.target}` }));
   }));
@@ -155,8 +155,10 @@ async function draw(event) {
     begin(own);
     await follow(own, asked.n);
     await earlier();
-  } catch (error) { byId("drawn").textContent = error.message; }
+  } catch (error) { say(error); }
 }
+
+const say = (error) => { byId("drawn").textContent = error.message; };
 
 // Shows a draw as it goes on, until it ends or another one is shown; who leaves it can show it again.
 async function follow(own, n) {
@@ -241,7 +243,7 @@ document.querySelectorAll("[name=kind]").forEach((radio) => radio.addEventListen
 document.querySelectorAll("[name=of]").forEach((radio) => radio.addEventListener("change", () =>
   build(of() === "cells" ? scaled(run.cells.map((c) => c.target)) : undefined)));
 byId("draw")?.addEventListener("submit", draw);
-byId("stop")?.addEventListener("click", () => drawing && call(`${api}/draws/${drawing.draw}`, undefined, "DELETE"));
+byId("stop")?.addEventListener("click", () => drawing && call(`${api}/draws/${drawing.draw}`, undefined, "DELETE").catch(say));
 byId("label")?.addEventListener("click", async () => {
   try {
     const made = await call(`${api}/draws/${drawing.draw}/task`, { per_answer: 10 });
