@@ -15,6 +15,9 @@ from equipoise.runs.folder import RunFolder
 from equipoise.runs.steering import Steering
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.job import DrawRequest
+from equipoise.view import schema
+from equipoise.view.api_runs import repeat
+from equipoise.view.folder import Entry
 
 RUN = "/api/runs/faces/a"
 SMILES = "marginals: smiling=no:25,yes:75"
@@ -67,6 +70,17 @@ def test_the_own_target_is_within_reach_whatever_the_own_rates_brought(
     assert own["nearest"] == pytest.approx(other["nearest"], abs=1e-3)
     assert own["distance"] > 1e-4
     assert other["distance"] == other["nearest"]
+
+
+def test_the_command_of_a_plan_is_one_that_works(client: Any) -> None:
+    body = {"target": "uniform", "faithful": None, "n": 40, "seed": 3}
+    for verified in (True, False):
+        found = client.post(f"{RUN}/plan", json={**body, "verified": verified}).json()
+        assert ("--verified" in found["command"]) is verified
+        assert f"--n 40 --seed 3{' --verified' if verified else ''} --out" in found["command"]
+        assert f"DrawRequest(40, 3, None, {verified}, None)" in found["python"]
+    asked = schema.PlanBody(target="uniform", faithful="0.9", verified=False)
+    assert "--faithful" not in repeat(Entry("a", "run", Path("a"), 0.0), "uniform", asked)[0]
 
 
 def test_what_is_drawn_is_counted_beside_the_target(client: Any) -> None:
