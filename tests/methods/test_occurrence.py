@@ -87,7 +87,9 @@ def test_a_dry_run_asks_for_the_models_that_are_needed(
     given: tuple[str, ...], fetched: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "none"))
-    own = () if "--generator" in given else ("--generator", "torchscript:faces.pt")
+    (tmp_path / "faces.pt").touch()
+    file = f"torchscript:{tmp_path / 'faces.pt'}"
+    own = () if "--generator" in given else ("--generator", file)
     done = run("balance", *given, *own, "--dry-run", "--out", tmp_path / "run")
     _, _, found = done.stdout.partition("models not cached yet: ")
     assert found.strip() == fetched

@@ -149,9 +149,8 @@ def test_a_second_draw_can_be_stopped(site: Site) -> None:
     page.locator("#drawn", has_text="stopped").wait_for()
     assert page.locator("#zip").is_visible()
     assert not page.locator("#npz").is_visible()
-    page.locator("summary", has_text="of what is set now").click()
     page.locator("#seed").fill("6")
-    page.locator("#command", has_text="--seed 6").wait_for()
+    page.locator("#command", has_text="--seed 6").wait_for(state="attached")
     assert "--seed 5" in page.locator("#command-drawn").text_content()
     for one in page.request.get(f"{site.address}/api/runs/faces/draws").json():
         page.request.delete(f"{site.address}/api/runs/faces/draws/{one['draw']}")
