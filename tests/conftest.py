@@ -62,7 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if missing := [name for name in wanted if find_spec(name) is None]:
             item.add_marker(pytest.mark.skip(f"not applicable without {' and '.join(missing)}"))
         node = item.nodeid.partition("[")[0]
-        if not DEAR.isdisjoint(fixtures) or not SLOW.isdisjoint((node, node.partition("::")[0])):
+        listed = not SLOW.isdisjoint((node, node.partition("::")[0]))
+        if listed or not DEAR.isdisjoint(fixtures) or "extras" in item.keywords:
             item.add_marker(pytest.mark.slow)
     tilted = {item.path for item in items if "toy_latent" in getattr(item, "fixturenames", ())}
     slow: set[str] = set()
