@@ -37,7 +37,10 @@ function show(question) {
 }
 
 async function send(path, body) {
-  if (busy) return;
+  if (busy) {
+    byId("count").textContent = "Not counted: the next picture was not there yet.";
+    return;
+  }
   busy = true;
   try { show(await call(`${api}/${path}`, { rater, ...body })); } catch (error) { byId("asked").textContent = error.message; }
   busy = false;
