@@ -22,6 +22,7 @@ from equipoise.generators import Generator
 from tests.builders.checkpoints import write_nvidia
 from tests.builders.command_line import Done
 from tests.builders.stylegan2_reference import small
+from tests.builders.toy_module import toy_module
 from tests.test_docs import README, commands
 
 SMALL = {
@@ -34,13 +35,7 @@ SMALL = {
 }
 """Flags that are added to a command; but a generator that it names stays."""
 
-MINE = """
-from equipoise.classifiers.toy import ToyClassifier
-from equipoise.generators.toy import ToyGenerator
-
-def model():
-    return ToyClassifier(ToyGenerator(), ["smiling"], confusion={"smiling": [[1, 0], [0.2, 0.8]]})
-
+EMBED = """
 def embed(images):
     flat = images[:, :, ::4, ::4].reshape(len(images), -1).astype("float64")
     return flat - flat.mean(axis=1, keepdims=True)
@@ -168,7 +163,7 @@ def test_the_commands_work_in_their_order(
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     write_nvidia(small(1), tmp_path / "network.pkl")
     write_classifier(tmp_path)
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "mine.py").write_text(toy_module(0.2) + EMBED)
     (tmp_path / "study.toml").write_text(STUDY)
     for line in lines:
         words = shlex.split(line)[1:]

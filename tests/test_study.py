@@ -11,6 +11,7 @@ from equipoise.core.errors import InputError
 from equipoise.study.file import read_study
 from equipoise.study.run import run_study
 from tests.builders.command_line import Done
+from tests.builders.toy_module import toy_module
 
 STUDY = """
 [settings]
@@ -36,15 +37,6 @@ n = 40
 """
 
 
-MODEL = """
-from equipoise.classifiers.toy import ToyClassifier
-from equipoise.generators.toy import ToyGenerator
-
-def model():
-    return ToyClassifier(ToyGenerator(), ["smiling"], confusion={"smiling": [[1, 0], [0.5, 0.5]]})
-"""
-
-
 class StoppedError(Exception):
     """Ends a study at a step."""
 
@@ -53,7 +45,7 @@ class StoppedError(Exception):
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "study.toml"
     path.write_text(STUDY)
-    (tmp_path / "model_of_study.py").write_text(MODEL)
+    (tmp_path / "model_of_study.py").write_text(toy_module(0.5))
     monkeypatch.syspath_prepend(str(tmp_path))
     return path
 
@@ -101,7 +93,7 @@ def test_a_study_that_is_stopped_twice_ends_as_an_unbroken_one(file: Path, tmp_p
     assert run_study(file, broken, lambda stage, *_: again.append(stage)) == whole
     assert set(again) == {"study"}
     # Another model is audited on the images that are there, and the first audit stays.
-    (tmp_path / "model_of_good.py").write_text(MODEL.replace("[0.5, 0.5]", "[0, 1]"))
+    (tmp_path / "model_of_good.py").write_text(toy_module(0))
     file.write_text(STUDY.replace("model_of_study", "model_of_good"))
     other = run_study(file, broken)
     for run, before in zip(other.runs, whole.runs, strict=True):

@@ -10,21 +10,14 @@ import pytest
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.sampler import Sampler
 from tests.builders.command_line import Done
-
-MODULE = """
-from equipoise.classifiers.toy import ToyClassifier
-from equipoise.generators.toy import ToyGenerator
-
-def model():
-    return ToyClassifier(ToyGenerator(), ["smiling"], confusion={"smiling": [[1, 0], [0.5, 0.5]]})
-"""
+from tests.builders.toy_module import toy_module
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, toy_sampler: Sampler) -> Path:
     home = tmp_path_factory.mktemp("audit")
     save_sampler(toy_sampler, home / "sampler.safetensors")
-    (home / "mine.py").write_text(MODULE)
+    (home / "mine.py").write_text(toy_module(0.5))
     return home
 
 

@@ -27,7 +27,7 @@ from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
 from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.level_map import LevelMap, choose_attribute, translate
-from equipoise.audit.lighting import examine_lighting, lighting_check
+from equipoise.audit.lighting import examine_lighting, lighting_checks
 from equipoise.audit.rates import PredictionsVsReference, break_down
 from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
 from equipoise.audit.sheets import summarise_counterfactuals, write_misclassified
@@ -200,7 +200,7 @@ def audit_classifier(
                 *gap_checks(parts, settings.tolerance, errors, compared_in),
                 *(effect_check(effect, settings.tolerance) for effect in effects),
                 *question_checks(parts[0], by.size),
-                *([] if lighting is None else [lighting_check(lighting)]),
+                *lighting_checks(lighting),
             ),
             settings.ignore,
         )

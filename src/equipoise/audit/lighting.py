@@ -118,6 +118,11 @@ def examine_lighting(images: AuditImages, names: tuple[str, ...], folder: Path) 
     )
 
 
+def lighting_checks(found: Lighting | None) -> tuple[Check, ...]:
+    """Return the check of lighting, where there is anything to check."""
+    return () if found is None else (lighting_check(found),)
+
+
 def lighting_check(found: Lighting) -> Check:
     """Return the check of lighting. It is a tip at most: the model is not at fault."""
     size = found.correlation

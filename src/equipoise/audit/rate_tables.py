@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from equipoise.audit.rates import GroupRates
@@ -45,7 +45,7 @@ def write_rate_table(audit: ClassifierAudit, path: Path) -> None:
 
 def write_rows_of_text(
     path: Path,
-    as_csv: Callable[[], str],
+    as_csv: Callable[[], Iterable[Sequence[str | float]]],
     shown: Callable[[], tuple[Sequence[str], Sequence[Sequence[str]]]],
 ) -> None:
     """Write a table in the format of the suffix.
@@ -55,7 +55,7 @@ def write_rows_of_text(
     path : Path
         .csv, .md or .tex.
     as_csv : callable
-        Returns the content of a .csv file.
+        Returns the rows of a .csv file, the header first.
     shown : callable
         Returns header and rows of text, of the others.
 
@@ -72,7 +72,12 @@ def write_rows_of_text(
         raise InputError(
             "table", "must end in .csv, .md or .tex", path.name, "Pass --table rates.csv."
         )
-    write_text(path, as_csv() if suffix == ".csv" else writers[suffix](*shown()))
+    if suffix == ".csv":
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(as_csv())
+        write_text(path, text.getvalue())
+    else:
+        write_text(path, writers[suffix](*shown()))
 
 
 def _columns(group: GroupRates) -> Columns:
@@ -95,14 +100,11 @@ def _groups(audit: ClassifierAudit) -> Iterator[tuple[str, GroupRates]]:
             yield part.where, group
 
 
-def _csv(audit: ClassifierAudit) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(CSV_HEADER)
+def _csv(audit: ClassifierAudit) -> Iterator[Sequence[str | float]]:
+    yield CSV_HEADER
     for where, group in _groups(audit):
         for name, share in _columns(group):
-            writer.writerow(csv_row(where, group.name, name, share))
-    return text.getvalue()
+            yield csv_row(where, group.name, name, share)
 
 
 def csv_row(where: str, group: str, rate: str, share: Share) -> tuple[str | float, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,16 +39,12 @@ def write_share_table(
     """
     rows = list(_rows(audit))
 
-    def as_csv() -> str:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([CSV_HEADER, *(csv_row(*row) for row in rows)])
-        return text.getvalue()
-
-    def as_text() -> tuple[list[str], list[list[str]]]:
-        header = ["by", "group", "rate", "events", "n", "value"]
-        return header, [_text(*row) for row in rows]
-
-    write_rows_of_text(path, as_csv, as_text)
+    header = ["by", "group", "rate", "events", "n", "value"]
+    write_rows_of_text(
+        path,
+        lambda: [CSV_HEADER, *(csv_row(*row) for row in rows)],
+        lambda: (header, [_text(*row) for row in rows]),
+    )
 
 
 def _text(where: str, group: str, rate: str, share: Share) -> list[str]:

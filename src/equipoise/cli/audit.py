@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from equipoise.audit.images import AuditImages
     from equipoise.audit.photographs.record import PhotographsAudit
     from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
+    from equipoise.audit.shown import ShownAudit
     from equipoise.audit.superres.record import SuperresAudit
     from equipoise.audit.verification.record import VerificationAudit
     from equipoise.classifiers import Classifier
     from equipoise.core.attributes import AttributeGrid
     from equipoise.core.checks import Check
+
+Shown = TypeVar("Shown", bound="ShownAudit")
 
 Balanced = Annotated[
     Path, typer.Argument(help="Sampler file, or folder of `equipoise sample --verified`.")
@@ -139,7 +142,6 @@ def classifier(
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers.models import ClassifierAddress
-    from equipoise.core.records import write_record
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
@@ -198,12 +200,7 @@ def classifier(
         )
     print_audit(found)
     print_report(out / "audit.html", pdf)
-    if json_file is not None:
-        write_record(json_file, found)
-    if table is not None:
-        write_rate_table(found, table)
-    if plot is not None:
-        found.plot().save(plot)
+    write_files(found, json_file, plot, table, write_rate_table)
     end_gate("audit of a classifier", found.checks, fail_on, junit)
 
 
@@ -389,6 +386,24 @@ def wanted_rate(fmr: float | None, threshold: float | None) -> float:
     if fmr is not None:
         raise InputError("threshold", "must not come with --fmr", threshold, "Leave one out.")
     return float("nan")
+
+
+def write_files(
+    audit: Shown,
+    json_file: Path | None,
+    plot: Path | None,
+    table: Path | None,
+    write_table: Callable[[Shown, Path], None],
+) -> None:
+    """Write what was asked for beside the report: numbers, rates, a plot."""
+    from equipoise.core.records import write_record
+
+    if json_file is not None:
+        write_record(json_file, audit)
+    if table is not None:
+        write_table(audit, table)
+    if plot is not None:
+        audit.plot().save(plot)
 
 
 def print_checks(

@@ -23,6 +23,7 @@ from equipoise.cli.audit import (
     opened_sampler,
     print_checks,
     print_costs,
+    write_files,
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
@@ -99,7 +100,6 @@ def age(
     from equipoise.audit.age.run import audit_age
     from equipoise.audit.age.tables import age_table, write_age_table
     from equipoise.classifiers import open_classifier
-    from equipoise.core.records import write_record
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
@@ -132,12 +132,7 @@ def age(
     print_table(out_console, tuple(header[1:]), [tuple(row) for row in cells])
     print_costs(audit.costs)
     print_report(out / "age.html", pdf)
-    if json_file is not None:
-        write_record(json_file, audit)
-    if table is not None:
-        write_age_table(audit, table)
-    if plot is not None:
-        audit.plot().save(plot)
+    write_files(audit, json_file, plot, table, write_age_table)
     end_gate("audit of age", audit.checks, fail_on, junit)
 
 

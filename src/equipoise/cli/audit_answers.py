@@ -25,6 +25,7 @@ from equipoise.cli.audit import (
     opened_sampler,
     print_audit,
     reference_for,
+    write_files,
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
@@ -117,7 +118,6 @@ def answers(
     from equipoise.audit.rate_tables import write_rate_table
     from equipoise.audit.record import AuditSettings
     from equipoise.classifiers import open_classifier
-    from equipoise.core.records import write_record
 
     grid = balanced_groups(images)
     balanced = attribute in grid.names
@@ -149,12 +149,7 @@ def answers(
         )
     print_audit(audit)
     print_report(out / "audit.html", pdf)
-    if json_file is not None:
-        write_record(json_file, audit)
-    if table is not None:
-        write_rate_table(audit, table)
-    if plot is not None:
-        audit.plot().save(plot)
+    write_files(audit, json_file, plot, table, write_rate_table)
     end_gate("audit of a classifier", audit.checks, fail_on, junit)
 
 

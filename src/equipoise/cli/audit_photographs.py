@@ -9,7 +9,7 @@ import typer
 
 from equipoise.audit.defaults import TOLERANCE
 from equipoise.cli.app import audit_app, out_console
-from equipoise.cli.audit import Ignore, Plot, Table, Tolerance, print_checks
+from equipoise.cli.audit import Ignore, Plot, Table, Tolerance, print_checks, write_files
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Address, EngineName, GpusPerWorker, JsonFile, Workers
@@ -67,7 +67,7 @@ def photographs(
     from equipoise.audit.record import ClassifierAudit
     from equipoise.audit.share_table import write_share_table
     from equipoise.classifiers.models import ClassifierAddress
-    from equipoise.core.records import read_record, write_record
+    from equipoise.core.records import read_record
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
@@ -111,10 +111,5 @@ def photographs(
         ],
     )
     print_report(out / "photographs.html", pdf)
-    if json_file is not None:
-        write_record(json_file, audit)
-    if table is not None:
-        write_share_table(audit, table)
-    if plot is not None:
-        audit.plot().save(plot)
+    write_files(audit, json_file, plot, table, write_share_table)
     end_gate("audit on photographs", audit.checks, fail_on, junit)

@@ -23,6 +23,7 @@ from equipoise.cli.audit import (
     opened_sampler,
     print_checks,
     wanted_rate,
+    write_files,
 )
 from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
@@ -90,7 +91,6 @@ def verification(
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
     from equipoise.audit.verification.record import VerificationSettings
     from equipoise.audit.verification.run import audit_verification
-    from equipoise.core.records import write_record
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
@@ -130,10 +130,5 @@ def verification(
         ],
     )
     print_report(out / "verification.html", pdf)
-    if json_file is not None:
-        write_record(json_file, audit)
-    if table is not None:
-        write_share_table(audit, table)
-    if plot is not None:
-        audit.plot().save(plot)
+    write_files(audit, json_file, plot, table, write_share_table)
     end_gate("audit of face verification", audit.checks, fail_on, junit)

@@ -22,6 +22,7 @@ from equipoise.cli.audit import (
     print_costs,
     print_settings,
     wanted_rate,
+    write_files,
 )
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
@@ -128,7 +129,6 @@ def superres(
     from equipoise.audit.superres.record import SuperresSettings
     from equipoise.audit.superres.run import audit_superres
     from equipoise.classifiers.models import ClassifierAddress, PanelClassifierAddress
-    from equipoise.core.records import write_record
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
@@ -190,12 +190,7 @@ def superres(
         )
     _print(found)
     print_report(out / "superres.html", pdf)
-    if json_file is not None:
-        write_record(json_file, found)
-    if table is not None:
-        write_share_table(found, table)
-    if plot is not None:
-        found.plot().save(plot)
+    write_files(found, json_file, plot, table, write_share_table)
     end_gate("audit of super-resolution", found.checks, fail_on, junit)
 
 

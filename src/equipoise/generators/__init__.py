@@ -72,16 +72,9 @@ def open_generator(name: str, *, device: str = "cpu", batch_size: int | None = N
     return generator
 
 
-_OF_FILES = (
-    "toy-text",
-    "pggan",
-    "stylegan1",
-    "stylegan2",
-    "stylegan3",
-    "dcgan",
-    "torchscript",
-    "onnx",
-)
+_STYLEGANS = ("pggan", "stylegan1", "stylegan2", "stylegan3")
+
+_OF_FILES = (*_STYLEGANS, "toy-text", "dcgan", "torchscript", "onnx")
 """Families whose addresses name a file."""
 
 
@@ -138,7 +131,7 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
         from equipoise.generators.toy_text import open_toy_text
 
         return open_toy_text(name, batch_size=batch_size or 256)
-    if name.startswith(("pggan:", "stylegan1:", "stylegan2:", "stylegan3:")):
+    if name.startswith(tuple(f"{family}:" for family in _STYLEGANS)):
         from equipoise.generators.stylegan.open import open_stylegan
         from equipoise.generators.stylegan.options import options_of
 

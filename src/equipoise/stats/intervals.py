@@ -58,7 +58,9 @@ def exact_interval(count: int, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def effective_interval(share: float, n: float) -> tuple[float, float]:
+def effective_interval(
+    share: float, n: float, error: float = 1 - CONFIDENCE
+) -> tuple[float, float]:
     """Return the interval of a weighted share of n effective trials (Korn and Graubard 1998).
 
     It is that of Clopper and Pearson for share * n events, which need not be whole.
@@ -69,13 +71,15 @@ def effective_interval(share: float, n: float) -> tuple[float, float]:
         In [0, 1].
     n : float
         Effective trials, above 0.
+    error : float
+        In (0, 1): bound on the probability that the interval misses, both sides together.
 
     Examples
     --------
     >>> effective_interval(0.5, 100.0) == exact_interval(50, 100)
     True
     """
-    events, error = share * n, 1 - CONFIDENCE
+    events = share * n
     low = 0.0 if share <= 0 else float(betaincinv(events, n - events + 1, error / 2))
     high = 1.0 if share >= 1 else float(betaincinv(events + 1, n - events, 1 - error / 2))
     return low, high

@@ -40,6 +40,7 @@ def open_audited(wanted: AuditWanted) -> Classifier:
 def audit_run(
     name: str,
     wanted: AuditWanted,
+    model: Classifier,
     run: RunFolder,
     settings: Settings,
     folder: str,
@@ -56,6 +57,8 @@ def audit_run(
     name : str
         Of the audit.
     wanted : AuditWanted
+    model : Classifier
+        From `open_audited`.
     run : RunFolder
         Finished.
     settings : Settings
@@ -69,10 +72,10 @@ def audit_run(
     Raises
     ------
     EquipoiseError
-        As `open_audited`, `draw_audit_images` and `audit_classifier`.
+        As `draw_audit_images` and `audit_classifier`.
     """
-    grid, model = run.read_record().grid, open_audited(wanted)
     sampler = load_sampler(run.sampler)
+    grid = sampler.grid
     asked = AuditSettings(
         attribute=wanted.attribute,
         by=grid.names,

@@ -47,11 +47,11 @@ def run_study(file: Path | str, out: Path | str, progress: Progress = no_progres
     """
     plan, home = read_study(Path(file)), Path(out)
     wanted = plan.runs
-    grids = {one.generator: open_models(one).panel.grid for one in wanted.values()}
+    each = {one.generator: one for one in wanted.values()}
+    grids = {generator: open_models(one).panel.grid for generator, one in each.items()}
     for settings in wanted.values():
         parse_target(settings.target, grids[settings.generator])
-    for wished in plan.audits.values():
-        open_audited(wished)
+    audited = {name: (wished, open_audited(wished)) for name, wished in plan.audits.items()}
     runs = []
     labels: dict[str, Path] = {}
     for done, ((generator, target), settings) in enumerate(wanted.items()):
@@ -64,8 +64,8 @@ def run_study(file: Path | str, out: Path | str, progress: Progress = no_progres
         labels.setdefault(generator, run.labels)
         place = f"{generator}/{target}"
         audits = tuple(
-            audit_run(name, wished, run, settings, f"{place}/audits", home, progress)
-            for name, wished in plan.audits.items()
+            audit_run(name, wished, model, run, settings, f"{place}/audits", home, progress)
+            for name, (wished, model) in audited.items()
         )
         runs.append(in_numbers(generator, target, run, audits))
     progress("study", len(wanted), len(wanted))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse
 
@@ -141,7 +142,7 @@ def download(
     entry = state.folder.get(name, "run")
     found = state.drawings.drawn(entry, draw)
     if found.state != "done" and not (
-        format == "folder" and found.state == "stopped" and found.count
+        format == "folder" and found.state == "stopped" and found.rows
     ):
         raise HTTPException(409, "This draw is not done.")
     folder = state.drawings.folder(entry, draw)
@@ -173,50 +174,47 @@ def drawn(request: Request, name: str, draw: str, since: int = Query(0, ge=0)) -
     """Return how far a draw is, and its images from number `since` on."""
     state = state_of(request)
     entry = state.folder.get(name, "run")
-    found = state.drawings.drawn(entry, draw, since)
-    ended = found.count and found.state not in ("waiting", "drawing")
+    found = state.drawings.drawn(entry, draw)
+    ended = found.rows and found.state not in ("waiting", "drawing")
     return schema.DrawState(
         state=found.state,
         error=found.error,
-        count=found.count,
-        images=[_picture(row, since + i) for i, row in enumerate(found.rows)],
-        shares=_shares(state, entry, draw) if ended else [],
+        count=len(found.rows),
+        images=[_picture(row, i) for i, row in enumerate(found.rows[since:], since)],
+        shares=_shares(state, entry, draw, found.rows) if ended else [],
     )
 
 
-def _shares(state: State, entry: Entry, draw: str) -> list[schema.DrawnShare]:
+def _shares(
+    state: State, entry: Entry, draw: str, rows: Sequence[Mapping[str, str]]
+) -> list[schema.DrawnShare]:
     """Return how many images came out as each cell, beside the target."""
     from equipoise.core.records import read_record
-    from equipoise.stats.intervals import simultaneous_intervals
+    from equipoise.measure.representation import make_shares
     from equipoise.view.samplers import REQUEST, Asked
 
     asked = read_record(state.drawings.folder(entry, draw) / REQUEST, Asked, "Draw again.")
     steering = state.samplers.steering(entry)
     target, cells = steering.target(asked.target), steering.sampler.grid.cells
-    rows = state.drawings.drawn(entry, draw).rows
     achieved = Counter(row["achieved"] for row in rows)
-    counts = [achieved[cell] for cell in cells]
-    low, high = simultaneous_intervals(counts)
-    known = sum(counts)
-    unknown = schema.DrawnShare(
-        cell=UNKNOWN_NAME,
-        target=0.0,
-        count=len(rows) - known,
-        share=schema.Interval(value=1 - known / max(len(rows), 1), low=None, high=None),
-    )
-    return [
+    counts = np.array([achieved[cell] for cell in cells])
+    found = [
         schema.DrawnShare(
-            cell=cell,
-            target=float(target.shares[k]),
-            count=counts[k],
+            cell=share.name,
+            target=share.target or 0.0,
+            count=share.count,
             share=schema.Interval(
-                value=counts[k] / max(known, 1),
-                low=None if asked.verified else number(low[k]),
-                high=None if asked.verified else number(high[k]),
+                value=number(share.share),
+                low=None if asked.verified else number(share.joint[0]),
+                high=None if asked.verified else number(share.joint[1]),
             ),
         )
-        for k, cell in enumerate(cells)
-    ] + ([unknown] if known < len(rows) else [])
+        for share in make_shares(cells, counts, target.shares)
+    ]
+    if unknown := len(rows) - int(counts.sum()):
+        share = schema.Interval(value=unknown / len(rows), low=None, high=None)
+        found.append(schema.DrawnShare(cell=UNKNOWN_NAME, target=0.0, count=unknown, share=share))
+    return found
 
 
 def _picture(row: dict[str, str], number: int) -> schema.Picture:

@@ -208,15 +208,12 @@ class Drawn:
     error : str
         Why it failed.
     rows : list of dict
-        Metadata of the images that are there, from some image on.
-    count : int
-        Images that are there.
+        Metadata of the images that are there.
     """
 
     state: State
     error: str
     rows: list[dict[str, str]]
-    count: int
 
 
 class _StopError(Exception):
@@ -275,8 +272,8 @@ class Drawings:
             self.stop(name)
         self._pool.shutdown(cancel_futures=True)
 
-    def drawn(self, entry: Entry, name: str, since: int = 0) -> Drawn:
-        """Return how far a draw is, and the rows of its images from number `since` on.
+    def drawn(self, entry: Entry, name: str) -> Drawn:
+        """Return how far a draw is, and the rows of its images.
 
         Raises
         ------
@@ -298,7 +295,7 @@ class Drawings:
             if not isinstance(cause, _StopError):
                 state = "failed"
                 error = str(cause) if isinstance(cause, EquipoiseError) else type(cause).__name__
-        return Drawn(state, error, rows[since:], len(rows))
+        return Drawn(state, error, rows)
 
     def earlier(self, entry: Entry) -> list[tuple[str, Asked, float]]:
         """Return the newest draws of a run: name, what was asked, and when, at most a hundred."""

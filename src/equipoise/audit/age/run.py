@@ -16,7 +16,7 @@ from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeSettings
 from equipoise.audit.checks import balance_check, failures_check, gap_check, image_caveats
 from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
-from equipoise.audit.lighting import examine_lighting, lighting_check
+from equipoise.audit.lighting import examine_lighting, lighting_checks
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.core.checks import Check, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
@@ -87,7 +87,7 @@ def audit_age(
                 *_gap_checks(parts, settings),
                 failures_check("the model", estimates.cost.failed, len(images)),
                 balance_check(cells, by.size),
-                *([] if lighting is None else [lighting_check(lighting)]),
+                *lighting_checks(lighting),
             ),
             settings.ignore,
         )

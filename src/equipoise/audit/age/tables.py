@@ -6,8 +6,7 @@ a row a group, with failures, mean absolute error, mean error, and what the rule
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from equipoise.audit.age.record import AgeAudit, AgeRates
@@ -59,10 +58,8 @@ def _row(where: str, group: AgeRates) -> list[str]:
     return row
 
 
-def _csv(audit: AgeAudit) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(("by", "group", "what", "n", "value", "low", "high"))
+def _csv(audit: AgeAudit) -> Iterator[Sequence[str | float]]:
+    yield "by", "group", "what", "n", "value", "low", "high"
     for part in audit.breakdowns:
         for group in part.groups:
             means = [
@@ -77,5 +74,4 @@ def _csv(audit: AgeAudit) -> str:
                 found.append((f"false pass at {age}", passed.n, passed.estimate))
                 found.append((f"false refusal at {age}", refused.n, refused.estimate))
             for what, n, one in found:
-                writer.writerow((part.where, group.name, what, n, one.value, one.low, one.high))
-    return text.getvalue()
+                yield part.where, group.name, what, n, one.value, one.low, one.high

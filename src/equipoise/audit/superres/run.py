@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from equipoise.audit.checks import failures_check, image_caveats
 from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
-from equipoise.audit.lighting import examine_lighting, lighting_check
+from equipoise.audit.lighting import examine_lighting, lighting_checks
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.drift import WATCHED, find_drift, read_scores
@@ -207,7 +207,7 @@ def audit_superres(
     every = (
         *flip_checks(flips, settings.tolerance, unasked, further),
         failures_check("the panel", failed, n),
-        *([] if lighting is None else [lighting_check(lighting)]),
+        *lighting_checks(lighting),
     )
     other = (_OTHER_PANEL,) if images.panel not in ("", panel.digest) else ()
     checks = worst_first(ignoring(every, settings.ignore))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
-from equipoise.audit.lighting import examine_lighting, lighting_check
+from equipoise.audit.lighting import examine_lighting, lighting_checks
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.page import PAGE
@@ -88,8 +88,7 @@ def audit_verification(
     if failed is not None:
         checks.append(gap_check(failed, _TOLERATED_FAILURES, len(failures)))
     lighting = examine_lighting(images, by.names, folder)
-    if lighting is not None:
-        checks.append(lighting_check(lighting))
+    checks += lighting_checks(lighting)
     ordered = worst_first(ignoring(checks, settings.ignore))
     audit = VerificationAudit(
         verdict=verdict(ordered),

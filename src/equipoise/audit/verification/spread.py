@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from equipoise.core.estimates import CONFIDENCE, Estimate
+from equipoise.stats.intervals import effective_interval
 from equipoise.stats.shares import Share
 
 _STEPS = 200
@@ -26,11 +26,9 @@ def rates_together(rates: Sequence[Share]) -> tuple[NDArray[np.float64], NDArray
     They are exact (Clopper and Pearson 1934) for as many events among independent pairs as have the
     variance of the rate, at an equal part of the error each.
     """
-    share = np.array([rate.share for rate in rates])
-    trials = np.array([rate.effective for rate in rates])
-    events, error = share * trials, (1 - CONFIDENCE) / max(len(rates), 1)
-    low = np.where(events > 0, beta.ppf(error / 2, events, trials - events + 1), 0.0)
-    high = np.where(events < trials, beta.ppf(1 - error / 2, events + 1, trials - events), 1.0)
+    error = (1 - CONFIDENCE) / max(len(rates), 1)
+    found = [effective_interval(rate.share, rate.effective, error) for rate in rates]
+    low, high = np.array(found).reshape(-1, 2).T
     return low, high
 
 
