@@ -62,6 +62,17 @@ def verification(
         typer.Option(help="Cosine similarity from which on faces match, in place of --fmr."),
     ] = None,
     ratio: Annotated[float, typer.Option(help="Ratio of two rates that is tolerated.")] = 2.0,
+    genuine: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of your photographs of people, beside them: file_name, person, and a column "
+            "for each group. Adds false non-matches."
+        ),
+    ] = None,
+    genuine_descriptors: Annotated[
+        Path | None,
+        typer.Option(help="Their .npz file, where --descriptors is one."),
+    ] = None,
     n: Drawn = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     faithful: Faithful = None,
@@ -82,15 +93,19 @@ def verification(
 ) -> None:
     """Audit face verification: how often two different faces match, by cell and pair of cells.
 
-    Pairs are of independent codes, so all are of different people. A stopped audit is resumed.
-    docs/auditing.md has more.
+    Pairs are of independent codes, so all are of different people; pictures of one person come
+    from --genuine. A stopped audit is resumed. docs/auditing.md has more.
 
     Example: `equipoise audit verification runs/demo/sampler.safetensors --descriptors mine:embed`
     """
+    from equipoise.audit.photographs.images import read_people
     from equipoise.audit.share_table import write_share_table
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
+    from equipoise.audit.verification.genuine import Genuine
     from equipoise.audit.verification.record import VerificationSettings
     from equipoise.audit.verification.run import audit_verification
+    from equipoise.core.attributes import AttributeGrid
+    from equipoise.core.errors import InputError
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
@@ -103,6 +118,13 @@ def verification(
         ignore=tuple(ignore or ()),
         seed=seed,
     )
+    people, kept = None, out / "descriptors"
+    if genuine is not None:
+        if genuine_descriptors is None and descriptors.endswith(".npz"):
+            rule = "must be given where --descriptors is a file"
+            raise InputError("genuine_descriptors", rule, None, "Name the photographs' own file.")
+        chosen = AttributeGrid(tuple(grid.attributes[grid.attribute(one)] for one in settings.by))
+        people = read_people(genuine, chosen)
     with bars() as progress:
         images, execution = IMAGES if n is None else n, Execution(workers, progress, places)
         material = audit_material(what, drawn, images, seed, out, execution, faithful)
@@ -110,25 +132,33 @@ def verification(
         if descriptors.endswith(".npz"):
             found = read_descriptors(Path(descriptors), material)
         else:
-            pictures, folder = material.pictures, out / "descriptors"
-            found = compute_descriptors(descriptors, pictures, folder, execution)
+            found = compute_descriptors(descriptors, material.pictures, kept, execution)
         seconds = time.perf_counter() - began
-    audit = audit_verification(found, material, out, settings, threshold=threshold, seconds=seconds)
-    print_checks(audit)
-    print_table(
-        out_console,
-        ("cell", "false matches", "pairs", "rate", "95 %"),
-        [
-            (
-                rate.name,
-                f"{rate.count:,}",
-                f"{rate.n:,}",
-                percent(rate.share, 3),
-                interval(rate.low, rate.high, lambda value: percent(value, 3)),
-            )
-            for rate in audit.tables[0].rates
-        ],
+        pairs = None
+        if people is not None and genuine_descriptors is not None:
+            pairs = Genuine(people, read_descriptors(genuine_descriptors, people.images))
+        elif people is not None:
+            pictures = people.images.pictures
+            pairs = Genuine(people, compute_descriptors(descriptors, pictures, kept, execution))
+    audit = audit_verification(
+        found, material, out, settings, threshold=threshold, genuine=pairs, seconds=seconds
     )
+    print_checks(audit)
+    for part in (audit.tables[0], *audit.plotted[len(audit.tables) :]):
+        print_table(
+            out_console,
+            ("cell", part.what, "pairs", "rate", "95 %"),
+            [
+                (
+                    rate.name,
+                    f"{rate.count:,}",
+                    f"{rate.n:,}",
+                    percent(rate.share, 3),
+                    interval(rate.low, rate.high, lambda value: percent(value, 3)),
+                )
+                for rate in part.rates
+            ],
+        )
     print_report(out / "verification.html", pdf)
     write_files(audit, json_file, plot, table, write_share_table)
     end_gate("audit of face verification", audit.checks, fail_on, junit)

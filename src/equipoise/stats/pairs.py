@@ -1,19 +1,26 @@
-"""Rates over pairs of faces, where each face stands in many pairs.
+"""Rates over pairs of faces, where each face or each person stands in many pairs.
 
 Pairs that share a face are not independent: a face that resembles many others makes many matches. A
-binomial interval over pairs is therefore far too short.
+binomial interval over pairs is therefore far too short. So it is over pairs of one person.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm, t
 
+from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.stats.intervals import effective_interval
 from equipoise.stats.shares import Share, effective_number
 
 _LEAST_MATCHES = 5
 """Matches below which the sample says too little of how pairs depend on one another."""
+
+_LEAST_PEOPLE = 5
+"""People with an event, and without one, below which a person's pairs are taken for one."""
 
 _MORE = 3
 """Matches more than there are that are allowed for, where there are few: no match among n pairs
@@ -86,15 +93,53 @@ def pair_rate(
             faces += np.square(parts.sum(axis=0)).sum()
         variance = max(float(faces - own), float(own)) / (mass.sum() / half) ** 2
         worth = float(np.clip(rate * (1 - rate) / variance, worth, pairs))
-    share = Share.of(name, count, int(pairs))
-    low, high = effective_interval(rate, worth)
-    return Share(
-        name=name,
-        count=share.count,
-        n=share.n,
-        estimate=type(share.estimate)(rate, low, high),
-        effective=worth,
-    )
+    estimate = Estimate(rate, *effective_interval(rate, worth))
+    return replace(Share.of(name, count, int(pairs)), estimate=estimate, effective=worth)
+
+
+def clustered_rate(name: str, events: NDArray[np.int64], pairs: NDArray[np.int64]) -> Share:
+    """Return the share of pairs with an event, with an interval that allows for people.
+
+    The share is a ratio of two sums over people. Its variance is that of the people's parts, by
+    linearisation (Sarndal, Swensson and Wretman 1992, section 5.6); the interval is that of as many
+    independent pairs as have this variance, with Student's correction for the number of people
+    (Korn and Graubard 1998). Where fewer than five people have an event, or a pair without one, all
+    pairs of a person count as one.
+
+    Parameters
+    ----------
+    name : str
+    events, pairs : numpy.ndarray, shape (people,), int64
+        Of each person; people without a pair are left out.
+
+    Returns
+    -------
+    Share
+        Its `effective` is the number of independent pairs.
+
+    Examples
+    --------
+    >>> share = clustered_rate("all", np.array([1, 0]), np.array([3, 1]))
+    >>> share.count, share.n, share.effective
+    (1, 4, 1.6)
+    """
+    events, pairs = events[pairs > 0], pairs[pairs > 0]
+    share, people = Share.of(name, int(events.sum()), int(pairs.sum())), len(pairs)
+    if people < 2:
+        known = share.estimate if not people else Estimate(share.share, 0.0, 1.0)
+        return replace(share, estimate=known, effective=float(people))
+    worth = effective_number(pairs.astype(np.float64))
+    if min((events > 0).sum(), (events < pairs).sum()) >= _LEAST_PEOPLE:
+        parts = np.square(events - share.share * pairs).sum() / share.n**2
+        variance = parts * people / (people - 1)
+        tail = (1 - CONFIDENCE) / 2
+        if variance * share.n > share.share * (1 - share.share):
+            worth = share.share * (1 - share.share) / variance
+        else:
+            worth = float(share.n)
+        worth *= float(norm.isf(tail) / t.isf(tail, people - 1)) ** 2
+    estimate = Estimate(share.share, *effective_interval(share.share, worth))
+    return replace(share, estimate=estimate, effective=worth)
 
 
 def dependence_of(share: Share, faces: int) -> float:

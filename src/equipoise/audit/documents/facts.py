@@ -156,13 +156,13 @@ def _of_verification(audit: VerificationAudit) -> Facts:
             "False match rate at one threshold, a cosine similarity of "
             f"{decimals(audit.threshold, 4)}: {estimate(audit.overall.estimate, rate)} over all.",
             "Intervals at 95 % count the independent pairs that have the same variance.",
-            "Genuine pairs, and so false non-matches, were not measured.",
+            _genuine_words(audit),
         ),
         rules="A gap is an issue when its test rejects at 5 % (Holm over all tests of the audit), "
         f"and the ratio of the rates exceeds {number(audit.settings.ratio)}.",
         tables=tuple(
             Table(
-                f"False matches by {part.where}",
+                f"{part.what.capitalize()} by {part.where}",
                 header,
                 [
                     (
@@ -175,12 +175,24 @@ def _of_verification(audit: VerificationAudit) -> Facts:
                     for one in part.rates
                 ],
             )
-            for part in audit.tables
+            for part in audit.plotted
         ),
         models=audit.models,
         checks=audit.checks,
         caveats=audit.caveats,
         versions=audit.versions,
+    )
+
+
+def _genuine_words(audit: VerificationAudit) -> str:
+    """Return what is known of pairs of one person."""
+    known = audit.genuine
+    if known is None:
+        return "Genuine pairs, and so false non-matches, were not measured."
+    return (
+        "False non-match rate at the same threshold, of pairs of one person among "
+        f"{known.images.n:,} photographs of {known.people:,} people that were brought: "
+        f"{estimate(known.overall.estimate, percent)}."
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.audit.images import AuditImages
 from equipoise.audit.record import ClassifierAudit
@@ -19,6 +21,22 @@ SIDE = 256
 
 _MOST = 4096
 _REMEDY = "Correct the row, or leave it out."
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """n photographs of people.
+
+    Attributes
+    ----------
+    images : AuditImages
+        With their labels.
+    person : numpy.ndarray, shape (n,), int64
+        Number of the person on each, from 0 on.
+    """
+
+    images: AuditImages
+    person: NDArray[np.int64]
 
 
 def grid_of(audit: ClassifierAudit) -> AttributeGrid:
@@ -58,14 +76,44 @@ def read_photographs(
         When the table is damaged or lacks a column, a row names a file outside the folder, one that
         another row names, or an unknown level, or a photograph is broken.
     """
+    return _read(folder, table, grid, side)[0]
+
+
+def read_people(table: Path, grid: AttributeGrid, side: int = SIDE) -> People:
+    """Read photographs of people, some of whom are on several.
+
+    Parameters
+    ----------
+    table : Path
+        CSV as for `read_photographs` of its own folder, with the column `person`: one text for all
+        photographs of a person.
+    grid : AttributeGrid
+    side : int
+        As for `read_photographs`.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        As `read_photographs`.
+    """
+    images, names = _read(table.parent, table, grid, side, "person")
+    return People(images, np.unique(names, return_inverse=True)[1].astype(np.int64))
+
+
+def _read(
+    folder: Path, table: Path, grid: AttributeGrid, side: int, *more: str
+) -> tuple[AuditImages, list[str]]:
+    """Return photographs, and of each its text in a further column."""
     if not 1 <= side <= _MOST:
         raise InputError("side", f"must be in [1, {_MOST}]", side, f"Pass {SIDE}.")
     home = folder.resolve()
     files: dict[str, list[int]] = {}
-    for line, row in read_rows(table, ["file_name", *grid.names], what="labels"):
+    further: list[str] = []
+    for line, row in read_rows(table, ["file_name", *grid.names, *more], what="labels"):
         name, where = row["file_name"].strip(), f"row {line} of {table}"
         words = [row[attribute].strip() for attribute in grid.names]
-        if not all(words):
+        others = [row[column].strip() for column in more]
+        if not all(words + others):
             continue
         if not (home / name).resolve().is_relative_to(home) or name in files:
             rule = "must name each file once" if name in files else "must lie in the folder"
@@ -78,10 +126,11 @@ def read_photographs(
             attribute.levels.index(word)
             for attribute, word in zip(grid.attributes, words, strict=True)
         ]
+        further += others
     if not files:
         raise InputError(f"labels {table}", "must name a photograph", "none", "Write some.")
     whole_pictures([folder / name for name in files], remedy=_REMEDY)
-    return AuditImages(
+    images = AuditImages(
         folder,
         grid,
         tuple(files),
@@ -90,3 +139,4 @@ def read_photographs(
         np.ones(len(files)),
         side=side,
     )
+    return images, further

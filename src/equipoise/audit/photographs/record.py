@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -138,3 +139,10 @@ class PhotographsAudit(ShownAudit):
     def plotted(self) -> tuple[AgreementOfRates, ...]:
         """The parts that have a plot."""
         return self.agreements
+
+    def shares(self) -> Iterator[tuple[str, str, str, Share]]:
+        """Yield what groups are by, the group, the rate, and its numbers, for all rates."""
+        for part in self.agreements:
+            for pair in part.pairs:
+                yield part.where, pair.name, "errors, generated images", pair.synthetic
+                yield part.where, pair.name, "errors, photographs", pair.real

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -259,3 +260,10 @@ class SuperresAudit(ShownAudit):
     def plotted(self) -> tuple[Flips, ...]:
         """The parts that have a plot."""
         return self.flips
+
+    def shares(self) -> Iterator[tuple[str, str, str, Share]]:
+        """Yield what groups are by, the group, the rate, and its numbers, for all rates."""
+        for flips in self.flips:
+            for group in flips.groups:
+                yield flips.where, group.name, "flips", group.flips
+                yield flips.where, group.name, "flips under JPEG", group.reencoded

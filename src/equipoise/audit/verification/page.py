@@ -17,9 +17,9 @@ def _fill(audit: VerificationAudit, folder: Path, frame: Frame) -> str:
     """Fill the template with record and plots."""
     tables = [
         replace(table, rates=tuple(sorted(table.rates, key=lambda rate: -rate.share)))
-        for table in audit.tables
+        for table in audit.plotted
     ]
-    bars = [Markup(to_svg(table.figure())) for table in audit.tables]
+    bars = [Markup(to_svg(table.figure())) for table in audit.plotted]
     return frame.fill(
         "verification.html.jinja",
         audit=audit,

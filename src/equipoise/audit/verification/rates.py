@@ -1,7 +1,8 @@
 """False matches between different faces: within each cell, and between the cells.
 
 Two independent codes make two people, whatever they look like, so impostor pairs of synthetic faces
-are known for certain. Genuine pairs are not: no generator here says what keeps a person the same.
+are known for certain. Genuine pairs are not: no generator here says what keeps a person the same;
+`genuine` has those of photographs.
 """
 
 from __future__ import annotations

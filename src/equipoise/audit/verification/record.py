@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -47,22 +48,29 @@ class VerificationSettings:
     seed: int = 0
 
 
+FALSE_MATCHES = "false matches"
+FALSE_NON_MATCHES = "false non-matches"
+
+
 @dataclass(frozen=True, kw_only=True)
 class MatchTable:
-    """Rates of false matches within groups, or between them.
+    """Rates of false matches, or of false non-matches, within groups or between them.
 
     Attributes
     ----------
     where : str
         "cells", "pairs of cells", or an attribute.
     rates : tuple of Share
-        Of pairs of different faces; `effective` counts independent pairs.
+        Of pairs of different faces, or of photographs of one person; `effective` counts
+        independent pairs.
     gap : NamedGap or None
         Between the highest and the lowest; None for fewer than two groups.
     garbe, discrepancy : Estimate
-        Gini coefficient of the rates (GARBE, of false matches alone), 0 where they are equal; and
-        1 less their largest difference (FDR, fairness discrepancy rate). Intervals are over all
+        Gini coefficient of the rates (GARBE, of these rates alone), 0 where they are equal; and 1
+        less their largest difference (FDR, fairness discrepancy rate). Intervals are over all
         rates that may be true together, at 95 % or more.
+    what : str
+        "false matches" or "false non-matches".
     """
 
     where: str
@@ -70,14 +78,40 @@ class MatchTable:
     gap: NamedGap | None
     garbe: Estimate
     discrepancy: Estimate
+    what: str = FALSE_MATCHES
 
     def figure(self) -> Figure:
-        """Plot the highest rates of false matches."""
+        """Plot the highest rates."""
         from equipoise.report.plots import share_figure
 
         rates = sorted(self.rates, key=lambda rate: -rate.share)[:_MOST_BARS]
-        axis = "rate of false matches, with the 95 % interval of each"
-        return share_figure([("false matches", rates)], axis)
+        axis = f"rate of {self.what}, with the 95 % interval of each"
+        return share_figure([(self.what, rates)], axis)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenuineMatches:
+    """False non-matches among photographs of people, which the user brought.
+
+    Attributes
+    ----------
+    images : ImagesUsed
+        The photographs.
+    people : int
+        On them.
+    failed : int
+        Photographs without a descriptor. Their pairs are left out.
+    overall : Share
+        Rate of false non-matches among all pairs of photographs of one person.
+    table : MatchTable
+        By cell, of the pairs whose photographs are both of it.
+    """
+
+    images: ImagesUsed
+    people: int
+    failed: int
+    overall: Share
+    table: MatchTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +145,8 @@ class VerificationAudit(ShownAudit):
         What was audited. Older records have none.
     lighting : Lighting or None
         None where images are not grouped by a skin tone that is measured from pixels.
+    genuine : GenuineMatches or None
+        None where no photographs of people were brought.
     """
 
     format: Literal[1] = 1
@@ -128,8 +164,17 @@ class VerificationAudit(ShownAudit):
     versions: dict[str, str]
     images: ImagesUsed | None = None
     lighting: Lighting | None = None
+    genuine: GenuineMatches | None = None
 
     @property
     def plotted(self) -> tuple[MatchTable, ...]:
         """The parts that have a plot."""
-        return self.tables
+        return self.tables if self.genuine is None else (*self.tables, self.genuine.table)
+
+    def shares(self) -> Iterator[tuple[str, str, str, Share]]:
+        """Yield what groups are by, the group, the rate, and its numbers, for all rates."""
+        for table in self.plotted:
+            for share in table.rates:
+                yield table.where, share.name, table.what, share
+        for share in self.failures:
+            yield "cells", share.name, "without a descriptor", share

@@ -13,14 +13,17 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.lighting import examine_lighting, lighting_checks
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
+from equipoise.audit.verification.genuine import Genuine, false_non_matches
 from equipoise.audit.verification.page import PAGE
 from equipoise.audit.verification.rates import Faces, check_match_settings, overall, threshold_of
 from equipoise.audit.verification.record import (
+    FALSE_MATCHES,
+    GenuineMatches,
     MatchTable,
     VerificationAudit,
     VerificationSettings,
 )
-from equipoise.audit.verification.tables import match_tables
+from equipoise.audit.verification.tables import check_id_of, match_tables
 from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
 from equipoise.core.numbers import estimate, p_text
@@ -31,9 +34,14 @@ from equipoise.runs.record import model_used
 from equipoise.stats.pairs import dependence_of
 from equipoise.stats.shares import Share
 
-_IMPOSTORS = (
-    "Pairs are of two independent codes, so all are of different people. How often pictures of one "
-    "person are taken for two is not measured: that needs photographs of people."
+_IMPOSTORS = "Pairs of generated faces are of two independent codes, so of different people."
+_NO_GENUINE = (
+    "How often pictures of one person are taken for two is not measured: that needs photographs of "
+    "people."
+)
+_GENUINE = (
+    "False non-matches are of photographs that were brought, not of generated images; who is on "
+    "them, and of which cell, is as their file says."
 )
 _TOLERATED_FAILURES = 0.05
 
@@ -45,6 +53,7 @@ def audit_verification(
     settings: VerificationSettings,
     *,
     threshold: float | None = None,
+    genuine: Genuine | None = None,
     seconds: float = 0.0,
 ) -> VerificationAudit:
     """Audit the descriptors of balanced images, and write record and report.
@@ -59,13 +68,16 @@ def audit_verification(
     settings : VerificationSettings
     threshold : float, optional
         Cosine similarity from which on two faces match; by default the one of `settings.fmr`.
+    genuine : Genuine, optional
+        Photographs of people, whose false non-matches at the same threshold are a further table.
     seconds : float
         That the descriptors took.
 
     Raises
     ------
     InputError
-        When a setting breaks its rule, or the faces have too few pairs for the rate.
+        When a setting breaks its rule, the faces have too few pairs for the rate, or nobody is on
+        two photographs.
     StorageError
         When a file cannot be written.
     """
@@ -81,8 +93,9 @@ def audit_verification(
     failures = tuple(
         Share.among(name, ~found, cells == k, images.weights) for k, name in enumerate(by.cells)
     )
+    missed, by_cell = (None, ()) if genuine is None else false_non_matches(genuine, by, limit)
     tables, failed = match_tables(
-        kept, by, levels[found], limit, dependence, failures, seed=settings.seed
+        kept, by, levels[found], limit, dependence, failures, by_cell, seed=settings.seed
     )
     checks = [_check(table, settings.ratio) for table in tables]
     if failed is not None:
@@ -97,10 +110,14 @@ def audit_verification(
         threshold=limit,
         overall=together,
         failures=failures,
-        tables=tuple(tables),
+        tables=tuple(table for table in tables if table.what == FALSE_MATCHES),
         models=model_used("model", descriptors),
         checks=ordered,
-        caveats=(_IMPOSTORS, *image_caveats(by.names)),
+        caveats=(
+            _IMPOSTORS,
+            _NO_GENUINE if genuine is None else _GENUINE,
+            *image_caveats(by.names),
+        ),
         costs=(
             Asking(
                 role="model",
@@ -114,6 +131,15 @@ def audit_verification(
         versions=versions(),
         images=images.used,
         lighting=lighting,
+        genuine=None
+        if genuine is None or missed is None
+        else GenuineMatches(
+            images=genuine.people.images.used,
+            people=len(np.unique(genuine.people.person)),
+            failed=int((~genuine.descriptors.found).sum()),
+            overall=missed,
+            table=tables[-1],
+        ),
     )
     write_record(folder / "verification.json", audit)
     PAGE.write(folder)
@@ -137,11 +163,11 @@ def _check_vectors(vectors: NDArray[np.float32]) -> None:
 
 def _check(table: MatchTable, limit: float) -> Check:
     """Return the check of a table: whether its rates differ by more than the tolerated ratio."""
-    title = f"Are false matches as frequent in all of {len(table.rates)} {table.where}?"
+    title = f"Are {table.what} as frequent in all of {len(table.rates)} {table.where}?"
     if table.gap is None:
-        words = "There are fewer than two groups of two faces."
+        words = "There are fewer than two groups with pairs."
         return Check(
-            check_id=f"false_match_gap:{table.where.replace(' ', '_')}",
+            check_id=check_id_of(table.what, table.where),
             title=title,
             outcome="skipped",
             words=words,

@@ -17,7 +17,7 @@ from equipoise.audit.verification.rates import (
     false_matches_within,
     garbe,
 )
-from equipoise.audit.verification.record import MatchTable
+from equipoise.audit.verification.record import FALSE_MATCHES, FALSE_NON_MATCHES, MatchTable
 from equipoise.audit.verification.spread import rates_together, spread_of
 from equipoise.core.attributes import AttributeGrid
 from equipoise.stats.group_gaps import holm
@@ -34,12 +34,14 @@ def match_tables(
     threshold: float,
     dependence: float,
     failures: Sequence[Share] = (),
+    genuine: Sequence[Share] = (),
     *,
     seed: int = 0,
 ) -> tuple[list[MatchTable], NamedGap | None]:
     """Return the tables within cells, within levels of several attributes, and between cells.
 
-    p-values are adjusted by Holm's method over all gaps, that of the failures included.
+    A last one has the false non-matches, where there are photographs of people. p-values are
+    adjusted by Holm's method over all gaps, that of the failures included.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ def match_tables(
         As from `dependence_of` all pairs.
     failures : sequence of Share
         Of each cell, images without a descriptor.
+    genuine : sequence of Share
+        Of each cell, false non-matches; none without photographs of people.
     seed : int
         Of the simulated tests, in [0, 2**63).
 
@@ -72,20 +76,32 @@ def match_tables(
             within = false_matches_within(part, threshold, dependence)
             tables.append(_table(attribute.name, within, seed))
     tables.append(_table(BETWEEN, false_matches_between(faces, threshold, dependence), seed))
+    if genuine:
+        known = tuple(rate for rate in genuine if rate.n)
+        tables.append(_table(CELLS, known, seed, FALSE_NON_MATCHES))
     return _adjusted(tables, _failure_gap(failures, seed))
 
 
-def _table(where: str, rates: tuple[Share, ...], seed: int) -> MatchTable:
+def _table(
+    where: str, rates: tuple[Share, ...], seed: int, what: str = FALSE_MATCHES
+) -> MatchTable:
     """Return a table of rates with the gap between them; tests count independent pairs."""
-    check_id = f"false_match_gap:{where.replace(' ', '_')}"
+    check_id = check_id_of(what, where)
     low, high = rates_together(rates)
     return MatchTable(
         where=where,
         rates=rates,
-        gap=gap_of_shares(check_id, "rate of false matches", rates, seed=seed),
+        gap=gap_of_shares(check_id, f"rate of {what}", rates, seed=seed),
         garbe=spread_of(garbe, rates, low, high),
         discrepancy=spread_of(discrepancy, rates, low, high),
+        what=what,
     )
+
+
+def check_id_of(what: str, where: str) -> str:
+    """Return the `check_id` of the gap of a rate between groups."""
+    kind = "false_match_gap" if what == FALSE_MATCHES else "false_non_match_gap"
+    return f"{kind}:{where.replace(' ', '_')}"
 
 
 def _failure_gap(failures: Sequence[Share], seed: int) -> NamedGap | None:
