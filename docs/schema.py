@@ -28,6 +28,7 @@ from equipoise.audit.verification.record import VerificationAudit
 from equipoise.compare.contexts import ContextScore
 from equipoise.compare.scores import Score
 from equipoise.compare.stored import Refused
+from equipoise.contexts.record import BalancedContexts
 from equipoise.core.records import INFINITE, field_types, to_json
 from equipoise.measure.contexts import ContextsMeasurement
 from equipoise.measure.people.task import AnnotationPlan
@@ -65,6 +66,10 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
     "contexts": (
         (ContextsMeasurement,),
         "the output of `equipoise measure --contexts --json`",
+    ),
+    "balanced-contexts": (
+        (BalancedContexts,),
+        "`contexts.json`, by `equipoise balance-contexts`",
     ),
     "sweep": ((ContextSweep,), "the output of `equipoise sweep --json`"),
     "plan": ((Plan,), "the output of `equipoise plan --json`"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +18,7 @@ import pytest
 from equipoise.core.errors import FileFormatError, InputError, RemoteError
 from equipoise.report import hub
 from equipoise.report.hub import plan_push, push
+from equipoise.samplers.export import packing
 from tests.builders.command_line import Done
 
 
@@ -102,6 +106,39 @@ def test_an_export_goes_as_a_data_set_without_its_books(tmp_path: Path) -> None:
     planned = plan_push(tmp_path, "hf://me/faces")
     assert planned.kind == "dataset"
     assert set(planned.files) == {"dataset.json", "README.md", "00000.tar"}
+
+
+@pytest.mark.extras("huggingface_hub")
+@pytest.mark.filterwarnings("ignore")  # The library's own.
+def test_many_images_go_as_tars_with_their_rows(
+    tmp_path: Path, taken: dict[str, Any], cli: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = "--generator toy-text --attributes smiling,skin_tone --n 960 --images 6 --verified"
+    home = tmp_path / "jobs"
+    cli("balance-contexts", *flags.split(), f"--out={home}")
+    monkeypatch.setattr(hub, "MOST_FILES", 100)
+    monkeypatch.setattr(packing, "SIZE", 90)
+    done = cli("push", home, "hf://me/jobs", "--dry-run")
+    assert "packed  images-00001.tar" in done.stdout
+    assert "240 images of them in tars" in done.stdout
+    push(plan_push(home, "hf://me/jobs"))
+    tars = ("images-00000.tar", "images-00001.tar", "images-00002.tar")
+    assert {*tars, "contexts.json"} < set(taken["files"])
+    assert not any(name.startswith(("images/", "labels/")) for name in taken["files"])
+    with (home / "metadata.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = []
+    for name in tars:
+        with tarfile.open(fileobj=io.BytesIO(taken["files"][name])) as archive:
+            members = {one.name: archive.extractfile(one) for one in archive}
+        for member, content in members.items():
+            if member.endswith(".json"):
+                found.append(json.loads((content or io.BytesIO()).read()))
+    assert found == [{**row, "file_name": Path(row["file_name"]).name} for row in rows]
+    page, about = (taken["files"][name].decode() for name in ("README.md", "croissant.json"))
+    assert 'data_files: ["*.tar"]' in page
+    assert json.loads(about)["distribution"][1]["includes"] == "*.tar"
+    assert not list(home.glob(".push-*"))
 
 
 def test_a_dry_run_prints_what_would_go(run: Path, cli: Callable[..., Done]) -> None:

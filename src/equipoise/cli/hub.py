@@ -30,7 +30,11 @@ def push(
     if dry:
         for name, path in planned.files.items():
             out_console.print(f"{path.stat().st_size:14,}  {name}")
+        for name in planned.tars:
+            out_console.print(f"{'packed':>14}  {name}")
     else:
         out_console.print(f"commit   {upload(planned, public=public)}")
-    size = f"{len(planned.files):,} files, {planned.size / 1e6:.1f} MB"
-    out_console.print(f"{planned.kind:8} {planned.name}, {size}")
+    count = len(planned.files) + len(planned.tars)
+    size = f"{count:,} files, {planned.size / 1e6:.1f} MB"
+    packed = f", {len(planned.packed):,} images of them in tars" if planned.packed else ""
+    out_console.print(f"{planned.kind:8} {planned.name}, {size}{packed}")

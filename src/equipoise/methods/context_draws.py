@@ -282,7 +282,7 @@ class _Drawing:
                 f"cell {self._panel.grid.cells[k]!r} of context {self._generator.contexts[c]!r}",
                 f"must come of its {'prompt' if own else 'edit'} {what}",
                 f"{int(missing[c, k]):,} images missing",
-                "Pass --proposals both."
+                "Pass --proposals both, with more labels (--n) if it was that."
                 if own
                 else "Draw without --verified, or word it otherwise.",
             )

@@ -43,12 +43,15 @@ class ContextFolder:
         Number of the context of each image.
     labels : Labels
         Levels of the n images.
+    files : tuple of str
+        Paths of the images, relative to the folder.
     calls : float
         Generator calls, those of refused images included.
     """
 
     contexts: NDArray[np.int64]
     labels: Labels
+    files: tuple[str, ...]
     calls: float
 
 
@@ -123,8 +126,8 @@ def write_contexts(
                 ]
                 append_images(out, file, rows, part.images, ref)
         found, calls = _read(out, grid)
-        levels = read_metadata(out, grid.names).levels
-    return ContextFolder(found.contexts, certain_labels(grid, levels), calls)
+        own = read_metadata(out, grid.names)
+    return ContextFolder(found.contexts, certain_labels(grid, own.levels), own.files, calls)
 
 
 def _read(out: Path, grid: AttributeGrid) -> tuple[KeptDraws, float]:

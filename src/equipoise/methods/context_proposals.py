@@ -40,6 +40,10 @@ BY_PROMPT = -1
 _OWN_SHARE = 0.05
 """Share of a prompt's labelled images from which on "both" draws a cell by it; chosen by hand."""
 
+_OWN_IMAGES = 3
+"""Labelled images of the cell that it needs at least, so that one by chance is not taken for a
+share; chosen by hand."""
+
 _LABELS = {
     "edits": "label edits",
     "prompt": "label prompts",
@@ -235,7 +239,8 @@ def request_prompts(
     n : int
         Images of each context.
     proposals : str
-        "prompt", or "both": by the prompt where .05 of its labelled images are of the cell.
+        "prompt", or "both": by the prompt where .05 of its labelled images, and three at least, are
+        of the cell.
 
     Raises
     ------
@@ -248,7 +253,7 @@ def request_prompts(
     images = found.sum(axis=1, keepdims=True)
     own = (found[:, :-1] + 0.5) / (images + found.shape[1] / 2)
     if proposals == "both":
-        by_prompt = found[:, :-1] >= _OWN_SHARE * images
+        by_prompt = found[:, :-1] >= np.maximum(_OWN_SHARE * images, _OWN_IMAGES)
         edited = labels.of_edits()
         hits = np.diagonal(edited[:, :, :-1], axis1=1, axis2=2)
         purity = (hits + 0.5) / (edited.sum(axis=2) + 1)

@@ -50,6 +50,8 @@ class EarlyRefusal:
     faithfulness : Estimate
         Part of the prompts' own images of the requested cells that pass: at least as faithful are
         the images kept, on average. Missing where none is requested of a prompt, or labelled.
+    by_context : tuple of Estimate
+        The same of each context alone.
     """
 
     classifier: LatentClassifier
@@ -58,6 +60,7 @@ class EarlyRefusal:
     of_prompts: NDArray[np.float64]
     of_edits: NDArray[np.float64]
     faithfulness: Estimate
+    by_context: tuple[Estimate, ...]
 
     def stated(self) -> dict[str, Any]:
         """Return what is stored beside the draws, as JSON values."""
@@ -162,6 +165,10 @@ def fit_refusal(
         of_prompts=for_prompts(np.ones(len(seen), bool)),
         of_edits=_thresholds(seen, labels, trials, edited, part, None),
         faithfulness=_kept(labels, passed, prompted),
+        by_context=tuple(
+            _kept(labels.take(rows), passed[rows], prompted)
+            for rows in (labels.contexts == c for c in range(labels.sets))
+        ),
     )
 
 

@@ -1,21 +1,25 @@
 """A run or an export to the Hugging Face hub: the files that go, and their upload.
 
 A run goes as a model: samplers, record, settings, report and pictures, with its card as README.md.
-An export of images goes as a data set.
+An export of images goes as a data set; where it has many, they go as tars.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from equipoise.core.completion import SUFFIX
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.plugins import install, load_library
 from equipoise.runs.folder import RunFolder
 from equipoise.samplers.export.metadata import METADATA
+from equipoise.samplers.export.packing import pack_folder, tar_names
 from equipoise.samplers.remote_file import REPOSITORY, hub_errors
 
 _ADDRESS = re.compile(f"hf://{REPOSITORY}")
@@ -41,16 +45,24 @@ class Push:
         "model" or "dataset".
     files : dict of str to Path
         From the name in the repository to the file here.
+    packed : tuple of Path
+        Images that go as tars.
     """
 
     name: str
     kind: str
     files: dict[str, Path]
+    packed: tuple[Path, ...] = ()
+
+    @property
+    def tars(self) -> tuple[str, ...]:
+        """Names of the tars that the packed images go as."""
+        return tar_names(len(self.packed))
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(path.stat().st_size for path in self.files.values())
+        return sum(path.stat().st_size for path in (*self.files.values(), *self.packed))
 
 
 def plan_push(place: Path | str, address: str) -> Push:
@@ -66,7 +78,7 @@ def plan_push(place: Path | str, address: str) -> Push:
     Raises
     ------
     InputError
-        When the address is none, or the export has too many files.
+        When the address is none, or there are too many files.
     FileFormatError
         When the folder is neither.
     """
@@ -94,17 +106,21 @@ def plan_push(place: Path | str, address: str) -> Push:
             "Name the folder that `equipoise balance` or `equipoise sample` finished.",
         )
     files = own | {path.relative_to(home).as_posix(): path for path in sorted(paths)}
+    images = [path for name, path in files.items() if name.startswith("images/")]
+    packed: tuple[Path, ...] = ()
+    if kind == "dataset" and len(files) > MOST_FILES and (home / METADATA).is_file():
+        packed = tuple(images)
     if links := [name for name, path in files.items() if path.is_symlink()]:
         raise InputError(f"file {home / links[0]}", "must be no link", links[0], "Copy the file.")
+    files = {name: path for name, path in files.items() if path not in set(packed)}
     if len(files) > MOST_FILES:
         raise InputError(
             f"folder {home}",
             f"must have at most {MOST_FILES:,} files",
             f"{len(files):,}",
-            "Draw it with `equipoise sample --format webdataset`, which makes few large files, or "
-            "draw fewer images of each context.",
+            "Draw it with `equipoise sample --format webdataset`, which makes few large files.",
         )
-    return Push(found["name"], kind, files)
+    return Push(found["name"], kind, files, packed)
 
 
 def push(planned: Push, *, public: bool = False) -> str:
@@ -122,15 +138,29 @@ def push(planned: Push, *, public: bool = False) -> str:
     """
     hub = load_library("a push", "huggingface_hub", f"{install('hf')}.")
     api = hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
-    added = [hub.CommitOperationAdd(name, str(path)) for name, path in planned.files.items()]
-    with hub_errors(
-        f"hf://{planned.name}",
-        "must take the files",
-        "Check the network and HF_ENDPOINT, log in with `hf auth login`, and give the same command "
-        "again.",
+    with (
+        _whole(planned) as files,
+        hub_errors(
+            f"hf://{planned.name}",
+            "must take the files",
+            "Check the network and HF_ENDPOINT, log in with `hf auth login`, and give the same "
+            "command again.",
+        ),
     ):
+        added = [hub.CommitOperationAdd(name, str(path)) for name, path in files.items()]
         api.create_repo(planned.name, repo_type=planned.kind, private=not public, exist_ok=True)
         done = api.create_commit(
             planned.name, added, commit_message="Add by Equipoise", repo_type=planned.kind
         )
     return str(done.commit_url)
+
+
+@contextmanager
+def _whole(planned: Push) -> Iterator[dict[str, Path]]:
+    """Give all files, those with the packed images for the time of the block."""
+    if not planned.packed:
+        yield planned.files
+        return
+    home = planned.packed[0].parents[1]
+    with TemporaryDirectory(prefix=".push-", dir=home, ignore_cleanup_errors=True) as folder:
+        yield planned.files | pack_folder(home, Path(folder))

@@ -6,12 +6,16 @@ of data sets, such as those of hubs and of TensorFlow Datasets, load an export b
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from equipoise.core.attributes import AttributeGrid
+from equipoise.core.files import digest_of, write_text
 from equipoise.core.synthetic_mark import SOURCE_TYPE
+from equipoise.samplers.export.metadata import METADATA
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import GeneratorRef
 
@@ -54,6 +58,17 @@ def shards_distribution() -> Distribution:
     )
 
 
+def tarred(description: str) -> str:
+    """Return the description of a folder whose pictures have gone into tars beside its table."""
+    found = json.loads(description)
+    found["distribution"][1] = _files("pictures", "*.tar", "application/x-tar")
+    return _text(found)
+
+
+def _text(found: dict[str, Any]) -> str:
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
 def _files(name: str, includes: str, kind: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileSet",
@@ -66,19 +81,59 @@ def _files(name: str, includes: str, kind: str) -> dict[str, Any]:
 
 def column_types(columns: Sequence[str], grid: AttributeGrid) -> dict[str, type]:
     """Return the type of each column of metadata, as `metadata_rows` writes them."""
-    texts = {"file_name", "requested", "achieved", *grid.names}
+    texts = {"file_name", "context", "proposal", "requested", "achieved", *grid.names}
     numbers = {"seed": int, "index": int}
     return {name: str if name in texts else numbers.get(name, float) for name in columns}
 
 
+def of_sampler(
+    generator: GeneratorRef, sampler: str, request: DrawRequest, counts: Mapping[str, int]
+) -> str:
+    """Return in words what the images of a sampler are.
+
+    Parameters
+    ----------
+    generator : GeneratorRef
+    sampler : str
+        Digest of the sampler that drew the images.
+    request : DrawRequest
+    counts : mapping of str to int
+        Images of each cell, as classifiers read them.
+    """
+    mix = ", ".join(f"{cell}: {count:,}" for cell, count in counts.items())
+    kept = "verified by classifiers" if request.verified else "not verified"
+    return (
+        f"{sum(counts.values()):,} synthetic images, drawn from the generator {generator.name} "
+        f"(SHA-256 {generator.digest}) by the sampler {sampler}, seed {request.seed}, {kept}. "
+        f"Images by cell: {mix}."
+    )
+
+
+def describe_folder(folder: Path, grid: AttributeGrid, description: str) -> None:
+    """Write croissant.json beside the metadata of a folder of images.
+
+    Parameters
+    ----------
+    folder : Path
+    grid : AttributeGrid
+        Of the metadata.
+    description : str
+        What the images are.
+
+    Raises
+    ------
+    StorageError
+        When the file cannot be written.
+    """
+    table = folder / METADATA
+    with table.open(encoding="utf-8", newline="") as file:
+        columns = column_types(next(csv.reader(file)), grid)
+    files = folder_distribution(digest_of(table))
+    write_text(folder / FILE, to_croissant(folder.resolve().name, description, columns, files))
+
+
 def to_croissant(
-    name: str,
-    generator: GeneratorRef,
-    sampler: str,
-    request: DrawRequest,
-    counts: Mapping[str, int],
-    columns: Mapping[str, type],
-    distribution: Distribution,
+    name: str, description: str, columns: Mapping[str, type], distribution: Distribution
 ) -> str:
     """Return the description of an export as JSON-LD.
 
@@ -86,12 +141,8 @@ def to_croissant(
     ----------
     name : str
         Of the data set.
-    generator : GeneratorRef
-    sampler : str
-        Digest of the sampler that drew the images.
-    request : DrawRequest
-    counts : mapping of str to int
-        Images of each cell, as classifiers read them.
+    description : str
+        What the images are.
     columns : mapping of str to type
         Type of each column of metadata.
     distribution : sequence of dict
@@ -99,16 +150,12 @@ def to_croissant(
     """
     table = distribution[0]
     where = {"cr:FileObject": "fileObject", "cr:FileSet": "fileSet"}[table["@type"]]
-    mix = ", ".join(f"{cell}: {count:,}" for cell, count in counts.items())
-    kept = "verified by classifiers" if request.verified else "not verified"
-    named = f"{generator.name} (SHA-256 {generator.digest})"
     found = {
         "@context": _context(),
         "@type": "sc:Dataset",
         "conformsTo": [f"{_CR}1.1", f"{_RAI}1.0"],
         "name": name,
-        "description": f"{sum(counts.values()):,} synthetic images, drawn from the generator "
-        f"{named} by the sampler {sampler}, seed {request.seed}, {kept}. Images by cell: {mix}.",
+        "description": description,
         "version": "1.0.0",
         "isLiveDataset": False,
         "distribution": list(distribution),
@@ -141,7 +188,7 @@ def to_croissant(
         "rai:personalSensitiveInformation": "No picture is of a person. A generator can repeat "
         "pictures of its training data.",
     }
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    return _text(found)
 
 
 def _context() -> dict[str, Any]:

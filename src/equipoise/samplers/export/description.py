@@ -25,9 +25,12 @@ from equipoise.core.versions import versions
 from equipoise.samplers.export.croissant import (
     FILE,
     column_types,
+    of_sampler,
     shards_distribution,
     to_croissant,
 )
+from equipoise.samplers.export.dataset_card import FILE as CARD
+from equipoise.samplers.export.dataset_card import TARS, cell_table, dataset_card, reading
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
@@ -158,13 +161,12 @@ def describe_export(
         versions=versions(),
     )
     _write(home, "dataset.json", json.dumps(to_json(found), indent=1) + "\n")
-    _write(home, "README.md", _page(found))
+    name = str(home).rstrip("/").rpartition("/")[2]
+    _write(home, CARD, _page(name, found))
+    counts = {cell.cell: cell.achieved for cell in found.cells}
     text = to_croissant(
-        str(home).rstrip("/").rpartition("/")[2],
-        sampler.generator,
-        sampler.digest,
-        request,
-        {cell.cell: cell.achieved for cell in found.cells},
+        name,
+        of_sampler(sampler.generator, sampler.digest, request, counts),
         column_types(_columns(home, tables[0]), grid),
         shards_distribution(),
     )
@@ -192,26 +194,19 @@ def _write(home: Folder, name: str, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def _page(found: DatasetDescription) -> str:
+def _page(name: str, found: DatasetDescription) -> str:
     kind = "verified draws" if found.verified else "one-shot draws"
     rows = [
-        f"| {one.cell} | {one.requested:,} | {one.achieved:,} | {one.weight:,.1f} |"
+        (one.cell, f"{one.requested:,}", f"{one.achieved:,}", f"{one.weight:,.1f}")
         for one in found.cells
     ]
-    return "\n".join(
-        [
-            "# Images drawn by Equipoise",
-            "",
-            f"{found.images:,} {kind} of the generator {found.generator}, seed {found.seed}, in "
-            f"{found.shards:,} tars of the WebDataset layout. `NNNNN.parquet` is the metadata of "
-            "`NNNNN.tar`. `dataset.json` holds the numbers of this page.",
-            "",
-            "| cell | requested | achieved | weight |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-            f"Cells are those that classifiers see: {', '.join(found.classifiers)}.",
-            "Averages over images of one cell are weighted by the column `weight` of the metadata.",
-            "",
-        ]
-    )
+    body = [
+        f"{found.images:,} {kind} of the generator {found.generator}, seed {found.seed}, in "
+        f"{found.shards:,} tars of the WebDataset layout. `NNNNN.parquet` is the metadata of "
+        "`NNNNN.tar`. `dataset.json` holds the numbers of this page.",
+        "",
+        *cell_table(("cell", "requested", "achieved", "weight"), rows),
+        "",
+        *reading(found.classifiers),
+    ]
+    return dataset_card(name, found.images, TARS, body)

@@ -7,7 +7,6 @@ cell, weight, levels, probabilities and scores. The folder is what
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import tarfile
@@ -22,22 +21,18 @@ import numpy as np
 
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError
-from equipoise.core.files import atomic_path, digest_of, write_text
+from equipoise.core.files import atomic_path, write_text
 from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
 from equipoise.core.synthetic_mark import SOURCE_TYPE
 from equipoise.generators.base import Generator
 from equipoise.samplers.draw import ImageBatch
-from equipoise.samplers.export.croissant import (
-    FILE,
-    column_types,
-    folder_distribution,
-    to_croissant,
-)
+from equipoise.samplers.export.croissant import describe_folder, of_sampler
+from equipoise.samplers.export.dataset_card import FILE as CARD
+from equipoise.samplers.export.dataset_card import FOLDER, cell_table, dataset_card, reading
 from equipoise.samplers.export.folder import write_folder
 from equipoise.samplers.export.marked_png import marked_png
 from equipoise.samplers.export.metadata import (
-    METADATA,
     answer_name,
     metadata_rows,
     read_metadata,
@@ -133,22 +128,25 @@ def write_draws(
 
 
 def _describe_folder(drawing: DrawJob, out: Path) -> None:
-    """Write the description of a whole folder beside its metadata."""
-    table = out / METADATA
-    found = read_metadata(out)
-    with table.open(encoding="utf-8") as file:
-        columns = column_types(next(csv.reader(file)), found.grid)
+    """Write the description and the page of a whole folder beside its metadata."""
+    found, request = read_metadata(out), drawing.request
     counts = Counter(answer_name(found.grid, levels) for levels in found.levels.tolist())
-    text = to_croissant(
-        out.resolve().name,
-        drawing.sampler.generator,
-        drawing.sampler_drawn.digest,
-        drawing.request,
-        dict(sorted(counts.items())),
-        columns,
-        folder_distribution(digest_of(table)),
+    generator, name = drawing.sampler.generator, out.resolve().name
+    words = of_sampler(
+        generator, drawing.sampler_drawn.digest, request, dict(sorted(counts.items()))
     )
-    write_text(out / FILE, text)
+    describe_folder(out, found.grid, words)
+    body = [
+        f"{len(found.files):,} {'verified' if request.verified else 'one-shot'} draws of the "
+        f"generator {generator.name}, seed {request.seed}. `metadata.csv` has a row for each.",
+        "",
+        *cell_table(
+            ("cell", "images"), [(cell, f"{count:,}") for cell, count in sorted(counts.items())]
+        ),
+        "",
+        *reading([classifier.name for classifier in drawing.models.panel.classifiers]),
+    ]
+    write_text(out / CARD, dataset_card(name, len(found.files), FOLDER, body))
 
 
 def _write_npz(

@@ -1,0 +1,174 @@
+"""The record of balanced contexts; its fields are those of `contexts.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from equipoise.core.estimates import Estimate
+from equipoise.core.settings import Settings
+from equipoise.core.tables import shown
+from equipoise.measure.contexts import AbsentCell, ContextsMeasurement
+from equipoise.methods.calibration import REACHED
+from equipoise.methods.context_proposals import PROPOSALS
+from equipoise.runs.record import ModelUsed
+from equipoise.samplers.sampler import GeneratorRef
+
+if TYPE_CHECKING:
+    from equipoise.report.figures import Figure
+
+_MOST_BARS = 40
+"""Contexts that the plot shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextOptions:
+    """What is wanted of every context, beside the settings.
+
+    Attributes
+    ----------
+    images : int
+        Of each context.
+    verified : bool
+        Keep only images that the classifiers see as requested.
+    proposals : str
+        "edits", "prompt" or "both": what candidates are.
+    early_refusal : bool
+        Refuse candidates half-way where the generator can stop there and that pays.
+    tolerance : float
+        Departure of a share that the verdict counts as met.
+    """
+
+    images: int = 250
+    verified: bool = False
+    proposals: str = PROPOSALS[0]
+    early_refusal: bool = True
+    tolerance: float = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextProposals:
+    """How the images of one context were proposed, cell by cell.
+
+    Attributes
+    ----------
+    name : str
+        The context.
+    requested : tuple of int
+        Images drawn for each cell.
+    by_prompt : tuple of bool
+        Whether the prompt itself is drawn for a cell until an image is of it; its edit otherwise.
+    purity : tuple of float
+        Expected share of what is drawn for a cell that is of it, by the labels.
+    confusion : tuple of tuple of int
+        Labelled images of the edits: rows requested, columns achieved, the last unknown. Empty
+        where no edit was labelled.
+    own : tuple of int
+        Labelled images of the prompt itself by cell, the last unknown. Empty where it was not
+        labelled.
+    distance : float or None
+        Total variation between the target and the nearest mix that rates of edits give; None where
+        no rates were solved for.
+    faithfulness : Estimate
+        Of the images that come of the prompt: 1 less the total variation to the generator's own
+        images of their cells, as classifiers see cells; with early refusal on average at least
+        this. Missing where all come of edits, which change what the model means.
+    """
+
+    name: str
+    requested: tuple[int, ...]
+    by_prompt: tuple[bool, ...]
+    purity: tuple[float, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    own: tuple[int, ...]
+    distance: float | None
+    faithfulness: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """When candidates were refused.
+
+    Attributes
+    ----------
+    stage, steps : int
+        Steps after which a candidate was read, and all steps.
+    """
+
+    stage: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancedContexts:
+    """Images of every context, and what they are.
+
+    Attributes
+    ----------
+    format : int
+        Version of the layout.
+    settings : Settings
+        `n` is the number of labels.
+    options : ContextOptions
+    generator : GeneratorRef
+    models : tuple of ModelUsed
+    mix : ContextsMeasurement
+        The mix within every context, and of all together.
+    proposals : tuple of ContextProposals
+        In the order of the generator's contexts.
+    unseen : tuple of AbsentCell
+        Wanted cells of which no labelled image of a context was.
+    faithfulness : Estimate
+        As of `ContextProposals`, over all contexts.
+    refusal : Refusal or None
+        None without early refusal.
+    calls : float
+        Generator calls per image, those of refused images included; labels not.
+    labels : int
+        Labelled images, on top.
+    caveats : tuple of str
+    versions : dict of str to str
+    """
+
+    format: Literal[1] = 1
+    settings: Settings
+    options: ContextOptions
+    generator: GeneratorRef
+    models: tuple[ModelUsed, ...]
+    mix: ContextsMeasurement
+    proposals: tuple[ContextProposals, ...]
+    unseen: tuple[AbsentCell, ...]
+    faithfulness: Estimate
+    refusal: Refusal | None
+    calls: float
+    labels: int
+    caveats: tuple[str, ...]
+    versions: dict[str, str]
+
+    @property
+    def exact(self) -> bool:
+        """Whether every context has the images that were requested of each cell.
+
+        Verified draws have, as classifiers see them. No interval is needed then: the counts are
+        what was asked for, not a sample of what may come.
+        """
+        requested = {one.name: one.requested for one in self.proposals}
+        mixes = self.mix.contexts
+        return self.options.verified and all(m.counts == requested[m.name] for m in mixes)
+
+    @property
+    def far(self) -> tuple[ContextProposals, ...]:
+        """Contexts whose target no rates of edits give, the farthest first."""
+        found = [one for one in self.proposals if (one.distance or 0) >= REACHED]
+        return tuple(sorted(found, key=lambda one: -(one.distance or 0)))
+
+    def figure(self) -> Figure:
+        """Plot the deviation ratios of contexts, the largest first."""
+        from equipoise.report.plots import interval_figure
+
+        worst = self.mix.contexts[:_MOST_BARS]
+        return interval_figure(
+            [shown(mix.name) for mix in worst],
+            [("deviation ratio", [mix.deviation for mix in worst])],
+            "deviation ratio, with intervals that hold together at 95 %",
+        )
