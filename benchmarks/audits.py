@@ -5,7 +5,7 @@ that undo it, as `exact` draws have them. Errors and likeness follow that clearn
 means are wrong. The truth is measured on many codes of the prior. Figures go to
 `results/audits.json` and `results/audits.md`.
 
-    python benchmarks/audits.py --seeds 200
+    python -m benchmarks.audits --seeds 200
 """
 
 from __future__ import annotations
@@ -23,11 +23,16 @@ from benchmarks.accepted_faces import BY, TOY, Floats, accepted, cells_of, clear
 from benchmarks.false_matches import of_pairs
 from equipoise.audit.age.rates import AgesVsReference, break_down_ages
 from equipoise.audit.age.record import AgeRates, AgeSettings
+from equipoise.audit.checks import adjust
+from equipoise.audit.named_gaps import gap_of_shares
 from equipoise.audit.photographs.agreement import agreement_checks, agreements
 from equipoise.audit.rate_tables import to_markdown
 from equipoise.audit.rates import Breakdown, PredictionsVsReference, break_down
+from equipoise.classifiers.base import FAILED
 from equipoise.core.estimates import Estimate
 from equipoise.core.files import write_text
+from equipoise.stats.intervals import exact_interval
+from equipoise.stats.pairs import clustered_rate
 
 SETTINGS = AgeSettings(by=BY.names, reference="truth")
 RESULTS = Path(__file__).parent / "results"
@@ -146,18 +151,100 @@ def of_verification(seeds: int) -> dict[str, float]:
     return {what: float(np.mean(shown)) for what, shown in every.items()}
 
 
+FAILS = 0.25
+"""What the planted cell adds to the chance that no face is found."""
+
+
+def failures(clear: Floats, cells: NDArray[np.int64], more: float) -> Floats:
+    """Return the chance that a model finds no face: larger for unclear faces, and in one cell."""
+    return np.asarray(np.clip(0.06 - 0.03 * clear, 0.01, 0.2) + more * (cells == PLANTED))
+
+
+def of_failures(seeds: int) -> dict[str, float]:
+    """Return how often intervals of failures cover, and how often cells are found."""
+    codes = TOY.prior.codes(10**6, 0, TRUTH)
+    cells, chance = cells_of(codes), failures(clearness(codes), cells_of(codes), FAILS)
+    truth = [float(chance[cells == k].mean()) for k in range(BY.size)]
+    inside: list[bool] = []
+    found = false = 0
+    for seed in range(seeds):
+        codes, weights = accepted(seed, PER_CELL)
+        levels, cells = TOY.levels(codes)[:, :2].astype(np.int8), cells_of(codes)
+        for more in (FAILS, 0.0):
+            lost = np.random.default_rng([seed, 3]).random(len(cells)) < failures(
+                clearness(codes), cells, more
+            )
+            answers = np.where(lost, FAILED, levels[:, 1]).astype(np.int8)
+            sure = np.full(len(cells), np.nan, np.float32)
+            compared = PredictionsVsReference(
+                ("no", "yes"), answers, levels[:, 1], sure, weights=weights
+            )
+            parts, _ = adjust(break_down(compared, BY, levels))
+            every = [gap for part in parts for gap in part.gaps]
+            gaps = [gap for gap in every if gap.check_id.startswith("failure_gap")]
+            if not more:
+                false += any(gap.p_value < 0.05 for gap in gaps)
+                continue
+            named = next(gap for gap in gaps if gap.check_id == "failure_gap:cells")
+            found += named.p_value < 0.05 and named.gap.highest == BY.cells[PLANTED]
+            for group, true in zip(parts[0].groups, truth, strict=True):
+                inside.append(group.failure.low <= true <= group.failure.high)
+    return {
+        "failures: interval of the rate covers": float(np.mean(inside)),
+        "failures: excess of one cell found and named": found / seeds,
+        "failures: anything found where nothing is planted": false / seeds,
+    }
+
+
+PEOPLE, MISSES = 60, (0.05, 0.05, 0.30, 0.05, 0.05, 0.05)
+"""People of each cell on photographs, and their rates of false non-matches."""
+
+
+def of_people(seeds: int) -> dict[str, float]:
+    """Return how often intervals of false non-matches cover where people differ."""
+    inside: list[bool] = []
+    naive: list[bool] = []
+    found = false = 0
+    for seed in range(seeds):
+        for rates in (MISSES, (0.05,) * BY.size):
+            rng = np.random.default_rng([seed, 4])
+            shares = []
+            for name, rate in zip(BY.cells, rates, strict=True):
+                photographs = rng.integers(2, 6, PEOPLE)
+                pairs = photographs * (photographs - 1) // 2
+                own = rng.beta(rate * 4, (1 - rate) * 4, PEOPLE)
+                shares.append(clustered_rate(name, rng.binomial(pairs, own), pairs))
+            gap = gap_of_shares("misses", "rate of false non-matches", shares, seed=seed)
+            hit = gap is not None and gap.gap.p_value < 0.05
+            if rates != MISSES:
+                false += hit
+                continue
+            found += hit and gap is not None and gap.gap.highest == BY.cells[PLANTED]
+            for share, rate in zip(shares, rates, strict=True):
+                low, high = exact_interval(share.count, share.n)
+                inside.append(share.low <= rate <= share.high)
+                naive.append(low <= rate <= high)
+    return {
+        "genuine pairs: interval of a rate covers": float(np.mean(inside)),
+        "genuine pairs: binomial interval of a rate covers": float(np.mean(naive)),
+        "genuine pairs: excess of one cell found and named": found / seeds,
+        "genuine pairs: anything found where nothing is planted": false / seeds,
+    }
+
+
 def main() -> None:
     """Run all seeds and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=200)
     seeds = parser.parse_args().seeds
-    rates = of_ages(seeds) | of_verification(seeds) | of_photographs(seeds)
+    rates = of_ages(seeds) | of_failures(seeds) | of_verification(seeds) | of_people(seeds)
+    rates |= of_photographs(seeds)
     kept = {"seeds": seeds, "per_cell": PER_CELL, "rates": rates}
     write_text(RESULTS / "audits.json", json.dumps(kept, indent=1) + "\n")
     rows = [[what, f"{rate:.1%}"] for what, rate in rates.items()]
     head = f"# Audits: planted truth\n\n{seeds} seeds, {PER_CELL} faces a cell"
     head += f" (verification, photographs: {ON_PHOTOGRAPHS}): "
-    head += f"`python benchmarks/audits.py --seeds {seeds}`"
+    head += f"`python -m benchmarks.audits --seeds {seeds}`"
     write_text(RESULTS / "audits.md", f"{head}\n\n{to_markdown(['what', 'share'], rows)}")
     print("\n".join(f"{what}: {rate:.1%}" for what, rate in rates.items()))
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import numpy as np
 
 from equipoise.audit.age.record import AgeAudit
-from equipoise.audit.photographs.record import PhotographsAudit
+from equipoise.audit.photographs.record import AgePhotographsAudit, PhotographsAudit
 from equipoise.audit.preflight.doctor import Examination
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.record import SuperresAudit
@@ -57,6 +57,10 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
     ),
     "age": ((AgeAudit,), "`age.json`, by `equipoise audit age`"),
     "photographs": ((PhotographsAudit,), "`photographs.json`, by `equipoise audit photographs`"),
+    "photographs-age": (
+        (AgePhotographsAudit,),
+        "`photographs-age.json`, by `equipoise audit photographs` beside an audit of age",
+    ),
     "task": ((AnnotationPlan,), "`plan.json` of a task, by `equipoise label export`"),
     "result": ((Score, Refused), "a result of `equipoise compare`, one file per method"),
     "context-result": (

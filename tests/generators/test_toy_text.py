@@ -1,13 +1,14 @@
 """The text-to-image toy against its truth in closed form."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError
-from equipoise.generators import Prompted, Staged
+from equipoise.generators import Prompted, Staged, open_generator
 from equipoise.generators.toy_text import JOBS, LATENT, ToyTextGenerator
 from equipoise.measure.contexts import deviation_ratio
 
@@ -109,6 +110,22 @@ def test_early_refusal_pays_at_nearly_equal_faithfulness(toy: ToyTextGenerator) 
         spent += (n * stage + passed.sum() * (toy.steps - stage)) / toy.steps / kept
         plain += n / member.sum()
     assert spent / plain < 0.6
+
+
+def test_a_list_of_prompts_gives_names_texts_and_shares(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.csv"
+    path.write_text("id,text,share\nn1,a photo of a nurse,3\np1,a photo of a pilot,1\n")
+    listed = open_generator(f"toy-text:{path}?leak=0.1")
+    assert isinstance(listed, ToyTextGenerator)
+    assert listed.contexts == ("n1", "p1")
+    alike = ToyTextGenerator(["a photo of a nurse", "a photo of a pilot"], leak=0.1)
+    assert listed.text(0, 6) == alike.text(0, 6) == "a photo of a light smiling nurse"
+    assert np.array_equal(listed.shares, alike.shares)
+    assert listed.digest != alike.digest
+    drawn = listed.prior.codes(0, 0, 4000)[:, -2]
+    assert abs((drawn == 0).mean() - 0.75) < 0.03
+    with pytest.raises(InputError, match="names must be one for each of 1 prompts, got 2"):
+        ToyTextGenerator(["a photo of a nurse"], names=["a", "b"])
 
 
 def test_the_toy_classifier_reads_it(toy: ToyTextGenerator) -> None:

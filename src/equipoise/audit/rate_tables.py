@@ -11,12 +11,15 @@ from equipoise.audit.rates import GroupRates
 from equipoise.audit.record import ClassifierAudit
 from equipoise.core.errors import InputError
 from equipoise.core.files import write_text
-from equipoise.core.numbers import estimate, percent
+from equipoise.core.numbers import estimate, is_missing, percent
 from equipoise.stats.shares import Share
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
 
 CSV_HEADER = ("by", "group", "rate", "events", "n", "effective_n", "value", "low", "high")
+
+SECONDS = "seconds"
+"""Name of the mean time of a response."""
 
 Columns = list[tuple[str, Share]]
 
@@ -29,7 +32,7 @@ def write_rate_table(audit: ClassifierAudit, path: Path) -> None:
     audit : ClassifierAudit
     path : Path
         By its suffix: .csv has a row for each rate, numbers between 0 and 1; .md and .tex a row
-        for each group, percentages.
+        for each group, percentages. Mean seconds of a response are there where they are known.
 
     Raises
     ------
@@ -105,6 +108,9 @@ def _csv(audit: ClassifierAudit) -> Iterator[Sequence[str | float]]:
     for where, group in _groups(audit):
         for name, share in _columns(group):
             yield csv_row(where, group.name, name, share)
+        if not is_missing(group.seconds.value):
+            time = group.seconds
+            yield where, group.name, SECONDS, "", group.n, "", time.value, time.low, time.high
 
 
 def csv_row(where: str, group: str, rate: str, share: Share) -> tuple[str | float, ...]:
@@ -115,7 +121,7 @@ def csv_row(where: str, group: str, rate: str, share: Share) -> tuple[str | floa
 
 
 def rates_as_text(groups: Sequence[GroupRates]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of percentages, without columns that no group has."""
+    """Return header and rows of percentages and seconds, without columns that no group has."""
     table = [_columns(group) for group in groups]
     used = [c for c in range(len(table[0])) if any(row[c][1].n for row in table)]
     header = ["group", "n", *(table[0][c][0] for c in used)]
@@ -127,6 +133,10 @@ def rates_as_text(groups: Sequence[GroupRates]) -> tuple[list[str], list[list[st
         ]
         for group, row in zip(groups, table, strict=True)
     ]
+    if not all(is_missing(group.seconds.value) for group in groups):
+        header.append(SECONDS)
+        for group, line in zip(groups, rows, strict=True):
+            line.append(estimate(group.seconds, missing="-"))
     return header, rows
 
 

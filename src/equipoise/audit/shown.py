@@ -26,6 +26,7 @@ class ShownAudit:
 
     verdict: str
     checks: tuple[Check, ...]
+    caveats: tuple[str, ...]
 
     @property
     @abstractmethod

@@ -29,14 +29,10 @@ from equipoise.core.numbers import estimate, interval, percent
 from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
-    from equipoise.audit.age.record import AgeAudit
     from equipoise.audit.counterfactuals.folder import CounterfactualFolder
     from equipoise.audit.images import AuditImages
-    from equipoise.audit.photographs.record import PhotographsAudit
     from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
     from equipoise.audit.shown import ShownAudit
-    from equipoise.audit.superres.record import SuperresAudit
-    from equipoise.audit.verification.record import VerificationAudit
     from equipoise.classifiers import Classifier
     from equipoise.core.attributes import AttributeGrid
     from equipoise.core.checks import Check
@@ -406,9 +402,7 @@ def write_files(
         audit.plot().save(plot)
 
 
-def print_checks(
-    audit: ClassifierAudit | SuperresAudit | VerificationAudit | AgeAudit | PhotographsAudit,
-) -> None:
+def print_checks(audit: ShownAudit) -> None:
     """Print the caveats, the verdict and the checks of an audit, the worst of each kind whole."""
     from equipoise.core.checks import by_kind
 

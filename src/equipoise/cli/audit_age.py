@@ -95,19 +95,16 @@ def age(
 
     Example: `equipoise audit age runs/audit/material --model answers.csv --reference pinned:age`
     """
-    from equipoise.audit.age.ages import is_table, parse_challenges
+    from equipoise.audit.age.ages import parse_challenges
     from equipoise.audit.age.record import AgeSettings
     from equipoise.audit.age.run import audit_age
     from equipoise.audit.age.tables import age_table, write_age_table
-    from equipoise.classifiers import open_classifier
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     grid = balanced_groups(what)
     drawn = opened_sampler(what, n, device, classifiers, faithful)
-    opened = {
-        name: None if is_table(name) else open_classifier(name) for name in (model, reference)
-    }
+    opened = {name: open_estimator(name) for name in (model, reference)}
     settings = AgeSettings(
         by=chosen_names(by, grid),
         reference=reference,
@@ -122,7 +119,7 @@ def age(
         images, execution = IMAGES if n is None else n, Execution(workers, progress, places)
         material = audit_material(what, drawn, images, seed, out, execution, faithful)
         estimates, true = (
-            _ages(name, opened[name], material, out, role, execution)
+            read_or_ask(name, opened[name], material, out, role, execution)
             for name, role in ((model, "model"), (reference, "reference"))
         )
     audit = audit_age(estimates, true, material, out, settings)
@@ -136,7 +133,15 @@ def age(
     end_gate("audit of age", audit.checks, fail_on, junit)
 
 
-def _ages(
+def open_estimator(name: str) -> Classifier | None:
+    """Open the estimator that a user named; None for a table of ages."""
+    from equipoise.audit.age.ages import is_table
+    from equipoise.classifiers import open_classifier
+
+    return None if is_table(name) else open_classifier(name)
+
+
+def read_or_ask(
     name: str,
     estimator: Classifier | None,
     images: AuditImages,
@@ -144,12 +149,11 @@ def _ages(
     role: str,
     execution: Execution,
 ) -> Ages:
-    """Read a table of ages, or ask an estimator."""
+    """Read a table of ages, or ask an estimator, by the name that a user gave."""
     from equipoise.audit.age.ages import ask_ages, read_ages
     from equipoise.classifiers.models import ClassifierAddress
 
     if estimator is None:
         return read_ages(Path(name), images, role)
-    cache = out / "answers"
-    address = ClassifierAddress(name)
+    cache, address = out / "answers", ClassifierAddress(name)
     return ask_ages(estimator, images, cache, role, address=address, execution=execution)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,19 +15,24 @@ from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Address, EngineName, GpusPerWorker, JsonFile, Workers
 from equipoise.cli.reports import Pdf, print_report
-from equipoise.core.numbers import estimate, percent
+from equipoise.core.numbers import decimals, estimate, percent
 from equipoise.core.progress import Execution
+
+if TYPE_CHECKING:
+    from equipoise.audit.photographs.record import AgePhotographsAudit, PhotographsAudit
 
 
 @audit_app.command()
 def photographs(
     folder: Annotated[Path, typer.Argument(help="Folder of photographs.")],
     labels: Annotated[
-        Path, typer.Option(help="CSV with file_name, and a column for each attribute.")
+        Path,
+        typer.Option(
+            help="CSV with file_name, and a column for each attribute; years, the true age, "
+            "beside an audit of age."
+        ),
     ],
-    beside: Annotated[
-        Path, typer.Option(help="Folder of the classifier's audit on generated images.")
-    ],
+    beside: Annotated[Path, typer.Option(help="Folder of the audit, of a classifier or of age.")],
     model: Annotated[
         str,
         typer.Option(
@@ -38,6 +44,9 @@ def photographs(
         int, typer.Option(help="Pixels of each side to which photographs are cut.")
     ] = 256,
     tolerance: Tolerance = TOLERANCE,
+    years: Annotated[
+        float, typer.Option(help="Difference of mean errors of age that is tolerated.")
+    ] = 2.0,
     ignore: Ignore = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' draws.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")] = Path("runs/photographs"),
@@ -52,50 +61,111 @@ def photographs(
     table: Table = None,
     plot: Plot = None,
 ) -> None:
-    """Audit a classifier on photographs too, and compare its errors cell by cell.
+    """Audit a classifier or an estimator of age on photographs too, and compare cell by cell.
 
     A stopped audit is resumed.
 
     Example: `equipoise audit photographs photos --labels labels.csv --beside runs/audit --model
     mine:model`
     """
+    from equipoise.audit.photographs.record import AgePhotographsAudit
+    from equipoise.audit.photographs.tables import write_age_comparison
+    from equipoise.audit.share_table import write_share_table
+    from equipoise.engines import open_engine
+
+    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+    wished = _Wished(folder, labels, beside, model, side, tuple(ignore or ()), seed, out)
+    with bars() as progress:
+        execution = Execution(workers, progress, places)
+        audit: AgePhotographsAudit | PhotographsAudit
+        if (beside / "age.json").is_file():
+            audit = _of_ages(wished, years, execution)
+        else:
+            audit = _of_classifier(wished, tolerance, execution)
+    print_checks(audit)
+    if isinstance(audit, AgePhotographsAudit):
+        _print_years(audit)
+        print_report(out / "photographs-age.html", pdf)
+        write_files(audit, json_file, plot, table, write_age_comparison)
+    else:
+        _print_rates(audit)
+        print_report(out / "photographs.html", pdf)
+        write_files(audit, json_file, plot, table, write_share_table)
+    end_gate("audit on photographs", audit.checks, fail_on, junit)
+
+
+@dataclass(frozen=True)
+class _Wished:
+    """What is compared, and where it goes."""
+
+    folder: Path
+    labels: Path
+    beside: Path
+    model: str
+    side: int
+    ignore: tuple[str, ...]
+    seed: int
+    out: Path
+
+
+def _of_classifier(wished: _Wished, tolerance: float, execution: Execution) -> PhotographsAudit:
+    """Compare an audit of a classifier."""
     from equipoise.audit.answer_rows import SUFFIXES
     from equipoise.audit.answers_file import read_answers
     from equipoise.audit.photographs.images import grid_of, read_photographs
     from equipoise.audit.photographs.record import PhotographsSettings
     from equipoise.audit.photographs.run import audit_photographs
     from equipoise.audit.record import ClassifierAudit
-    from equipoise.audit.share_table import write_share_table
     from equipoise.classifiers.models import ClassifierAddress
     from equipoise.core.records import read_record
-    from equipoise.engines import open_engine
 
-    places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
-    remedy = f"Run `equipoise audit classifier --out {beside}` first."
-    stored = read_record(beside / "audit.json", ClassifierAudit, remedy, what="audit")
-    attribute, by = stored.settings.attribute, stored.settings.by
+    remedy = f"Run `equipoise audit classifier --out {wished.beside}` first."
+    stored = read_record(wished.beside / "audit.json", ClassifierAudit, remedy, what="audit")
+    attribute, model = stored.settings.attribute, wished.model
     asked = None if model.lower().endswith(SUFFIXES) else ClassifierAddress(model)
     found = read_answers(Path(model), attribute, stored.levels) if asked is None else asked.open()
     settings = PhotographsSettings(
         attribute=attribute,
-        by=by,
+        by=stored.settings.by,
         tolerance=tolerance,
-        side=side,
-        ignore=tuple(ignore or ()),
-        seed=seed,
+        side=wished.side,
+        ignore=wished.ignore,
+        seed=wished.seed,
     )
-    with bars() as progress:
-        images = read_photographs(folder, labels, grid_of(stored), side)
-        audit = audit_photographs(
-            stored,
-            found,
-            images,
-            out,
-            settings,
-            address=asked,
-            execution=Execution(workers, progress, places),
-        )
-    print_checks(audit)
+    images = read_photographs(wished.folder, wished.labels, grid_of(stored), wished.side)
+    return audit_photographs(
+        stored, found, images, wished.out, settings, address=asked, execution=execution
+    )
+
+
+def _of_ages(wished: _Wished, years: float, execution: Execution) -> AgePhotographsAudit:
+    """Compare an audit of age."""
+    from equipoise.audit.age.record import AgeAudit
+    from equipoise.audit.photographs.ages import audit_age_photographs
+    from equipoise.audit.photographs.images import grid_of, read_aged
+    from equipoise.audit.photographs.record import AgePhotographsSettings
+    from equipoise.cli.audit_age import open_estimator, read_or_ask
+    from equipoise.core.records import read_record
+
+    remedy = f"Run `equipoise audit age --out {wished.beside}` first."
+    stored = read_record(wished.beside / "age.json", AgeAudit, remedy, what="audit")
+    estimator = open_estimator(wished.model)
+    images, truth = read_aged(wished.folder, wished.labels, grid_of(stored), wished.side)
+    estimates = read_or_ask(wished.model, estimator, images, wished.out, "model", execution)
+    settings = AgePhotographsSettings(
+        by=stored.settings.by,
+        years=years,
+        side=wished.side,
+        ignore=wished.ignore,
+        seed=wished.seed,
+    )
+    recorded = estimator is None
+    return audit_age_photographs(
+        stored, estimates, truth, images, wished.out, settings, recorded=recorded
+    )
+
+
+def _print_rates(audit: PhotographsAudit) -> None:
     out_console.print("Share of wrong answers by cell:")
     print_table(
         out_console,
@@ -110,6 +180,22 @@ def photographs(
             for pair in audit.agreements[0].pairs
         ],
     )
-    print_report(out / "photographs.html", pdf)
-    write_files(audit, json_file, plot, table, write_share_table)
-    end_gate("audit on photographs", audit.checks, fail_on, junit)
+
+
+def _print_years(audit: AgePhotographsAudit) -> None:
+    for part in audit.agreements[:2]:
+        out_console.print(f"{part.what.capitalize()} of age in years by cell:")
+        print_table(
+            out_console,
+            ("cell", "generated", "photographs", "difference"),
+            [
+                (
+                    pair.name,
+                    *(
+                        estimate(one, decimals, missing="-")
+                        for one in (pair.synthetic, pair.real, pair.difference)
+                    ),
+                )
+                for pair in part.pairs
+            ],
+        )

@@ -73,14 +73,17 @@ class ToyTextGenerator(ToyFaces):
     A code has 10 values: 8 of noise, the number of the context, and that of the variant: 0 is the
     prompt itself, and k + 1 its edit for cell k, which names the cell's levels. An edit leaks: its
     shares are `1 - leak` parts of the prompt's shares within the named levels, and `leak` parts of
-    the prompt's shares as they are. Codes of the prior are of variant 0, and contexts are equally
-    frequent.
+    the prompt's shares as they are. Codes of the prior are of variant 0.
 
     Parameters
     ----------
     contexts : sequence of str, optional
         Prompts without level words; "a photo of a JOB" for each of `JOBS` by default. Words that
         are not known change nothing.
+    names : sequence of str, optional
+        Names of the contexts; the prompts by default.
+    frequencies : sequence of float, optional
+        How often the prior draws each context, summing to 1; equally often by default.
     leak : float
         In [0, 1].
     steps : int
@@ -115,6 +118,8 @@ class ToyTextGenerator(ToyFaces):
         self,
         contexts: Sequence[str] | None = None,
         *,
+        names: Sequence[str] | None = None,
+        frequencies: Sequence[float] | None = None,
         leak: float = 0.2,
         steps: int = 20,
         stem: int = 8,
@@ -136,10 +141,17 @@ class ToyTextGenerator(ToyFaces):
         check_count("steps", steps, "Try 20.")
         if not 0 <= stem < steps:
             raise InputError("stem", f"must be in [0, {steps})", stem, "Lower it, or raise steps.")
-        self.contexts = tuple(texts)
+        self._texts = tuple(texts)
+        self.contexts = self._texts if names is None else tuple(names)
+        often = (1 / len(texts),) * len(texts) if frequencies is None else tuple(frequencies)
+        for given, what in ((self.contexts, "names"), (often, "frequencies")):
+            if len(given) != len(texts):
+                rule = f"must be one for each of {len(texts):,} prompts"
+                raise InputError(what, rule, len(given), "Give as many.")
         self.leak, self.steps, self.batch_size, self.stage = leak, steps, batch_size, stem
-        self.prior = ContextNormal(LATENT, (1 / len(texts),) * len(texts))
-        settings = json.dumps([self.contexts, leak, steps, stem])
+        self.prior = ContextNormal(LATENT, often)
+        own = [] if names is None and frequencies is None else [self.contexts, often]
+        settings = json.dumps([self._texts, leak, steps, stem, *own])
         self.digest = hashlib.sha256(settings.encode()).hexdigest()
         levels = np.zeros((self.grid.size, LATENT))
         sizes = np.array(self.grid.shape)
@@ -161,7 +173,7 @@ class ToyTextGenerator(ToyFaces):
 
     def text(self, context: int, variant: int) -> str:
         """Return the prompt of a context and a variant."""
-        prompt = self.contexts[context]
+        prompt = self._texts[context]
         if not variant:
             return prompt
         levels = self.grid.levels[variant - 1]
@@ -355,7 +367,8 @@ _OPTIONS: Readers = {
 def open_toy_text(name: str, *, batch_size: int = 256) -> ToyTextGenerator:
     """Open the toy with the prompts of a list: "toy-text:jobs.csv?leak=0.1".
 
-    The texts of the contexts are taken; edits are the toy's own, so rows of edits are passed over.
+    Names, texts and shares of the contexts are taken; edits are the toy's own, so rows of edits are
+    passed over.
 
     Raises
     ------
@@ -364,5 +377,12 @@ def open_toy_text(name: str, *, batch_size: int = 256) -> ToyTextGenerator:
     """
     address = parse_address(name)
     options = read_options(address.options, _OPTIONS, "toy-text")
-    texts = [own for own, *_ in read_prompts(address.file).texts]
-    return ToyTextGenerator(texts, **options, batch_size=batch_size, name=name)
+    prompts = read_prompts(address.file)
+    return ToyTextGenerator(
+        [own for own, *_ in prompts.texts],
+        names=prompts.contexts,
+        frequencies=prompts.shares,
+        **options,
+        batch_size=batch_size,
+        name=name,
+    )

@@ -48,7 +48,7 @@ def to_junit(name: str, checks: Sequence[Check], outcomes: Sequence[Outcome]) ->
                 case, "failure", message=shortened(check.title), type=check.outcome
             ).text = words
         elif check.outcome in _NOT_ASKED:
-            ET.SubElement(case, "skipped", message=check.outcome)
+            ET.SubElement(case, "skipped", message=f"{check.outcome}: {words}")
         else:
             ET.SubElement(case, "system-out").text = f"{check.outcome}: {words}"
     ET.indent(suite)

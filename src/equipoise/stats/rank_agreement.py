@@ -1,6 +1,8 @@
-"""Whether two sets of rates rank the same groups alike."""
+"""Whether two sets of rates, or of means, rank the same groups alike."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +10,7 @@ from scipy.stats import rankdata
 
 from equipoise.core.estimates import Estimate
 from equipoise.core.seeds import Stream, generator_for
+from equipoise.stats.means import NORMAL
 
 _DRAWS = 2000
 _TAIL = 0.005
@@ -60,8 +63,46 @@ def rank_agreement(
         rng.beta(events + 0.5, of - events + 0.5, size=(_DRAWS, len(of)))
         for events, of in ((count, n), (other, other_n))
     )
+    return _with_interval(float(value), first, second)
+
+
+def rank_agreement_of_means(
+    one: Sequence[Estimate], other: Sequence[Estimate], *, seed: int = 0
+) -> Estimate:
+    """Return Spearman's rank correlation of two sets of means of the same groups.
+
+    As `rank_agreement`, where each mean is drawn from the normal distribution of its interval.
+
+    Parameters
+    ----------
+    one, other : sequence of Estimate
+        K means each, with intervals at 95 %.
+    seed : int
+        In [0, 2**63).
+
+    Returns
+    -------
+    Estimate
+        Missing for fewer than three groups, or where all means of a set are equal.
+    """
+    if len(one) < 3:
+        return Estimate.missing("fewer than three groups")
+    values = np.array([[mean.value for mean in means] for means in (one, other)])
+    reaches = np.array([[mean.high - mean.low for mean in means] for means in (one, other)])
+    value = _spearman(values[:1], values[1:])[0]
+    if np.isnan(value):
+        return Estimate.missing("all means of one set are equal")
+    drawn = generator_for(seed, Stream.RANK_AGREEMENT).standard_normal((2, _DRAWS, len(one)))
+    first, second = values[:, None] + reaches[:, None] / 2 / NORMAL * drawn
+    return _with_interval(float(value), first, second)
+
+
+def _with_interval(
+    value: float, first: NDArray[np.float64], second: NDArray[np.float64]
+) -> Estimate:
+    """Return a correlation with the central part of those of draws."""
     low, high = np.quantile(_spearman(first, second), [_TAIL, 1 - _TAIL])
-    return Estimate(float(value), min(float(low), value), max(float(high), value))
+    return Estimate(value, min(float(low), value), max(float(high), value))
 
 
 def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from equipoise.audit.named_gaps import NamedGap, gap_of_shares, mean_gap
 from equipoise.audit.rates import CELLS
 from equipoise.core.attributes import AttributeGrid
 from equipoise.stats.group_gaps import holm
-from equipoise.stats.means import mean_estimate
+from equipoise.stats.means import deviation_estimate, mean_estimate
 from equipoise.stats.shares import Share
 
 BY_AGE = "reference age"
@@ -60,8 +60,6 @@ def age_rates(part: AgesVsReference, name: str, settings: AgeSettings) -> AgeRat
     known, errors = part.known, part.errors
     own, weights = errors[known], part.weights[known]
     every = np.ones(len(errors), bool)
-    signed = mean_estimate(own, weights)
-    spread = np.sqrt(np.average(np.square(own - signed.value), weights=weights)) if len(own) else 0
     return AgeRates(
         name=name,
         n=len(errors),
@@ -69,8 +67,8 @@ def age_rates(part: AgesVsReference, name: str, settings: AgeSettings) -> AgeRat
         failure=Share.among(name, np.isnan(part.estimates), every, part.weights),
         reference=mean_estimate(part.reference[known], weights),
         absolute=mean_estimate(np.abs(own), weights),
-        signed=signed,
-        deviation=float(spread) if len(own) > 1 else float("nan"),
+        signed=mean_estimate(own, weights),
+        deviation=deviation_estimate(own, weights),
         rules=tuple(_rule(part, name, settings.limit, age) for age in settings.challenges),
     )
 

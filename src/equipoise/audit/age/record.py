@@ -92,7 +92,7 @@ class AgeRates:
         Mean absolute error in years, over compared images.
     signed : Estimate
         Mean error in years: estimate less reference. Above 0, faces are taken for older.
-    deviation : float
+    deviation : Estimate
         Standard deviation of the error in years.
     rules : tuple of RuleRates
     """
@@ -104,7 +104,7 @@ class AgeRates:
     reference: Estimate
     absolute: Estimate
     signed: Estimate
-    deviation: float
+    deviation: Estimate
     rules: tuple[RuleRates, ...]
 
 

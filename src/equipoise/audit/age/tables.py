@@ -50,8 +50,7 @@ def _row(where: str, group: AgeRates) -> list[str]:
 
     row = [where, group.name, f"{group.compared:,}"]
     row += [estimate(group.failure.estimate, percent, missing="-")]
-    row += [years(group.reference), years(group.absolute), years(group.signed)]
-    row += [decimals(group.deviation, missing="-")]
+    row += map(years, (group.reference, group.absolute, group.signed, group.deviation))
     for rule in group.rules:
         for share in (rule.false_pass, rule.false_refusal):
             row.append(estimate(share.estimate, percent, missing="-"))
@@ -66,6 +65,7 @@ def _csv(audit: AgeAudit) -> Iterator[Sequence[str | float]]:
                 ("mean age", group.reference),
                 ("absolute error", group.absolute),
                 ("mean error", group.signed),
+                ("standard deviation", group.deviation),
             ]
             found = [("failed", group.n, group.failure.estimate)]
             found += [(what, group.compared, mean) for what, mean in means]

@@ -223,13 +223,20 @@ def read_facts(folder: Path) -> Facts:
     Raises
     ------
     InputError
-        When there is no audit that documents can be made from.
+        When there is no audit that documents can be made from, or several.
     FileFormatError
         When the record is damaged.
     """
-    for name, read in READERS.items():
-        if (folder / f"{name}.json").is_file():
-            return read(folder)
+    found = [name for name in READERS if (folder / f"{name}.json").is_file()]
+    if len(found) == 1:
+        return READERS[found[0]](folder)
+    if found:
+        raise InputError(
+            f"folder {folder}",
+            "must hold the record of one audit",
+            ", ".join(f"{name}.json" for name in found),
+            "Move one of them to a folder of its own.",
+        )
     raise InputError(
         f"folder {folder}",
         f"must hold one of {', '.join(f'{name}.json' for name in READERS)}",

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.audit.age.ages import OLDEST, Ages
+from equipoise.audit.age.record import AgeAudit
 from equipoise.audit.images import AuditImages
-from equipoise.audit.record import ClassifierAudit
+from equipoise.audit.record import Asking, ClassifierAudit
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import digest_of
@@ -18,6 +20,9 @@ from equipoise.labelling.picture_folder import whole_pictures
 
 SIDE = 256
 """Pixels of each side to which photographs are cut; chosen by hand."""
+
+YEARS = "years"
+"""Column of the true age of who is on a photograph."""
 
 _MOST = 4096
 _REMEDY = "Correct the row, or leave it out."
@@ -39,17 +44,18 @@ class People:
     person: NDArray[np.int64]
 
 
-def grid_of(audit: ClassifierAudit) -> AttributeGrid:
+def grid_of(audit: ClassifierAudit | AgeAudit) -> AttributeGrid:
     """Return the attributes that photographs need labels of: the audit's groups, and its own.
 
-    Levels are those that the audit had images of, in order.
+    Levels are those that the audit had images of, in order. An age is no level.
     """
     found: dict[str, dict[str, None]] = {name: {} for name in audit.settings.by}
     for group in audit.breakdowns[0].groups:
         for part in group.name.split(", "):
             name, _, level = part.partition("=")
             found.setdefault(name, {})[level] = None
-    found[audit.settings.attribute] = dict.fromkeys(audit.levels)
+    if isinstance(audit, ClassifierAudit):
+        found[audit.settings.attribute] = dict.fromkeys(audit.levels)
     return AttributeGrid(tuple(Attribute(name, tuple(levels)) for name, levels in found.items()))
 
 
@@ -98,6 +104,38 @@ def read_people(table: Path, grid: AttributeGrid, side: int = SIDE) -> People:
     """
     images, names = _read(table.parent, table, grid, side, "person")
     return People(images, np.unique(names, return_inverse=True)[1].astype(np.int64))
+
+
+def read_aged(
+    folder: Path, table: Path, grid: AttributeGrid, side: int = SIDE
+) -> tuple[AuditImages, Ages]:
+    """Read photographs with their labels and the true ages of the people.
+
+    Parameters
+    ----------
+    folder, table, grid, side
+        As for `read_photographs`; the table has the column `years` too.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        As `read_photographs`, and when an age is not in [0, `OLDEST`].
+    """
+    images, texts = _read(folder, table, grid, side, YEARS)
+    years = []
+    for name, text in zip(images.files, texts, strict=True):
+        try:
+            age = float(text)
+        except ValueError:
+            age = float("nan")
+        if not 0 <= age <= OLDEST:
+            rule = f"must be an age from 0 to {OLDEST:g}"
+            raise FileFormatError(f"{YEARS} of {name} in {table}", rule, shown(text), _REMEDY)
+        years.append(age)
+    cost = Asking(
+        role="reference", name=table.name, asked=0, kept=len(years), failed=0, seconds=0.0
+    )
+    return images, Ages(table.name, digest_of(table), np.array(years), cost)
 
 
 def _read(

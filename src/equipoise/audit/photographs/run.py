@@ -6,6 +6,7 @@ OUT/photographs.json    the comparison; OUT/photographs.html the report
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.audit.answers_file import AnswersFile
@@ -22,7 +23,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
 from equipoise.core.versions import versions
-from equipoise.runs.record import model_used
+from equipoise.runs.record import ModelUsed, model_used
 
 _TWO_TABLES = (
     "Generated images and photographs differ in more than their kind: in light, camera, framing, "
@@ -95,8 +96,6 @@ def audit_photographs(
     given = "the label of a classifier" if reference == LABEL else reference
     caveats = [_TWO_TABLES, _GIVEN_LABELS.format(reference=given)]
     caveats += [_BY_WORD] if recorded else []
-    if marked := photographs.used.marked:
-        caveats.insert(0, f"{marked:,} of {len(photographs):,} photographs say they are synthetic.")
     audit = PhotographsAudit(
         verdict=verdict(checks),
         settings=settings,
@@ -105,7 +104,7 @@ def audit_photographs(
         models=real.models,
         checks=checks,
         agreements=found,
-        caveats=(*caveats, *synthetic.caveats, *real.caveats),
+        caveats=(*marked_caveats(photographs), *caveats, *synthetic.caveats, *real.caveats),
         versions=versions(),
     )
     write_record(folder / "photographs.json", audit)
@@ -121,11 +120,31 @@ def _check(synthetic: ClassifierAudit, model: Classifier | AnswersFile, recorded
             NONE,
             "Run `equipoise audit classifier` with --reference.",
         )
-    known = {used.digest for used in synthetic.models if used.role == "model"}
-    if not recorded and known != {used.digest for used in model_used("model", model)}:
+    if not recorded:
+        same_model(synthetic.models, model_used("model", model))
+
+
+def marked_caveats(photographs: AuditImages) -> tuple[str, ...]:
+    """Return that some photographs say that they are none."""
+    marked = photographs.used.marked
+    if not marked:
+        return ()
+    return (f"{marked:,} of {len(photographs):,} photographs say they are synthetic.",)
+
+
+def same_model(stored: Sequence[ModelUsed], model: Sequence[ModelUsed]) -> None:
+    """Refuse another model than that of a stored audit.
+
+    Raises
+    ------
+    InputError
+        When it is another.
+    """
+    known = [used for used in stored if used.role == "model"]
+    if {used.digest for used in known} != {used.digest for used in model}:
         raise InputError(
             "model",
-            f"must be that of the stored audit, {synthetic.models[0].name}",
-            model.name,
+            f"must be that of the stored audit, {known[0].name}",
+            model[0].name,
             "Name the same model, or audit this one on generated images first.",
         )

@@ -1,0 +1,219 @@
+"""An audit of age on photographs, beside a stored one on generated images.
+
+OUT/real/                   the audit of the photographs, as of any images
+OUT/photographs-age.json    the comparison; OUT/photographs-age.html the report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from equipoise.audit.age.ages import Ages
+from equipoise.audit.age.rates import BY_AGE
+from equipoise.audit.age.record import AgeAudit, AgeBreakdown
+from equipoise.audit.age.run import audit_age, in_years
+from equipoise.audit.decision_rule import outcome_of
+from equipoise.audit.images import AuditImages
+from equipoise.audit.photographs.page import AGE_PAGE
+from equipoise.audit.photographs.record import (
+    AgePhotographsAudit,
+    AgePhotographsSettings,
+    AgreementOfMeans,
+    PairOfMeans,
+)
+from equipoise.audit.photographs.run import marked_caveats, same_model
+from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
+from equipoise.core.estimates import CONFIDENCE, Estimate
+from equipoise.core.numbers import estimate, p_text
+from equipoise.core.records import write_record
+from equipoise.core.versions import versions
+from equipoise.runs.record import model_used
+from equipoise.stats.group_gaps import holm
+from equipoise.stats.means import mean_difference
+from equipoise.stats.rank_agreement import rank_agreement_of_means
+
+_MEANS = (("mean absolute error", "absolute"), ("mean error", "signed"))
+
+_TWO_TABLES = (
+    "Generated images and photographs differ in more than their kind: in light, camera, framing, "
+    "in the ages of the people, and in what counts as the true age. A difference says that one "
+    "table does not stand for the other, not why."
+)
+_AGES = (
+    "An estimator that leans to the mean errs by age: compare the mean ages of the groups first, "
+    "which stand in both reports."
+)
+
+
+def audit_age_photographs(
+    synthetic: AgeAudit,
+    estimates: Ages,
+    truth: Ages,
+    photographs: AuditImages,
+    folder: Path,
+    settings: AgePhotographsSettings,
+    *,
+    recorded: bool = False,
+) -> AgePhotographsAudit:
+    """Audit estimates of age on photographs, and compare their errors with a stored audit.
+
+    Parameters
+    ----------
+    synthetic : AgeAudit
+        On generated images.
+    estimates : Ages
+        Of the photographs, by the same model.
+    truth : Ages
+        Of the photographs.
+    photographs : AuditImages
+        As of `read_aged`.
+    folder : Path
+        Of both records and reports.
+    settings : AgePhotographsSettings
+        Groups as of the stored audit.
+    recorded : bool
+        Whether the estimates are a table, whose model is the word of who wrote it.
+
+    Raises
+    ------
+    InputError
+        When the model is another, or a setting is wrong.
+    FileFormatError, StorageError
+        As `audit_age`.
+    """
+    if not recorded:
+        same_model(synthetic.models, model_used("model", estimates))
+    own = replace(
+        synthetic.settings,
+        reference=truth.name,
+        years=settings.years,
+        ignore=(),
+        seed=settings.seed,
+    )
+    real = audit_age(estimates, truth, photographs, folder / "real", own)
+    found = agreements_of_ages(synthetic.breakdowns, real.breakdowns, seed=settings.seed)
+    checks = worst_first(
+        ignoring([_check(part, settings.years) for part in found], settings.ignore)
+    )
+    audit = AgePhotographsAudit(
+        verdict=verdict(checks),
+        settings=settings,
+        synthetic_n=synthetic.compared,
+        real_n=real.compared,
+        models=tuple(model for model in real.models if model.role == "model"),
+        checks=checks,
+        agreements=found,
+        caveats=tuple(
+            dict.fromkeys(
+                (
+                    *marked_caveats(photographs),
+                    _TWO_TABLES,
+                    _AGES,
+                    *synthetic.caveats,
+                    *real.caveats,
+                )
+            )
+        ),
+        versions=versions(),
+    )
+    write_record(folder / f"{AGE_PAGE.name}.json", audit)
+    AGE_PAGE.write(folder)
+    return audit
+
+
+def agreements_of_ages(
+    synthetic: Sequence[AgeBreakdown], real: Sequence[AgeBreakdown], *, seed: int = 0
+) -> tuple[AgreementOfMeans, ...]:
+    """Return mean errors of the same groups side by side, with p-values by Holm over all.
+
+    Parameters
+    ----------
+    synthetic, real : sequence of AgeBreakdown
+        Of the same model, by the same attributes; bands of reference age are left out.
+    seed : int
+        Of the draws of the rank correlation's interval.
+    """
+    found = []
+    others = {part.where: {g.name: g for g in part.groups} for part in real}
+    for part in synthetic:
+        if part.where == BY_AGE:
+            continue
+        for what, field in _MEANS:
+            pairs = []
+            for group in part.groups:
+                other = others[part.where].get(group.name)
+                mean: Estimate = getattr(group, field)
+                missing = Estimate.missing("no photograph")
+                there: Estimate = missing if other is None else getattr(other, field)
+                difference, p_value = mean_difference(there, mean)
+                pairs.append(
+                    PairOfMeans(
+                        name=group.name,
+                        synthetic=mean,
+                        real=there,
+                        difference=difference,
+                        p_value=p_value,
+                    )
+                )
+            found.append((what, part.where, pairs))
+    adjusted = iter(holm([pair.p_value for *_, pairs in found for pair in pairs]).tolist())
+    return tuple(
+        _agreement(what, where, [replace(pair, p_value=next(adjusted)) for pair in pairs], seed)
+        for what, where, pairs in found
+    )
+
+
+def _agreement(what: str, where: str, pairs: list[PairOfMeans], seed: int) -> AgreementOfMeans:
+    known = [pair for pair in pairs if not np.isnan(pair.p_value)]
+    largest = Estimate.missing("no group has two images of both kinds")
+    correlation = Estimate.missing("fewer than three groups")
+    if known:
+        # Sidak: all intervals hold together, as groups of one breakdown are independent.
+        error = -np.expm1(np.log(CONFIDENCE) / len(known))
+        wide = [mean_difference(pair.real, pair.synthetic, error)[0] for pair in known]
+        largest = Estimate(
+            max(abs(one.value) for one in wide),
+            max(max(one.low, -one.high, 0.0) for one in wide),
+            max(max(one.high, -one.low) for one in wide),
+        )
+        correlation = rank_agreement_of_means(
+            [pair.synthetic for pair in known], [pair.real for pair in known], seed=seed
+        )
+    return AgreementOfMeans(
+        what=what, where=where, pairs=tuple(pairs), largest=largest, correlation=correlation
+    )
+
+
+def _check(part: AgreementOfMeans, tolerance: float) -> Check:
+    title = f"Is the {part.what} of age by {part.where} that on photographs?"
+    check_id = f"agreement:{part.what.replace(' ', '_')}:{part.where}"
+    known = [pair for pair in part.pairs if not np.isnan(pair.p_value)]
+    if not known:
+        words = "No group has two generated images and two photographs."
+        return Check(check_id=check_id, title=title, outcome="skipped", words=words)
+    worst = max(known, key=lambda pair: abs(pair.difference.value))
+    p_value = min(pair.p_value for pair in known)
+    outcome = outcome_of(part.largest, p_value, tolerance)
+    if outcome == "passed":
+        words = f"Yes, within {in_years(tolerance)}"
+    elif outcome == "issue":
+        words = (
+            f"No: in {worst.name} it is {in_years(worst.real.value)} on photographs and "
+            f"{in_years(worst.synthetic.value)} on generated images"
+        )
+    else:
+        words = f"Differences over {in_years(tolerance)} are not excluded; use more photographs"
+    left = len(part.pairs) - len(known)
+    more = f" {left} of {len(part.pairs)} groups have too few photographs." if left else ""
+    return Check(
+        check_id=check_id,
+        title=title,
+        outcome=outcome,
+        words=f"{words}. The largest difference is {estimate(part.largest, in_years)}, "
+        f"p = {p_text(p_value)} corrected.{more}",
+        evidence=Evidence(estimate=part.largest, p_value=p_value),
+    )
