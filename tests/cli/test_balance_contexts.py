@@ -59,7 +59,8 @@ def test_a_text_to_image_pipeline_is_drawn_from(cli: Callable[..., Done], tmp_pa
 
 def test_a_generator_without_contexts_is_refused(cli: Callable[..., Done], tmp_path: Path) -> None:
     flags = "--generator toy --attributes smiling --n 100"
-    done = cli("balance-contexts", *flags.split(), f"--out={tmp_path}", code=2)
+    for more in ((), ("--dry-run",)):
+        done = cli("balance-contexts", *flags.split(), f"--out={tmp_path}", *more, code=2)
     assert "generator must have contexts, as toy-text, diffusers-text: and StyleGAN" in done.error
 
 

@@ -1,17 +1,20 @@
 """Balanced contexts leave a record, a page, pictures, and a data set that others can load."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from equipoise.contexts.facts import contexts_facts
 from equipoise.contexts.page import PICTURE, REPORT
 from equipoise.contexts.record import BalancedContexts, ContextOptions
 from equipoise.contexts.run import balance_contexts
 from equipoise.core.errors import InputError
 from equipoise.core.records import read_record, to_json
 from equipoise.core.settings import Settings
+from tests.builders.command_line import Done
 from tests.builders.schemas import assert_valid
 
 SETTINGS = Settings(generator="toy-text", attributes=("smiling", "skin_tone"), n=5600)
@@ -105,3 +108,26 @@ def test_options_that_cannot_be_met_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=words):
         balance_contexts(SETTINGS, options, tmp_path)
+
+
+def test_a_tracker_is_given_numbers_of_contexts_and_of_the_pool(
+    drawn: tuple[Path, BalancedContexts],
+) -> None:
+    home, found = drawn
+    facts = contexts_facts(home, found)
+    assert facts.numbers["context/a photo of a nurse/deviation_ratio"] == 0
+    assert facts.numbers["labels"] == 5600
+    assert facts.numbers["faithfulness/low"] == 1
+    assert facts.settings["proposals"] == "both"
+    names = {path.name for path in (*facts.files, *facts.pictures)}
+    assert names == {"contexts.json", "report.html", "README.md", "croissant.json", "contexts.png"}
+
+
+@pytest.mark.extras("tensorboard")
+@pytest.mark.filterwarnings("ignore")  # The libraries warn of each other.
+def test_a_logged_run_has_the_plot_of_contexts(cli: Callable[..., Done], tmp_path: Path) -> None:
+    flags = "--generator toy-text --attributes smiling,skin_tone --n 480 --images 6"
+    done = cli("balance-contexts", *flags.split(), f"--out={tmp_path}", "--log=tensorboard")
+    assert "logged   tensorboard" in done.stdout
+    assert (tmp_path / "plots" / "contexts.png").is_file()
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))

@@ -7,7 +7,7 @@ import pytest
 from equipoise.core.errors import InputError
 from equipoise.core.estimates import Estimate
 from equipoise.measure.representation import MixShare
-from equipoise.report.plots import confusion_map, plot_part, share_bars, share_figure
+from equipoise.report.plots import confusion_figure, plot_part, share_bars, share_figure, to_svg
 from equipoise.stats.shares import Share, exact_estimate
 
 NAN = float("nan")
@@ -49,7 +49,7 @@ def test_shares_without_a_target_have_no_mark() -> None:
 
 
 def test_a_map_tells_shares_of_rows() -> None:
-    text = confusion_map(["a", "b"], [[9, 1, 0], [0, 0, 0]])
+    text = to_svg(confusion_figure(["a", "b"], [[9, 1, 0], [0, 0, 0]]))
     ElementTree.fromstring(text)
     assert "90%" in text
     assert "10%" in text

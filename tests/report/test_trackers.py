@@ -118,7 +118,8 @@ def test_tensorboard_reads_the_run_back_and_a_repeat_keeps_one(run: Path) -> Non
     for name, value in facts.numbers.items():
         (event,) = found.Scalars(name)
         assert event.value == pytest.approx(value)
-    assert set(found.Tags()["images"]) == {f"pictures/{path.stem}" for path in facts.pictures}
+    assert set(found.Tags()["images"]) == set(facts.images)
+    assert {"plots/shares", "plots/shift-confusion"} <= set(facts.images)
     assert "settings/text_summary" in found.Tags()["tensors"]
 
 

@@ -10,7 +10,15 @@ import typer
 from equipoise.cli.app import app, out_console
 from equipoise.cli.console import bars, dry_run, print_caveats
 from equipoise.cli.contexts import show_absent, show_contexts
-from equipoise.cli.options import Config, DryRun, Given, JsonFile, SettingOptions, takes_settings
+from equipoise.cli.options import (
+    Config,
+    DryRun,
+    Given,
+    JsonFile,
+    Log,
+    SettingOptions,
+    takes_settings,
+)
 from equipoise.core.numbers import estimate, percent
 from equipoise.core.settings import make_settings
 from equipoise.core.tables import shown
@@ -58,6 +66,7 @@ def balance_contexts(
     ] = 0.02,
     json_file: JsonFile = None,
     dry: DryRun = False,
+    log: Log = None,
 ) -> None:
     """Draw images of every prompt with a wanted mix in each.
 
@@ -69,7 +78,7 @@ def balance_contexts(
     --n 20000 --out runs/jobs`
     """
     from equipoise.contexts.record import ContextOptions
-    from equipoise.contexts.run import check_options
+    from equipoise.contexts.run import check_options, check_wanted
 
     settings = make_settings(given, config)
     options = ContextOptions(
@@ -80,12 +89,19 @@ def balance_contexts(
         tolerance=tolerance,
     )
     check_options(options)
+    if log is not None:
+        from equipoise.report.trackers import check_tracker
+
+        check_tracker(log)
+    if dry:
+        check_wanted(settings, options)
     dry_run(out_console, settings, {"label": settings.n})
     out_console.print(
         f"draw     {images:,} images of each context, on top of that", highlight=False
     )
     if dry:
         return
+    from equipoise.contexts.facts import contexts_facts
     from equipoise.contexts.page import REPORT
     from equipoise.contexts.run import balance_contexts as run
     from equipoise.core.progress import Execution
@@ -102,6 +118,11 @@ def balance_contexts(
         out_console.print(line, highlight=False, markup=False)
     out_console.print(f"images   {out / 'metadata.csv'}", markup=False, soft_wrap=True)
     out_console.print(f"report   {out / REPORT}", markup=False, soft_wrap=True)
+    if log is not None:
+        from equipoise.report.trackers import log_facts
+
+        tracked = log_facts(contexts_facts(out, found), log)
+        out_console.print(f"logged   {log}, run {tracked.id} of {tracked.store}", markup=False)
 
 
 def _print_exact(found: BalancedContexts, json_file: Path | None) -> None:

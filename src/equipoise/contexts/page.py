@@ -17,7 +17,7 @@ from equipoise.core.numbers import decimals, estimate, percent
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.report.contact_sheets import captioned_sheet
 from equipoise.report.html import ALONE, Frame
-from equipoise.report.plots import confusion_map, to_svg
+from equipoise.report.plots import confusion_figure, to_svg
 from equipoise.samplers.export.croissant import describe_folder
 from equipoise.samplers.export.dataset_card import FILE as CARD
 from equipoise.samplers.export.dataset_card import FOLDER, cell_table, dataset_card, reading
@@ -75,7 +75,7 @@ def contexts_html(folder: Path, found: BalancedContexts, frame: Frame = ALONE) -
         found=found,
         rows=[(mix, proposals[mix.name]) for mix in found.mix.contexts[:_MOST_ROWS]],
         bars=Markup(to_svg(found.figure())),
-        confusion=Markup(confusion_map(found.mix.cells, confusion.sum(axis=0).tolist()))
+        confusion=Markup(to_svg(confusion_figure(found.mix.cells, confusion.sum(axis=0).tolist())))
         if len(confusion)
         else None,
         picture=frame.source(folder / PICTURE),

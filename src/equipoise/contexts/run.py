@@ -20,6 +20,7 @@ from equipoise.core.progress import Execution
 from equipoise.core.records import write_record
 from equipoise.core.settings import Settings
 from equipoise.core.versions import versions
+from equipoise.generators import NAMES, check_name
 from equipoise.measure.contexts import measure_contexts
 from equipoise.methods.context_draws import draw_contexts
 from equipoise.methods.context_folder import identity_of, write_contexts
@@ -132,6 +133,24 @@ def check_options(options: ContextOptions) -> None:
     if options.proposals != "edits" and not options.verified:
         rule = "must be edits without --verified: the mix of the prompts themselves is what it is"
         raise InputError("proposals", rule, options.proposals, "Pass --verified.")
+
+
+def check_wanted(settings: Settings, options: ContextOptions) -> None:
+    """Refuse names that a run would refuse, before it begins.
+
+    Models of one's own may be large, or be downloaded first: those of Equipoise alone are opened.
+
+    Raises
+    ------
+    InputError
+        When the generator is not known or has no contexts, or the target is wrong.
+    """
+    check_name(settings.generator)
+    if not settings.classifiers and settings.generator.partition(":")[0] in NAMES:
+        models = open_models(settings)
+        grid = models.panel.grid
+        generator, _ = check_prompted(models.generator, grid, options.proposals)
+        parse_context_targets(settings.target, grid).of(generator.contexts)
 
 
 def _faithfulness(

@@ -206,7 +206,7 @@ def interval_figure(
     return figure
 
 
-def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+def confusion_figure(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
     """Plot requested (rows) against achieved cells (columns, the last unknown), as shares of rows.
 
     Parameters
@@ -229,10 +229,10 @@ def confusion_map(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     axes.set_xticks(range(len(names) + 1), [*names, "unknown"], rotation=45, ha="right")
     axes.set_ylabel("requested")
     axes.set_xlabel("achieved")
-    return to_svg(figure)
+    return figure
 
 
-def frontier_plot(points: Sequence[FrontierPoint], chosen: Sequence[CellStatement]) -> str:
+def frontier_figure(points: Sequence[FrontierPoint], chosen: Sequence[CellStatement]) -> Figure:
     """Plot calls per verified image against faithfulness, one curve a cell.
 
     Parameters
@@ -266,4 +266,4 @@ def frontier_plot(points: Sequence[FrontierPoint], chosen: Sequence[CellStatemen
     axes.set_ylabel("calls per verified image")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    return to_svg(figure)
+    return figure

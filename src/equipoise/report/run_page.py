@@ -10,7 +10,7 @@ from markupsafe import Markup
 from equipoise.core.files import write_text
 from equipoise.measure.representation import Representation
 from equipoise.report.html import ALONE, Frame, consistent, record_of
-from equipoise.report.plots import confusion_map, frontier_plot, share_bars
+from equipoise.report.plots import confusion_figure, frontier_figure, share_bars, to_svg
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import Later, RunRecord
 
@@ -65,10 +65,11 @@ def _to_html(record: RunRecord, later: Later, run: RunFolder, frame: Frame) -> s
             for a in range(len(record.grid.attributes))
         ],
         confusions=[
-            (r.method, Markup(confusion_map(cells, r.confusion.counts.tolist()))) for r in results
+            (r.method, Markup(to_svg(confusion_figure(cells, r.confusion.counts.tolist()))))
+            for r in results
         ],
         frontiers=[
-            (r.method, Markup(frontier_plot(r.tilt.frontier, r.tilt.verified[0].cells)))
+            (r.method, Markup(to_svg(frontier_figure(r.tilt.frontier, r.tilt.verified[0].cells))))
             for r in results
             if r.tilt
         ],

@@ -1,4 +1,4 @@
-"""A finished run in an experiment tracker: settings, shares, statements, report and pictures.
+"""A finished run in an experiment tracker: settings, shares, statements, report, plots, pictures.
 
 One run folder is one run of the tracker: `mlflow.json` and its like in the folder hold its name
 there, so that the same command logs to it again. Other settings begin another run.
@@ -20,7 +20,15 @@ from equipoise.core.errors import EquipoiseError, InputError, RemoteError
 from equipoise.core.estimates import Estimate
 from equipoise.core.plugins import install, load_library
 from equipoise.core.records import read_record, write_record
+from equipoise.core.settings import Settings
 from equipoise.measure.representation import MixShare
+from equipoise.report.figures import Figure
+from equipoise.report.plots import (
+    confusion_figure,
+    frontier_figure,
+    share_figure,
+    write_figure,
+)
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import RunRecord
 
@@ -64,6 +72,8 @@ class RunFacts:
     files : tuple of Path
         Report, record, card and settings.
     pictures : tuple of Path
+    plots : dict of str to Figure
+        By name; they are written as PNG files into FOLDER/plots when a run is logged.
     """
 
     name: str
@@ -72,6 +82,18 @@ class RunFacts:
     numbers: dict[str, float]
     files: tuple[Path, ...]
     pictures: tuple[Path, ...]
+    plots: dict[str, Figure]
+
+    @property
+    def written_plots(self) -> tuple[Path, ...]:
+        """Files of the plots."""
+        return tuple(self.folder / "plots" / f"{name}.png" for name in self.plots)
+
+    @property
+    def images(self) -> dict[str, Path]:
+        """Files of pictures and plots by name, "plots/shares"."""
+        kinds = (("pictures", self.pictures), ("plots", self.written_plots))
+        return {f"{kind}/{path.stem}": path for kind, paths in kinds for path in paths}
 
     @property
     def digest(self) -> str:
@@ -111,9 +133,15 @@ def log_run(folder: Path | str, tracker: str) -> TrackedRun:
     RemoteError
         When the tracker does not take the run.
     """
-    library, run = _library(tracker), RunFolder(Path(folder))
-    facts = run_facts(run)
-    place, known = run.path / f"{tracker}.json", None
+    return log_facts(run_facts(RunFolder(Path(folder))), tracker)
+
+
+def log_facts(facts: RunFacts, tracker: str) -> TrackedRun:
+    """Log what is known of a finished run to a tracker; raises as `log_run`."""
+    library = _library(tracker)
+    place, known = facts.folder / f"{tracker}.json", None
+    for name, figure in facts.plots.items():
+        write_figure(figure, facts.folder / "plots" / f"{name}.png")
     if place.is_file():
         known = read_record(place, TrackedRun, "Delete it; the run is then logged as a new one.")
         known = known if known.settings == facts.digest else None
@@ -126,7 +154,7 @@ def log_run(folder: Path | str, tracker: str) -> TrackedRun:
             f"tracker {tracker}",
             "must take the run",
             f"{type(error).__name__}: {error}",
-            f"{run.path} is whole. Mend the cause, and give the same command again.",
+            f"{facts.folder} is whole. Mend the cause, and give the same command again.",
         ) from error
     found = TrackedRun(store, name, facts.digest)
     write_record(place, found)
@@ -142,22 +170,40 @@ def run_facts(run: RunFolder) -> RunFacts:
         When the record is missing or damaged.
     """
     record = run.read_record()
+    series = [("prior", record.prior)] + [(r.method, r.representation) for r in record.results]
+    plots = {"shares": share_figure([(name, mix.cells) for name, mix in series])}
+    for result in record.results:
+        counts = result.confusion.counts.tolist()
+        cells = [share.name for share in record.prior.cells]
+        plots[f"{result.method}-confusion"] = confusion_figure(cells, counts)
+        if result.tilt:
+            own = result.tilt.verified[0].cells
+            plots[f"{result.method}-frontier"] = frontier_figure(result.tilt.frontier, own)
     files = ("report.html", "record.json", "card.json", "card.md", "settings.toml")
     return RunFacts(
         name=run.path.resolve().name,
         folder=run.path,
-        settings={
-            name: ", ".join(value) if isinstance(value, list) else str(value)
-            for name, value in record.settings.to_dict().items()
-        },
-        numbers={
-            name: float(value)
-            for name, value in _numbers(record)
-            if value is not None and math.isfinite(value)
-        },
+        settings=settings_as_text(record.settings),
+        numbers=finite(_numbers(record)),
         files=tuple(path for path in map(run.path.joinpath, files) if path.is_file()),
         pictures=tuple(sorted((run.path / "pictures").glob("*.png"))),
+        plots=plots,
     )
+
+
+def settings_as_text(settings: Settings) -> dict[str, str]:
+    """Return settings by name."""
+    return {
+        name: ", ".join(value) if isinstance(value, list) else str(value)
+        for name, value in settings.to_dict().items()
+    }
+
+
+def finite(numbers: Iterable[tuple[str, float | None]]) -> dict[str, float]:
+    """Return the finite ones of named numbers."""
+    return {
+        name: float(value) for name, value in numbers if value is not None and math.isfinite(value)
+    }
 
 
 def _numbers(record: RunRecord) -> Iterator[tuple[str, float | None]]:
@@ -172,29 +218,30 @@ def _numbers(record: RunRecord) -> Iterator[tuple[str, float | None]]:
     for result in record.results:
         yield f"{result.method}/calls_per_image", result.calls_per_image
         for mode in result.tilt.verified if result.tilt else ():
-            tags = _tags(cell.cell for cell in mode.cells)
+            tags = tags_of(cell.cell for cell in mode.cells)
             about = f"{result.method}/verified_{mode.faithful}"
-            yield from _estimate(f"{about}/calls", mode.calls)
+            yield from estimate_numbers(f"{about}/calls", mode.calls)
             for tag, cell in zip(tags, mode.cells, strict=True):
                 for name in ("faithfulness", "purity", "calls", "effective"):
-                    yield from _estimate(f"{about}/{name}/{tag}", getattr(cell, name))
+                    yield from estimate_numbers(f"{about}/{name}/{tag}", getattr(cell, name))
 
 
-def _estimate(about: str, found: Estimate) -> Iterator[tuple[str, float | None]]:
+def estimate_numbers(about: str, found: Estimate) -> Iterator[tuple[str, float | None]]:
+    """Yield a number and the ends of its interval by name."""
     yield about, found.value
     yield f"{about}/low", found.low
     yield f"{about}/high", found.high
 
 
 def _shares(about: str, shares: tuple[MixShare, ...]) -> Iterator[tuple[str, float | None]]:
-    for tag, share in zip(_tags(one.name for one in shares), shares, strict=True):
+    for tag, share in zip(tags_of(one.name for one in shares), shares, strict=True):
         yield f"{about}/{tag}", share.share
         yield f"{about}/{tag}/low", share.joint[0]
         yield f"{about}/{tag}/high", share.joint[1]
         yield f"{about}/{tag}/target", share.target
 
 
-def _tags(names: Iterable[str]) -> list[str]:
+def tags_of(names: Iterable[str]) -> list[str]:
     """Return names that every tracker takes, all different."""
     tags: list[str] = []
     for name in names:
@@ -225,6 +272,8 @@ def _to_mlflow(mlflow: Any, facts: RunFacts, known: TrackedRun | None) -> tuple[
         client.log_artifact(name, str(path))
     for path in facts.pictures:
         client.log_artifact(name, str(path), "pictures")
+    for path in facts.written_plots:
+        client.log_artifact(name, str(path), "plots")
     client.set_terminated(name)
     return store, name
 
@@ -240,7 +289,7 @@ def _to_wandb(wandb: Any, facts: RunFacts, known: TrackedRun | None) -> tuple[st
         settings=wandb.Settings(console="off", silent=True),
     ) as run:
         run.summary.update(facts.numbers)
-        run.log({f"pictures/{path.stem}": wandb.Image(str(path)) for path in facts.pictures})
+        run.log({name: wandb.Image(str(path)) for name, path in facts.images.items()})
         artifact = wandb.Artifact(f"run-{run.id}", type="run")
         for path in facts.files:
             artifact.add_file(str(path))
@@ -263,10 +312,10 @@ def _to_tensorboard(library: Any, facts: RunFacts, _: TrackedRun | None) -> tupl
         for path in facts.files:
             if path.suffix == ".md":
                 writer.add_text(path.name, path.read_text(encoding="utf-8"), 0)
-        for path in facts.pictures:
+        for name, path in facts.images.items():
             with Image.open(path) as picture:
                 image = np.asarray(picture.convert("RGB"))
-            writer.add_image(f"pictures/{path.stem}", image, 0, dataformats="HWC")
+            writer.add_image(name, image, 0, dataformats="HWC")
     return str(place), facts.name
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from equipoise.audit.page import AuditPage, lighting_sheet
 from equipoise.audit.superres.record import SuperresAudit
 from equipoise.report.html import Frame, worst_first
-from equipoise.report.plots import confusion_map, to_svg
+from equipoise.report.plots import confusion_figure, to_svg
 
 
 def _fill(audit: SuperresAudit, folder: Path, frame: Frame) -> str:
@@ -21,7 +21,7 @@ def _fill(audit: SuperresAudit, folder: Path, frame: Frame) -> str:
         groups=[worst_first(table.groups, "flips") for table in tables],
         by_cell=[worst_first(table.by_cell, "flips") for table in tables],
         bars=[Markup(to_svg(table.figure())) for table in tables],
-        maps=[Markup(confusion_map(table.names, table.counts)) for table in tables],
+        maps=[Markup(to_svg(confusion_figure(table.names, table.counts))) for table in tables],
         fidelity=sorted(audit.fidelity, key=lambda f: f.psnr.value),
         pictures=frame.sheets(folder, audit.triplets),
         doubtful=lighting_sheet(audit.lighting, folder, frame),
