@@ -17,6 +17,8 @@ def test_kinds_are_known_by_their_files(tmp_path: Path) -> None:
         "e": ("plan.json", "task"),
         "f": ("metadata.csv", "draws"),
         "g": ("case.txt", "comparison"),
+        "i": ("contexts.json", "contexts"),
+        "j": ("photographs-age.json", "photographs-age"),
         "h": ("labels/labels-00000.done.json", "working"),
     }
     for name, (file, _) in kinds.items():

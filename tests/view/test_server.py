@@ -11,7 +11,10 @@ import pytest
 from equipoise.compare.context_methods import METHODS
 from equipoise.compare.contexts import ContextScore
 from equipoise.compare.stored import StoredResults
+from equipoise.contexts.record import ContextOptions
+from equipoise.contexts.run import balance_contexts
 from equipoise.core.estimates import Estimate
+from equipoise.core.settings import Settings
 from equipoise.view.guard import is_loopback
 from equipoise.view.server import ViewOptions, serve
 
@@ -89,3 +92,19 @@ def test_ways_to_a_mix_within_contexts_are_shown(open_client: Any, runs: Path) -
     assert "0.25 (0.12 to 0.50)" in page
     assert "1,234" in page
     assert "Best of n keeps" in page
+
+
+def test_balanced_contexts_have_a_page_with_their_pictures(open_client: Any, runs: Path) -> None:
+    settings = Settings(generator="toy-text", attributes=("smiling", "skin_tone"), n=480)
+    balance_contexts(settings, ContextOptions(images=6), runs / "jobs")
+    client = open_client()
+    (listed,) = [one for one in client.get("/api/runs").json()["runs"] if one["name"] == "jobs"]
+    assert listed["kind"] == "contexts"
+    assert listed["title"] == "smiling x skin_tone in 40 contexts of toy-text"
+    assert "are undecided" in listed["words"]
+    page = client.get("/runs/jobs").text
+    assert "a photo of a nurse" in page
+    assert "/api/runs/jobs/pictures/contexts.png" in page
+    assert client.get("/api/runs/jobs/pictures/contexts.png").status_code == 200
+    (runs / "jobs" / "contexts.json").write_text("{}")
+    assert "must" in client.get("/runs/jobs").text

@@ -129,12 +129,7 @@ def _print_exact(found: BalancedContexts, json_file: Path | None) -> None:
     """Say that counts are exact, where a table of contexts would have equal rows."""
     from equipoise.core.records import write_record
 
-    n, sets = found.mix.pooled.n, len(found.proposals)
-    out_console.print(
-        f"verdict  {n:,} images: each of {sets:,} contexts has exactly those requested of every "
-        "cell, as classifiers see them",
-        highlight=False,
-    )
+    out_console.print(f"verdict  {found.verdict}", highlight=False)
     if json_file is not None:
         write_record(json_file, found.mix)
 

@@ -14,14 +14,16 @@ from equipoise.core.errors import shortened
 from equipoise.core.files import atomic_path, write_text
 from equipoise.core.labels import Labels
 from equipoise.core.numbers import decimals, estimate, percent
+from equipoise.core.records import read_record
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.report.contact_sheets import captioned_sheet
-from equipoise.report.html import ALONE, Frame
+from equipoise.report.html import ALONE, Frame, consistent
 from equipoise.report.plots import confusion_figure, to_svg
 from equipoise.samplers.export.croissant import describe_folder
 from equipoise.samplers.export.dataset_card import FILE as CARD
 from equipoise.samplers.export.dataset_card import FOLDER, cell_table, dataset_card, reading
 
+RECORD = "contexts.json"
 REPORT = "report.html"
 PICTURE = "pictures/contexts.png"
 
@@ -82,6 +84,21 @@ def contexts_html(folder: Path, found: BalancedContexts, frame: Frame = ALONE) -
     )
 
 
+def read_contexts_html(folder: Path, frame: Frame = ALONE) -> str:
+    """Return the report of a stored record.
+
+    Raises
+    ------
+    FileFormatError
+        When the record is missing or damaged.
+    """
+    path = folder / RECORD
+    remedy = f"Run `equipoise balance-contexts --out {folder}` again."
+    found = read_record(path, BalancedContexts, remedy, what="record")
+    with consistent(f"record {path}", remedy):
+        return contexts_html(folder, found, frame)
+
+
 def _write_pictures(
     folder: Path,
     found: BalancedContexts,
@@ -120,19 +137,6 @@ def _in_words(found: BalancedContexts) -> str:
     )
 
 
-def _verdicts(found: BalancedContexts) -> str:
-    if found.exact:
-        return "exactly the images requested of each cell, as classifiers see them"
-    mix = found.mix
-    return (
-        f"{mix.with_verdict('meets'):,} meet the target, {mix.with_verdict('misses'):,} miss it, "
-        f"{mix.with_verdict('undecided'):,} undecided; mean deviation ratio "
-        f"{estimate(mix.mean, decimals)} (a perfect generator has {decimals(mix.floor)}), KL "
-        f"{decimals(mix.kl, 4)} (floor {decimals(mix.kl_floor, 4)}). Of all images pooled it is "
-        f"{estimate(mix.pooled_deviation, decimals)}. {mix.warning.rstrip('.')}"
-    )
-
-
 def _card(name: str, found: BalancedContexts) -> str:
     mix = found.mix
     faithful = estimate(found.faithfulness, percent, missing="not defined for edits")
@@ -152,7 +156,7 @@ def _card(name: str, found: BalancedContexts) -> str:
     body = [
         _in_words(found),
         "",
-        f"**Mix within contexts:** {_verdicts(found)}.",
+        f"**Mix within contexts:** {found.verdict}{_numbers(found)}",
         f"**Faithfulness** of images that come of prompts: {faithful}. **Cost:** "
         f"{decimals(found.calls)} generator calls an image, and {found.labels:,} labelled images.",
         "",
@@ -166,3 +170,15 @@ def _card(name: str, found: BalancedContexts) -> str:
         *reading([model.name for model in found.models if model.role == "classifier"]),
     ]
     return dataset_card(name, mix.pooled.n, FOLDER, body)
+
+
+def _numbers(found: BalancedContexts) -> str:
+    """Return how far contexts and the pool are from the target; nothing where counts are exact."""
+    if found.exact:
+        return ""
+    mix = found.mix
+    return (
+        f" The mean deviation ratio is {estimate(mix.mean, decimals)} (a perfect generator has "
+        f"{decimals(mix.floor)}), KL {decimals(mix.kl, 4)} (floor {decimals(mix.kl_floor, 4)}). Of "
+        f"all images pooled it is {estimate(mix.pooled_deviation, decimals)}. {mix.warning}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -107,6 +108,8 @@ class BalancedContexts:
     ----------
     format : int
         Version of the layout.
+    verdict : str
+        How many contexts meet the target, or that counts are exact.
     settings : Settings
         `n` is the number of labels.
     options : ContextOptions
@@ -131,6 +134,7 @@ class BalancedContexts:
     """
 
     format: Literal[1] = 1
+    verdict: str
     settings: Settings
     options: ContextOptions
     generator: GeneratorRef
@@ -147,14 +151,8 @@ class BalancedContexts:
 
     @property
     def exact(self) -> bool:
-        """Whether every context has the images that were requested of each cell.
-
-        Verified draws have, as classifiers see them. No interval is needed then: the counts are
-        what was asked for, not a sample of what may come.
-        """
-        requested = {one.name: one.requested for one in self.proposals}
-        mixes = self.mix.contexts
-        return self.options.verified and all(m.counts == requested[m.name] for m in mixes)
+        """Whether every context has the images that were requested of each cell."""
+        return is_exact(self.options, self.mix, self.proposals)
 
     @property
     def far(self) -> tuple[ContextProposals, ...]:
@@ -172,3 +170,27 @@ class BalancedContexts:
             [("deviation ratio", [mix.deviation for mix in worst])],
             "deviation ratio, with intervals that hold together at 95 %",
         )
+
+
+def is_exact(
+    options: ContextOptions, mix: ContextsMeasurement, proposals: Sequence[ContextProposals]
+) -> bool:
+    """Return whether every context has the images that were requested of each cell.
+
+    Verified draws have, as classifiers see them. No interval is needed then: the counts are what
+    was asked for, not a sample of what may come.
+    """
+    requested = {one.name: one.requested for one in proposals}
+    return options.verified and all(one.counts == requested[one.name] for one in mix.contexts)
+
+
+def verdict_of(mix: ContextsMeasurement, exact: bool) -> str:
+    """Return how many contexts meet the target, in a sentence."""
+    if exact:
+        return (
+            "Every context has exactly the images requested of each cell, as classifiers see them."
+        )
+    return (
+        f"{mix.with_verdict('meets'):,} contexts meet the target, "
+        f"{mix.with_verdict('misses'):,} miss it, {mix.with_verdict('undecided'):,} are undecided."
+    )

@@ -11,8 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.contexts.page import write_pages
-from equipoise.contexts.record import BalancedContexts, ContextOptions, ContextProposals, Refusal
+from equipoise.contexts.page import RECORD, write_pages
+from equipoise.contexts.record import (
+    BalancedContexts,
+    ContextOptions,
+    ContextProposals,
+    Refusal,
+    is_exact,
+    verdict_of,
+)
 from equipoise.core.context_targets import parse_context_targets
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.estimates import Estimate
@@ -100,14 +107,17 @@ def balance_contexts(
     )
     names = [generator.contexts[c] for c in written.contexts]
     faithful, by_context = _faithfulness(requests, refusal)
+    mix = measure_contexts(written.labels, names, wanted, options.tolerance)
+    proposals = _proposals(generator.contexts, labels, requests, rates, by_context)
     found = BalancedContexts(
+        verdict=verdict_of(mix, is_exact(options, mix, proposals)),
         settings=settings,
         options=options,
         generator=GeneratorRef.of(generator),
         models=model_used("generator", generator)
         + tuple(m for one in models.panel.classifiers for m in model_used("classifier", one)),
-        mix=measure_contexts(written.labels, names, wanted, options.tolerance),
-        proposals=_proposals(generator.contexts, labels, requests, rates, by_context),
+        mix=mix,
+        proposals=proposals,
         unseen=never_seen(labels, generator.contexts, requests, targets),
         faithfulness=faithful,
         refusal=None if refusal is None else Refusal(stage=refusal.stage, steps=refusal.steps),
@@ -116,7 +126,7 @@ def balance_contexts(
         caveats=tuple(models.caveats),
         versions=versions(),
     )
-    write_record(home / "contexts.json", found)
+    write_record(home / RECORD, found)
     write_pages(home, found, written.files, written.contexts, written.labels)
     return found
 

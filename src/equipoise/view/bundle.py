@@ -17,7 +17,7 @@ from equipoise.view.server import static_file
 EMBEDDED = "view"
 """Folder of the pages beside an entry's files."""
 
-_SHOWN: tuple[Kind, ...] = ("run", *AUDITS, "comparison")
+_SHOWN: tuple[Kind, ...] = ("run", *AUDITS, "contexts", "comparison")
 
 
 def write_bundle(path: Path, out: Path, names: Sequence[str] = ()) -> Path:

@@ -25,6 +25,8 @@ Kind = Literal[
     "verification",
     "age",
     "photographs",
+    "photographs-age",
+    "contexts",
     "comparison",
     "task",
     "draws",
@@ -33,7 +35,9 @@ Kind = Literal[
 DAMAGED = "damaged"
 """Title of an entry whose record cannot be read."""
 
-AUDITS: tuple[Kind, ...] = ("audit", "superres", "verification", "age", "photographs")
+AUDITS: tuple[Kind, ...] = (
+    *("audit", "superres", "verification", "age", "photographs", "photographs-age"),
+)
 """Kinds of audits: each has a record and a page of its name."""
 
 _DEPTH = 6
@@ -58,6 +62,8 @@ _MARKS: tuple[tuple[str, Kind | None], ...] = (
     ("verification.json", "verification"),
     ("age.json", "age"),
     ("photographs.json", "photographs"),
+    ("photographs-age.json", "photographs-age"),
+    ("contexts.json", "contexts"),
     ("plan.json", "task"),
     ("metadata.csv", "draws"),
     ("case.txt", "comparison"),
@@ -211,7 +217,12 @@ def _has_shards(folder: Path) -> bool:
         return False
 
 
-_AUDITED = {"superres": "super-resolution", "verification": "face verification", "age": "age"}
+_AUDITED = {
+    "superres": "super-resolution",
+    "verification": "face verification",
+    "age": "age",
+    "photographs-age": "age",
+}
 """What an audit is of, where it is no attribute."""
 
 
@@ -235,6 +246,11 @@ def _summary(entry: Entry) -> tuple[str, str]:
         what = _AUDITED.get(entry.kind)
         by = found["models"][0]["name"]
         return f"{what or found['settings']['attribute']} by {by}", str(found["verdict"])
+    if entry.kind == "contexts":
+        found = read("contexts.json")
+        names = " x ".join(found["settings"]["attributes"])
+        sets = len(found["proposals"])
+        return f"{names} in {sets:,} contexts of {found['generator']['name']}", found["verdict"]
     if entry.kind == "task":
         attributes = [attribute["name"] for attribute in read("plan.json")["attributes"]]
         return f"labels by people: {', '.join(attributes)}", ""

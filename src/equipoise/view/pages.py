@@ -26,6 +26,8 @@ KINDS = {
     "verification": "audit",
     "age": "audit",
     "photographs": "audit",
+    "photographs-age": "audit",
+    "contexts": "contexts",
     "comparison": "comparison",
     "task": "labels",
     "draws": "images",
@@ -118,6 +120,10 @@ class Pages:
             from equipoise.audit.pages import PAGES
 
             return PAGES[entry.kind].html(entry.path, frame)
+        if entry.kind == "contexts":
+            from equipoise.contexts.page import read_contexts_html
+
+            return read_contexts_html(entry.path, frame)
         if entry.kind == "working":
             from equipoise.runs.folder import PRIOR, RunFolder
 
