@@ -90,6 +90,9 @@ def test_one_shot_draws_state_what_no_rates_reach(tmp_path: Path) -> None:
         tmp_path / "jobs",
     )
     assert not found.exact
+    for one in found.proposals:
+        assert sum(share.value for share in one.expected) == pytest.approx(1)
+        assert all(share.low <= share.value <= share.high for share in one.expected)
     assert found.far == tuple(sorted(found.far, key=lambda one: -(one.distance or 0)))
     page = (tmp_path / "jobs" / REPORT).read_text()
     assert f"In {len(found.far)} contexts no rates of edits give the target" in page

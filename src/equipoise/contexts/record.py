@@ -67,6 +67,9 @@ class ContextProposals:
     own : tuple of int
         Labelled images of the prompt itself by cell, the last unknown. Empty where it was not
         labelled.
+    expected : tuple of Estimate
+        Shares of the cells that one-shot draws by the solved rates are expected to show, by the
+        labels; each interval at 95 % holds alone. Empty where no rates were solved for.
     distance : float or None
         Total variation between the target and the nearest mix that rates of edits give; None where
         no rates were solved for.
@@ -82,6 +85,7 @@ class ContextProposals:
     purity: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]
     own: tuple[int, ...]
+    expected: tuple[Estimate, ...]
     distance: float | None
     faithfulness: Estimate
 

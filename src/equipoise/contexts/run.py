@@ -29,6 +29,7 @@ from equipoise.core.settings import Settings
 from equipoise.core.versions import versions
 from equipoise.generators import NAMES, check_name
 from equipoise.measure.contexts import measure_contexts
+from equipoise.methods.calibration import Calibration
 from equipoise.methods.context_draws import draw_contexts
 from equipoise.methods.context_folder import identity_of, write_contexts
 from equipoise.methods.context_proposals import (
@@ -131,6 +132,12 @@ def balance_contexts(
     return found
 
 
+def _expected(rates: Calibration) -> tuple[Estimate, ...]:
+    parts = (rates.expected, rates.low, rates.high)
+    bounds = zip(*(part.tolist() for part in parts), strict=True)
+    return tuple(Estimate(value, low, high) for value, low, high in bounds)
+
+
 def check_options(options: ContextOptions) -> None:
     """Refuse options that cannot be met.
 
@@ -193,6 +200,7 @@ def _proposals(
             purity=tuple(np.where(requests.counts[c] > 0, requests.purity[c], np.nan).tolist()),
             confusion=tuple(map(tuple, confusion[c].tolist())) if edited else (),
             own=tuple(own[c].tolist()) if prompted else (),
+            expected=() if rates is None else _expected(rates.contexts[c]),
             distance=None if rates is None else rates.contexts[c].distance,
             faithfulness=faithful[c],
         )
