@@ -42,6 +42,7 @@ def expected(toy_sampler: Sampler) -> list[tuple[int, int, int]]:
     return [(5, int(k), int(i)) for k, i in zip(draws.requested, draws.index, strict=True)]
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")
 @pytest.mark.parametrize(("workers", "ranks"), [(0, 1), (1, 1), (2, 1), (4, 1), (0, 2), (2, 2)])
 def test_the_same_images_for_any_number_of_workers_and_ranks(
     toy_sampler: Sampler,
