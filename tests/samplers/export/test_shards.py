@@ -217,12 +217,14 @@ def test_a_stopped_export_goes_on_and_may_be_extended(export: Export, verified: 
     assert (folder / "00000.tar").stat().st_mtime_ns == kept, "a shard was drawn twice"
 
 
+@pytest.mark.parametrize("engine", ["threads", "processes"])
 def test_an_export_that_is_killed_at_random_moments_ends_with_the_same_bytes(
-    export: Export, tmp_path: Path
+    export: Export, tmp_path: Path, engine: str
 ) -> None:
     whole = export("whole", DrawRequest(600, seed=4))
     words = ["sample", tmp_path / "sampler.safetensors", "--n", 600, "--seed", 4]
     words += ["--format", "webdataset", "--shard-size", 4, "--out", tmp_path / "broken"]
+    words += ["--engine", engine, "--workers", 2]
     broken, done = tmp_path / "broken", dict[str, float]()
     for wait in np.random.default_rng(0).uniform(0, 0.2, 3):
         driver = start(*words)
