@@ -25,6 +25,7 @@ from equipoise.audit.kept_answers import (
 )
 from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.models import AnyClassifierAddress
+from equipoise.core.alone import alone
 from equipoise.core.attributes import Attribute
 from equipoise.core.progress import Execution
 from equipoise.engines import by_address
@@ -113,22 +114,24 @@ def predict_cached(
     count = len(classifier.attributes)
     asked = AskedClassifier(classifier)
     home = asked.home(folder)
-    known = read_answers(home, count)
     digests = set(pictures.digests)
-    missing = {digest for digest in digests if not answered(known.get(digest))}
-    new = ask_missing(
-        asked,
-        pictures,
-        home,
-        missing,
-        lambda: AskedByAddress(
-            by_address(address, f"classifier {classifier.name!r}", "ClassifierAddress")
-        ),
-        batch=batch,
-        stage=stage,
-        execution=execution,
-    )
-    known |= read_answers(home, count, new)
+    home.home.prepare()
+    with alone(home.home):  # Else what another process pays for now would be paid for twice.
+        known = read_answers(home, count)
+        missing = {digest for digest in digests if not answered(known.get(digest))}
+        new = ask_missing(
+            asked,
+            pictures,
+            home,
+            missing,
+            lambda: AskedByAddress(
+                by_address(address, f"classifier {classifier.name!r}", "ClassifierAddress")
+            ),
+            batch=batch,
+            stage=stage,
+            execution=execution,
+        )
+        known |= read_answers(home, count, new)
     levels, confidence, scores = columns_of(known, pictures.digests, count)
     return Predictions(
         tuple(classifier.attributes),

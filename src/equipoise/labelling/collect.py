@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.classifiers.models import Models
+from equipoise.core.alone import alone
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import check_count
 from equipoise.core.folders import Folder, open_folder
@@ -182,12 +183,13 @@ def label_codes(
         done_rows=lambda shard: stored.done_rows(shard_name(shard.number), total=n),
         report=lambda done, total: execution.progress(stage, done, total),
     )
-    if execution.engine is None:
-        shards, on_rows, workers = labelled.missing(), labelled.on_rows, execution.workers
-        label_shards(models, source.codes, shards, stored, n, workers=workers, on_rows=on_rows)
-        labelled.on_rows(0)
-    else:
-        label_on(execution.engine, models, source, stored, labelled)
+    with alone(stored.home):
+        if execution.engine is None:
+            shards, on_rows, workers = labelled.missing(), labelled.on_rows, execution.workers
+            label_shards(models, source.codes, shards, stored, n, workers=workers, on_rows=on_rows)
+            labelled.on_rows(0)
+        else:
+            label_on(execution.engine, models, source, stored, labelled)
     return LabelTable(stored, models.panel.grid, n, labelled.computed)
 
 

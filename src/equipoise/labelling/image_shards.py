@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers import open_panel
 from equipoise.classifiers.panel import ClassifierPanel
+from equipoise.core.alone import alone
 from equipoise.core.completion import completions
 from equipoise.core.devices import device_type
 from equipoise.core.errors import FileFormatError, InputError
@@ -188,7 +189,8 @@ def label_images(
             task.write(panel, shard, execution.workers)
             yield Finished(shard)
 
-    labelled.finish(inputs.taken(ended()))
+    with alone(home):
+        labelled.finish(inputs.taken(ended()))
     found = (stored.read(_table_name(number)) for number in range(-(-total // size)))
     return concatenate([from_table(table, panel.grid) for table in found])
 

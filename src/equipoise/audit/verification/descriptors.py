@@ -26,6 +26,7 @@ from equipoise.audit.answer_rows import digests_by_name
 from equipoise.audit.answer_shards import ask_missing
 from equipoise.audit.images import AuditImages, Pictures
 from equipoise.audit.kept_answers import kept_tables
+from equipoise.core.alone import alone
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
 from equipoise.core.files import digest_of, storage
 from equipoise.core.folders import LocalFolder
@@ -266,7 +267,7 @@ def compute_descriptors(
     address = DescriberAddress(uri)
     describer = address.open()
     digests = set(pictures.digests)
-    with describer.kept_in(folder) as home:
+    with describer.kept_in(folder) as home, _alone(home):
         known = _kept(home)
         missing = digests - known.keys()
         known |= _kept(
@@ -292,6 +293,13 @@ def compute_descriptors(
         )
     asked, kept = len(missing), len(digests) - len(missing)
     return Descriptors(uri, describer.digest, _normalised(np.stack(found)), asked, kept)
+
+
+@contextmanager
+def _alone(home: ResumableFolder) -> Iterator[None]:
+    home.home.prepare()
+    with alone(home.home):
+        yield
 
 
 def _kept(

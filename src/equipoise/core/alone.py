@@ -1,0 +1,45 @@
+"""One process at a time works in a folder: a second one would compute, and pay for, all again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from equipoise.core.folders import Folder, LocalFolder
+
+FILE = ".lock"
+
+_LOG = logging.getLogger(__name__)
+
+
+@contextmanager
+def alone(folder: Folder) -> Iterator[None]:
+    """Hold a folder for the time of the block, after another process of this machine is done.
+
+    A killed process holds nothing. Stores, and file systems that cannot lock, are not held.
+
+    Parameters
+    ----------
+    folder : Folder
+        Made before.
+    """
+    if not isinstance(folder, LocalFolder):
+        yield
+        return
+    lock = FileLock(folder.path / FILE)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _LOG.warning("Another process works in %s: waiting until it is done.", folder)
+            lock.acquire()
+    except (OSError, NotImplementedError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
