@@ -33,7 +33,7 @@ def test_prompts_give_what_they_can_and_edits_the_rest(
     assert "proposals must be edits without --verified: the mix of the prompts" in done.error
     file = tmp_path / "contexts.json"
     done = cli("balance-contexts", *both, "--verified", f"--json={file}")
-    assert "faithfulness 1, as classifiers see cells" in done.stdout
+    assert "faithfulness 1, as classifiers see cells, of " in done.stdout
     assert "faithfulness is not defined for edits" in done.stdout
     contexts = json.loads(file.read_text())["contexts"]
     assert {tuple(mix["counts"]) for mix in contexts} == {(1,) * 6}
@@ -61,6 +61,11 @@ def test_a_generator_without_contexts_is_refused(cli: Callable[..., Done], tmp_p
     flags = "--generator toy --attributes smiling --n 100"
     for more in ((), ("--dry-run",)):
         done = cli("balance-contexts", *flags.split(), f"--out={tmp_path}", *more, code=2)
+    few = "--generator toy-text --attributes smiling,skin_tone --n 5 --dry-run"
+    assert (
+        "n must be at least 240"
+        in cli("balance-contexts", *few.split(), f"--out={tmp_path}", code=2).error
+    )
     assert "generator must have contexts, as toy-text, diffusers-text: and StyleGAN" in done.error
 
 

@@ -54,7 +54,7 @@ def test_the_record_says_what_every_context_has_and_by_what(
 
 
 def test_people_read_a_page_with_pictures_and_a_card(drawn: tuple[Path, BalancedContexts]) -> None:
-    home, _ = drawn
+    home, found = drawn
     page = (home / REPORT).read_text()
     assert "Every context has exactly the images requested of each cell" in page
     assert page.count("a photo of a nurse") >= 2
@@ -65,7 +65,11 @@ def test_people_read_a_page_with_pictures_and_a_card(drawn: tuple[Path, Balanced
     head = card.split("---")[1]
     assert 'size_categories: ["n<1K"]' in head
     assert 'data_files: ["metadata.csv", "images/*.png"]' in head
-    assert "| a photo of a nurse | 12 | exact | meets | 2 | 2 | 2 | 2 | 2 | 2 |" in card
+    assert "| a photo of a nurse | 12 | 0.00 | exact | 2 | 2 | 2 | 2 | 2 | 2 |" in card
+    assert "weight" not in card
+    words = f"1, as classifiers see cells, of {found.by_prompt} images"
+    assert words in card and words in page
+    assert 0 < found.by_prompt < 480
     about = json.loads((home / "croissant.json").read_text())
     assert "480 synthetic images of 40 contexts" in about["description"]
     columns = {field["name"]: field["dataType"] for field in about["recordSet"][0]["field"]}
@@ -104,6 +108,7 @@ def test_one_shot_draws_state_what_no_rates_reach(tmp_path: Path) -> None:
     [
         (ContextOptions(images=0), "images must be"),
         (ContextOptions(proposals="both"), "proposals must be edits without --verified"),
+        (ContextOptions(tolerance=-1.0), r"tolerance must be in \(0, 1\)"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(
@@ -111,6 +116,16 @@ def test_options_that_cannot_be_met_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=words):
         balance_contexts(SETTINGS, options, tmp_path)
+
+
+def test_exact_counts_that_do_not_divide_say_how_far_they_are(tmp_path: Path) -> None:
+    found = balance_contexts(
+        Settings(generator="toy-text", attributes=("smiling", "skin_tone"), n=2400),
+        ContextOptions(images=3, verified=True),
+        tmp_path,
+    )
+    assert found.exact
+    assert "so few do not divide by the target: shares are off by up to 16.7%" in found.verdict
 
 
 def test_a_tracker_is_given_numbers_of_contexts_and_of_the_pool(

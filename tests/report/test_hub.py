@@ -134,11 +134,51 @@ def test_many_images_go_as_tars_with_their_rows(
         for member, content in members.items():
             if member.endswith(".json"):
                 found.append(json.loads((content or io.BytesIO()).read()))
-    assert found == [{**row, "file_name": Path(row["file_name"]).name} for row in rows]
+    names = [Path(row["file_name"]).name for row in rows]
+    assert [row["file_name"] for row in found] == names
+    assert [(row["seed"], row["calls"]) for row in found] == [
+        (int(row["seed"]), float(row["calls"])) for row in rows
+    ]
     page, about = (taken["files"][name].decode() for name in ("README.md", "croissant.json"))
     assert 'data_files: ["*.tar"]' in page
     assert json.loads(about)["distribution"][1]["includes"] == "*.tar"
     assert not list(home.glob(".push-*"))
+
+
+def test_only_images_of_the_folder_are_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "faces"
+    (home / "images").mkdir(parents=True)
+    for k in range(3):
+        (home / "images" / f"{k}.png").write_bytes(b"picture")
+    monkeypatch.setattr(hub, "MOST_FILES", 2)
+
+    def listed(*names: str) -> None:
+        rows = "".join(f"{name},no\n" for name in names)
+        (home / "metadata.csv").write_text(f"file_name,smiling\n{rows}")
+
+    own = [f"images/{k}.png" for k in range(3)]
+    listed(*own)
+    (home / ".push-old").mkdir()
+    (home / ".push-old" / "images-00000.tar").write_bytes(b"left")
+    (home / "tensorboard.json").write_text("{}")
+    planned = plan_push(home, "hf://me/faces")
+    assert [path.name for path in planned.packed] == ["0.png", "1.png", "2.png"]
+    assert set(planned.files) == {"metadata.csv"}
+    for names, words in (
+        ((*own[:2], "/etc/hostname"), r"/etc/hostname is not there\s+images/2\.png is not listed"),
+        ((*own[:2], "../secret.csv"), r"\.\./secret\.csv is not there"),
+        (own[:2], r"images/2\.png is not listed"),
+        ((*own, own[0]), "one twice"),
+    ):
+        listed(*names)
+        with pytest.raises(FileFormatError, match=words):
+            plan_push(home, "hf://me/faces")
+    listed(*own)
+    (home / "croissant.json").write_text("{}")
+    with pytest.raises(FileFormatError, match=r"croissant\.json must be as Equipoise wrote it"):
+        packing.pack_folder(home, tmp_path)
 
 
 def test_a_dry_run_prints_what_would_go(run: Path, cli: Callable[..., Done]) -> None:

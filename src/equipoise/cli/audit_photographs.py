@@ -15,6 +15,7 @@ from equipoise.cli.console import bars, print_table
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Address, EngineName, GpusPerWorker, JsonFile, Workers
 from equipoise.cli.reports import Pdf, print_report
+from equipoise.core.errors import InputError
 from equipoise.core.numbers import decimals, estimate, percent
 from equipoise.core.progress import Execution
 
@@ -75,6 +76,10 @@ def photographs(
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     wished = _Wished(folder, labels, beside, model, side, tuple(ignore or ()), seed, out)
+    if all((beside / name).is_file() for name in ("age.json", "audit.json")):
+        rule = "must hold the record of one audit"
+        remedy = "Move one of them to a folder of its own."
+        raise InputError("beside", rule, "age.json and audit.json", remedy)
     with bars() as progress:
         execution = Execution(workers, progress, places)
         audit: AgePhotographsAudit | PhotographsAudit

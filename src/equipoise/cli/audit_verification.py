@@ -102,7 +102,7 @@ def verification(
     from equipoise.audit.share_table import write_share_table
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
     from equipoise.audit.verification.genuine import Genuine
-    from equipoise.audit.verification.record import VerificationSettings
+    from equipoise.audit.verification.record import FALSE_NON_MATCHES, VerificationSettings
     from equipoise.audit.verification.run import audit_verification
     from equipoise.core.attributes import AttributeGrid
     from equipoise.core.errors import InputError
@@ -118,18 +118,19 @@ def verification(
         ignore=tuple(ignore or ()),
         seed=seed,
     )
-    people, kept = None, out / "descriptors"
+    people, kept, by_file = None, out / "descriptors", descriptors.endswith(".npz")
+    if (genuine_descriptors is not None) != (by_file and genuine is not None):
+        rule = "must be given with --genuine where --descriptors is a file, and there alone"
+        remedy = "Name the photographs' own file, or leave it out."
+        raise InputError("genuine_descriptors", rule, genuine_descriptors, remedy)
     if genuine is not None:
-        if genuine_descriptors is None and descriptors.endswith(".npz"):
-            rule = "must be given where --descriptors is a file"
-            raise InputError("genuine_descriptors", rule, None, "Name the photographs' own file.")
         chosen = AttributeGrid(tuple(grid.attributes[grid.attribute(one)] for one in settings.by))
         people = read_people(genuine, chosen)
     with bars() as progress:
         images, execution = IMAGES if n is None else n, Execution(workers, progress, places)
         material = audit_material(what, drawn, images, seed, out, execution, faithful)
         began = time.perf_counter()
-        if descriptors.endswith(".npz"):
+        if by_file:
             found = read_descriptors(Path(descriptors), material)
         else:
             found = compute_descriptors(descriptors, material.pictures, kept, execution)
@@ -144,10 +145,14 @@ def verification(
         found, material, out, settings, threshold=threshold, genuine=pairs, seconds=seconds
     )
     print_checks(audit)
-    for part in (audit.tables[0], *audit.plotted[len(audit.tables) :]):
+    parts = [(table.what, table.rates) for table in audit.tables[:1]]
+    if audit.genuine is not None:
+        own = () if audit.genuine.table is None else audit.genuine.table.rates
+        parts.append((FALSE_NON_MATCHES, (*own, audit.genuine.overall)))
+    for title, rates in parts:
         print_table(
             out_console,
-            ("cell", part.what, "pairs", "rate", "95 %"),
+            ("cell", title, "pairs", "rate", "95 %"),
             [
                 (
                     rate.name,
@@ -156,7 +161,7 @@ def verification(
                     percent(rate.share, 3),
                     interval(rate.low, rate.high, lambda value: percent(value, 3)),
                 )
-                for rate in part.rates
+                for rate in rates
             ],
         )
     print_report(out / "verification.html", pdf)

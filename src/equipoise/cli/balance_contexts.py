@@ -19,7 +19,7 @@ from equipoise.cli.options import (
     SettingOptions,
     takes_settings,
 )
-from equipoise.core.numbers import estimate, percent
+from equipoise.core.numbers import percent
 from equipoise.core.settings import make_settings
 from equipoise.core.tables import shown
 
@@ -141,12 +141,9 @@ def _summary(found: BalancedContexts) -> list[str]:
     own = sum(map(sum, (one.by_prompt for one in found.proposals)))
     edited = sum(n > 0 for one in found.proposals for n in one.requested) - own
     if own:
-        least = "" if found.refusal is None else "on average at least "
-        faithful = "1" if found.refusal is None else estimate(found.faithfulness)
         lines.append(
-            f"prompts  give {own:,} cells in {sets:,} contexts; faithfulness {least}"
-            f"{faithful}, as classifiers see cells: images are drawn until one "
-            "is of the cell"
+            f"prompts  give {own:,} cells in {sets:,} contexts; faithfulness "
+            f"{found.faithfulness_in_words}: they are drawn until one is of the cell"
         )
     if edited:
         lines.append(

@@ -13,7 +13,7 @@ from equipoise.contexts.record import BalancedContexts
 from equipoise.core.errors import shortened
 from equipoise.core.files import atomic_path, write_text
 from equipoise.core.labels import Labels
-from equipoise.core.numbers import decimals, estimate, percent
+from equipoise.core.numbers import decimals, estimate
 from equipoise.core.records import read_record
 from equipoise.labelling.image_files import PictureFiles
 from equipoise.report.contact_sheets import captioned_sheet
@@ -139,15 +139,16 @@ def _in_words(found: BalancedContexts) -> str:
 
 def _card(name: str, found: BalancedContexts) -> str:
     mix = found.mix
-    faithful = estimate(found.faithfulness, percent, missing="not defined for edits")
     table = cell_table(
         ("context", "images", "deviation ratio", "verdict", *mix.cells),
         [
             (
                 one.name,
                 f"{one.n:,}",
-                "exact" if found.exact else estimate(one.deviation, decimals, missing="-"),
-                "meets" if found.exact else one.verdict.replace("_", " "),
+                decimals(one.deviation.value)
+                if found.exact
+                else estimate(one.deviation, decimals, missing="-"),
+                "exact" if found.exact else one.verdict.replace("_", " "),
                 *(f"{count:,}" for count in one.counts),
             )
             for one in mix.contexts[:_MOST_ROWS]
@@ -157,17 +158,20 @@ def _card(name: str, found: BalancedContexts) -> str:
         _in_words(found),
         "",
         f"**Mix within contexts:** {found.verdict}{_numbers(found)}",
-        f"**Faithfulness** of images that come of prompts: {faithful}. **Cost:** "
+        "**Faithfulness** of images that come of prompts: "
+        f"{found.faithfulness_in_words}. **Cost:** "
         f"{decimals(found.calls)} generator calls an image, and {found.labels:,} labelled images.",
         "",
         *table,
         "",
-        "Intervals of deviation ratios hold together over all contexts at 95 %. "
+        ""
+        if found.exact
+        else "Intervals of deviation ratios hold together over all contexts at 95 %.",
         "`contexts.json` has shares with intervals, confusion and proposals of every context.",
         "",
         *(f"- {caveat}" for caveat in found.caveats),
         "",
-        *reading([model.name for model in found.models if model.role == "classifier"]),
+        reading([model.name for model in found.models if model.role == "classifier"]),
     ]
     return dataset_card(name, mix.pooled.n, FOLDER, body)
 

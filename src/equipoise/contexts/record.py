@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from equipoise.core.estimates import Estimate
+from equipoise.core.numbers import estimate, percent
 from equipoise.core.settings import Settings
 from equipoise.core.tables import shown
 from equipoise.measure.contexts import AbsentCell, ContextsMeasurement
@@ -17,6 +18,11 @@ from equipoise.samplers.sampler import GeneratorRef
 
 if TYPE_CHECKING:
     from equipoise.report.figures import Figure
+
+_ALL_EDITS = "all images come of edits, which change what the model means"
+
+_EQUAL = 1e-9
+"""Difference of shares that is none."""
 
 _MOST_BARS = 40
 """Contexts that the plot shows."""
@@ -159,6 +165,22 @@ class BalancedContexts:
         return is_exact(self.options, self.mix, self.proposals)
 
     @property
+    def by_prompt(self) -> int:
+        """Images that come of the prompts themselves."""
+        pairs = ((one.requested, one.by_prompt) for one in self.proposals)
+        return sum(n for counts, own in pairs for n, by in zip(counts, own, strict=True) if by)
+
+    @property
+    def faithfulness_in_words(self) -> str:
+        """The faithfulness of images that come of prompts, and how many do."""
+        if not self.by_prompt:
+            return f"not defined: {_ALL_EDITS}"
+        known = "1"
+        if self.refusal is not None:
+            known = f"on average at least {estimate(self.faithfulness)}"
+        return f"{known}, as classifiers see cells, of {self.by_prompt:,} images"
+
+    @property
     def far(self) -> tuple[ContextProposals, ...]:
         """Contexts whose target no rates of edits give, the farthest first."""
         found = [one for one in self.proposals if (one.distance or 0) >= REACHED]
@@ -191,8 +213,18 @@ def is_exact(
 def verdict_of(mix: ContextsMeasurement, exact: bool) -> str:
     """Return how many contexts meet the target, in a sentence."""
     if exact:
+        off = max(
+            abs(count / max(sum(one.counts), 1) - share)
+            for one in mix.contexts
+            for count, share in zip(one.counts, one.target, strict=True)
+        )
+        words = (
+            "Every context has exactly the images requested of each cell, as classifiers see them"
+        )
+        if off < _EQUAL:
+            return f"{words}."
         return (
-            "Every context has exactly the images requested of each cell, as classifiers see them."
+            f"{words}; so few do not divide by the target: shares are off by up to {percent(off)}."
         )
     return (
         f"{mix.with_verdict('meets'):,} contexts meet the target, "

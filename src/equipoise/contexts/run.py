@@ -35,6 +35,7 @@ from equipoise.methods.context_folder import identity_of, write_contexts
 from equipoise.methods.context_proposals import (
     ContextRequests,
     VariantLabels,
+    check_labels,
     check_prompted,
     label_variants,
     never_seen,
@@ -144,12 +145,15 @@ def check_options(options: ContextOptions) -> None:
     Raises
     ------
     InputError
-        When there is no image, or the mix of prompts themselves is wanted without a choice.
+        When there is no image, the mix of prompts themselves is wanted without a choice, or the
+        tolerance is out of range.
     """
     check_count("images", options.images, "Pass --images 250.")
     if options.proposals != "edits" and not options.verified:
         rule = "must be edits without --verified: the mix of the prompts themselves is what it is"
         raise InputError("proposals", rule, options.proposals, "Pass --verified.")
+    if not 0 < options.tolerance < 1:
+        raise InputError("tolerance", "must be in (0, 1)", options.tolerance, "Pass 0.02.")
 
 
 def check_wanted(settings: Settings, options: ContextOptions) -> None:
@@ -168,6 +172,7 @@ def check_wanted(settings: Settings, options: ContextOptions) -> None:
         grid = models.panel.grid
         generator, _ = check_prompted(models.generator, grid, options.proposals)
         parse_context_targets(settings.target, grid).of(generator.contexts)
+        check_labels(settings.n, len(generator.contexts), grid, options.proposals)
 
 
 def _faithfulness(

@@ -185,12 +185,7 @@ def label_variants(
     grid = models.panel.grid
     generator, variants = check_prompted(models.generator, grid, proposals)
     contexts = len(generator.contexts)
-    cells = [] if proposals == "prompt" else list(range(grid.size))
-    asked = np.array(cells + [BY_PROMPT] * (proposals != "edits"))
-    if n < contexts * len(asked):
-        each = {"edits": "cell", "prompt": "prompt", "both": "cell and prompt"}[proposals]
-        rule = f"must be at least {contexts * len(asked):,}, one for each context and {each}"
-        raise InputError("n", rule, n, "Raise it: 20 times that gives good rates.")
+    asked = check_labels(n, contexts, grid, proposals)
 
     def placed(start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         turn, context = np.divmod(np.arange(start, stop), contexts)
@@ -208,6 +203,23 @@ def label_variants(
     every = placed(0, n)
 
     return VariantLabels(*every, table.labels(), codes, contexts)
+
+
+def check_labels(n: int, contexts: int, grid: AttributeGrid, proposals: str) -> NDArray[np.int64]:
+    """Return what is labelled of each context in turn: cells of edits, -1 for the prompt itself.
+
+    Raises
+    ------
+    InputError
+        When n images are fewer than one of each.
+    """
+    cells = [] if proposals == "prompt" else list(range(grid.size))
+    asked = np.array(cells + [BY_PROMPT] * (proposals != "edits"))
+    if n < contexts * len(asked):
+        each = {"edits": "cell", "prompt": "prompt", "both": "cell and prompt"}[proposals]
+        rule = f"must be at least {contexts * len(asked):,}, one for each context and {each}"
+        raise InputError("n", rule, n, "Raise it: 20 times that gives good rates.")
+    return asked
 
 
 def request_edits(

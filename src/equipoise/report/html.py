@@ -134,7 +134,7 @@ def consistent(what: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except (IndexError, ValueError, TemplateError) as error:
+    except (LookupError, ValueError, TemplateError) as error:
         raise FileFormatError(
             what, "must have parts that go together", f"{type(error).__name__}: {error}", remedy
         ) from error

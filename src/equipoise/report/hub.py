@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 from equipoise.core.completion import SUFFIX
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.plugins import install, load_library
+from equipoise.report.trackers import TRACKER_FILES
 from equipoise.runs.folder import RunFolder
 from equipoise.samplers.export.metadata import METADATA
-from equipoise.samplers.export.packing import pack_folder, tar_names
+from equipoise.samplers.export.packing import listed_images, pack_folder, tar_names
 from equipoise.samplers.remote_file import REPOSITORY, hub_errors
 
 _ADDRESS = re.compile(f"hf://{REPOSITORY}")
@@ -27,8 +28,9 @@ _ADDRESS = re.compile(f"hf://{REPOSITORY}")
 MOST_FILES = 10_000
 """Files that go in one commit; the hub is slow with more."""
 
-_NOT_OF_AN_EXPORT = ("labels", "view")
-"""Folders beside the images of an export: the labels that draws by context rest on, and pages."""
+_NOT_OF_AN_EXPORT = ("labels", "view", "plots", "wandb", "tensorboard", *TRACKER_FILES)
+"""What lies beside the images of an export and stays here: the labels that draws by context rest
+on, pages, and what trackers were given."""
 
 _OF_A_RUN = ("sampler*.safetensors", "record.json", "card.json", "settings.toml", "report.html")
 
@@ -47,12 +49,15 @@ class Push:
         From the name in the repository to the file here.
     packed : tuple of Path
         Images that go as tars.
+    home : Path or None
+        The folder of these images.
     """
 
     name: str
     kind: str
     files: dict[str, Path]
     packed: tuple[Path, ...] = ()
+    home: Path | None = None
 
     @property
     def tars(self) -> tuple[str, ...]:
@@ -80,7 +85,7 @@ def plan_push(place: Path | str, address: str) -> Push:
     InputError
         When the address is none, or there are too many files.
     FileFormatError
-        When the folder is neither.
+        When the folder is neither, or its metadata do not list the images that it has.
     """
     found = _ADDRESS.fullmatch(address)
     if found is None:
@@ -94,8 +99,10 @@ def plan_push(place: Path | str, address: str) -> Push:
         paths = [
             path
             for path in home.rglob("*")
-            if path.is_file() and not path.name.startswith(".") and not path.name.endswith(SUFFIX)
-            if path.relative_to(home).parts[0] not in _NOT_OF_AN_EXPORT
+            if path.is_file() and not path.name.endswith(SUFFIX)
+            for parts in [path.relative_to(home).parts]
+            if parts[0] not in _NOT_OF_AN_EXPORT
+            if not any(part.startswith(".") for part in parts)
         ]
         kind, own = "dataset", {}
     else:
@@ -106,13 +113,12 @@ def plan_push(place: Path | str, address: str) -> Push:
             "Name the folder that `equipoise balance` or `equipoise sample` finished.",
         )
     files = own | {path.relative_to(home).as_posix(): path for path in sorted(paths)}
-    images = [path for name, path in files.items() if name.startswith("images/")]
-    packed: tuple[Path, ...] = ()
-    if kind == "dataset" and len(files) > MOST_FILES and (home / METADATA).is_file():
-        packed = tuple(images)
     if links := [name for name, path in files.items() if path.is_symlink()]:
         raise InputError(f"file {home / links[0]}", "must be no link", links[0], "Copy the file.")
-    files = {name: path for name, path in files.items() if path not in set(packed)}
+    packed: tuple[Path, ...] = ()
+    if kind == "dataset" and len(files) > MOST_FILES and (home / METADATA).is_file():
+        packed = listed_images(home)
+        files = {name: path for name, path in files.items() if not name.startswith("images/")}
     if len(files) > MOST_FILES:
         raise InputError(
             f"folder {home}",
@@ -120,7 +126,7 @@ def plan_push(place: Path | str, address: str) -> Push:
             f"{len(files):,}",
             "Draw it with `equipoise sample --format webdataset`, which makes few large files.",
         )
-    return Push(found["name"], kind, files, packed)
+    return Push(found["name"], kind, files, packed, home)
 
 
 def push(planned: Push, *, public: bool = False) -> str:
@@ -158,9 +164,10 @@ def push(planned: Push, *, public: bool = False) -> str:
 @contextmanager
 def _whole(planned: Push) -> Iterator[dict[str, Path]]:
     """Give all files, those with the packed images for the time of the block."""
-    if not planned.packed:
+    if planned.home is None or not planned.packed:
         yield planned.files
         return
-    home = planned.packed[0].parents[1]
-    with TemporaryDirectory(prefix=".push-", dir=home, ignore_cleanup_errors=True) as folder:
-        yield planned.files | pack_folder(home, Path(folder))
+    with TemporaryDirectory(
+        prefix=".push-", dir=planned.home, ignore_cleanup_errors=True
+    ) as folder:
+        yield planned.files | pack_folder(planned.home, Path(folder))

@@ -334,6 +334,10 @@ _TRACKERS = {
 }
 
 
+TRACKER_FILES = tuple(f"{name}.json" for name in _TRACKERS)
+"""Files of a run folder that name the run in a tracker."""
+
+
 def _library(name: str) -> Any:
     if name not in _TRACKERS:
         known = ", ".join(_TRACKERS)

@@ -84,7 +84,7 @@ def deviation_estimate(values: NDArray[np.float64], weights: NDArray[np.float64]
     n, squares = 1 / float(parts @ parts), np.square(values - parts @ values)
     mean_square = float(parts @ squares)
     variance = mean_square * n / max(n - 1, 1)
-    if n < _LEAST or not np.ptp(values):
+    if n < _LEAST - 1e-9 or not np.ptp(values):
         value = float(np.sqrt(variance)) if np.ptp(values) else 0.0
         return Estimate(value, note="too few values, or equal ones")
     order = np.argsort(values)

@@ -9,10 +9,11 @@ import pytest
 
 from equipoise.audit.age.ages import Ages
 from equipoise.audit.age.rates import AgesVsReference, break_down_ages
-from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeSettings
+from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeRates, AgeSettings
 from equipoise.audit.age.run import audit_age
 from equipoise.audit.images import AuditImages
 from equipoise.audit.photographs.ages import agreements_of_ages, audit_age_photographs
+from equipoise.audit.photographs.agreement import farthest
 from equipoise.audit.photographs.images import grid_of, read_aged
 from equipoise.audit.photographs.record import AgePhotographsAudit, AgePhotographsSettings
 from equipoise.audit.record import Asking
@@ -21,6 +22,7 @@ from equipoise.core.estimates import Estimate
 from equipoise.core.records import read_record, to_json
 from equipoise.stats.means import mean_difference
 from equipoise.stats.rank_agreement import rank_agreement_of_means
+from equipoise.stats.shares import Share
 from tests.builders.command_line import Done
 from tests.builders.schemas import assert_valid
 
@@ -117,6 +119,25 @@ def test_equal_errors_agree_and_intervals_cover(material: AuditImages) -> None:
         issues += any(pair.p_value < 0.05 for part in found for pair in part.pairs)
     assert covered / total >= 0.93
     assert issues <= 5
+
+
+def test_the_group_that_is_named_is_one_whose_test_rejects() -> None:
+    def breakdown(*means: Estimate) -> tuple[AgeBreakdown, ...]:
+        groups = tuple(
+            AgeRates(
+                name=name, n=9, compared=9, failure=Share.of(name, 0, 9), reference=mean,
+                absolute=mean, signed=mean, deviation=mean, rules=(),
+            )
+            for name, mean in zip("ab", means, strict=True)
+        )  # fmt: skip
+        return (AgeBreakdown(where="cells", groups=groups, gaps=()),)
+
+    synthetic = breakdown(Estimate(3.0, 2.5, 3.5), Estimate(3.0, 2.7, 3.3))
+    real = breakdown(Estimate(8.0, -2.0, 18.0), Estimate(7.0, 6.7, 7.3))
+    part = agreements_of_ages(synthetic, real)[0]
+    named, p_value = farthest(part.pairs)
+    assert named.name == "b"
+    assert p_value == named.p_value < 0.001
 
 
 def test_ages_that_are_none_are_named(

@@ -1,5 +1,6 @@
 """False non-matches between photographs of one person, where their rate is planted."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +24,34 @@ MATCH = 0.5
 SIZE = 24
 
 
-@pytest.mark.parametrize(("people", "rate", "alike"), [(30, 0.3, 0.3), (200, 0.05, 0.1)])
+def _some(rng: np.random.Generator, people: int) -> NDArray[np.int64]:
+    return rng.integers(2, 6, people)
+
+
+def _unequal(rng: np.random.Generator, people: int) -> NDArray[np.int64]:
+    return np.maximum(2, np.exp(rng.normal(1.5, 1, people))).astype(np.int64)
+
+
+def _two_have_most(rng: np.random.Generator, people: int) -> NDArray[np.int64]:
+    return np.array([100, 100, *rng.integers(2, 6, people - 2)])
+
+
+@pytest.mark.parametrize("photographs", [_some, _unequal, _two_have_most])
+@pytest.mark.parametrize(("people", "rate", "alike"), [(40, 0.3, 0.3), (200, 0.05, 0.1)])
 def test_intervals_cover_where_the_pairs_of_a_person_are_alike(
-    people: int, rate: float, alike: float
+    people: int, rate: float, alike: float, photographs: Callable[..., NDArray[np.int64]]
 ) -> None:
     covered = naive = 0
     for seed in range(400):
         rng = np.random.default_rng(seed)
-        photographs = rng.integers(2, 6, people)
-        pairs = photographs * (photographs - 1) // 2
+        each = photographs(rng, people)
+        pairs = each * (each - 1) // 2
         own = rng.beta(rate * (1 / alike - 1), (1 - rate) * (1 / alike - 1), people)
         share = clustered_rate("all", rng.binomial(pairs, own), pairs)
         covered += share.low <= rate <= share.high
         wrong = np.sqrt(share.share * (1 - share.share) / share.n) * 1.96
         naive += abs(share.share - rate) <= wrong
-    assert covered >= 372
+    assert covered >= 368
     assert naive < covered
 
 
@@ -105,6 +119,7 @@ def test_the_cell_whose_people_are_not_known_again_is_found(
         missed += int(((own @ own.T)[first, second] < audit.threshold).sum())
         pairs += len(first)
     assert (known.overall.count, known.overall.n) == (missed, pairs)
+    assert known.table is not None
     assert sum(rate.n for rate in known.table.rates) == pairs
     assert read_record(tmp_path / "verification.json", VerificationAudit, "").genuine == known
     assert_valid(tmp_path / "verification.json", "verification")
@@ -127,6 +142,17 @@ def test_pairs_over_two_cells_count_in_all_alone(material: AuditImages, tmp_path
     )
     assert overall.n == 3
     assert sum(share.n for share in cells) == 2
+
+
+def test_descriptors_of_another_width_are_refused(material: AuditImages, tmp_path: Path) -> None:
+    people = read_people(_people(tmp_path / "photos", 2, people=4), material.grid)
+    vectors = _vectors(people.person, np.zeros(8, bool))
+    other = Genuine(people, Descriptors("other", "", vectors[:, :5]))
+    faces = np.random.default_rng(1).normal(size=(len(material), SIZE)).astype(np.float32)
+    with pytest.raises(InputError, match=f"must have {SIZE} numbers, as those of the generated"):
+        audit_verification(
+            Descriptors("mine", "", faces), material, tmp_path, SETTINGS, genuine=other
+        )
 
 
 def test_tables_without_pairs_of_one_person_are_refused(

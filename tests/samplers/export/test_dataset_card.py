@@ -45,7 +45,13 @@ def test_sizes_are_the_classes_of_the_hub(images: int, words: str) -> None:
     assert head(dataset_card("faces", images, TARS, []))["size_categories"] == [words]
 
 
-def test_no_name_breaks_the_page() -> None:
-    name = 'a "quoted": name\n---\n# more'
-    assert head(dataset_card(name, 1, TARS, []))["pretty_name"] == name
-    assert cell_table(("a",), [("b|c",)])[-1] == "| b\\|c |"
+@pytest.mark.parametrize("name", ['a "quoted": name\n---\n# more', "faces \U0001f600", "a\\b"])
+def test_no_name_breaks_the_page(name: str) -> None:
+    yaml = pytest.importorskip("yaml", reason="not applicable: PyYAML is missing")
+    page = dataset_card(name, 1, TARS, [])
+    assert yaml.safe_load(page.split("\n---\n")[0])["pretty_name"] == name
+
+
+def test_no_text_breaks_a_table() -> None:
+    row = cell_table(("a",), [("b|c",), ("d\\|e",), ("<b>\n",)])[2:]
+    assert row == ["| b\\|c |", "| d\\\\\\|e |", "| &lt;b>  |"]

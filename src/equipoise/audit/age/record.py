@@ -167,7 +167,7 @@ class AgeAudit(ShownAudit):
         What was audited. Older records have none.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     verdict: str
     settings: AgeSettings
     n: int

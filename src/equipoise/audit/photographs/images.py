@@ -49,6 +49,9 @@ def grid_of(audit: ClassifierAudit | AgeAudit) -> AttributeGrid:
 
     Levels are those that the audit had images of, in order. An age is no level.
     """
+    if not audit.breakdowns:
+        rule = "must have the rates of cells"
+        raise FileFormatError("stored audit", rule, "none", "Make it again.")
     found: dict[str, dict[str, None]] = {name: {} for name in audit.settings.by}
     for group in audit.breakdowns[0].groups:
         for part in group.name.split(", "):

@@ -34,7 +34,7 @@ _GIVEN_LABELS = (
     "On generated images an error is a difference from {reference}; on photographs, from the "
     "labels that came with them."
 )
-_BY_WORD = "That both tables are of one model is the word of who wrote the answers."
+BY_WORD = "That both tables are of one model is the word of who wrote the answers."
 
 
 def audit_photographs(
@@ -95,7 +95,7 @@ def audit_photographs(
     reference = synthetic.settings.reference
     given = "the label of a classifier" if reference == LABEL else reference
     caveats = [_TWO_TABLES, _GIVEN_LABELS.format(reference=given)]
-    caveats += [_BY_WORD] if recorded else []
+    caveats += [BY_WORD] if recorded else []
     audit = PhotographsAudit(
         verdict=verdict(checks),
         settings=settings,

@@ -103,15 +103,18 @@ class GenuineMatches:
         Photographs without a descriptor. Their pairs are left out.
     overall : Share
         Rate of false non-matches among all pairs of photographs of one person.
-    table : MatchTable
-        By cell, of the pairs whose photographs are both of it.
+    table : MatchTable or None
+        By cell, of the pairs whose photographs are both of it; None where no pair is.
+    descriptors : str
+        SHA-256 of what gave their descriptors.
     """
 
     images: ImagesUsed
     people: int
     failed: int
     overall: Share
-    table: MatchTable
+    table: MatchTable | None
+    descriptors: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +172,8 @@ class VerificationAudit(ShownAudit):
     @property
     def plotted(self) -> tuple[MatchTable, ...]:
         """The parts that have a plot."""
-        return self.tables if self.genuine is None else (*self.tables, self.genuine.table)
+        own = None if self.genuine is None else self.genuine.table
+        return self.tables if own is None else (*self.tables, own)
 
     def shares(self) -> Iterator[tuple[str, str, str, Share]]:
         """Yield what groups are by, the group, the rate, and its numbers, for all rates."""

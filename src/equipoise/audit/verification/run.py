@@ -86,6 +86,8 @@ def audit_verification(
     by, levels = images.restricted(settings.by)
     cells, found = by.cell_of(levels), descriptors.found
     _check_vectors(descriptors.vectors[found])
+    if genuine is not None:
+        _check_alike(descriptors, genuine.descriptors)
     kept = Faces(by.cells, cells[found], descriptors.vectors[found], images.weights[found])
     limit = threshold_of(kept, settings.fmr) if threshold is None else threshold
     together = overall(kept, limit)
@@ -138,7 +140,8 @@ def audit_verification(
             people=len(np.unique(genuine.people.person)),
             failed=int((~genuine.descriptors.found).sum()),
             overall=missed,
-            table=tables[-1],
+            table=next((table for table in tables if table.what != FALSE_MATCHES), None),
+            descriptors=genuine.descriptors.digest,
         ),
     )
     write_record(folder / "verification.json", audit)
@@ -159,6 +162,14 @@ def _check_vectors(vectors: NDArray[np.float32]) -> None:
         got = f"{len(vectors):,} faces with one" if len(vectors) < 2 else "the same of all faces"
         remedy = "Check the model, and that it gets the pictures as it needs them."
         raise InputError("descriptors", "must be of two faces or more, and differ", got, remedy)
+
+
+def _check_alike(descriptors: Descriptors, genuine: Descriptors) -> None:
+    """Refuse descriptors of photographs that are of another model, as far as that shows."""
+    width, other = descriptors.vectors.shape[1], genuine.vectors.shape[1]
+    if width != other:
+        rule = f"must have {width} numbers, as those of the generated faces"
+        raise InputError("descriptors of photographs", rule, other, "Name those of the same model.")
 
 
 def _check(table: MatchTable, limit: float) -> Check:

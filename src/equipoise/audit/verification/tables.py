@@ -76,8 +76,7 @@ def match_tables(
             within = false_matches_within(part, threshold, dependence)
             tables.append(_table(attribute.name, within, seed))
     tables.append(_table(BETWEEN, false_matches_between(faces, threshold, dependence), seed))
-    if genuine:
-        known = tuple(rate for rate in genuine if rate.n)
+    if known := tuple(rate for rate in genuine if rate.n):
         tables.append(_table(CELLS, known, seed, FALSE_NON_MATCHES))
     return _adjusted(tables, _failure_gap(failures, seed))
 

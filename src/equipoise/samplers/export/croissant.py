@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.files import digest_of, write_text
+from equipoise.core.errors import FileFormatError
+from equipoise.core.files import digest_of, parse_json, write_text
 from equipoise.core.synthetic_mark import SOURCE_TYPE
 from equipoise.samplers.export.metadata import METADATA
 from equipoise.samplers.job import DrawRequest
@@ -59,9 +60,23 @@ def shards_distribution() -> Distribution:
 
 
 def tarred(description: str) -> str:
-    """Return the description of a folder whose pictures have gone into tars beside its table."""
-    found = json.loads(description)
-    found["distribution"][1] = _files("pictures", "*.tar", "application/x-tar")
+    """Return the description of a folder whose pictures have gone into tars beside its table.
+
+    Raises
+    ------
+    FileFormatError
+        When it is none.
+    """
+    try:
+        found = parse_json(description)
+        found["distribution"][1] = _files("pictures", "*.tar", "application/x-tar")
+    except (LookupError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            FILE,
+            "must be as Equipoise wrote it",
+            f"{type(error).__name__}: {error}",
+            "Give the command that drew the folder again.",
+        ) from error
     return _text(found)
 
 

@@ -43,9 +43,9 @@ def dataset_card(name: str, images: int, files: Sequence[str], body: Sequence[st
         Lines of Markdown below the title.
     """
     size = next((words for end, words in _SIZES if images < end), "n>1B")
-    # JSON is YAML, so that no name breaks the head.
+    # JSON with its characters as they are is YAML, so that no name breaks the head.
     head = [
-        f"pretty_name: {json.dumps(name)}",
+        f"pretty_name: {json.dumps(name, ensure_ascii=False)}",
         'tags: ["synthetic", "equipoise"]',
         'task_categories: ["image-classification"]',
         f'size_categories: ["{size}"]',
@@ -53,7 +53,7 @@ def dataset_card(name: str, images: int, files: Sequence[str], body: Sequence[st
         '- config_name: "default"',
         f"  data_files: {json.dumps(list(files))}",
     ]
-    return "\n".join(["---", *head, "---", "", f"# {name}", "", *body, ""])
+    return "\n".join(["---", *head, "---", "", f"# {_plain(name)}", "", *body, ""])
 
 
 def loaded_as_tars(page: str) -> str:
@@ -63,17 +63,26 @@ def loaded_as_tars(page: str) -> str:
 
 def cell_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table whose texts cannot break it."""
-    lines = [header, ["---"] * len(header), *rows]
-    return ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in lines]
+    lines = [[_plain(text) for text in line] for line in (header, *rows)]
+    lines.insert(1, ["---"] * len(header))
+    return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-def reading(classifiers: Sequence[str]) -> list[str]:
+def _plain(text: str) -> str:
+    """Return a text without the marks of tables and of HTML."""
+    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("&", "&amp;")
+    return escaped.replace("<", "&lt;").replace("\n", " ")
+
+
+def reading(classifiers: Sequence[str]) -> str:
     """Return what a reader of the images must know."""
-    return [
-        f"Cells are those that classifiers see: {', '.join(classifiers)}. Every picture says that "
-        "it is synthetic (IPTC DigitalSourceType). `croissant.json` describes the columns.",
-        "",
-        "Averages over images of one cell are weighted by the column `weight` of the metadata, "
-        "where it has one. Synthetic images reveal failures of a model; they do not certify its "
-        "performance on photographs.",
-    ]
+    return (
+        f"Cells are those that classifiers see: {', '.join(map(_plain, classifiers))}. Every "
+        "picture says that it is synthetic (IPTC DigitalSourceType). `croissant.json` describes "
+        "the columns. Synthetic images reveal failures of a model; they do not certify its "
+        "performance on photographs."
+    )
+
+
+WEIGHTED = "Averages over images of one cell are weighted by the column `weight` of the metadata."
+"""For draws that carry weights."""

@@ -30,7 +30,7 @@ from equipoise.samplers.export.croissant import (
     to_croissant,
 )
 from equipoise.samplers.export.dataset_card import FILE as CARD
-from equipoise.samplers.export.dataset_card import TARS, cell_table, dataset_card, reading
+from equipoise.samplers.export.dataset_card import TARS, WEIGHTED, cell_table, dataset_card, reading
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 
@@ -207,6 +207,8 @@ def _page(name: str, found: DatasetDescription) -> str:
         "",
         *cell_table(("cell", "requested", "achieved", "weight"), rows),
         "",
-        *reading(found.classifiers),
+        reading(found.classifiers),
+        "",
+        WEIGHTED,
     ]
     return dataset_card(name, found.images, TARS, body)

@@ -29,7 +29,13 @@ from equipoise.generators.base import Generator
 from equipoise.samplers.draw import ImageBatch
 from equipoise.samplers.export.croissant import describe_folder, of_sampler
 from equipoise.samplers.export.dataset_card import FILE as CARD
-from equipoise.samplers.export.dataset_card import FOLDER, cell_table, dataset_card, reading
+from equipoise.samplers.export.dataset_card import (
+    FOLDER,
+    WEIGHTED,
+    cell_table,
+    dataset_card,
+    reading,
+)
 from equipoise.samplers.export.folder import write_folder
 from equipoise.samplers.export.marked_png import marked_png
 from equipoise.samplers.export.metadata import (
@@ -144,7 +150,9 @@ def _describe_folder(drawing: DrawJob, out: Path) -> None:
             ("cell", "images"), [(cell, f"{count:,}") for cell, count in sorted(counts.items())]
         ),
         "",
-        *reading([classifier.name for classifier in drawing.models.panel.classifiers]),
+        reading([classifier.name for classifier in drawing.models.panel.classifiers]),
+        "",
+        WEIGHTED,
     ]
     write_text(out / CARD, dataset_card(name, len(found.files), FOLDER, body))
 
