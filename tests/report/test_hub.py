@@ -155,8 +155,9 @@ def test_only_images_of_the_folder_are_packed(
     monkeypatch.setattr(hub, "MOST_FILES", 2)
 
     def listed(*names: str) -> None:
-        rows = "".join(f"{name},no\n" for name in names)
-        (home / "metadata.csv").write_text(f"file_name,smiling\n{rows}")
+        rows = "".join(f"{name},no,1.0,0.0\n" for name in names)
+        head = "file_name,smiling,smiling.p.no,smiling.p.yes\n"
+        (home / "metadata.csv").write_text(head + rows)
 
     own = [f"images/{k}.png" for k in range(3)]
     listed(*own)
