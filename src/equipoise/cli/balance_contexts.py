@@ -26,6 +26,11 @@ from equipoise.core.tables import shown
 if TYPE_CHECKING:
     from equipoise.contexts.record import BalancedContexts
 
+_SETTINGS = SettingOptions(
+    *("generator", "attributes", "classifiers", "target", "n", "seed"),
+    *("abstain_below", "device", "batch_size", "workers"),
+)
+
 _NAMED = 5
 """Contexts out of reach that the terminal names."""
 
@@ -38,10 +43,7 @@ def balance_contexts(
     config: Config = None,
     given: Annotated[
         Given,
-        SettingOptions(
-            *("generator", "attributes", "classifiers", "target", "n", "seed"),
-            *("abstain_below", "device", "batch_size", "workers"),
-        ),
+        _SETTINGS,
     ],
     images: Annotated[int, typer.Option(help="Images of each context.")] = 250,
     verified: Annotated[
@@ -95,7 +97,7 @@ def balance_contexts(
         check_tracker(log)
     if dry:
         check_wanted(settings, options)
-    dry_run(out_console, settings, {"label": settings.n})
+    dry_run(out_console, settings, {"label": settings.n}, only=_SETTINGS.names)
     out_console.print(
         f"draw     {images:,} images of each context, on top of that", highlight=False
     )

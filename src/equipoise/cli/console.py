@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,8 +168,17 @@ def _json_lines() -> Progress:
     return progress
 
 
-def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> None:
-    """Print the resolved settings and what they will cost: generator calls by purpose."""
+def dry_run(
+    console: Console,
+    settings: Settings,
+    cost: Mapping[str, int],
+    *,
+    only: Collection[str] | None = None,
+) -> None:
+    """Print the resolved settings and what they will cost: generator calls by purpose.
+
+    `only` names the settings that the command has; all by default.
+    """
     from equipoise.classifiers import PINNED, open_classifier, pinned_needed
     from equipoise.classifiers.base import KeepsAnswers
     from equipoise.generators import check_name
@@ -178,6 +187,8 @@ def dry_run(console: Console, settings: Settings, cost: Mapping[str, int]) -> No
     check_name(settings.generator)
     table = Table("setting", "value", title="settings", title_justify="left")
     for name, value in settings.to_dict().items():
+        if only is not None and name not in only:
+            continue
         shown = ", ".join(value) if isinstance(value, list) else str(value)
         table.add_row(name, "automatic" if value is None else shown)
     console.print(table)

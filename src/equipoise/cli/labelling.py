@@ -31,6 +31,11 @@ from equipoise.cli.options import (
 from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings, make_settings
 
+_SETTINGS = SettingOptions(
+    *("generator", "attributes", "classifiers", "n", "seed"),
+    *("abstain_below", "device", "mixed_devices", "batch_size", "workers"),
+)
+
 
 @app.command()
 @takes_settings
@@ -40,10 +45,7 @@ def collect(
     config: Config = None,
     given: Annotated[
         Given,
-        SettingOptions(
-            *("generator", "attributes", "classifiers", "n", "seed"),
-            *("abstain_below", "device", "mixed_devices", "batch_size", "workers"),
-        ),
+        _SETTINGS,
     ],
     engine: EngineName = "threads",
     address: Address = None,
@@ -61,7 +63,7 @@ def collect(
     places = open_engine(
         engine, workers=settings.workers, address=address, gpus_per_worker=gpus_per_worker
     )
-    dry_run(out_console, settings, {"label": settings.n})
+    dry_run(out_console, settings, {"label": settings.n}, only=_SETTINGS.names)
     if dry:
         return
     from equipoise.core.folders import open_folder

@@ -14,6 +14,11 @@ from equipoise.core.numbers import decimals, estimate
 from equipoise.core.settings import make_settings
 from equipoise.core.tables import shown
 
+_SETTINGS = SettingOptions(
+    *("generator", "attributes", "classifiers", "target", "seed"),
+    *("abstain_below", "device", "batch_size", "workers"),
+)
+
 
 @app.command()
 @takes_settings
@@ -27,10 +32,7 @@ def sweep(
     config: Config = None,
     given: Annotated[
         Given,
-        SettingOptions(
-            *("generator", "attributes", "classifiers", "target", "seed"),
-            *("abstain_below", "device", "batch_size", "workers"),
-        ),
+        _SETTINGS,
     ],
     json_file: JsonFile = None,
     dry: DryRun = False,
@@ -47,7 +49,7 @@ def sweep(
 
     settings = make_settings(given, config)
     key, every = parse_sweep(values)
-    dry_run(out_console, settings, {})
+    dry_run(out_console, settings, {}, only=_SETTINGS.names)
     out_console.print(
         f"sweep    {images:,} images of each prompt at each of {len(every)} values",
         highlight=False,
