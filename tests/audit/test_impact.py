@@ -47,6 +47,8 @@ def test_ratios_are_to_the_most_selected_category_that_is_not_small() -> None:
     assert b.ratio.value == pytest.approx(0.5)
     assert b.ratio.low < 0.5 < b.ratio.high < 1
     assert (b.unanswered, [one.small for one in (a, b, c)]) == (10, [False, False, True])
+    none = impacts(audited({"a": (60, 40, 0), "b": (0, 90, 0), "c": (9, 90, 0)}), "yes")[1].ratio
+    assert none.low == none.value == 0 < none.high
     other = impacts(audit, "no")
     assert [one.selected.count for one in other] == [40, 60, 0]
     assert other[0].ratio.value == pytest.approx(40 / 60)

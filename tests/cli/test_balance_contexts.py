@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.labelling.picture_folder import find_pictures
 from tests.builders.command_line import Done
 
 
@@ -22,6 +23,11 @@ def test_every_context_is_balanced_and_measured(cli: Callable[..., Done], tmp_pa
     table = out / "metadata.csv"
     cli("measure", str(table), "--contexts", "--attributes", "smiling,skin_tone", f"--json={again}")
     assert json.loads(again.read_text())["mean"]["value"] == 0
+    # The contact sheet beside them is no image of a context.
+    assert (out / "pictures" / "contexts.png").is_file()
+    assert len(find_pictures(out).files) == 480
+    done = cli("measure", tmp_path / "nowhere", "--attributes=smiling", code=2)
+    assert "what is measured must be a folder or an archive of images" in done.error
 
 
 def test_prompts_give_what_they_can_and_edits_the_rest(

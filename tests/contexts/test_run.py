@@ -14,6 +14,7 @@ from equipoise.contexts.run import balance_contexts
 from equipoise.core.errors import InputError
 from equipoise.core.records import read_record, to_json
 from equipoise.core.settings import Settings
+from equipoise.core.synthetic_mark import count_marked
 from tests.builders.command_line import Done
 from tests.builders.schemas import assert_valid
 
@@ -59,6 +60,7 @@ def test_people_read_a_page_with_pictures_and_a_card(drawn: tuple[Path, Balanced
     assert "Every context has exactly the images requested of each cell" in page
     assert page.count("a photo of a nurse") >= 2
     assert "What edits give" in page
+    assert count_marked([home / PICTURE]) == 1
     with Image.open(home / PICTURE) as sheet:
         assert sheet.width == CELLS * 196
     card = (home / "README.md").read_text()

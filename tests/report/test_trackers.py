@@ -56,7 +56,7 @@ def test_an_unknown_tracker_is_refused(run: Path) -> None:
         log_run(run, "paper")
 
 
-@pytest.mark.extras("mlflow", "sqlalchemy")
+@pytest.mark.extras("mlflow", "sqlalchemy", "alembic")
 def test_mlflow_reads_the_run_back_and_a_repeat_keeps_one(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +80,7 @@ def test_mlflow_reads_the_run_back_and_a_repeat_keeps_one(
     assert {one.path for one in client.list_artifacts(first.id)} == {
         *(path.name for path in facts.files),
         "pictures",
+        "plots",
     }
     report = client.download_artifacts(first.id, "report.html", str(tmp_path))
     assert Path(report).read_bytes() == (run / "report.html").read_bytes()

@@ -128,7 +128,9 @@ def _ratio(share: Share, best: Share) -> Estimate:
     # Where all are selected, one more trial keeps the interval from being a point.
     n, other_n = n + (count == n), other_n + (other == other_n)
     low, high = ratio_interval(count, n, other, other_n, critical)
-    return Estimate(share.share / best.share, float(low[0]), float(high[0]))
+    value = share.share / best.share
+    # The adjusted counts of the interval (Walter 1975) do not know 0.
+    return Estimate(value, min(float(low[0]), value), max(float(high[0]), value))
 
 
 def to_rows(found: Sequence[Impact]) -> list[tuple[str, ...]]:

@@ -207,5 +207,5 @@ def _sheet(images: AuditImages, doubt: NDArray[np.float64], folder: Path) -> str
     if not rows:
         return ""
     name = "lighting.png"
-    write_sheet(folder / "pictures" / name, images.images(rows))
+    write_sheet(folder / "pictures" / name, images.images(rows), synthetic=not images.side)
     return name

@@ -94,7 +94,7 @@ def _write_flipped(
         )
         way = "to" if became else "away"
         name = f"flipped-{sets.attribute}-{before}-{after}-{level}-{way}.png"
-        write_sheet(folder / "pictures" / name, images)
+        write_sheet(folder / "pictures" / name, images, synthetic=True)
         found.append(
             FlippedSheet(
                 before=effect.before,
@@ -141,7 +141,8 @@ def write_misclassified(
     for k in np.unique(cells[wrong]).tolist():
         rows = np.flatnonzero(wrong & (cells == k))
         name = f"wrong-cell-{k}.png"
-        write_sheet(folder / "pictures" / name, images.images(rows[: COLUMNS * _ROWS].tolist()))
+        shown = images.images(rows[: COLUMNS * _ROWS].tolist())
+        write_sheet(folder / "pictures" / name, shown, synthetic=not images.side)
         found.append(
             MisclassifiedSheet(
                 cell=by.cells[k],

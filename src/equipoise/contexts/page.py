@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from equipoise.contexts.record import BalancedContexts
 from equipoise.core.errors import shortened
-from equipoise.core.files import atomic_path, write_text
+from equipoise.core.files import write_text
 from equipoise.core.labels import Labels
 from equipoise.core.numbers import decimals, estimate
 from equipoise.core.records import read_record
 from equipoise.labelling.image_files import PictureFiles
-from equipoise.report.contact_sheets import captioned_sheet
+from equipoise.report.contact_sheets import captioned_sheet, save_sheet
 from equipoise.report.html import ALONE, Frame, consistent
 from equipoise.report.plots import confusion_figure, to_svg
 from equipoise.samplers.export.croissant import describe_folder
@@ -123,8 +123,8 @@ def _write_pictures(
     pictures = PictureFiles(tuple(folder / name for name in there), there).images(range(len(there)))
     images = np.full((len(rows), *pictures.shape[1:]), 255, np.uint8)
     images[np.array(rows) >= 0] = pictures
-    with atomic_path(folder / PICTURE) as part:
-        captioned_sheet(images, captions, len(found.mix.cells)).save(part, format="PNG")
+    sheet = captioned_sheet(images, captions, len(found.mix.cells))
+    save_sheet(sheet, folder / PICTURE, synthetic=True)
 
 
 def _in_words(found: BalancedContexts) -> str:

@@ -106,8 +106,8 @@ def _unknown(name: str) -> InputError:
     return InputError(
         "generator",
         f"must be one of {', '.join(NAMES)}, or stylegan1:, stylegan2:, stylegan3:, pggan:, dcgan: "
-        "or torchscript: and a file, diffusers: or diffusers-text: and a folder, an .onnx file, or "
-        "module:object",
+        "or torchscript: and a file, toy-text: and a list of prompts, diffusers: or "
+        "diffusers-text: and a folder, an .onnx file, or module:object",
         name,
         f"Write torchscript:{name}." if name.endswith(".pt") else "Correct the name.",
     )

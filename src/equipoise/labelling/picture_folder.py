@@ -12,9 +12,13 @@ from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.progress import Execution
 from equipoise.core.tables import shown
 from equipoise.labelling.picture import is_picture, read_image
+from equipoise.samplers.export.metadata import DRAWS
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
 """Suffixes of image files. A file of another suffix is read if its first bytes are a picture's."""
+
+_BESIDE = ("pictures", "plots")
+"""Folders beside the images of a folder that Equipoise drew."""
 
 _BATCH = 16
 """Files that one thread looks at at a time, chosen by hand."""
@@ -49,7 +53,8 @@ def find_pictures(folder: Path) -> PictureFolder:
     """Return the image files below a folder; links to folders are followed once.
 
     Hidden files and folders, whose names begin with a dot, are left out, as are files that are no
-    picture by suffix or content.
+    picture by suffix or content. Of a folder that Equipoise drew, the contact sheets and plots
+    beside its images are left out too.
 
     Raises
     ------
@@ -57,7 +62,10 @@ def find_pictures(folder: Path) -> PictureFolder:
         When there are no images.
     """
     found = PictureFolder()
+    drawn = (folder / DRAWS).is_file()
     for path, reason in _walk(folder):
+        if not reason and drawn and path.relative_to(folder).parts[0] in _BESIDE:
+            reason = "pictures of a report"
         if reason:
             found.left_out.setdefault(reason, []).append(path)
         else:

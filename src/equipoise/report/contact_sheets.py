@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from equipoise.classifiers.models import Models
 from equipoise.core.files import atomic_path
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import batches
+from equipoise.core.synthetic_mark import packet
 from equipoise.generators.base import Generator, generate
 from equipoise.runs.folder import PRIOR, RunFolder
 from equipoise.samplers.sampler import Sampler
@@ -94,10 +96,28 @@ def write_sheet(
     images: NDArray[np.uint8],
     columns: int = COLUMNS,
     marked: NDArray[np.bool_] | None = None,
+    *,
+    synthetic: bool = False,
 ) -> None:
-    """Write a contact sheet as PNG, whole or not at all; see `contact_sheet`."""
+    """Write a contact sheet as PNG; see `contact_sheet` and `save_sheet`."""
+    save_sheet(contact_sheet(images, columns, marked), path, synthetic=synthetic)
+
+
+def save_sheet(sheet: Image.Image, path: Path, *, synthetic: bool) -> None:
+    """Write a sheet as PNG, whole or not at all.
+
+    Parameters
+    ----------
+    sheet : PIL.Image.Image
+    path : Path
+    synthetic : bool
+        Whether its images come from a generator: the file then says so, as each image does.
+    """
+    texts = PngInfo()
+    if synthetic:
+        texts.add_itxt("XML:com.adobe.xmp", packet())
     with atomic_path(path) as part:
-        contact_sheet(images, columns, marked).save(part, format="PNG")
+        sheet.save(part, format="PNG", pnginfo=texts)
 
 
 def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -117,7 +137,8 @@ def write_first_pictures(run: RunFolder, generator: Generator, seed: int) -> Non
     seed : int
         Of the prior's codes.
     """
-    write_sheet(run.picture(PRIOR), _images(generator, generator.prior.codes(seed, 0, COLUMNS)))
+    images = _images(generator, generator.prior.codes(seed, 0, COLUMNS))
+    write_sheet(run.picture(PRIOR), images, synthetic=True)
 
 
 _SEARCHED = 1024
@@ -153,7 +174,7 @@ def write_pictures(
     def write(
         name: str, images: NDArray[np.uint8], marked: NDArray[np.bool_] | None = None
     ) -> None:
-        write_sheet(run.picture(name), images, marked=marked)
+        write_sheet(run.picture(name), images, marked=marked, synthetic=True)
 
     generator, count = models.generator, COLUMNS * ROWS
     write(PRIOR, _images(generator, generator.prior.codes(seed, 0, count)))

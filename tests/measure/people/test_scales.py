@@ -34,4 +34,8 @@ def test_colours_follow_the_order_of_the_levels() -> None:
 
 def test_levels_of_another_scale_have_no_colours() -> None:
     assert scale_of(Attribute("skin_tone", ("I", "II", "III"))) is None
+    tones = tuple(map(str, range(1, 11)))
+    assert all(
+        scale_of(Attribute(name, tones)) == SCALES[-1] for name in ("monk", "skin_tone_monk")
+    )
     assert scale_of(Attribute("hair", ("dark", "medium", "light"))) is None

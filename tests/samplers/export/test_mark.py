@@ -64,9 +64,14 @@ def test_marked_pictures_are_counted_among_others(out: Path, tmp_path: Path) -> 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="not applicable: exiftool is missing")
 def test_a_program_of_others_reads_the_mark(out: Path, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", xmp=packet('a "b" <c>', "0c").encode())
+    with tarfile.open(out / "a.tar") as archive:
+        (tmp_path / "member.png").write_bytes(archive.extractfile("000000003.png").read())  # type: ignore[union-attr]
     files = [out / "folder" / "images" / "000000003.png", tmp_path / "a.jpg"]
+    files.append(tmp_path / "member.png")
     command = ["exiftool", "-json", "-XMP:all", *map(str, files)]
-    png, jpeg = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    png, jpeg, member = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert member["DigitalSourceType"] == SOURCE_TYPE
+    assert member["Identifier"] == "seed 4, index 3"
     assert png["DigitalSourceType"] == jpeg["DigitalSourceType"] == SOURCE_TYPE
     assert png["Identifier"] == "seed 4, index 3"
     assert jpeg["Source"] == 'generator a "b" <c>, SHA-256 0c'

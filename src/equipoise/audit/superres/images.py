@@ -114,7 +114,7 @@ def write_restorations(
         marked[2] = flipped[shown]
         sheet = np.concatenate([images, low, restored.images(shown)])
         name = f"restored-cell-{k}.png"
-        write_sheet(folder / "pictures" / name, sheet, len(shown), marked.ravel())
+        write_sheet(folder / "pictures" / name, sheet, len(shown), marked.ravel(), synthetic=True)
         known = int((after[rows] >= 0).sum())
         found.append(
             RestorationSheet(

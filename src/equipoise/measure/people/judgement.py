@@ -16,13 +16,11 @@ from equipoise.core.estimates import Estimate
 from equipoise.core.tables import read_rows, shown
 from equipoise.measure.correction import Correction, correct
 from equipoise.measure.error_matrix import ErrorMatrix
+from equipoise.measure.people.scales import is_tone
 from equipoise.measure.people.task import AnnotationTask
 from equipoise.samplers.export.metadata import answer_name
 from equipoise.stats.agreement import cohen_kappa, count_votes, krippendorff_alpha
 from equipoise.stats.means import mean_estimate
-
-_TONES = "skin_tone"
-"""Beginning of the names of attributes by which agreement is broken down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +265,7 @@ def evaluate_annotations(
 
 def _by_tone(ratings: NDArray[np.int8], task: AnnotationTask) -> tuple[ToneAgreement, ...]:
     """Return the agreement on images of each skin tone, by the classifier's answer."""
-    tones = [a for a, name in enumerate(task.grid.names) if name.startswith(_TONES)]
+    tones = [a for a, name in enumerate(task.grid.names) if is_tone(name)]
     if not tones or len(ratings) < 2:
         return ()
     attribute = task.grid.attributes[tones[0]]

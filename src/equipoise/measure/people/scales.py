@@ -55,6 +55,11 @@ SCALES = (
 )
 
 
+def is_tone(name: str) -> bool:
+    """Return whether an attribute is one of skin tone, by its name."""
+    return name.startswith(("skin_tone", "monk"))
+
+
 def scale_of(attribute: Attribute) -> Scale | None:
     """Return the scale of an attribute of skin tone; None where its levels are of no known one.
 
@@ -64,6 +69,6 @@ def scale_of(attribute: Attribute) -> Scale | None:
     '#805d4b'
     >>> scale_of(Attribute("smiling", ("no", "yes")))
     """
-    if not attribute.name.startswith("skin_tone"):
+    if not is_tone(attribute.name):
         return None
     return next((s for s in SCALES if tuple(s.colours) == attribute.levels), None)
