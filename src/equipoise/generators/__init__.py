@@ -148,7 +148,7 @@ def _opened(name: str, device: str, batch_size: int | None) -> Generator:
 
         return open_dcgan(parse_address(name), device=device, batch_size=batch_size)
     if name.startswith("diffusers:"):
-        from equipoise.generators.diffusion.generator import open_diffusion
+        from equipoise.generators.diffusion.open import open_diffusion
 
         return open_diffusion(name, device=device, batch_size=batch_size)
     if name.startswith("diffusers-text:"):

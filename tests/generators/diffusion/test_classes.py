@@ -1,6 +1,7 @@
 """Diffusion models with classes: one class is the context of a generator."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from equipoise.core.errors import InputError
-from equipoise.generators import open_generator
+from equipoise.generators import Prompted, open_generator
+from tests.builders.command_line import Done
 from tests.builders.diffusion import CLASSES, SIDE, save, save_transformer, unet
 
 
@@ -77,7 +79,7 @@ def test_a_network_of_numbered_classes_is_read(tmp_path: Path) -> None:
     [
         ("", rf"class must be 0 to {CLASSES - 1}, a class of the model, got None"),
         ("&class=1000", "class must be 0 to 999, .* got 1000"),
-        ("&class=-1", "class must be a whole number"),
+        ("&class=-1", "class must be 0 to 999, a class of the model, got -1"),
         ("&class=1&guidance=0.5", "guidance must be 1 to 100"),
         ("&class=1&guidance=nan", "guidance must be 1 to 100"),
     ],
@@ -94,3 +96,53 @@ def test_classes_and_guidance_are_refused_where_there_are_none(tmp_path: Path) -
         open_generator(f"diffusers:{folder}?class=0")
     with pytest.raises(InputError, match="guidance must be 1 where"):
         open_generator(f"diffusers:{folder}?guidance=2")
+
+
+def test_a_context_is_a_class(tmp_path: Path) -> None:
+    save_transformer(tmp_path)
+    found = open_generator(f"diffusers:{tmp_path}?steps=2&contexts=classes&class=3:1,7:3")
+    assert isinstance(found, Prompted)
+    assert found.contexts == ("class 3", "class 7")
+    whole = found.prior.codes(1, 0, 2000)
+    assert whole[:, -2].mean() == pytest.approx(0.75, abs=0.04)
+    for context, number in enumerate((3, 7)):
+        codes = found.codes_of(0, 0, 3, context)
+        fixed = open_generator(f"diffusers:{tmp_path}?steps=2&class={number}")
+        assert np.array_equal(found.images(codes), fixed.images(codes[:, :-2]))
+        assert np.array_equal(found.stem(codes), fixed.stem(codes[:, :-2]))
+    mixed = np.concatenate([found.codes_of(0, 0, 2, 0), found.codes_of(0, 0, 2, 1)])
+    apart = [found.images(part) for part in (mixed[:2], mixed[2:])]
+    difference = found.images(mixed).astype(int) - np.concatenate(apart)
+    assert np.abs(difference).max() <= 1  # Rounding may depend on the batch.
+    every = open_generator(f"diffusers:{tmp_path}?steps=2&contexts=classes")
+    assert len(every.contexts) == CLASSES
+    assert every.digest != found.digest
+
+
+def test_every_class_is_balanced(tmp_path: Path, cli: Callable[..., Done]) -> None:
+    folder = save("ddpm", tmp_path / "model", num_class_embeds=3)
+    address = f"diffusers:{folder}?steps=2&contexts=classes"
+    flags = "--attributes=skin_tone --n=300 --images=6 --proposals=prompt --verified"
+    done = cli("balance-contexts", "--generator", address, *flags.split(), f"--out={tmp_path}/out")
+    assert "18 cells" in done.stdout or "prompts  give" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("contexts=prompts", "contexts must be classes, got prompts"),
+        ("contexts=classes&class=3", "contexts must be several classes, got class 3 alone"),
+        ("class=0:1,3:1", "class must be one number without contexts=classes"),
+        ("contexts=classes&class=0:1,1000:1", "must name classes of 0 to 999 once each"),
+    ],
+)
+def test_classes_that_are_no_contexts_are_named(options: str, words: str, tmp_path: Path) -> None:
+    save_transformer(tmp_path)
+    with pytest.raises(InputError, match=words):
+        open_generator(f"diffusers:{tmp_path}?steps=2&{options}")
+
+
+def test_a_model_without_classes_has_no_contexts(tmp_path: Path) -> None:
+    folder = save("ddpm", tmp_path)
+    with pytest.raises(InputError, match="contexts must be left out for a model without classes"):
+        open_generator(f"diffusers:{folder}?steps=2&contexts=classes")

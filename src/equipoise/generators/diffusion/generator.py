@@ -23,13 +23,12 @@ from equipoise.core.errors import (
 )
 from equipoise.core.parallel import batches
 from equipoise.core.reasons import reason_of
-from equipoise.generators.address import Readers, parse_address, read_options
+from equipoise.generators.address import Readers, read_options
 from equipoise.generators.base import StandardNormal, check_codes
+from equipoise.generators.classes import Classes, read_classes
 from equipoise.generators.diffusion.pipeline import (
-    CONSISTENCY,
     TRANSFORMER,
     Pipeline,
-    open_pipeline,
 )
 from equipoise.runtimes.devices import check_device
 
@@ -105,6 +104,12 @@ class DiffusionGenerator:
         Shape (n, channels, side, side), float32. The prediction shows the content of the image,
         which the noisy state hides. With no such steps, the codes themselves.
         """
+        return self.stem_of(codes, self._fixed(len(codes)))
+
+    def stem_of(
+        self, codes: NDArray[np.float32], labels: NDArray[np.int64] | None
+    ) -> NDArray[np.float32]:
+        """Return what `stem` does, of codes of given classes, shape (n,); None without classes."""
         codes = check_codes(codes, self.dim)
         if not self._options.stem:
             return codes
@@ -113,20 +118,29 @@ class DiffusionGenerator:
         # Callers pass thousands of codes at once, because other stems need little memory.
         for low, high in batches(0, len(codes), self.batch_size):
             with torch.inference_mode():
-                predicted = self._denoised(self._noise(codes[low:high]), self._options.stem)
+                own = None if labels is None else labels[low:high]
+                noise, steps = self._noise(codes[low:high]), self._options.stem
+                predicted = self._denoised(noise, steps, self._given(own))
                 pooled = torch.nn.functional.adaptive_avg_pool2d(predicted, side)
             parts.append(pooled.cpu().numpy())
         return np.concatenate(parts)
 
     def images(self, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return images, shape (n, 3, height, width), uint8 RGB; [-1, 1] is scaled to [0, 255]."""
+        return self.images_of(codes, self._fixed(len(codes)))
+
+    def images_of(
+        self, codes: NDArray[np.float32], labels: NDArray[np.int64] | None
+    ) -> NDArray[np.uint8]:
+        """Return images of codes of given classes, shape (n,); None without classes."""
         with torch.inference_mode():
-            out = self._pixels(self._noise(check_codes(codes, self.dim)))
-            return rgb_bytes(out, self.name)
+            noise = self._noise(check_codes(codes, self.dim))
+            return rgb_bytes(self._pixels(noise, self._given(labels)), self.name)
 
     def pixels(self, codes: torch.Tensor) -> torch.Tensor:
         """Return differentiable images in [0, 1]; the gradient passes through all steps."""
-        return self._pixels(codes.reshape(-1, *self._shape)).expand(-1, 3, -1, -1)
+        labels = self._given(self._fixed(len(codes)))
+        return self._pixels(codes.reshape(-1, *self._shape), labels).expand(-1, 3, -1, -1)
 
     def _probed_shape(self) -> tuple[int, int, int]:
         """Generate one image, which checks that the parts match, and return its shape."""
@@ -147,23 +161,32 @@ class DiffusionGenerator:
     def _noise(self, codes: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(codes).to(self._device).reshape(-1, *self._shape)
 
-    def _pixels(self, noise: torch.Tensor) -> torch.Tensor:
-        out = self._denoised(noise, self._options.steps)
+    def _fixed(self, count: int) -> NDArray[np.int64] | None:
+        """Return the class of the options for so many codes; None for a model without classes."""
+        label = self._options.label
+        return None if label is None else np.full(count, label, np.int64)
+
+    def _given(self, labels: NDArray[np.int64] | None) -> torch.Tensor | None:
+        return None if labels is None else torch.from_numpy(labels).to(self._device)
+
+    def _pixels(self, noise: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        out = self._denoised(noise, self._options.steps, labels)
         decoder = self._pipeline.decoder
         if decoder is not None:
             out = decoder.decode(out / decoder.config.scaling_factor).sample
         return (out / 2 + 0.5).clamp(0, 1)
 
-    def _predicted(self, sample: torch.Tensor, time: Any) -> torch.Tensor:
-        """Return what the network predicts, without learned variances, for the class if any.
+    def _predicted(
+        self, sample: torch.Tensor, time: Any, labels: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return what the network predicts, without learned variances, for the classes if any.
 
         Guidance moves the prediction of the class away from that of none (Ho and Salimans 2022,
         arXiv 2207.12598, equation 6, with `guidance` 1 + w).
         """
-        network, label, guidance = self._pipeline.unet, self._options.label, self._options.guidance
-        if label is None:
+        network, guidance, given = self._pipeline.unet, self._options.guidance, sample
+        if labels is None:
             return torch.as_tensor(network(sample, time).sample[:, : self._shape[0]])
-        labels, given = torch.full((len(sample),), label, device=sample.device), sample
         if guidance != 1:
             # The number after those of the classes is that of no class.
             labels = torch.cat([labels, torch.full_like(labels, self._pipeline.classes)])
@@ -175,14 +198,16 @@ class DiffusionGenerator:
             out = of_none + guidance * (of_class - of_none)
         return torch.as_tensor(out)
 
-    def _denoised(self, noise: torch.Tensor, steps: int) -> torch.Tensor:
+    def _denoised(
+        self, noise: torch.Tensor, steps: int, labels: torch.Tensor | None
+    ) -> torch.Tensor:
         """Return the sample after all steps, or the predicted sample after fewer."""
         scheduler: Any = self._pipeline.scheduler.from_config(self._pipeline.schedule)
         scheduler.set_timesteps(self._options.steps, device=self._device)
         sample: torch.Tensor = noise * scheduler.init_noise_sigma
         predicted = sample
         for time in scheduler.timesteps[:steps]:
-            out = self._predicted(scheduler.scale_model_input(sample, time), time)
+            out = self._predicted(scheduler.scale_model_input(sample, time), time, labels)
             step = scheduler.step(out, time, sample)
             sample = step.prev_sample
             predicted = getattr(step, "pred_original_sample", sample)
@@ -210,24 +235,6 @@ def rgb_bytes(pixels: torch.Tensor, name: str) -> NDArray[np.uint8]:
     return images
 
 
-def open_diffusion(text: str, *, device: str, batch_size: int | None) -> DiffusionGenerator:
-    """Open the generator at an address such as "diffusers:FOLDER?steps=20&stem=4".
-
-    Raises
-    ------
-    InputError
-        When diffusers is not installed, or an option breaks its rule.
-    FetchError, FileFormatError, ModelOutputError
-        As `open_pipeline` and `DiffusionGenerator`.
-    """
-    address = parse_address(text)
-    revision = dict(address.options).get("revision", "main")
-    variant = dict(address.options).get("variant")
-    pipeline = open_pipeline(str(address.file), revision, variant)
-    options = options_of(address.options, pipeline.kind == CONSISTENCY)
-    return DiffusionGenerator(pipeline, options, name=text, device=device, batch_size=batch_size)
-
-
 @dataclass(frozen=True)
 class Options:
     """Options of a diffusion model.
@@ -244,6 +251,10 @@ class Options:
         Number of the class, where the model has classes: the context of all its images.
     guidance : float
         Of a `DiTPipeline`, at least 1: how far classes are exaggerated; 1 is as the model learned.
+    classes : tuple of (int, float), optional
+        With `contexts`, the classes that become contexts, with their shares; all by default.
+    contexts : str
+        "classes" for a generator with a context for each class; otherwise empty.
 
     Raises
     ------
@@ -255,9 +266,14 @@ class Options:
     stem: int = 4
     label: int | None = None
     guidance: float = 1.0
+    classes: Classes | None = None
+    contexts: str = ""
 
     def __post_init__(self) -> None:
         check_denoising(self.steps, self.stem, self.guidance)
+        if self.contexts not in ("", "classes"):
+            rule = "must be classes"
+            raise InputError("contexts", rule, self.contexts, "Pass contexts=classes.")
 
 
 def check_denoising(steps: int, stem: int | None, guidance: float | None) -> None:
@@ -296,13 +312,14 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     Examples
     --------
     >>> options_of((("steps", "10"),), one_step=False)
-    Options(steps=10, stem=2, label=None, guidance=1.0)
+    Options(steps=10, stem=2, label=None, guidance=1.0, classes=None, contexts='')
     """
     whole = (whole_number, "a whole number")
     readers: Readers = {
         "steps": whole,
         "stem": whole,
-        "class": whole,
+        "class": (read_classes, "a number, or class:share,class:share"),
+        "contexts": (str, "text"),
         "guidance": (float, "a number"),
         "revision": (str, "text"),
         "variant": (str, "text"),
@@ -311,8 +328,14 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     steps = values.get("steps", 1 if one_step else Options.steps)
     if one_step and steps != 1:
         raise InputError("steps", "must be 1 for a consistency model", steps, "Leave it out.")
-    stem = values.get("stem", steps // 5)
-    return Options(steps, stem, values.get("class"), values.get("guidance", 1.0))
+    stem, guidance = values.get("stem", steps // 5), values.get("guidance", 1.0)
+    classes, contexts = values.get("class"), values.get("contexts", "")
+    if contexts:
+        return Options(steps, stem, None, guidance, classes, contexts)
+    if classes is not None and len(classes) != 1:
+        rule = "must be one number without contexts=classes"
+        raise InputError("class", rule, str(classes), "Pass class=207, or contexts=classes too.")
+    return Options(steps, stem, classes[0][0] if classes else None, guidance)
 
 
 def _check_label(options: Options, pipeline: Pipeline) -> None:
@@ -322,7 +345,7 @@ def _check_label(options: Options, pipeline: Pipeline) -> None:
         raise InputError(
             "class", "must not be given to a model without classes", label, "Leave it out."
         )
-    if classes and (label is None or label >= classes):
+    if classes and not 0 <= (-1 if label is None else label) < classes:
         rule = f"must be 0 to {classes - 1}, a class of the model"
         raise InputError("class", rule, label, "Write it like diffusers:folder?class=0.")
     if pipeline.kind != TRANSFORMER and options.guidance != 1:

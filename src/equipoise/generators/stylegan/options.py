@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from equipoise.core.errors import InputError
 from equipoise.generators.address import Readers, read_options
+from equipoise.generators.classes import class_shares, read_classes
 from equipoise.generators.stylegan.network import AnyConfig
 
 SPACES = ("z", "w", "w+")
@@ -91,24 +90,7 @@ class Options:
                     "Leave it out.",
                 )
             return ()
-        if self.classes is None:
-            return (1 / config.c_dim,) * config.c_dim
-        numbers = [number for number, _ in self.classes]
-        weights = np.array([share for _, share in self.classes], np.float64)
-        inside = all(0 <= number < config.c_dim for number in numbers)
-        if (
-            not (numbers and inside and len(set(numbers)) == len(numbers))
-            or not (np.isfinite(weights) & (weights > 0)).all()
-        ):
-            raise InputError(
-                "class",
-                f"must name classes of 0 to {config.c_dim - 1} once each, with shares above 0",
-                str(self.classes),
-                "Pass class=3, or class=0:1,3:2.",
-            )
-        shares = np.zeros(config.c_dim)
-        shares[numbers] = weights / weights.sum()
-        return tuple(shares.tolist())
+        return class_shares(self.classes, config.c_dim)
 
 
 def options_of(pairs: tuple[tuple[str, str], ...]) -> Options:
@@ -130,12 +112,7 @@ def options_of(pairs: tuple[tuple[str, str], ...]) -> Options:
         "cutoff": (int, "a whole number"),
         "noise": (str, "text"),
         "contexts": (str, "text"),
-        "class": (_classes, "a number, or class:share,class:share"),
+        "class": (read_classes, "a number, or class:share,class:share"),
     }
     values = read_options(pairs, readers, "a StyleGAN")
     return Options(classes=values.pop("class", None), **values)
-
-
-def _classes(text: str) -> tuple[tuple[int, float], ...]:
-    parts = [part.partition(":") for part in text.split(",")]
-    return tuple((int(number), float(share) if colon else 1.0) for number, colon, share in parts)
