@@ -9,6 +9,7 @@ import numpy as np
 
 from equipoise.core.errors import FileFormatError, InputError, Listed
 from equipoise.core.tables import read_rows, shown
+from equipoise.generators.edit_words import EditWords
 
 _MOST, _LONGEST = 100_000, 2000
 """Rows of a list, and characters of a prompt, at most; chosen by hand."""
@@ -71,7 +72,7 @@ class PromptList:
         )
 
 
-def read_prompts(path: Path) -> PromptList:
+def read_prompts(path: Path, words: EditWords | None = None) -> PromptList:
     """Read a list of prompts.
 
     Parameters
@@ -81,6 +82,8 @@ def read_prompts(path: Path) -> PromptList:
         the prompt. Optional ones are `share`, how often the context is drawn, relative to the
         others; `negative`, what the images are to be without; and `cell`, such as "gender=female",
         in a row that is an edit of the context's prompt and asks for that cell.
+    words : EditWords, optional
+        Each text is then a template that edits are made of, and no row is an edit.
 
     Raises
     ------
@@ -114,6 +117,9 @@ def read_prompts(path: Path) -> PromptList:
             if value := row.get(key, "").strip():
                 rule = "must be empty in a row with a cell; the context's own row has it"
                 raise FileFormatError(f"{key} in {place}", rule, shown(value), "Move it there.")
+        if cell and words is not None:
+            rule = "must be empty where edits are made of words"
+            raise FileFormatError(f"cell in {place}", rule, shown(cell), "Leave words out.")
         if cell:
             edited.setdefault(name, {})[cell] = text
             cells[cell] = None
@@ -128,15 +134,19 @@ def read_prompts(path: Path) -> PromptList:
             lacks = [""] * (name not in own) + missing
             got = Listed(f"none for the cell {shown(cell)!r}" for cell in lacks)
             raise FileFormatError(f"id {shown(name)} in {path}", rule, got, "Add the rows.")
+    texts = tuple(
+        (text, *(edited[name][cell] for cell in cells)) for name, (text, _, _) in own.items()
+    )
+    if words is not None:
+        texts = tuple(words.texts(text, number) for number, (text, *_) in enumerate(texts))
+        cells = dict.fromkeys(words.cells)
     shares = np.array([share for _, share, _ in own.values()])
     if shares.sum() < _SUM:
         rule = "must not all be 0"
         raise FileFormatError(f"shares in {path}", rule, float(shares.sum()), "Raise one.")
     return PromptList(
         contexts=tuple(own),
-        texts=tuple(
-            (text, *(edited[name][cell] for cell in cells)) for name, (text, _, _) in own.items()
-        ),
+        texts=texts,
         negatives=tuple(negative for _, _, negative in own.values()),
         shares=tuple((shares / shares.sum()).tolist()),
         edits=tuple(cells),

@@ -32,6 +32,7 @@ from equipoise.generators.diffusion.generator import (
 from equipoise.generators.diffusion.part_schedule import part_of_steps
 from equipoise.generators.diffusion.text_embeddings import Embeddings
 from equipoise.generators.diffusion.text_pipeline import ONE_STEP, TextPipeline, open_text_pipeline
+from equipoise.generators.edit_words import read_edit_words
 from equipoise.generators.priors import ContextNormal
 from equipoise.generators.prompts import PromptList, read_prompts
 from equipoise.runtimes.devices import check_device
@@ -348,6 +349,7 @@ def values_of(pairs: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     whole = (whole_number, "a whole number")
     readers: Readers = {
         "prompts": (Path, "a file"),
+        "words": (Path, "a file"),
         "context": (str, "text"),
         "steps": whole,
         "stem": whole,
@@ -383,7 +385,8 @@ def open_text_diffusion(text: str, *, device: str, batch_size: int | None) -> Te
     address = parse_address(text)
     values = values_of(address.options)
     options = TextOptions(**{key: values[key] for key in _OPTIONS & values.keys()})
-    prompts = read_prompts(values["prompts"])
+    words = read_edit_words(values["words"]) if "words" in values else None
+    prompts = read_prompts(values["prompts"], words)
     if "context" in values:
         prompts = prompts.only(values["context"])
     opening = {
