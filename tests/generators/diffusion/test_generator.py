@@ -128,8 +128,8 @@ def test_what_decides_the_images_is_in_the_digest(tmp_path: Path) -> None:
         ("steps=4&stem=4", "stem must be 0 to 3"),
         (
             "eta=1",
-            "option of a diffusion model must be one of steps, stem, class, contexts, guidance, revision, "
-            "variant, got eta",
+            "option of a diffusion model must be one of steps, stem, class, contexts, guidance, "
+            "revision, variant, got eta",
         ),
     ],
 )
