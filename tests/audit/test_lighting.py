@@ -10,6 +10,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.lighting import Lighting, examine_lighting, lighting_check
 from equipoise.classifiers.skin_tone import SkinTone
 from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.generators.toy import ToyGenerator
 
 N = 400
 GRID = AttributeGrid((Attribute("smiling", ("no", "yes")), SkinTone(["skin_tone"]).attributes[0]))
@@ -63,6 +64,25 @@ def test_skin_that_does_not_follow_the_background_passes(tmp_path: Path) -> None
         held += found.correlation.low <= 0 <= found.correlation.high
         assert lighting_check(found).outcome == "passed"
     assert held >= 4
+
+
+def test_the_same_toy_faces_pass_as_drawn_and_are_found_relit(tmp_path: Path) -> None:
+    """Counterfactual relighting: one light on each whole picture, and nothing else changes."""
+    toy = ToyGenerator()
+    for seed in range(4):
+        drawn = toy.images(toy.prior.codes(seed, 0, N))
+        light = np.random.default_rng(seed).uniform(0.35, 1, N)
+        relit = np.asarray(drawn * light[:, None, None, None], np.uint8)
+        outcomes = []
+        for name, images in (("drawn", drawn), ("relit", relit)):
+            folder = tmp_path / f"{name}{seed}"
+            folder.mkdir()
+            material = written(folder, images, np.ones(N))
+            found = examine_lighting(material, GRID.names, folder / "audit")
+            assert found is not None
+            outcomes.append(lighting_check(found).outcome)
+            assert (found.correlation.low > 0.3) is (name == "relit")
+        assert outcomes == ["passed", "tip"]
 
 
 def test_a_gap_that_another_attribute_explains_is_no_lighting(tmp_path: Path) -> None:
