@@ -9,6 +9,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from equipoise.audit.lighting import lighting_checks
+from equipoise.audit.page import lighting_sheet
 from equipoise.contexts.record import BalancedContexts
 from equipoise.core.errors import shortened
 from equipoise.core.files import write_text
@@ -81,6 +83,8 @@ def contexts_html(folder: Path, found: BalancedContexts, frame: Frame = ALONE) -
         if len(confusion)
         else None,
         picture=frame.source(folder / PICTURE),
+        lit=lighting_checks(found.lighting),
+        doubtful=lighting_sheet(found.lighting, folder, frame),
     )
 
 

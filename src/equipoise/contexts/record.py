@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from equipoise.audit.lighting import Lighting
 from equipoise.core.estimates import Estimate
 from equipoise.core.numbers import estimate, percent
 from equipoise.core.settings import Settings
@@ -141,6 +142,9 @@ class BalancedContexts:
         Labelled images, on top.
     caveats : tuple of str
     versions : dict of str to str
+    lighting : Lighting or None
+        Of at most 2,000 images, evenly spaced; None where no attribute is a skin tone that is
+        measured from pixels.
     """
 
     format: Literal[1] = 1
@@ -158,6 +162,7 @@ class BalancedContexts:
     labels: int
     caveats: tuple[str, ...]
     versions: dict[str, str]
+    lighting: Lighting | None = None
 
     @property
     def exact(self) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from equipoise.audit.images import AuditImages
+from equipoise.audit.lighting import Lighting, examine_lighting
 from equipoise.contexts.page import RECORD, write_pages
 from equipoise.contexts.record import (
     BalancedContexts,
@@ -20,6 +22,7 @@ from equipoise.contexts.record import (
     is_exact,
     verdict_of,
 )
+from equipoise.core.attributes import UNKNOWN
 from equipoise.core.context_targets import parse_context_targets
 from equipoise.core.errors import InputError, check_count
 from equipoise.core.estimates import Estimate
@@ -31,7 +34,7 @@ from equipoise.generators import NAMES, check_name
 from equipoise.measure.contexts import measure_contexts
 from equipoise.methods.calibration import Calibration
 from equipoise.methods.context_draws import draw_contexts
-from equipoise.methods.context_folder import identity_of, write_contexts
+from equipoise.methods.context_folder import ContextFolder, identity_of, write_contexts
 from equipoise.methods.context_proposals import (
     ContextRequests,
     VariantLabels,
@@ -47,6 +50,9 @@ from equipoise.methods.context_refusal import EarlyRefusal, fit_refusal
 from equipoise.pipeline import open_models
 from equipoise.runs.record import model_used
 from equipoise.samplers.sampler import GeneratorRef
+
+_LIT = 2000
+"""Images whose lighting is examined at most; chosen by hand."""
 
 _ALL_EDITS = "all images come of edits, which change what the model means"
 
@@ -127,6 +133,7 @@ def balance_contexts(
         labels=settings.n,
         caveats=tuple(models.caveats),
         versions=versions(),
+        lighting=_lighting(home, written),
     )
     write_record(home / RECORD, found)
     write_pages(home, found, written.files, written.contexts, written.labels)
@@ -137,6 +144,16 @@ def _expected(rates: Calibration) -> tuple[Estimate, ...]:
     parts = (rates.expected, rates.low, rates.high)
     bounds = zip(*(part.tolist() for part in parts), strict=True)
     return tuple(Estimate(value, low, high) for value, low, high in bounds)
+
+
+def _lighting(home: Path, written: ContextFolder) -> Lighting | None:
+    """Return what lighting explains of the skin tones of some images."""
+    rows = np.unique(np.linspace(0, len(written.files) - 1, _LIT).astype(np.int64))
+    files, grid = tuple(written.files[row] for row in rows), written.labels.grid
+    levels = written.labels.levels[rows]
+    known = (levels != UNKNOWN).all(axis=1)
+    images = AuditImages(home, grid, files, levels, files, np.ones(len(files)))
+    return examine_lighting(images.take(np.flatnonzero(known).tolist()), grid.names, home)
 
 
 def check_options(options: ContextOptions) -> None:

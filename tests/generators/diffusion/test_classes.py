@@ -122,9 +122,19 @@ def test_a_context_is_a_class(tmp_path: Path) -> None:
 def test_every_class_is_balanced(tmp_path: Path, cli: Callable[..., Done]) -> None:
     folder = save("ddpm", tmp_path / "model", num_class_embeds=3)
     address = f"diffusers:{folder}?steps=2&contexts=classes"
-    flags = "--attributes=skin_tone --n=300 --images=6 --proposals=prompt --verified"
-    done = cli("balance-contexts", "--generator", address, *flags.split(), f"--out={tmp_path}/out")
-    assert "18 cells" in done.stdout or "prompts  give" in done.stdout
+    target = tmp_path / "target.csv"
+    target.write_text(
+        "context,cell,share\n*,skin_tone=dark,1\n*,skin_tone=medium,1\n*,skin_tone=light,0\n"
+    )
+    flags = "--attributes=skin_tone --n=300 --images=12 --proposals=prompt --verified"
+    out = tmp_path / "out"
+    asked = ["--generator", address, *flags.split(), f"--target={target}", f"--out={out}"]
+    done = cli("balance-contexts", *asked)
+    assert "prompts  give 6 cells in 3 contexts; faithfulness 1" in done.stdout
+    found = json.loads((out / "contexts.json").read_text())
+    assert [mix["counts"] for mix in found["mix"]["contexts"]] == [[6, 6, 0]] * 3
+    assert found["lighting"]["attribute"] == "skin_tone"
+    assert "Is the measured skin tone the lighting?" in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
