@@ -90,6 +90,7 @@ class Stream(IntEnum):
     CONTEXT_DEVIATION = 70
     RANK_AGREEMENT = 71
     DIVERSITY_BOOTSTRAP = 72
+    PROMPT_DESCRIPTION = 73
 
 
 def check_seed(seed: int) -> int:

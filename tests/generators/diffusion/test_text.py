@@ -13,6 +13,7 @@ import torch
 
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.generators import Prompted, Staged, open_generator
+from equipoise.generators.diffusion.text_embeddings import DESCRIBED
 from equipoise.generators.diffusion.text_generator import TextGenerator
 
 saving = pytest.importorskip("tests.builders.text_pipelines")
@@ -129,7 +130,10 @@ def test_the_stem_is_the_guess_at_the_clean_latent(opened: Opened) -> None:
     """With one step left, the guess of a flow is where that step leads."""
     generator, _ = opened("sd3", steps=4, stem=3, guidance=2)
     codes = generator.prior.codes(0, 0, 2)
-    assert generator.stem(codes).shape == (2, 4, 8, 8)
+    guess = generator.stem(codes)[:, :4]
+    described = generator.stem(codes)[:, 4:]
+    assert described.shape == (2, DESCRIBED, 8, 8)
+    assert np.array_equal(described, np.broadcast_to(described[:, :, :1, :1], described.shape))
     features, states = generator.begin(codes)
     assert np.array_equal(features, generator.stem(codes))
     assert np.array_equal(states, generator.states(codes, 3))
@@ -138,7 +142,10 @@ def test_the_stem_is_the_guess_at_the_clean_latent(opened: Opened) -> None:
     sigmas.set_timesteps(4)
     here, there = sigmas.sigmas[2].item(), sigmas.sigmas[3].item()
     velocity = (after - before) / (there - here)
-    assert generator.stem(codes) == pytest.approx(before - here * velocity, abs=1e-4)
+    assert guess == pytest.approx(before - here * velocity, abs=1e-4)
+    prompts = [(c, v) for c in (0, 1) for v in range(1 + len(generator.edits))]
+    numbers = [generator.stem(generator.codes_of(0, 0, 1, c, v))[0, 4:, 0, 0] for c, v in prompts]
+    assert len({tuple(one) for one in numbers}) == len(prompts)
     packed, _ = opened("flux", context="doctor", stem=1)
     assert packed.stem(packed.prior.codes(0, 0, 2)).shape == (2, 16, 4, 4)
 

@@ -8,7 +8,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+
+from equipoise.core.seeds import Stream, generator_for
+
+DESCRIBED = 8
+"""Numbers by which a latent classifier knows a prompt; chosen by hand."""
 
 _CACHED = 2**32
 """Bytes of embeddings that are kept in main memory; chosen by hand. 1,000 prompts of Flux in half
@@ -44,6 +51,7 @@ class Embeddings:
         self._texts, self._negatives = texts, negatives
         self._kept: OrderedDict[tuple[int, int], dict[str, torch.Tensor]] = OrderedDict()
         self._held, self._lock = 0, threading.Lock()
+        self._described: dict[tuple[int, int], NDArray[np.float32]] = {}
 
     def of(self, context: int, variant: int) -> dict[str, torch.Tensor]:
         """Return those of one prompt, by the names of the pipeline's arguments, on the CPU."""
@@ -57,6 +65,24 @@ class Embeddings:
             while self._held > _CACHED and len(self._kept) > 1:
                 self._held -= _bytes(self._kept.popitem(last=False)[1])
         return found
+
+    def described(self, context: int, variant: int) -> NDArray[np.float32]:
+        """Return a prompt as few numbers for a latent classifier, shape (`DESCRIBED`,).
+
+        A random projection, the same everywhere, of the mean embedding of its tokens.
+        """
+        key = int(context), int(variant)
+        if key not in self._described:
+            tokens = self.of(*key)[self._names[0]].float().reshape(-1, self._width).mean(dim=0)
+            vector = tokens.numpy() / max(float(tokens.norm()), 1e-9)
+            rng = generator_for(0, Stream.PROMPT_DESCRIPTION)
+            directions = rng.standard_normal((self._width, DESCRIBED))
+            self._described[key] = np.asarray(vector @ directions, np.float32)
+        return self._described[key]
+
+    @property
+    def _width(self) -> int:
+        return int(self.of(0, 0)[self._names[0]].shape[-1])
 
     def _encoded(self, context: int, variant: int) -> dict[str, torch.Tensor]:
         known = inspect.signature(self._pipeline.encode_prompt).parameters

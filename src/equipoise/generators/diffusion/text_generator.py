@@ -229,7 +229,8 @@ class TextGenerator:
     def stem(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the guess at the clean latent after the first steps, averaged to at most 16x16.
 
-        Shape (n, channels, side, side), float32. With no such steps, the codes themselves.
+        Shape (n, channels, side, side), float32. Of several contexts 8 more channels, each of one
+        value, describe the prompt. With no such steps, the codes themselves.
         """
         return self.begin(codes)[0] if self.stage else check_codes(codes, self.dim)
 
@@ -255,10 +256,22 @@ class TextGenerator:
                 guess = guess.transpose(1, 2).reshape(len(guess), -1, side, side)
             side = min(guess.shape[-1], LARGEST_STEM)
             pooled = torch.nn.functional.adaptive_avg_pool2d(guess, side)
-            parts.append((pooled.cpu().numpy(), states.float().cpu().numpy()))
+            features = self._with_prompts(pooled.cpu().numpy(), rows)
+            parts.append((features, states.float().cpu().numpy()))
         nothing = np.empty((0, 1, 1, 1), np.float32)
-        features, found = zip(*(parts or [(nothing, nothing)]), strict=True)
-        return np.concatenate(features), np.concatenate(found)
+        every, found = zip(*(parts or [(nothing, nothing)]), strict=True)
+        return np.concatenate(every), np.concatenate(found)
+
+    def _with_prompts(
+        self, guesses: NDArray[np.float32], codes: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return guesses with channels that describe the prompt, where there are several."""
+        if len(self.contexts) < 2:
+            return guesses
+        pairs = zip(*self._placed(codes), strict=True)
+        numbers = np.stack([self._embeddings.described(c, v) for c, v in pairs])
+        maps = np.broadcast_to(numbers[:, :, None, None], (*numbers.shape, *guesses.shape[2:]))
+        return np.concatenate([guesses, maps], axis=1)
 
     @property
     def _dtype(self) -> torch.dtype:
