@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from equipoise.classifiers.skin_tone import SIX, THREE, typology_angle
-from equipoise.core.attributes import Attribute
+from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.measure.people.scales import SCALES, scale_of
+from equipoise.measure.people.task import _colours, _instructions
 
 
 def grey(colour: str) -> float:
@@ -39,3 +43,16 @@ def test_levels_of_another_scale_have_no_colours() -> None:
         scale_of(Attribute(name, tones)) == SCALES[-1] for name in ("monk", "skin_tone_monk")
     )
     assert scale_of(Attribute("hair", ("dark", "medium", "light"))) is None
+
+
+def test_raters_get_the_colours_in_their_order(tmp_path: Path) -> None:
+    tone = Attribute("skin_tone", ("dark", "medium", "light"))
+    grid = AttributeGrid((tone, Attribute("smiling", ("no", "yes"))))
+    sheet, known = _colours(SCALES[0]), list(SCALES[0].colours.values())
+    sheet.save(tmp_path / "scale.png")
+    with Image.open(tmp_path / "scale.png") as image:
+        found = [image.getpixel((k * image.width // 3 + 20, 40)) for k in range(3)]
+    assert ["#{:02x}{:02x}{:02x}".format(*pixel) for pixel in found] == known
+    said = _instructions(grid)
+    assert "Take the level of skin_tone whose colour in scale_skin_tone.png is nearest" in said
+    assert "scale_smiling" not in said

@@ -2,6 +2,7 @@
 
 to_label.csv      one row an image, one empty column an attribute: for raters
 how_to_label.txt  the levels of each attribute: for raters
+scale_NAME.png    the colours of a scale of skin tones, in their order: for raters
 images/, sheets/  the images under new names, alone and on numbered sheets: for raters
 answers.csv       what the classifier said of each image: not for raters
 plan.json         how the images were chosen, and from how many: not for raters
@@ -19,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
@@ -31,9 +32,13 @@ from equipoise.core.seeds import Stream, generator_for
 from equipoise.core.tables import read_rows, write_rows
 from equipoise.labelling.image_files import label_files
 from equipoise.labelling.picture import read_image
+from equipoise.measure.people.scales import Scale, scale_of
 from equipoise.samplers.export.metadata import LabelledFolder, _draws, parse_draws
 
 TABLE, ANSWERS, PLAN = "to_label.csv", "answers.csv", "plan.json"
+
+_PATCH = 96
+"""Pixels of the side of a colour."""
 
 _COLUMNS, _ROWS, _SIDE, _CAPTION = 6, 5, 160, 14
 _LARGEST_PLAN = 16 * 2**20
@@ -146,6 +151,9 @@ def _write(answered: LabelledFolder, chosen: Chosen, out: Path, progress: Progre
         ["image", "source", "stratum", *grid.names],
         _answer_rows(answered, chosen, names),
     )
+    for attribute in grid.attributes:
+        if (scale := scale_of(attribute)) is not None:
+            _colours(scale).save(out / f"scale_{attribute.name}.png", format="PNG")
     with atomic_path(out / "how_to_label.txt") as part:
         part.write_text(_instructions(grid), encoding="utf-8")
     plan = AnnotationPlan(
@@ -195,10 +203,26 @@ def _answer_rows(
         }
 
 
+def _colours(scale: Scale) -> Image.Image:
+    """Return the colours of a scale in a row, each above its level."""
+    sheet = Image.new("RGB", (_PATCH * len(scale.colours), _PATCH + 24), (255, 255, 255))
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for k, (level, colour) in enumerate(scale.colours.items()):
+        pen.rectangle((k * _PATCH, 0, (k + 1) * _PATCH - 4, _PATCH), colour)
+        pen.text((k * _PATCH, _PATCH + 4), level, (20, 20, 20), font)
+    return sheet
+
+
 def _instructions(grid: AttributeGrid) -> str:
     levels = "\n".join(f"  {a.name}: {', '.join(a.levels)}" for a in grid.attributes)
+    known = [(a.name, scale_of(a)) for a in grid.attributes]
+    colours = "".join(
+        f"Take the level of {name} whose colour in scale_{name}.png is nearest ({scale.words}).\n"
+        for name, scale in known
+        if scale is not None
+    )
     return (
-        f"Fill in one of these words for each image in {TABLE}:\n{levels}\n"
+        f"Fill in one of these words for each image in {TABLE}:\n{levels}\n{colours}"
         "Leave a place empty when you cannot see it. Judge alone, and do not compare with\n"
         "others. Numbers on the sheets are those of the images.\n"
     )
