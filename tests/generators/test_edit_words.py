@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.generators.edit_words import read_edit_words
+from equipoise.generators.edit_words import EditWords, read_edit_words
 from equipoise.generators.prompts import read_prompts
 
 WORDS = """
@@ -66,12 +66,32 @@ def test_every_cell_has_an_edit_and_wordings_take_turns(tmp_path: Path) -> None:
         ("gender = 3", "a {gender}", "field gender"),
         ("", "a", "must have a table for each attribute"),
         ("[", "a", "words.toml"),
+        ("[g]\na = ['x']\nb = ['y']", "{g}", r"text in row 2 .* must have 1 to 2000 characters"),
+        ("[g]\na = ['x']\nb = ['" + "y" * 2001 + "']", "a {g}", "must have 1 to 2000"),
+        ("".join(f"[a{k}]\n0=['x']\n1=['y']\n" for k in range(10)), "a", "at most 1,000 comb"),
     ],
 )
 def test_wrong_words_are_named(words: str, text: str, said: str, tmp_path: Path) -> None:
     write(tmp_path, words, text)
     with pytest.raises(EquipoiseError, match=said):
         read_prompts(tmp_path / "jobs.csv", read_edit_words(tmp_path / "words.toml"))
+
+
+@pytest.mark.parametrize(
+    ("template", "texts"),
+    [
+        ("an MRI of a {g} leg", ("an MRI of a leg", "an MRI of a male leg", "an MRI of an old leg")),
+        ("a {g} nurse, an 18-year-old", ("a nurse, an 18-year-old", "a male nurse, an 18-year-old",
+                                         "an old nurse, an 18-year-old")),
+        ("vitamin A and {g}", ("vitamin A and", "vitamin A and male", "vitamin A and old")),
+        ("a nurse, {g}, studio", ("a nurse, studio", "a nurse, male, studio", "a nurse, old, studio")),
+    ],
+)  # fmt: skip
+def test_articles_before_slots_alone_follow_the_next_word(
+    template: str, texts: tuple[str, ...]
+) -> None:
+    words = EditWords({"g": {"m": ("male",), "o": ("old",)}})
+    assert words.texts(template, 0) == texts
 
 
 def test_rows_of_edits_do_not_go_with_words(tmp_path: Path) -> None:

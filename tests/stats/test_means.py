@@ -47,6 +47,9 @@ def test_a_standard_deviation_is_that_of_the_library() -> None:
     assert np.isnan(few.low)
     assert np.isnan(deviation_estimate(values[:1], np.ones(1)).value)
     assert deviation_estimate(np.ones(9), np.ones(9)).value == 0
+    for scale in (0.1, 1 / 7, 1.0):
+        five = deviation_estimate(np.arange(6.0), np.array([3, 1, 1, 2, 2, 1]) * scale)
+        assert five.low < five.value < five.high
 
 
 def test_differences_of_means_cover_and_reject_as_often_as_they_may() -> None:

@@ -130,7 +130,7 @@ def measure(
         refuse_flags("for a table of labels", given)
         measure_table_contexts(Path(what), attributes, target, tolerance, named, json_file)
         return
-    elif not Path(what).is_file() and "://" not in what:
+    elif not Path(what).is_file():
         rule = "must be a folder or an archive of images, a table of labels, or a sampler file"
         raise InputError("what is measured", rule, what, "Correct the path.")
     else:

@@ -20,7 +20,7 @@ from equipoise.samplers.sampler import GeneratorRef
 if TYPE_CHECKING:
     from equipoise.report.figures import Figure
 
-_ALL_EDITS = "all images come of edits, which change what the model means"
+ALL_EDITS = "all images come of edits, which change what the model means"
 
 _EQUAL = 1e-9
 """Difference of shares that is none."""
@@ -92,7 +92,7 @@ class ContextProposals:
     purity: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]
     own: tuple[int, ...]
-    expected: tuple[Estimate, ...]
+    expected: tuple[Estimate, ...] = ()
     distance: float | None
     faithfulness: Estimate
 
@@ -179,7 +179,7 @@ class BalancedContexts:
     def faithfulness_in_words(self) -> str:
         """The faithfulness of images that come of prompts, and how many do."""
         if not self.by_prompt:
-            return f"not defined: {_ALL_EDITS}"
+            return f"not defined: {ALL_EDITS}"
         known = "1"
         if self.refusal is not None:
             known = f"on average at least {estimate(self.faithfulness)}"

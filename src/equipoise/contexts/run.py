@@ -15,6 +15,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.lighting import Lighting, examine_lighting
 from equipoise.contexts.page import RECORD, write_pages
 from equipoise.contexts.record import (
+    ALL_EDITS,
     BalancedContexts,
     ContextOptions,
     ContextProposals,
@@ -53,8 +54,6 @@ from equipoise.samplers.sampler import GeneratorRef
 
 _LIT = 2000
 """Images whose lighting is examined at most; chosen by hand."""
-
-_ALL_EDITS = "all images come of edits, which change what the model means"
 
 
 def balance_contexts(
@@ -197,7 +196,7 @@ def _faithfulness(
 ) -> tuple[Estimate, list[Estimate]]:
     """Return that of the images that come of prompts, over all contexts and of each."""
     own = requests.by_prompt & (requests.counts > 0)
-    none, sure = Estimate.missing(_ALL_EDITS), Estimate(1.0, 1.0, 1.0)
+    none, sure = Estimate.missing(ALL_EDITS), Estimate(1.0, 1.0, 1.0)
     prompted = [bool(row.any()) for row in own]
     if refusal is None:
         return sure if any(prompted) else none, [sure if one else none for one in prompted]

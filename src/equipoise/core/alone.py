@@ -19,7 +19,9 @@ _LOG = logging.getLogger(__name__)
 def alone(folder: Folder) -> Iterator[None]:
     """Hold a folder for the time of the block, after another process of this machine is done.
 
-    A killed process holds nothing. Stores, and file systems that cannot lock, are not held.
+    A killed process holds nothing. Stores are not held. On file systems that cannot lock, the file
+    itself is the lock, which a killed process may leave: the warning names it. A process must not
+    hold a folder twice.
 
     Parameters
     ----------
@@ -34,7 +36,10 @@ def alone(folder: Folder) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            _LOG.warning("Another process works in %s: waiting until it is done.", folder)
+            words = (
+                "Another process works in %s: waiting until it is done. If none does, delete %s."
+            )
+            _LOG.warning(words, folder, folder.path / FILE)
             lock.acquire()
     except (OSError, NotImplementedError):
         yield

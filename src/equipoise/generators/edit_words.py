@@ -7,12 +7,13 @@ take turns over the contexts, so that a mix does not hang on one of them.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from equipoise.core.errors import InputError
+from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import read_toml
 from equipoise.core.tables import shown
 from equipoise.core.toml_tables import Table
@@ -22,7 +23,15 @@ _GUIDE = "docs/generators/text-to-image.md"
 _MOST = 64
 """Attributes, levels of each, and wordings of each level at most; chosen by hand."""
 
+_CELLS = 1000
+"""Combinations of levels at most; chosen by hand."""
+
+LONGEST = 2000
+"""Characters of a prompt at most; chosen by hand."""
+
 _SLOT = re.compile(r"\{([^{}]*)\}")
+_ARTICLE = re.compile(r"\b([Aa])n?((?:\s*\{[^{}]*\})+)\s*(\w*)")
+"""An article before slots, the slots, and the word after them."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class EditWords:
             for levels in product(*self.words.values())
         )
 
-    def texts(self, template: str, number: int) -> tuple[str, ...]:
+    def texts(self, template: str, number: int, what: str = "text") -> tuple[str, ...]:
         """Return a context's prompt, and its edits in the order of `cells`.
 
         Parameters
@@ -54,38 +63,46 @@ class EditWords:
             With a slot {attribute} for each attribute.
         number : int
             Of the context, which decides the wordings.
+        what : str
+            What errors call the template.
 
         Raises
         ------
-        InputError
-            When a slot is missing, or stands for no attribute.
+        FileFormatError
+            When a slot is missing or stands for no attribute, or a text is empty or too long.
         """
         slots = _SLOT.findall(template)
         if sorted(slots) != sorted(self.words):
             rule = (
                 f"must have the slots {', '.join(f'{{{name}}}' for name in self.words)} once each"
             )
-            raise InputError("text", rule, shown(template), "Write them where words of levels go.")
-        edits = []
+            raise FileFormatError(what, rule, shown(template), "Write them where words go.")
+        found = [_filled(template, dict.fromkeys(self.words, ""))]
         for levels in product(*self.words.values()):
-            chosen = {
-                name: wordings[(number + k) % len(wordings)]
-                for k, (name, level) in enumerate(zip(self.words, levels, strict=True))
-                for wordings in [self.words[name][level]]
-            }
-            edits.append(_filled(template, chosen))
-        return (_filled(template, dict.fromkeys(self.words, "")), *edits)
+            chosen = {}
+            for k, (name, level) in enumerate(zip(self.words, levels, strict=True)):
+                wordings = self.words[name][level]
+                chosen[name] = wordings[(number + k) % len(wordings)]
+            found.append(_filled(template, chosen))
+        for text in found:
+            if not 0 < len(text) <= LONGEST:
+                rule = f"must have 1 to {LONGEST} characters, with its slots empty and filled"
+                raise FileFormatError(what, rule, shown(text) or "none", "Word it otherwise.")
+        return tuple(found)
 
 
 def _filled(template: str, words: dict[str, str]) -> str:
-    """Return a template with its slots filled; "a" and "an" follow the next word's letter."""
-    text = " ".join(_SLOT.sub(lambda slot: words[slot[1]], template).split())
+    """Return a template with its slots filled; "a" and "an" before a slot follow the next word."""
 
-    def article(found: re.Match[str]) -> str:
-        letters = "n" if found[2][0].lower() in "aeiou" else ""
-        return f"{found[1]}{letters} {found[2]}"
+    def with_article(found: re.Match[str]) -> str:
+        inside = _SLOT.sub(lambda slot: words[slot[1]], found[2])
+        following = (inside.split() or [found[3]])[0]
+        letter = "n" if following[:1].lower() in tuple("aeiou") else ""
+        return f"{found[1]}{letter} {inside} {found[3]}"
 
-    return re.sub(r"\b([Aa])n? (\w+)", article, text)
+    text = _ARTICLE.sub(with_article, template)
+    text = " ".join(_SLOT.sub(lambda slot: words[slot[1]], text).split())
+    return re.sub(r" ?,(?: ?,)+", ",", text).replace(" ,", ",").strip(" ,")
 
 
 def read_edit_words(path: Path) -> EditWords:
@@ -117,4 +134,7 @@ def read_edit_words(path: Path) -> EditWords:
             raise file.error(name, rule, str(found[name])[:60])
     if not 0 < len(found) <= _MOST:
         raise InputError("words", "must have a table for each attribute", len(found), "Add one.")
+    if (cells := math.prod(map(len, found.values()))) > _CELLS:
+        rule = f"must have at most {_CELLS:,} combinations of levels"
+        raise InputError("words", rule, f"{cells:,}", "Leave attributes or levels out.")
     return EditWords(found)

@@ -9,10 +9,10 @@ import numpy as np
 
 from equipoise.core.errors import FileFormatError, InputError, Listed
 from equipoise.core.tables import read_rows, shown
-from equipoise.generators.edit_words import EditWords
+from equipoise.generators.edit_words import LONGEST, EditWords
 
-_MOST, _LONGEST = 100_000, 2000
-"""Rows of a list, and characters of a prompt, at most; chosen by hand."""
+_MOST = 100_000
+"""Rows of a list at most; chosen by hand."""
 
 _NAMED = 5
 """Contexts that an error names."""
@@ -97,6 +97,7 @@ def read_prompts(path: Path, words: EditWords | None = None) -> PromptList:
     own: dict[str, tuple[str, float, str]] = {}
     edited: dict[str, dict[str, str]] = {}
     cells: dict[str, None] = {}
+    made: dict[str, tuple[str, ...]] = {}
     for number, (line, row) in enumerate(read_rows(path, ("id", "text"), what=what)):
         if number >= _MOST:
             rule = f"must have at most {_MOST:,} rows"
@@ -104,8 +105,8 @@ def read_prompts(path: Path, words: EditWords | None = None) -> PromptList:
         place = f"row {line} of {path}"
         name, text, cell = (row.get(key, "").strip() for key in ("id", "text", "cell"))
         for key, value in (("id", name), ("text", text)):
-            if not 0 < len(value) <= _LONGEST:
-                rule = f"must be a text of 1 to {_LONGEST} characters"
+            if not 0 < len(value) <= LONGEST:
+                rule = f"must be a text of 1 to {LONGEST} characters"
                 raise FileFormatError(f"{key} in {place}", rule, shown(value), "Write it.")
         if len(name.splitlines()) > 1:
             rule = "must be on one line"
@@ -125,6 +126,8 @@ def read_prompts(path: Path, words: EditWords | None = None) -> PromptList:
             cells[cell] = None
         else:
             own[name] = text, _share(row.get("share", ""), place), row.get("negative", "").strip()
+            if words is not None:
+                made[name] = words.texts(text, len(made), f"text in {place}")
     if not own:
         raise FileFormatError(f"{what} {path}", "must have a prompt", "none", "Add rows.")
     for name in own | edited:
@@ -138,8 +141,7 @@ def read_prompts(path: Path, words: EditWords | None = None) -> PromptList:
         (text, *(edited[name][cell] for cell in cells)) for name, (text, _, _) in own.items()
     )
     if words is not None:
-        texts = tuple(words.texts(text, number) for number, (text, *_) in enumerate(texts))
-        cells = dict.fromkeys(words.cells)
+        texts, cells = tuple(made.values()), dict.fromkeys(words.cells)
     shares = np.array([share for _, share, _ in own.values()])
     if shares.sum() < _SUM:
         rule = "must not all be 0"

@@ -50,7 +50,7 @@ class Push:
     packed : tuple of Path
         Images that go as tars.
     home : Path or None
-        The folder of these images.
+        The folder that is pushed.
     """
 
     name: str
@@ -118,7 +118,8 @@ def plan_push(place: Path | str, address: str) -> Push:
     packed: tuple[Path, ...] = ()
     if kind == "dataset" and len(files) > MOST_FILES and (home / METADATA).is_file():
         packed = listed_images(home)
-        files = {name: path for name, path in files.items() if not name.startswith("images/")}
+        going = set(packed)
+        files = {name: path for name, path in files.items() if path not in going}
     if len(files) > MOST_FILES:
         raise InputError(
             f"folder {home}",

@@ -16,6 +16,10 @@ _LEAST = 5.0
 """Effective values from which on a standard deviation has an interval."""
 
 
+_TRIM = 0.45
+"""Part that is trimmed at each end at most, so that something is left."""
+
+
 def mean_with_error(
     values: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[float, float, float]:
@@ -89,7 +93,7 @@ def deviation_estimate(values: NDArray[np.float64], weights: NDArray[np.float64]
         return Estimate(value, note="too few values, or equal ones")
     order = np.argsort(values)
     below = np.cumsum(parts[order])
-    trim = 1 / (2 * np.sqrt(n - 4))
+    trim = min(1 / (2 * np.sqrt(max(n - 4, 1))), _TRIM)
     kept = order[(below > trim) & (below - parts[order] < 1 - trim)]
     fourth = np.square(parts) @ (values - np.average(values[kept], weights=parts[kept])) ** 4
     kurtosis = float(fourth) * n / mean_square**2

@@ -25,7 +25,7 @@ _LEAST_PEOPLE = 5
 _MOST_PAIRS = 10
 """Independent pairs that one person counts for at most. The variance over people is noisy where
 they differ in their pairs: without a bound intervals covered in 89 % of some simulations, with it
-in 93 % or more (`tests/audit/verification/test_genuine.py`)."""
+in 92 % or more (`tests/audit/verification/test_genuine.py`)."""
 
 _MORE = 3
 """Matches more than there are that are allowed for, where there are few: no match among n pairs

@@ -85,6 +85,8 @@ def _finished(run: RunFolder, settings: Settings) -> bool:
 
 def _copy_labels(source: Path, target: Path) -> None:
     """Copy the labels of a generator's prior, each shard before the record that it is done."""
-    for path in sorted(source.iterdir(), key=lambda path: (path.name.endswith(SUFFIX), path.name)):
+    for path in sorted(
+        source.glob("[!.]*"), key=lambda path: (path.name.endswith(SUFFIX), path.name)
+    ):
         with atomic_path(target / path.name) as part:
             shutil.copyfile(path, part)

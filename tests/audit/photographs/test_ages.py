@@ -12,7 +12,11 @@ from equipoise.audit.age.rates import AgesVsReference, break_down_ages
 from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeRates, AgeSettings
 from equipoise.audit.age.run import audit_age
 from equipoise.audit.images import AuditImages
-from equipoise.audit.photographs.ages import agreements_of_ages, audit_age_photographs
+from equipoise.audit.photographs.ages import (
+    agreement_check,
+    agreements_of_ages,
+    audit_age_photographs,
+)
 from equipoise.audit.photographs.agreement import farthest
 from equipoise.audit.photographs.images import grid_of, read_aged
 from equipoise.audit.photographs.record import AgePhotographsAudit, AgePhotographsSettings
@@ -138,6 +142,9 @@ def test_the_group_that_is_named_is_one_whose_test_rejects() -> None:
     named, p_value = farthest(part.pairs)
     assert named.name == "b"
     assert p_value == named.p_value < 0.001
+    words = agreement_check(part, 2.0).words
+    assert words.startswith("No: in b it is 7.0 years on photographs and 3.0 years on generated")
+    assert "The difference is 4.0 years (3.6 years to 4.4 years)" in words
 
 
 def test_ages_that_are_none_are_named(

@@ -164,7 +164,7 @@ class AgeAudit(ShownAudit):
     costs : tuple of Asking
     versions : dict of str to str
     images : ImagesUsed or None
-        What was audited. Older records have none.
+        What was audited.
     """
 
     format: Literal[2] = 2

@@ -16,7 +16,7 @@ from equipoise.audit.age.ages import Ages
 from equipoise.audit.age.rates import BY_AGE
 from equipoise.audit.age.record import AgeAudit, AgeBreakdown
 from equipoise.audit.age.run import audit_age, in_years
-from equipoise.audit.decision_rule import outcome_of
+from equipoise.audit.decision_rule import outcome_of, size_of
 from equipoise.audit.images import AuditImages
 from equipoise.audit.photographs.agreement import farthest
 from equipoise.audit.photographs.page import AGE_PAGE
@@ -98,7 +98,7 @@ def audit_age_photographs(
     real = audit_age(estimates, truth, photographs, folder / "real", own)
     found = agreements_of_ages(synthetic.breakdowns, real.breakdowns, seed=settings.seed)
     checks = worst_first(
-        ignoring([_check(part, settings.years) for part in found], settings.ignore)
+        ignoring([agreement_check(part, settings.years) for part in found], settings.ignore)
     )
     audit = AgePhotographsAudit(
         verdict=verdict(checks),
@@ -190,7 +190,8 @@ def _agreement(what: str, where: str, pairs: list[PairOfMeans], seed: int) -> Ag
     )
 
 
-def _check(part: AgreementOfMeans, tolerance: float) -> Check:
+def agreement_check(part: AgreementOfMeans, tolerance: float) -> Check:
+    """Return whether a mean error is that on photographs, within a tolerance in years."""
     title = f"Is the {part.what} of age by {part.where} that on photographs?"
     check_id = f"agreement:{part.what.replace(' ', '_')}:{part.where}"
     known = [pair for pair in part.pairs if not np.isnan(pair.p_value)]
@@ -210,13 +211,16 @@ def _check(part: AgreementOfMeans, tolerance: float) -> Check:
         )
     else:
         words = f"Differences over {in_years(tolerance)} are not excluded; use more photographs"
+    found = size_of(worst.difference) if outcome == "issue" else part.largest
+    size = (
+        f"The {'' if outcome == 'issue' else 'largest '}difference is {estimate(found, in_years)}"
+    )
     left = len(part.pairs) - len(known)
     more = f" {left} of {len(part.pairs)} groups have too few photographs." if left else ""
     return Check(
         check_id=check_id,
         title=title,
         outcome=outcome,
-        words=f"{words}. The largest difference is {estimate(part.largest, in_years)}, "
-        f"p = {p_text(p_value)} corrected.{more}",
-        evidence=Evidence(estimate=part.largest, p_value=p_value),
+        words=f"{words}. {size}, p = {p_text(p_value)} corrected.{more}",
+        evidence=Evidence(estimate=found, p_value=p_value),
     )

@@ -132,15 +132,16 @@ def _rates_check(part: AgreementOfRates, tolerance: float) -> Check:
         )
     else:
         words = f"Differences over {percent(tolerance)} are not excluded; use more photographs"
+    found = size_of(worst.difference) if outcome == "issue" else largest
+    size = f"The {'' if outcome == 'issue' else 'largest '}difference is {estimate(found, percent)}"
     left = len(part.pairs) - len(known)
     more = f" {left} of {len(part.pairs)} groups have no photograph." if left else ""
     return Check(
         check_id=check_id,
         title=title,
         outcome=outcome,
-        words=f"{words}. The largest difference is {estimate(largest, percent)}, "
-        f"p = {p_text(p_value)} corrected.{more}",
-        evidence=Evidence(estimate=largest, p_value=p_value),
+        words=f"{words}. {size}, p = {p_text(p_value)} corrected.{more}",
+        evidence=Evidence(estimate=found, p_value=p_value),
     )
 
 

@@ -114,7 +114,7 @@ class GenuineMatches:
     failed: int
     overall: Share
     table: MatchTable | None
-    descriptors: str
+    descriptors: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -332,7 +332,7 @@ def options_of(pairs: tuple[tuple[str, str], ...], one_step: bool) -> Options:
     classes, contexts = values.get("class"), values.get("contexts", "")
     if contexts:
         return Options(steps, stem, None, guidance, classes, contexts)
-    if classes is not None and len(classes) != 1:
+    if classes is not None and (len(classes) != 1 or classes[0][1] != 1):
         rule = "must be one number without contexts=classes"
         raise InputError("class", rule, str(classes), "Pass class=207, or contexts=classes too.")
     return Options(steps, stem, classes[0][0] if classes else None, guidance)

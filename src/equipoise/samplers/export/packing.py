@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tarfile
 from pathlib import Path
 
@@ -98,11 +99,12 @@ def pack_folder(folder: Path, target: Path) -> dict[str, Path]:
 
 
 def _typed(text: str, kind: type) -> str | int | float:
-    """Return a value of metadata as its type; what is none stays a text."""
+    """Return a value of metadata as its type; what is none, or not finite, stays a text."""
     try:
-        return text if kind is str or not text else kind(text)
+        found = text if kind is str or not text else kind(text)
     except ValueError:
         return text
+    return text if isinstance(found, float) and not math.isfinite(found) else found
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
