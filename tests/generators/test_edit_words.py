@@ -80,13 +80,18 @@ def test_wrong_words_are_named(words: str, text: str, said: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("template", "texts"),
     [
-        ("an MRI of a {g} leg", ("an MRI of a leg", "an MRI of a male leg", "an MRI of an old leg")),
-        ("a {g} nurse, an 18-year-old", ("a nurse, an 18-year-old", "a male nurse, an 18-year-old",
-                                         "an old nurse, an 18-year-old")),
+        (
+            "an MRI of a {g} leg",
+            ("an MRI of a leg", "an MRI of a male leg", "an MRI of an old leg"),
+        ),
+        (
+            "a {g} man, an 18-year-old",
+            ("a man, an 18-year-old", "a male man, an 18-year-old", "an old man, an 18-year-old"),
+        ),
         ("vitamin A and {g}", ("vitamin A and", "vitamin A and male", "vitamin A and old")),
-        ("a nurse, {g}, studio", ("a nurse, studio", "a nurse, male, studio", "a nurse, old, studio")),
+        ("a man, {g}, studio", ("a man, studio", "a man, male, studio", "a man, old, studio")),
     ],
-)  # fmt: skip
+)
 def test_articles_before_slots_alone_follow_the_next_word(
     template: str, texts: tuple[str, ...]
 ) -> None:
