@@ -50,7 +50,7 @@ def test_a_run_in_a_store_is_the_run_of_a_folder(flaky: type[FlakyStore], tmp_pa
     assert there.sampler.digest == here.sampler.digest
     assert there.shares() == here.shares()
     home = open_folder(ADDRESS)
-    own = {path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*.*")}
+    own = {path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("[!.]*.*")}
     for file in sorted(own):
         folder = home if file.parent == Path() else home / file.parent.as_posix()
         assert folder.size(file.name), file
