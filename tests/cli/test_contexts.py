@@ -74,5 +74,6 @@ def test_a_folder_of_sub_folders_is_measured(cli: Callable[..., Done], tmp_path:
 def test_contexts_are_refused_where_there_are_none(
     cli: Callable[..., Done], tmp_path: Path
 ) -> None:
+    (tmp_path / "sampler.safetensors").write_bytes(b"")
     done = cli("measure", tmp_path / "sampler.safetensors", "--contexts", code=2)
     assert "--contexts must not be given for a sampler" in done.stderr
