@@ -41,8 +41,8 @@ RESULTS = Path(__file__).parent / "results"
 WORK = Path("runs/bench")
 PANEL = ("gender", "age", "smiling", "skin_tone")
 MODES = ("typical", "0.9", "exact")
-POOL, POOL_SEED = 100_000, 900
-PER_CELL, TESTED = 300, 400
+POOL, POOL_SEED = 300_000, 900
+PER_CELL, TESTED = 1000, 1000
 _EPOCHS, _BATCH, _RATE = 12, 64, 2e-3
 
 
@@ -153,7 +153,8 @@ def main() -> None:
     grid = load_sampler(arguments.sampler, generator).grid
     models = Models(generator, open_panel(grid.names, generator))
     everything = Models(generator, open_panel(PANEL, generator))
-    labels: Labels = collect(everything, POOL, POOL_SEED, WORK / "pool").labels().restricted(grid)
+    table = collect(everything, POOL, POOL_SEED, WORK / f"pool-{POOL}")
+    labels: Labels = table.labels().restricted(grid)
     codes, cells = generator.prior.codes(POOL_SEED, 0, POOL), labels.cells
     smiling = grid.levels[:, grid.names.index("smiling")].astype(np.int8)
     own = [np.flatnonzero(cells == k) for k in range(grid.size)]
@@ -187,7 +188,7 @@ def write(
         f"""# Draws as training data
 
 Written by `{command}`. A small convolutional network learns smiling from {count:,} images of the
-DCGAN, labelled by the pinned classifier, and is tested on {TESTED} other images of each cell of
+DCGAN, labelled by the pinned classifier, and is tested on {TESTED:,} other images of each cell of
 smiling x skin tone, the generator's own, found by rejection. Means over {seeds} seeds of draws and
 network, with Student's interval at 95 %; the test images are the same for all.
 
