@@ -10,7 +10,7 @@ from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError
 from equipoise.core.targets import Target
 from equipoise.generators import Prompted, open_generator
-from equipoise.generators.stylegan.class_contexts import ClassContexts
+from equipoise.generators.stylegan.class_contexts import StyleGANClasses
 from equipoise.generators.stylegan.file import save_network
 from equipoise.generators.stylegan.generator import StyleGAN
 from equipoise.generators.stylegan.options import Options
@@ -22,9 +22,9 @@ from tests.builders.stylegan2_reference import reference_images, small
 NETWORK = small(4, c_dim=3)
 
 
-def opened(**options: object) -> ClassContexts:
+def opened(**options: object) -> StyleGANClasses:
     own = Options(**options)
-    return ClassContexts(StyleGAN(NETWORK, own, name="small"), own.shares(NETWORK.config))
+    return StyleGANClasses(StyleGAN(NETWORK, own, name="small"), own.shares(NETWORK.config))
 
 
 def test_a_context_is_a_class() -> None:
@@ -52,7 +52,7 @@ def test_the_prior_draws_classes_by_their_shares() -> None:
 def test_every_class_of_a_file_is_balanced(tmp_path: Path) -> None:
     save_network(NETWORK, tmp_path / "small.safetensors")
     found = open_generator(f"stylegan2:{tmp_path / 'small.safetensors'}?contexts=classes")
-    assert isinstance(found, ClassContexts)
+    assert isinstance(found, StyleGANClasses)
     models = Models(found, ClassifierPanel((ColourClassifier(0.5),), ("red", "green")))
     labels = label_variants(models, 300, 0, tmp_path / "labels", "prompt")
     shares = labels.of_prompts()[:, :-1] / 100
@@ -74,6 +74,6 @@ def test_every_class_of_a_file_is_balanced(tmp_path: Path) -> None:
 )
 def test_what_has_no_contexts_is_named(network: object, options: Options, message: str) -> None:
     with pytest.raises(InputError, match=f"contexts {message}"):
-        ClassContexts(StyleGAN(network, options, name="small"), options.shares(network.config))
+        StyleGANClasses(StyleGAN(network, options, name="small"), options.shares(network.config))
     with pytest.raises(InputError, match="contexts must be classes, got prompts"):
         Options(contexts="prompts")

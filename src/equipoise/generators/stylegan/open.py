@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from equipoise.core.errors import InputError
-from equipoise.generators.stylegan.class_contexts import ClassContexts
+from equipoise.generators.stylegan.class_contexts import StyleGANClasses
 from equipoise.generators.stylegan.file import load_network
 from equipoise.generators.stylegan.generator import DifferentiableStyleGAN, StyleGAN
 from equipoise.generators.stylegan.options import Options
@@ -13,7 +13,7 @@ from equipoise.generators.stylegan.options import Options
 
 def open_stylegan(
     file: Path, options: Options, *, name: str, device: str, batch_size: int | None
-) -> StyleGAN | ClassContexts:
+) -> StyleGAN | StyleGANClasses:
     """Open the generator in a file; a `Differentiable` over z without classes and random noise.
 
     With `contexts=classes` it is a `Prompted` one.
@@ -46,4 +46,4 @@ def open_stylegan(
     searchable = smooth and not network.config.c_dim
     kind = DifferentiableStyleGAN if searchable else StyleGAN
     found = kind(network, options, name=name, device=device, batch_size=batch_size)
-    return ClassContexts(found, options.shares(network.config)) if options.contexts else found
+    return StyleGANClasses(found, options.shares(network.config)) if options.contexts else found
