@@ -115,7 +115,6 @@ def predict_cached(
     asked = AskedClassifier(classifier)
     home = asked.home(folder)
     digests = set(pictures.digests)
-    home.home.prepare()
     with alone(home.home):  # Else what another process pays for now would be paid for twice.
         known = read_answers(home, count)
         missing = {digest for digest in digests if not answered(known.get(digest))}

@@ -78,7 +78,7 @@ def contexts_html(folder: Path, found: BalancedContexts, frame: Frame = ALONE) -
         "contexts.html.jinja",
         found=found,
         rows=[(mix, proposals[mix.name]) for mix in found.mix.contexts[:_MOST_ROWS]],
-        bars=Markup(to_svg(found.figure())),
+        bars=None if found.exact else Markup(to_svg(found.figure())),
         confusion=Markup(to_svg(confusion_figure(found.mix.cells, confusion.sum(axis=0).tolist())))
         if len(confusion)
         else None,

@@ -26,8 +26,9 @@ def alone(folder: Folder) -> Iterator[None]:
     Parameters
     ----------
     folder : Folder
-        Made before.
+        Made when missing.
     """
+    folder.prepare()
     if not isinstance(folder, LocalFolder):
         yield
         return

@@ -174,7 +174,6 @@ def label_codes(
     """
     n = check_count("n", n, "Pass --n 10000.")
     stored = label_folder(models, source, open_folder(folder))
-    stored.home.prepare()
     labelled = ResumedTask(
         stored.home,
         n,

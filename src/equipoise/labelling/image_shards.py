@@ -157,7 +157,6 @@ def label_images(
     determined = {"panel": panel.digest, "images": digest, DEVICE: device_type(address.device)}
     identity = json.dumps(determined, sort_keys=True)
     stored = ResumableFolder(home, identity, "labels of these images", address.may_differ)
-    home.prepare()
 
     def done_rows(shard: Shard) -> int:
         """Return the rows of a shard that is done: a tar counts as one, whatever it holds."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.core.errors import EquipoiseError, InputError, RemoteError
 from equipoise.core.estimates import Estimate
@@ -22,15 +22,11 @@ from equipoise.core.plugins import install, load_library
 from equipoise.core.records import read_record, write_record
 from equipoise.core.settings import Settings
 from equipoise.measure.representation import MixShare
-from equipoise.report.figures import Figure
-from equipoise.report.plots import (
-    confusion_figure,
-    frontier_figure,
-    share_figure,
-    write_figure,
-)
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from equipoise.report.figures import Figure
 
 _PROJECT = "equipoise"
 """MLflow's experiment and the project of Weights & Biases."""
@@ -138,6 +134,8 @@ def log_run(folder: Path | str, tracker: str) -> TrackedRun:
 
 def log_facts(facts: RunFacts, tracker: str) -> TrackedRun:
     """Log what is known of a finished run to a tracker; raises as `log_run`."""
+    from equipoise.report.plots import write_figure
+
     library = _library(tracker)
     place, known = facts.folder / f"{tracker}.json", None
     for name, figure in facts.plots.items():
@@ -169,6 +167,8 @@ def run_facts(run: RunFolder) -> RunFacts:
     FileFormatError
         When the record is missing or damaged.
     """
+    from equipoise.report.plots import confusion_figure, frontier_figure, share_figure
+
     record = run.read_record()
     series = [("prior", record.prior)] + [(r.method, r.representation) for r in record.results]
     plots = {"shares": share_figure([(name, mix.cells) for name, mix in series])}

@@ -16,9 +16,8 @@ from equipoise.audit.age.ages import Ages
 from equipoise.audit.age.rates import BY_AGE
 from equipoise.audit.age.record import AgeAudit, AgeBreakdown
 from equipoise.audit.age.run import audit_age, in_years
-from equipoise.audit.decision_rule import outcome_of, size_of
 from equipoise.audit.images import AuditImages
-from equipoise.audit.photographs.agreement import farthest
+from equipoise.audit.photographs.agreement import compared_check
 from equipoise.audit.photographs.page import AGE_PAGE
 from equipoise.audit.photographs.record import (
     AgePhotographsAudit,
@@ -27,9 +26,8 @@ from equipoise.audit.photographs.record import (
     PairOfMeans,
 )
 from equipoise.audit.photographs.run import BY_WORD, marked_caveats, same_model
-from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
+from equipoise.core.checks import Check, ignoring, verdict, worst_first
 from equipoise.core.estimates import CONFIDENCE, Estimate
-from equipoise.core.numbers import estimate, p_text
 from equipoise.core.records import write_record
 from equipoise.core.versions import versions
 from equipoise.runs.record import model_used
@@ -192,35 +190,14 @@ def _agreement(what: str, where: str, pairs: list[PairOfMeans], seed: int) -> Ag
 
 def agreement_check(part: AgreementOfMeans, tolerance: float) -> Check:
     """Return whether a mean error is that on photographs, within a tolerance in years."""
-    title = f"Is the {part.what} of age by {part.where} that on photographs?"
-    check_id = f"agreement:{part.what.replace(' ', '_')}:{part.where}"
-    known = [pair for pair in part.pairs if not np.isnan(pair.p_value)]
-    if not known:
-        words = "No group has two generated images and two photographs."
-        return Check(check_id=check_id, title=title, outcome="skipped", words=words)
-    worst, p_value = farthest(known)
-    outcome = outcome_of(part.largest, p_value, tolerance)
-    if outcome == "issue" and abs(worst.difference.value) <= tolerance:
-        outcome = "tip"
-    if outcome == "passed":
-        words = f"Yes, within {in_years(tolerance)}"
-    elif outcome == "issue":
-        words = (
-            f"No: in {worst.name} it is {in_years(worst.real.value)} on photographs and "
-            f"{in_years(worst.synthetic.value)} on generated images"
-        )
-    else:
-        words = f"Differences over {in_years(tolerance)} are not excluded; use more photographs"
-    found = size_of(worst.difference) if outcome == "issue" else part.largest
-    size = (
-        f"The {'' if outcome == 'issue' else 'largest '}difference is {estimate(found, in_years)}"
-    )
-    left = len(part.pairs) - len(known)
-    more = f" {left} of {len(part.pairs)} groups have too few photographs." if left else ""
-    return Check(
-        check_id=check_id,
-        title=title,
-        outcome=outcome,
-        words=f"{words}. {size}, p = {p_text(p_value)} corrected.{more}",
-        evidence=Evidence(estimate=found, p_value=p_value),
+    return compared_check(
+        f"agreement:{part.what.replace(' ', '_')}:{part.where}",
+        f"Is the {part.what} of age by {part.where} that on photographs?",
+        part.pairs,
+        part.largest,
+        tolerance,
+        write=in_years,
+        value=lambda mean: mean.value,
+        none="No group has two generated images and two photographs.",
+        few="too few photographs",
     )

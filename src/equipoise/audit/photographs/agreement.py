@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.stats import fisher_exact, norm
@@ -112,36 +112,74 @@ def farthest(pairs: Sequence[Pair]) -> tuple[Pair, float]:
     return found, found.p_value if shown else min(pair.p_value for pair in pairs)
 
 
-def _rates_check(part: AgreementOfRates, tolerance: float) -> Check:
-    title = f"Are error rates by {part.where} those on photographs?"
-    check_id, largest = f"agreement:{part.where}", part.largest
-    known = [pair for pair in part.pairs if not np.isnan(pair.p_value)]
+def compared_check(
+    check_id: str,
+    title: str,
+    pairs: Sequence[Pair],
+    largest: Estimate,
+    tolerance: float,
+    *,
+    write: Callable[[float | None], str],
+    value: Callable[[Any], float],
+    none: str,
+    few: str,
+) -> Check:
+    """Return whether numbers on generated images are those on photographs, within a tolerance.
+
+    Parameters
+    ----------
+    check_id, title : str
+    pairs : sequence of PairOfRates or of PairOfMeans
+    largest : Estimate
+        Largest difference, with an interval that allows for its selection.
+    tolerance : float
+    write : callable
+        Text of a number.
+    value : callable
+        The number of one side of a pair.
+    none, few : str
+        What is said where no pair is known, and of pairs that are not.
+    """
+    known = [pair for pair in pairs if not np.isnan(pair.p_value)]
     if not known:
-        words = "No group has generated images and photographs."
-        return Check(check_id=check_id, title=title, outcome="skipped", words=words)
+        return Check(check_id=check_id, title=title, outcome="skipped", words=none)
     worst, p_value = farthest(known)
-    outcome = outcome_of(largest, p_value, tolerance)
+    outcome, found, kind = outcome_of(largest, p_value, tolerance), largest, "largest difference"
     if outcome == "issue" and abs(worst.difference.value) <= tolerance:
         outcome = "tip"
     if outcome == "passed":
-        words = f"Yes, within {percent(tolerance)}"
+        words = f"Yes, within {write(tolerance)}"
     elif outcome == "issue":
+        found, kind = size_of(worst.difference), "difference"
         words = (
-            f"No: in {worst.name} it is {percent(worst.real.share)} on photographs and "
-            f"{percent(worst.synthetic.share)} on generated images"
+            f"No: in {worst.name} it is {write(value(worst.real))} on photographs and "
+            f"{write(value(worst.synthetic))} on generated images"
         )
     else:
-        words = f"Differences over {percent(tolerance)} are not excluded; use more photographs"
-    found = size_of(worst.difference) if outcome == "issue" else largest
-    size = f"The {'' if outcome == 'issue' else 'largest '}difference is {estimate(found, percent)}"
-    left = len(part.pairs) - len(known)
-    more = f" {left} of {len(part.pairs)} groups have no photograph." if left else ""
+        words = f"Differences over {write(tolerance)} are not excluded; use more photographs"
+    left = len(pairs) - len(known)
+    more = f" {left} of {len(pairs)} groups have {few}." if left else ""
     return Check(
         check_id=check_id,
         title=title,
         outcome=outcome,
-        words=f"{words}. {size}, p = {p_text(p_value)} corrected.{more}",
+        words=f"{words}. The {kind} is {estimate(found, write)}, p = {p_text(p_value)} "
+        f"corrected.{more}",
         evidence=Evidence(estimate=found, p_value=p_value),
+    )
+
+
+def _rates_check(part: AgreementOfRates, tolerance: float) -> Check:
+    return compared_check(
+        f"agreement:{part.where}",
+        f"Are error rates by {part.where} those on photographs?",
+        part.pairs,
+        part.largest,
+        tolerance,
+        write=percent,
+        value=lambda rate: rate.share,
+        none="No group has generated images and photographs.",
+        few="no photograph",
     )
 
 

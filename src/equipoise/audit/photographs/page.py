@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
@@ -12,21 +13,23 @@ from equipoise.report.html import Frame
 from equipoise.report.plots import to_svg
 
 
-def _fill(audit: PhotographsAudit, folder: Path, frame: Frame) -> str:
-    """Fill the template with record and plots."""
+def _fill(
+    template: str, audit: PhotographsAudit | AgePhotographsAudit, folder: Path, frame: Frame
+) -> str:
+    """Fill a template with record and plots."""
     bars = [Markup(to_svg(part.figure())) for part in audit.agreements]
-    return frame.fill("photographs.html.jinja", audit=audit, bars=bars)
+    return frame.fill(template, audit=audit, bars=bars)
 
 
-PAGE = AuditPage(name="photographs", command="photographs", record=PhotographsAudit, fill=_fill)
-
-
-def _fill_ages(audit: AgePhotographsAudit, folder: Path, frame: Frame) -> str:
-    """Fill the template of ages with record and plots."""
-    bars = [Markup(to_svg(part.figure())) for part in audit.agreements]
-    return frame.fill("photographs_age.html.jinja", audit=audit, bars=bars)
-
-
+PAGE = AuditPage(
+    name="photographs",
+    command="photographs",
+    record=PhotographsAudit,
+    fill=partial(_fill, "photographs.html.jinja"),
+)
 AGE_PAGE = AuditPage(
-    name="photographs-age", command="photographs", record=AgePhotographsAudit, fill=_fill_ages
+    name="photographs-age",
+    command="photographs",
+    record=AgePhotographsAudit,
+    fill=partial(_fill, "photographs_age.html.jinja"),
 )

@@ -267,7 +267,7 @@ def compute_descriptors(
     address = DescriberAddress(uri)
     describer = address.open()
     digests = set(pictures.digests)
-    with describer.kept_in(folder) as home, _alone(home):
+    with describer.kept_in(folder) as home, alone(home.home):
         known = _kept(home)
         missing = digests - known.keys()
         known |= _kept(
@@ -293,13 +293,6 @@ def compute_descriptors(
         )
     asked, kept = len(missing), len(digests) - len(missing)
     return Descriptors(uri, describer.digest, _normalised(np.stack(found)), asked, kept)
-
-
-@contextmanager
-def _alone(home: ResumableFolder) -> Iterator[None]:
-    home.home.prepare()
-    with alone(home.home):
-        yield
 
 
 def _kept(

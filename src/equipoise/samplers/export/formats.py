@@ -230,8 +230,13 @@ def write_tar(
                     ("png", marked_png(image, generator, row, signer)),
                     ("json", json.dumps(to_json(row)).encode()),
                 ):
-                    info = tarfile.TarInfo(f"{key}.{suffix}")
-                    info.size = len(content)
-                    archive.addfile(info, io.BytesIO(content))
+                    add_member(archive, f"{key}.{suffix}", content)
                 if rows is not None:
                     rows.append(row)
+
+
+def add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a file to a tar, without the time, so that the same files are the same bytes."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    archive.addfile(info, io.BytesIO(content))

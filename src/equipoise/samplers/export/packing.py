@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import tarfile
@@ -15,6 +14,7 @@ from equipoise.samplers.export.croissant import FILE as CROISSANT
 from equipoise.samplers.export.croissant import column_types, tarred
 from equipoise.samplers.export.dataset_card import FILE as CARD
 from equipoise.samplers.export.dataset_card import loaded_as_tars
+from equipoise.samplers.export.formats import add_member
 from equipoise.samplers.export.metadata import METADATA, read_metadata
 
 SIZE = 1000
@@ -35,7 +35,8 @@ def listed_images(folder: Path) -> tuple[Path, ...]:
         When the metadata are damaged, list a file that is none of the folder's images, or one
         twice, or leave one out.
     """
-    there = {path.relative_to(folder).as_posix(): path for path in _pictures(folder)}
+    pictures = (path for path in (folder / "images").glob("*.png") if path.is_file())
+    there = {path.relative_to(folder).as_posix(): path for path in pictures}
     names = [row["file_name"] for _, row in read_rows(folder / METADATA, ["file_name"])]
     missing = [name for name in names if name not in there]
     left = sorted(there.keys() - set(names))
@@ -49,10 +50,6 @@ def listed_images(folder: Path) -> tuple[Path, ...]:
             "Give the command that drew them again; it mends what a stop has left.",
         )
     return tuple(there[name] for name in names)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return [path for path in (folder / "images").glob("*.png") if path.is_file()]
 
 
 def pack_folder(folder: Path, target: Path) -> dict[str, Path]:
@@ -87,8 +84,8 @@ def pack_folder(folder: Path, target: Path) -> dict[str, Path]:
             for k in range(number * SIZE, min((number + 1) * SIZE, len(rows))):
                 own = {column: _typed(text, types[column]) for column, text in rows[k].items()}
                 own["file_name"] = pictures[k].name
-                _add(archive, pictures[k].name, pictures[k].read_bytes())
-                _add(archive, f"{pictures[k].stem}.json", json.dumps(own).encode())
+                add_member(archive, pictures[k].name, pictures[k].read_bytes())
+                add_member(archive, f"{pictures[k].stem}.json", json.dumps(own).encode())
         found[name] = target / name
     for name, change in ((CARD, loaded_as_tars), (CROISSANT, tarred)):
         if (folder / name).is_file():
@@ -105,9 +102,3 @@ def _typed(text: str, kind: type) -> str | int | float:
     except ValueError:
         return text
     return text if isinstance(found, float) and not math.isfinite(found) else found
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    archive.addfile(info, io.BytesIO(content))
