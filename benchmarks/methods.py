@@ -1,8 +1,8 @@
 """Methods of balancing side by side on the real generator.
 
-For each set of attributes, number of labels and seed, every method of `equipoise.compare` makes a
-sampler from the same labels, draws n images, and is measured. Done parts are kept under --work and
-skipped in the next run; the page and its JSON are written again after each case.
+For each set of attributes, target, number of labels and seed, every method of `equipoise.compare`
+makes a sampler from the same labels, draws n images, and is measured. Done parts are kept under
+--work and skipped in the next run; the page and its JSON are written again after each case.
 
     python benchmarks/methods.py --n 3000 --seeds 0    (a first look)
     python benchmarks/methods.py                                                     (hours)
@@ -29,37 +29,55 @@ from equipoise.core.versions import versions
 from equipoise.generators import open_generator
 from equipoise.labelling.collect import collect
 
-ATTRIBUTES = ("gender", "age", "smiling", "skin_tone")
+ATTRIBUTES = ("gender", "age", "smiling", "skin_tone", "expression", "skin_tone_six")
 SETS = (
     *("smiling+skin_tone", "gender+skin_tone", "gender+smiling+skin_tone"),
     *("age+smiling", "age+skin_tone", "gender+age"),
-    *("smiling", "skin_tone", "gender"),
+    *("smiling", "skin_tone", "gender", "expression", "smiling+skin_tone_six"),
 )
+TARGETS = {
+    "3-to-1": ("smiling+skin_tone", "marginals: smiling=yes:3,no:1"),
+    "conditional": ("smiling+skin_tone", "conditional: smiling | skin_tone"),
+}
+"""Cases with a target that is not uniform: their attributes and the target."""
 POOL_SEED = 900
 RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
 class Name:
-    """Names one case."""
+    """Names one case: one of SETS or of TARGETS, its labels and its seed."""
 
-    attributes: str
+    case: str
     labels: int
     seed: int
 
     @property
+    def attributes(self) -> str:
+        """The attributes, joined by +."""
+        return TARGETS.get(self.case, (self.case, ""))[0]
+
+    @property
+    def target(self) -> str:
+        """The target."""
+        return TARGETS.get(self.case, ("", "uniform"))[1]
+
+    @property
     def title(self) -> str:
         """What the page calls the case, all seeds together."""
-        return f"{self.attributes.replace('+', ' x ')}, {self.labels:,} labels"
+        target = f", {self.target}" if self.case in TARGETS else ""
+        return f"{self.attributes.replace('+', ' x ')}{target}, {self.labels:,} labels"
 
     def folder(self, work: Path) -> Path:
         """Where its results lie."""
-        return work / f"{self.attributes}-{self.labels}-{self.seed}"
+        return work / f"{self.case}-{self.labels}-{self.seed}"
 
 
 def _known(text: str) -> str:
-    if text.partition("@")[0] not in SETS:
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(SETS)}, got {text}")
+    if text.partition("@")[0] not in (*SETS, *TARGETS):
+        raise argparse.ArgumentTypeError(
+            f"must be one of {', '.join((*SETS, *TARGETS))}, got {text}"
+        )
     return text
 
 
@@ -67,9 +85,9 @@ def names(arguments: argparse.Namespace) -> Iterator[Name]:
     """Yield the cases that are asked for; seeds of a set may follow it: gender+age@0,1."""
     for labels in arguments.labels:
         for each in arguments.sets:
-            attributes, given, seeds = each.partition("@")
+            case, given, seeds = each.partition("@")
             for seed in map(int, seeds.split(",")) if given else arguments.seeds:
-                yield Name(attributes, labels, seed)
+                yield Name(case, labels, seed)
 
 
 def open_case(name: Name, pool: Pool, arguments: argparse.Namespace) -> Case:
@@ -80,7 +98,9 @@ def open_case(name: Name, pool: Pool, arguments: argparse.Namespace) -> Case:
     table = collect(Models(generator, everything), name.labels, name.seed, folder)
     panel = open_panel(name.attributes.split("+"), generator)
     labels = table.labels().restricted(panel.grid)
-    settings = Settings(attributes=panel.grid.names, n=name.labels, seed=name.seed)
+    settings = Settings(
+        attributes=panel.grid.names, target=name.target, n=name.labels, seed=name.seed
+    )
     return make_case(pool, panel, labels, settings, name.folder(arguments.work))
 
 
@@ -98,7 +118,7 @@ def summarise(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Run what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), type=_known)
+    parser.add_argument("--sets", nargs="+", default=[*SETS, *TARGETS], type=_known)
     parser.add_argument("--labels", nargs="+", type=int, default=[10_000])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--n", type=int, default=6000, help="draws of each method")

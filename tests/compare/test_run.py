@@ -60,11 +60,9 @@ def test_scores_tell_the_methods_apart(results: dict[str, Score]) -> None:
     for method in ("rejection", "tilt, verified", "tilt, verified, exact"):
         assert results[method].kl < 1e-9, "exact by construction"
     assert results["tilt, one-shot"].kl < 0.02
-    assert results["tilt, one-shot"].frechet["pixels"] < results["prior"].frechet["pixels"] / 5
     far = results[f"{PAPER} 3"]
-    assert far.frechet["pixels"] > 5 * results["tilt, one-shot"].frechet["pixels"], (
-        "off the manifold"
-    )
+    assert _excess(far) > 5 * abs(_excess(results["tilt, one-shot"])), "off the manifold"
+    assert abs(_excess(results["tilt, verified, exact"])) < 0.02
     assert results["tilt, verified"].calls < 0.6 * results["rejection"].calls
     default, exact = (
         min(results[f"tilt, verified{mode}"].faithfulness) for mode in ("", ", exact")
@@ -74,7 +72,27 @@ def test_scores_tell_the_methods_apart(results: dict[str, Score]) -> None:
     assert _mean(far.distinguished) > 0.5
     assert results["moment constraint, joint"].kl < 0.02
     assert results["moment constraint, joint"].calls > 2 * results["tilt, verified"].calls
-    assert "effective sample size" in results["importance resampling"].note
+    assert np.nanmean(results["importance resampling"].effective) < 0.9
+    assert set(results["tilt, one-shot"].effective) == {1.0}
+    assert 0.5 < np.mean(results["tilt, verified, exact"].effective) < 1
+    assert [results[name].labels for name in ("prior", "rejection", "tilt, verified")] == [
+        *(0, 0),
+        SETTINGS.n,
+    ]
+
+
+def _excess(score: Score) -> float:
+    return float(np.nanmean(score.excess["pixels"]))
+
+
+def test_any_target_that_wants_every_cell_is_compared(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, target="marginals: smiling=yes:3,no:1", n=4000, measure_n=400)
+    results = compare(settings, tmp_path, 12_000, ["pixels"])
+    wanted = [1 / 12] * 3 + [1 / 4] * 3
+    for method in ("rejection", "tilt, verified", "logistic regression on codes, verified"):
+        assert results[method].shares == pytest.approx(wanted, abs=0.005), method
+    assert results["tilt, one-shot"].kl < 0.05
+    assert results["moment constraint, joint"].kl < 0.05
 
 
 def _mean(values: tuple[Estimate, ...]) -> float:
@@ -85,8 +103,8 @@ def _mean(values: tuple[Estimate, ...]) -> float:
     ("changes", "pool", "said"),
     [
         ({}, 0, "pool must be a whole number of at least 2, got 0"),
-        ({"measure_n": 3}, 12_000, "measure_n must be at least one for each of 6 cells, got 3"),
-        ({"target": "conditional: smiling | skin_tone"}, 12_000, "target must be uniform"),
+        ({"measure_n": 3}, 12_000, "measure_n must be at least 6, .* of 6 cells, got 3"),
+        ({"target": "cells: smiling=yes, skin_tone=dark: 1"}, 12_000, "must want every cell"),
     ],
 )
 def test_what_cannot_be_compared_is_named_before_a_code_is_labelled(

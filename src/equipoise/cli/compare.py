@@ -35,7 +35,9 @@ def compare(
     config: Config = None,
     learnt: Annotated[
         Given,
-        SettingOptions("generator", "attributes", "classifiers", "n", "seed", "measure_n"),
+        SettingOptions(
+            "generator", "attributes", "classifiers", "target", "n", "seed", "measure_n"
+        ),
     ],
     contexts: Annotated[
         str | None,
@@ -60,7 +62,7 @@ def compare(
     json_file: JsonFile = None,
     dry: DryRun = False,
 ) -> None:
-    """Compare the tilt with every other method, from as many labels, for a uniform target.
+    """Compare the tilt with every other method, from as many labels.
 
     Prints a table and writes OUT/compare.md with a plot. A stopped comparison is resumed. With
     --contexts the rows are prompts as they are, edits, the best of several images, and calibrated

@@ -33,15 +33,15 @@ def prior(case: Case) -> Outcome:
     began = time.perf_counter()
     codes = case.generator.prior.codes(child_seed(case.seed, Stream.COMPARED_PRIOR), 0, case.n)
     seconds = (time.perf_counter() - began) * 1000 / case.n
-    return Outcome(codes, None, 1.0, 0.0, seconds, faithfulness=(1.0,) * case.grid.size)
+    return Outcome(codes, None, 1.0, 0.0, seconds, 0, faithfulness=(1.0,) * case.grid.size)
 
 
 def rejection(case: Case) -> Outcome:
     """Draw from the prior until every cell is full; these are the codes of the last reference."""
-    last = case.pool.references(case.grid) - 1
-    codes = case.pool.codes(case.pool.balanced(case.grid, last))
+    last = case.pool.references(case.target) - 1
+    codes = case.pool.codes(case.pool.balanced(case.target, last))
     whole = (1.0,) * case.grid.size
-    return Outcome(codes, None, case.pool.calls(case.grid), 0.0, np.nan, faithfulness=whole)
+    return Outcome(codes, None, case.pool.calls(case.target), 0.0, np.nan, 0, faithfulness=whole)
 
 
 def importance_resampling(case: Case) -> Outcome:
@@ -54,9 +54,7 @@ def importance_resampling(case: Case) -> Outcome:
     began = time.perf_counter()
     rows = known[rng.choice(len(cells), size=case.n, p=weights)]
     seconds = (time.perf_counter() - began) * 1000 / case.n
-    effective = 1 / np.square(weights).sum()
-    note = f"effective sample size {effective:.0f}"
-    return Outcome(case.codes[rows], None, 1.0, 0.0, seconds, note)
+    return Outcome(case.codes[rows], None, 1.0, 0.0, seconds, len(case.labels))
 
 
 def paper(distance: float, *, calibrate: bool) -> Callable[[Case], Outcome]:
@@ -98,15 +96,19 @@ def mixture(case: Case) -> Outcome:
     sampler = mixture_sampler(case.of_prior).sampler
     outcome = case.draw(sampler, time.perf_counter() - began)
     more = case.context.settings.mixture_n + case.context.settings.calibration_n
-    return replace(outcome, note=f"classifies over {more} images more than the others")
+    # Images that came out as others on the way to its draws are not counted.
+    note = f"classifies over {more} images more than the others"
+    return replace(outcome, labels=outcome.labels + more, note=note)
 
 
 def tilt_one_shot(case: Case) -> Outcome:
     """Tilt, and deliver every draw."""
-    sampler, fit = case.tilt
-    outcome = case.draw(sampler, fit)
-    assert isinstance(sampler.source, TiltSource)
-    return replace(outcome, faithfulness=_of_tilt(case, sampler.source))
+    tilt = case.tilt
+    before = tilt.stems.codes
+    outcome = case.draw(tilt.sampler, tilt.seconds)
+    calls = 1 + tilt.stem_calls(before) / case.n
+    assert isinstance(tilt.sampler.source, TiltSource)
+    return replace(outcome, calls=calls, faithfulness=_of_tilt(case, tilt.sampler.source))
 
 
 def tilt_verified(faithful: str | None) -> Callable[[Case], Outcome]:
@@ -119,13 +121,13 @@ def tilt_verified(faithful: str | None) -> Callable[[Case], Outcome]:
     """
 
     def run(case: Case) -> Outcome:
-        sampler, fit = case.tilt
+        tilt, sampler = case.tilt, case.tilt.sampler
         assert isinstance(sampler.source, TiltSource)
         named = (EXACT, TYPICAL)
         number = next(one.faithful for one in sampler.statements if one.faithful not in named)
         mode = number if faithful is None else faithful
-        began = time.perf_counter()
-        drawn, calls = gather_latents(
+        began, before = time.perf_counter(), tilt.stems.codes
+        drawn, made = gather_latents(
             verified(
                 sampler,
                 case.context.models,
@@ -136,14 +138,16 @@ def tilt_verified(faithful: str | None) -> Callable[[Case], Outcome]:
             )
         )
         seconds = (time.perf_counter() - began) * 1000 / case.n
+        calls = (made + tilt.stem_calls(before)) / case.n
         source = sampler.source.for_verified(mode)
         exact = source.current.weighted
         return Outcome(
             drawn.codes,
             drawn.requested,
-            calls / case.n,
-            fit,
+            calls,
+            tilt.seconds,
             seconds,
+            len(case.labels),
             weights=drawn.weights if exact else None,
             faithfulness=(1.0,) * case.grid.size if exact else _of_tilt(case, source),
         )
@@ -161,6 +165,9 @@ def _of_tilt(case: Case, source: TiltSource) -> tuple[float, ...]:
     return case.faithfulness(acceptances)
 
 
+REJECTION = "rejection"
+"""Name of rejection."""
+
 PAPER = "paper, distance"
 """Prefix of the names of the paper's method."""
 
@@ -171,7 +178,7 @@ _DISTANCES = (0.75, 1.5, 3.0)
 
 BASELINES: dict[str, Callable[[Case], Outcome]] = {
     "prior": prior,
-    "rejection": rejection,
+    REJECTION: rejection,
     "importance resampling": importance_resampling,
     **{f"{PAPER} {d:g}": paper(d, calibrate=False) for d in _DISTANCES},
     **{f"{PAPER} {d:g}{CALIBRATED}": paper(d, calibrate=True) for d in _DISTANCES},

@@ -18,6 +18,7 @@ from equipoise.core.parallel import batches, ordered_map
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, generate
+from equipoise.generators.counting import StemCount, count_stems
 from equipoise.methods import FitContext, tilt_sampler
 from equipoise.samplers.sampler import LatentBatch, Sampler
 
@@ -38,9 +39,12 @@ class Outcome:
     requested : numpy.ndarray, shape (n,), int64, or None
         Requested cells; None where the method requests none.
     calls : float
-        Generator calls per delivered image.
+        Calls of generator and classifiers per delivered image, stages of refused candidates
+        included at measured cost.
     fit, draw : float
         Seconds to fit, and seconds per 1,000 draws: of codes, or of images if each is verified.
+    labels : int
+        Classified images that were needed before the first draw.
     note : str
         Remark for the results; empty for none.
     weights : numpy.ndarray, shape (n,), float64, or None
@@ -55,14 +59,41 @@ class Outcome:
     calls: float
     fit: float
     draw: float
+    labels: int
     note: str = ""
     weights: NDArray[np.float64] | None = None
     faithfulness: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
+class FittedTilt:
+    """The tilt, whose draws are counted.
+
+    Attributes
+    ----------
+    sampler : Sampler
+        Bound to a generator that counts stems.
+    stems : StemCount
+        Of all draws so far.
+    stem_cost : float
+        Measured cost of a candidate whose stem is read, in calls.
+    seconds : float
+        Of the fit.
+    """
+
+    sampler: Sampler
+    stems: StemCount
+    stem_cost: float
+    seconds: float
+
+    def stem_calls(self, before: int) -> float:
+        """Return the cost of the stems that were computed since the count was `before`."""
+        return (self.stems.codes - before) * self.stem_cost
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
-    """One set of attributes, one number of labels and one seed, with a uniform target.
+    """One set of attributes, one number of labels, one seed and one target.
 
     Attributes
     ----------
@@ -105,7 +136,7 @@ class Case:
 
     @property
     def target(self) -> Target:
-        """The uniform target."""
+        """The target; it wants every cell."""
         return self.context.target
 
     @cached_property
@@ -120,17 +151,21 @@ class Case:
         return replace(self.context, labels=kept)
 
     @cached_property
-    def tilt(self) -> tuple[Sampler, float]:
-        """The tilt, fitted once for all of its modes, and the seconds that this took."""
+    def tilt(self) -> FittedTilt:
+        """The tilt, fitted once for all of its modes."""
         began = time.perf_counter()
-        return tilt_sampler(self.of_prior).sampler, time.perf_counter() - began
+        fitted = tilt_sampler(self.of_prior)
+        seconds = time.perf_counter() - began
+        assert fitted.tilt is not None
+        generator, stems = count_stems(self.generator)
+        return FittedTilt(fitted.sampler.bound(generator), stems, fitted.tilt.stage_cost, seconds)
 
     def draw(self, sampler: Sampler, fit: float) -> Outcome:
         """Draw n codes one-shot."""
         began = time.perf_counter()
         draws: LatentBatch = sampler.draw(self.n, self.draw_seed)
         seconds = (time.perf_counter() - began) * 1000 / self.n
-        return Outcome(draws.codes, draws.requested, 1.0, fit, seconds)
+        return Outcome(draws.codes, draws.requested, 1.0, fit, seconds, len(self.labels))
 
     def cells_of(self, codes: NDArray[np.float32]) -> NDArray[np.int64]:
         """Generate and classify codes, shape (n, dim); return their cells, shape (n,)."""

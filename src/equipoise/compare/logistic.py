@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from equipoise.compare.case import Case, Outcome
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.parallel import batches
+from equipoise.methods.tilt.cost import measured_cost
 from equipoise.samplers.verified import exact_counts
 
 RECALL = 0.9
@@ -49,8 +50,13 @@ def logistic(*, stem: bool) -> Callable[[Case], Outcome]:
         model, thresholds = _fit(features(case.codes), case)
         fit = time.perf_counter() - began
         began = time.perf_counter()
-        codes, requested, calls = _draw(case, features, model, thresholds)
+        codes, requested, made, looked = _draw(case, features, model, thresholds)
         seconds = (time.perf_counter() - began) * 1000 / max(len(codes), 1)
+
+        def read(some: NDArray[np.float32]) -> object:
+            return model.predict_proba(features(some))
+
+        calls = made + looked * measured_cost(case.context.models, read, case.seed)
 
         def acceptances(rows: NDArray[np.int64]) -> NDArray[np.float64]:
             found = model.predict_proba(features(case.pool.codes(rows)))
@@ -63,6 +69,7 @@ def logistic(*, stem: bool) -> Callable[[Case], Outcome]:
             calls / max(len(codes), 1),
             fit,
             seconds,
+            len(case.labels),
             note=f"{missing} images were not found" if missing else "",
             faithfulness=case.faithfulness(acceptances),
         )
@@ -108,11 +115,11 @@ def _draw(
     features: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     model: Pipeline,
     thresholds: NDArray[np.float64],
-) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
-    """Return verified codes, their cells, and the images that were generated for them."""
+) -> tuple[NDArray[np.float32], NDArray[np.int64], int, int]:
+    """Return verified codes, their cells, and the images made and codes read for them."""
     seed = case.draw_seed
     wanted = exact_counts(case.target, case.n)
-    have, calls = np.zeros(case.grid.size, np.int64), 0
+    have, calls, looked = np.zeros(case.grid.size, np.int64), 0, 0
     codes: list[NDArray[np.float32]] = []
     requested: list[NDArray[np.int64]] = []
     for low, high in batches(0, _MOST_CANDIDATES, _ROUND):
@@ -120,7 +127,7 @@ def _draw(
         if not len(open_cells):
             break
         candidates = case.generator.prior.codes(seed, low, high)
-        accepted = model.predict_proba(features(candidates)) >= thresholds
+        accepted, looked = model.predict_proba(features(candidates)) >= thresholds, high
         for k in open_cells.tolist():
             # As many as are likely to be needed: the rest of a round would be made for nothing.
             rows = np.flatnonzero(accepted[:, k])[: 2 * int(wanted[k] - have[k]) + _BATCH]
@@ -131,4 +138,4 @@ def _draw(
             have[k] += len(hits)
             codes.append(candidates[rows[hits]])
             requested.append(np.full(len(hits), k))
-    return np.concatenate(codes), np.concatenate(requested), calls
+    return np.concatenate(codes), np.concatenate(requested), calls, looked

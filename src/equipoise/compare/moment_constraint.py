@@ -51,6 +51,7 @@ def moment_constraint(*, joint: bool) -> Callable[[Case], Outcome]:
             float(1 / accepted[candidates].mean()),
             fit,
             seconds,
+            len(case.labels),
             note="" if len(kept) == case.n else f"the pool gave {len(kept)} images",
             faithfulness=case.faithfulness(of_cells),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.compare.baselines import BASELINES, CALIBRATED, PAPER
+from equipoise.compare.baselines import BASELINES, CALIBRATED, PAPER, REJECTION
 from equipoise.compare.scores import Result, Score
 from equipoise.core.files import write_text
 from equipoise.core.numbers import decimals
@@ -19,23 +19,28 @@ EXPLANATION = """\
 Values are means over the seeds. Every method gets the same number of classified images: labels of
 the prior, directed labels ({directed:.0%} of the tilt's) and those of calibration count alike.
 
-- KL is the divergence from the uniform target, in nats; its floor is the mean for exact sampling.
+- KL is the divergence from the target, in nats; its floor is the mean for exact sampling.
 - Faithfulness is 1 less the total variation between a method's (weighted) images of a cell and the
   generator's own, where the density of its draws is known; of the least faithful cell.
 - Distinguished is a lower bound of the total variation, for all methods alike: a logistic
   regression on the features, fitted to one half of the images and read on the other, distinguishes
   images of a cell from those by rejection; mean over cells, 0 where it fails.
-- Frechet is the ratio to the distance between two balanced references by rejection, so a perfect
-  method has about 1. Its features in "pixels" are a fixed projection of 12x12 pixels to 48
-  dimensions, and in "age" the last features of a network that estimates age. Every method is
-  compared with as many images as a reference has.
+- Excess is how much further a method's images of a cell are from the generator's own than as many
+  of these are, by the squared Frechet distance, in % of the cell's variance: mean over cells, and
+  largest. It is near 0 for a perfect method, as far as the row of rejection is. Features in
+  "pixels" are a fixed projection of 12x12 pixels to 48 dimensions, and in "age" the last features
+  of a network that estimates age.
+- Effective is the effective number of images as a share of their number, mean over cells: weights
+  that differ, and images that are repeated, make it less.
 - Coverage (nearest neighbours, mean over cells) is better when higher.
-- Calls are generator calls per image whose achieved cell is the requested one, or per delivered
-  image where no cell is requested; exact draws carry weights, and need more images for the same
-  precision. Stages of refused candidates are not counted.
+- Calls are those of generator and classifiers per image whose achieved cell is the requested one,
+  or per delivered image where no cell is requested, with the stages of refused candidates at
+  measured cost. Classified images that a method learns from are not in them.
+- Cheaper from: the number of effective images from which on a method costs less than rejection,
+  with all images that it learns from.
 
-Importance resampling repeats labelled codes, so it has no more distinct images than its effective
-sample size. The time to fit includes directed labelling and calibration where they are not stored.
+Importance resampling repeats labelled codes. The time to fit includes directed labelling and
+calibration where they are not stored.
 """
 
 _SUMMARISED = """\
@@ -50,10 +55,10 @@ _decimals = partial(decimals, missing="-")
 
 def columns(seeds: Sequence[Mapping[str, Result]]) -> tuple[str, ...]:
     """Return the headings of a case's table."""
-    distances = [f"Frechet, {name}" for name in _features(seeds)]
+    distances = [f"excess, {name}" for name in _features(seeds)]
     bounds = ("faithfulness", "distinguished")
-    costs = ("calls", "fit, s", "draw, s / 1,000")
-    return ("method", "KL (floor)", *bounds, *distances, "coverage", *costs)
+    costs = ("calls", "cheaper from", "fit, s", "draw, s / 1,000")
+    return ("method", "KL (floor)", *bounds, *distances, "effective", "coverage", *costs)
 
 
 def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
@@ -64,17 +69,21 @@ def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
         found = _scores(seeds, method)
         if not found:
             continue
-        ratios = [_mean_ratio(found, name) for name in names]
-        covered = [c for r in found for c in r.coverage if not np.isnan(c)]
+        covered, effective = (
+            [value for r in found for value in getattr(r, what) if not np.isnan(value)]
+            for what in ("coverage", "effective")
+        )
         lines.append(
             (
                 method,
                 f"{_decimals(_mean(found, 'kl'), 4)} ({_decimals(_mean(found, 'kl_floor'), 4)})",
                 _decimals(_least_faithful(found)),
                 _decimals(_distinguished(found)),
-                *(_decimals(ratio, 1) for ratio in ratios),
+                *(_excess(found, name) for name in names),
+                _decimals(float(np.mean(effective)) if effective else None),
                 _decimals(float(np.mean(covered)) if covered else None),
                 _decimals(_mean(found, "calls_verified")),
+                _cheaper_from(found, _scores(seeds, REJECTION)),
                 _decimals(_mean(found, "fit_seconds"), 0),
                 _decimals(_mean(found, "draw_seconds")),
             )
@@ -104,7 +113,7 @@ def summary(cases: Mapping[str, Sequence[Mapping[str, Result]]]) -> list[tuple[s
         best = min(filter(None, paper), key=lambda found: _mean(found, "kl"), default=[])
         one_shot, verified, exact, rejection = (
             _scores(seeds, method)
-            for method in ("tilt, one-shot", "tilt, verified", "tilt, verified, exact", "rejection")
+            for method in ("tilt, one-shot", "tilt, verified", "tilt, verified, exact", REJECTION)
         )
         lines.append(
             (
@@ -198,15 +207,28 @@ def _anchor(heading: str) -> str:
 
 def _features(seeds: Sequence[Mapping[str, Result]]) -> list[str]:
     """Return the names of the features whose distances the results hold."""
-    return list(next(r.frechet for s in seeds for r in s.values() if isinstance(r, Score)))
+    return list(next(r.excess for s in seeds for r in s.values() if isinstance(r, Score)))
 
 
-def _ratio(result: Score, name: str) -> float:
-    return float(result.frechet[name] / result.frechet_floor[name])
+def _excess(found: Sequence[Score], name: str) -> str:
+    """Return the mean over seeds and cells, and the largest of a cell, in %, as text."""
+    rows = np.array([r.excess[name] for r in found])
+    known = ~np.isnan(rows)
+    if not known.any():
+        return "-"
+    cells = [float(rows[known[:, k], k].mean()) for k in range(rows.shape[1]) if known[:, k].any()]
+    return f"{100 * rows[known].mean():.1f}, {100 * max(cells):.1f}"
 
 
-def _mean_ratio(found: Sequence[Score], name: str) -> float:
-    return float(np.mean([_ratio(r, name) for r in found])) if found else np.nan
+def _cheaper_from(found: Sequence[Score], rejection: Sequence[Score]) -> str:
+    """Return the effective images from which on a method costs less than rejection, as text."""
+    if not rejection or not found[0].labels:
+        return "-"
+    effective = np.mean([np.nanmean(r.effective) for r in found])
+    saved = _mean(rejection, "calls_verified") - _mean(found, "calls_verified") / effective
+    if not saved > 0:  # Also where it is not known.
+        return "never"
+    return f"{_mean(found, 'labels') / saved:,.0f}"
 
 
 def _least_faithful(found: Sequence[Score]) -> float | None:

@@ -1,7 +1,8 @@
-"""Balanced references: images of labelled codes of the prior, selected by rejection."""
+"""References of the target's mix: images of labelled codes of the prior, selected by rejection."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import AttributeGrid
-from equipoise.core.errors import InsufficientLabelsError
+from equipoise.core.errors import InputError, InsufficientLabelsError
 from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution
+from equipoise.core.targets import Target
 from equipoise.generators.base import Generator
 from equipoise.measure.features.base import JoinedFeatures
 from equipoise.measure.references import Pictures, see_codes
@@ -21,18 +23,26 @@ MOST = 4
 """Largest number of disjoint references: the mean distance between them is less noisy than one."""
 
 
-def check_size(n: int, grid: AttributeGrid) -> None:
-    """Check that a reference has at least one image per cell.
+def check_size(n: int, target: Target) -> None:
+    """Check that a reference of n images has at least one per cell.
 
     Raises
     ------
+    InputError
+        When the target wants nothing of a cell.
     InsufficientLabelsError
-        When n is smaller than the number of cells.
+        When n is too small.
     """
-    if n < grid.size:
+    shares = target.shares
+    if shares.min() == 0:
+        cell = target.grid.cells[int(shares.argmin())]
+        raise InputError(
+            "target", "must want every cell to compare", f"0 of {cell!r}", "Give it a share."
+        )
+    if (least := math.ceil(1 / shares.min() - 1e-9)) > n:
         raise InsufficientLabelsError(
             "measure_n",
-            f"must be at least one for each of {grid.size} cells",
+            f"must be at least {least}, for one image of each of {len(shares)} cells",
             n,
             "Raise --measure-n.",
         )
@@ -40,7 +50,7 @@ def check_size(n: int, grid: AttributeGrid) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """A large set of labelled codes of the prior, from which balanced references are selected.
+    """A large set of labelled codes of the prior, from which references are selected.
 
     The last third is never part of a reference: methods may take candidates from it.
 
@@ -61,7 +71,7 @@ class Pool:
     seed: int
     n: int
     features: JoinedFeatures
-    _seen: dict[str, tuple[Pictures, ...]] = field(default_factory=dict, repr=False)
+    _seen: dict[tuple[str, bytes], tuple[Pictures, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def candidates(self) -> NDArray[np.int64]:
@@ -72,28 +82,27 @@ class Pool:
     def _split(self) -> int:
         return -(-2 * len(self.labels) // 3)
 
-    def references(self, grid: AttributeGrid) -> int:
+    def references(self, target: Target) -> int:
         """Return the number of disjoint references, at least 2 and at most `MOST`.
 
         Raises
         ------
-        InsufficientLabelsError
-            When a cell has fewer than two codes in the pool, or `n` is less than one per cell.
+        InputError, InsufficientLabelsError
+            When a cell has fewer than two codes in the pool, or as for `check_size`.
         """
-        own = self._for_references(grid)
-        return min(MOST, min(map(len, own)) // self._each(grid, own))
+        own = self._for_references(target.grid)
+        return min(MOST, *(len(rows) // each for rows, each in self._counted(target, own)))
 
-    def balanced(self, grid: AttributeGrid, number: int) -> NDArray[np.int64]:
-        """Return the indices of the codes of reference `number`, equally many of each cell.
+    def balanced(self, target: Target, number: int) -> NDArray[np.int64]:
+        """Return the indices of the codes of reference `number`, cells in the target's shares.
 
         Raises
         ------
-        InsufficientLabelsError
-            When a cell has fewer than two codes in the pool, or `n` is less than one per cell.
+        InputError, InsufficientLabelsError
+            When a cell has fewer than two codes in the pool, or as for `check_size`.
         """
-        own = self._for_references(grid)
-        each = self._each(grid, own)
-        return np.concatenate([rows[number * each : (number + 1) * each] for rows in own])
+        counted = self._counted(target, self._for_references(target.grid))
+        return np.concatenate([rows[number * m : (number + 1) * m] for rows, m in counted])
 
     def picture(
         self, panel: ClassifierPanel, codes: NDArray[np.float32], workers: int | None = None
@@ -106,43 +115,55 @@ class Pool:
             execution=Execution(workers=workers),
         )
 
-    def pictures(self, panel: ClassifierPanel, workers: int | None = None) -> tuple[Pictures, ...]:
-        """Return all references for a panel's cells; computed once per panel.
+    def pictures(
+        self, panel: ClassifierPanel, target: Target, workers: int | None = None
+    ) -> tuple[Pictures, ...]:
+        """Return all references for a panel's cells; computed once for a panel and a target.
 
         Raises
         ------
-        InsufficientLabelsError
-            When a cell has fewer than two codes in the pool, or `n` is less than one per cell.
+        InputError, InsufficientLabelsError
+            As for `references`.
         """
-        if panel.digest not in self._seen:
-            grid = panel.grid
-            self._seen[panel.digest] = tuple(
-                self.picture(panel, self.codes(self.balanced(grid, i)), workers)
-                for i in range(self.references(grid))
+        key = panel.digest, target.shares.tobytes()
+        if key not in self._seen:
+            self._seen[key] = tuple(
+                self.picture(panel, self.codes(self.balanced(target, i)), workers)
+                for i in range(self.references(target))
             )
-        return self._seen[panel.digest]
+        return self._seen[key]
 
-    def calls(self, grid: AttributeGrid) -> float:
-        """Return the generator calls per image of a reference, by rejection."""
-        return len(self.labels) / min(map(len, self.own(grid))) / grid.size
+    def calls(self, target: Target) -> float:
+        """Return the calls per image of the target by rejection, until all cells are full.
+
+        An image serves whichever cell it is of.
+        """
+        found = np.array([len(rows) for rows in self.own(target.grid)]) / len(self.labels)
+        return float((target.shares / found).max())
 
     def codes(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return codes of the pool by index, in increasing order, shape (n, dim), float32."""
         rows = [self.generator.prior.codes(self.seed, int(i), int(i) + 1) for i in np.sort(index)]
         return np.concatenate(rows)
 
-    def _each(self, grid: AttributeGrid, own: list[NDArray[np.int64]]) -> int:
-        """Return the images per cell of a reference, such that the pool has two references."""
-        check_size(self.n, grid)
-        rarest = int(np.argmin([len(rows) for rows in own]))
-        if len(own[rarest]) < 2:
+    def _counted(
+        self, target: Target, own: list[NDArray[np.int64]]
+    ) -> list[tuple[NDArray[np.int64], int]]:
+        """Return the rows of each cell, and its images in one of at least two references."""
+        check_size(self.n, target)
+        # The whole reference is so large that each cell's part of it is there twice.
+        largest = [len(rows) // 2 / share for rows, share in zip(own, target.shares, strict=True)]
+        counts = np.floor(min(self.n, *largest) * target.shares + 1e-9).astype(np.int64)
+        if not counts.all():
+            scarce = int(np.argmin(largest))
             raise InsufficientLabelsError(
-                f"cell {grid.cells[rarest]!r} of the pool",
-                "must have at least 2 codes",
-                len(own[rarest]),
+                f"cell {target.grid.cells[scarce]!r} of the pool",
+                f"must have at least {2 * math.ceil(target.shares[scarce] / target.shares.min())} "
+                "codes",
+                len(own[scarce]),
                 "Raise --pool.",
             )
-        return min(self.n // grid.size, len(own[rarest]) // 2)
+        return list(zip(own, counts.tolist(), strict=True))
 
     def own(self, grid: AttributeGrid) -> list[NDArray[np.int64]]:
         """Return the indices of the codes of each cell, in increasing order."""

@@ -19,12 +19,13 @@ from equipoise.core.labels import Labels
 from equipoise.core.progress import Engine, Execution, Progress, no_progress
 from equipoise.core.seeds import Stream, child_seed
 from equipoise.core.settings import Settings
-from equipoise.core.targets import Target
+from equipoise.core.targets import Target, parse_target
 from equipoise.generators.base import Generator
 from equipoise.labelling.collect import collect
 from equipoise.measure.features import open_features
 from equipoise.measure.features.base import JoinedFeatures
 from equipoise.measure.features.offline import PixelFeatures
+from equipoise.measure.representation import represent
 from equipoise.measure.verdict import measured_n
 from equipoise.methods import FitContext
 from equipoise.pipeline import open_models
@@ -60,7 +61,7 @@ def run_case(
     panel, workers = case.context.models.panel, case.context.settings.workers
 
     def measuring() -> Callable[[str], Score]:
-        references = case.pool.pictures(panel, workers)
+        references = case.pool.pictures(panel, case.target, workers)
         return lambda method: score(case, BASELINES[method](case), references)
 
     return _stored(folder).fill(_identity(case), measuring, progress, on_result)
@@ -75,7 +76,7 @@ def compare(
     on_result: Callable[[str, Result], None] = lambda method, result: None,
     engine: Engine | None = None,
 ) -> dict[str, Result]:
-    """Compare all methods on the generator and attributes of the settings, for a uniform target.
+    """Compare all methods on the generator, attributes and target of the settings.
 
     Parameters
     ----------
@@ -97,19 +98,19 @@ def compare(
     Raises
     ------
     InputError
-        When the pool breaks its rule, or the settings have a target that is not uniform.
+        When the pool breaks its rule, or the target wants nothing of a cell.
     InsufficientLabelsError
         When a cell has fewer than two codes in the pool, or `measure_n` is less than one per cell.
     """
     # A part of the tilt's labels is directed, for any method that the settings name.
     settings = replace(settings, method="tilt", beside=())
     check_count("pool", pool, "Pass --pool 100000.", least=2)
-    if settings.target != "uniform":
-        raise InputError("target", "must be uniform to compare", settings.target, "Leave it out.")
     models = open_models(settings)
     generator, panel = models.generator, models.panel
-    measured = measured_n(settings.measure_n, Target.uniform(panel.grid).shares)
-    check_size(measured, panel.grid)
+    spec = parse_target(settings.target, panel.grid)
+    if not spec.needs_prior:
+        target = spec.resolve(None)
+        check_size(measured_n(settings.measure_n, target.shares), target)
     workers = settings.workers
 
     def labels(n: int, seed: int, name: str) -> Labels:
@@ -122,10 +123,11 @@ def compare(
         )
         return table.labels()
 
+    own = labels(settings.n, settings.seed, "labels")
+    measured = measured_n(settings.measure_n, _target(settings, own).shares)
     seed = child_seed(settings.seed, Stream.COMPARED_POOL)
     joined = open_joined(features, generator, settings.device)
     reference = Pool(generator, labels(pool, seed, "pool"), seed, measured, joined)
-    own = labels(settings.n, settings.seed, "labels")
     case = make_case(reference, panel, own, settings, folder)
     return run_case(case, folder / "results", progress, on_result)
 
@@ -159,15 +161,29 @@ def open_joined(names: Sequence[str], generator: Generator, device: str = "cpu")
 def make_case(
     pool: Pool, panel: ClassifierPanel, labels: Labels, settings: Settings, folder: Path
 ) -> Case:
-    """Return a case with labels of the prior and a uniform target; its draws go to `folder`."""
+    """Return a case of labels of the prior and the target of settings; draws go to `folder`.
+
+    Raises
+    ------
+    InputError, InsufficientLabelsError
+        As for `check_size`.
+    """
+    target = _target(settings, labels)
+    check_size(pool.n, target)
     context = FitContext(
         Models(pool.generator, panel),
         labels,
-        Target.uniform(panel.grid),
+        target,
         settings,
         RunFolder(folder).draws,
     )
     return Case(context, pool, pool.n)
+
+
+def _target(settings: Settings, labels: Labels) -> Target:
+    """Return the target of settings; one that needs the prior's shares takes those of labels."""
+    spec = parse_target(settings.target, labels.grid)
+    return spec.resolve([cell.share for cell in represent(labels).cells])
 
 
 def read_results(folder: Path) -> dict[str, Result]:
