@@ -30,9 +30,10 @@ from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.core.versions import versions_line
 from equipoise.generators.base import generate
+from equipoise.generators.counting import count_stems
 from equipoise.labelling.collect import collect
 from equipoise.measure.representation import divergence
-from equipoise.methods import FitContext, fit
+from equipoise.methods import FitContext, FitResult, fit
 from equipoise.pipeline import open_models
 from equipoise.samplers.draw import gather_latents
 from equipoise.samplers.sampler import Sampler
@@ -61,8 +62,8 @@ _HEAD = f"""# Faithful draws
 Written by `python benchmarks/faithful.py`; results in `faithful.jsonl`. The tilt gets 10,000
 classified images, all counted. Calls are generator-and-classifier calls per verified image of the
 uniform target, stages of refused candidates included at measured cost: as stated before any draw,
-with their interval, and the images that {DRAWS:,} verified draws made per image that they kept,
-stages not counted. Alone: where each cell is drawn on its own, by {FRESH:,} fresh labelled codes,
+with their interval, and as {DRAWS:,} verified draws then made images and read stages for each that
+they kept. Alone: where each cell is drawn on its own, by {FRESH:,} fresh labelled codes,
 mean over cells. These codes give the true total variation as well; a rare cell has some hundred of
 them, and intervals hold where they do within the error of that. The mix is that of {DRAWS:,}
 one-shot draws: for exact sampling its KL has a mean of (cells - 1) / (2 n).
@@ -129,15 +130,18 @@ def run_case(
     for mode in fitted.tilt.verified:
         found[mode.faithful] = _verified(source, mode, codes, cells)
         own = {name: asdict(getattr(mode, name)) for name in ("calls", "calls_per_effective")}
-        made = _made(fitted.sampler.bound(models.generator), mode, models, execution)
+        made = _made(fitted, mode, models, execution)
         found["shared"][mode.faithful] = {**own, **made}
     return found
 
 
 def _made(
-    sampler: Sampler, mode: ModeStatement, models: Models, execution: Execution
+    fitted: FitResult, mode: ModeStatement, models: Models, execution: Execution
 ) -> dict[str, float]:
-    """Return the images that verified draws made per image kept, and per effective one."""
+    """Return what verified draws cost per image kept, and per effective one, stages included."""
+    assert fitted.tilt is not None
+    generator, stems = count_stems(models.generator)
+    sampler = fitted.sampler.bound(generator)
     counts, seed = exact_counts(sampler.target, DRAWS), sampler.settings["seed"]
     draws, calls = gather_latents(
         verified(sampler, models, counts, seed, faithful=mode.faithful, execution=execution)
@@ -146,7 +150,7 @@ def _made(
         own.sum() ** 2 / (own @ own) / len(own)
         for own in (draws.weights[draws.requested == k] for k in range(len(counts)))
     ]
-    made = calls / DRAWS
+    made = (calls + stems.codes * fitted.tilt.stage_cost) / DRAWS
     return {"made": made, "made_per_effective": float(made * (1 / np.array(effective)).mean())}
 
 

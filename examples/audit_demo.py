@@ -1,4 +1,4 @@
-"""Audits on the real generator: face-api behind HTTP, and three ways to restore images.
+"""Audits on the real generator: face-api behind HTTP, and four ways to restore images.
 
 make audit-demo, or with flags: make audit-demo ARGS="--n 240 --superres-n 60"
 """
@@ -6,9 +6,13 @@ make audit-demo, or with flags: make audit-demo ARGS="--n 240 --superres-n 60"
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import ExitStack
 from pathlib import Path
 
+from face_descriptors import ORIGIN
 from node_server import node_server
+from restorations import write_restorations
 
 from equipoise import Settings, balance, load_sampler, open_generator
 from equipoise.audit.classifier import audit_classifier
@@ -17,7 +21,7 @@ from equipoise.audit.counterfactuals.search import CounterfactualSearch
 from equipoise.audit.images import AuditImages, draw_audit_images
 from equipoise.audit.record import AuditSettings
 from equipoise.audit.superres.models import SuperResolutionModel, open_super_resolution_model
-from equipoise.audit.superres.record import SuperresSettings
+from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.run import audit_superres
 from equipoise.classifiers import open_classifier, open_panel
 from equipoise.classifiers.models import Models
@@ -31,7 +35,11 @@ from equipoise.samplers.sampler import Sampler
 
 FACE_API = Path(__file__).parent / "face-api"
 ESRGAN = Path(__file__).parent / "esrgan"
+DESCRIPTORS = "face_descriptors:face_api"
 FACTOR = 4
+FMR = 0.01
+"""Pairs of different originals that pass for one person: it sets the threshold."""
+
 BY = ("gender", "skin_tone")
 GENERATOR = open_generator("digiface-dcgan")
 PANEL = open_panel(BY)
@@ -88,8 +96,10 @@ def audit_expression(model: RemoteClassifier, material: AuditImages, out: Path) 
     print(f"expression: {found.verdict}\n  {out / 'expression' / 'audit.html'}")
 
 
-def audit_restored(model: SuperResolutionModel, material: AuditImages, folder: Path) -> None:
-    """Restore 16x16 to 64x64, and ask the panel again."""
+def audit_restored(
+    model: SuperResolutionModel, material: AuditImages, folder: Path, descriptors: str
+) -> SuperresAudit:
+    """Restore 16x16 to 64x64, and ask the panel, and whoever describes faces, again."""
     per_cell = -(-len(material) // material.grid.size)
     with bars() as progress:
         found = audit_superres(
@@ -97,35 +107,49 @@ def audit_restored(model: SuperResolutionModel, material: AuditImages, folder: P
             material,
             PANEL,
             folder,
-            SuperresSettings(model=model.name, attributes=BY, per_cell=per_cell),
+            SuperresSettings(
+                model=model.name,
+                attributes=BY,
+                per_cell=per_cell,
+                descriptors=descriptors,
+                fmr=FMR,
+            ),
             execution=Execution(progress=progress),
         )
     print(f"super-resolution by {model.name}: {found.verdict}\n  {folder / 'superres.html'}")
+    return found
 
 
-def audit_super_resolution(sampler: Sampler, out: Path, n: int) -> None:
-    """Audit a search in the generator, mere enlargement, and esrgan-slim, on the same images."""
+def audit_super_resolution(sampler: Sampler, out: Path, n: int, descriptors: str) -> None:
+    """Audit a search in the generator, mere enlargement and two networks, on the same images."""
+    home = out / "superres"
     with bars() as progress:
         material = draw_audit_images(
             sampler,
             Models(GENERATOR, PANEL),
             n,
             1,
-            out / "superres" / "material",
+            home / "material",
             execution=Execution(progress=progress),
         )
-    for name in ("pulse", "bicubic"):
-        model = open_super_resolution_model(name, FACTOR, GENERATOR)
-        audit_restored(model, material, out / "superres" / name)
+    audits = {}
+
+    def audit(name: str, model: SuperResolutionModel) -> None:
+        audits[name] = audit_restored(model, material, home / name, descriptors)
+
+    for name in ("bicubic", "pulse"):
+        audit(name, open_super_resolution_model(name, FACTOR, GENERATOR))
     try:
         with node_server(ESRGAN) as origin:
-            described = (ESRGAN / "esrgan.toml").read_text(encoding="utf-8")
-            file = out / "superres" / "esrgan.toml"
-            write_text(file, described.replace("http://127.0.0.1:8701", origin))
-            model = open_super_resolution_model(str(file), FACTOR)
-            audit_restored(model, material, out / "superres" / "esrgan")
+            for name in ("esrgan-slim", "esrgan-thick"):
+                described = (ESRGAN / f"{name}.toml").read_text(encoding="utf-8")
+                file = home / f"{name}.toml"
+                write_text(file, described.replace("http://127.0.0.1:8701", origin))
+                audit(name, open_super_resolution_model(str(file), FACTOR))
     except MissingProgramError as error:
-        print(f"esrgan-slim: not applicable. {error}")
+        print(f"esrgan: not applicable. {error}")
+    write_restorations(home, audits, material, FACTOR)
+    print(f"side by side: {home / 'tables.md'} and {home / 'restored.png'}")
 
 
 def main() -> None:
@@ -147,14 +171,18 @@ def main() -> None:
             out / "material",
             execution=Execution(progress=progress),
         )
-    try:
-        with node_server(FACE_API) as origin:
-            model = open_remote(FACE_API / "face-api.toml", origin=origin)
-            audit_gender(model, sampler, material, out)
-            audit_expression(model, material, out)
-    except MissingProgramError as error:
-        print(f"face-api: not applicable. {error}")
-    audit_super_resolution(sampler, out, arguments.superres_n)
+    with ExitStack() as servers:
+        try:
+            origin = servers.enter_context(node_server(FACE_API))
+        except MissingProgramError as error:
+            print(f"face-api: not applicable. {error}")
+            audit_super_resolution(sampler, out, arguments.superres_n, "")
+            return
+        os.environ[ORIGIN] = origin
+        model = open_remote(FACE_API / "face-api.toml", origin=origin)
+        audit_gender(model, sampler, material, out)
+        audit_expression(model, material, out)
+        audit_super_resolution(sampler, out, arguments.superres_n, DESCRIPTORS)
 
 
 if __name__ == "__main__":

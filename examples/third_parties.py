@@ -6,14 +6,14 @@ python examples/third_parties.py runs/demo/sampler.safetensors --n 240 --out run
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import time
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from face_descriptors import ORIGIN, face_api
 from node_server import node_server
 
 from equipoise import load_sampler, open_generator
@@ -81,9 +81,7 @@ def age(model: RemoteClassifier, images: AuditImages, out: Path) -> AgeAudit:
     return audit_age(estimates, true, images, out / "age", settings)
 
 
-def describe(
-    origin: str, model: RemoteClassifier, images: AuditImages, file: Path
-) -> Descriptors | None:
+def describe(model: RemoteClassifier, images: AuditImages, file: Path) -> Descriptors | None:
     """Return the descriptors of all images: of kept answers, or asked for; None without any."""
     file.parent.mkdir(parents=True, exist_ok=True)
 
@@ -91,10 +89,8 @@ def describe(
         image = images.images([row])[0]
         (face,) = model.kept_answer(image)["faces"]
         if model.name == "face-api":
-            picture = model.description.picture.encode(image)
-            asked = urllib.request.Request(f"{origin}/descriptor", picture)
-            with urllib.request.urlopen(asked) as answer:
-                (face,) = json.load(answer)["faces"]
+            own: list[float] = face_api(image[None])[0].tolist()
+            return own
         found: list[float] | None = face.get("descriptor")
         return found
 
@@ -124,6 +120,7 @@ def main() -> None:
     tables: dict[str, tuple[Sequence[str], list[list[str]]]] = {}
     checks: dict[str, Sequence[Check]] = {}
     with node_server(SERVER) as origin:
+        os.environ[ORIGIN] = origin
         for name in MODELS:
             model = open_remote(SERVER / f"{name}.toml", origin=origin, folder=out / "kept")
             home = out / name
@@ -153,7 +150,7 @@ def main() -> None:
                 name,
                 [(group.name, years(group.signed)) for group in ages.breakdowns[0].groups],
             )
-            vectors = describe(origin, model, images, home / "descriptors.npz")
+            vectors = describe(model, images, home / "descriptors.npz")
             if vectors is not None:
                 matches = verification(vectors, images, home)
                 checks[f"verification, {name}"] = matches.checks

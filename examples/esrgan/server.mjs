@@ -1,5 +1,5 @@
-// esrgan-slim behind HTTP on this machine: POST a PNG to /restore, get one of four times its sides.
-// GET /health answers once the network is loaded.
+// esrgan-slim and esrgan-thick behind HTTP on this machine: POST a PNG to /slim or /thick, get one of
+// four times its sides. GET /health answers once the networks are loaded.
 //
 //   node server.mjs [--port 8701] [--until-stdin-ends]
 import fs from "node:fs/promises";
@@ -30,11 +30,48 @@ function folderOf(name) {
   return fileURLToPath(new URL(`node_modules/${name}`, import.meta.url));
 }
 
-async function loadNetwork() {
+// Layers of esrgan-thick that are not among those of the library, under the names in its file.
+class MultiplyBeta extends tf.layers.Layer {
+  static className = "MultiplyBeta";
+
+  constructor(config) {
+    super(config);
+    this.beta = config.beta;
+  }
+
+  call(inputs) {
+    return tf.mul([inputs].flat()[0], this.beta);
+  }
+}
+
+class PixelShuffle extends tf.layers.Layer {
+  static className = `PixelShuffle${FACTOR}x`;
+
+  computeOutputShape([count, height, width, channels]) {
+    const times = (side) => (side === null ? null : side * FACTOR);
+    return [count, times(height), times(width), channels / FACTOR ** 2];
+  }
+
+  call(inputs) {
+    return tf.depthToSpace([inputs].flat()[0], FACTOR, "NHWC");
+  }
+}
+
+// What each network calls white.
+const WHITE = { slim: 255, thick: 1 };
+const networks = {};
+
+async function loadNetworks() {
   wasm.setWasmPaths(path.join(folderOf("@tensorflow/tfjs-backend-wasm"), "dist") + path.sep);
   await tf.setBackend("wasm");
   await tf.ready();
-  const folder = path.join(folderOf("@upscalerjs/esrgan-slim"), "models", `x${FACTOR}`);
+  tf.serialization.registerClass(MultiplyBeta);
+  tf.serialization.registerClass(PixelShuffle);
+  for (const name of Object.keys(WHITE)) networks[name] = await loadNetwork(name);
+}
+
+async function loadNetwork(name) {
+  const folder = path.join(folderOf(`@upscalerjs/esrgan-${name}`), "models", `x${FACTOR}`);
   const model = JSON.parse(await fs.readFile(path.join(folder, "model.json"), "utf8"));
   const files = model.weightsManifest.flatMap((group) => group.paths);
   const parts = await Promise.all(files.map((file) => fs.readFile(path.join(folder, file))));
@@ -60,11 +97,12 @@ function decode(content) {
   }
 }
 
-// The network takes and gives values from 0 to 255.
-async function restore({ width, height, data }) {
+async function restore(name, { width, height, data }) {
+  const scale = 255 / WHITE[name];
   const large = tf.tidy(() => {
     const rgba = tf.tensor4d(new Uint8Array(data), [1, height, width, 4], "float32");
-    const found = network.predict(tf.slice(rgba, [0, 0, 0, 0], [1, height, width, 3]));
+    const rgb = tf.slice(rgba, [0, 0, 0, 0], [1, height, width, 3]);
+    const found = tf.mul(networks[name].predict(tf.div(rgb, scale)), scale);
     return tf.cast(tf.clipByValue(tf.round(found), 0, 255), "int32");
   });
   const values = await large.data();
@@ -90,15 +128,16 @@ async function body(request) {
 async function respond(request, response) {
   try {
     const { pathname } = new URL(request.url, "http://127.0.0.1");
+    const name = pathname.slice(1);
     if (request.method === "GET" && pathname === "/health") {
       response.writeHead(200, { "Content-Type": "application/json" });
       response.end(JSON.stringify({ ready: true }));
-    } else if (request.method === "POST" && pathname === "/restore") {
-      const picture = await restore(decode(await body(request)));
+    } else if (request.method === "POST" && Object.hasOwn(networks, name)) {
+      const picture = await restore(name, decode(await body(request)));
       response.writeHead(200, { "Content-Type": "image/png" });
       response.end(picture);
     } else {
-      throw new BadRequest(404, "POST /restore or GET /health");
+      throw new BadRequest(404, "POST /slim, POST /thick or GET /health");
     }
   } catch (error) {
     const message = error.status ? error.message : "the image could not be restored";
@@ -113,7 +152,7 @@ const { values: options } = parseArgs({
     "until-stdin-ends": { type: "boolean", default: false },
   },
 });
-const network = await loadNetwork();
+await loadNetworks();
 // A parent that is killed cannot stop its child, but its end of the pipe closes.
 if (options["until-stdin-ends"]) process.stdin.resume().on("end", () => process.exit());
 const server = http.createServer(respond).listen(Number(options.port), "127.0.0.1", () => {

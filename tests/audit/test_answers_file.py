@@ -195,6 +195,20 @@ def test_images_may_be_named_by_number_and_answered_by_probabilities(
     assert found.confidence[:, 0] == pytest.approx(0.9)
 
 
+def test_answers_by_number_say_which_set_they_are_of(material: AuditImages, tmp_path: Path) -> None:
+    """Another set of as many images has the same numbers."""
+    rows = [{"index": i, "label": LEVELS[levels[0]]} for i, levels in enumerate(material.levels)]
+    bound = [{**row, "set": material.digest[:16].upper()} for row in rows]
+    for name, given, warned in (("loose", rows, True), ("bound", bound, False)):
+        file = read_answers(write(tmp_path / f"{name}.csv", given), "smiling", LEVELS)
+        found = audit_classifier(file, material, tmp_path / name, SMILING)
+        said = "240 of 240 rows of loose.csv name their image by its number alone"
+        assert any(said in caveat for caveat in found.caveats) is warned
+    other = material.take(range(len(material) - 1, -1, -1))
+    with pytest.raises(FileFormatError, match=rf"must be of the set {other.digest[:16]}, got"):
+        read_answers(tmp_path / "bound.csv", "smiling", LEVELS).predictions(other)
+
+
 def test_a_score_at_a_threshold_has_the_upper_level(material: AuditImages, tmp_path: Path) -> None:
     rows = [
         {"file_name": name, "score": score}
@@ -223,6 +237,11 @@ def _nameless(rows: Rows) -> None:
     rows[1]["file_name"] = ""
 
 
+def _too_short(rows: Rows) -> None:
+    for row in rows:
+        row["set"] = "ab12"
+
+
 def _numbers(rows: Rows) -> None:
     for i, row in enumerate(rows):
         row["label"] = str(i)
@@ -240,6 +259,7 @@ def _no_column(rows: Rows) -> None:
         (_doubled, "must name an image that row 4 does not"),
         (_too_sure, "number of 0 to 1 in confidence"),
         (_nameless, "must name an image, as file_name or index"),
+        (_too_short, "a digest, or at least 8 digits of it"),
         (_numbers, "at most 100 labels"),
         (_no_column, "must have file_name or index, and label"),
     ],
@@ -294,6 +314,7 @@ def test_the_blind_set_holds_every_image_once_and_says_nothing_of_cells(
     order = np.array([by_name[name] for name in written])
     changes = (np.diff(order) != 0).mean()
     assert changes == pytest.approx(5 / 6, abs=0.08)
+    assert material.digest[:16] in (out / "README.txt").read_text()
     table = (out / "answers.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in table[1:]] == written
     (out / "images" / written[0]).unlink()

@@ -57,12 +57,13 @@ def test_face_api_is_asked_and_sees_what_another_sees(real: Generator, tmp_path:
 
 @pytest.mark.real
 @pytest.mark.skipif(not shutil.which("npm"), reason="needs Node 18+ and npm")
-def test_esrgan_restores_to_four_times_the_sides(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["slim", "thick"])
+def test_esrgan_restores_to_four_times_the_sides(name: str, tmp_path: Path) -> None:
     low = np.full((2, 3, 16, 16), 200, np.uint8)
     low[1, :, 4:12, 4:12] = [[[220]], [[170]], [[140]]]
     with node_server(ESRGAN) as origin:
         file = tmp_path / "esrgan.toml"
-        described = (ESRGAN / "esrgan.toml").read_text()
+        described = (ESRGAN / f"esrgan-{name}.toml").read_text()
         file.write_text(described.replace("http://127.0.0.1:8701", origin))
         model = open_super_resolution_model(str(file), 4)
         large = model.restore(low, 0, np.arange(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +20,11 @@ from equipoise.core.tables import LARGEST, read_rows, shown
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")
 """Suffixes of tables that can be read."""
+
+SHOWN_DIGITS = 16
+"""Digits of a set's digest that are shown to people."""
+
+_SHORTEST_DIGEST = 8
 
 REMEDY = "Correct the row, or leave it out: its image then counts as one without an answer."
 """What to do about a row that breaks a rule."""
@@ -44,53 +50,93 @@ def digests_by_name(images: AuditImages) -> dict[str, str]:
     return found
 
 
-def image_named(path: Path, line: int, row: Row) -> str:
-    """Return the name of the image of a row.
+@dataclass(frozen=True)
+class NamedImage:
+    """The image that a row is about.
+
+    Attributes
+    ----------
+    line : int
+        Of the row.
+    name : str
+        A file name, or a number.
+    set_digest : str
+        Of the set, or its beginning; empty where the row does not say.
+    numbered : bool
+        Whether the row gives its number alone, which another set of as many images has too.
+    """
+
+    line: int
+    name: str
+    set_digest: str
+    numbered: bool
+
+
+def image_named(path: Path, line: int, row: Row) -> NamedImage:
+    """Return the image of a row.
 
     Raises
     ------
     FileFormatError
-        When it has none.
+        When it names none, or the digest of its set is too short.
     """
-    name = row.get("file_name", "").strip() or row.get("index", "").strip()
-    if not name:
+    file, number = row.get("file_name", "").strip(), row.get("index", "").strip()
+    if not (file or number):
         fail(path, line, "must name an image, as file_name or index", ", ".join(row.values()))
-    return name
+    digest = row.get("set", "").strip().lower()
+    if digest and len(digest) < _SHORTEST_DIGEST:
+        rule = f"must have in set a digest, or at least {_SHORTEST_DIGEST} digits of it"
+        fail(path, line, rule, digest, "Copy it from the set's README.txt, or leave it out.")
+    return NamedImage(line, file or number, digest, not file)
 
 
 def rows_of_images(
-    path: Path, named: Sequence[tuple[int, str]], images: AuditImages
-) -> dict[str, int]:
+    path: Path, named: Sequence[NamedImage], images: AuditImages
+) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return the position of the row of each image that has one, by the image's digest.
 
     Parameters
     ----------
     path : Path
         The table, for errors.
-    named : sequence of (int, str)
-        Line and image of each row.
+    named : sequence of NamedImage
+        Of each row.
     images : AuditImages
+
+    Returns
+    -------
+    rows : dict of str to int
+    caveats : tuple of str
+        What reports say of rows that nothing binds to this set.
 
     Raises
     ------
     FileFormatError
-        When a row names no image of the set, or two rows name the same image.
+        When a row names another set or no image of this one, or two rows name the same image.
     """
-    digests = digests_by_name(images)
+    digests, own = digests_by_name(images), images.digest
     found: dict[str, int] = {}
-    for position, (line, name) in enumerate(named):
-        digest = digests.get(name)
+    for position, row in enumerate(named):
+        remedy = "Give the answers to this set, or the set that was answered."
+        if not own.startswith(row.set_digest):
+            rule = f"must be of the set {own[:SHOWN_DIGITS]}"
+            fail(path, row.line, rule, shown(row.set_digest), remedy)
+        digest = digests.get(row.name)
         if digest is None:
-            strangers = sum(other not in digests for _, other in named)
-            got = f"{name}, one of {strangers:,} of {len(named):,} rows that do not"
-            remedy = "Give the answers to this set, or the set that was answered."
-            fail(path, line, "must name an image of the set", got, remedy)
+            strangers = sum(other.name not in digests for other in named)
+            got = f"{row.name}, one of {strangers:,} of {len(named):,} rows that do not"
+            fail(path, row.line, "must name an image of the set", got, remedy)
         if digest in found:
-            first = named[found[digest]][0]
-            rule = f"must name an image that row {first} does not"
-            fail(path, line, rule, name, "Keep one answer an image.")
+            rule = f"must name an image that row {named[found[digest]].line} does not"
+            fail(path, row.line, rule, row.name, "Keep one answer an image.")
         found[digest] = position
-    return found
+    loose = sum(row.numbered and not row.set_digest for row in named)
+    if not loose:
+        return found, ()
+    return found, (
+        f"{loose:,} of {len(named):,} rows of {path.name} name their image by its number alone, "
+        "and not its set: nothing shows that they are about these images.",
+    )
 
 
 def number_in(

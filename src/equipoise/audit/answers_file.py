@@ -3,6 +3,7 @@
 A table has one row an image. Its columns:
 
 - `file_name`: the image's name in the set, or `index`: its number there, from 0;
+- optional, and of use beside `index`: `set`, the digest of the set;
 - `label`: a word, empty where there is no answer, "unknown" for an abstention; or a column
   `p.LEVEL` for each level, with probabilities; or `score`, which thresholds turn into levels;
 - optional: `confidence`, in [0, 1], and `seconds`, the time of the response.
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.audit.answer_rows import (
+    NamedImage,
     Row,
     fail,
     image_named,
@@ -33,15 +35,14 @@ from equipoise.core.files import digest_of
 from equipoise.core.tables import shown
 
 _MOST_LEVELS = 100
-_COLUMNS = ("file_name", "index", "label", "score", "confidence", "seconds")
+_COLUMNS = ("file_name", "index", "set", "label", "score", "confidence", "seconds")
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """One row: where it is, the image that it names, and what it says."""
+    """One row: the image that it names, and what it says."""
 
-    line: int
-    image: str
+    image: NamedImage
     level: int
     confidence: float
     seconds: float
@@ -82,6 +83,13 @@ class AnswersFile:
             "pixels, is the word of who wrote it.",
         )
 
+    def caveats_of(self, images: AuditImages) -> tuple[str, ...]:
+        """Return the caveats, with those of rows that nothing binds to these images."""
+        return (*self.caveats, *self._rows(images)[1])
+
+    def _rows(self, images: AuditImages) -> tuple[dict[str, int], tuple[str, ...]]:
+        return rows_of_images(self.path, [answer.image for answer in self.answers], images)
+
     def predictions(self, images: AuditImages) -> Predictions:
         """Return the answers to a set of images; those without an answer failed.
 
@@ -90,8 +98,7 @@ class AnswersFile:
         FileFormatError
             When a row names no image of the set, or two rows name the same image.
         """
-        named = [(answer.line, answer.image) for answer in self.answers]
-        rows = rows_of_images(self.path, named, images)
+        rows, _ = self._rows(images)
         found = [
             self.answers[rows[digest]] if digest in rows else None for digest in images.digests
         ]
@@ -180,7 +187,7 @@ class _Reader:
             confidence = number_in(self._path, line, "confidence", given, 0.0, 1.0)
         seconds = row.get("seconds", "").strip()
         taken = number_in(self._path, line, "seconds", seconds, 0.0, np.inf) if seconds else np.nan
-        return _Answer(line, image, level, confidence, taken)
+        return _Answer(image, level, confidence, taken)
 
     def _begin(self, row: Row) -> None:
         """Choose what answers are read from."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from equipoise.audit.answer_rows import name_of
+from equipoise.audit.answer_rows import SHOWN_DIGITS, name_of
 from equipoise.audit.images import AuditImages
 from equipoise.core.errors import InputError
 from equipoise.core.files import atomic_path, storage, write_text
@@ -23,6 +23,7 @@ label       the model's answer in its own words; empty where it gave none (faile
             "unknown" where it declined to answer, or found no face
 confidence  in [0, 1]; may be left out
 seconds     time of the response; may be left out
+set         {digest}, the digest of this set; may be left out
 
 In place of label there may be score, a number, or a column p.LEVEL for each level, with its
 probability. JSONL and Parquet files with these names will do too. The pictures are synthetic.
@@ -72,4 +73,5 @@ def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_prog
         columns = ("file_name", "label", "confidence", "seconds")
         empty = dict.fromkeys(columns, "")
         write_rows(out / TEMPLATE, columns, ({**empty, "file_name": n} for n in sorted(rows)))
-    write_text(out / "README.txt", _README)
+    digest = images.digest[:SHOWN_DIGITS]
+    write_text(out / "README.txt", _README.format(digest=digest))

@@ -323,6 +323,7 @@ def _caveats(
         caveats.append(_SECOND)
     if varied:
         caveats.append(_PAIRED)
-    caveats += [*image_caveats(by.names, images.side), *model.caveats]
+    own = model.caveats_of(images) if isinstance(model, AnswersFile) else model.caveats
+    caveats += [*image_caveats(by.names, images.side), *own]
     caveats += reference.caveats if reference else ()
     return tuple(dict.fromkeys(caveats))

@@ -124,13 +124,18 @@ class AuditImages:
         return files.cut(self.side) if self.side else files
 
     @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the digests of the files, in order."""
+        return hashlib.sha256("".join(self.digests).encode()).hexdigest()
+
+    @cached_property
     def used(self) -> ImagesUsed:
         """What a record says of them."""
         known = parse_draws(self.draws)
         seed = known.get("seed")
         return ImagesUsed(
             n=len(self),
-            digest=hashlib.sha256("".join(self.digests).encode()).hexdigest(),
+            digest=self.digest,
             sampler=str(known.get("sampler", "")),
             panel=self.panel,
             faithful=str(known.get("faithful") or ""),

@@ -164,10 +164,7 @@ def _of_ages(wished: _Wished, years: float, execution: Execution) -> AgePhotogra
         ignore=wished.ignore,
         seed=wished.seed,
     )
-    recorded = estimator is None
-    return audit_age_photographs(
-        stored, estimates, truth, images, wished.out, settings, recorded=recorded
-    )
+    return audit_age_photographs(stored, estimates, truth, images, wished.out, settings)
 
 
 def _print_rates(audit: PhotographsAudit) -> None:

@@ -26,7 +26,7 @@ SETTINGS = AgeSettings(by=("smiling", "skin_tone"), reference="truth.csv")
 def ages(years: NDArray[np.float64], name: str = "truth.csv") -> Ages:
     failed = int(np.isnan(years).sum())
     cost = Asking(role="model", name=name, asked=0, kept=0, failed=failed, seconds=0.0)
-    return Ages(name, "0" * 64, years, cost)
+    return Ages(name, "0" * 64, years, cost, recorded=True)
 
 
 def write_ages(path: Path, names: tuple[str, ...], years: NDArray[np.float64]) -> Path:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from equipoise.audit.answer_rows import (
     SUFFIXES,
+    NamedImage,
     image_named,
     number_in,
     read_answer_rows,
@@ -33,7 +34,7 @@ AGE = "age"
 OLDEST = 130.0
 """Years above which an age is none; chosen by hand."""
 
-_COLUMNS = ("file_name", "index", AGE)
+_COLUMNS = ("file_name", "index", "set", AGE)
 _FOUND_ONLY_LEVELS = (
     "Give an estimator whose score is an age: `score` in a description, or a table of ages."
 )
@@ -54,6 +55,8 @@ class Ages:
     cost : Asking
     pinned, caveats : tuple of str
         As of a `Classifier`.
+    recorded : bool
+        Whether they come from a table.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Ages:
     cost: Asking
     pinned: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    recorded: bool = False
 
 
 def is_table(source: str) -> bool:
@@ -89,7 +93,7 @@ def read_ages(path: Path, images: AuditImages, role: str) -> Ages:
         When it is damaged or too large, has no column `age` or no row, or a row names no image of
         the set, one that another row names, or an age outside [0, `OLDEST`].
     """
-    named: list[tuple[int, str]] = []
+    named: list[NamedImage] = []
     found: list[float] = []
     for line, row in read_answer_rows(path, _COLUMNS):
         if AGE not in row:
@@ -97,12 +101,12 @@ def read_ages(path: Path, images: AuditImages, role: str) -> Ages:
             raise FileFormatError(
                 f"ages {path}", f"must have the column {AGE}", columns[:60], "Name the column so."
             )
-        named.append((line, image_named(path, line, row)))
+        named.append(image_named(path, line, row))
         text = row[AGE].strip()
         found.append(number_in(path, line, AGE, text, 0, OLDEST) if text else np.nan)
     if not named:
         raise FileFormatError(f"ages {path}", "must have a row", "none", "Write the ages.")
-    rows = rows_of_images(path, named, images)
+    rows, caveats = rows_of_images(path, named, images)
     years = np.array([found[rows[d]] if d in rows else np.nan for d in images.digests])
     cost = Asking(
         role=role,
@@ -112,7 +116,7 @@ def read_ages(path: Path, images: AuditImages, role: str) -> Ages:
         failed=int(np.isnan(years).sum()),
         seconds=0.0,
     )
-    return Ages(path.name, digest_of(path), years, cost)
+    return Ages(path.name, digest_of(path), years, cost, caveats=caveats, recorded=True)
 
 
 def ask_ages(

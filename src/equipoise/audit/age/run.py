@@ -92,7 +92,7 @@ def audit_age(
             settings.ignore,
         )
     )
-    named = _BY_ESTIMATOR if reference.cost.asked or reference.caveats else _BY_TABLE
+    named = _BY_TABLE if reference.recorded else _BY_ESTIMATOR
     caveats = (
         named.format(name=reference.name),
         *image_caveats(by.names),

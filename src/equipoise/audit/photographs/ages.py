@@ -55,8 +55,6 @@ def audit_age_photographs(
     photographs: AuditImages,
     folder: Path,
     settings: AgePhotographsSettings,
-    *,
-    recorded: bool = False,
 ) -> AgePhotographsAudit:
     """Audit estimates of age on photographs, and compare their errors with a stored audit.
 
@@ -74,8 +72,6 @@ def audit_age_photographs(
         Of both records and reports.
     settings : AgePhotographsSettings
         Groups as of the stored audit.
-    recorded : bool
-        Whether the estimates are a table, whose model is the word of who wrote it.
 
     Raises
     ------
@@ -84,7 +80,7 @@ def audit_age_photographs(
     FileFormatError, StorageError
         As `audit_age`.
     """
-    if not recorded:
+    if not estimates.recorded:
         same_model(synthetic.models, model_used("model", estimates))
     own = replace(
         synthetic.settings,
@@ -111,7 +107,7 @@ def audit_age_photographs(
                 (
                     *marked_caveats(photographs),
                     _TWO_TABLES,
-                    *((BY_WORD,) if recorded else ()),
+                    *((BY_WORD,) if estimates.recorded else ()),
                     _AGES,
                     *synthetic.caveats,
                     *real.caveats,

@@ -138,7 +138,7 @@ def read_aged(
     cost = Asking(
         role="reference", name=table.name, asked=0, kept=len(years), failed=0, seconds=0.0
     )
-    return images, Ages(table.name, digest_of(table), np.array(years), cost)
+    return images, Ages(table.name, digest_of(table), np.array(years), cost, recorded=True)
 
 
 def _read(
