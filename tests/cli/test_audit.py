@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def run(
     """Run `audit` in `home`."""
     monkeypatch.chdir(home)
     monkeypatch.syspath_prepend(str(home))
+    # Other tests have a module of this name.
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     return functools.partial(cli, "audit")
 
 

@@ -27,7 +27,7 @@ from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
 from equipoise.audit.label_noise import ReferenceErrors, departures
 from equipoise.audit.level_map import LevelMap, choose_attribute, translate
-from equipoise.audit.lighting import examine_lighting, lighting_checks
+from equipoise.audit.lighting import examine_lighting
 from equipoise.audit.rates import PredictionsVsReference, break_down
 from equipoise.audit.record import Asking, AuditSettings, ClassifierAudit
 from equipoise.audit.sheets import summarise_counterfactuals, write_misclassified
@@ -42,6 +42,7 @@ from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.labelling.image_files import PictureFiles
+from equipoise.measure.lighting import lighting_checks
 from equipoise.runs.record import model_used
 from equipoise.stats.shares import Share
 

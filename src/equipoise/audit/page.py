@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from equipoise.audit.lighting import Lighting
 from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
+from equipoise.measure.lighting import Lighting
 from equipoise.report.html import ALONE, Frame, consistent
 from equipoise.runs.record import ModelUsed
 

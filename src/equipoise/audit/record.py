@@ -9,10 +9,10 @@ from equipoise.audit.answers import Predictions
 from equipoise.audit.counterfactuals.effects import Effect
 from equipoise.audit.defaults import TOLERANCE
 from equipoise.audit.images_used import ImagesUsed
-from equipoise.audit.lighting import Lighting
 from equipoise.audit.rates import Breakdown
 from equipoise.audit.shown import ShownAudit
 from equipoise.core.checks import Check
+from equipoise.measure.lighting import Lighting
 from equipoise.runs.record import ModelUsed
 
 

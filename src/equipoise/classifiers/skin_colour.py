@@ -11,12 +11,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.classifiers.base import Prediction, by_threshold
-from equipoise.classifiers.skin_tone import central_part, compressed
+from equipoise.classifiers.skin_tone import (
+    SIX,
+    THREE,
+    central_part,
+    compressed,
+    typology_angle,
+)
 from equipoise.core.attributes import Attribute
 
 LIGHTNESS = {"dark": -np.inf, "light": 60.0}
@@ -72,6 +79,35 @@ _AXES: dict[str, tuple[dict[str, float], Callable[[NDArray[np.uint8]], NDArray[n
     "skin_lightness": (LIGHTNESS, skin_lightness),
     "skin_hue": (HUE, skin_hue),
 }
+
+
+@dataclass(frozen=True)
+class PixelAxis:
+    """How levels of skin are computed from pixels.
+
+    Attributes
+    ----------
+    name : str
+        Of the number in words.
+    measure : callable
+        From images, shape (n, 3, height, width), uint8, to the number of each, shape (n,).
+    cuts : tuple of float
+        Where levels begin, but the first.
+    """
+
+    name: str
+    measure: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    cuts: tuple[float, ...]
+
+
+def pixel_axis(attribute: str) -> PixelAxis | None:
+    """Return how a pinned attribute of skin is computed; None for all others."""
+    angle, number = "typology angle", {"skin_lightness": "lightness", "skin_hue": "hue angle"}
+    if attribute in _AXES:
+        levels, measure = _AXES[attribute]
+        return PixelAxis(number[attribute], measure, tuple(levels.values())[1:])
+    table = {"skin_tone": THREE, "skin_tone_six": SIX}.get(attribute)
+    return None if table is None else PixelAxis(angle, typology_angle, tuple(table.values())[1:])
 
 
 class SkinColour:

@@ -96,13 +96,16 @@ def lightness(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(116 * compressed(images)[:, 1] - 16)
 
 
-def thresholds_of(name: str) -> list[float] | None:
-    """Return the thresholds of the angle between the levels of an attribute, in degrees.
+def yellowness(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return b* of each pixel, shape (n, height, width), float32; blue below 0, yellow above.
 
-    None for attributes that are not measured by the angle.
+    Parameters
+    ----------
+    images : numpy.ndarray, shape (n, 3, height, width), uint8
+        sRGB in [0, 255].
     """
-    table = {"skin_tone": THREE, "skin_tone_six": SIX}.get(name)
-    return None if table is None else list(table.values())[1:]
+    f = compressed(images)
+    return np.asarray(200 * (f[:, 1] - f[:, 2]))
 
 
 def compressed(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

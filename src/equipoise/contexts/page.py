@@ -9,7 +9,6 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from equipoise.audit.lighting import lighting_checks
 from equipoise.audit.page import lighting_sheet
 from equipoise.contexts.record import BalancedContexts
 from equipoise.core.errors import shortened
@@ -18,6 +17,7 @@ from equipoise.core.labels import Labels
 from equipoise.core.numbers import decimals, estimate
 from equipoise.core.records import read_record
 from equipoise.labelling.image_files import PictureFiles
+from equipoise.measure.lighting import lighting_checks
 from equipoise.report.contact_sheets import captioned_sheet, save_sheet
 from equipoise.report.html import ALONE, Frame, consistent
 from equipoise.report.plots import confusion_figure, to_svg

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from equipoise.audit.lighting import Lighting
 from equipoise.core.estimates import Estimate
 from equipoise.core.numbers import estimate, percent
 from equipoise.core.settings import Settings
 from equipoise.core.tables import shown
 from equipoise.measure.contexts import AbsentCell, ContextsMeasurement
+from equipoise.measure.lighting import Lighting
 from equipoise.methods.calibration import REACHED
 from equipoise.methods.context_proposals import PROPOSALS
 from equipoise.runs.record import ModelUsed

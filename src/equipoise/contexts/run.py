@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.audit.images import AuditImages
-from equipoise.audit.lighting import Lighting, examine_lighting
+from equipoise.audit.lighting import examine_lighting
 from equipoise.contexts.page import RECORD, write_pages
 from equipoise.contexts.record import (
     ALL_EDITS,
@@ -33,6 +33,7 @@ from equipoise.core.settings import Settings
 from equipoise.core.versions import versions
 from equipoise.generators import NAMES, check_name
 from equipoise.measure.contexts import measure_contexts
+from equipoise.measure.lighting import Lighting
 from equipoise.methods.calibration import Calibration
 from equipoise.methods.context_draws import draw_contexts
 from equipoise.methods.context_folder import ContextFolder, identity_of, write_contexts

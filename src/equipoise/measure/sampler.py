@@ -16,6 +16,7 @@ from equipoise.classifiers.models import Models
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.errors import check_count
 from equipoise.core.folders import Folder
+from equipoise.core.labels import Labels
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed, generator_for
 from equipoise.core.targets import Target
@@ -46,10 +47,13 @@ class MeasuredSampler:
         Shares against the sampler's target.
     confusion : Confusion
         Requested against achieved.
+    labels : Labels
+        Of the draws, in their order.
     """
 
     representation: Representation
     confusion: Confusion
+    labels: Labels
 
 
 def measure_sampler(
@@ -96,6 +100,7 @@ def measure_sampler(
     return MeasuredSampler(
         representation=represent(drawn.labels, wanted, tolerance),
         confusion=summarise_confusion(sampler.grid, drawn.confusion),
+        labels=drawn.labels,
     )
 
 

@@ -16,6 +16,7 @@ from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.measure.correction import Correction
 from equipoise.measure.error_matrix import ErrorMatrix
+from equipoise.measure.lighting import lighting_checks
 from equipoise.measure.quality import Quality
 from equipoise.measure.representation import MixShare, Representation
 from equipoise.measure.verdict import Verdict
@@ -182,7 +183,14 @@ def make_card(record: RunRecord, later: Later) -> Card:
         seed=record.settings.seed,
         settings=record.settings,
         versions=record.versions,
-        caveats=record.caveats,
+        caveats=(
+            *record.caveats,
+            *(
+                f"{check.title} {check.words}"
+                for check in lighting_checks(record.lighting)
+                if check.outcome != "passed"
+            ),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from equipoise.core.files import write_text
+from equipoise.measure.lighting import lighting_checks
 from equipoise.measure.representation import Representation
 from equipoise.report.html import ALONE, Frame, consistent, record_of
 from equipoise.report.plots import confusion_figure, frontier_figure, share_bars, to_svg
@@ -73,8 +74,16 @@ def _to_html(record: RunRecord, later: Later, run: RunFolder, frame: Frame) -> s
             for r in results
             if r.tilt
         ],
+        lit=lighting_checks(record.lighting),
+        doubtful=_doubtful(record, run, frame),
         picture=lambda name: frame.source(run.picture(name)),
     )
+
+
+def _doubtful(record: RunRecord, run: RunFolder, frame: Frame) -> str | None:
+    """Return the sheet of images whose skin tone lighting decides; None where there is none."""
+    shown = record.lighting is not None and record.lighting.picture
+    return frame.source(run.picture("lighting")) if shown else None
 
 
 def _verdict(name: str, representation: Representation) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
+from equipoise.measure.lighting import Lighting
 from equipoise.measure.people.judgement import AnnotationResult
 from equipoise.measure.quality import Quality
 from equipoise.measure.representation import Confusion, Representation
@@ -216,6 +217,9 @@ class RunRecord:
     cost : Cost
     versions : dict of str to str
         Of Python and the libraries that determine numbers.
+    lighting : Lighting or None
+        What lighting explains of the skin tone of the sampler's draws; None where no attribute is
+        one of skin. Older records have none.
     """
 
     format: Literal[1] = 1
@@ -230,6 +234,7 @@ class RunRecord:
     results: tuple[Result, ...]
     cost: Cost
     versions: dict[str, str]
+    lighting: Lighting | None = None
 
     def __post_init__(self) -> None:
         mixes = [self.prior, *(one.representation for one in self.results)]

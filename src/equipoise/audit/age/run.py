@@ -16,7 +16,7 @@ from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeSettings
 from equipoise.audit.checks import balance_check, failures_check, gap_check, image_caveats
 from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
-from equipoise.audit.lighting import examine_lighting, lighting_checks
+from equipoise.audit.lighting import examine_lighting
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.core.checks import Check, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
@@ -24,6 +24,7 @@ from equipoise.core.numbers import percent
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
+from equipoise.measure.lighting import lighting_checks
 from equipoise.runs.record import model_used
 
 _IN_YEARS = ("age_error", "age_bias")

@@ -8,12 +8,12 @@ from typing import Literal
 
 from equipoise.audit.defaults import PER_CELL, TOLERANCE
 from equipoise.audit.images_used import ImagesUsed
-from equipoise.audit.lighting import Lighting
 from equipoise.audit.record import Asking
 from equipoise.audit.shown import ShownAudit
 from equipoise.audit.superres.flips import Flips
 from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
+from equipoise.measure.lighting import Lighting
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from equipoise.audit.checks import failures_check, image_caveats
 from equipoise.audit.defaults import check_tolerance
 from equipoise.audit.images import AuditImages
-from equipoise.audit.lighting import examine_lighting, lighting_checks
+from equipoise.audit.lighting import examine_lighting
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import flip_checks
 from equipoise.audit.superres.drift import WATCHED, find_drift, read_scores
@@ -46,6 +46,7 @@ from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
 from equipoise.labelling.image_files import PictureFiles
+from equipoise.measure.lighting import lighting_checks
 from equipoise.runs.record import model_used
 
 RESTORING = "restore"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from equipoise.audit.images_used import ImagesUsed
-from equipoise.audit.lighting import Lighting
 from equipoise.audit.named_gaps import NamedGap
 from equipoise.audit.record import Asking
 from equipoise.audit.shown import ShownAudit
 from equipoise.core.checks import Check
 from equipoise.core.estimates import Estimate
+from equipoise.measure.lighting import Lighting
 from equipoise.runs.record import ModelUsed
 from equipoise.stats.shares import Share
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from equipoise.audit.checks import gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
-from equipoise.audit.lighting import examine_lighting, lighting_checks
+from equipoise.audit.lighting import examine_lighting
 from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.genuine import Genuine, false_non_matches
@@ -30,6 +30,7 @@ from equipoise.core.numbers import estimate, p_text
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
+from equipoise.measure.lighting import lighting_checks
 from equipoise.runs.record import model_used
 from equipoise.stats.pairs import dependence_of
 from equipoise.stats.shares import Share

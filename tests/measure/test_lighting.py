@@ -1,16 +1,21 @@
 """The lighting check finds a planted confound of skin tone, and passes its absence."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from equipoise.audit.images import AuditImages
-from equipoise.audit.lighting import Lighting, examine_lighting, lighting_check
+from equipoise.audit.lighting import examine_lighting
+from equipoise.classifiers.skin_colour import SkinColour
 from equipoise.classifiers.skin_tone import SkinTone
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.generators.toy import ToyGenerator
+from equipoise.measure.lighting import Lighting, lighting_check, lighting_of
 
 N = 400
 GRID = AttributeGrid((Attribute("smiling", ("no", "yes")), SkinTone(["skin_tone"]).attributes[0]))
@@ -100,6 +105,73 @@ def test_a_gap_that_another_attribute_explains_is_no_lighting(tmp_path: Path) ->
     assert found is not None and abs(found.correlation.value) < 0.15
 
 
-def test_levels_of_another_classifier_are_not_judged(material: AuditImages, tmp_path: Path) -> None:
-    assert examine_lighting(material, ("smiling", "skin_tone"), tmp_path) is None
-    assert examine_lighting(material, ("smiling",), tmp_path) is None
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Images in memory, all attributes but the last one alternating."""
+
+    pixels: NDArray[np.uint8]
+    tone: Attribute
+    tones: NDArray[np.int8]
+
+    @property
+    def grid(self) -> AttributeGrid:
+        return AttributeGrid((GRID.attributes[0], self.tone))
+
+    @property
+    def levels(self) -> NDArray[np.int8]:
+        return np.stack([np.arange(len(self.tones), dtype=np.int8) % 2, self.tones], axis=1)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        return np.ones(len(self.tones))
+
+    def __len__(self) -> int:
+        return len(self.tones)
+
+    def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        return self.pixels[list(rows)]
+
+
+def lit(images: Held) -> Lighting | None:
+    return lighting_of(images, images.grid.names, lambda shown: "sheet.png")
+
+
+@pytest.mark.parametrize("warm_light", [True, False])
+def test_the_hue_of_skin_is_set_against_the_yellowness_of_the_background(warm_light: bool) -> None:
+    rng = np.random.default_rng(0)
+    skin, wall = rng.uniform(0.5, 1.0, (2, N))
+    if warm_light:
+        wall = skin * rng.uniform(0.95, 1.0, N)
+    images = np.empty((N, 3, 16, 16))
+    for of, where in ((wall, np.s_[:]), (skin, np.s_[4:12])):
+        colour = np.stack([np.full(N, 200), np.full(N, 160), 160 * of], axis=1)
+        images[:, :, where, where] = colour[:, :, None, None]
+    pixels = np.asarray(images, np.uint8)
+    axis = SkinColour(["skin_hue"])
+    tones = axis.predict(pixels)[0].levels
+    found = lit(Held(pixels, axis.attributes[0], tones))
+    assert found is not None
+    assert (found.measured, found.background) == ("hue angle", "yellowness")
+    assert (found.correlation.low > 0.6) is warm_light
+    assert lighting_check(found).outcome == ("tip" if warm_light else "passed")
+
+
+@pytest.mark.parametrize("confounded", [True, False])
+def test_levels_of_another_classifier_are_numbered(confounded: bool) -> None:
+    """A scale of ten tones, say, that a network reads."""
+    pixels = pictures(0, confounded)
+    brightness = pixels[:, :, 4:12, 4:12].mean(axis=(1, 2, 3))
+    tones = np.argsort(np.argsort(brightness)) * 10 // N
+    scale = Attribute("monk", tuple(f"tone{i}" for i in range(10)), ordered=True)
+    found = lit(Held(pixels, scale, tones.astype(np.int8)))
+    assert found is not None
+    assert (found.measured, found.changed, found.picture) == ("level", None, "")
+    assert (found.correlation.low > 0.6) is confounded
+    assert lighting_check(found).outcome == ("tip" if confounded else "passed")
+
+
+def test_nothing_is_said_without_an_attribute_of_skin_or_of_one_level() -> None:
+    shown, tone = pictures(0, confounded=True), GRID.attributes[1]
+    given = Held(shown, tone, SkinTone(["skin_tone"]).predict(shown)[0].levels)
+    assert lighting_of(given, ("smiling",), lambda images: "") is None
+    assert lit(Held(shown, tone, np.zeros(N, np.int8))) is None
