@@ -33,7 +33,7 @@ $(VENV)/.audit: $(VENV)/.run
 	$(PIP) install -c constraints.txt -e ".[audit]"
 	touch $@
 
-## Audit a classifier behind HTTP (face-api; needs Node 18) and super-resolution (a search, bicubic, esrgan-slim);
+## Audit a classifier behind HTTP (face-api; needs Node 18) and super-resolution (bicubic, a search, two networks);
 ## reports under runs/audit.
 ## ARGS passes flags on: --n 1200 (images for face-api), --superres-n 240 (others, to restore), --labels 10000
 ## (for the balance), --out runs/audit. A quick try: make audit-demo ARGS="--labels 2000 --n 240 --superres-n 60"
