@@ -24,7 +24,7 @@ class DrawRequest:
     Attributes
     ----------
     n : int
-        Images.
+        Images; a folder may have 0, which is then its description alone.
     seed : int
         Of the draws, in [0, 2**63).
     cell : str or None
@@ -113,7 +113,7 @@ class DrawJob:
             When the request breaks a rule, or the panel reads other attributes than the sampler's
             or in another order.
         """
-        check_count("n", self.request.n, "Pass --n 1000.")
+        check_count("n", self.request.n, "Pass --n 1000.", least=0)
         self.sampler.check_models(self.models)
         self.sampler_drawn.draw(1, self.request.seed, cell=self.request.cell)
 

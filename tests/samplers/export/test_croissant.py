@@ -7,13 +7,14 @@ import pytest
 
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
+from equipoise.core.errors import InputError
 from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
 from equipoise.generators.toy import ToyGenerator
 from equipoise.pipeline import open_models
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.croissant import FILE
-from equipoise.samplers.export.metadata import read_metadata
+from equipoise.samplers.export.metadata import METADATA, read_metadata
 from equipoise.samplers.export.shards import write_shards
 from equipoise.samplers.file import load_sampler, save_sampler
 from equipoise.samplers.job import DrawRequest
@@ -47,6 +48,22 @@ def test_a_folder_is_described_and_read_by_its_description(
         f"{n} synthetic images"
         in json.loads((tmp_path / "faces" / FILE).read_text())["description"]
     )
+
+
+def test_a_folder_without_images_is_described(
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    models, faces = Models(toy, toy_panel), tmp_path / "faces"
+    for _ in range(2):
+        write_draws(toy_sampler, models, DrawRequest(0, seed=4), faces)
+        assert list(read(faces / FILE).records("images")) == []
+        assert "0 synthetic images" in json.loads((faces / FILE).read_text())["description"]
+    for n in (3, 3):
+        write_draws(toy_sampler, models, DrawRequest(n, seed=4), faces)
+    write_draws(toy_sampler, models, DrawRequest(3, seed=4), tmp_path / "at-once")
+    assert (faces / METADATA).read_bytes() == (tmp_path / "at-once" / METADATA).read_bytes()
+    with pytest.raises(InputError, match="n must be a whole number of at least 1, got 0"):
+        write_draws(toy_sampler, models, DrawRequest(0), tmp_path / "faces.npz", "npz")
 
 
 def test_shards_are_described_and_read_by_their_description(

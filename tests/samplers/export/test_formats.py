@@ -178,7 +178,8 @@ def test_bad_requests_are_named_before_anything_is_written(
 ) -> None:
     out = tmp_path / "out"
     for request, kind, said in [
-        (DrawRequest(0), "folder", "n must be .* got 0"),
+        (DrawRequest(-1), "folder", "n must be .* got -1"),
+        (DrawRequest(0), "tar", "n must be .* got 0"),
         (DrawRequest(5), "zip", "format must be one of folder, npz, tar, got zip"),
         (DrawRequest(5, cell="smiling=yes"), "folder", "cell must name each of"),
     ]:

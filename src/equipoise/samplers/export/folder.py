@@ -17,6 +17,7 @@ from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import RESUMES, storage, write_text
 from equipoise.core.tables import read_rows
+from equipoise.samplers.draw import one_shot
 from equipoise.samplers.export.marked_png import marked_png
 from equipoise.samplers.export.metadata import DRAWS, METADATA, metadata_rows
 from equipoise.samplers.filling import Position
@@ -161,6 +162,16 @@ def _append(drawing: DrawJob, out: Path, signer: ManifestSigner | None) -> None:
             rows = list(metadata_rows(drawn, request.seed, start))
             start += len(rows)
             append_images(out, file, rows, drawn.images, sampler.generator, signer)
+        if not request.n:
+            csv.writer(file).writerow(_columns(drawing))
+
+
+def _columns(drawing: DrawJob) -> list[str]:
+    """Return the columns of the metadata, for a folder without images: those of one draw."""
+    request = drawing.request
+    one = one_shot(drawing.sampler, drawing.models, 1, request.seed, cell=request.cell)
+    with closing(one) as batches:
+        return list(next(metadata_rows(next(batches), request.seed, 0)))
 
 
 def _kept(table: Path, out: Path, grid: AttributeGrid) -> tuple[ResumePoint, int]:

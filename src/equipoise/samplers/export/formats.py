@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.classifiers.models import Models
-from equipoise.core.errors import InputError
+from equipoise.core.errors import InputError, check_count
 from equipoise.core.files import atomic_path, write_text
 from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
@@ -41,6 +41,7 @@ from equipoise.samplers.export.marked_png import marked_png
 from equipoise.samplers.export.metadata import (
     answer_name,
     metadata_rows,
+    no_images,
     read_metadata,
 )
 from equipoise.samplers.job import DrawJob, DrawRequest
@@ -120,6 +121,8 @@ def write_draws(
             "Choose another --out, or --format.",
         )
     drawing = DrawJob(sampler, models, request, execution)
+    if kind != "folder":
+        check_count("n", request.n, "Pass --n 1000.")
     drawing.check()
     if kind == "folder":
         write_folder(drawing, out, signer)
@@ -135,7 +138,8 @@ def write_draws(
 
 def _describe_folder(drawing: DrawJob, out: Path) -> None:
     """Write the description and the page of a whole folder beside its metadata."""
-    found, request = read_metadata(out), drawing.request
+    request = drawing.request
+    found = read_metadata(out) if request.n else no_images(drawing.sampler.grid, out)
     counts = Counter(answer_name(found.grid, levels) for levels in found.levels.tolist())
     generator, name = drawing.sampler.generator, out.resolve().name
     words = of_sampler(

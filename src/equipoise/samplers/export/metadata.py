@@ -89,6 +89,12 @@ def _draws(folder: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
+def no_images(grid: AttributeGrid, folder: Path) -> LabelledFolder:
+    """Return what an export of no images holds."""
+    levels = np.empty((0, len(grid.names)), np.int8)
+    return LabelledFolder(grid, folder, (), levels, np.empty(0), _draws(folder))
+
+
 def read_metadata(folder: Path, names: Sequence[str] | None = None) -> LabelledFolder:
     """Read the labels in the metadata.csv that `equipoise sample --out FOLDER` wrote.
 
