@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.core.errors import InputError
 from equipoise.core.synthetic_mark import packet
 from equipoise.samplers.export.png import png
 
 ORIGIN = "FACE_API"
 """The environment variable with the address of the server."""
 
-_ASKED = 2
+_ASKED, _TIME_OUT = 2, 60.0
 _LOCK = Path(__file__).parent / "face-api" / "package-lock.json"
 
 
@@ -43,9 +44,11 @@ face_api = _FaceApi()
 
 
 def _describe(image: NDArray[np.uint8]) -> list[float]:
-    origin = os.environ[ORIGIN]
+    origin = os.environ.get(ORIGIN)
+    if origin is None:
+        raise InputError(ORIGIN, "must be set", "nothing", f"Set {ORIGIN}=http://127.0.0.1:8700.")
     asked = urllib.request.Request(f"{origin}/descriptor", png(image, packet()))
-    with urllib.request.urlopen(asked) as answer:
+    with urllib.request.urlopen(asked, timeout=_TIME_OUT) as answer:
         (face,) = json.load(answer)["faces"]
     found: list[float] = face["descriptor"]
     return found

@@ -33,7 +33,7 @@ from equipoise.report.card import write_card
 from equipoise.report.contact_sheets import write_first_pictures, write_pictures, write_sheet
 from equipoise.report.plots import Plot, share_figure
 from equipoise.report.run_page import render
-from equipoise.runs.folder import RunFolder
+from equipoise.runs.folder import LIGHTING, RunFolder
 from equipoise.runs.place import RunPlace
 from equipoise.runs.record import (
     Cost,
@@ -274,14 +274,14 @@ def _examine_lighting(
     sampler: Sampler, labels: Labels, context: FitContext, run: RunFolder
 ) -> Lighting | None:
     """Return what lighting explains of the skin tone of the first draws, made once more."""
-    if not any(map(is_tone, labels.grid.names)):
+    if not any(is_tone(labels.grid, name) for name in labels.grid.names):
         return None
     some = labels.take(slice(0, _LIT))
     seed = child_seed(context.settings.seed, Stream.MEASURED_DRAWS)
     drawn = DrawnImages(context.generator, sampler.draw(len(some), seed).codes, some)
 
     def write(images: NDArray[np.uint8]) -> str:
-        path = run.picture("lighting")
+        path = run.picture(LIGHTING)
         write_sheet(path, images, synthetic=True)
         return path.name
 

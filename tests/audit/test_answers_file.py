@@ -198,11 +198,17 @@ def test_images_may_be_named_by_number_and_answered_by_probabilities(
 def test_answers_by_number_say_which_set_they_are_of(material: AuditImages, tmp_path: Path) -> None:
     """Another set of as many images has the same numbers."""
     rows = [{"index": i, "label": LEVELS[levels[0]]} for i, levels in enumerate(material.levels)]
-    bound = [{**row, "set": material.digest[:16].upper()} for row in rows]
+    bound = [{**row, "set_digest": material.digest[:16].upper()} for row in rows]
+    by_file = [
+        {"file_name": file, "label": row["label"]}
+        for file, row in zip(material.files, rows, strict=True)
+    ]
+    exported = read_answers(write(tmp_path / "exported.csv", by_file), "smiling", LEVELS)
+    assert any("name their image by a number" in one for one in exported.caveats_of(material))
     for name, given, warned in (("loose", rows, True), ("bound", bound, False)):
         file = read_answers(write(tmp_path / f"{name}.csv", given), "smiling", LEVELS)
         found = audit_classifier(file, material, tmp_path / name, SMILING)
-        said = "240 of 240 rows of loose.csv name their image by its number alone"
+        said = "240 of 240 rows of loose.csv name their image by a number"
         assert any(said in caveat for caveat in found.caveats) is warned
     other = material.take(range(len(material) - 1, -1, -1))
     with pytest.raises(FileFormatError, match=rf"must be of the set {other.digest[:16]}, got"):
@@ -239,7 +245,7 @@ def _nameless(rows: Rows) -> None:
 
 def _too_short(rows: Rows) -> None:
     for row in rows:
-        row["set"] = "ab12"
+        row["set_digest"] = "ab12"
 
 
 def _numbers(rows: Rows) -> None:

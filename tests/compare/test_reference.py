@@ -28,7 +28,7 @@ def test_references_are_balanced_apart_and_truly_so(
 ) -> None:
     uniform = Target.uniform(toy_panel.grid)
     count = pool.references(uniform)
-    one, *others = (pool.balanced(uniform, i) for i in range(count))
+    one, *others = (pool.reference(uniform, i) for i in range(count))
     assert 2 <= count <= MOST
     assert len({*one, *np.concatenate(others)}) == count * len(one), "disjoint"
     columns = [toy.grid.attribute(name) for name in toy_panel.grid.names]
@@ -38,7 +38,7 @@ def test_references_are_balanced_apart_and_truly_so(
 
 def test_a_part_of_the_attributes_can_be_balanced(pool: Pool, toy_panel: ClassifierPanel) -> None:
     smiling = Target.uniform(AttributeGrid(toy_panel.grid.attributes[:1]))
-    assert len(pool.balanced(smiling, 0)) == 300
+    assert len(pool.reference(smiling, 0)) == 300
     assert pool.calls(smiling) < pool.calls(Target.uniform(toy_panel.grid))
 
 
@@ -56,14 +56,14 @@ def test_references_have_the_target_s_mix(pool: Pool, toy_panel: ClassifierPanel
     count = pool.references(target)
     assert count >= 2
     for number in range(count):
-        cells = pool.labels.cells[pool.balanced(target, number)]
+        cells = pool.labels.cells[pool.reference(target, number)]
         assert np.bincount(cells, minlength=6).tolist() == [30, 60, 90, 30, 60, 30]
 
 
 def test_a_pool_without_a_cell_is_named(pool: Pool) -> None:
     labels = pool.labels.take(np.flatnonzero(pool.labels.cells != 5))
     with pytest.raises(InsufficientLabelsError, match=r"skin_tone=light' of the pool .* got 0"):
-        replace(pool, labels=labels).balanced(Target.uniform(labels.grid), 0)
+        replace(pool, labels=labels).reference(Target.uniform(labels.grid), 0)
 
 
 def test_pictures_do_not_depend_on_workers(
@@ -80,7 +80,7 @@ def test_fewer_images_than_cells_are_refused(pool: Pool, toy_panel: ClassifierPa
     with pytest.raises(
         InsufficientLabelsError, match="measure_n must be at least 6, for one image of each of 6"
     ):
-        replace(pool, n=5).balanced(Target.uniform(toy_panel.grid), 0)
+        replace(pool, n=5).reference(Target.uniform(toy_panel.grid), 0)
 
 
 def test_a_cell_that_the_target_does_not_want_is_refused(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from equipoise.compare.baselines import BASELINES, PAPER
-from equipoise.compare.page import plot, rows, write_page
+from equipoise.compare.page import columns, plot, rows, write_page
 from equipoise.compare.run import compare, read_results
 from equipoise.compare.scores import Score
 from equipoise.compare.stored import Refused
@@ -93,6 +93,40 @@ def test_any_target_that_wants_every_cell_is_compared(tmp_path: Path) -> None:
         assert results[method].shares == pytest.approx(wanted, abs=0.005), method
     assert results["tilt, one-shot"].kl < 0.05
     assert results["moment constraint, joint"].kl < 0.05
+
+
+def test_the_page_leaves_out_what_is_not_known(results: dict[str, Score], tmp_path: Path) -> None:
+    """Few images of a cell on both sides distinguish nothing; a pipe in a title is no column."""
+    none = tuple(Estimate.missing("too few") for _ in range(6))
+    few = {name: replace(score, distinguished=none) for name, score in results.items()}
+    title = "smiling, conditional: smiling | skin_tone"
+    write_page(tmp_path / "page.md", "a command", {title: [few], "b": [few]}, 0.5)
+    text = (tmp_path / "page.md").read_text()
+    head = next(line for line in text.splitlines() if line.startswith("| case |"))
+    row = next(line for line in text.splitlines() if line.startswith("| [smiling, conditional"))
+    assert row.replace("\\|", "").count("|") == head.count("|")
+
+
+def test_a_method_is_cheaper_from_where_its_saved_calls_outweigh_its_labels(
+    results: dict[str, Score],
+) -> None:
+    """Filling a cell of share t at an effective share e takes t / e draws."""
+    rejection = replace(results["rejection"], calls_verified=4.0, shares=(0.5, 0.5))
+    tilt = replace(
+        results["tilt, verified"], calls_verified=1.3, effective=(1.0, 0.25), labels=2000
+    )
+    found = {"rejection": rejection, "tilt, verified": tilt, "tilt, verified, typical": tilt}
+    found["tilt, verified, typical"] = replace(tilt, calls_verified=np.nan)
+    found["tilt, verified, exact"] = replace(tilt, calls_verified=3.0)
+    found["importance resampling"] = tilt
+    place = columns([found]).index("cheaper from")
+    assert {row[0]: row[place] for row in rows([found])} == {
+        "rejection": "-",
+        "importance resampling": "-",
+        "tilt, verified": f"{2000 / (4 - 1.3 * 2.5):,.0f}",
+        "tilt, verified, exact": "never",
+        "tilt, verified, typical": "-",
+    }
 
 
 def _mean(values: tuple[Estimate, ...]) -> float:

@@ -107,29 +107,27 @@ def test_a_gap_that_another_attribute_explains_is_no_lighting(tmp_path: Path) ->
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Images in memory, all attributes but the last one alternating."""
+    """Images in memory."""
 
     pixels: NDArray[np.uint8]
-    tone: Attribute
-    tones: NDArray[np.int8]
-
-    @property
-    def grid(self) -> AttributeGrid:
-        return AttributeGrid((GRID.attributes[0], self.tone))
-
-    @property
-    def levels(self) -> NDArray[np.int8]:
-        return np.stack([np.arange(len(self.tones), dtype=np.int8) % 2, self.tones], axis=1)
+    grid: AttributeGrid
+    levels: NDArray[np.int8]
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        return np.ones(len(self.tones))
+        return np.ones(len(self.pixels))
 
     def __len__(self) -> int:
-        return len(self.tones)
+        return len(self.pixels)
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         return self.pixels[list(rows)]
+
+
+def with_tones(pixels: NDArray[np.uint8], tone: Attribute, tones: NDArray[np.int8]) -> Held:
+    """Return images with levels of one attribute, and another one that alternates."""
+    levels = np.stack([np.arange(N, dtype=np.int8) % 2, tones], axis=1)
+    return Held(pixels, AttributeGrid((GRID.attributes[0], tone)), levels)
 
 
 def lit(images: Held) -> Lighting | None:
@@ -149,7 +147,7 @@ def test_the_hue_of_skin_is_set_against_the_yellowness_of_the_background(warm_li
     pixels = np.asarray(images, np.uint8)
     axis = SkinColour(["skin_hue"])
     tones = axis.predict(pixels)[0].levels
-    found = lit(Held(pixels, axis.attributes[0], tones))
+    found = lit(with_tones(pixels, axis.attributes[0], tones))
     assert found is not None
     assert (found.measured, found.background) == ("hue angle", "yellowness")
     assert (found.correlation.low > 0.6) is warm_light
@@ -163,15 +161,56 @@ def test_levels_of_another_classifier_are_numbered(confounded: bool) -> None:
     brightness = pixels[:, :, 4:12, 4:12].mean(axis=(1, 2, 3))
     tones = np.argsort(np.argsort(brightness)) * 10 // N
     scale = Attribute("monk", tuple(f"tone{i}" for i in range(10)), ordered=True)
-    found = lit(Held(pixels, scale, tones.astype(np.int8)))
+    found = lit(with_tones(pixels, scale, tones.astype(np.int8)))
     assert found is not None
+    assert found.explained == pytest.approx(found.correlation.value**2)
+    assert (found.explained < 0.05) is not confounded
     assert (found.measured, found.changed, found.picture) == ("level", None, "")
     assert (found.correlation.low > 0.6) is confounded
     assert lighting_check(found).outcome == ("tip" if confounded else "passed")
 
 
+def test_a_background_that_does_not_vary_shows_nothing() -> None:
+    shown = pictures(0, confounded=True)
+    face = shown[:, :, 4:12, 4:12].copy()
+    shown[:] = 255
+    shown[:, :, 4:12, 4:12] = face
+    found = lit(
+        with_tones(shown, GRID.attributes[1], SkinTone(["skin_tone"]).predict(shown)[0].levels)
+    )
+    assert found is not None
+    check = lighting_check(found)
+    assert check.outcome == "not applicable"
+    assert check.words == "It cannot be seen: the background does not vary."
+
+
+def test_of_two_scales_of_skin_neither_hides_the_other_s_light() -> None:
+    shown = pictures(0, confounded=True)
+    both = (*SkinTone(["skin_tone"]).attributes, *SkinColour(["skin_lightness"]).attributes)
+    levels = np.stack(
+        [
+            SkinTone(["skin_tone"]).predict(shown)[0].levels,
+            SkinColour(["skin_lightness"]).predict(shown)[0].levels,
+        ],
+        axis=1,
+    )
+    drawn = Held(shown, AttributeGrid(both), levels)
+    found = lighting_of(drawn, drawn.grid.names, lambda images: "sheet.png")
+    assert found is not None and found.correlation.low > 0.6
+
+
+def test_levels_without_an_order_and_other_names_are_no_tones() -> None:
+    shown = pictures(0, confounded=True)
+    for attribute in (
+        Attribute("skinny", ("no", "yes")),
+        Attribute("skin_colour", ("rose", "olive", "brown")),
+    ):
+        levels = np.arange(N, dtype=np.int8) % len(attribute.levels)
+        assert lit(with_tones(shown, attribute, levels)) is None
+
+
 def test_nothing_is_said_without_an_attribute_of_skin_or_of_one_level() -> None:
     shown, tone = pictures(0, confounded=True), GRID.attributes[1]
-    given = Held(shown, tone, SkinTone(["skin_tone"]).predict(shown)[0].levels)
+    given = with_tones(shown, tone, SkinTone(["skin_tone"]).predict(shown)[0].levels)
     assert lighting_of(given, ("smiling",), lambda images: "") is None
-    assert lit(Held(shown, tone, np.zeros(N, np.int8))) is None
+    assert lit(with_tones(shown, tone, np.zeros(N, np.int8))) is None

@@ -63,7 +63,8 @@ class NamedImage:
     set_digest : str
         Of the set, or its beginning; empty where the row does not say.
     numbered : bool
-        Whether the row gives its number alone, which another set of as many images has too.
+        Whether the name is a number, which another set has too: `index`, or a file name as exports
+        give, images/000000017.png.
     """
 
     line: int
@@ -83,11 +84,11 @@ def image_named(path: Path, line: int, row: Row) -> NamedImage:
     file, number = row.get("file_name", "").strip(), row.get("index", "").strip()
     if not (file or number):
         fail(path, line, "must name an image, as file_name or index", ", ".join(row.values()))
-    digest = row.get("set", "").strip().lower()
+    digest = row.get("set_digest", "").strip().lower()
     if digest and len(digest) < _SHORTEST_DIGEST:
-        rule = f"must have in set a digest, or at least {_SHORTEST_DIGEST} digits of it"
+        rule = f"must have in set_digest a digest, or at least {_SHORTEST_DIGEST} digits of it"
         fail(path, line, rule, digest, "Copy it from the set's README.txt, or leave it out.")
-    return NamedImage(line, file or number, digest, not file)
+    return NamedImage(line, file or number, digest, not file or Path(file).stem.isdigit())
 
 
 def rows_of_images(
@@ -134,8 +135,8 @@ def rows_of_images(
     if not loose:
         return found, ()
     return found, (
-        f"{loose:,} of {len(named):,} rows of {path.name} name their image by its number alone, "
-        "and not its set: nothing shows that they are about these images.",
+        f"{loose:,} of {len(named):,} rows of {path.name} name their image by a number, and not "
+        "its set: nothing shows that they are about these images.",
     )
 
 

@@ -3,7 +3,7 @@
 A table has one row an image. Its columns:
 
 - `file_name`: the image's name in the set, or `index`: its number there, from 0;
-- optional, and of use beside `index`: `set`, the digest of the set;
+- optional, and of use beside numbers: `set_digest`, that of the set;
 - `label`: a word, empty where there is no answer, "unknown" for an abstention; or a column
   `p.LEVEL` for each level, with probabilities; or `score`, which thresholds turn into levels;
 - optional: `confidence`, in [0, 1], and `seconds`, the time of the response.
@@ -35,7 +35,7 @@ from equipoise.core.files import digest_of
 from equipoise.core.tables import shown
 
 _MOST_LEVELS = 100
-_COLUMNS = ("file_name", "index", "set", "label", "score", "confidence", "seconds")
+_COLUMNS = ("file_name", "index", "set_digest", "label", "score", "confidence", "seconds")
 
 
 @dataclass(frozen=True)

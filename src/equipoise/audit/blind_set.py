@@ -23,7 +23,7 @@ label       the model's answer in its own words; empty where it gave none (faile
             "unknown" where it declined to answer, or found no face
 confidence  in [0, 1]; may be left out
 seconds     time of the response; may be left out
-set         {digest}, the digest of this set; may be left out
+set_digest  {digest}, of this set; may be left out
 
 In place of label there may be score, a number, or a column p.LEVEL for each level, with its
 probability. JSONL and Parquet files with these names will do too. The pictures are synthetic.

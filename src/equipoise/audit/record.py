@@ -187,7 +187,7 @@ class ClassifierAudit(ShownAudit):
     wrong : tuple of MisclassifiedSheet
         The worst cell first; empty without a reference.
     lighting : Lighting or None
-        None where images are not grouped by a skin tone that is measured from pixels.
+        None where images are not grouped by an attribute of skin.
     counterfactuals : Counterfactuals or None
         None where no attribute was varied.
     caveats : tuple of str

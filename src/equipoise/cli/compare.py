@@ -26,6 +26,9 @@ from equipoise.core.settings import make_settings
 
 _POOL = 100_000
 
+_SHOWN = ("method", "KL (floor)", "faithfulness", "calls", "cheaper from")
+"""Columns of the page that a terminal has room for."""
+
 
 @app.command()
 @takes_settings
@@ -64,9 +67,9 @@ def compare(
 ) -> None:
     """Compare the tilt with every other method, from as many labels.
 
-    Prints a table and writes OUT/compare.md with a plot. A stopped comparison is resumed. With
-    --contexts the rows are prompts as they are, edits, the best of several images, and calibrated
-    and verified draws, with early refusal and without.
+    Prints a short table, and writes OUT/compare.md with all columns and a plot. A stopped comparison
+    is resumed. With --contexts the rows are prompts as they are, edits, the best of several images,
+    and calibrated and verified draws, with early refusal and without.
 
     Example: `equipoise compare --attributes smiling,skin_tone --pool 100000 --out runs/compare`
     Example: `equipoise compare --generator toy-text --attributes smiling,skin_tone --contexts own
@@ -96,7 +99,8 @@ def compare(
 
     with bars() as progress:
         results = run(settings, out, pool, features or FEATURES, progress, engine=places)
-    print_table(out_console, columns([results]), rows([results]))
+    shown = [columns([results]).index(name) for name in _SHOWN]
+    print_table(out_console, _SHOWN, [[row[i] for i in shown] for row in rows([results])])
     title = f"{' x '.join(settings.attributes)}, {settings.n:,} labels"
     command = command_words(settings, given, {"pool": str(pool)}, features or ())
     write_page(out / "compare.md", command, {title: [results]}, settings.directed)

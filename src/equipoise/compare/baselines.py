@@ -39,7 +39,7 @@ def prior(case: Case) -> Outcome:
 def rejection(case: Case) -> Outcome:
     """Draw from the prior until every cell is full; these are the codes of the last reference."""
     last = case.pool.references(case.target) - 1
-    codes = case.pool.codes(case.pool.balanced(case.target, last))
+    codes = case.pool.codes(case.pool.reference(case.target, last))
     whole = (1.0,) * case.grid.size
     return Outcome(codes, None, case.pool.calls(case.target), 0.0, np.nan, 0, faithfulness=whole)
 
@@ -168,6 +168,9 @@ def _of_tilt(case: Case, source: TiltSource) -> tuple[float, ...]:
 REJECTION = "rejection"
 """Name of rejection."""
 
+RESAMPLING = "importance resampling"
+"""Name of importance resampling."""
+
 PAPER = "paper, distance"
 """Prefix of the names of the paper's method."""
 
@@ -179,7 +182,7 @@ _DISTANCES = (0.75, 1.5, 3.0)
 BASELINES: dict[str, Callable[[Case], Outcome]] = {
     "prior": prior,
     REJECTION: rejection,
-    "importance resampling": importance_resampling,
+    RESAMPLING: importance_resampling,
     **{f"{PAPER} {d:g}": paper(d, calibrate=False) for d in _DISTANCES},
     **{f"{PAPER} {d:g}{CALIBRATED}": paper(d, calibrate=True) for d in _DISTANCES},
     "Gaussian per labelled cell, calibrated": gaussian_per_cell,

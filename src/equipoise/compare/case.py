@@ -39,8 +39,9 @@ class Outcome:
     requested : numpy.ndarray, shape (n,), int64, or None
         Requested cells; None where the method requests none.
     calls : float
-        Calls of generator and classifiers per delivered image, stages of refused candidates
-        included at measured cost.
+        Calls of generator and classifiers per delivered image, with the stages that were read, at
+        measured cost. Candidates are looked at ahead: for some hundred images a few more stages are
+        read than are needed.
     fit, draw : float
         Seconds to fit, and seconds per 1,000 draws: of codes, or of images if each is verified.
     labels : int

@@ -22,8 +22,9 @@ def excess_of_variance(drawn: Rows, weights: NDArray[np.float64], own: Sequence[
 
     The distance of two samples grows as they shrink, also where they come from one population. So
     the mean distance of as many of the generator's own images, one half against the other, is
-    subtracted. What is left does not depend on their number, and is near 0 for a perfect method,
-    also below.
+    subtracted. What is left is 0 on average for a perfect method, whatever their number. For one
+    whose images vary too little it is too small where they are few beside F: 35 images of 0.8 of
+    the deviation in 48 features seem nearer than the generator's own, 100 do not.
 
     Parameters
     ----------

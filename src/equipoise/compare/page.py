@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.compare.baselines import BASELINES, CALIBRATED, PAPER, REJECTION
+from equipoise.compare.baselines import BASELINES, CALIBRATED, PAPER, REJECTION, RESAMPLING
 from equipoise.compare.scores import Result, Score
 from equipoise.core.files import write_text
 from equipoise.core.numbers import decimals
@@ -27,15 +27,17 @@ the prior, directed labels ({directed:.0%} of the tilt's) and those of calibrati
   images of a cell from those by rejection; mean over cells, 0 where it fails.
 - Excess is how much further a method's images of a cell are from the generator's own than as many
   of these are, by the squared Frechet distance, in % of the cell's variance: mean over cells, and
-  largest. It is near 0 for a perfect method, as far as the row of rejection is. Features in
+  largest. It is 0 on average for a perfect method, as far as the row of rejection is (which is 0
+  where the pool has two references only). With few images beside the dimensions it is too small
+  for a method whose images vary too little. Features in
   "pixels" are a fixed projection of 12x12 pixels to 48 dimensions, and in "age" the last features
   of a network that estimates age.
 - Effective is the effective number of images as a share of their number, mean over cells: weights
   that differ, and images that are repeated, make it less.
 - Coverage (nearest neighbours, mean over cells) is better when higher.
 - Calls are those of generator and classifiers per image whose achieved cell is the requested one,
-  or per delivered image where no cell is requested, with the stages of refused candidates at
-  measured cost. Classified images that a method learns from are not in them.
+  or per delivered image where no cell is requested, with the stages that were read at measured
+  cost. Classified images that a method learns from are not in them.
 - Cheaper from: the number of effective images from which on a method costs less than rejection,
   with all images that it learns from.
 
@@ -83,7 +85,7 @@ def rows(seeds: Sequence[Mapping[str, Result]]) -> list[tuple[str, ...]]:
                 _decimals(float(np.mean(effective)) if effective else None),
                 _decimals(float(np.mean(covered)) if covered else None),
                 _decimals(_mean(found, "calls_verified")),
-                _cheaper_from(found, _scores(seeds, REJECTION)),
+                _cheaper_from(method, found, _scores(seeds, REJECTION)),
                 _decimals(_mean(found, "fit_seconds"), 0),
                 _decimals(_mean(found, "draw_seconds")),
             )
@@ -142,7 +144,9 @@ def plot(seeds: Sequence[Mapping[str, Result]]) -> str:
         for r in _scores(seeds, method):
             # The logarithmic axis has no 0.
             left.plot(max(r.kl, 1e-5), place, "o", color=colour, alpha=0.8)
-            right.plot(_distinguished([r]), place, "o", color=colour, alpha=0.8)
+            apart = _distinguished([r])
+            if apart is not None:
+                right.plot(apart, place, "o", color=colour, alpha=0.8)
     floors = [r.kl_floor for method in names for r in _scores(seeds, method)]
     left.axvline(float(np.median(floors)), color=INK, linestyle="dashed", linewidth=1)
     left.set_xscale("log")
@@ -191,8 +195,11 @@ def write_page(
 
 def markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a Markdown table."""
-    body = [f"| {' | '.join(line)} |" for line in lines]
-    return [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|", *body]
+
+    def row(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return [row(headings), "|---" * len(headings) + "|", *map(row, lines)]
 
 
 def _heading(title: str, seeds: Sequence[Mapping[str, Result]]) -> str:
@@ -220,15 +227,17 @@ def _excess(found: Sequence[Score], name: str) -> str:
     return f"{100 * rows[known].mean():.1f}, {100 * max(cells):.1f}"
 
 
-def _cheaper_from(found: Sequence[Score], rejection: Sequence[Score]) -> str:
+def _cheaper_from(method: str, found: Sequence[Score], rejection: Sequence[Score]) -> str:
     """Return the effective images from which on a method costs less than rejection, as text."""
-    if not rejection or not found[0].labels:
+    # Labelled codes that are drawn again and again have no more effective images than labels.
+    if not rejection or not found[0].labels or method == RESAMPLING:
         return "-"
-    effective = np.mean([np.nanmean(r.effective) for r in found])
-    saved = _mean(rejection, "calls_verified") - _mean(found, "calls_verified") / effective
-    if not saved > 0:  # Also where it is not known.
-        return "never"
-    return f"{_mean(found, 'labels') / saved:,.0f}"
+    wanted = np.array(rejection[0].shares)  # Those of the target.
+    calls = np.mean([r.calls_verified * (wanted / r.effective).sum() for r in found])
+    saved = _mean(rejection, "calls_verified") - calls
+    if not np.isfinite(saved):
+        return "-"
+    return f"{_mean(found, 'labels') / saved:,.0f}" if saved > 0 else "never"
 
 
 def _least_faithful(found: Sequence[Score]) -> float | None:

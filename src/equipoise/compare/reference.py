@@ -20,7 +20,7 @@ from equipoise.measure.features.base import JoinedFeatures
 from equipoise.measure.references import Pictures, see_codes
 
 MOST = 4
-"""Largest number of disjoint references: the mean distance between them is less noisy than one."""
+"""Largest number of disjoint references: means over several are less noisy than over one."""
 
 
 def check_size(n: int, target: Target) -> None:
@@ -93,7 +93,7 @@ class Pool:
         own = self._for_references(target.grid)
         return min(MOST, *(len(rows) // each for rows, each in self._counted(target, own)))
 
-    def balanced(self, target: Target, number: int) -> NDArray[np.int64]:
+    def reference(self, target: Target, number: int) -> NDArray[np.int64]:
         """Return the indices of the codes of reference `number`, cells in the target's shares.
 
         Raises
@@ -128,7 +128,7 @@ class Pool:
         key = panel.digest, target.shares.tobytes()
         if key not in self._seen:
             self._seen[key] = tuple(
-                self.picture(panel, self.codes(self.balanced(target, i)), workers)
+                self.picture(panel, self.codes(self.reference(target, i)), workers)
                 for i in range(self.references(target))
             )
         return self._seen[key]

@@ -31,6 +31,9 @@ from equipoise.methods import FitContext
 from equipoise.pipeline import open_models
 from equipoise.runs.folder import RunFolder
 
+_RESULT = 2
+"""Version of what is stored of a method."""
+
 FEATURES = ("pixels", "age")
 """Default features for distances: colours, without the blind spots of a network, and a network."""
 
@@ -100,7 +103,8 @@ def compare(
     InputError
         When the pool breaks its rule, or the target wants nothing of a cell.
     InsufficientLabelsError
-        When a cell has fewer than two codes in the pool, or `measure_n` is less than one per cell.
+        When a cell has fewer than two codes in the pool, or `measure_n` is too small for one image
+        of each.
     """
     # A part of the tilt's labels is directed, for any method that the settings name.
     settings = replace(settings, method="tilt", beside=())
@@ -211,6 +215,7 @@ def _identity(case: Case) -> str:
             "pool": [case.pool.seed, len(case.pool.labels), case.pool.n],
             "features": case.pool.features.digest,
             "n": case.n,
+            "result": _RESULT,
         },
         sort_keys=True,
     )

@@ -52,7 +52,7 @@ class Score:
         by the same images; in [0, 1], higher is better.
     calls, calls_verified : float
         Calls of generator and classifiers per delivered image, and per image whose achieved cell is
-        the requested one; stages of refused candidates are included at measured cost.
+        the requested one, with the stages that were read, at measured cost.
     labels : int
         Classified images that were needed before the first draw.
     fit_seconds, draw_seconds : float

@@ -143,8 +143,7 @@ class BalancedContexts:
     caveats : tuple of str
     versions : dict of str to str
     lighting : Lighting or None
-        Of at most 2,000 images, evenly spaced; None where no attribute is a skin tone that is
-        measured from pixels.
+        Of at most 2,000 images, evenly spaced; None where no attribute is one of skin.
     """
 
     format: Literal[1] = 1

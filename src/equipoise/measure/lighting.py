@@ -9,7 +9,7 @@ lightings.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +19,7 @@ from scipy.stats import norm
 from equipoise.classifiers.skin_colour import pixel_axis
 from equipoise.classifiers.skin_tone import lightness, yellowness
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
-from equipoise.core.checks import Check, Evidence
+from equipoise.core.checks import Check, Evidence, Outcome
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.labels import Labels
 from equipoise.core.numbers import estimate, percent
@@ -27,8 +27,8 @@ from equipoise.core.parallel import batches
 from equipoise.generators.base import Generator, generate
 from equipoise.stats.shares import Share, effective_number
 
-_TONES = ("skin", "monk")
-"""How the names of attributes of skin begin."""
+_TONES = ("skin", "monk", "fitzpatrick")
+"""Names of attributes of skin, or how they begin: skin_tone, monk_scale."""
 
 _BORDER = 8
 """The background is what lies within this part of the image's side from its edge."""
@@ -38,6 +38,9 @@ _LARGE = 0.3
 
 _ALIKE = 0.99
 """Share of levels that follow from the pixels, at least; pictures may have been saved with loss."""
+
+_STILL = 1.0
+"""Deviation of the background, in units of L* or b*, below which it does not vary; by hand."""
 
 _BATCH, _SHOWN, _LEAST = 256, 24, 30
 
@@ -74,8 +77,9 @@ class Lighting:
         Partial correlation of the measured number with the background, given the other balanced
         attributes, with Fisher's interval (1915) for as many effective images.
     explained : float
-        Share of the number's variance that background and highlights explain together, given the
-        same.
+        Share of the number's variance that the background explains, given the same: the square of
+        the correlation. Highlights are left out: they lie on the skin, and explain its tone where
+        the light is the same for all. Older records have them in it.
     changed : Share or None
         Images whose level would be another if their number were that at the mean background; None
         where the level is not computed from one.
@@ -95,15 +99,6 @@ class Lighting:
     picture: str
     measured: str = "typology angle"
     background: str = "lightness"
-
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """Of n images: the number, and what background and highlights are like, shape (n,) each."""
-
-    number: NDArray[np.float64]
-    background: NDArray[np.float64]
-    highlight: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,11 +146,6 @@ class DrawnImages:
         return np.concatenate(parts)
 
 
-def is_tone(attribute: str) -> bool:
-    """Return whether an attribute is one of skin, by its name."""
-    return attribute.startswith(_TONES)
-
-
 def lighting_of(
     images: LitImages, names: Sequence[str], write_sheet: Callable[[NDArray[np.uint8]], str]
 ) -> Lighting | None:
@@ -165,58 +155,77 @@ def lighting_of(
     ----------
     images : LitImages
     names : sequence of str
-        Attributes to group by.
+        Attributes to group by. Of several of skin, the one is taken that lighting explains most.
     write_sheet : callable
         Writes a contact sheet of images, and returns its name.
 
     Returns
     -------
     Lighting or None
-        None where no attribute is one of skin with several levels, or there are under 30 images.
+        None where no attribute is one of skin, ordered and of several levels in these images, or
+        there are under 30 images.
     """
-    tones = [name for name in names if is_tone(name)]
-    if not tones or len(images) < _LEAST:
+    tones = [name for name in names if is_tone(images.grid, name)]
+    found = [_set_against_background(images, name, tones) for name in tones]
+    known = [one for one in found if one is not None]
+    if not known:
         return None
-    tone, *_ = tones
-    place, axis = images.grid.attribute(tone), pixel_axis(tone)
-    before = images.levels[:, place].astype(np.int64)
+    lighting, doubt = max(known, key=lambda one: one[0].explained)
+    order = np.argsort(-doubt, kind="stable")[:_SHOWN]
+    rows = [int(row) for row in order if doubt[row] > 0]
+    return replace(lighting, picture=write_sheet(images.images(rows)) if rows else "")
+
+
+def is_tone(grid: AttributeGrid, attribute: str) -> bool:
+    """Return whether an attribute is one of skin, by its name, whose levels have an order."""
+    one = grid.attributes[grid.attribute(attribute)]
+    named = attribute in _TONES or attribute.startswith(tuple(f"{tone}_" for tone in _TONES))
+    return named and (one.ordered or len(one.levels) == 2)
+
+
+def _set_against_background(
+    images: LitImages, tone: str, tones: Sequence[str]
+) -> tuple[Lighting, NDArray[np.float64]] | None:
+    """Return what lighting explains of one attribute, and by how much it changes each image.
+
+    Shape (n,), in the unit of the number; 0 where the level stays.
+    """
+    levels = images.levels[:, images.grid.attribute(tone)].astype(np.int64)
+    if len(images) < _LEAST or len(np.unique(levels)) < 2:
+        return None
+    axis = pixel_axis(tone)
     warm = axis is not None and axis.name == "hue angle"
-    found = _measure(
+    numbers, background = _measure(
         images, None if axis is None else axis.measure, yellowness if warm else lightness
     )
-    cuts: NDArray[np.float64] | None = None
     if axis is not None:
-        cuts = np.array(axis.cuts)
-        if (before == np.searchsorted(cuts, found.number, side="right")).mean() < _ALIKE:
-            cuts = None  # Another classifier's levels.
-    number = before.astype(np.float64) if cuts is None else found.number
-    if len(np.unique(before)) < 2:
-        return None
-    others = np.delete(images.levels, place, axis=1)
-    groups = np.unique(others, axis=0, return_inverse=True)[1].ravel()
+        by_pixels = np.searchsorted(axis.cuts, numbers, side="right")
+        axis = axis if (levels == by_pixels).mean() >= _ALIKE else None  # Another classifier's.
+    numbers = levels.astype(np.float64) if axis is None else numbers
+    # Given the attributes that are not of skin: another scale of the same skin would hide it.
+    others = [k for k, name in enumerate(images.grid.names) if name not in tones]
+    groups = np.unique(images.levels[:, others], axis=0, return_inverse=True)[1].ravel()
     weights = images.weights
-    own, background, highlight = (
-        _within(values, groups, weights) for values in (number, found.background, found.highlight)
-    )
-    r = _correlation(own, background, weights)
-    changed, picture = None, ""
-    if cuts is not None:
-        slope = r * np.sqrt(_mean(own**2, weights) / max(_mean(background**2, weights), 1e-12))
-        changes = before != np.searchsorted(cuts, number - slope * background, side="right")
+    own, around = (_within(values, groups, weights) for values in (numbers, background))
+    r = _correlation(own, around, weights)
+    changed, doubt = None, np.zeros(len(images))
+    if axis is not None:
+        slope = r * np.sqrt(_mean(own**2, weights) / max(_mean(around**2, weights), 1e-12))
+        changes = levels != np.searchsorted(axis.cuts, numbers - slope * around, side="right")
         changed = Share.among(tone, changes, np.ones(len(images), bool), weights)
-        doubt = np.abs(slope * background) * changes
-        order = np.argsort(-doubt, kind="stable")[:_SHOWN]
-        rows = [int(row) for row in order if doubt[row] > 0]
-        picture = write_sheet(images.images(rows)) if rows else ""
-    return Lighting(
+        doubt = np.abs(slope * around) * changes
+    varies = _mean(around**2, weights) > _STILL**2
+    missing = Estimate.missing("the background does not vary")
+    lighting = Lighting(
         attribute=tone,
-        correlation=_fisher(r, weights, len(np.unique(groups))),
-        explained=_explained(own, np.stack([background, highlight], axis=1), weights),
-        changed=changed,
-        picture=picture,
-        measured="level" if cuts is None or axis is None else axis.name,
+        correlation=_fisher(r, weights, len(np.unique(groups))) if varies else missing,
+        explained=r**2 if varies else float("nan"),
+        changed=changed if varies else None,
+        picture="",
+        measured="level" if axis is None else axis.name,
         background="yellowness" if warm else "lightness",
     )
+    return lighting, doubt * varies
 
 
 def lighting_checks(found: Lighting | None) -> tuple[Check, ...]:
@@ -227,16 +236,33 @@ def lighting_checks(found: Lighting | None) -> tuple[Check, ...]:
 def lighting_check(found: Lighting) -> Check:
     """Return the check of lighting. It is a tip at most: the model is not at fault."""
     size = found.correlation
+    outcome: Outcome = "not applicable"
+    words = f"It cannot be seen: {size.note}."
+    if np.isfinite(size.value):
+        outcome, words = _outcome(found)
+    return Check(
+        check_id=f"lighting:{found.attribute}",
+        title="Is the measured skin tone the lighting?",
+        outcome=outcome,
+        words=words,
+        evidence=Evidence(estimate=size),
+    )
+
+
+def _outcome(found: Lighting) -> tuple[Outcome, str]:
+    """Return the outcome where there is a correlation, and its words."""
+    size = found.correlation
     low = max(size.low, -size.high, 0.0)
+    outcome: Outcome = "tip"
     if max(abs(size.low), abs(size.high)) <= _LARGE:
         outcome, words = "passed", "Little of it"
     elif low > _LARGE:
-        outcome, words = "tip", "Much of it: a gap between tones may be one between lightings"
+        words = "Much of it: a gap between tones may be one between lightings"
     else:
-        outcome, words = "tip", "Some of it may be"
+        words = "Some of it may be"
     parts = [
         f"{words}. The {found.background} of the background has a correlation of {estimate(size)} "
-        f"with the {found.measured}, given the other attributes; with highlights it explains "
+        f"with the {found.measured}, given the other attributes: it explains "
         f"{percent(found.explained)} of its variance."
     ]
     if found.changed is not None:
@@ -244,22 +270,17 @@ def lighting_check(found: Lighting) -> Check:
             f"{percent(found.changed.share)} of the images would have another level before the "
             "mean background."
         )
-    return Check(
-        check_id=f"lighting:{found.attribute}",
-        title="Is the measured skin tone the lighting?",
-        outcome=outcome,  # type: ignore[arg-type]
-        words=" ".join(parts),
-        evidence=Evidence(estimate=size),
-    )
+    return outcome, " ".join(parts)
 
 
 def _measure(
     images: LitImages,
     measure: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None,
     appearance: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-) -> _Measured:
-    """Measure images batch by batch; the number is 0 without a measure."""
-    parts: list[NDArray[np.float64]] = []
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the number of each image, 0 without a measure, and how its background appears."""
+    numbers: list[NDArray[np.float64]] = []
+    backgrounds: list[NDArray[np.float64]] = []
     for low, high in batches(0, len(images), _BATCH):
         pixels = images.images(range(low, high))
         seen = appearance(pixels)
@@ -267,12 +288,10 @@ def _measure(
         edge = np.ones((height, width), bool)
         top, left = -(-height // _BORDER), -(-width // _BORDER)
         edge[top : height - top, left : width - left] = False
-        rows, columns = (slice(side // 4, side - side // 4) for side in (height, width))
-        middle = seen[:, rows, columns]
-        bright = np.quantile(middle.reshape(len(middle), -1), 0.95, axis=1)
-        number = np.zeros(len(pixels)) if measure is None else measure(pixels)
-        parts.append(np.stack([number, np.median(seen[:, edge], axis=1), bright], axis=1))
-    return _Measured(*np.concatenate(parts).astype(np.float64).T)
+        backgrounds.append(np.median(seen[:, edge], axis=1).astype(np.float64))
+        given = np.zeros(len(pixels)) if measure is None else measure(pixels)
+        numbers.append(np.asarray(given, np.float64))
+    return np.concatenate(numbers), np.concatenate(backgrounds)
 
 
 def _within(
@@ -301,13 +320,3 @@ def _fisher(r: float, weights: NDArray[np.float64], groups: int) -> Estimate:
     reach = norm.ppf((1 + CONFIDENCE) / 2) / np.sqrt(free)
     middle = np.arctanh(np.clip(r, -0.999999, 0.999999))
     return Estimate(r, float(np.tanh(middle - reach)), float(np.tanh(middle + reach)))
-
-
-def _explained(
-    values: NDArray[np.float64], causes: NDArray[np.float64], weights: NDArray[np.float64]
-) -> float:
-    """Return the share of variance that a weighted regression explains."""
-    root = np.sqrt(weights)
-    slopes = np.linalg.lstsq(causes * root[:, None], values * root, rcond=None)[0]
-    left = _mean((values - causes @ slopes) ** 2, weights)
-    return float(1 - left / max(_mean(values**2, weights), 1e-12))

@@ -26,6 +26,9 @@ from equipoise.measure.quality import Quality
 from equipoise.runs.record import Later, RunRecord, SamplerAnnotation, SamplerQuality
 
 PRIOR = "prior"
+LIGHTING = "lighting"
+"""Name of the sheet of images whose skin tone lighting decides."""
+
 """Name of the contact sheet of the generator's own images."""
 
 
@@ -78,9 +81,11 @@ class RunFolder:
         return self.path / "pictures" / f"{name}.png"
 
     def sheets(self) -> dict[str, Path]:
-        """Files of the contact sheets that there are but those of single cells, by name."""
+        """Files of the contact sheets of draws that there are, by name; not of single cells."""
         found = sorted((self.path / "pictures").glob("*.png"))
-        by_name = {path.stem: path for path in found if "-cell-" not in path.stem}
+        by_name = {
+            path.stem: path for path in found if "-cell-" not in path.stem and path.stem != LIGHTING
+        }
         return {name: by_name[name] for name in sorted(by_name, key=lambda name: name != PRIOR)}
 
     def write_settings(self, settings: Settings) -> None:

@@ -219,7 +219,7 @@ class RunRecord:
         Of Python and the libraries that determine numbers.
     lighting : Lighting or None
         What lighting explains of the skin tone of the sampler's draws; None where no attribute is
-        one of skin. Older records have none.
+        one of skin, or draws are too few or of one level. Older records have none.
     """
 
     format: Literal[1] = 1

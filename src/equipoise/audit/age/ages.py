@@ -34,7 +34,7 @@ AGE = "age"
 OLDEST = 130.0
 """Years above which an age is none; chosen by hand."""
 
-_COLUMNS = ("file_name", "index", "set", AGE)
+_COLUMNS = ("file_name", "index", "set_digest", AGE)
 _FOUND_ONLY_LEVELS = (
     "Give an estimator whose score is an age: `score` in a description, or a table of ages."
 )

@@ -159,7 +159,7 @@ class AgeAudit(ShownAudit):
     breakdowns : tuple of AgeBreakdown
         By cell, by each attribute, by reference age.
     lighting : Lighting or None
-        None where images are not grouped by a skin tone that is measured from pixels.
+        None where images are not grouped by an attribute of skin.
     caveats : tuple of str
     costs : tuple of Asking
     versions : dict of str to str

@@ -235,7 +235,7 @@ class SuperresAudit(ShownAudit):
     images : ImagesUsed or None
         What was audited. Older records have none.
     lighting : Lighting or None
-        None where images are not grouped by a skin tone that is measured from pixels.
+        None where images are not grouped by an attribute of skin.
     """
 
     format: Literal[1] = 1

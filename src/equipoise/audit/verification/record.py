@@ -147,7 +147,7 @@ class VerificationAudit(ShownAudit):
     images : ImagesUsed or None
         What was audited. Older records have none.
     lighting : Lighting or None
-        None where images are not grouped by a skin tone that is measured from pixels.
+        None where images are not grouped by an attribute of skin.
     genuine : GenuineMatches or None
         None where no photographs of people were brought.
     """
