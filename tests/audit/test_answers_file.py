@@ -19,6 +19,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.record import AuditSettings
 from equipoise.classifiers.base import FAILED
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError
+from equipoise.samplers.sampler import Sampler
 
 SMILING = AuditSettings(attribute="smiling", by=("smiling", "skin_tone"), reference="label")
 LEVELS = ("no", "yes")
@@ -83,12 +84,16 @@ def test_the_audited_attribute_is_not_compared_with_itself(
     assert ids == {"answer_gap:skin_tone:yes"}
 
 
-def test_a_record_names_the_images(material: AuditImages, tmp_path: Path) -> None:
+def test_a_record_names_the_images(
+    material: AuditImages, toy_sampler: Sampler, tmp_path: Path
+) -> None:
     file = read_answers(write(tmp_path / "answers.csv", rows_of(material)), "smiling", LEVELS)
     used = audit_classifier(file, material, tmp_path / "audit", SMILING).images
     assert used is not None
     assert (used.n, used.marked, len(used.digest)) == (240, 240, 64)
-    assert used.sampler == json.loads(material.draws)["sampler"]
+    drawn = json.loads(material.draws)
+    assert used.sampler == drawn["sampler"]
+    assert (used.sampler_file, used.faithful) == (toy_sampler.digest, "")
     assert used.digest in (tmp_path / "audit" / "audit.html").read_text()
 
 

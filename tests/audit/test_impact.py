@@ -6,13 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from equipoise.audit.classifier import audit_classifier
+from equipoise.audit.images import AuditImages
 from equipoise.audit.impact import HEADINGS, impacts, to_rows
 from equipoise.audit.rate_tables import to_latex, to_markdown
 from equipoise.audit.rates import PredictionsVsReference, break_down
 from equipoise.audit.record import AuditSettings, ClassifierAudit
+from equipoise.classifiers import ClassifierPanel
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import InputError
 from equipoise.stats.intervals import exact_interval
+from tests.audit.conftest import Erring
 
 GRID = AttributeGrid((Attribute("group", ("a", "b", "c")),))
 
@@ -54,6 +58,21 @@ def test_ratios_are_to_the_most_selected_category_that_is_not_small() -> None:
     assert other[0].ratio.value == pytest.approx(40 / 60)
     with pytest.raises(InputError, match="must be one of no, yes"):
         impacts(audit, "maybe")
+
+
+def test_the_audited_attribute_is_no_category(
+    material: AuditImages, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    """A classifier of smiles without an error selects every tone alike, and smiling faces alone."""
+    right = Erring(toy_panel, [0.0] * 6)
+    settings = AuditSettings(attribute="smiling", by=("smiling", "skin_tone"), reference="label")
+    found = impacts(audit_classifier(right, material, tmp_path / "both", settings), "yes")
+    assert {one.where for one in found} == {"skin_tone"}
+    assert [one.ratio.value for one in found] == pytest.approx([1, 1, 1], abs=0.1)
+    alone = dataclasses.replace(settings, by=("smiling",))
+    audit = audit_classifier(right, material, tmp_path / "alone", alone)
+    with pytest.raises(InputError, match="by must have an attribute beside the audited one"):
+        impacts(audit, "yes")
 
 
 def test_tables_mark_small_categories_and_missing_answers(tmp_path: Path) -> None:

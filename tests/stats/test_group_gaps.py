@@ -91,7 +91,7 @@ def test_no_event_is_no_gap_and_no_ratio() -> None:
     some = largest_gap(("a", "b", "c"), [9, 0, 0], [50, 50, 50])
     assert some is not None
     assert some.ratio.value == np.inf
-    assert np.isfinite(some.ratio.high)
+    assert some.ratio.low <= some.ratio.value == some.ratio.high
 
 
 def test_the_simulated_test_agrees_with_chi_square_and_keeps_its_level() -> None:
@@ -160,3 +160,22 @@ def test_quantiles_of_the_studentized_range_are_those_of_scipy(groups: int) -> N
     assert found[freedom >= 8] == pytest.approx(truth[freedom >= 8], rel=0.01)
     assert found == pytest.approx(truth, rel=0.05)
     assert (found >= truth - 1e-6).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_groups_whose_values_are_all_alike_have_no_gap(weighted: bool) -> None:
+    """Means and variances of 0.1 differ by rounding, which is no difference."""
+    samples = [np.full(n, 0.1) for n in (40, 37, 53)]
+    weights = [np.linspace(0.3, 1.7, len(s)) for s in samples] if weighted else None
+    gap = largest_mean_gap(("a", "b", "c"), samples, weights)
+    assert gap is not None
+    assert (gap.difference.value, gap.difference.high, gap.p_value) == (0, 0, 1)
+    apart = largest_mean_gap(("a", "b"), [samples[0], samples[1] + 0.01])
+    assert apart is not None and apart.p_value == 0
+
+
+def test_an_infinite_ratio_lies_in_its_interval() -> None:
+    gap = largest_gap(("a", "b"), [12, 0], [40, 40])
+    assert gap is not None
+    assert gap.ratio.low > 1
+    assert gap.ratio.value == gap.ratio.high == np.inf

@@ -140,6 +140,7 @@ class AuditImages:
             panel=self.panel,
             faithful=str(known.get("faithful") or ""),
             seed=seed if isinstance(seed, int) else None,
+            sampler_file=str(known.get("sampler_file", "")),
             marked=count_marked(self.folder / name for name in self.files),
         )
 

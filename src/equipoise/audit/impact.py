@@ -68,17 +68,34 @@ def impacts(audit: ClassifierAudit, level: str) -> tuple[Impact, ...]:
     Raises
     ------
     InputError
-        When the model predicts no such level.
+        When the model predicts no such level, or images are grouped by the audited attribute alone.
 
     Notes
     -----
-    Weighted images count by their weight, and intervals are those of effective images.
+    The audited attribute is no category: who smiles should be said to smile more often. Where
+    images are grouped by it too, combinations of categories are left out, since all have it in
+    them. Weighted images count by their weight, and intervals are those of effective images.
     """
     if level not in audit.levels:
         raise InputError(
             "level", f"must be one of {', '.join(audit.levels)}", level, "Name the good outcome."
         )
-    return tuple(row for part in audit.breakdowns for row in _of(part, level, audit))
+    others = other_attributes(audit)
+    if not others:
+        raise InputError(
+            "by",
+            "must have an attribute beside the audited one for impact ratios",
+            ", ".join(audit.settings.by),
+            "Audit images that are balanced for another one too.",
+        )
+    whole = len(others) == len(audit.settings.by)
+    used = [part for part in audit.breakdowns if part.where in others or whole]
+    return tuple(row for part in used for row in _of(part, level, audit))
+
+
+def other_attributes(audit: ClassifierAudit) -> tuple[str, ...]:
+    """Return the attributes that images are grouped by, but the audited one."""
+    return tuple(name for name in audit.settings.by if name != audit.settings.attribute)
 
 
 def _of(part: Breakdown, level: str, audit: ClassifierAudit) -> Iterator[Impact]:

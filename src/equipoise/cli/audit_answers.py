@@ -158,7 +158,7 @@ def impact(
     folder: Annotated[Path, typer.Argument(help="Folder of a classifier's audit.")],
     level: Annotated[str, typer.Option(help="The prediction that selects.")],
     table: Annotated[
-        Path | None, typer.Option(help="Write the table to this file: .md or .tex.")
+        Path | None, typer.Option(help="Write the table to this file: .csv, .md or .tex.")
     ] = None,
 ) -> None:
     """Show selection rates and impact ratios, as New York City's Local Law 144 asks for them.
@@ -171,13 +171,16 @@ def impact(
     from equipoise.core.errors import InputError
     from equipoise.core.files import write_text
     from equipoise.core.records import read_record
+    from equipoise.core.tables import write_rows
 
     remedy = f"Run `equipoise audit classifier --out {folder}` first."
     audit = read_record(folder / "audit.json", ClassifierAudit, remedy, what="audit")
     writers = {".md": to_markdown, ".tex": to_latex}
-    if table is not None and table.suffix not in writers:
-        raise InputError("table", "must end in .md or .tex", table.name, "Pass impact.md.")
+    if table is not None and table.suffix not in (".csv", *writers):
+        raise InputError("table", "must end in .csv, .md or .tex", table.name, "Pass impact.md.")
     rows = to_rows(impacts(audit, level))
     print_table(out_console, HEADINGS, rows)
-    if table is not None:
+    if table is not None and table.suffix == ".csv":
+        write_rows(table, HEADINGS, (dict(zip(HEADINGS, row, strict=True)) for row in rows))
+    elif table is not None:
         write_text(table, writers[table.suffix](HEADINGS, rows))

@@ -67,8 +67,8 @@ def compare(
 ) -> None:
     """Compare the tilt with every other method, from as many labels.
 
-    Prints a short table, and writes OUT/compare.md with all columns and a plot. A stopped comparison
-    is resumed. With --contexts the rows are prompts as they are, edits, the best of several images,
+    Prints a short table, and writes OUT/compare.md with all columns and a plot. A stopped one is
+    resumed. With --contexts the rows are prompts as they are, edits, the best of several images,
     and calibrated and verified draws, with early refusal and without.
 
     Example: `equipoise compare --attributes smiling,skin_tone --pool 100000 --out runs/compare`

@@ -31,6 +31,10 @@ _FEW = 5.0
 """Least expected count at which chi-square's approximation is trusted (Cochran 1954)."""
 
 
+_ROUNDING = 1e-12
+"""Differences of means are none below this part of the largest value."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gap:
     """The largest difference between the rates of several groups.
@@ -117,7 +121,8 @@ def largest_gap(
         ratio = Estimate.missing("no event in any group")
     else:
         value = float(rates[top] / rates[bottom]) if rates[bottom] else np.inf
-        ratio = Estimate(value, max(float(low.max()), 1.0), float(high.max()))
+        # The adjusted counts of the interval do not know a rate of 0.
+        ratio = Estimate(value, max(float(low.max()), 1.0), max(float(high.max()), value))
     p_value = equal_rates(events, n, seed)
     return Gap(
         highest=names[tried[top]],
@@ -170,6 +175,10 @@ def largest_mean_gap(
     means, errors, free = np.array(
         [mean_with_error(*pair) for pair in zip(values, parts, strict=True)]
     ).T
+    # Values that are all alike have means and errors that differ by rounding.
+    least = _ROUNDING * max(float(np.abs(sample).max()) for sample in values)
+    means = np.where(np.abs(means - means[0]) <= least, means[0], means)
+    errors = np.where(errors <= least**2, 0.0, errors)
     order = np.argsort(-means, kind="stable")
     top, bottom = int(order[0]), int(order[-1])
     one, other = np.triu_indices(len(used), 1)

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from equipoise.audit.documents.document import write_document
 from equipoise.audit.images import AuditImages
 from equipoise.audit.photographs.images import read_people
 from equipoise.audit.verification.descriptors import Descriptors
@@ -129,6 +130,15 @@ def test_the_cell_whose_people_are_not_known_again_is_found(
     assert "is not measured" not in page
     rows = [row for row in audit.shares() if row[2] == "false non-matches"]
     assert [row[1] for row in rows] == [rate.name for rate in known.table.rates]
+
+    document = write_document(tmp_path, "iso-19795-10", None, tmp_path / "iso.html")
+    assert "mated" not in {field.key for field in document.open}
+    (cells, _), of_false_matches = document.facts.mated, document.facts.tables
+    assert cells.header[1] == "false non-matches"
+    assert [row[1] for row in cells.rows] == [f"{rate.count:,}" for rate in known.table.rates]
+    assert {table.header[1] for table in of_false_matches[:-1]} == {"false matches"}
+    assert audit.images is not None
+    assert audit.images.digest in (tmp_path / "iso.html").read_text()
 
 
 def test_pairs_over_two_cells_count_in_all_alone(material: AuditImages, tmp_path: Path) -> None:

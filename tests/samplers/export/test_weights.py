@@ -16,7 +16,7 @@ from equipoise.generators.toy import ToyGenerator
 from equipoise.methods.tilt.fit import TiltFit
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.formats import FORMATS
-from equipoise.samplers.export.metadata import read_metadata
+from equipoise.samplers.export.metadata import DRAWS, read_metadata
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import GeneratorRef, Sampler
 
@@ -113,3 +113,20 @@ def test_what_is_no_weight_is_refused_with_its_row(tmp_path: Path, weight: str) 
     write_table(tmp_path, f"{HEADER},weight", "a.png,no,1,0,1", f"b.png,yes,0,1,{weight}")
     with pytest.raises(FileFormatError, match=r"weight in row 3 of .*metadata\.csv must be"):
         read_metadata(tmp_path)
+
+
+def test_a_folder_says_its_mode_and_sampler_and_an_older_one_that_does_not_goes_on(
+    sampler: Sampler, models: Models, tmp_path: Path
+) -> None:
+    out, record = tmp_path / "exact", tmp_path / "exact" / DRAWS
+    write_draws(sampler, models, DrawRequest(30, verified=True, faithful="exact"), out)
+    known = json.loads(record.read_text())
+    assert (known["faithful"], known["sampler_file"]) == ("exact", sampler.digest)
+    assert known["sampler"] == sampler.for_verified("exact").digest != sampler.digest
+    older = {name: known[name] for name in known if name not in ("faithful", "sampler_file")}
+    record.write_text(json.dumps(older))
+    write_draws(sampler, models, DrawRequest(60, verified=True, faithful="exact"), out)
+    assert json.loads(record.read_text()) == known
+    record.write_text(json.dumps(older))
+    with pytest.raises(InputError, match="must be empty or hold draws of the same sampler"):
+        write_draws(sampler, models, DrawRequest(60, verified=True, faithful="typical"), out)

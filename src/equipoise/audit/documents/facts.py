@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from equipoise.audit.age.record import AgeAudit
 from equipoise.audit.age.tables import age_table
-from equipoise.audit.impact import HEADINGS, impacts, to_rows
+from equipoise.audit.images_used import ImagesUsed
+from equipoise.audit.impact import HEADINGS, impacts, other_attributes, to_rows
 from equipoise.audit.rate_tables import rates_as_text
 from equipoise.audit.record import ClassifierAudit
-from equipoise.audit.verification.record import VerificationAudit
+from equipoise.audit.verification.record import MatchTable, VerificationAudit
 from equipoise.core.checks import Check
 from equipoise.core.errors import InputError
 from equipoise.core.numbers import decimals, estimate, number, percent
@@ -54,8 +55,12 @@ class Facts:
     checks : tuple of Check
     caveats : tuple of str
     versions : dict of str to str
+    images : ImagesUsed or None
     selection : tuple of Table
-        Selection rates and impact ratios, for each answer as the favourable one; of a classifier.
+        Selection rates and impact ratios, for each answer as the favourable one; of a classifier
+        whose images are grouped by another attribute than the audited one.
+    mated : tuple of Table
+        False non-matches of photographs of people, where some were brought.
     """
 
     audited: str
@@ -70,7 +75,9 @@ class Facts:
     checks: tuple[Check, ...]
     caveats: tuple[str, ...]
     versions: dict[str, str]
+    images: ImagesUsed | None
     selection: tuple[Table, ...] = ()
+    mated: tuple[Table, ...] = ()
 
 
 _EXACT = (
@@ -105,9 +112,11 @@ def _of_classifier(audit: ClassifierAudit) -> Facts:
         checks=audit.checks,
         caveats=audit.caveats,
         versions=audit.versions,
+        images=audit.images,
         selection=tuple(
             Table(f"{level!r} is the favourable answer", HEADINGS, to_rows(impacts(audit, level)))
             for level in audit.levels
+            if other_attributes(audit)
         ),
     )
 
@@ -138,14 +147,12 @@ def _of_age(audit: AgeAudit) -> Facts:
         checks=audit.checks,
         caveats=audit.caveats,
         versions=audit.versions,
+        images=audit.images,
     )
 
 
 def _of_verification(audit: VerificationAudit) -> Facts:
-    def rate(value: float | None) -> str:
-        return percent(value, 3)
-
-    header = ("group", "false matches", "pairs", "independent pairs", "false match rate")
+    genuine = audit.genuine
     return Facts(
         audited="face verification",
         verdict=audit.verdict,
@@ -154,34 +161,57 @@ def _of_verification(audit: VerificationAudit) -> Facts:
         truth="Pairs are of two independent codes, so that all are of different people.",
         metrics=(
             "False match rate at one threshold, a cosine similarity of "
-            f"{decimals(audit.threshold, 4)}: {estimate(audit.overall.estimate, rate)} over all.",
+            f"{decimals(audit.threshold, 4)}: {estimate(audit.overall.estimate, _rate)} over all.",
             "Intervals at 95 % count the independent pairs that have the same variance.",
             _genuine_words(audit),
         ),
         rules="A gap is an issue when its test rejects at 5 % (Holm over all tests of the audit), "
         f"and the ratio of the rates exceeds {number(audit.settings.ratio)}.",
-        tables=tuple(
-            Table(
-                f"{part.what.capitalize()} by {part.where}",
-                header,
-                [
-                    (
-                        one.name,
-                        f"{one.count:,}",
-                        f"{one.n:,}",
-                        f"{one.effective:,.0f}",
-                        estimate(one.estimate, rate),
-                    )
-                    for one in part.rates
-                ],
-            )
-            for part in audit.plotted
-        ),
+        tables=(*map(_matches, audit.tables), _spread(audit.tables)),
         models=audit.models,
         checks=audit.checks,
         caveats=audit.caveats,
         versions=audit.versions,
+        images=audit.images,
+        mated=()
+        if genuine is None or genuine.table is None
+        else (_matches(genuine.table), _spread([genuine.table])),
     )
+
+
+def _rate(value: float | None) -> str:
+    return percent(value, 3)
+
+
+def _matches(part: MatchTable) -> Table:
+    """Return the rates of false matches, or of false non-matches, by group."""
+    rows = [
+        (
+            one.name,
+            f"{one.count:,}",
+            f"{one.n:,}",
+            f"{one.effective:,.0f}",
+            estimate(one.estimate, _rate),
+        )
+        for one in part.rates
+    ]
+    header = ("group", part.what, "pairs", "independent pairs", f"rate of {part.what}")
+    return Table(f"{part.what.capitalize()} by {part.where}", header, rows)
+
+
+def _spread(parts: Sequence[MatchTable]) -> Table:
+    """Return how far the rates of the groups are apart, in one number each."""
+    rows = [
+        (
+            part.where,
+            "-" if part.gap is None else estimate(part.gap.gap.ratio),
+            estimate(part.garbe),
+            estimate(part.discrepancy),
+        )
+        for part in parts
+    ]
+    header = ("by", "highest over lowest rate", "GARBE", "fairness discrepancy rate")
+    return Table("How far groups are apart", header, rows)
 
 
 def _genuine_words(audit: VerificationAudit) -> str:

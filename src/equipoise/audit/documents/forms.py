@@ -80,7 +80,8 @@ def _software(facts: Facts) -> Content:
 def _data(facts: Facts) -> Content:
     kind = [caveat for caveat in facts.caveats if caveat.startswith("The images are")]
     first = f"{facts.n:,} images in the cells of {' x '.join(facts.by)}."
-    return Content((first, *kind, facts.truth))
+    which = facts.images.words if facts.images is not None else ()
+    return Content((first, *kind, facts.truth, *which))
 
 
 def _groups(facts: Facts) -> Content:
@@ -129,6 +130,10 @@ def _bias(facts: Facts) -> Content:
 
 def _selection(facts: Facts) -> Content | None:
     return Content(tables=facts.selection) if facts.selection else None
+
+
+def _mated(facts: Facts) -> Content | None:
+    return Content(tables=facts.mated) if facts.mated else None
 
 
 def _unassigned(facts: Facts) -> Content:
@@ -233,7 +238,7 @@ ISO_19795_10 = Form(
                 Field("single", "", "performance by one attribute", _attributes),
                 Field("joint", "", "performance by combined groups", _cells),
                 Field("differential", "", "differences between groups and their tests", _checks),
-                Field("mated", "", "error of mated comparisons (false non-match) by group"),
+                Field("mated", "", "error of mated comparisons (false non-match) by group", _mated),
             ),
         ),
         ("Limitations", (Field("limits", "", "limitations", _limits),)),

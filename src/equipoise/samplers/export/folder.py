@@ -19,13 +19,17 @@ from equipoise.core.files import RESUMES, storage, write_text
 from equipoise.core.tables import read_rows
 from equipoise.samplers.draw import one_shot
 from equipoise.samplers.export.marked_png import marked_png
-from equipoise.samplers.export.metadata import DRAWS, METADATA, metadata_rows
+from equipoise.samplers.export.metadata import DRAWS, METADATA, metadata_rows, parse_draws
 from equipoise.samplers.filling import Position
 from equipoise.samplers.job import DrawJob, ResumePoint
 from equipoise.samplers.sampler import GeneratorRef
 
 if TYPE_CHECKING:
     from equipoise.samplers.export.c2pa_manifest import ManifestSigner
+
+
+_LATER = ("sampler_file", "faithful")
+"""What folders of older versions do not say."""
 
 
 def write_folder(drawing: DrawJob, out: Path, signer: ManifestSigner | None = None) -> None:
@@ -56,6 +60,7 @@ def claimed_for(
     sampler, request = drawing.sampler, drawing.request
     wanted = {
         "sampler": drawing.sampler_drawn.digest,
+        **_origin(drawing),
         "panel": drawing.models.panel.digest,
         "seed": request.seed,
         "cell": request.cell and sampler.grid.cells[sampler.grid.index(request.cell)],
@@ -65,6 +70,23 @@ def claimed_for(
         wanted["certificate"] = signer.digest
     holds = "draws of the same sampler, --verified, --faithful, seed, cell and certificate"
     return claimed(out, json.dumps(wanted), holds)
+
+
+def _origin(drawing: DrawJob) -> dict[str, str]:
+    """Return the sampler's own digest, and the mode of verified draws; with them goes `sampler`."""
+    drawn, file = drawing.sampler_drawn, drawing.sampler.digest
+    mode = getattr(drawn.source, "mode", "") if drawing.request.verified else ""
+    return dict(zip(_LATER, (file, mode), strict=True))
+
+
+def _is_same(found: str, identity: str) -> bool:
+    """Return whether a folder's identity is this one, or an older one that lacks what is later."""
+    if found == identity:
+        return True
+    known, wanted = parse_draws(found), parse_draws(identity)
+    return set(wanted) - set(known) <= set(_LATER) and known == {
+        name: value for name, value in wanted.items() if name in known
+    }
 
 
 @contextmanager
@@ -95,7 +117,7 @@ def claimed(out: Path, identity: str, holds: str) -> Iterator[None]:
         else:
             empty = not table.exists() and not any((out / "images").iterdir())
             found = identity if empty else "other files"
-        if found != identity:
+        if not _is_same(found, identity):
             raise InputError(
                 f"folder {out}",
                 f"must be empty or hold {holds}",
