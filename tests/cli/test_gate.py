@@ -1,6 +1,7 @@
 """The end of an audit in continuous integration, on recorded answers to draws of the toy."""
 
 import csv
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,6 +13,26 @@ from equipoise.samplers.sampler import Sampler
 from tests.builders.command_line import Done
 
 Run = Callable[..., Done]
+
+GONE = """
+name = "gone"
+
+[request]
+service = "a server that was stopped"
+url = "http://127.0.0.1:{port}/faces"
+upload = "raw"
+
+[picture]
+format = "png"
+
+[limits]
+retries = 0
+
+[[attribute]]
+name = "smiling"
+levels = ["no", "yes"]
+probability = "smile"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -72,4 +93,41 @@ def test_what_cannot_be_audited_neither_fails_nor_passes(answered: Path, cli: Ru
     (answered / "other.csv").write_text("file_name,label\nelsewhere.png,yes\na.png,no\n")
     junit = answered / "none.xml"
     ask(cli, answered, "other", "--fail-on", "tip", "--junit", str(junit), code=2)
+    assert not junit.exists()
+
+
+def test_wrong_answers_are_undecided_by_a_classifier_s_labels_and_fail_that_gate(
+    answered: Path, cli: Run
+) -> None:
+    rows = (answered / "right.csv").read_text().splitlines()
+    with (answered / "audit" / "material" / "metadata.csv").open() as file:
+        dark = [row["skin_tone"] == "dark" for row in csv.DictReader(file)]
+    other = {"yes": "no", "no": "yes"}
+    for i, (row, is_dark) in enumerate(zip(rows[1:], dark, strict=True), start=1):
+        name, label = row.split(",")
+        rows[i] = f"{name},{other[label] if is_dark and i % 5 < 2 else label}"
+    (answered / "wrong.csv").write_text("\n".join(rows))
+    junit = answered / "wrong.xml"
+    ask(cli, answered, "wrong", "--fail-on", "issue", code=0)
+    done = ask(cli, answered, "wrong", "--fail-on", "undecided", "--junit", str(junit), code=3)
+    assert "gate     failed: error_gap:" in done.stdout
+    failed = {
+        case.get("name") for case in ET.parse(junit).getroot() if case.find("failure") is not None
+    }
+    assert {"error_gap:cells", "error_gap:skin_tone"} <= failed
+
+
+def test_a_service_that_does_not_answer_neither_fails_nor_passes(answered: Path, cli: Run) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    (answered / "gone.toml").write_text(GONE.format(port=port))
+    junit = answered / "gone.xml"
+    done = cli(
+        *("audit", "classifier", str(answered / "audit" / "material"), "--attribute", "smiling"),
+        *("--model", str(answered / "gone.toml"), "--out", str(answered / "gone")),
+        *("--fail-on", "tip", "--junit", str(junit)),
+        code=2,
+    )
+    assert "service 'gone' must answer" in done.error
     assert not junit.exists()
