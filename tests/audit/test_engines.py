@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from equipoise.audit.answer_shards import AnswerTask
@@ -146,7 +148,7 @@ def test_processes_ask_each_image_once_under_one_rate_limit(
 ) -> None:
     monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "cache"))
     times: list[float] = []
-    found = {}
+    found, waits = {}, {}
 
     def reply(_: int, body: bytes) -> Reply:
         return Reply(body=face(sum(body) % 2).body)
@@ -158,14 +160,19 @@ def test_processes_ask_each_image_once_under_one_rate_limit(
             out = tmp_path / engine
             options = ("--engine", engine, "--workers", 2, "--out", out)
             cli("audit", "classifier", material.folder, *given, *options)
-            found[engine] = {
-                file.name: file.read_bytes() for file in (out / "answers").rglob("*.parquet")
-            }
+            files = (out / "answers").rglob("*.parquet")
+            found[engine] = {file.name: pq.read_table(file).to_pydict() for file in files}
+            groups = json.loads((out / "audit.json").read_text())["breakdowns"][0]["groups"]
+            waits[engine] = [group["seconds"]["value"] for group in groups]
         bodies = Counter(one.body for one in service.asked)
         times = sorted(one.at for one in service.asked)
     assert len(bodies) == 240 and set(bodies.values()) == {1}, "threads find all in the cache"
     assert times[-1] - times[0] >= 0.95 * 239 / RATE, "each worker kept a rate of its own"
+    seconds = {e: [s for t in found[e].values() for s in t.pop("seconds")] for e in found}
     assert found["processes"] == found["threads"]
+    assert all(0 < second < 30 for second in seconds["processes"])
+    assert all(0 < wait < 30 for wait in waits["processes"])
+    assert np.isnan(seconds["threads"]).all() and waits["threads"] == [None] * 6, "none waited"
 
 
 @pytest.mark.extras("ray")

@@ -132,6 +132,7 @@ def predict_cached(
         )
         known |= read_answers(home, count, new)
     levels, confidence, scores = columns_of(known, pictures.digests, count)
+    responses = np.array([known[digest].seconds for digest in pictures.digests], np.float32)
     return Predictions(
         tuple(classifier.attributes),
         levels,
@@ -141,4 +142,5 @@ def predict_cached(
         failed=sum(not answered(known[digest]) for digest in digests),
         seconds=time.perf_counter() - began,
         scores=scores,
+        responses=responses if np.isfinite(responses).any() else None,
     )

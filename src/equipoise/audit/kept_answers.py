@@ -27,8 +27,26 @@ _HOLDS = "predictions of this classifier"
 
 _COLUMNS = ("image", "levels", "confidence", "scores")
 
-Row = tuple[list[int], list[float], list[float]]
-"""The level, the confidence and the score of each attribute, for one image."""
+_SECONDS = "seconds"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The answer on one image.
+
+    Attributes
+    ----------
+    levels : list of int
+        Of each attribute; likewise `confidence` and `scores`.
+    confidence, scores : list of float
+    seconds : float
+        Time of the response; NaN where it was not measured.
+    """
+
+    levels: list[int]
+    confidence: list[float]
+    scores: list[float]
+    seconds: float
 
 
 def answers_name(digests: Sequence[str]) -> str:
@@ -100,11 +118,13 @@ class AskedClassifier:
         confidence = np.stack([p.probabilities.max(axis=1) for p in predictions], axis=1)
         confidence = np.where(levels == FAILED, np.nan, confidence)
         scores = np.stack([prediction.scores for prediction in predictions], axis=1)
-        return {
+        found = {
             "levels": pa.array(levels.tolist(), pa.list_(pa.int8())),
             "confidence": pa.array(confidence.tolist(), pa.list_(pa.float32())),
             "scores": pa.array(scores.tolist(), pa.list_(pa.float32())),
         }
+        seconds = predictions[0].seconds
+        return found if seconds is None else {**found, _SECONDS: pa.array(seconds, pa.float32())}
 
 
 @dataclass(frozen=True)
@@ -120,7 +140,7 @@ class AskedByAddress:
 
 def answered(row: Row | None) -> bool:
     """Return whether a row has an answer on every attribute."""
-    return row is not None and FAILED not in row[0]
+    return row is not None and FAILED not in row.levels
 
 
 def read_answers(
@@ -147,11 +167,15 @@ def read_answers(
             continue  # Written before scores were kept: asked again.
         with home.intact(file):
             columns = [table[name].to_pylist() for name in _COLUMNS]
-            for image, *row in zip(*columns, strict=True):
+            times = [np.nan] * table.num_rows
+            if _SECONDS in table.column_names:
+                times = table[_SECONDS].cast(pa.float32()).to_pylist()
+            for image, *row, seconds in zip(*columns, times, strict=True):
                 if any(len(values) != attributes for values in row):
                     raise ValueError(f"{list(map(len, row))} values of an image")
                 if not answered(known.get(image)):
-                    known[image] = (row[0], row[1], row[2])
+                    took = np.nan if seconds is None else seconds
+                    known[image] = Row(row[0], row[1], row[2], took)
     return known
 
 
@@ -162,7 +186,7 @@ def columns_of(
     found = [rows[digest] for digest in digests]
     shape = (len(found), attributes)
     return (
-        np.array([row[0] for row in found], np.int8).reshape(shape),
-        np.array([row[1] for row in found], np.float32).reshape(shape),
-        np.array([row[2] for row in found], np.float32).reshape(shape),
+        np.array([row.levels for row in found], np.int8).reshape(shape),
+        np.array([row.confidence for row in found], np.float32).reshape(shape),
+        np.array([row.scores for row in found], np.float32).reshape(shape),
     )

@@ -32,11 +32,14 @@ class Prediction:
         In [0, 1]; one-hot where the classifier has none.
     scores : numpy.ndarray, shape (n,), float32
         A number that increases with the level; NaN where the levels have no order.
+    seconds : numpy.ndarray, shape (n,), float32, or None
+        Time of each response; NaN where none was waited for, None where nobody measured.
     """
 
     levels: NDArray[np.int8]
     probabilities: NDArray[np.float32]
     scores: NDArray[np.float32]
+    seconds: NDArray[np.float32] | None = None
 
 
 @runtime_checkable

@@ -154,7 +154,9 @@ def abstention(attribute: Attribute, level: int) -> Verdict:
 
 
 def predictions(
-    attributes: Sequence[Attribute], rows: Sequence[tuple[Verdict, ...] | int]
+    attributes: Sequence[Attribute],
+    rows: Sequence[tuple[Verdict, ...] | int],
+    seconds: Sequence[float],
 ) -> tuple[Prediction, ...]:
     """Return one `Prediction` per attribute.
 
@@ -163,6 +165,8 @@ def predictions(
     attributes : sequence of Attribute
     rows : sequence of tuple of Verdict, or of int
         For each image one verdict per attribute, or `UNKNOWN` or `FAILED` for all of them.
+    seconds : sequence of float
+        Time of each response; NaN for none.
     """
     found = []
     for a, attribute in enumerate(attributes):
@@ -173,6 +177,7 @@ def predictions(
                 np.array([v.level for v in column], np.int8),
                 np.array([v.probabilities for v in column], np.float32).reshape(shape),
                 np.array([v.score for v in column], np.float32),
+                np.array(seconds, np.float32),
             )
         )
     return tuple(found)

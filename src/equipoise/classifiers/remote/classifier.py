@@ -88,6 +88,7 @@ class RemoteClassifier:
         self._tally = UsageStats()
         self._unanswered = 0
         self._under_way: set[Event] = set()
+        self._took: dict[str, float] = {}
         self._given_up: RemoteError | None = None
         self._alike = min(_ALIKE, description.limits.stop_after)
         request = description.request
@@ -138,7 +139,9 @@ class RemoteClassifier:
             no_face=sum(row == UNKNOWN for row in rows),
             failed=sum(row == FAILED for row in rows),
         )
-        return predictions(self.attributes, rows)
+        with self._lock:
+            took = {key: self._took.pop(key, np.nan) for key in first}
+        return predictions(self.attributes, rows, [took[key] for key in keys])
 
     def kept_answer(self, image: NDArray[np.uint8]) -> Any:
         """Return the whole answer to an image, shape (3, height, width), as JSON values.
@@ -237,7 +240,11 @@ class RemoteClassifier:
             if not self._claim(key, owner):
                 return None
             self._count(requests=1)
+            began = time.monotonic()
             answer = self._transport.ask(picture)
+            took = time.monotonic() - began
+        with self._lock:
+            self._took[key] = took
         if isinstance(answer, TransportFailure):
             return answer
         return self._store(key, answer)
