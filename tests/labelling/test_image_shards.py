@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from equipoise.classifiers import ClassifierPanel
@@ -78,11 +79,11 @@ def test_labels_of_files_are_those_of_threads_on_an_engine_and_are_kept(
     home, digest = LocalFolder(tmp_path / "kept"), files_digest(files)
     with ThreadPoolExecutor(2) as executor:
         on = Execution(engine=OnExecutor(executor, 2))
-        found = label_images(images, names, digest, address, home, tars=False, execution=on)
+        found, _ = label_images(images, names, digest, address, home, tars=False, execution=on)
     assert np.array_equal(found.scores, wanted.scores)
     for file in files:
         file.unlink()
-    again = label_images(images, names, digest, address, home, tars=False)
+    again, _ = label_images(images, names, digest, address, home, tars=False)
     assert np.array_equal(again.scores, wanted.scores)
     assert not list((tmp_path / "kept").glob("images-*"))
     with pytest.raises(InputError, match="must be empty or hold labels of these images"):
@@ -91,7 +92,7 @@ def test_labels_of_files_are_those_of_threads_on_an_engine_and_are_kept(
     with pytest.raises(InputError, match="device: cuda"):
         label_images(images, names, digest, elsewhere, home, tars=False)
     mixed = ToyAddress(address.attributes, (), "cuda:1", mixed_devices=True)
-    found = label_images(images, names, digest, mixed, home, tars=False)
+    found, _ = label_images(images, names, digest, mixed, home, tars=False)
     assert np.array_equal(found.scores, wanted.scores)
 
 
@@ -112,8 +113,39 @@ def test_labels_of_tars_are_those_of_their_images_in_a_store_too(
         ):
             names, digest = webdataset_tars(images)
             assert names == ["00000.tar", "00001.tar", "00002.tar"]
-            found = label_images(images, names, digest, address, home, tars=True)
+            found, marked = label_images(images, names, digest, address, home, tars=True)
             assert np.array_equal(found.scores, wanted.scores)
+            assert marked == len(files)
+
+
+def test_marks_in_tars_are_counted_on_an_engine_and_without_the_tars_again(
+    files: list[Path], address: ToyAddress, toy: ToyGenerator, tmp_path: Path
+) -> None:
+    for path, image in zip(files[:7], toy.images(toy.prior.codes(0, 0, 7)), strict=True):
+        path.write_bytes(png(image, ""))
+    write_tars(files, tmp_path / "tars")
+    images, home = LocalFolder(tmp_path / "tars"), LocalFolder(tmp_path / "kept")
+    names, digest = webdataset_tars(images)
+    with ThreadPoolExecutor(2) as executor:
+        on = Execution(engine=OnExecutor(executor, 2))
+        _, marked = label_images(images, names, digest, address, home, tars=True, execution=on)
+    assert marked == 4
+    for path in images.path.iterdir():
+        path.unlink()
+    assert label_images(images, names, digest, address, home, tars=True)[1] == 4
+
+
+def test_marks_are_not_known_where_an_older_version_kept_the_labels(
+    files: list[Path], address: ToyAddress, tmp_path: Path
+) -> None:
+    write_tars(files, tmp_path / "tars")
+    images, home = LocalFolder(tmp_path / "tars"), LocalFolder(tmp_path / "kept")
+    names, digest = webdataset_tars(images)
+    label_images(images, names, digest, address, home, tars=True)
+    path = home.path / "labels-00001.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["=marked"]), path)
+    (home.path / "labels-00001.done.json").unlink()
+    assert label_images(images, names, digest, address, home, tars=True)[1] is None
 
 
 def test_a_tar_that_was_replaced_is_another_whatever_its_size(
@@ -156,7 +188,8 @@ def test_an_export_is_measured_when_it_is_finished(
     save_sampler(toy_sampler, file)
     cli("sample", file, "--n", 9, "--format=webdataset", "--shard-size=4", "--out", out)
     given = ("measure", out, "--attributes=skin_tone", "--target=uniform")
-    cli(*given, "--json", tmp_path / "m.json")
+    done = cli(*given, "--json", tmp_path / "m.json")
+    assert "origin   9 of 9 pictures say that they are synthetic" in done.stdout
     assert json.loads((tmp_path / "m.json").read_text())["n"] == 9
     assert "--skip-broken must not be given for tars" in cli(*given, "--skip-broken", code=2).error
     (out / "00001.done.json").unlink()

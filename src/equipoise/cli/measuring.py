@@ -183,15 +183,12 @@ def _label_images(
         check_panel(panel, next(equal_sizes(map(read_image, files[:IMAGES]))))
         names = [str(path.relative_to(images.path)) for path in files]
         digest = files_digest(files)
-        if marked := count_marked(files):
-            out_console.print(
-                f"origin   {marked:,} of {len(files):,} pictures say that they are synthetic"
-            )
+        _print_origin(count_marked(files), len(files))
     else:
         remedy = "Name an export, or copy the images to a folder."
         raise InputError(f"address {what}", "must hold tars, and no images beside", "none", remedy)
     with bars(resumes=kept is not None) as progress, tempfile.TemporaryDirectory() as folder:
-        labels = label_images(
+        labels, marked = label_images(
             images,
             names,
             digest,
@@ -201,8 +198,14 @@ def _label_images(
             panel=panel,
             execution=Execution(workers, progress, engine),
         )
+    _print_origin(marked, len(labels))
     print_caveats(out_console, panel.caveats)
     return labels, names, wanted
+
+
+def _print_origin(marked: int | None, total: int) -> None:
+    if marked:
+        out_console.print(f"origin   {marked:,} of {total:,} pictures say that they are synthetic")
 
 
 def _measure_sampler(

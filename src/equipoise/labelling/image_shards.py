@@ -30,6 +30,7 @@ from equipoise.core.folders import Folder, LocalFolder
 from equipoise.core.labels import Labels, concatenate, from_table, to_columns
 from equipoise.core.progress import Execution
 from equipoise.core.resumable import DEVICE, ResumableFolder
+from equipoise.core.synthetic_mark import is_marked
 from equipoise.core.threads import mapped
 from equipoise.engines import Finished, ResumedTask, Shard, ShardInputs, check_opened, run
 from equipoise.labelling.image_files import Source, label_sources
@@ -38,6 +39,9 @@ from equipoise.labelling.picture_folder import SUFFIXES
 
 FILES = 256
 """Image files of a shard, chosen by hand; a multiple of the batches that threads label."""
+
+_MARKED = "=marked"
+"""Column of tables of tars: whether each picture is marked as synthetic. No attribute has it."""
 
 _LARGEST_IMAGE = 2**28
 """Bytes of an image in a tar at most, chosen by hand."""
@@ -116,7 +120,7 @@ def label_images(
     tars: bool,
     panel: ClassifierPanel | None = None,
     execution: Execution = Execution(),
-) -> Labels:
+) -> tuple[Labels, int | None]:
     """Return the labels of images in files or tars; a stopped call goes on in the same folder.
 
     Parameters
@@ -140,8 +144,11 @@ def label_images(
 
     Returns
     -------
-    Labels
+    labels : Labels
         One row an image, in the order of names, and of each tar.
+    marked : int, optional
+        How many pictures in tars say that they are synthetic. None for files, and where labels
+        were kept by a version that did not count.
 
     Raises
     ------
@@ -190,8 +197,15 @@ def label_images(
 
     with alone(home):
         labelled.finish(inputs.taken(ended()))
-    found = (stored.read(_table_name(number)) for number in range(-(-total // size)))
-    return concatenate([from_table(table, panel.grid) for table in found])
+    parts: list[Labels] = []
+    marked: int | None = 0
+    for number in range(-(-total // size)):
+        table = stored.read(_table_name(number))
+        parts.append(from_table(table, panel.grid))
+        if marked is not None:
+            known = _MARKED in table.column_names
+            marked = marked + int(table[_MARKED].to_numpy().sum()) if known else None
+    return concatenate(parts), marked
 
 
 def _table_name(number: int) -> str:
@@ -241,7 +255,10 @@ class ImageTask:
         """Label one shard by an opened panel."""
         began = time.monotonic()
         names = parse_json(ShardInputs.of_images(self.home).read(shard))
-        sources = (_in_tars if self.tars else _in_files)(self.images, names)
+        marked: list[bool] = []
+        sources = (
+            _in_tars(self.images, names, marked) if self.tars else _in_files(self.images, names)
+        )
         parts = list(label_sources(sources, panel, workers=workers))
         if not parts:
             raise FileFormatError(
@@ -251,9 +268,13 @@ class ImageTask:
                 "Leave it out.",
             )
         stored = ResumableFolder(self.home, self.identity, "labels of these images")
-        table = pa.table(to_columns(concatenate(parts)))
+        columns = to_columns(concatenate(parts))
+        if self.tars:
+            columns[_MARKED] = pa.array(marked)
         name = _table_name(shard.number)
-        stored.write_shard(name, table, total=self.total, device=self.address.device, began=began)
+        stored.write_shard(
+            name, pa.table(columns), total=self.total, device=self.address.device, began=began
+        )
 
 
 def _in_files(images: Folder, names: Sequence[str]) -> Iterator[Source]:
@@ -261,8 +282,8 @@ def _in_files(images: Folder, names: Sequence[str]) -> Iterator[Source]:
     return (partial(read_image, images.path / name) for name in names)
 
 
-def _in_tars(images: Folder, names: Sequence[str]) -> Iterator[Source]:
-    """Yield a function for each image of tars that decodes it."""
+def _in_tars(images: Folder, names: Sequence[str], marked: list[bool]) -> Iterator[Source]:
+    """Yield a function for each image of tars that decodes it, and append whether it is marked."""
     for name in names:
         try:
             with images.opened(name) as file, tarfile.open(fileobj=file, mode="r|") as tar:
@@ -271,9 +292,11 @@ def _in_tars(images: Folder, names: Sequence[str]) -> Iterator[Source]:
                         continue
                     if member.size > _LARGEST_IMAGE:
                         raise ValueError(f"an image of {member.size:,} bytes")
-                    content = tar.extractfile(member)
-                    assert content is not None
-                    yield partial(_decoded, f"{images / name}, {member.name}", content.read())
+                    packed = tar.extractfile(member)
+                    assert packed is not None
+                    content = packed.read()
+                    marked.append(is_marked(content))
+                    yield partial(_decoded, f"{images / name}, {member.name}", content)
         except (tarfile.TarError, ValueError, EOFError) as error:
             raise FileFormatError(
                 f"tar {images / name}", "must be a whole tar", str(error), "Make it again."
