@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from equipoise.core.synthetic_mark import is_marked
 from equipoise.pipeline import open_models
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.steering import Steering
@@ -64,7 +66,9 @@ def test_a_drawn_picture_stands_in_the_middle_of_its_strips(client: Any, runs: P
             assert middle["move"] == 0
             if "=" not in strip["name"]:
                 assert f"{strip['name']}={middle['answer']}" in own
-            assert middle["picture"].startswith("data:image/png;base64,")
+            head, _, text = middle["picture"].partition(",")
+            assert head == "data:image/png;base64"
+            assert is_marked(base64.b64decode(text))
     assert client.get(f"{address}/images/6/around").status_code == 404
     (runs / "faces/a/labels/labels-00000.parquet").unlink()
     assert client.get(f"{address}/images/5/around").status_code == 200  # Kept in memory.

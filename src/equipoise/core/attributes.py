@@ -21,6 +21,7 @@ UNKNOWN_NAME = "unknown"
 RESERVED = (
     *("file_name", "seed", "index", "requested", "achieved", "weight"),  # metadata of drawn images
     *("image", "images", "__key__", "__url__"),  # what their readers add
+    *("digital_source_type", "generator", "generator_digest"),  # arrays of an npz file
     *("source", "stratum", "share"),  # tables for raters, and of targets
     "context",  # tables of labels by context
 )

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
 from equipoise.classifiers.models import Models
 from equipoise.core.files import atomic_path
@@ -17,6 +16,7 @@ from equipoise.core.parallel import batches
 from equipoise.core.synthetic_mark import packet
 from equipoise.generators.base import Generator, generate
 from equipoise.runs.folder import PRIOR, RunFolder
+from equipoise.samplers.export.png import xmp
 from equipoise.samplers.sampler import Sampler
 
 COLUMNS = 12
@@ -113,11 +113,8 @@ def save_sheet(sheet: Image.Image, path: Path, *, synthetic: bool) -> None:
     synthetic : bool
         Whether its images come from a generator: the file then says so, as each image does.
     """
-    texts = PngInfo()
-    if synthetic:
-        texts.add_itxt("XML:com.adobe.xmp", packet())
     with atomic_path(path) as part:
-        sheet.save(part, format="PNG", pnginfo=texts)
+        sheet.save(part, format="PNG", pnginfo=xmp(packet() if synthetic else ""))
 
 
 def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from equipoise.classifiers.models import Models
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute
 from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.core.labels import Labels
+from equipoise.core.synthetic_mark import packet
 from equipoise.generators.base import Generator, Prompted, generate
 from equipoise.labelling.collect import stored_labels
 from equipoise.methods import label_directions
@@ -27,6 +28,7 @@ from equipoise.methods.shift.hyperplanes import level_name, read_conditional
 from equipoise.runs.folder import RunFolder
 from equipoise.runs.steering import Steering
 from equipoise.samplers.export.metadata import answer_name
+from equipoise.samplers.export.png import xmp
 
 MOVES = (-3.0, -1.5, 0.0, 1.5, 3.0)
 """Standard deviations by which a code is moved, chosen by hand."""
@@ -198,5 +200,5 @@ def _picture(image: NDArray[np.uint8]) -> str:
     small = Image.fromarray(image.transpose(1, 2, 0))
     small.thumbnail((_SIDE, _SIDE))
     data = io.BytesIO()
-    small.save(data, format="PNG")
+    small.save(data, format="PNG", pnginfo=xmp(packet()))
     return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -13,9 +13,11 @@ from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.synthetic_mark import is_marked, packet
 from equipoise.generators.toy import ToyGenerator
 from equipoise.measure.people.task import (
     AnnotationTask,
+    Chosen,
     check_drawn_by,
     choose,
     read_task,
@@ -24,6 +26,7 @@ from equipoise.measure.people.task import (
 )
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.metadata import read_metadata
+from equipoise.samplers.export.png import png
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
 from tests.builders.schemas import assert_valid
@@ -99,6 +102,43 @@ def test_raters_are_told_nothing_of_the_answers(drawn: Path, tmp_path: Path) -> 
     assert "000" not in said
     with Image.open(out / "sheets" / "sheet-001.png") as sheet:
         assert sheet.size[0] > 900
+
+
+def test_images_of_marked_sources_and_their_sheets_are_marked_and_name_no_draw(
+    drawn: Path, tmp_path: Path
+) -> None:
+    for path in (drawn / "images").iterdir():
+        if 4 <= int(path.stem) < 8:
+            with Image.open(path) as image:
+                grey = np.asarray(image).transpose(2, 0, 1)
+            path.write_bytes(png(grey, packet("secret", "0c", 77, int(path.stem))))
+    out = export(drawn, tmp_path / "out", at_random=60)
+    files = sorted((out / "images").iterdir())
+    marked = [path for path in files if is_marked(path.read_bytes())]
+    assert {row_of_image(path) for path in marked} == {4, 5, 6, 7}
+    for path in marked:
+        with Image.open(path) as image:
+            assert image.info["XML:com.adobe.xmp"] == packet()
+            assert set(image.info) <= {"XML:com.adobe.xmp", "xmp"}
+        assert b"secret" not in path.read_bytes()
+    sheets = sorted((out / "sheets").iterdir())
+    wanted = [any(path in marked for path in files[low : low + 30]) for low in (0, 30)]
+    assert [is_marked(path.read_bytes()) for path in sheets] == wanted
+
+
+def test_a_sheet_of_photographs_after_one_of_synthetic_images_is_not_marked(
+    drawn: Path, tmp_path: Path
+) -> None:
+    rows = np.arange(60)
+    answered = read_metadata(drawn)
+    for row in rows[:30]:
+        path = drawn / answered.files[row]
+        with Image.open(path) as image:
+            path.write_bytes(png(np.asarray(image).transpose(2, 0, 1), packet()))
+    chosen = Chosen(rows, np.zeros(60, np.int64), answered.levels[:1], np.array([60]))
+    out = write_task(answered, chosen, tmp_path / "out")
+    sheets = sorted((out / "sheets").iterdir())
+    assert [is_marked(path.read_bytes()) for path in sheets] == [True, False]
 
 
 def test_answers_go_with_the_images(drawn: Path, tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def test_pictures_of_folders_and_tars_name_generator_seed_and_index(
         assert part in text
     with np.load(out / "a.npz") as arrays:
         assert str(arrays["digital_source_type"]) == SOURCE_TYPE
+        assert str(arrays["generator"]) == toy.name
+        assert str(arrays["generator_digest"]) == toy.digest
+        assert arrays["seed"].tolist() == [4] * 5
 
 
 def test_marked_pictures_are_counted_among_others(out: Path, tmp_path: Path) -> None:

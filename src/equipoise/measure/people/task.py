@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute, AttributeGrid
@@ -29,11 +30,13 @@ from equipoise.core.files import atomic_path, printable, storage
 from equipoise.core.progress import Execution, Progress, no_progress
 from equipoise.core.records import read_record, write_record
 from equipoise.core.seeds import Stream, generator_for
+from equipoise.core.synthetic_mark import count_marked, packet
 from equipoise.core.tables import read_rows, write_rows
 from equipoise.labelling.image_files import label_files
 from equipoise.labelling.picture import read_image
 from equipoise.measure.people.scales import Scale, scale_of
 from equipoise.samplers.export.metadata import LabelledFolder, _draws, parse_draws
+from equipoise.samplers.export.png import xmp
 
 TABLE, ANSWERS, PLAN = "to_label.csv", "answers.csv", "plan.json"
 
@@ -103,7 +106,7 @@ def write_task(
     """Write the folder.
 
     Images are decoded and encoded again, so that neither their names nor their metadata show their
-    source.
+    source. An image whose source says that it is synthetic says so too, and so does its sheet.
 
     Raises
     ------
@@ -137,11 +140,11 @@ def _write(answered: LabelledFolder, chosen: Chosen, out: Path, progress: Progre
     with storage(out):
         sheets = _Sheets(out / "sheets")
         for done, (row, name) in enumerate(zip(chosen.rows, names, strict=True), 1):
-            image = Image.fromarray(
-                read_image(answered.folder / answered.files[row]).transpose(1, 2, 0)
-            )
-            image.save(out / name, format="PNG")
-            sheets.add(image, Path(name).stem)
+            source = answered.folder / answered.files[row]
+            image = Image.fromarray(read_image(source).transpose(1, 2, 0))
+            synthetic = count_marked([source]) == 1
+            image.save(out / name, format="PNG", pnginfo=_mark(synthetic))
+            sheets.add(image, Path(name).stem, synthetic)
             progress("export", done, len(names))
         sheets.close()
     empty = dict.fromkeys(grid.names, "")
@@ -163,6 +166,11 @@ def _write(answered: LabelledFolder, chosen: Chosen, out: Path, progress: Progre
         draws=answered.draws,
     )
     write_record(out / PLAN, plan)
+
+
+def _mark(synthetic: bool) -> PngInfo:
+    """Return the mark of a synthetic picture; without the draw, which raters are not to see."""
+    return xmp(packet() if synthetic else "")
 
 
 def check_drawn_by(task: AnnotationTask, sampler: str, attributes: Sequence[str]) -> None:
@@ -234,10 +242,12 @@ class _Sheets:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waiting: list[tuple[Image.Image, str]] = []
+        self._synthetic = False
         self._written = 0
 
-    def add(self, image: Image.Image, caption: str) -> None:
+    def add(self, image: Image.Image, caption: str, synthetic: bool) -> None:
         self._waiting.append((ImageOps.contain(image, (_SIDE, _SIDE)), caption))
+        self._synthetic |= synthetic
         if len(self._waiting) == _COLUMNS * _ROWS:
             self.close()
 
@@ -254,8 +264,9 @@ class _Sheets:
             sheet.paste(image, (x, y))
             draw.text((x, y + _SIDE), caption, fill="black")
         self._written += 1
-        sheet.save(self._folder / f"sheet-{self._written:03d}.png", format="PNG")
-        self._waiting = []
+        path = self._folder / f"sheet-{self._written:03d}.png"
+        sheet.save(path, format="PNG", pnginfo=_mark(self._synthetic))
+        self._waiting, self._synthetic = [], False
 
 
 def read_task(folder: Path) -> AnnotationTask:

@@ -25,7 +25,6 @@ from equipoise.core.files import atomic_path, write_text
 from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
 from equipoise.core.synthetic_mark import SOURCE_TYPE
-from equipoise.generators.base import Generator
 from equipoise.samplers.draw import ImageBatch
 from equipoise.samplers.export.croissant import describe_folder, of_sampler
 from equipoise.samplers.export.dataset_card import FILE as CARD
@@ -130,7 +129,7 @@ def write_draws(
         return out
     with closing(drawing.batches(drawing.nothing())) as drawn, atomic_path(out) as part:
         if kind == "npz":
-            _write_npz(drawn, models.generator, request, part)
+            _write_npz(drawn, sampler.generator, models.generator.image_shape, request, part)
         else:
             write_tar(drawn, sampler.generator, request, part, signer=signer)
     return out
@@ -162,14 +161,14 @@ def _describe_folder(drawing: DrawJob, out: Path) -> None:
 
 
 def _write_npz(
-    drawn: Iterator[ImageBatch], generator: Generator, request: DrawRequest, part: Path
+    drawn: Iterator[ImageBatch],
+    generator: GeneratorRef,
+    image_shape: tuple[int, int, int],
+    request: DrawRequest,
+    part: Path,
 ) -> None:
-    """Write images.npy, shape (n, C, H, W), and one array for each column of metadata."""
-    header = {
-        "descr": "|u1",
-        "fortran_order": False,
-        "shape": (request.n, *generator.image_shape),
-    }
+    """Write images.npy, shape (n, C, H, W), one array for each column of metadata, and the mark."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (request.n, *image_shape)}
     rows: list[dict[str, Any]] = []
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
 
@@ -191,8 +190,13 @@ def _write_npz(
                 np.lib.format.write_array(
                     column, np.array([row[name] for row in rows]), allow_pickle=False
                 )
-        with archive.open(member("digital_source_type"), "w") as mark:
-            np.lib.format.write_array(mark, np.array(SOURCE_TYPE), allow_pickle=False)
+        for name, text in (
+            ("digital_source_type", SOURCE_TYPE),
+            ("generator", generator.name),
+            ("generator_digest", generator.digest),
+        ):
+            with archive.open(member(name), "w") as mark:
+                np.lib.format.write_array(mark, np.array(text), allow_pickle=False)
 
 
 def write_tar(
