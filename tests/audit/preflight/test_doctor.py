@@ -13,6 +13,7 @@ from equipoise.classifiers.remote import connect
 from equipoise.core.errors import InputError
 from equipoise.core.records import write_record
 from equipoise.core.settings import Settings
+from equipoise.core.synthetic_mark import is_marked
 from equipoise.generators.toy import ToyGenerator
 from tests.audit.preflight.test_classifier_checks import FAULTS, Faulty
 from tests.builders.command_line import Done
@@ -33,6 +34,7 @@ def test_all_parts_are_examined_and_timed(
     assert found.seconds > 16_000 / min(part.images_per_second for part in found.parts)
     with Image.open(found.picture) as picture:
         assert picture.size[0] == 4 * (192 + 4)
+    assert is_marked((tmp_path / "doctor.png").read_bytes())
 
 
 def test_an_issue_is_not_well(toy: ToyGenerator, tmp_path: Path) -> None:

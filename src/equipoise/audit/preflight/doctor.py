@@ -18,7 +18,6 @@ from equipoise.classifiers.remote import RemoteClassifier
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME
 from equipoise.core.checks import Check
 from equipoise.core.errors import ModelOutputError, check_count
-from equipoise.core.files import atomic_path
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import batches
 from equipoise.core.progress import Progress, no_progress
@@ -26,7 +25,7 @@ from equipoise.core.settings import Settings
 from equipoise.core.targets import Target
 from equipoise.generators.base import Generator, generate
 from equipoise.measure.verdict import measured_n
-from equipoise.report.contact_sheets import captioned_sheet
+from equipoise.report.contact_sheets import captioned_sheet, save_sheet
 from equipoise.runs.record import ModelUsed, model_used
 
 _SHOWN, _COLUMNS = 16, 4
@@ -203,5 +202,4 @@ def _write_picture(path: Path, images: NDArray[np.uint8], panel: ClassifierPanel
         captions = _captions(panel.predict(images))
     except ModelOutputError:
         captions = ["no valid predictions"] * len(images)
-    with atomic_path(path) as part:
-        captioned_sheet(images, captions, _COLUMNS).save(part, format="PNG")
+    save_sheet(captioned_sheet(images, captions, _COLUMNS), path, synthetic=True)
