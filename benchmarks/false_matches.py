@@ -53,7 +53,7 @@ def descriptors(codes: Codes, cells: NDArray[np.int64], planted: bool) -> NDArra
 def faces_of(codes: Codes, weights: Floats, planted: bool) -> Faces:
     """Return the faces of codes, in the cells of the first two attributes."""
     cells = cells_of(codes)
-    return Faces(BY.cells, cells, descriptors(codes, cells, planted), weights)
+    return Faces.of_vectors(BY.cells, cells, descriptors(codes, cells, planted), weights)
 
 
 @cache

@@ -26,6 +26,8 @@ SHOWN_DIGITS = 16
 
 _SHORTEST_DIGEST = 8
 
+_OTHER_SET = "Give the answers to this set, or the set that was answered."
+
 REMEDY = "Correct the row, or leave it out: its image then counts as one without an answer."
 """What to do about a row that breaks a rule."""
 
@@ -84,11 +86,34 @@ def image_named(path: Path, line: int, row: Row) -> NamedImage:
     file, number = row.get("file_name", "").strip(), row.get("index", "").strip()
     if not (file or number):
         fail(path, line, "must name an image, as file_name or index", ", ".join(row.values()))
+    numbered = not file or Path(file).stem.isdigit()
+    return NamedImage(line, file or number, _set_digest(path, line, row), numbered)
+
+
+def _set_digest(path: Path, line: int, row: Row) -> str:
+    """Return the digest of the set that a row names, or its beginning; empty for none."""
     digest = row.get("set_digest", "").strip().lower()
     if digest and len(digest) < _SHORTEST_DIGEST:
         rule = f"must have in set_digest a digest, or at least {_SHORTEST_DIGEST} digits of it"
         fail(path, line, rule, digest, "Copy it from the set's README.txt, or leave it out.")
-    return NamedImage(line, file or number, digest, not file or Path(file).stem.isdigit())
+    return digest
+
+
+def check_set(path: Path, line: int, row: Row, images: AuditImages) -> None:
+    """Refuse a row that names another set.
+
+    Raises
+    ------
+    FileFormatError
+        When it does, or the digest is too short.
+    """
+    _refuse_other(path, line, _set_digest(path, line, row), images)
+
+
+def _refuse_other(path: Path, line: int, digest: str, images: AuditImages) -> None:
+    if not images.digest.startswith(digest):
+        rule = f"must be of the set {images.digest[:SHOWN_DIGITS]}"
+        fail(path, line, rule, shown(digest), _OTHER_SET)
 
 
 def rows_of_images(
@@ -115,18 +140,15 @@ def rows_of_images(
     FileFormatError
         When a row names another set or no image of this one, or two rows name the same image.
     """
-    digests, own = digests_by_name(images), images.digest
+    digests = digests_by_name(images)
     found: dict[str, int] = {}
     for position, row in enumerate(named):
-        remedy = "Give the answers to this set, or the set that was answered."
-        if not own.startswith(row.set_digest):
-            rule = f"must be of the set {own[:SHOWN_DIGITS]}"
-            fail(path, row.line, rule, shown(row.set_digest), remedy)
+        _refuse_other(path, row.line, row.set_digest, images)
         digest = digests.get(row.name)
         if digest is None:
             strangers = sum(other.name not in digests for other in named)
             got = f"{row.name}, one of {strangers:,} of {len(named):,} rows that do not"
-            fail(path, row.line, "must name an image of the set", got, remedy)
+            fail(path, row.line, "must name an image of the set", got, _OTHER_SET)
         if digest in found:
             rule = f"must name an image that row {named[found[digest]].line} does not"
             fail(path, row.line, rule, row.name, "Keep one answer an image.")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from equipoise.audit.answer_rows import SHOWN_DIGITS, name_of
 from equipoise.audit.images import AuditImages
+from equipoise.audit.verification.scores import COLUMNS
 from equipoise.core.errors import InputError
 from equipoise.core.files import atomic_path, storage, write_text
 from equipoise.core.progress import Progress, no_progress
@@ -13,7 +17,7 @@ from equipoise.core.synthetic_mark import packet
 from equipoise.core.tables import write_rows
 from equipoise.samplers.export.png import png
 
-TEMPLATE = "answers.csv"
+TEMPLATE, PAIRS = "answers.csv", "pairs.csv"
 
 _README = """\
 Ask the model about each picture in images/, and write its answers into answers.csv, a row an image:
@@ -30,7 +34,19 @@ probability. JSONL and Parquet files with these names will do too. The pictures 
 """
 
 
-def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_progress) -> None:
+_OF_PAIRS = """
+Ask a model that compares faces about each pair of pairs.csv, and write the similarity of its two
+pictures into the column score, larger for more alike; leave it empty where there was no answer.
+"""
+
+
+def write_blind_set(
+    images: AuditImages,
+    out: Path,
+    progress: Progress = no_progress,
+    *,
+    pairs: NDArray[np.int64] | None = None,
+) -> None:
     """Write every image once under the digest of its file, with a table to fill in.
 
     Pictures are encoded again, so that nothing is handed on but their pixels and the mark that they
@@ -43,6 +59,8 @@ def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_prog
         Empty, or a set of these images that was not finished.
     progress : Progress
         Reports written images, as stage "write".
+    pairs : numpy.ndarray, shape (m, 2), int64, optional
+        Places of images that a model is to compare; a second table names them.
 
     Raises
     ------
@@ -56,7 +74,7 @@ def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_prog
     rows = {name_of(digest): row for row, digest in enumerate(images.digests)}
     with storage(out):
         (out / "images").mkdir(parents=True, exist_ok=True)
-        known = {f"images/{name}" for name in rows} | {"images", "README.txt", TEMPLATE}
+        known = {f"images/{name}" for name in rows} | {"images", "README.txt", TEMPLATE, PAIRS}
         there = {path.relative_to(out).as_posix() for path in out.rglob("*")}
     if strangers := sorted(there - known):
         raise InputError(
@@ -73,5 +91,9 @@ def write_blind_set(images: AuditImages, out: Path, progress: Progress = no_prog
         columns = ("file_name", "label", "confidence", "seconds")
         empty = dict.fromkeys(columns, "")
         write_rows(out / TEMPLATE, columns, ({**empty, "file_name": n} for n in sorted(rows)))
-    digest = images.digest[:SHOWN_DIGITS]
-    write_text(out / "README.txt", _README.format(digest=digest))
+    if pairs is not None and not (out / PAIRS).exists():
+        names = [name_of(digest) for digest in images.digests]
+        filled = ((names[first], names[second], "") for first, second in pairs.tolist())
+        write_rows(out / PAIRS, COLUMNS, (dict(zip(COLUMNS, row, strict=True)) for row in filled))
+    words = _README if pairs is None else _README + _OF_PAIRS
+    write_text(out / "README.txt", words.format(digest=images.digest[:SHOWN_DIGITS]))

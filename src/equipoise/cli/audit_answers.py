@@ -38,6 +38,10 @@ from equipoise.core.progress import Execution
 def export_set(
     what: Balanced,
     to: Annotated[Path, typer.Option(help="Folder to hand on.")],
+    pairs: Annotated[
+        int | None,
+        typer.Option(help="Add a table of so many pairs of images, for a model that compares."),
+    ] = None,
     n: Drawn = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     faithful: Faithful = None,
@@ -48,18 +52,21 @@ def export_set(
 ) -> None:
     """Write images for a model that only others can call, with a table for its answers.
 
-    Names and order say nothing of the cells. `equipoise audit answers` reads the filled table.
+    Names and order say nothing of the cells. `equipoise audit answers` reads the filled table, and
+    `equipoise audit verification --scores` that of --pairs.
 
     Example: `equipoise audit export-set runs/demo/sampler.safetensors --to to_send`
     """
     from equipoise.audit.blind_set import write_blind_set
+    from equipoise.audit.verification.scores import choose_pairs
 
     drawn = opened_sampler(what, n, device, classifiers, faithful)
     with bars() as progress:
         images = IMAGES if n is None else n
         execution = Execution(workers, progress)
         material = audit_material(what, drawn, images, seed, out, execution, faithful)
-        write_blind_set(material, to, progress)
+        asked = None if pairs is None else choose_pairs(material.cells, pairs, seed)
+        write_blind_set(material, to, progress, pairs=asked)
     out_console.print(f"set      {to}, {len(set(material.digests)):,} images and answers.csv")
     out_console.print(f"truth    {material.folder}, to keep; --set of `equipoise audit answers`")
 

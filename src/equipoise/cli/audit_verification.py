@@ -25,7 +25,7 @@ from equipoise.cli.audit import (
     wanted_rate,
     write_files,
 )
-from equipoise.cli.console import bars, print_table
+from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import (
     Address,
@@ -46,12 +46,19 @@ from equipoise.core.progress import Execution
 def verification(
     what: Balanced,
     descriptors: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="module:function from images to vectors, or an .npz file with file_name and "
-            "descriptor."
+            "descriptor.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="In place of descriptors: the filled pairs.csv of `audit export-set --pairs`."
+        ),
+    ] = None,
     by: By = None,
     fmr: Annotated[
         float | None,
@@ -59,7 +66,7 @@ def verification(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Cosine similarity from which on faces match, in place of --fmr."),
+        typer.Option(help="Cosine, or score, from which on faces match, in place of --fmr."),
     ] = None,
     ratio: Annotated[float, typer.Option(help="Ratio of two rates that is tolerated.")] = 2.0,
     genuine: Annotated[
@@ -100,10 +107,15 @@ def verification(
     """
     from equipoise.audit.photographs.images import read_people
     from equipoise.audit.share_table import write_share_table
-    from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
+    from equipoise.audit.verification.descriptors import (
+        Descriptors,
+        compute_descriptors,
+        read_descriptors,
+    )
     from equipoise.audit.verification.genuine import Genuine
     from equipoise.audit.verification.record import FALSE_NON_MATCHES, VerificationSettings
     from equipoise.audit.verification.run import audit_verification
+    from equipoise.audit.verification.scores import PairScores, read_scores
     from equipoise.core.attributes import AttributeGrid
     from equipoise.core.errors import InputError
     from equipoise.engines import open_engine
@@ -118,7 +130,13 @@ def verification(
         ignore=tuple(ignore or ()),
         seed=seed,
     )
-    people, kept, by_file = None, out / "descriptors", descriptors.endswith(".npz")
+    if (descriptors is None) == (scores is None):
+        given = "both" if scores is not None else "none"
+        raise InputError("descriptors", "or scores must be given", given, "Pass one of them.")
+    if scores is not None:
+        refuse_flags("with --scores", {"genuine": genuine})
+    source = descriptors or ""
+    people, kept, by_file = None, out / "descriptors", source.endswith(".npz")
     if (genuine_descriptors is not None) != (by_file and genuine is not None):
         rule = "must be given with --genuine where --descriptors is a file, and there alone"
         remedy = "Name the photographs' own file, or leave it out."
@@ -130,17 +148,20 @@ def verification(
         images, execution = IMAGES if n is None else n, Execution(workers, progress, places)
         material = audit_material(what, drawn, images, seed, out, execution, faithful)
         began = time.perf_counter()
-        if by_file:
-            found = read_descriptors(Path(descriptors), material)
+        found: Descriptors | PairScores
+        if scores is not None:
+            found = read_scores(scores, material)
+        elif by_file:
+            found = read_descriptors(Path(source), material)
         else:
-            found = compute_descriptors(descriptors, material.pictures, kept, execution)
+            found = compute_descriptors(source, material.pictures, kept, execution)
         seconds = time.perf_counter() - began
         pairs = None
         if people is not None and genuine_descriptors is not None:
             pairs = Genuine(people, read_descriptors(genuine_descriptors, people.images))
         elif people is not None:
             pictures = people.images.pictures
-            pairs = Genuine(people, compute_descriptors(descriptors, pictures, kept, execution))
+            pairs = Genuine(people, compute_descriptors(source, pictures, kept, execution))
     audit = audit_verification(
         found, material, out, settings, threshold=threshold, genuine=pairs, seconds=seconds
     )

@@ -91,6 +91,7 @@ class Stream(IntEnum):
     RANK_AGREEMENT = 71
     DIVERSITY_BOOTSTRAP = 72
     PROMPT_DESCRIPTION = 73
+    ASKED_PAIRS = 74
 
 
 def check_seed(seed: int) -> int:

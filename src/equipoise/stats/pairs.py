@@ -38,6 +38,7 @@ def pair_rate(
     weights: NDArray[np.float64] | None = None,
     other_weights: NDArray[np.float64] | None = None,
     *,
+    stands_for: NDArray[np.floating] | None = None,
     dependence: float | None = None,
 ) -> Share:
     """Return the share of pairs that match, with an interval that allows for shared faces.
@@ -58,6 +59,9 @@ def pair_rate(
         Above 0, of the faces; equal by default.
     other_weights : numpy.ndarray, shape (m,), float64, optional
         Of the second group.
+    stands_for : numpy.ndarray, as `matches`, optional
+        How many pairs each pair stands for, 0 for those that were not compared; all by default.
+        Pairs are taken for a random sample of those that they stand for.
     dependence : float, optional
         As from `dependence_of` a larger sample; without it only pairs that share no face count.
 
@@ -75,7 +79,7 @@ def pair_rate(
     w = np.ones(len(matches)) if weights is None else weights
     within = other_weights is None
     v = w if other_weights is None else other_weights
-    mass = np.outer(w, v)
+    mass = np.outer(w, v) if stands_for is None else np.outer(w, v) * stands_for
     hits = matches.astype(np.float64)
     if within:
         np.fill_diagonal(mass, 0.0)
@@ -86,10 +90,11 @@ def pair_rate(
         return Share.of(name, 0, 0)
     rate = float((mass * hits).sum() / mass.sum())
     apart = min(len(w) // 2, len(v)) if within else min(len(w), len(v))
-    worth = float(max(apart, 1))
+    worth = float(max(min(apart, pairs), 1))
     if count < _LEAST_MATCHES and dependence is not None:
         sizes = [effective_number(w)] if within else [effective_number(w), effective_number(v)]
-        worth = max(worth, _independent(sizes, (count + _MORE) / pairs, dependence))
+        compared = None if stands_for is None else float(pairs)
+        worth = max(worth, _independent(sizes, (count + _MORE) / pairs, dependence, compared))
     elif _LEAST_MATCHES <= count < pairs:
         parts = mass * (hits - rate)
         own = np.square(parts).sum() / half
@@ -169,11 +174,16 @@ def dependence_of(share: Share, faces: int) -> float:
     return max(more * faces * (1 - rate) / (4 * rate), 0.0)
 
 
-def _independent(sizes: list[float], rate: float, dependence: float) -> float:
-    """Return the number of independent pairs within a group of a size, or between two."""
+def _independent(
+    sizes: list[float], rate: float, dependence: float, compared: float | None
+) -> float:
+    """Return the number of independent pairs within a group of a size, or between two.
+
+    By default all pairs were compared.
+    """
     by_faces = rate * dependence / (1 - min(rate, 0.5))
     if len(sizes) == 1:
         (n,) = sizes
-        return 1 / (2 / (n * max(n - 1, 1)) + 4 * by_faces / n)
+        return 1 / (1 / (compared or n * max(n - 1, 1) / 2) + 4 * by_faces / n)
     n, m = sizes
-    return 1 / (1 / (n * m) + by_faces * (1 / n + 1 / m))
+    return 1 / (1 / (compared or n * m) + by_faces * (1 / n + 1 / m))

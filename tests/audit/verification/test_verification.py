@@ -155,7 +155,7 @@ def test_the_pair_of_cells_with_the_excess_is_named(material: AuditImages) -> No
     vectors[alike] = 4 * rng.normal(size=(5, 12))[rng.integers(0, 5, alike.sum())]
     vectors += 0.1 * rng.normal(size=vectors.shape)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    faces = Faces(by.cells, material.cells, vectors.astype(np.float32), material.weights)
+    faces = Faces.of_vectors(by.cells, material.cells, vectors.astype(np.float32), material.weights)
     tables, failed = match_tables(faces, by, levels, 0.9, 1.0)
     gap = tables[-1].gap
     assert failed is None

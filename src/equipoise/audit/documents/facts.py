@@ -160,7 +160,7 @@ def _of_verification(audit: VerificationAudit) -> Facts:
         by=audit.settings.by,
         truth="Pairs are of two independent codes, so that all are of different people.",
         metrics=(
-            "False match rate at one threshold, a cosine similarity of "
+            "False match rate at one threshold, a similarity of "
             f"{decimals(audit.threshold, 4)}: {estimate(audit.overall.estimate, _rate)} over all.",
             "Intervals at 95 % count the independent pairs that have the same variance.",
             _genuine_words(audit),

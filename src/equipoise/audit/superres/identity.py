@@ -156,7 +156,9 @@ def compare_identity(
     described = faces.original.found
     if threshold is None:
         together = np.zeros(int(described.sum()), np.int64)
-        pairs = Faces(("all",), together, faces.original.vectors[described], weights[described])
+        pairs = Faces.of_vectors(
+            ("all",), together, faces.original.vectors[described], weights[described]
+        )
         threshold = threshold_of(pairs, fmr)
     limit = threshold
     similar = _similarity(faces.original, faces.restored)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,33 +23,62 @@ _LEAST_MATCHES = 10.0
 
 
 @dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Pairs of n faces with m faces: their similarity, weights, and what they stand for."""
+
+    similarity: NDArray[np.float32]
+    weights: NDArray[np.float64]
+    other_weights: NDArray[np.float64]
+    stands_for: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, eq=False)
 class Faces:
-    """Descriptors of n faces in K groups.
+    """How similar n faces in K groups are.
 
     Attributes
     ----------
     names : tuple of str
         The groups.
     group : numpy.ndarray, shape (n,), int64
-    vectors : numpy.ndarray, shape (n, d), float32
-        Of length 1.
+    similarity : numpy.ndarray, shape (n, n), float32
+        Symmetric; NaN where a pair was not compared.
     weights : numpy.ndarray, shape (n,), float64
         Above 0.
+    stands_for : numpy.ndarray, shape (n, n), float32, or None
+        How many pairs each compared pair stands for, 0 for the others; None where all were
+        compared.
     """
 
     names: tuple[str, ...]
     group: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    similarity: NDArray[np.float32]
     weights: NDArray[np.float64]
+    stands_for: NDArray[np.float32] | None = None
 
-    def of(self, k: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Return the descriptors and weights of a group."""
-        own = self.group == k
-        return self.vectors[own], self.weights[own]
+    @classmethod
+    def of_vectors(
+        cls,
+        names: tuple[str, ...],
+        group: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        weights: NDArray[np.float64],
+    ) -> Faces:
+        """Return faces by their descriptors, shape (n, d), of length 1: cosines of all pairs."""
+        return cls(names, group, vectors @ vectors.T, weights)
+
+    def pairs(self, k: int, m: int) -> _Pairs:
+        """Return the pairs of each face of one group with each of another, or of the same."""
+        own, other = (np.flatnonzero(self.group == group) for group in (k, m))
+        part = np.ix_(own, other)
+        known = None if self.stands_for is None else self.stands_for[part]
+        return _Pairs(self.similarity[part], self.weights[own], self.weights[other], known)
 
 
-def check_match_settings(fmr: float, threshold: float | None) -> None:
+def check_match_settings(fmr: float, threshold: float | None, *, cosine: bool = True) -> None:
     """Refuse a rate of false matches, or a threshold in its place, that is out of range.
+
+    Similarities of descriptors are cosines; those of a service may be any numbers.
 
     Raises
     ------
@@ -57,12 +87,14 @@ def check_match_settings(fmr: float, threshold: float | None) -> None:
     """
     if threshold is None and not 0 < fmr < 1:
         raise InputError("fmr", "must be above 0 and below 1", fmr, "Pass 0.001.")
-    if threshold is not None and not -1 <= threshold <= 1:
+    if threshold is not None and not cosine and not isfinite(threshold):
+        raise InputError("threshold", "must be a number", threshold, "Pass one of the scores.")
+    if threshold is not None and cosine and not -1 <= threshold <= 1:
         raise InputError("threshold", "must be in [-1, 1]", threshold, "Pass a cosine.")
 
 
 def threshold_of(faces: Faces, rate: float) -> float:
-    """Return the cosine similarity that a share `rate` of all pairs of different faces exceeds.
+    """Return the similarity that a share `rate` of all pairs of different faces exceeds.
 
     Raises
     ------
@@ -71,15 +103,20 @@ def threshold_of(faces: Faces, rate: float) -> float:
     """
     n = len(faces.group)
     first, second = np.triu_indices(n, 1)
-    if len(first) * rate < _LEAST_MATCHES:
+    similarity = faces.similarity[first, second]
+    weights = faces.weights[first] * faces.weights[second]
+    given = f"{n:,} faces"
+    if faces.stands_for is not None:
+        weights = weights * faces.stands_for[first, second]
+        similarity, weights = similarity[weights > 0], weights[weights > 0]
+        given = f"{len(weights):,} pairs"
+    if len(weights) * rate < _LEAST_MATCHES:
         raise InputError(
             "fmr",
-            f"must be at least {_LEAST_MATCHES / max(len(first), 1):.2g} with {n:,} faces",
+            f"must be at least {_LEAST_MATCHES / max(len(weights), 1):.2g} with {given}",
             rate,
-            "Use more images, or a higher rate.",
+            "Use more images or pairs, or a higher rate.",
         )
-    similarity = (faces.vectors @ faces.vectors.T)[first, second]
-    weights = faces.weights[first] * faces.weights[second]
     order = np.argsort(-similarity, kind="stable")
     above = np.cumsum(weights[order]) / weights.sum()
     return float(similarity[order[np.searchsorted(above, rate)]])
@@ -89,32 +126,44 @@ def false_matches_within(faces: Faces, threshold: float, dependence: float) -> t
     """Return the rate of false matches among the faces of each group that has two."""
     found = []
     for k, name in enumerate(faces.names):
-        vectors, weights = faces.of(k)
-        if len(vectors) > 1:
-            matches = vectors @ vectors.T >= threshold
-            found.append(pair_rate(name, matches, weights, dependence=dependence))
-    return tuple(found)
+        pairs = faces.pairs(k, k)
+        if len(pairs.weights) > 1:
+            found.append(
+                pair_rate(
+                    name,
+                    pairs.similarity >= threshold,
+                    pairs.weights,
+                    stands_for=pairs.stands_for,
+                    dependence=dependence,
+                )
+            )
+    return tuple(rate for rate in found if rate.n)
 
 
 def false_matches_between(faces: Faces, threshold: float, dependence: float) -> tuple[Share, ...]:
     """Return the rate of false matches of each group with each other one."""
     found = []
     for k, name in enumerate(faces.names):
-        own, weights = faces.of(k)
         for m in range(k + 1, len(faces.names)):
-            others, other_weights = faces.of(m)
-            if len(own) and len(others):
-                matches = own @ others.T >= threshold
-                pair = f"{name} with {faces.names[m]}"
+            pairs = faces.pairs(k, m)
+            if pairs.similarity.size:
                 found.append(
-                    pair_rate(pair, matches, weights, other_weights, dependence=dependence)
+                    pair_rate(
+                        f"{name} with {faces.names[m]}",
+                        pairs.similarity >= threshold,
+                        pairs.weights,
+                        pairs.other_weights,
+                        stands_for=pairs.stands_for,
+                        dependence=dependence,
+                    )
                 )
-    return tuple(found)
+    return tuple(rate for rate in found if rate.n)
 
 
 def overall(faces: Faces, threshold: float) -> Share:
     """Return the rate of false matches among all pairs."""
-    return pair_rate("all pairs", faces.vectors @ faces.vectors.T >= threshold, faces.weights)
+    matches = faces.similarity >= threshold
+    return pair_rate("all pairs", matches, faces.weights, stands_for=faces.stands_for)
 
 
 def garbe(rates: Sequence[float]) -> float:

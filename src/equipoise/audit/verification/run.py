@@ -23,6 +23,7 @@ from equipoise.audit.verification.record import (
     VerificationAudit,
     VerificationSettings,
 )
+from equipoise.audit.verification.scores import PairScores
 from equipoise.audit.verification.tables import check_id_of, match_tables
 from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
@@ -44,11 +45,15 @@ _GENUINE = (
     "False non-matches are of photographs that were brought, not of generated images; who is on "
     "them, and of which cell, is as their file says."
 )
+_SCORES = (
+    "Scores of {kept:,} pairs are those of the file {name}; which model gave them is the word of "
+    "who wrote it. Each pair stands for all pairs of its two cells."
+)
 _TOLERATED_FAILURES = 0.05
 
 
 def audit_verification(
-    descriptors: Descriptors,
+    descriptors: Descriptors | PairScores,
     images: AuditImages,
     folder: Path,
     settings: VerificationSettings,
@@ -61,16 +66,18 @@ def audit_verification(
 
     Parameters
     ----------
-    descriptors : Descriptors
-        Of the images, in their order.
+    descriptors : Descriptors or PairScores
+        Of the images, in their order; or scores of pairs of them.
     images : AuditImages
     folder : Path
         Of record and report.
     settings : VerificationSettings
     threshold : float, optional
-        Cosine similarity from which on two faces match; by default the one of `settings.fmr`.
+        Similarity from which on two faces match, a cosine of descriptors; by default the one of
+        `settings.fmr`.
     genuine : Genuine, optional
-        Photographs of people, whose false non-matches at the same threshold are a further table.
+        Photographs of people, whose false non-matches at the same threshold are a further table;
+        with descriptors alone.
     seconds : float
         That the descriptors took.
 
@@ -82,19 +89,37 @@ def audit_verification(
     StorageError
         When a file cannot be written.
     """
-    _check_settings(settings, threshold)
+    _check_settings(settings, threshold, cosine=isinstance(descriptors, Descriptors))
     PAGE.refuse_other(folder, model_used("model", descriptors))
     by, levels = images.restricted(settings.by)
     cells, found = by.cell_of(levels), descriptors.found
-    _check_vectors(descriptors.vectors[found])
-    if genuine is not None:
-        _check_alike(descriptors, genuine.descriptors)
-    kept = Faces(by.cells, cells[found], descriptors.vectors[found], images.weights[found])
+    named = np.ones(len(images), bool)
+    caveats: tuple[str, ...] = ()
+    if isinstance(descriptors, PairScores):
+        if genuine is not None:
+            raise InputError("genuine", "must come with descriptors", "scores", "Leave it out.")
+        own = np.ix_(found, found)
+        kept = Faces(
+            by.cells,
+            cells[found],
+            descriptors.similarity[own],
+            images.weights[found],
+            descriptors.stands_for(images.cells)[own],
+        )
+        named = descriptors.named
+        caveats = (_SCORES.format(kept=descriptors.kept, name=descriptors.name),)
+    else:
+        _check_vectors(descriptors.vectors[found])
+        if genuine is not None:
+            _check_alike(descriptors, genuine.descriptors)
+        vectors, weights = descriptors.vectors[found], images.weights[found]
+        kept = Faces.of_vectors(by.cells, cells[found], vectors, weights)
     limit = threshold_of(kept, settings.fmr) if threshold is None else threshold
     together = overall(kept, limit)
     dependence = dependence_of(together, len(kept.group))
     failures = tuple(
-        Share.among(name, ~found, cells == k, images.weights) for k, name in enumerate(by.cells)
+        Share.among(name, ~found, named & (cells == k), images.weights)
+        for k, name in enumerate(by.cells)
     )
     missed, by_cell = (None, ()) if genuine is None else false_non_matches(genuine, by, limit)
     tables, failed = match_tables(
@@ -119,6 +144,7 @@ def audit_verification(
         caveats=(
             _IMPOSTORS,
             _NO_GENUINE if genuine is None else _GENUINE,
+            *caveats,
             *image_caveats(by.names),
         ),
         costs=(
@@ -127,7 +153,7 @@ def audit_verification(
                 name=descriptors.name,
                 asked=descriptors.asked,
                 kept=descriptors.kept,
-                failed=int((~found).sum()),
+                failed=int((named & ~found).sum()),
                 seconds=seconds,
             ),
         ),
@@ -150,9 +176,11 @@ def audit_verification(
     return audit
 
 
-def _check_settings(settings: VerificationSettings, threshold: float | None) -> None:
+def _check_settings(
+    settings: VerificationSettings, threshold: float | None, *, cosine: bool
+) -> None:
     check_seed(settings.seed)
-    check_match_settings(settings.fmr, threshold)
+    check_match_settings(settings.fmr, threshold, cosine=cosine)
     if not settings.ratio >= 1:
         raise InputError("ratio", "must be at least 1", settings.ratio, "Pass 2.")
 

@@ -1,0 +1,176 @@
+"""Scores of pairs that a service compared: for a model that hands out no descriptors.
+
+Which pairs to ask is chosen here: as many of each two cells, at random. A pair then stands for all
+pairs of its two cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.audit.answer_rows import (
+    check_set,
+    digests_by_name,
+    fail,
+    number_in,
+    read_answer_rows,
+)
+from equipoise.audit.images import AuditImages
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.files import digest_of
+from equipoise.core.seeds import Stream, generator_for
+
+COLUMNS = ("file_name_a", "file_name_b", "score")
+"""Of a table of pairs."""
+
+_READ = (*COLUMNS, "set_digest")
+
+
+@dataclass(frozen=True, eq=False)
+class PairScores:
+    """Similarity of some pairs of n images, by a service or a model of others.
+
+    Attributes
+    ----------
+    name : str
+        The file's name.
+    digest : str
+        SHA-256 of the file.
+    similarity : numpy.ndarray, shape (n, n), float32
+        Symmetric; NaN where a pair has no score.
+    named : numpy.ndarray, shape (n,), bool
+        Images of which a pair was asked.
+    kept, missing : int
+        Pairs with a score, and pairs without.
+    """
+
+    name: str
+    digest: str
+    similarity: NDArray[np.float32]
+    named: NDArray[np.bool_]
+    kept: int
+    missing: int
+
+    asked = 0
+    pinned = ()
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Mask of the images that have a score with another one, shape (n,)."""
+        return np.asarray(np.isfinite(self.similarity).any(axis=1))
+
+    def stands_for(self, cells: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return how many pairs of its two cells each compared pair stands for, shape (n, n)."""
+        known = np.isfinite(self.similarity)
+        found = np.zeros(known.shape, np.float32)
+        for k in np.unique(cells):
+            for m in np.unique(cells[cells >= k]):
+                part = np.ix_(cells == k, cells == m)
+                rows, columns = (int((cells == cell).sum()) for cell in (k, m))
+                every = rows * (columns - 1) if k == m else rows * columns
+                compared = known[part].sum()
+                if compared:
+                    found[part] = known[part] * (every / compared)
+                    found[np.ix_(cells == m, cells == k)] = found[part].T
+        return found
+
+
+def read_scores(path: Path, images: AuditImages) -> PairScores:
+    """Read scores of pairs that somebody asked for.
+
+    Parameters
+    ----------
+    path : Path
+        A .csv, .tsv, .parquet or .jsonl file with `file_name_a`, `file_name_b` and `score`, larger
+        for more similar faces, empty where there was none; `set_digest` may be added.
+    images : AuditImages
+
+    Raises
+    ------
+    InputError
+        When there is no such file.
+    FileFormatError
+        When it is damaged or too large, lacks a column, has no score, or a row names no two images
+        of the set, a pair that another row names, or no finite number.
+    """
+    places = {digest: row for row, digest in enumerate(images.digests)}
+    named = {name: places[digest] for name, digest in digests_by_name(images).items()}
+    similarity = np.full((len(images), len(images)), np.nan, np.float32)
+    rows: dict[tuple[int, int], int] = {}
+    missing = 0
+    for line, row in read_answer_rows(path, _READ):
+        if not set(COLUMNS) <= set(row):
+            raise FileFormatError(
+                f"scores {path}",
+                f"must have the columns {', '.join(COLUMNS)}",
+                ", ".join(row)[:60],
+                "Fill in the table that `equipoise audit export-set --pairs` wrote.",
+            )
+        check_set(path, line, row, images)
+        pair = _pair(path, line, [row[name].strip() for name in COLUMNS[:2]], named)
+        if pair in rows:
+            other = f"must name a pair that row {rows[pair]} does not"
+            fail(path, line, other, ", ".join(row[name] for name in COLUMNS[:2]), "Keep one.")
+        rows[pair] = line
+        text = row["score"].strip()
+        if text:
+            similarity[pair] = similarity[pair[::-1]] = number_in(path, line, "score", text)
+        missing += not text
+    if missing == len(rows):
+        raise FileFormatError(f"scores {path}", "must have a score", "none", "Fill it in.")
+    asked = np.zeros(len(images), bool)
+    asked[[place for pair in rows for place in pair]] = True
+    return PairScores(path.name, digest_of(path), similarity, asked, len(rows) - missing, missing)
+
+
+def _pair(path: Path, line: int, names: list[str], named: dict[str, int]) -> tuple[int, int]:
+    """Return the places of two images, the smaller first."""
+    for name in names:
+        if name not in named:
+            fail(path, line, "must name two images of the set", name or "none", "Correct it.")
+    first, second = sorted(named[name] for name in names)
+    if first == second:
+        fail(path, line, "must name two different images", names[0], "Leave it out.")
+    return first, second
+
+
+def choose_pairs(cells: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Return pairs to ask, as many of each two cells as there are, in random order.
+
+    Parameters
+    ----------
+    cells : numpy.ndarray, shape (n,), int64
+    count : int
+        Pairs in all, about: at least one of each two cells.
+    seed : int
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, 2), int64
+        Places of two images each.
+
+    Raises
+    ------
+    InputError
+        When the count is below the number of kinds of pairs.
+    """
+    kinds = np.unique(cells)
+    size = len(kinds) * (len(kinds) + 1) // 2
+    if count < size:
+        rule = f"must be at least {size}, one for each two cells"
+        raise InputError("pairs", rule, count, "Pass --pairs 3000.")
+    rng = generator_for(seed, Stream.ASKED_PAIRS)
+    found = []
+    for i, k in enumerate(kinds):
+        for m in kinds[i:]:
+            own, other = np.flatnonzero(cells == k), np.flatnonzero(cells == m)
+            first, second = (part.ravel() for part in np.meshgrid(own, other, indexing="ij"))
+            every = np.stack([first, second], axis=1)[first < second if k == m else slice(None)]
+            chosen = rng.permutation(len(every))[: count // size]
+            found.append(every[chosen])
+    pairs = np.concatenate(found)
+    return np.asarray(rng.permuted(rng.permutation(pairs), axis=1))
