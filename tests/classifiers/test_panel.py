@@ -59,6 +59,10 @@ def test_reads_levels_and_abstains_below() -> None:
             Prediction(GOOD.levels.astype(np.float32), GOOD.probabilities, GOOD.scores),
             "whole levels",
         ),
+        (
+            Prediction(GOOD.levels, GOOD.probabilities, GOOD.scores, np.ones(3, np.float32)),
+            r"must have seconds of shape \(4,\), or none, got \(3,\)",
+        ),
     ],
 )
 def test_wrong_answers_are_named(answer: Prediction, said: str) -> None:

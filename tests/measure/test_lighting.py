@@ -199,6 +199,26 @@ def test_of_two_scales_of_skin_neither_hides_the_other_s_light() -> None:
     assert found is not None and found.correlation.low > 0.6
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_scale_that_shows_nothing_does_not_hide_another(order: tuple[int, int]) -> None:
+    """Warm light on all, before walls of one lightness: hue shows it, lightness cannot."""
+    rng = np.random.default_rng(0)
+    light = rng.uniform(0.5, 1.0, N)
+    images = np.empty((N, 3, 16, 16))
+    images[:] = np.stack([np.full(N, 180.0), np.full(N, 180.0), 180 * light], axis=1)[
+        ..., None, None
+    ]
+    skin = np.stack([np.full(N, 200.0), np.full(N, 150.0), 150 * light], axis=1)
+    images[:, :, 4:12, 4:12] = (skin * rng.uniform(0.6, 1, N)[:, None])[:, :, None, None]
+    shown = np.asarray(images, np.uint8)
+    both = [SkinTone(["skin_tone"]), SkinColour(["skin_hue"])]
+    grid = AttributeGrid(tuple(both[i].attributes[0] for i in order))
+    levels = np.stack([both[i].predict(shown)[0].levels for i in order], axis=1)
+    found = lighting_of(Held(shown, grid, levels), grid.names, lambda images: "sheet.png")
+    assert found is not None
+    assert found.attribute == "skin_hue" and found.correlation.low > 0.3
+
+
 def test_levels_without_an_order_and_other_names_are_no_tones() -> None:
     shown = pictures(0, confounded=True)
     for attribute in (

@@ -99,15 +99,17 @@ def _set_digest(path: Path, line: int, row: Row) -> str:
     return digest
 
 
-def check_set(path: Path, line: int, row: Row, images: AuditImages) -> None:
-    """Refuse a row that names another set.
+def check_set(path: Path, line: int, row: Row, images: AuditImages) -> bool:
+    """Refuse a row that names another set; return whether it names this one.
 
     Raises
     ------
     FileFormatError
         When it does, or the digest is too short.
     """
-    _refuse_other(path, line, _set_digest(path, line, row), images)
+    digest = _set_digest(path, line, row)
+    _refuse_other(path, line, digest, images)
+    return bool(digest)
 
 
 def _refuse_other(path: Path, line: int, digest: str, images: AuditImages) -> None:
@@ -154,16 +156,28 @@ def rows_of_images(
             fail(path, row.line, rule, row.name, "Keep one answer an image.")
         found[digest] = position
     loose = sum(row.numbered and not row.set_digest for row in named)
+    return found, loose_words(loose, len(named), path.name)
+
+
+def loose_words(loose: int, total: int, name: str) -> tuple[str, ...]:
+    """Return what reports say of rows that nothing binds to their set; nothing for none."""
     if not loose:
-        return found, ()
-    return found, (
-        f"{loose:,} of {len(named):,} rows of {path.name} name their image by a number, and not "
-        "its set: nothing shows that they are about these images.",
+        return ()
+    return (
+        f"{loose:,} of {total:,} rows of {name} name their image by a number, and not its set: "
+        "nothing shows that they are about these images.",
     )
 
 
 def number_in(
-    path: Path, line: int, column: str, text: str, low: float = -inf, high: float = inf
+    path: Path,
+    line: int,
+    column: str,
+    text: str,
+    low: float = -inf,
+    high: float = inf,
+    *,
+    remedy: str | None = None,
 ) -> float:
     """Return a number in a column, which must lie in [low, high].
 
@@ -178,7 +192,7 @@ def number_in(
         value = nan
     if not (low <= value <= high and isfinite(value)):
         within = "a number" if low == -inf else f"a number of {low:g} to {high:g}"
-        fail(path, line, f"must have {within} in {column}", text)
+        fail(path, line, f"must have {within} in {column}", text, remedy or REMEDY)
     return value
 
 

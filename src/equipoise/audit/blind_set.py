@@ -14,7 +14,7 @@ from equipoise.core.errors import InputError
 from equipoise.core.files import atomic_path, storage, write_text
 from equipoise.core.progress import Progress, no_progress
 from equipoise.core.synthetic_mark import packet
-from equipoise.core.tables import write_rows
+from equipoise.core.tables import read_rows, write_rows
 from equipoise.samplers.export.png import png
 
 TEMPLATE, PAIRS = "answers.csv", "pairs.csv"
@@ -91,9 +91,28 @@ def write_blind_set(
         columns = ("file_name", "label", "confidence", "seconds")
         empty = dict.fromkeys(columns, "")
         write_rows(out / TEMPLATE, columns, ({**empty, "file_name": n} for n in sorted(rows)))
-    if pairs is not None and not (out / PAIRS).exists():
+    if pairs is not None:
         names = [name_of(digest) for digest in images.digests]
-        filled = ((names[first], names[second], "") for first, second in pairs.tolist())
-        write_rows(out / PAIRS, COLUMNS, (dict(zip(COLUMNS, row, strict=True)) for row in filled))
-    words = _README if pairs is None else _README + _OF_PAIRS
+        _write_pairs(out / PAIRS, [(names[first], names[second]) for first, second in pairs])
+    words = _README + _OF_PAIRS if (out / PAIRS).exists() else _README
     write_text(out / "README.txt", words.format(digest=images.digest[:SHOWN_DIGITS]))
+
+
+def _write_pairs(path: Path, pairs: list[tuple[str, str]]) -> None:
+    """Write the table of pairs, unless it is there; it may be filled already.
+
+    Raises
+    ------
+    InputError
+        When it is there with other pairs.
+    """
+    if path.exists():
+        known = [(row[COLUMNS[0]], row[COLUMNS[1]]) for _, row in read_rows(path, COLUMNS[:2])]
+        if sorted(known) != sorted(pairs):
+            got = f"{len(known):,} others"
+            raise InputError(
+                f"table {path}", "must hold the pairs that are asked for", got, "Move it away."
+            )
+        return
+    rows = (dict(zip(COLUMNS, (*pair, ""), strict=True)) for pair in pairs)
+    write_rows(path, COLUMNS, rows)

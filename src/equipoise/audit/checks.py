@@ -327,15 +327,31 @@ def _abstentions(cells: Breakdown) -> Check:
 def adjust(
     parts: Sequence[Breakdown], effects: Sequence[Effect] = ()
 ) -> tuple[tuple[Breakdown, ...], tuple[Effect, ...]]:
-    """Return breakdowns and effects with p-values adjusted by Holm's method over all of them."""
-    alone = [named.gap.p_value for part in parts for named in part.gaps]
+    """Return breakdowns and effects with p-values adjusted by Holm's method over all of them.
+
+    Gaps of response times are a family of their own: whether there are times, and how many, depends
+    on which answers were kept.
+    """
+    every = [named for part in parts for named in part.gaps]
+    timed = iter(holm([one.gap.p_value for one in every if _is_timed(one)]).tolist())
+    alone = [one.gap.p_value for one in every if not _is_timed(one)]
     alone += [effect.p_value for effect in effects]
     found = iter(holm(alone).tolist())
     gaps = tuple(
-        replace(part, gaps=tuple(replace(named, p_value=next(found)) for named in part.gaps))
+        replace(
+            part,
+            gaps=tuple(
+                replace(named, p_value=next(timed if _is_timed(named) else found))
+                for named in part.gaps
+            ),
+        )
         for part in parts
     )
     return gaps, tuple(replace(effect, p_value=next(found)) for effect in effects)
+
+
+def _is_timed(named: NamedGap) -> bool:
+    return named.check_id.startswith("seconds_gap:")
 
 
 _SKIN_TONE = (

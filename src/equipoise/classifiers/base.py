@@ -33,7 +33,8 @@ class Prediction:
     scores : numpy.ndarray, shape (n,), float32
         A number that increases with the level; NaN where the levels have no order.
     seconds : numpy.ndarray, shape (n,), float32, or None
-        Time of each response; NaN where none was waited for, None where nobody measured.
+        Time of each response, of the attempt that was answered; NaN where none was waited for,
+        None where nobody measured.
     """
 
     levels: NDArray[np.int8]

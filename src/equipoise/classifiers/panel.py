@@ -152,6 +152,14 @@ def check_prediction(
             f"{shapes}, levels of {levels.dtype}",
             "Return one row for each image and one column for each level.",
         )
+    seconds = prediction.seconds
+    if seconds is not None and seconds.shape != (count,):
+        raise ModelOutputError(
+            what,
+            f"must have seconds of shape {(count,)}, or none",
+            seconds.shape,
+            "Return the time of each response, NaN for none.",
+        )
     bad = ~np.isfinite(probabilities).all(axis=1) | np.isinf(scores)
     if attribute.ordered or len(attribute.levels) == 2:
         bad |= np.isnan(scores) & (levels != UNKNOWN)

@@ -57,7 +57,7 @@ def export_set(
 
     Example: `equipoise audit export-set runs/demo/sampler.safetensors --to to_send`
     """
-    from equipoise.audit.blind_set import write_blind_set
+    from equipoise.audit.blind_set import PAIRS, write_blind_set
     from equipoise.audit.verification.scores import choose_pairs
 
     drawn = opened_sampler(what, n, device, classifiers, faithful)
@@ -65,9 +65,11 @@ def export_set(
         images = IMAGES if n is None else n
         execution = Execution(workers, progress)
         material = audit_material(what, drawn, images, seed, out, execution, faithful)
-        asked = None if pairs is None else choose_pairs(material.cells, pairs, seed)
+        asked = None if pairs is None else choose_pairs(material, pairs, seed)
         write_blind_set(material, to, progress, pairs=asked)
     out_console.print(f"set      {to}, {len(set(material.digests)):,} images and answers.csv")
+    if asked is not None:
+        out_console.print(f"pairs    {to / PAIRS}, {len(asked):,} pairs")
     out_console.print(f"truth    {material.folder}, to keep; --set of `equipoise audit answers`")
 
 

@@ -170,7 +170,7 @@ def lighting_of(
     known = [one for one in found if one is not None]
     if not known:
         return None
-    lighting, doubt = max(known, key=lambda one: one[0].explained)
+    lighting, doubt = max(known, key=lambda one: np.nan_to_num(one[0].explained, nan=-1.0))
     order = np.argsort(-doubt, kind="stable")[:_SHOWN]
     rows = [int(row) for row in order if doubt[row] > 0]
     return replace(lighting, picture=write_sheet(images.images(rows)) if rows else "")

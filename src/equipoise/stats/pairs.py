@@ -93,7 +93,7 @@ def pair_rate(
     worth = float(max(min(apart, pairs), 1))
     if count < _LEAST_MATCHES and dependence is not None:
         sizes = [effective_number(w)] if within else [effective_number(w), effective_number(v)]
-        compared = None if stands_for is None else float(pairs)
+        compared = None if stands_for is None else effective_number(mass[mass > 0]) / half
         worth = max(worth, _independent(sizes, (count + _MORE) / pairs, dependence, compared))
     elif _LEAST_MATCHES <= count < pairs:
         parts = mass * (hits - rate)
@@ -154,7 +154,21 @@ def clustered_rate(name: str, events: NDArray[np.int64], pairs: NDArray[np.int64
     return replace(share, estimate=estimate, effective=worth)
 
 
-def dependence_of(share: Share, faces: int) -> float:
+def effective_pairs(weights: NDArray[np.float64], stands_for: NDArray[np.floating]) -> float:
+    """Return the effective number of compared pairs of one group (Kish 1965).
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (n,), float64
+        Of the faces.
+    stands_for : numpy.ndarray, shape (n, n)
+        As for `pair_rate`, 0 on the diagonal.
+    """
+    mass = np.outer(weights, weights) * stands_for
+    return effective_number(mass[mass > 0]) / 2
+
+
+def dependence_of(share: Share, faces: int, compared: float | None = None) -> float:
     """Return how unequally faces match: the squared coefficient of variation of their rates.
 
     The rate of a face is that of its pairs. A rate p of n faces has about as many independent pairs
@@ -166,11 +180,13 @@ def dependence_of(share: Share, faces: int) -> float:
         As from `pair_rate` of one group.
     faces : int
         n.
+    compared : float, optional
+        Effective number of the pairs, where some were compared and stand for all.
     """
     rate = share.share
     if not 0 < rate < 1:
         return 0.0
-    more = 1 / share.effective - 1 / share.n
+    more = 1 / share.effective - 1 / (share.n if compared is None else compared)
     return max(more * faces * (1 - rate) / (4 * rate), 0.0)
 
 

@@ -105,11 +105,15 @@ def test_a_lasting_fault_fails_the_image_alone(fault: str, tmp_path: Path) -> No
         assert np.isnan(reading.scores[2])
         assert reading.probabilities[2].tolist() == [0.5, 0.5]
         assert (np.delete(reading.levels, 2) >= 0).all()
+        assert reading.seconds is not None and np.isnan(reading.seconds[2])
+        assert (np.delete(reading.seconds, 2) > 0).all()
         assert counts(classifier) == {"asked": 6, "requests": 8, kind: 2, "failed": 1}
         # A failure is not kept: the image is asked about again, and it alone.
         service.reply = lambda times, body: face(level_of(body))
         (again,) = classifier.predict(IMAGES[:6])
     assert again.levels.tolist() == truth(classifier, IMAGES[:6])
+    assert again.seconds is not None
+    assert np.flatnonzero(again.seconds > 0).tolist() == [2], "the others were kept"
     assert counts(classifier)["requests"] == 9
 
 

@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import InputError
-from equipoise.stats.pairs import pair_rate
+from equipoise.stats.pairs import effective_pairs, pair_rate
 from equipoise.stats.shares import Share
+
+_MOST_OVER = 1.5
+"""Times the wanted rate that equal similarities may make of it; chosen by hand."""
 
 _LEAST_MATCHES = 10.0
 """Expected false matches from which on a threshold is set by a rate; chosen by hand."""
@@ -119,7 +122,20 @@ def threshold_of(faces: Faces, rate: float) -> float:
         )
     order = np.argsort(-similarity, kind="stable")
     above = np.cumsum(weights[order]) / weights.sum()
-    return float(similarity[order[np.searchsorted(above, rate)]])
+    found = similarity[order[np.searchsorted(above, rate)]]
+    # Many services give one score to all pairs below a limit of their own.
+    reached = float(weights[similarity >= found].sum() / weights.sum())
+    if reached > _MOST_OVER * rate:
+        larger = similarity[similarity > found]
+        if not len(larger):
+            raise InputError(
+                "fmr",
+                f"must be at least {reached:.2g}, the share of pairs that have the largest score",
+                rate,
+                "Check the scores, or pass --threshold.",
+            )
+        found = larger.min()
+    return float(found)
 
 
 def false_matches_within(faces: Faces, threshold: float, dependence: float) -> tuple[Share, ...]:
@@ -158,6 +174,11 @@ def false_matches_between(faces: Faces, threshold: float, dependence: float) -> 
                     )
                 )
     return tuple(rate for rate in found if rate.n)
+
+
+def compared_pairs(faces: Faces) -> float | None:
+    """Return the effective number of compared pairs; None where all were compared."""
+    return None if faces.stands_for is None else effective_pairs(faces.weights, faces.stands_for)
 
 
 def overall(faces: Faces, threshold: float) -> Share:

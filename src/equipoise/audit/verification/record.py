@@ -131,11 +131,11 @@ class VerificationAudit(ShownAudit):
     n : int
         Images.
     threshold : float
-        Cosine similarity from which on two faces match.
+        Similarity from which on two faces match: a cosine of descriptors, or a score.
     overall : Share
         Rate of false matches among all pairs.
     failures : tuple of Share
-        Of each cell, images without a descriptor.
+        Of each cell, images without a descriptor, or without any score.
     tables : tuple of MatchTable
         Within cells, within the levels of each attribute, between cells.
     models : tuple of ModelUsed

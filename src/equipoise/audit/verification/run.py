@@ -15,7 +15,13 @@ from equipoise.audit.record import Asking
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.genuine import Genuine, false_non_matches
 from equipoise.audit.verification.page import PAGE
-from equipoise.audit.verification.rates import Faces, check_match_settings, overall, threshold_of
+from equipoise.audit.verification.rates import (
+    Faces,
+    check_match_settings,
+    compared_pairs,
+    overall,
+    threshold_of,
+)
 from equipoise.audit.verification.record import (
     FALSE_MATCHES,
     GenuineMatches,
@@ -46,8 +52,9 @@ _GENUINE = (
     "them, and of which cell, is as their file says."
 )
 _SCORES = (
-    "Scores of {kept:,} pairs are those of the file {name}; which model gave them is the word of "
-    "who wrote it. Each pair stands for all pairs of its two cells."
+    "Scores are those of the file {name}, {kept:,} of the {every:,} pairs that it names; which "
+    "model gave them is the word of who wrote it. Each pair stands for all pairs of its two cells, "
+    "also for those without a score."
 )
 _TOLERATED_FAILURES = 0.05
 
@@ -107,7 +114,12 @@ def audit_verification(
             descriptors.stands_for(images.cells)[own],
         )
         named = descriptors.named
-        caveats = (_SCORES.format(kept=descriptors.kept, name=descriptors.name),)
+        words = _SCORES.format(
+            kept=descriptors.kept,
+            every=descriptors.kept + descriptors.missing,
+            name=descriptors.name,
+        )
+        caveats = (words, *descriptors.caveats)
     else:
         _check_vectors(descriptors.vectors[found])
         if genuine is not None:
@@ -116,7 +128,7 @@ def audit_verification(
         kept = Faces.of_vectors(by.cells, cells[found], vectors, weights)
     limit = threshold_of(kept, settings.fmr) if threshold is None else threshold
     together = overall(kept, limit)
-    dependence = dependence_of(together, len(kept.group))
+    dependence = dependence_of(together, len(kept.group), compared_pairs(kept))
     failures = tuple(
         Share.among(name, ~found, named & (cells == k), images.weights)
         for k, name in enumerate(by.cells)

@@ -16,6 +16,7 @@ from equipoise.audit.answer_rows import (
     check_set,
     digests_by_name,
     fail,
+    loose_words,
     number_in,
     read_answer_rows,
 )
@@ -28,6 +29,9 @@ COLUMNS = ("file_name_a", "file_name_b", "score")
 """Of a table of pairs."""
 
 _READ = (*COLUMNS, "set_digest")
+
+_LARGEST = float(np.finfo(np.float32).max)
+_REMEDY = "Correct the score, or leave it empty: its pair then counts as one without an answer."
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,10 @@ class PairScores:
         Images of which a pair was asked.
     kept, missing : int
         Pairs with a score, and pairs without.
+    distinct : numpy.ndarray, shape (n,), bool
+        Images that no earlier one equals: pairs are of these.
+    caveats : tuple of str
+        What reports say of rows that nothing binds to this set.
     """
 
     name: str
@@ -54,6 +62,8 @@ class PairScores:
     named: NDArray[np.bool_]
     kept: int
     missing: int
+    distinct: NDArray[np.bool_]
+    caveats: tuple[str, ...] = ()
 
     asked = 0
     pinned = ()
@@ -70,7 +80,7 @@ class PairScores:
         for k in np.unique(cells):
             for m in np.unique(cells[cells >= k]):
                 part = np.ix_(cells == k, cells == m)
-                rows, columns = (int((cells == cell).sum()) for cell in (k, m))
+                rows, columns = (int((self.distinct & (cells == cell)).sum()) for cell in (k, m))
                 every = rows * (columns - 1) if k == m else rows * columns
                 compared = known[part].sum()
                 if compared:
@@ -97,11 +107,12 @@ def read_scores(path: Path, images: AuditImages) -> PairScores:
         When it is damaged or too large, lacks a column, has no score, or a row names no two images
         of the set, a pair that another row names, or no finite number.
     """
-    places = {digest: row for row, digest in enumerate(images.digests)}
+    distinct = first_of_each(images)
+    places = {images.digests[row]: row for row in np.flatnonzero(distinct).tolist()}
     named = {name: places[digest] for name, digest in digests_by_name(images).items()}
     similarity = np.full((len(images), len(images)), np.nan, np.float32)
     rows: dict[tuple[int, int], int] = {}
-    missing = 0
+    missing = loose = 0
     for line, row in read_answer_rows(path, _READ):
         if not set(COLUMNS) <= set(row):
             raise FileFormatError(
@@ -110,21 +121,40 @@ def read_scores(path: Path, images: AuditImages) -> PairScores:
                 ", ".join(row)[:60],
                 "Fill in the table that `equipoise audit export-set --pairs` wrote.",
             )
-        check_set(path, line, row, images)
-        pair = _pair(path, line, [row[name].strip() for name in COLUMNS[:2]], named)
+        names = [row[name].strip() for name in COLUMNS[:2]]
+        bound = check_set(path, line, row, images)
+        loose += not bound and any(Path(name).stem.isdigit() for name in names)
+        pair = _pair(path, line, names, named)
         if pair in rows:
             other = f"must name a pair that row {rows[pair]} does not"
-            fail(path, line, other, ", ".join(row[name] for name in COLUMNS[:2]), "Keep one.")
+            fail(path, line, other, ", ".join(names), "Keep one.")
         rows[pair] = line
         text = row["score"].strip()
         if text:
-            similarity[pair] = similarity[pair[::-1]] = number_in(path, line, "score", text)
+            score = number_in(path, line, "score", text, -_LARGEST, _LARGEST, remedy=_REMEDY)
+            similarity[pair] = similarity[pair[::-1]] = score
         missing += not text
     if missing == len(rows):
         raise FileFormatError(f"scores {path}", "must have a score", "none", "Fill it in.")
     asked = np.zeros(len(images), bool)
     asked[[place for pair in rows for place in pair]] = True
-    return PairScores(path.name, digest_of(path), similarity, asked, len(rows) - missing, missing)
+    return PairScores(
+        path.name,
+        digest_of(path),
+        similarity,
+        asked,
+        len(rows) - missing,
+        missing,
+        distinct,
+        loose_words(loose, len(rows), path.name),
+    )
+
+
+def first_of_each(images: AuditImages) -> NDArray[np.bool_]:
+    """Return which images no earlier one equals, shape (n,)."""
+    first = np.zeros(len(images), bool)
+    first[np.unique(images.digests, return_index=True)[1]] = True
+    return first
 
 
 def _pair(path: Path, line: int, names: list[str], named: dict[str, int]) -> tuple[int, int]:
@@ -138,12 +168,12 @@ def _pair(path: Path, line: int, names: list[str], named: dict[str, int]) -> tup
     return first, second
 
 
-def choose_pairs(cells: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+def choose_pairs(images: AuditImages, count: int, seed: int) -> NDArray[np.int64]:
     """Return pairs to ask, as many of each two cells as there are, in random order.
 
     Parameters
     ----------
-    cells : numpy.ndarray, shape (n,), int64
+    images : AuditImages
     count : int
         Pairs in all, about: at least one of each two cells.
     seed : int
@@ -158,16 +188,17 @@ def choose_pairs(cells: NDArray[np.int64], count: int, seed: int) -> NDArray[np.
     InputError
         When the count is below the number of kinds of pairs.
     """
+    cells, distinct = images.cells, first_of_each(images)
     kinds = np.unique(cells)
     size = len(kinds) * (len(kinds) + 1) // 2
     if count < size:
         rule = f"must be at least {size}, one for each two cells"
-        raise InputError("pairs", rule, count, "Pass --pairs 3000.")
+        raise InputError("pairs", rule, count, f"Pass --pairs {100 * size}.")
     rng = generator_for(seed, Stream.ASKED_PAIRS)
     found = []
     for i, k in enumerate(kinds):
         for m in kinds[i:]:
-            own, other = np.flatnonzero(cells == k), np.flatnonzero(cells == m)
+            own, other = (np.flatnonzero(distinct & (cells == cell)) for cell in (k, m))
             first, second = (part.ravel() for part in np.meshgrid(own, other, indexing="ij"))
             every = np.stack([first, second], axis=1)[first < second if k == m else slice(None)]
             chosen = rng.permutation(len(every))[: count // size]

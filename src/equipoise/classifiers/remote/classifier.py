@@ -88,7 +88,6 @@ class RemoteClassifier:
         self._tally = UsageStats()
         self._unanswered = 0
         self._under_way: set[Event] = set()
-        self._took: dict[str, float] = {}
         self._given_up: RemoteError | None = None
         self._alike = min(_ALIKE, description.limits.stop_after)
         request = description.request
@@ -133,15 +132,13 @@ class RemoteClassifier:
             with self._lock:
                 self._under_way.discard(stop)
             self._count(seconds=time.monotonic() - started)
-        rows = [found[key] for key in keys]
+        rows = [found[key][0] for key in keys]
         self._count(
             cached=len(keys) - len(first),
             no_face=sum(row == UNKNOWN for row in rows),
             failed=sum(row == FAILED for row in rows),
         )
-        with self._lock:
-            took = {key: self._took.pop(key, np.nan) for key in first}
-        return predictions(self.attributes, rows, [took[key] for key in keys])
+        return predictions(self.attributes, rows, [found[key][1] for key in keys])
 
     def kept_answer(self, image: NDArray[np.uint8]) -> Any:
         """Return the whole answer to an image, shape (3, height, width), as JSON values.
@@ -156,23 +153,26 @@ class RemoteClassifier:
         content.update(image.tobytes())
         return content.hexdigest()
 
-    def _row(self, key: str, image: NDArray[np.uint8], stop: Event) -> Row:
-        """Return an image's row: from the cache, from another's request, or by a request."""
+    def _row(self, key: str, image: NDArray[np.uint8], stop: Event) -> tuple[Row, float]:
+        """Return an image's row: from the cache, from another's request, or by a request.
+
+        With the seconds of the request that was answered; NaN where there was none.
+        """
         owner = uuid.uuid4().hex
         try:
             while not stop.is_set():
                 if (row := self._cached(key)) is not None:
                     self._count(cached=1)
-                    return row
+                    return row, np.nan
                 if not self._claim(key, owner):
                     stop.wait(_POLL)
                 # Another may have stored an answer since the cache was read.
                 elif self._cached(key) is None:
-                    row = self._request(key, owner, image, stop)
-                    if row is not None:
+                    answer = self._request(key, owner, image, stop)
+                    if answer is not None:
                         self._count(asked=1)
-                        return row
-            return FAILED
+                        return answer
+            return FAILED, np.nan
         except BaseException:
             # Ends the requests that wait, because nobody will use their answers.
             stop.set()
@@ -210,29 +210,31 @@ class RemoteClassifier:
         self._unanswered, self._alike = 0, self.limits.stop_after
         return UNKNOWN if verdicts is None else verdicts
 
-    def _request(self, key: str, owner: str, image: NDArray[np.uint8], stop: Event) -> Row | None:
+    def _request(
+        self, key: str, owner: str, image: NDArray[np.uint8], stop: Event
+    ) -> tuple[Row, float] | None:
         """Send an image until there is an answer; None when another has claimed it meanwhile."""
         picture = self.description.picture.encode(image)
         attempt = 0
         while isinstance(outcome := self._attempt(key, owner, picture, stop), TransportFailure):
             if stop.is_set():
-                return FAILED
+                return FAILED, np.nan
             if outcome.kind == "denied":
                 raise self._error("must grant access", outcome.detail, self._transport.keys)
             if outcome.kind not in REPEATED or attempt == self.limits.retries:
                 self._give_up(outcome)
-                return FAILED
+                return FAILED, np.nan
             wait = self._back_off(attempt, outcome)
             attempt += 1
             self._claim(key, owner, wait)
             self._count(**{outcome.kind: 1})
             if stop.wait(wait):
-                return FAILED
+                return FAILED, np.nan
         return outcome
 
     def _attempt(
         self, key: str, owner: str, picture: bytes, stop: Event
-    ) -> Row | TransportFailure | None:
+    ) -> tuple[Row, float] | TransportFailure | None:
         with self._limiter.turn(stop) as granted:
             if not granted:
                 return TransportFailure("refused", "the run ended")
@@ -243,11 +245,8 @@ class RemoteClassifier:
             began = time.monotonic()
             answer = self._transport.ask(picture)
             took = time.monotonic() - began
-        with self._lock:
-            self._took[key] = took
-        if isinstance(answer, TransportFailure):
-            return answer
-        return self._store(key, answer)
+        stored = answer if isinstance(answer, TransportFailure) else self._store(key, answer)
+        return stored if isinstance(stored, TransportFailure) else (stored, took)
 
     def _store(self, key: str, text: str) -> Row | TransportFailure:
         """Store an answer, then read it."""
