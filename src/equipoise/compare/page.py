@@ -29,9 +29,8 @@ the prior, directed labels ({directed:.0%} of the tilt's) and those of calibrati
   of these are, by the squared Frechet distance, in % of the cell's variance: mean over cells, and
   largest. It is 0 on average for a perfect method, as far as the row of rejection is (which is 0
   where the pool has two references only). With few images beside the dimensions it is too small
-  for a method whose images vary too little. Features in
-  "pixels" are a fixed projection of 12x12 pixels to 48 dimensions, and in "age" the last features
-  of a network that estimates age.
+  where images vary too little, or carry weights. Features in "pixels" are a fixed projection of
+  12x12 pixels to 48 dimensions, and in "age" the last 256 features of a network that estimates age.
 - Effective is the effective number of images as a share of their number, mean over cells: weights
   that differ, and images that are repeated, make it less.
 - Coverage (nearest neighbours, mean over cells) is better when higher.
