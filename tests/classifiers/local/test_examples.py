@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -16,7 +17,7 @@ import torch
 from onnx import TensorProto, helper
 
 from equipoise.audit.verification.descriptors import compute_descriptors
-from equipoise.classifiers import open_classifier
+from equipoise.classifiers import ClassifierPanel, open_classifier
 from equipoise.core.errors import FetchError, InputError
 
 MODELS = Path(__file__).parents[3] / "examples" / "models"
@@ -151,6 +152,48 @@ def test_facenet_sees_what_it_was_trained_on(
     assert found.found.all()
     assert seen[0].shape == (3, 3, 160, 160)
     assert -127.5 / 128 <= float(seen[0].min()) < 0 < float(seen[0].max()) <= 127.5 / 128
+
+
+def test_mivolo_sees_faces_in_its_order_of_colours_and_no_body(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stand-in whose years are the mean of what it takes for blue."""
+    asked: list[dict[str, Any]] = []
+
+    class Hub:
+        gender_id2label: ClassVar[dict[int, str]] = {0: "male", 1: "female"}
+        dtype = torch.float32
+
+        @classmethod
+        def from_pretrained(cls, name: str, **given: Any) -> Hub:
+            asked.append({"name": name, **given})
+            return cls()
+
+        def eval(self) -> Hub:
+            return self
+
+        def __call__(self, **given: Any) -> Any:
+            if "images" in given:
+                some = [np.zeros((8, 8, 3)) if one is None else one for one in given["images"]]
+                return {"pixel_values": torch.tensor(np.stack(some)).permute(0, 3, 1, 2)}
+            assert not given["body_input"].any()
+            blue = given["faces_input"][:, 0].mean(dim=(1, 2))
+            return SimpleNamespace(
+                age_output=blue[:, None],
+                gender_class_idx=(blue > 40).long(),
+                gender_probs=torch.full((len(blue), 1), 0.8),
+            )
+
+    names = ("AutoConfig", "AutoImageProcessor", "AutoModelForImageClassification")
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(**dict.fromkeys(names, Hub)))
+    monkeypatch.syspath_prepend(str(MODELS))
+    images = np.zeros((3, 3, 8, 8), np.uint8)
+    images[:, 2] = np.array([20, 30, 60])[:, None, None]
+    labels = ClassifierPanel([open_classifier("mivolo:model")], ["gender", "age"]).predict(images)
+    assert labels.levels.tolist() == [[1, 0], [1, 1], [0, 2]]
+    assert labels.scores[:, 1] == pytest.approx([20, 30, 60])
+    assert labels.probabilities[0][:, 1] == pytest.approx([0.8, 0.8, 0.2])
+    assert all(one["trust_remote_code"] and one["revision"] == "main" for one in asked)
 
 
 def test_a_hub_model_of_its_own_code_is_refused(tmp_path: Path) -> None:
