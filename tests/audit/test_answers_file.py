@@ -209,7 +209,9 @@ def test_answers_by_number_say_which_set_they_are_of(material: AuditImages, tmp_
         for file, row in zip(material.files, rows, strict=True)
     ]
     exported = read_answers(write(tmp_path / "exported.csv", by_file), "smiling", LEVELS)
-    assert any("name their image by a number" in one for one in exported.caveats_of(material))
+    assert any(
+        "name their image by a number" in one for one in exported.predictions(material).caveats
+    )
     for name, given, warned in (("loose", rows, True), ("bound", bound, False)):
         file = read_answers(write(tmp_path / f"{name}.csv", given), "smiling", LEVELS)
         found = audit_classifier(file, material, tmp_path / name, SMILING)

@@ -86,8 +86,13 @@ def image_named(path: Path, line: int, row: Row) -> NamedImage:
     file, number = row.get("file_name", "").strip(), row.get("index", "").strip()
     if not (file or number):
         fail(path, line, "must name an image, as file_name or index", ", ".join(row.values()))
-    numbered = not file or Path(file).stem.isdigit()
+    numbered = not file or is_numbered(file)
     return NamedImage(line, file or number, _set_digest(path, line, row), numbered)
+
+
+def is_numbered(name: str) -> bool:
+    """Return whether a name is a number, as exports give, which another set has too."""
+    return Path(name).stem.isdigit()
 
 
 def _set_digest(path: Path, line: int, row: Row) -> str:

@@ -51,6 +51,8 @@ class Predictions:
         Seconds of the response to each image; NaN where it is not known.
     scores : numpy.ndarray, shape (n, A), float32, or None
         As of `Prediction`, NaN where it failed; None where answers are words.
+    caveats : tuple of str
+        What reports say of answers that nothing binds to the images.
     """
 
     attributes: tuple[Attribute, ...]
@@ -62,6 +64,7 @@ class Predictions:
     seconds: float
     responses: NDArray[np.float32] | None = None
     scores: NDArray[np.float32] | None = None
+    caveats: tuple[str, ...] = ()
 
 
 def predict_cached(

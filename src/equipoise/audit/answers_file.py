@@ -83,13 +83,6 @@ class AnswersFile:
             "pixels, is the word of who wrote it.",
         )
 
-    def caveats_of(self, images: AuditImages) -> tuple[str, ...]:
-        """Return the caveats, with those of rows that nothing binds to these images."""
-        return (*self.caveats, *self._rows(images)[1])
-
-    def _rows(self, images: AuditImages) -> tuple[dict[str, int], tuple[str, ...]]:
-        return rows_of_images(self.path, [answer.image for answer in self.answers], images)
-
     def predictions(self, images: AuditImages) -> Predictions:
         """Return the answers to a set of images; those without an answer failed.
 
@@ -98,7 +91,8 @@ class AnswersFile:
         FileFormatError
             When a row names no image of the set, or two rows name the same image.
         """
-        rows, _ = self._rows(images)
+        named = [answer.image for answer in self.answers]
+        rows, caveats = rows_of_images(self.path, named, images)
         found = [
             self.answers[rows[digest]] if digest in rows else None for digest in images.digests
         ]
@@ -114,6 +108,7 @@ class AnswersFile:
             failed=levels.count(FAILED),
             seconds=0.0,
             responses=np.array(seconds, np.float32),
+            caveats=caveats,
         )
 
 

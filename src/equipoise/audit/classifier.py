@@ -224,7 +224,16 @@ def audit_classifier(
         counterfactuals=paired,
         caveats=(
             *_at_chance(compared),
-            *_caveats(model, reference, second, by, images, settings, paired is not None),
+            *_caveats(
+                model,
+                reference,
+                second,
+                by,
+                images,
+                settings,
+                predictions.caveats,
+                paired is not None,
+            ),
         ),
         costs=tuple(costs),
         versions=versions(),
@@ -315,6 +324,7 @@ def _caveats(
     by: AttributeGrid,
     images: AuditImages,
     settings: AuditSettings,
+    unbound: tuple[str, ...],
     varied: bool,
 ) -> tuple[str, ...]:
     caveats = [_REFERENCES.get(settings.reference, _OTHER)]
@@ -324,7 +334,6 @@ def _caveats(
         caveats.append(_SECOND)
     if varied:
         caveats.append(_PAIRED)
-    own = model.caveats_of(images) if isinstance(model, AnswersFile) else model.caveats
-    caveats += [*image_caveats(by.names, images.side), *own]
+    caveats += [*image_caveats(by.names, images.side), *model.caveats, *unbound]
     caveats += reference.caveats if reference else ()
     return tuple(dict.fromkeys(caveats))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from equipoise.audit.page import AuditPage, lighting_sheet
+from equipoise.audit.page import AuditPage
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.sheets import PAIRS_SHOWN
 from equipoise.report.contact_sheets import COLUMNS
@@ -26,7 +26,7 @@ def _fill(audit: ClassifierAudit, folder: Path, frame: Frame) -> str:
         rows=[worst_first(part.groups, "error") for part in audit.breakdowns],
         bars=[Markup(to_svg(part.figure())) for part in audit.breakdowns],
         pictures=frame.sheets(folder, audit.wrong),
-        doubtful=lighting_sheet(audit.lighting, folder, frame),
+        doubtful=frame.sheet(folder, audit.lighting),
         flips=frame.sheets(folder, paired.flipped if paired else ()),
         columns=COLUMNS,
         pairs_shown=PAIRS_SHOWN,

@@ -10,7 +10,6 @@ from typing import Generic, Protocol, TypeVar
 from equipoise.core.errors import EquipoiseError, InputError
 from equipoise.core.files import write_text
 from equipoise.core.records import read_record
-from equipoise.measure.lighting import Lighting
 from equipoise.report.html import ALONE, Frame, consistent
 from equipoise.runs.record import ModelUsed
 
@@ -25,12 +24,6 @@ class HasModels(Protocol):
 
 
 Audit = TypeVar("Audit", bound=HasModels)
-
-
-def lighting_sheet(lighting: Lighting | None, folder: Path, frame: Frame) -> str | None:
-    """Return the sheet of images whose skin tone lighting decides; None where there is none."""
-    shown = [lighting] if lighting is not None and lighting.picture else []
-    return next(iter(frame.sheets(folder, shown)), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,12 +75,6 @@ def _median(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.median(values.reshape(len(values), -1), axis=1).astype(np.float32))
 
 
-_AXES: dict[str, tuple[dict[str, float], Callable[[NDArray[np.uint8]], NDArray[np.float32]]]] = {
-    "skin_lightness": (LIGHTNESS, skin_lightness),
-    "skin_hue": (HUE, skin_hue),
-}
-
-
 @dataclass(frozen=True)
 class PixelAxis:
     """How levels of skin are computed from pixels.
@@ -91,23 +85,33 @@ class PixelAxis:
         Of the number in words.
     measure : callable
         From images, shape (n, 3, height, width), uint8, to the number of each, shape (n,).
-    cuts : tuple of float
-        Where levels begin, but the first.
+    levels : dict of str to float
+        Levels with the number at which each begins, the first at minus infinity.
     """
 
     name: str
     measure: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-    cuts: tuple[float, ...]
+    levels: dict[str, float]
+
+    @property
+    def cuts(self) -> list[float]:
+        """Where levels begin, but the first."""
+        return list(self.levels.values())[1:]
+
+
+_COLOURS = {
+    "skin_lightness": PixelAxis("lightness", skin_lightness, LIGHTNESS),
+    "skin_hue": PixelAxis("hue angle", skin_hue, HUE),
+}
+_TONES = {
+    "skin_tone": PixelAxis("typology angle", typology_angle, THREE),
+    "skin_tone_six": PixelAxis("typology angle", typology_angle, SIX),
+}
 
 
 def pixel_axis(attribute: str) -> PixelAxis | None:
     """Return how a pinned attribute of skin is computed; None for all others."""
-    angle, number = "typology angle", {"skin_lightness": "lightness", "skin_hue": "hue angle"}
-    if attribute in _AXES:
-        levels, measure = _AXES[attribute]
-        return PixelAxis(number[attribute], measure, tuple(levels.values())[1:])
-    table = {"skin_tone": THREE, "skin_tone_six": SIX}.get(attribute)
-    return None if table is None else PixelAxis(angle, typology_angle, tuple(table.values())[1:])
+    return (_COLOURS | _TONES).get(attribute)
 
 
 class SkinColour:
@@ -123,12 +127,12 @@ class SkinColour:
     pinned = ()
 
     def __init__(self, attributes: Sequence[str] = ("skin_lightness", "skin_hue")) -> None:
-        self._axes = [_AXES[name] for name in attributes]
+        self._axes = [_COLOURS[name] for name in attributes]
         self.attributes = tuple(
-            Attribute(name, tuple(levels), ordered=True)
-            for name, (levels, _) in zip(attributes, self._axes, strict=True)
+            Attribute(name, tuple(axis.levels), ordered=True)
+            for name, axis in zip(attributes, self._axes, strict=True)
         )
-        tables = [levels for levels, _ in self._axes]
+        tables = [axis.levels for axis in self._axes]
         self.digest = hashlib.sha256(
             repr(("L* and hue, middle quarter", tuple(attributes), tables)).encode()
         ).hexdigest()
@@ -139,7 +143,4 @@ class SkinColour:
 
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         """Return the predictions; the score is L*, or the hue angle in degrees."""
-        return tuple(
-            by_threshold(measure(images), list(levels.values())[1:])
-            for levels, measure in self._axes
-        )
+        return tuple(by_threshold(axis.measure(images), axis.cuts) for axis in self._axes)

@@ -175,21 +175,13 @@ def impact(
     Example: `equipoise audit impact runs/audit --level yes --table impact.md`
     """
     from equipoise.audit.impact import HEADINGS, impacts, to_rows
-    from equipoise.audit.rate_tables import to_latex, to_markdown
+    from equipoise.audit.rate_tables import write_rows_of_text
     from equipoise.audit.record import ClassifierAudit
-    from equipoise.core.errors import InputError
-    from equipoise.core.files import write_text
     from equipoise.core.records import read_record
-    from equipoise.core.tables import write_rows
 
     remedy = f"Run `equipoise audit classifier --out {folder}` first."
     audit = read_record(folder / "audit.json", ClassifierAudit, remedy, what="audit")
-    writers = {".md": to_markdown, ".tex": to_latex}
-    if table is not None and table.suffix not in (".csv", *writers):
-        raise InputError("table", "must end in .csv, .md or .tex", table.name, "Pass impact.md.")
     rows = to_rows(impacts(audit, level))
+    if table is not None:
+        write_rows_of_text(table, lambda: [HEADINGS, *rows], lambda: (HEADINGS, rows))
     print_table(out_console, HEADINGS, rows)
-    if table is not None and table.suffix == ".csv":
-        write_rows(table, HEADINGS, (dict(zip(HEADINGS, row, strict=True)) for row in rows))
-    elif table is not None:
-        write_text(table, writers[table.suffix](HEADINGS, rows))

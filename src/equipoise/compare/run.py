@@ -113,8 +113,7 @@ def compare(
     generator, panel = models.generator, models.panel
     spec = parse_target(settings.target, panel.grid)
     if not spec.needs_prior:
-        target = spec.resolve(None)
-        check_size(measured_n(settings.measure_n, target.shares), target)
+        _measured(settings, spec.resolve(None))
     workers = settings.workers
 
     def labels(n: int, seed: int, name: str) -> Labels:
@@ -128,7 +127,7 @@ def compare(
         return table.labels()
 
     own = labels(settings.n, settings.seed, "labels")
-    measured = measured_n(settings.measure_n, _target(settings, own).shares)
+    measured = _measured(settings, _target(settings, own))
     seed = child_seed(settings.seed, Stream.COMPARED_POOL)
     joined = open_joined(features, generator, settings.device)
     reference = Pool(generator, labels(pool, seed, "pool"), seed, measured, joined)
@@ -165,19 +164,11 @@ def open_joined(names: Sequence[str], generator: Generator, device: str = "cpu")
 def make_case(
     pool: Pool, panel: ClassifierPanel, labels: Labels, settings: Settings, folder: Path
 ) -> Case:
-    """Return a case of labels of the prior and the target of settings; draws go to `folder`.
-
-    Raises
-    ------
-    InputError, InsufficientLabelsError
-        As for `check_size`.
-    """
-    target = _target(settings, labels)
-    check_size(pool.n, target)
+    """Return a case of labels of the prior and the target of settings; draws go to `folder`."""
     context = FitContext(
         Models(pool.generator, panel),
         labels,
-        target,
+        _target(settings, labels),
         settings,
         RunFolder(folder).draws,
     )
@@ -188,6 +179,13 @@ def _target(settings: Settings, labels: Labels) -> Target:
     """Return the target of settings; one that needs the prior's shares takes those of labels."""
     spec = parse_target(settings.target, labels.grid)
     return spec.resolve([cell.share for cell in represent(labels).cells])
+
+
+def _measured(settings: Settings, target: Target) -> int:
+    """Return the draws that are measured of each method, after checking them."""
+    measured = measured_n(settings.measure_n, target.shares)
+    check_size(measured, target)
+    return measured
 
 
 def read_results(folder: Path) -> dict[str, Result]:

@@ -9,7 +9,6 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from equipoise.audit.page import lighting_sheet
 from equipoise.contexts.record import BalancedContexts
 from equipoise.core.errors import shortened
 from equipoise.core.files import write_text
@@ -84,7 +83,7 @@ def contexts_html(folder: Path, found: BalancedContexts, frame: Frame = ALONE) -
         else None,
         picture=frame.source(folder / PICTURE),
         lit=lighting_checks(found.lighting),
-        doubtful=lighting_sheet(found.lighting, folder, frame),
+        doubtful=frame.sheet(folder, found.lighting),
     )
 
 

@@ -296,6 +296,14 @@ def generate(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uin
     return check_images(generator, images, len(codes))
 
 
+def generate_all(generator: Generator, codes: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+    """Return the images of any number of codes, made `size` at a time; raises as `generate`."""
+    if not len(codes):
+        return np.empty((0, *generator.image_shape), np.uint8)
+    parts = [generate(generator, codes[i : i + size]) for i in range(0, len(codes), size)]
+    return np.concatenate(parts)
+
+
 def check_images(generator: Generator, images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
     """Return `count` images that a generator made, after checking them against the protocol.
 

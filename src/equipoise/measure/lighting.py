@@ -24,7 +24,7 @@ from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.labels import Labels
 from equipoise.core.numbers import estimate, percent
 from equipoise.core.parallel import batches
-from equipoise.generators.base import Generator, generate
+from equipoise.generators.base import Generator, generate_all
 from equipoise.stats.shares import Share, effective_number
 
 _TONES = ("skin", "monk", "fitzpatrick")
@@ -141,9 +141,7 @@ class DrawnImages:
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return some images, shape (len(rows), 3, height, width)."""
-        codes, size = self.codes[list(rows)], self.generator.batch_size
-        parts = [generate(self.generator, codes[i:j]) for i, j in batches(0, len(codes), size)]
-        return np.concatenate(parts)
+        return generate_all(self.generator, self.codes[list(rows)], self.generator.batch_size)
 
 
 def lighting_of(

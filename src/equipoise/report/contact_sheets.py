@@ -12,9 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from equipoise.classifiers.models import Models
 from equipoise.core.files import atomic_path
 from equipoise.core.labels import Labels
-from equipoise.core.parallel import batches
 from equipoise.core.synthetic_mark import packet
-from equipoise.generators.base import Generator, generate
+from equipoise.generators.base import Generator, generate_all
 from equipoise.runs.folder import PRIOR, RunFolder
 from equipoise.samplers.export.png import xmp
 from equipoise.samplers.sampler import Sampler
@@ -30,6 +29,9 @@ _GAP = 2
 
 _RED = (200, 30, 40)
 """Colour of the frame around marked images."""
+
+_BATCH = 64
+"""Images that are made at a time."""
 
 _SIDE = 192
 """Pixels of the longer side of an image above a caption."""
@@ -118,10 +120,7 @@ def save_sheet(sheet: Image.Image, path: Path, *, synthetic: bool) -> None:
 
 
 def _images(generator: Generator, codes: NDArray[np.float32]) -> NDArray[np.uint8]:
-    if not len(codes):
-        return np.empty((0, *generator.image_shape), np.uint8)
-    parts = [generate(generator, codes[low:high]) for low, high in batches(0, len(codes), 64)]
-    return np.concatenate(parts)
+    return generate_all(generator, codes, _BATCH)
 
 
 def write_first_pictures(run: RunFolder, generator: Generator, seed: int) -> None:

@@ -96,6 +96,12 @@ class Frame:
         """Return the source of the contact sheet of each part of a record."""
         return [self.source(folder / "pictures" / part.picture) for part in shown]
 
+    def sheet(self, folder: Path, part: HasPicture | None) -> str | None:
+        """Return the source of the contact sheet of one part; None where it has none."""
+        if part is None or not part.picture:
+            return None
+        return self.source(folder / "pictures" / part.picture)
+
 
 ALONE = Frame()
 """One file that loads nothing."""

@@ -12,7 +12,7 @@ from equipoise.measure.lighting import lighting_checks
 from equipoise.measure.representation import Representation
 from equipoise.report.html import ALONE, Frame, consistent, record_of
 from equipoise.report.plots import confusion_figure, frontier_figure, share_bars, to_svg
-from equipoise.runs.folder import LIGHTING, RunFolder
+from equipoise.runs.folder import RunFolder
 from equipoise.runs.record import Later, RunRecord
 
 METHOD_NAMES = {
@@ -75,15 +75,9 @@ def _to_html(record: RunRecord, later: Later, run: RunFolder, frame: Frame) -> s
             if r.tilt
         ],
         lit=lighting_checks(record.lighting),
-        doubtful=_doubtful(record, run, frame),
+        doubtful=frame.sheet(run.path, record.lighting),
         picture=lambda name: frame.source(run.picture(name)),
     )
-
-
-def _doubtful(record: RunRecord, run: RunFolder, frame: Frame) -> str | None:
-    """Return the sheet of images whose skin tone lighting decides; None where there is none."""
-    shown = record.lighting is not None and record.lighting.picture
-    return frame.source(run.picture(LIGHTING)) if shown else None
 
 
 def _verdict(name: str, representation: Representation) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from equipoise.audit.age.record import AgeAudit
-from equipoise.audit.page import AuditPage, lighting_sheet
+from equipoise.audit.page import AuditPage
 from equipoise.report.html import Frame
 from equipoise.report.plots import to_svg
 
@@ -18,7 +18,7 @@ def _fill(audit: AgeAudit, folder: Path, frame: Frame) -> str:
         "age.html.jinja",
         audit=audit,
         plots=[Markup(to_svg(part.figure())) for part in audit.breakdowns],
-        doubtful=lighting_sheet(audit.lighting, folder, frame),
+        doubtful=frame.sheet(folder, audit.lighting),
     )
 
 

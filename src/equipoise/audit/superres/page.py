@@ -6,7 +6,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from equipoise.audit.page import AuditPage, lighting_sheet
+from equipoise.audit.page import AuditPage
 from equipoise.audit.superres.record import SuperresAudit
 from equipoise.report.html import Frame, worst_first
 from equipoise.report.plots import confusion_figure, to_svg
@@ -24,7 +24,7 @@ def _fill(audit: SuperresAudit, folder: Path, frame: Frame) -> str:
         maps=[Markup(to_svg(confusion_figure(table.names, table.counts))) for table in tables],
         fidelity=sorted(audit.fidelity, key=lambda f: f.psnr.value),
         pictures=frame.sheets(folder, audit.triplets),
-        doubtful=lighting_sheet(audit.lighting, folder, frame),
+        doubtful=frame.sheet(folder, audit.lighting),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from equipoise.audit.page import AuditPage, lighting_sheet
+from equipoise.audit.page import AuditPage
 from equipoise.audit.verification.record import VerificationAudit
 from equipoise.report.html import Frame
 from equipoise.report.plots import to_svg
@@ -25,7 +25,7 @@ def _fill(audit: VerificationAudit, folder: Path, frame: Frame) -> str:
         audit=audit,
         tables=tables,
         bars=bars,
-        doubtful=lighting_sheet(audit.lighting, folder, frame),
+        doubtful=frame.sheet(folder, audit.lighting),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import isfinite
 
 import numpy as np
@@ -23,16 +24,6 @@ _MOST_OVER = 1.5
 
 _LEAST_MATCHES = 10.0
 """Expected false matches from which on a threshold is set by a rate; chosen by hand."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Pairs of n faces with m faces: their similarity, weights, and what they stand for."""
-
-    similarity: NDArray[np.float32]
-    weights: NDArray[np.float64]
-    other_weights: NDArray[np.float64]
-    stands_for: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +61,18 @@ class Faces:
         """Return faces by their descriptors, shape (n, d), of length 1: cosines of all pairs."""
         return cls(names, group, vectors @ vectors.T, weights)
 
-    def pairs(self, k: int, m: int) -> _Pairs:
-        """Return the pairs of each face of one group with each of another, or of the same."""
+    def rate(self, name: str, k: int, m: int, threshold: float, dependence: float) -> Share:
+        """Return the rate of false matches between two groups, or within one where k is m."""
         own, other = (np.flatnonzero(self.group == group) for group in (k, m))
         part = np.ix_(own, other)
-        known = None if self.stands_for is None else self.stands_for[part]
-        return _Pairs(self.similarity[part], self.weights[own], self.weights[other], known)
+        return pair_rate(
+            name,
+            self.similarity[part] >= threshold,
+            self.weights[own],
+            None if k == m else self.weights[other],
+            stands_for=None if self.stands_for is None else self.stands_for[part],
+            dependence=dependence,
+        )
 
 
 def check_match_settings(fmr: float, threshold: float | None, *, cosine: bool = True) -> None:
@@ -139,41 +136,18 @@ def threshold_of(faces: Faces, rate: float) -> float:
 
 
 def false_matches_within(faces: Faces, threshold: float, dependence: float) -> tuple[Share, ...]:
-    """Return the rate of false matches among the faces of each group that has two."""
-    found = []
-    for k, name in enumerate(faces.names):
-        pairs = faces.pairs(k, k)
-        if len(pairs.weights) > 1:
-            found.append(
-                pair_rate(
-                    name,
-                    pairs.similarity >= threshold,
-                    pairs.weights,
-                    stands_for=pairs.stands_for,
-                    dependence=dependence,
-                )
-            )
-    return tuple(rate for rate in found if rate.n)
+    """Return the rate of false matches within each group that has a pair."""
+    rates = (faces.rate(name, k, k, threshold, dependence) for k, name in enumerate(faces.names))
+    return tuple(rate for rate in rates if rate.n)
 
 
 def false_matches_between(faces: Faces, threshold: float, dependence: float) -> tuple[Share, ...]:
     """Return the rate of false matches of each group with each other one."""
-    found = []
-    for k, name in enumerate(faces.names):
-        for m in range(k + 1, len(faces.names)):
-            pairs = faces.pairs(k, m)
-            if pairs.similarity.size:
-                found.append(
-                    pair_rate(
-                        f"{name} with {faces.names[m]}",
-                        pairs.similarity >= threshold,
-                        pairs.weights,
-                        pairs.other_weights,
-                        stands_for=pairs.stands_for,
-                        dependence=dependence,
-                    )
-                )
-    return tuple(rate for rate in found if rate.n)
+    rates = (
+        faces.rate(f"{one} with {other}", k, m, threshold, dependence)
+        for (k, one), (m, other) in combinations(enumerate(faces.names), 2)
+    )
+    return tuple(rate for rate in rates if rate.n)
 
 
 def compared_pairs(faces: Faces) -> float | None:

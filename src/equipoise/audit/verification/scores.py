@@ -16,6 +16,7 @@ from equipoise.audit.answer_rows import (
     check_set,
     digests_by_name,
     fail,
+    is_numbered,
     loose_words,
     number_in,
     read_answer_rows,
@@ -76,17 +77,13 @@ class PairScores:
     def stands_for(self, cells: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return how many pairs of its two cells each compared pair stands for, shape (n, n)."""
         known = np.isfinite(self.similarity)
-        found = np.zeros(known.shape, np.float32)
-        for k in np.unique(cells):
-            for m in np.unique(cells[cells >= k]):
-                part = np.ix_(cells == k, cells == m)
-                rows, columns = (int((self.distinct & (cells == cell)).sum()) for cell in (k, m))
-                every = rows * (columns - 1) if k == m else rows * columns
-                compared = known[part].sum()
-                if compared:
-                    found[part] = known[part] * (every / compared)
-                    found[np.ix_(cells == m, cells == k)] = found[part].T
-        return found
+        kinds, place = np.unique(cells, return_inverse=True)
+        members = np.eye(len(kinds))[place]
+        sizes = members[self.distinct].sum(axis=0)
+        every = np.outer(sizes, sizes) - np.diag(sizes)
+        compared = members.T @ known @ members
+        times = np.divide(every, compared, out=np.zeros_like(every), where=compared > 0)
+        return np.asarray(known * times[place][:, place], np.float32)
 
 
 def read_scores(path: Path, images: AuditImages) -> PairScores:
@@ -123,7 +120,7 @@ def read_scores(path: Path, images: AuditImages) -> PairScores:
             )
         names = [row[name].strip() for name in COLUMNS[:2]]
         bound = check_set(path, line, row, images)
-        loose += not bound and any(Path(name).stem.isdigit() for name in names)
+        loose += not bound and any(map(is_numbered, names))
         pair = _pair(path, line, names, named)
         if pair in rows:
             other = f"must name a pair that row {rows[pair]} does not"
