@@ -51,8 +51,9 @@ SETS = (
     ("age", "smiling"),
     ("age", "skin_tone"),
     ("gender", "age"),
+    ("expression",),
 )
-PANEL = ("gender", "age", "smiling", "skin_tone")
+PANEL = ("gender", "age", "smiling", "skin_tone", "expression")
 
 FRESH, FRESH_SEED = 50_000, 1001
 DRAWS = 6000
