@@ -17,7 +17,7 @@ from equipoise.audit.blind_set import write_blind_set
 from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.images import AuditImages
 from equipoise.audit.record import AuditSettings
-from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.base import FAILED, NO_FACE
 from equipoise.core.errors import EquipoiseError, FileFormatError, InputError
 from equipoise.samplers.sampler import Sampler
 
@@ -178,11 +178,11 @@ def test_a_row_without_an_answer_and_a_missing_row_count_as_failures(
     material: AuditImages, tmp_path: Path
 ) -> None:
     rows = rows_of(material)[:200]
-    rows[0]["label"], rows[1]["label"] = "", "unknown"
+    rows[0]["label"], rows[1]["label"], rows[2]["label"] = "", "unknown", "no_face"
     file = write(tmp_path / "answers.csv", rows)
     found = read_answers(file, "smiling", LEVELS).predictions(material)
     assert found.failed == 41
-    assert found.levels[:2, 0].tolist() == [FAILED, -1]
+    assert found.levels[:3, 0].tolist() == [FAILED, -1, NO_FACE]
     assert (found.levels[200:, 0] == FAILED).all()
 
 

@@ -11,7 +11,7 @@ from equipoise.audit.rates import (
     break_down,
     group_rates,
 )
-from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.base import FAILED, NO_FACE
 from equipoise.core.attributes import Attribute, AttributeGrid
 from equipoise.stats.intervals import exact_interval
 from equipoise.stats.shares import Share
@@ -22,8 +22,8 @@ def compared(levels: int, seed: int) -> tuple[PredictionsVsReference, np.ndarray
     n = 900
     truth = rng.integers(-1, levels, n).astype(np.int8)
     answers = np.where(rng.random(n) < 0.7, truth, rng.integers(0, levels, n)).astype(np.int8)
-    answers[:50], answers[50:80] = -1, FAILED
-    confidence = np.where(answers == FAILED, np.nan, rng.random(n)).astype(np.float32)
+    answers[:50], answers[50:80], answers[80:100] = -1, FAILED, NO_FACE
+    confidence = np.where(answers < -1, np.nan, rng.random(n)).astype(np.float32)
     names = tuple("abc"[:levels])
     return PredictionsVsReference(names, answers, truth, confidence), rng.integers(3, size=n)
 
@@ -40,7 +40,8 @@ def test_rates_are_those_of_the_confusion_matrix(levels: int, seed: int) -> None
         judged = (truth >= 0) & (answers >= 0)
         table = confusion_matrix(truth[judged], answers[judged], labels=range(levels))
         assert row.n == here.sum()
-        assert row.failure.count == (answers == FAILED).sum()
+        assert row.failure.count == ((answers == FAILED) | (answers == NO_FACE)).sum()
+        assert row.no_face == (answers == NO_FACE).sum()
         assert (row.abstention.count, row.abstention.n) == (
             (answers == -1).sum(),
             row.n - row.failure.count,

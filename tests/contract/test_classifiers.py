@@ -10,6 +10,7 @@ import pytest
 
 from equipoise.classifiers import Classifier, open_classifier
 from equipoise.classifiers.age_gender import AgeGender
+from equipoise.classifiers.base import NO_FACE
 from equipoise.classifiers.expression import Expression
 from equipoise.classifiers.panel import check_prediction
 from equipoise.classifiers.remote.classifier import RemoteClassifier
@@ -126,7 +127,7 @@ def test_answers_have_their_shapes_and_ranges(classifier: Classifier, images: np
         assert reading.levels.shape == reading.scores.shape == (64,)
         assert (reading.levels.dtype, reading.scores.dtype) == (np.int8, np.float32)
         assert np.allclose(reading.probabilities.sum(axis=1), 1, atol=1e-3)
-        assert reading.levels.min() >= -1
+        assert reading.levels.min() >= NO_FACE
         assert reading.levels.max() < len(attribute.levels)
 
 

@@ -40,9 +40,9 @@ class Predictions:
     attributes : tuple of Attribute
         The attributes that it predicts.
     levels : numpy.ndarray, shape (n, A), int8
-        -1 where it abstained, `FAILED` where it failed.
+        -1 where it abstained, `FAILED` where it failed, `NO_FACE` where it found none.
     confidence : numpy.ndarray, shape (n, A), float32
-        The highest probability, in [0, 1]; NaN where it failed.
+        The highest probability, in [0, 1]; NaN where it gave none.
     asked, kept, failed : int
         Images classified by this call, images found in the cache, and images that failed.
     seconds : float
@@ -50,7 +50,7 @@ class Predictions:
     responses : numpy.ndarray, shape (n,), float32, or None
         Seconds of the response to each image; NaN where it is not known.
     scores : numpy.ndarray, shape (n, A), float32, or None
-        As of `Prediction`, NaN where it failed; None where answers are words.
+        As of `Prediction`, NaN where it gave none; None where answers are words.
     caveats : tuple of str
         What reports say of answers that nothing binds to the images.
     """

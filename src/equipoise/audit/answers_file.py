@@ -4,8 +4,9 @@ A table has one row an image. Its columns:
 
 - `file_name`: the image's name in the set, or `index`: its number there, from 0;
 - optional, and of use beside numbers: `set_digest`, that of the set;
-- `label`: a word, empty where there is no answer, "unknown" for an abstention; or a column
-  `p.LEVEL` for each level, with probabilities; or `score`, which thresholds turn into levels;
+- `label`: a word, empty where there is no answer, "no_face" where no face was found, "unknown"
+  for an abstention; or a column `p.LEVEL` for each level, with probabilities; or `score`, which
+  thresholds turn into levels;
 - optional: `confidence`, in [0, 1], and `seconds`, the time of the response.
 """
 
@@ -28,13 +29,15 @@ from equipoise.audit.answer_rows import (
 )
 from equipoise.audit.answers import Predictions
 from equipoise.audit.images import AuditImages
-from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.base import FAILED, NO_FACE
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import digest_of
 from equipoise.core.tables import shown
 
 _MOST_LEVELS = 100
+_NO_LEVEL = {"": FAILED, "no_face": NO_FACE, UNKNOWN_NAME: UNKNOWN}
+"""What labels mean that are no levels."""
 _COLUMNS = ("file_name", "index", "set_digest", "label", "score", "confidence", "seconds")
 
 
@@ -212,8 +215,8 @@ class _Reader:
 
     def _label(self, line: int, row: Row) -> tuple[int, float]:
         word = row.get("label", "").strip()
-        if word in ("", UNKNOWN_NAME):
-            return (UNKNOWN if word else FAILED), np.nan
+        if word in _NO_LEVEL:
+            return _NO_LEVEL[word], np.nan
         if word not in self._words and len(self._words) > _MOST_LEVELS:
             fail(self._path, line, f"must have one of at most {_MOST_LEVELS} labels", word)
         return self._words.setdefault(word, len(self._words)), np.nan

@@ -24,7 +24,7 @@ Ask the model about each picture in images/, and write its answers into answers.
 
 file_name   the picture's name, as given
 label       the model's answer in its own words; empty where it gave none (failed, timed out),
-            "unknown" where it declined to answer, or found no face
+            "no_face" where it found no face, "unknown" where it declined to answer
 confidence  in [0, 1]; may be left out
 seconds     time of the response; may be left out
 set_digest  {digest}, of this set; may be left out

@@ -245,8 +245,9 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
         Number of cells, including empty ones.
     """
     n, failed = sum(g.n for g in cells.groups), sum(g.failure.count for g in cells.groups)
+    no_face = sum(g.no_face for g in cells.groups)
     balance = balance_check({group.name: group.n for group in cells.groups}, size)
-    return failures_check("the model", failed, n), _abstentions(cells), balance
+    return failures_check("the model", failed, n, no_face), _abstentions(cells), balance
 
 
 def balance_check(images: Mapping[str, int], size: int) -> Check:
@@ -278,7 +279,7 @@ def balance_check(images: Mapping[str, int], size: int) -> Check:
     )
 
 
-def failures_check(who: str, failed: int, n: int) -> Check:
+def failures_check(who: str, failed: int, n: int, no_face: int = 0) -> Check:
     """Check whether `who` could process all of n images.
 
     Parameters
@@ -287,12 +288,17 @@ def failures_check(who: str, failed: int, n: int) -> Check:
         The model or panel, as the check's title names it.
     failed, n : int
         Images that failed, and all images.
+    no_face : int
+        Those of them in which no face was found.
     """
     title = f"Could {who} process all images?"
     words = f"Yes, all {n:,}."
     if failed:
-        words = f"{failed:,} of {n:,} have no answer and are left out. A model is asked again by "
-        words += "the same command."
+        words = f"{failed:,} of {n:,} have no answer and are left out."
+        if no_face:
+            words += f" In {no_face:,} of them no face was found."
+        if failed > no_face:
+            words += " A model that failed is asked again by the same command."
     return Check(
         check_id="failures",
         title=title,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from equipoise.classifiers.base import FAILED, Classifier
 from equipoise.classifiers.models import AnyClassifierAddress
 from equipoise.classifiers.panel import check_prediction
+from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import ModelOutputError
 from equipoise.core.folders import LocalFolder
 from equipoise.core.resumable import ResumableFolder
@@ -116,7 +117,7 @@ class AskedClassifier:
             check_prediction(name, attribute, prediction, len(images))
         levels = np.stack([prediction.levels for prediction in predictions], axis=1)
         confidence = np.stack([p.probabilities.max(axis=1) for p in predictions], axis=1)
-        confidence = np.where(levels == FAILED, np.nan, confidence)
+        confidence = np.where(levels < UNKNOWN, np.nan, confidence)
         scores = np.stack([prediction.scores for prediction in predictions], axis=1)
         found = {
             "levels": pa.array(levels.tolist(), pa.list_(pa.int8())),

@@ -124,7 +124,7 @@ def translate(levels: NDArray[np.int8], numbers: NDArray[np.int8]) -> NDArray[np
     Parameters
     ----------
     levels : numpy.ndarray, shape (n,), int8
-        The model's levels; -1 for an abstention, `FAILED` for a failure.
+        The model's levels; -1 for an abstention, less for a failure.
     numbers : numpy.ndarray, shape (L,), int8
         As `LevelMap.numbers` returns them.
 

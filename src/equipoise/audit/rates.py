@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from equipoise.audit.named_gaps import NamedGap, gap_of_shares, mean_gap
-from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.base import NO_FACE
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.seeds import Stream, generator_for
@@ -43,11 +43,11 @@ class PredictionsVsReference:
     levels : tuple of str
         The L audited levels.
     answers : numpy.ndarray, shape (n,), int8
-        Predicted levels; -1 for an abstention, `FAILED` where the model failed.
+        Predicted levels; -1 for an abstention, `FAILED` or `NO_FACE` where it gave none.
     truth : numpy.ndarray, shape (n,), int8
         Levels by the reference; -1 where it has none.
     confidence : numpy.ndarray, shape (n,), float32
-        In [0, 1]; NaN where the model failed, or gave none.
+        In [0, 1]; NaN where it gave none.
     weights : numpy.ndarray, shape (n,), float64, or None
         Above 0: of images that stand for others; None where each stands for itself.
     seconds : numpy.ndarray, shape (n,), float32, or None
@@ -112,20 +112,22 @@ class GroupRates:
     n : int
         Images.
     failure : Share
-        Images on which the model failed: it gave no answer.
+        Images without an answer: no face was found, or the model failed.
     error : Share
         Predictions that differ from the truth, among images with a prediction and a truth.
     error_p_value : float
         Of the hypothesis that the group and all others pooled have one error rate; adjusted by
         Holm's method over the groups.
     abstention : Share
-        Abstentions among images on which the model did not fail.
+        Abstentions among images that are no failures.
     confidence : Estimate
         Mean over predictions, with the interval of the percentile bootstrap.
     seconds : Estimate
         Mean time of a response, likewise; missing where it was not recorded.
     levels : tuple of LevelRates
         Of the last of two levels, or of each of more.
+    no_face : int
+        Failures because no face was found.
     within_one : Share or None
         Predictions that are the true level or next to it, among images with a prediction and a
         truth; None unless there are three or more levels, in an order.
@@ -140,6 +142,7 @@ class GroupRates:
     confidence: Estimate
     seconds: Estimate
     levels: tuple[LevelRates, ...]
+    no_face: int = 0
     within_one: Share | None = None
 
 
@@ -181,7 +184,7 @@ def _rates_of(
 ) -> GroupRates:
     """Return the rates of one group's images; of two levels only the last has rates of its own."""
     name, truth, answers, known = error.name, part.truth, part.answers, part.known
-    valid, predicted = answers != FAILED, answers >= 0
+    valid, predicted = answers >= UNKNOWN, answers >= 0
     first = 1 if len(part.levels) == 2 else 0
     return GroupRates(
         name=name,
@@ -205,6 +208,7 @@ def _rates_of(
             )
             for level in range(first, len(part.levels))
         ),
+        no_face=int((answers == NO_FACE).sum()),
         within_one=Share.among(name, np.abs(answers - truth) <= 1, known, part.weights)
         if part.ordered and len(part.levels) > 2
         else None,

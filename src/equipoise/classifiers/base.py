@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.attributes import Attribute
 
-FAILED = -2
-"""Level of an image that a remote classifier failed to process, which is not an abstention.
+FAILED, NO_FACE = -2, -3
+"""Levels of an image to which a classifier gave no answer, which is not an abstention: it failed,
+and is asked again, or it found no face.
 
-Audits count it separately; a `ClassifierPanel` counts it as unknown."""
+To an audit both are failures to acquire; a `ClassifierPanel` counts them as unknown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,8 @@ class Prediction:
     Attributes
     ----------
     levels : numpy.ndarray, shape (n,), int8
-        Level numbers; -1 where the classifier abstains, `FAILED` where it failed.
+        Level numbers; -1 where the classifier abstains, `FAILED` where it failed, `NO_FACE` where
+        it found no face.
     probabilities : numpy.ndarray, shape (n, L), float32
         In [0, 1]; one-hot where the classifier has none.
     scores : numpy.ndarray, shape (n,), float32

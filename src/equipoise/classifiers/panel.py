@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import FAILED, Classifier, Prediction
+from equipoise.classifiers.base import NO_FACE, Classifier, Prediction
 from equipoise.core.attributes import UNKNOWN, Attribute, AttributeGrid
 from equipoise.core.errors import InputError, ModelOutputError
 from equipoise.core.labels import Labels
@@ -107,7 +107,7 @@ class ClassifierPanel:
             name, attribute = self.classifiers[c].name, self.grid.attributes[a]
             check_prediction(name, attribute, prediction, len(images))
             unsure = prediction.probabilities.max(axis=1) < self.abstain_below
-            unsure |= prediction.levels == FAILED
+            unsure |= prediction.levels < UNKNOWN
             levels[:, a] = np.where(unsure, np.int8(UNKNOWN), prediction.levels)
         return Labels(
             self.grid,
@@ -162,8 +162,8 @@ def check_prediction(
         )
     bad = ~np.isfinite(probabilities).all(axis=1) | np.isinf(scores)
     if attribute.ordered or len(attribute.levels) == 2:
-        bad |= np.isnan(scores) & (levels != UNKNOWN)
-    bad &= levels != FAILED
+        bad |= np.isnan(scores) & (levels >= 0)
+    bad &= levels >= UNKNOWN
     if bad.any():
         raise ModelOutputError(
             what,
@@ -172,13 +172,13 @@ def check_prediction(
             f"first at row {int(np.flatnonzero(bad)[0])} of the batch",
             "Check the model and its preprocessing; abstain with level -1 instead.",
         )
-    given = probabilities[levels != FAILED]
+    given = probabilities[levels >= UNKNOWN]
     low, high = given.min(initial=0), given.max(initial=0)
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         raise ModelOutputError(
             what, "must be in [0, 1]", f"{low:g} to {high:g}", "Apply softmax or sigmoid."
         )
-    if ((levels < FAILED) | (levels >= len(attribute.levels))).any():
+    if ((levels < NO_FACE) | (levels >= len(attribute.levels))).any():
         raise ModelOutputError(
             what,
             f"must have levels in {UNKNOWN}..{len(attribute.levels) - 1}",

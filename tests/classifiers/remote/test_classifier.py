@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.base import FAILED, NO_FACE
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.classifiers.remote import RemoteClassifier, connect
 from equipoise.classifiers.remote.classifier import UsageStats
@@ -215,7 +215,7 @@ def test_no_face_is_an_answer_and_is_kept(tmp_path: Path) -> None:
         classifier = opened(service, tmp_path)
         for _ in range(2):
             (reading,) = classifier.predict(IMAGES[:5])
-            assert (reading.levels == -1).all()
+            assert (reading.levels == NO_FACE).all()
             assert np.isnan(reading.scores).all()
             assert (reading.probabilities == 0.5).all()
     assert counts(classifier) == {"asked": 5, "requests": 5, "cached": 5, "no_face": 10}
@@ -230,7 +230,7 @@ def test_no_face_may_be_told_by_a_status(tmp_path: Path) -> None:
             no_face={"path": "code", "is": "equal", "value": "NO_FACE"},
         )
         (reading,) = classifier.predict(IMAGES[:2])
-    assert reading.levels.tolist() == [-1, -1]
+    assert reading.levels.tolist() == [NO_FACE, NO_FACE]
 
 
 def test_denied_access_ends_the_run_and_names_the_variable(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from equipoise.classifiers.base import NO_FACE
 from equipoise.classifiers.remote import open_remote
 from tests.builders.services import Reply, images, serving
 
@@ -84,5 +85,5 @@ def test_no_face_is_no_answer(
         origin = f"http://127.0.0.1:{service.port}"
         found = open_remote(SERVICES / f"{name}.toml", folder=tmp_path, origin=origin)
         readings = found.predict(images(1))
-    assert [int(reading.levels[0]) for reading in readings] == [-1] * len(readings)
+    assert [int(reading.levels[0]) for reading in readings] == [NO_FACE] * len(readings)
     assert found.tally.no_face == 1

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from equipoise.classifiers.base import NO_FACE
 from equipoise.classifiers.remote import RemoteClassifier, connect, open_remote
 from equipoise.core.errors import InputError, RemoteError
 from equipoise.runtimes.http.service import RateLimits
@@ -68,13 +69,13 @@ def test_answers_are_read(opened: tuple[RemoteClassifier, Any]) -> None:
     stub.add_response("detect_faces", {"FaceDetails": []}, expected)
     stub.add_response("detect_faces", a_face("Female", False, 50), expected)
     gender, smiling, expression, age = classifier.predict(IMAGES[:3])
-    assert gender.levels.tolist() == [1, -1, 0]
+    assert gender.levels.tolist() == [1, NO_FACE, 0]
     assert gender.probabilities[0] == pytest.approx([0.05, 0.95])
-    assert smiling.levels.tolist() == [1, -1, 0]
+    assert smiling.levels.tolist() == [1, NO_FACE, 0]
     assert smiling.probabilities[2] == pytest.approx([0.8, 0.2])
-    assert expression.levels.tolist() == [3, -1, 3]
+    assert expression.levels.tolist() == [3, NO_FACE, 3]
     assert expression.probabilities[0, 3] == pytest.approx(7 / 9)
-    assert age.levels.tolist() == [1, -1, 2]
+    assert age.levels.tolist() == [1, NO_FACE, 2]
     assert classifier.tally.no_face == 1
     # All is kept: the stub has no further answer.
     assert np.array_equal(classifier.predict(IMAGES[:3])[0].levels, gender.levels)

@@ -21,7 +21,7 @@ from equipoise.audit.answers import Predictions, predict_cached
 from equipoise.audit.images import AuditImages
 from equipoise.audit.level_map import choose_attribute
 from equipoise.audit.record import Asking
-from equipoise.classifiers.base import Classifier
+from equipoise.classifiers.base import NO_FACE, Classifier
 from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
@@ -57,6 +57,8 @@ class Ages:
         As of a `Classifier`.
     recorded : bool
         Whether they come from a table.
+    no_face : int
+        Images in which no face was found.
     """
 
     name: str
@@ -66,6 +68,12 @@ class Ages:
     pinned: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     recorded: bool = False
+    no_face: int = 0
+
+    @property
+    def missing(self) -> int:
+        """Images without an age."""
+        return int(np.isnan(self.years).sum())
 
 
 def is_table(source: str) -> bool:
@@ -158,7 +166,15 @@ def ask_ages(
     years = _years(estimator.name, predictions.attributes[place], predictions, place)
     cost = Asking.of(role, estimator.name, predictions)
     caveats = tuple(estimator.caveats)
-    return Ages(estimator.name, estimator.digest, years, cost, tuple(estimator.pinned), caveats)
+    return Ages(
+        estimator.name,
+        estimator.digest,
+        years,
+        cost,
+        tuple(estimator.pinned),
+        caveats,
+        no_face=int((predictions.levels[:, place] == NO_FACE).sum()),
+    )
 
 
 def _years(

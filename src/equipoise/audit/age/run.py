@@ -86,7 +86,7 @@ def audit_age(
         ignoring(
             (
                 *_gap_checks(parts, settings),
-                failures_check("the model", estimates.cost.failed, len(images)),
+                failures_check("the model", estimates.missing, len(images), estimates.no_face),
                 balance_check(cells, by.size),
                 *lighting_checks(lighting),
             ),

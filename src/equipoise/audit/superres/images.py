@@ -13,7 +13,6 @@ from equipoise.audit.images import Pictures
 from equipoise.audit.record import Asking
 from equipoise.audit.superres.models.bicubic import reduced
 from equipoise.audit.superres.record import RestorationSheet
-from equipoise.classifiers.base import FAILED
 from equipoise.classifiers.models import PanelClassifierAddress
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN, AttributeGrid
@@ -52,7 +51,7 @@ def read_levels(
     Returns
     -------
     levels : numpy.ndarray, shape (n, A), int8
-        -1 where the panel abstains, `FAILED` where it failed.
+        -1 where the panel abstains, `FAILED` where it failed, `NO_FACE` where it found none.
     costs : tuple of Asking
     """
     levels = np.full((len(pictures.digests), len(panel.grid.names)), UNKNOWN, np.int8)
@@ -68,7 +67,7 @@ def read_levels(
         for place, attribute in enumerate(found.attributes):
             if attribute.name in panel.grid.names:
                 valid = found.confidence[:, place] >= panel.abstain_below
-                valid |= found.levels[:, place] == FAILED
+                valid |= found.levels[:, place] < UNKNOWN
                 column = np.where(valid, found.levels[:, place], UNKNOWN)
                 levels[:, panel.grid.attribute(attribute.name)] = column
     return levels, tuple(costs)

@@ -148,7 +148,7 @@ def places(document: Any) -> str:
 
 
 def abstention(attribute: Attribute, level: int) -> Verdict:
-    """Return the verdict of an image with level `UNKNOWN` or `FAILED`: equal probabilities."""
+    """Return the verdict of an image with a level below 0: equal probabilities."""
     count = len(attribute.levels)
     return Verdict(level, (1 / count,) * count, math.nan)
 
@@ -164,7 +164,7 @@ def predictions(
     ----------
     attributes : sequence of Attribute
     rows : sequence of tuple of Verdict, or of int
-        For each image one verdict per attribute, or `UNKNOWN` or `FAILED` for all of them.
+        For each image one verdict per attribute, or `NO_FACE` or `FAILED` for all of them.
     seconds : sequence of float
         Time of each response; NaN for none.
     """

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import FAILED, Prediction
+from equipoise.classifiers.base import FAILED, NO_FACE, Prediction
 from equipoise.classifiers.remote.answers import (
     NotWhole,
     Unmapped,
@@ -28,7 +28,6 @@ from equipoise.classifiers.remote.answers import (
     predictions,
 )
 from equipoise.classifiers.remote.description import Description
-from equipoise.core.attributes import UNKNOWN
 from equipoise.core.errors import RemoteError
 from equipoise.runtimes.http.answer_cache import AnswerCache
 from equipoise.runtimes.http.limiter import Limiter, back_off
@@ -46,7 +45,7 @@ _CLAIM_MARGIN = 30.0
 """Seconds that a claim lasts beyond the time-outs of a request; chosen by hand."""
 
 Row = tuple[Verdict, ...] | int
-"""The verdicts of an image, or `UNKNOWN` (no face) or `FAILED` for all attributes."""
+"""The verdicts of an image, or `NO_FACE` or `FAILED` for all attributes."""
 
 
 class RemoteClassifier:
@@ -100,7 +99,7 @@ class RemoteClassifier:
             return self._tally
 
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
-        """Return the predictions; level -1 means "no face", and `FAILED` means no answer.
+        """Return the predictions; level `NO_FACE` where no face was found, `FAILED` for no answer.
 
         Raises
         ------
@@ -135,7 +134,7 @@ class RemoteClassifier:
         rows = [found[key][0] for key in keys]
         self._count(
             cached=len(keys) - len(first),
-            no_face=sum(row == UNKNOWN for row in rows),
+            no_face=sum(row == NO_FACE for row in rows),
             failed=sum(row == FAILED for row in rows),
         )
         return predictions(self.attributes, rows, [found[key][1] for key in keys])
@@ -208,7 +207,7 @@ class RemoteClassifier:
         except WrongShape as error:
             return TransportFailure("unread", str(error))
         self._unanswered, self._alike = 0, self.limits.stop_after
-        return UNKNOWN if verdicts is None else verdicts
+        return NO_FACE if verdicts is None else verdicts
 
     def _request(
         self, key: str, owner: str, image: NDArray[np.uint8], stop: Event
