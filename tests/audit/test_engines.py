@@ -17,7 +17,7 @@ from equipoise.audit.kept_answers import AskedByAddress
 from equipoise.audit.material_shards import PartTask
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.restore_shards import RestoreTask
-from equipoise.audit.verification.descriptors import DescriberAddress
+from equipoise.audit.verification.describers import DescriberAddress
 from equipoise.classifiers.models import ClassifierAddress, ModelAddresses
 from equipoise.core.folders import LocalFolder
 from equipoise.core.labels import Labels

@@ -104,7 +104,7 @@ def save_with(folder: Path, processor: dict[str, object], **config: object) -> s
 
 def fed(opened: Classifier, images: np.ndarray) -> np.ndarray:
     """Return what the network of a classifier is given."""
-    found = opened._prepared(images)["pixel_values"]  # type: ignore[attr-defined]
+    found = opened._network._prepared(images)["pixel_values"]  # type: ignore[attr-defined]
     return np.asarray(found)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from equipoise.classifiers.local.classifier import NetworkClassifier, TorchNetwork
+from equipoise.classifiers.local.classifier import NetworkClassifier
+from equipoise.classifiers.local.network import TorchNetwork
 from equipoise.classifiers.network_io import NetworkInput, OutputReading
 from equipoise.core.attributes import Attribute
 from equipoise.core.errors import InputError

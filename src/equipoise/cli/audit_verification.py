@@ -48,8 +48,8 @@ def verification(
     descriptors: Annotated[
         str | None,
         typer.Option(
-            help="module:function from images to vectors, or an .npz file with file_name and "
-            "descriptor.",
+            help="module:function from images to vectors, a .toml file that describes a model of "
+            "them, or an .npz file with file_name and descriptor.",
             show_default=False,
         ),
     ] = None,
@@ -107,6 +107,7 @@ def verification(
     """
     from equipoise.audit.photographs.images import read_people
     from equipoise.audit.share_table import write_share_table
+    from equipoise.audit.verification.describers import DescriberAddress
     from equipoise.audit.verification.descriptors import (
         Descriptors,
         compute_descriptors,
@@ -136,6 +137,7 @@ def verification(
     if scores is not None:
         refuse_flags("with --scores", {"genuine": genuine})
     source = descriptors or ""
+    described_by = DescriberAddress(source)
     people, kept, by_file = None, out / "descriptors", source.endswith(".npz")
     if (genuine_descriptors is not None) != (by_file and genuine is not None):
         rule = "must be given with --genuine where --descriptors is a file, and there alone"
@@ -154,14 +156,14 @@ def verification(
         elif by_file:
             found = read_descriptors(Path(source), material)
         else:
-            found = compute_descriptors(source, material.pictures, kept, execution)
+            found = compute_descriptors(described_by, material.pictures, kept, execution)
         seconds = time.perf_counter() - began
         pairs = None
         if people is not None and genuine_descriptors is not None:
             pairs = Genuine(people, read_descriptors(genuine_descriptors, people.images))
         elif people is not None:
             pictures = people.images.pictures
-            pairs = Genuine(people, compute_descriptors(source, pictures, kept, execution))
+            pairs = Genuine(people, compute_descriptors(described_by, pictures, kept, execution))
     audit = audit_verification(
         found, material, out, settings, threshold=threshold, genuine=pairs, seconds=seconds
     )

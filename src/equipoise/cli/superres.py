@@ -79,8 +79,8 @@ def superres(
     descriptors: Annotated[
         str | None,
         typer.Option(
-            help="module:function from images to vectors, or an .npz file of originals and "
-            "restored images: is a face still the same person?"
+            help="module:function from images to vectors, a .toml file of a model of them, or an "
+            ".npz file of originals and restored images: is a face still the same person?"
         ),
     ] = None,
     fmr: Annotated[

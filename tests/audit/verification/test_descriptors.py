@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from equipoise.audit.images import AuditImages
+from equipoise.audit.verification.describers import DescriberAddress
 from equipoise.audit.verification.descriptors import Descriptors, compute_descriptors
 from equipoise.core.errors import (
     FileFormatError,
@@ -70,7 +71,7 @@ def test_a_stopped_call_goes_on_with_the_files_and_numbers_of_threads(
             raise KeyboardInterrupt
 
     def compute(folder: str, execution: Execution) -> Descriptors:
-        return compute_descriptors(URI, pictures, tmp_path / folder, execution)
+        return compute_descriptors(DescriberAddress(URI), pictures, tmp_path / folder, execution)
 
     threads = compute("threads", Execution(2))
     assert 10 < (~threads.found).sum() < 100, "some faces are not found"
@@ -95,7 +96,7 @@ def test_another_function_under_the_name_is_asked_anew_and_refused_of_a_worker(
     pictures, file = material.take(range(10)).pictures, tmp_path / "module" / "faces_of_mine.py"
 
     def compute(execution: Execution = Execution()) -> Descriptors:
-        return compute_descriptors(URI, pictures, tmp_path / "kept", execution)
+        return compute_descriptors(DescriberAddress(URI), pictures, tmp_path / "kept", execution)
 
     found = [compute()]
     file.write_text(f"{EMBED}# changed\n")
@@ -124,16 +125,18 @@ def test_a_function_that_says_nothing_of_its_weights_is_asked_anew(
     mine.embed.digest = ""
     with ThreadPoolExecutor(1) as executor:
         for execution in (threads, Execution(engine=OnExecutor(executor, 1)), threads):
-            found = compute_descriptors(URI, pictures, tmp_path / "kept", execution)
+            found = compute_descriptors(
+                DescriberAddress(URI), pictures, tmp_path / "kept", execution
+            )
             assert (found.asked, found.kept) == (10, 0)
     assert sum(mine.described) == 30
     assert not list((tmp_path / "kept").iterdir()), "what is not kept is removed"
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="must be writable"):
-        compute_descriptors(URI, pictures, tmp_path / "file")
+        compute_descriptors(DescriberAddress(URI), pictures, tmp_path / "file")
     mine.embed.digest = 3
     with pytest.raises(InputError, match="digest of faces_of_mine:embed must be a text, got 3"):
-        compute_descriptors(URI, pictures, tmp_path / "kept")
+        compute_descriptors(DescriberAddress(URI), pictures, tmp_path / "kept")
 
 
 @pytest.mark.parametrize("damage", ["words", "lengths", "gap"])
@@ -141,7 +144,7 @@ def test_a_damaged_file_of_kept_descriptors_is_named(
     material: AuditImages, mine: ModuleType, tmp_path: Path, damage: str
 ) -> None:
     pictures = material.take(range(3)).pictures
-    compute_descriptors(URI, pictures, tmp_path / "kept")
+    compute_descriptors(DescriberAddress(URI), pictures, tmp_path / "kept")
     (file,) = (tmp_path / "kept").rglob("*.parquet")
     table = pq.read_table(file)
     damaged = {
@@ -152,7 +155,7 @@ def test_a_damaged_file_of_kept_descriptors_is_named(
     other = pa.table({"image": table["image"], "descriptor": damaged[damage]})
     pq.write_table(other.replace_schema_metadata(table.schema.metadata), file)
     with pytest.raises(FileFormatError, match=f"descriptors {file} must be a whole Parquet file"):
-        compute_descriptors(URI, pictures, tmp_path / "kept")
+        compute_descriptors(DescriberAddress(URI), pictures, tmp_path / "kept")
 
 
 def test_descriptors_of_several_lengths_and_lost_workers_end_in_an_error(
@@ -160,7 +163,7 @@ def test_descriptors_of_several_lengths_and_lost_workers_end_in_an_error(
 ) -> None:
     pictures = material.take(range(70)).pictures
     with pytest.raises(ModelOutputError, match=r"one length for all images, got \[6, 64\]"):
-        compute_descriptors("faces_of_mine:uneven", pictures, tmp_path / "uneven")
+        compute_descriptors(DescriberAddress("faces_of_mine:uneven"), pictures, tmp_path / "uneven")
 
     class Deadly(ThreadPoolExecutor):
         def submit(self, *given):  # type: ignore[no-untyped-def]
@@ -168,7 +171,7 @@ def test_descriptors_of_several_lengths_and_lost_workers_end_in_an_error(
 
     with Deadly(1) as executor, pytest.raises(WorkerError, match="without the loss of 3 workers"):
         execution = Execution(engine=OnExecutor(executor, 1))
-        compute_descriptors(URI, pictures, tmp_path / "kept", execution)
+        compute_descriptors(DescriberAddress(URI), pictures, tmp_path / "kept", execution)
 
 
 @pytest.mark.slow
@@ -180,6 +183,6 @@ def test_processes_give_the_files_of_threads(
         "processes": Execution(engine=Processes(1)),
         "threads": Execution(),
     }.items():
-        compute_descriptors(URI, pictures, tmp_path / name, execution)
+        compute_descriptors(DescriberAddress(URI), pictures, tmp_path / name, execution)
     assert files(tmp_path / "processes") == files(tmp_path / "threads")
     assert sum(mine.described) == 70, "processes describe elsewhere"

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from equipoise.audit.images import AuditImages
+from equipoise.audit.verification.describers import DescriberAddress
 from equipoise.audit.verification.descriptors import (
     Descriptors,
     compute_descriptors,
@@ -100,10 +101,10 @@ def test_descriptors_come_from_a_file_or_a_function(
         "    return np.ones(len(images))\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    computed = compute_descriptors("embed:embed", material, tmp_path / "kept")
+    computed = compute_descriptors(DescriberAddress("embed:embed"), material, tmp_path / "kept")
     assert np.linalg.norm(computed.vectors, axis=1) == pytest.approx(1, abs=1e-5)
     with pytest.raises(ModelOutputError, match="must be numbers of shape"):
-        compute_descriptors("embed:wrong", material, tmp_path / "kept")
+        compute_descriptors(DescriberAddress("embed:wrong"), material, tmp_path / "kept")
     file = tmp_path / "vectors.npz"
     order = np.random.default_rng(0).permutation(len(material))[:200]
     names = np.array(material.files)[order]

@@ -16,6 +16,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
+from equipoise.audit.verification.describers import DescriberAddress
 from equipoise.audit.verification.descriptors import compute_descriptors
 from equipoise.classifiers import ClassifierPanel, open_classifier
 from equipoise.core.errors import FetchError, InputError
@@ -147,11 +148,57 @@ def test_facenet_sees_what_it_was_trained_on(
     stand_in = SimpleNamespace(InceptionResnetV1=InceptionResnetV1)
     monkeypatch.setitem(sys.modules, "facenet_pytorch", stand_in)
     monkeypatch.syspath_prepend(str(MODELS))
-    found = compute_descriptors("facenet:embed", Noise(), tmp_path)
+    found = compute_descriptors(DescriberAddress("facenet:embed"), Noise(), tmp_path)
     assert found.vectors.shape == (3, 512)
     assert found.found.all()
     assert seen[0].shape == (3, 3, 160, 160)
     assert -127.5 / 128 <= float(seen[0].min()) < 0 < float(seen[0].max()) <= 127.5 / 128
+
+
+def save_recognition(folder: Path) -> None:
+    """A network of InsightFace's shapes, whose 512 numbers are those of the input's first rows."""
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["input.1"], ["f"], axis=1),
+            helper.make_node("Slice", ["f", "start", "stop", "axis"], ["683"]),
+        ],
+        "w600k_r50",
+        [value("input.1", TensorProto.FLOAT, ["None", 3, 112, 112])],
+        [value("683", TensorProto.FLOAT, [1, 512])],
+        [
+            helper.make_tensor(name, TensorProto.INT64, [1], [number])
+            for name, number in (("start", 0), ("stop", 512), ("axis", 1))
+        ],
+    )
+    opsets = [helper.make_opsetid("", 13)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    onnx.save(model, folder / "w600k_r50.onnx")
+
+
+def test_insightface_describes_pixels_from_minus_one_to_one_and_is_asked_once(
+    tmp_path: Path,
+) -> None:
+    name = "insightface-recognition.toml"
+    shutil.copy(MODELS / name, tmp_path)
+    save_recognition(tmp_path)
+    address = DescriberAddress(str(tmp_path / name))
+    images = red(np.array([0, 255], np.uint8), 64)
+    assert np.allclose(address.open().describe(images), [[-1] * 512, [1] * 512])
+    first = compute_descriptors(address, Noise(), tmp_path / "kept")
+    again = compute_descriptors(address, Noise(), tmp_path / "kept")
+    assert (first.vectors.shape, first.asked, again.asked, again.kept) == ((3, 512), 3, 0, 3)
+    assert np.array_equal(first.vectors, again.vectors)
+    assert "whole picture" in first.caveats[0]
+    assert "112x112" in first.preprocessing
+    assert "non-commercial" in first.licence
+    text = (tmp_path / name).read_text()
+    (tmp_path / name).write_text(text.replace("size = 112", "size = 64"))
+    changed = DescriberAddress(str(tmp_path / name)).open()
+    assert changed.digest != first.digest
+    (tmp_path / name).write_text(text + "output = -1\n")
+    with pytest.raises(InputError, match=r"descriptor\.output"):
+        address.open()
 
 
 def test_mivolo_sees_faces_in_its_order_of_colours_and_no_body(

@@ -21,7 +21,7 @@ import pytest
 from equipoise.classifiers.base import FAILED, NO_FACE
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.classifiers.remote import RemoteClassifier, connect
-from equipoise.classifiers.remote.classifier import UsageStats
+from equipoise.classifiers.remote.cached_service import UsageStats
 from equipoise.core.errors import RemoteError
 from tests.builders.services import Reply, Service, description, face, images, serving
 

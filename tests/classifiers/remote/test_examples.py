@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from equipoise.classifiers.base import NO_FACE
-from equipoise.classifiers.remote import open_remote
+from equipoise.classifiers.remote import open_remote, open_remote_describer
+from equipoise.core.errors import RemoteError
 from tests.builders.services import Reply, images, serving
 
 SERVICES = Path(__file__).parents[3] / "examples" / "services"
@@ -87,3 +89,38 @@ def test_no_face_is_no_answer(
         readings = found.predict(images(1))
     assert [int(reading.levels[0]) for reading in readings] == [NO_FACE] * len(readings)
     assert found.tally.no_face == 1
+
+
+def test_deepface_represents_faces_and_answers_are_kept(tmp_path: Path) -> None:
+    """A stand-in whose first picture has a face, whose second has none, and whose third fails."""
+    face = {"results": [{"embedding": [1, -2.5] + [0] * 510, "face_confidence": 0}]}
+    replies = [Reply(body=face), Reply(body={"results": []}), Reply(400, {"error": "no"})]
+    asked: list[bytes] = []
+
+    def answer(times: int, body: bytes) -> Reply:
+        asked.append(body)
+        return replies[len(asked) - 1]
+
+    with serving(answer) as service:
+        file = tmp_path / "represent.toml"
+        text = (SERVICES / "deepface-represent.toml").read_text()
+        file.write_text(text.replace("5005", str(service.port)).replace("concurrency = 2", ""))
+        model = open_remote_describer(file, folder=tmp_path / "kept")
+        vectors = np.concatenate([model(images(3)[i : i + 1]) for i in range(3)])
+        again = model(images(3)[:2])
+    assert b"ArcFace" in asked[0]
+    assert vectors.shape == (3, 512)
+    assert vectors[0, :3].tolist() == [1, -2.5, 0]
+    assert np.isnan(vectors[1:]).all()
+    assert np.array_equal(again, vectors[:2], equal_nan=True)
+    assert (model.tally.requests, model.tally.no_face, model.tally.failed) == (3, 2, 1)
+
+
+def test_a_descriptor_of_another_length_is_named(tmp_path: Path) -> None:
+    with serving(lambda times, body: Reply(body={"results": [{"embedding": [1, 2]}]})) as service:
+        file = tmp_path / "represent.toml"
+        text = (SERVICES / "deepface-represent.toml").read_text()
+        file.write_text(text.replace("5005", str(service.port)))
+        model = open_remote_describer(file, folder=tmp_path / "kept")
+        with pytest.raises(RemoteError, match=r"must hold 512 numbers.*results\[0\]\.embedding"):
+            model(images(3))

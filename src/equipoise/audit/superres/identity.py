@@ -17,6 +17,7 @@ from equipoise.audit.record import Asking
 from equipoise.audit.superres.checks import Pending, pending_gap
 from equipoise.audit.superres.images import JPEG_QUALITY
 from equipoise.audit.superres.record import CellIdentity, Identity
+from equipoise.audit.verification.describers import DescriberAddress
 from equipoise.audit.verification.descriptors import (
     Descriptors,
     compute_descriptors,
@@ -65,8 +66,8 @@ def describe_faces(
     Parameters
     ----------
     source : str
-        "module:object", as for `compute_descriptors`, or an .npz file, as for `read_descriptors`,
-        which names originals as in the set, and restored images relative to `folder`.
+        As of `DescriberAddress`; or an .npz file, as for `read_descriptors`, which names originals
+        as in the set, and restored images relative to `folder`.
     originals : AuditImages
         n images.
     restored : PictureFiles
@@ -94,7 +95,7 @@ def describe_faces(
     else:
         pictures = originals.pictures
         own, made, encoded = (
-            compute_descriptors(source, some, folder / "descriptors", execution)
+            compute_descriptors(DescriberAddress(source), some, folder / "descriptors", execution)
             for some in (pictures, restored, pictures.reencoded(JPEG_QUALITY))
         )
         asked = [own, made, encoded]

@@ -244,7 +244,7 @@ def audit_superres(
                     *restorer.caveats,
                     *panel.caveats,
                     *(caveat for one in watch for caveat in one.caveats),
-                    *((_DESCRIPTORS,) if identity is not None else ()),
+                    *(() if described is None else (_DESCRIPTORS, *described.original.caveats)),
                 ]
             )
         ),

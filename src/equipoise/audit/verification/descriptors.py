@@ -1,21 +1,14 @@
-"""Descriptors of the images of an audit: from a file, or from a user's own function.
+"""Descriptors of the images of an audit: from a file, or from a model.
 
-AUDIT/descriptors/<function>/<batch>.parquet holds what a function gave, a row for each image. A
-function without a `digest` is asked again by each call: nothing says when its weights change.
+AUDIT/descriptors/<model>/<batch>.parquet holds what a model gave, a row for each image.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -26,36 +19,16 @@ from equipoise.audit.answer_rows import digests_by_name
 from equipoise.audit.answer_shards import ask_missing
 from equipoise.audit.images import AuditImages, Pictures
 from equipoise.audit.kept_answers import kept_tables
+from equipoise.audit.verification.describers import COLUMN, DescriberAddress
 from equipoise.core.alone import alone
-from equipoise.core.errors import FileFormatError, InputError, ModelOutputError
-from equipoise.core.files import digest_of, storage
-from equipoise.core.folders import LocalFolder
-from equipoise.core.plugins import imported
+from equipoise.core.errors import FileFormatError, ModelOutputError
+from equipoise.core.files import digest_of
 from equipoise.core.progress import Execution
 from equipoise.core.resumable import ResumableFolder
 from equipoise.core.tables import shown
 
 _LARGEST = 2**31
-_COLUMN = "descriptor"
 _REMEDY = "Write it as np.savez(path, file_name=names, descriptor=array), arrays of one length."
-
-
-@runtime_checkable
-class Describe(Protocol):
-    """A function of images.
-
-    A text `digest`, where it has one, changes when its descriptors do; so they are kept.
-    """
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.floating]:
-        """Return descriptors, shape (n, d); rows of NaN where no face was found.
-
-        Parameters
-        ----------
-        images : numpy.ndarray, shape (n, 3, height, width), uint8
-            RGB.
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +45,8 @@ class Descriptors:
         Of length 1; NaN where an image has none.
     asked, kept : int
         Images described by this call, and images whose descriptors were there, equal ones once.
+    licence, preprocessing, caveats
+        Of a model that a file describes, as of a classifier.
     """
 
     name: str
@@ -79,6 +54,9 @@ class Descriptors:
     vectors: NDArray[np.float32]
     asked: int = 0
     kept: int = 0
+    licence: str = ""
+    preprocessing: str = ""
+    caveats: tuple[str, ...] = ()
 
     pinned = ()
 
@@ -141,122 +119,29 @@ def read_named_descriptors(
     return Descriptors(path.name, digest_of(path), _normalised(every), kept=len(rows))
 
 
-@dataclass(frozen=True)
-class Describer:
-    """A user's own function that is asked, as `Asked`.
-
-    Attributes
-    ----------
-    uri : str
-    describe : Describe
-    digest : str
-        SHA-256 of the name of the function, the file of its module, and its attribute `digest`
-        where it has one.
-    keeps : bool
-        Whether it has one.
-    """
-
-    uri: str
-    describe: Describe
-    digest: str
-    keeps: bool
-
-    def home(self, folder: Path) -> ResumableFolder:
-        """Return where its descriptors are kept in a folder of those of several."""
-        identity = json.dumps({"descriptors": self.uri, "digest": self.digest})
-        home = LocalFolder(folder / self.digest[:16])
-        return ResumableFolder(home, identity, "descriptors of this function")
-
-    @contextmanager
-    def kept_in(self, folder: Path) -> Iterator[ResumableFolder]:
-        """Give the home in a folder, or one that ends with the block where it does not keep.
-
-        Raises
-        ------
-        StorageError
-            When the folder cannot be written.
-        """
-        home = self.home(folder)
-        if self.keeps:
-            yield home
-            return
-        LocalFolder(folder).prepare()
-        with storage(folder):
-            own = TemporaryDirectory(prefix="once-", dir=folder, ignore_cleanup_errors=True)
-        with own as path:
-            yield replace(home, home=LocalFolder(Path(path)))
-
-    def answers(self, images: NDArray[np.uint8]) -> dict[str, pa.Array]:
-        """Describe images.
-
-        Raises
-        ------
-        ModelOutputError
-            When the function returns something else than descriptors.
-        """
-        found = np.asarray(self.describe(images))
-        whole = found.ndim == 2 and len(found) == len(images) and found.size > 0
-        if not whole or found.dtype.kind not in "fiu":
-            raise ModelOutputError(
-                f"output of {self.uri}",
-                f"must be numbers of shape ({len(images)}, d)",
-                f"{found.dtype} of shape {found.shape}",
-                "Return one descriptor an image.",
-            )
-        numbers = pa.array(found.astype(np.float32).ravel())
-        return {_COLUMN: pa.FixedSizeListArray.from_arrays(numbers, found.shape[1])}
-
-
-@dataclass(frozen=True)
-class DescriberAddress:
-    """A name by which any process opens the same function: "module:object", as `Describe`."""
-
-    uri: str
-
-    def open(self) -> Describer:
-        """Import the function.
-
-        Raises
-        ------
-        InputError
-            When it cannot be imported, or its `digest` is no text.
-        """
-        describe = imported(self.uri, "function of descriptors", Describe)  # type: ignore[type-abstract]
-        file = getattr(sys.modules[self.uri.partition(":")[0]], "__file__", None)
-        of_file = digest_of(Path(file)) if file and Path(file).is_file() else ""
-        digest = getattr(describe, "digest", "")
-        if not isinstance(digest, str):
-            raise InputError(
-                f"digest of {self.uri}",
-                "must be a text",
-                shown(repr(digest)),
-                "Set a text that changes with its weights, or none.",
-            )
-        own = hashlib.sha256(json.dumps([self.uri, of_file, digest]).encode()).hexdigest()
-        return Describer(self.uri, describe, own, bool(digest))
-
-
 def compute_descriptors(
-    uri: str, pictures: Pictures, folder: Path, execution: Execution = Execution()
+    address: DescriberAddress,
+    pictures: Pictures,
+    folder: Path,
+    execution: Execution = Execution(),
 ) -> Descriptors:
-    """Describe images with a user's own function, except those whose descriptors are kept.
+    """Describe images with a model, except those whose descriptors are kept.
 
     Parameters
     ----------
-    uri : str
-        "module:object", a function as `Describe`.
+    address : DescriberAddress
     pictures : Pictures
         With an engine `PictureFiles`, which its workers must reach under the same paths.
     folder : Path
-        Keeps the descriptors of any number of functions that have a `digest`, so that a stopped
-        call goes on; created when missing.
+        Keeps the descriptors of any number of models, so that a stopped call goes on; created when
+        missing.
     execution : Execution
         Threads, engine and progress, of described images. Descriptors do not depend on it.
 
     Raises
     ------
     InputError
-        When the function cannot be imported, its `digest` is no text, or a worker imports another.
+        When the model cannot be opened, or a worker opens another.
     ModelOutputError
         When it returns something else than descriptors.
     FileFormatError
@@ -264,7 +149,6 @@ def compute_descriptors(
     WorkerError
         When workers cannot start, or batches were set aside; the others are kept.
     """
-    address = DescriberAddress(uri)
     describer = address.open()
     digests = set(pictures.digests)
     with describer.kept_in(folder) as home, alone(home.home):
@@ -286,13 +170,22 @@ def compute_descriptors(
     lengths = sorted({len(vector) for vector in found})
     if len(lengths) > 1:
         raise ModelOutputError(
-            f"output of {uri}",
+            f"output of {describer.name}",
             "must have one length for all images",
             lengths[:5],
-            "Correct the function, and change its digest where it has one.",
+            "Correct it, and change its digest where it has one.",
         )
     asked, kept = len(missing), len(digests) - len(missing)
-    return Descriptors(uri, describer.digest, _normalised(np.stack(found)), asked, kept)
+    return Descriptors(
+        describer.name,
+        describer.digest,
+        _normalised(np.stack(found)),
+        asked,
+        kept,
+        licence=getattr(describer.describe, "licence", ""),
+        preprocessing=getattr(describer.describe, "preprocessing", ""),
+        caveats=tuple(getattr(describer.describe, "caveats", ())),
+    )
 
 
 def _kept(
@@ -302,10 +195,10 @@ def _kept(
     known: dict[str, NDArray[np.float32]] = {}
     for file, table in kept_tables(home, files):
         with home.intact(file):
-            kind = table[_COLUMN].type
+            kind = table[COLUMN].type
             if not pa.types.is_fixed_size_list(kind):
                 raise ValueError(f"descriptors of type {kind}")
-            numbers = pc.list_flatten(table[_COLUMN]).cast(pa.float32()).to_numpy()
+            numbers = pc.list_flatten(table[COLUMN]).cast(pa.float32()).to_numpy()
             vectors = numbers.reshape(table.num_rows, kind.list_size)
             known.update(zip(table["image"].to_pylist(), vectors, strict=True))
     return known

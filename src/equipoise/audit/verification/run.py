@@ -124,6 +124,7 @@ def audit_verification(
         _check_vectors(descriptors.vectors[found])
         if genuine is not None:
             _check_alike(descriptors, genuine.descriptors)
+        caveats = descriptors.caveats
         vectors, weights = descriptors.vectors[found], images.weights[found]
         kept = Faces.of_vectors(by.cells, cells[found], vectors, weights)
     limit = threshold_of(kept, settings.fmr) if threshold is None else threshold

@@ -1,4 +1,7 @@
-"""Classifiers in model files that a TOML file describes. `open_local` opens one."""
+"""Models in files that a TOML file describes.
+
+`open_local` opens a classifier, `open_local_describer` a model of descriptors.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,28 @@ import dataclasses
 import os
 from pathlib import Path
 
-from equipoise.classifiers.local.classifier import NetworkClassifier, open_network
-from equipoise.classifiers.local.description import GUIDE, SUFFIXES, read_description, template
+from equipoise.classifiers.local.classifier import NetworkClassifier
+from equipoise.classifiers.local.describer import NetworkDescriber
+from equipoise.classifiers.local.description import (
+    GUIDE,
+    SUFFIXES,
+    ModelFile,
+    read_description,
+    read_descriptor_description,
+    template,
+)
+from equipoise.classifiers.local.network import Network, open_network
 from equipoise.core.errors import InputError
 from equipoise.runtimes.onnx import OnnxNetwork
 from equipoise.runtimes.torchscript import read_model
 
-__all__ = ["SUFFIXES", "NetworkClassifier", "open_local"]
+__all__ = [
+    "SUFFIXES",
+    "NetworkClassifier",
+    "NetworkDescriber",
+    "open_local",
+    "open_local_describer",
+]
 
 
 def open_local(path: Path, *, device: str = "cpu") -> NetworkClassifier:
@@ -40,19 +58,43 @@ def open_local(path: Path, *, device: str = "cpu") -> NetworkClassifier:
             f"Start from this one, see {GUIDE}:\n\n{template(path)}",
         )
     description = read_description(described)
-    file = described.parent / description.file
-    content = read_model(file)
-    network = open_network(description.kind, file, content, description.input_name, device=device)
-    wanted = dataclasses.astuple(description.input)
-    meaning = [repr((description.kind, wanted, description.attributes))]
+    model = description.model
+    network, content = _opened(model, described, device)
+    meaning = [repr((model.kind, dataclasses.astuple(model.input), description.attributes))]
     if isinstance(network, OnnxNetwork) and network.has_named_columns:
         meaning.append(repr([reading.labels for reading in description.attributes]))
     return NetworkClassifier(
-        description.name,
+        model.name,
         network,
-        description.input,
+        model.input,
         description.attributes,
         (content, *(text.encode() for text in meaning)),
-        caveats=description.caveats,
-        licence=description.licence,
+        caveats=model.caveats,
+        licence=model.licence,
     )
+
+
+def open_local_describer(path: Path) -> NetworkDescriber:
+    """Open the model of descriptors of a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        When a field breaks its rule.
+    FileFormatError
+        When the model file is missing, damaged, too large, or of another kind.
+    """
+    description = read_descriptor_description(path)
+    network, content = _opened(description.model, path, "cpu")
+    return NetworkDescriber(description, network, content)
+
+
+def _opened(model: ModelFile, described: Path, device: str) -> tuple[Network, bytes]:
+    """Return the network of a model file, and the file's content."""
+    file = described.parent / model.file
+    content = read_model(file)
+    return open_network(model.kind, file, content, model.input_name, device=device), content

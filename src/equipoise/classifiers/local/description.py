@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.classifiers.local.classifier import KINDS
+from equipoise.classifiers.local.network import KINDS
 from equipoise.classifiers.network_io import (
     ACTIVATIONS,
     CHANNELS,
@@ -28,13 +28,13 @@ SUFFIXES = {".onnx": "onnx", ".pt": "torchscript", ".pth": "torchscript", ".tfli
 
 
 @dataclass(frozen=True)
-class Description:
-    """A model file, its preprocessing, and the meaning of its outputs.
+class ModelFile:
+    """A model file and its preprocessing.
 
     Attributes
     ----------
     name, kind, file : str
-        `file` is relative to the description; `kind` is one of `classifier.KINDS`.
+        `file` is relative to the description; `kind` is one of `network.KINDS`.
     licence : str
         Empty where it is not given.
     caveats : tuple of str
@@ -42,7 +42,6 @@ class Description:
     input : NetworkInput
     input_name : str
         Empty for the first input.
-    attributes : tuple of OutputReading
     """
 
     name: str
@@ -52,11 +51,26 @@ class Description:
     caveats: tuple[str, ...]
     input: NetworkInput
     input_name: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """A classifier: its file, and the meaning of its outputs."""
+
+    model: ModelFile
     attributes: tuple[OutputReading, ...]
 
 
+@dataclass(frozen=True)
+class DescriptorDescription:
+    """A model of descriptors: its file, and the number or name of the output that holds them."""
+
+    model: ModelFile
+    output: int | str
+
+
 def read_description(path: Path) -> Description:
-    """Return the description in a TOML file.
+    """Return the description of a classifier in a TOML file.
 
     Raises
     ------
@@ -64,10 +78,37 @@ def read_description(path: Path) -> Description:
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
     file = Table(read_toml(path, f"{GUIDE} shows one."), guide=GUIDE)
+    description = Description(
+        _model(file, path), tuple(_attribute(table) for table in file.tables("attribute"))
+    )
+    names = [reading.attribute.name for reading in description.attributes]
+    if len(set(names)) != len(names):
+        raise file.error("attribute", "must have different names", ", ".join(names))
+    file.done()
+    return description
+
+
+def read_descriptor_description(path: Path) -> DescriptorDescription:
+    """Return the description of a model of descriptors in a TOML file.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or a field is missing, unknown, or breaks its rule.
+    """
+    file = Table(read_toml(path, f"{GUIDE} shows one."), guide=GUIDE)
+    model, table = _model(file, path), file.table("descriptor")
+    description = DescriptorDescription(model, _output(table))
+    table.done()
+    file.done()
+    return description
+
+
+def _model(file: Table, path: Path) -> ModelFile:
     caveats = file.sentences("caveats")
     table = file.table("input")
     input_name = table.text("name") if "name" in table else ""
-    description = Description(
+    return ModelFile(
         file.text("name", path.stem),
         file.text("kind", choices=KINDS),
         file.text("file"),
@@ -75,13 +116,7 @@ def read_description(path: Path) -> Description:
         caveats,
         _input(table),
         input_name,
-        tuple(_attribute(table) for table in file.tables("attribute")),
     )
-    names = [reading.attribute.name for reading in description.attributes]
-    if len(set(names)) != len(names):
-        raise file.error("attribute", "must have different names", ", ".join(names))
-    file.done()
-    return description
 
 
 def _input(table: Table) -> NetworkInput:
@@ -135,11 +170,7 @@ def _by_channel(
 def _attribute(table: Table) -> OutputReading:
     score = "thresholds" in table
     attribute = named_attribute(table, score)
-    output = table.value("output", "must be a number or a name", 0)
-    if not isinstance(output, int | str) or isinstance(output, bool):
-        raise table.error("output", "must be a number or a name", output)
-    if isinstance(output, int) and output < 0:
-        raise table.error("output", "must be at least 0", output)
+    output = _output(table)
     numbers = table.numbers("columns", ())
     if any(n < 0 or n != int(n) for n in numbers):
         raise table.error("columns", "must be whole numbers from 0", numbers)
@@ -167,6 +198,15 @@ def _attribute(table: Table) -> OutputReading:
         raise table.error("activation", "must be sigmoid or none for one column", activation)
     table.done()
     return OutputReading(attribute, output, columns, activation, levels, thresholds, factor, labels)
+
+
+def _output(table: Table) -> int | str:
+    output = table.value("output", "must be a number or a name", 0)
+    if not isinstance(output, int | str) or isinstance(output, bool):
+        raise table.error("output", "must be a number or a name", output)
+    if isinstance(output, int) and output < 0:
+        raise table.error("output", "must be at least 0", output)
+    return output
 
 
 def template(path: Path) -> str:

@@ -1,13 +1,23 @@
-"""Classifiers behind HTTP services, described in TOML. `open_remote` opens one."""
+"""Models behind HTTP services, described in TOML.
+
+`open_remote` opens a classifier, `open_remote_describer` a model of descriptors.
+"""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
 
-from equipoise.classifiers.remote.classifier import RemoteClassifier, UsageStats
-from equipoise.classifiers.remote.description import Description
-from equipoise.classifiers.remote.toml_file import make_description, read_description
+from equipoise.classifiers.remote.answers import AnswerReading
+from equipoise.classifiers.remote.cached_service import UsageStats
+from equipoise.classifiers.remote.classifier import RemoteClassifier
+from equipoise.classifiers.remote.describer import RemoteDescriber
+from equipoise.classifiers.remote.description import Answer, Description
+from equipoise.classifiers.remote.toml_file import (
+    make_description,
+    read_description,
+    read_descriptor_description,
+)
 from equipoise.core.errors import InputError
 from equipoise.runtimes import zoo
 from equipoise.runtimes.http.answer_cache import AnswerCache
@@ -18,10 +28,12 @@ __all__ = [
     "SERVICES",
     "Description",
     "RemoteClassifier",
+    "RemoteDescriber",
     "UsageStats",
     "connect",
     "make_description",
     "open_remote",
+    "open_remote_describer",
     "read_description",
 ]
 
@@ -65,24 +77,49 @@ def open_remote(
     return connect(description.at(origin) if origin else description, folder)
 
 
-def connect(description: Description, folder: Path | None = None) -> RemoteClassifier:
+def connect(
+    description: Description[AnswerReading], folder: Path | None = None
+) -> RemoteClassifier:
     """Open the classifier of a description; see `open_remote`."""
+    return RemoteClassifier(description, _transport(description), _cache(folder))
+
+
+def open_remote_describer(path: Path, *, folder: Path | None = None) -> RemoteDescriber:
+    """Open the model of descriptors behind a service.
+
+    Parameters
+    ----------
+    path : Path
+        A .toml file.
+    folder : Path, optional
+        As for `open_remote`.
+
+    Raises
+    ------
+    InputError, StorageError
+        As `open_remote`.
+    """
+    description = read_descriptor_description(path)
+    return RemoteDescriber(description, _transport(description), _cache(folder))
+
+
+def _cache(folder: Path | None) -> AnswerCache:
+    return AnswerCache(folder or zoo.cache_folder() / "remote")
+
+
+def _transport(description: Description[Answer]) -> Transport:
     limits = description.limits
     if isinstance(description.request, HttpRequest):
         from equipoise.runtimes.http.transport import HttpTransport
 
-        transport: Transport = HttpTransport(
+        return HttpTransport(
             description.request,
             description.picture.media_type,
             limits.time_out,
             limits.concurrency,
         )
-    else:
-        from equipoise.classifiers.remote.rekognition import RekognitionTransport, open_client
+    from equipoise.classifiers.remote.rekognition import RekognitionTransport, open_client
 
-        transport = RekognitionTransport(
-            open_client(description.request, limits.time_out, limits.concurrency)
-        )
-    return RemoteClassifier(
-        description, transport, AnswerCache(folder or zoo.cache_folder() / "remote")
+    return RekognitionTransport(
+        open_client(description.request, limits.time_out, limits.concurrency)
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.classifiers.base import Prediction
 from equipoise.core import files
@@ -97,6 +98,37 @@ class AnswerReading:
             raise WrongShape(f"{error}; the answer has {places(document) or 'nothing'}") from None
 
 
+@dataclass(frozen=True)
+class DescriptorReading:
+    """How a description reads a descriptor: where its numbers are, and how many."""
+
+    no_face: NoFace | None
+    path: AnswerPath
+    length: int
+
+    def read(self, text: str) -> NDArray[np.float32] | None:
+        """Return a descriptor, shape (length,), or None for "no face".
+
+        Raises
+        ------
+        WrongShape
+            When the answer has no such numbers; `NotWhole` when the text is not JSON.
+        """
+        document = parse_json(text)
+        if self.no_face is not None and self.no_face.holds(document):
+            return None
+        found = self.path.find(document)
+        numbers = found if isinstance(found, list) else []
+        if any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
+            numbers = []
+        if len(numbers) != self.length:
+            raise WrongShape(
+                f"{self.path.text} must hold {self.length} numbers; the answer has "
+                f"{places(document) or 'nothing'}"
+            )
+        return np.clip(np.array(numbers, np.float64), -_LARGEST, _LARGEST).astype(np.float32)
+
+
 def parse_json(text: str) -> Any:
     """Return the JSON document in a text; NaN and infinity are refused.
 
@@ -115,6 +147,8 @@ def parse_json(text: str) -> Any:
         raise NotWhole(reason) from None
     raise WrongShape(reason)
 
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 _SHOWN = 200
 """Characters of the places of an answer that a message shows."""

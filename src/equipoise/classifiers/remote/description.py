@@ -1,8 +1,8 @@
-"""The description of a remote classifier, and the part of it that interprets answers.
+"""The description of a remote model, and the part of it that interprets answers.
 
-A description states which request is sent, and what its answer means: `[no_face]` and each
-`[[attribute]]`. Answers are cached by the request alone (`request_digest`), so a new interpretation
-of old answers sends no request. `toml_file` reads whole descriptions.
+A description states which request is sent, and what its answer means: `[no_face]`, and each
+`[[attribute]]` or `[descriptor]`. Answers are cached by the request alone (`request_digest`), so a
+new interpretation of old answers sends no request. `toml_file` reads whole descriptions.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 from equipoise.classifiers.remote.answers import (
     AnswerPath,
     AnswerReading,
     AttributeReading,
+    DescriptorReading,
     NoFace,
     parse_path,
 )
@@ -38,17 +40,20 @@ from equipoise.runtimes.http.service import (
 )
 from equipoise.runtimes.http.transport import check_url
 
+Answer = TypeVar("Answer")
+"""How answers are read: `AnswerReading`, or `DescriptorReading`."""
+
 
 @dataclass(frozen=True)
-class Description:
-    """A remote classifier: its request, limits, and the interpretation of its answers."""
+class Description(Generic[Answer]):
+    """A remote model: its request, limits, and the interpretation of its answers."""
 
     name: str
     caveats: tuple[str, ...]
     request: HttpRequest | RekognitionRequest
     picture: Picture
     limits: RateLimits
-    answer: AnswerReading
+    answer: Answer
 
     @property
     def request_digest(self) -> str:
@@ -61,7 +66,7 @@ class Description:
         meaning = f"{self.request_digest} {self.answer!r}"
         return hashlib.sha256(meaning.encode()).hexdigest()
 
-    def at(self, origin: str) -> Description:
+    def at(self, origin: str) -> Description[Answer]:
         """Return this description with another origin, such as "http://127.0.0.1:8700".
 
         Raises
@@ -78,6 +83,9 @@ class Description:
         return dataclasses.replace(self, request=dataclasses.replace(self.request, url=url))
 
 
+LONGEST = 65_536
+"""Most numbers of a descriptor; chosen by hand."""
+
 KINDS = ("label", "probabilities", "probability", "score")
 """Kinds of attributes, each the name of the field with its path."""
 
@@ -90,7 +98,7 @@ def answer_reading(file: Table) -> AnswerReading:
     InputError
         When a field is missing, unknown, or breaks its rule.
     """
-    no_face = _no_face(file.table("no_face")) if "no_face" in file else None
+    no_face = _no_face(file)
     attributes = tuple(_attribute(table) for table in file.tables("attribute"))
     names = [reading.attribute.name for reading in attributes]
     if len(set(names)) != len(names):
@@ -98,7 +106,26 @@ def answer_reading(file: Table) -> AnswerReading:
     return AnswerReading(no_face, attributes)
 
 
-def _no_face(table: Table) -> NoFace:
+def descriptor_reading(file: Table) -> DescriptorReading:
+    """Read `[no_face]` and `[descriptor]` of a description.
+
+    Raises
+    ------
+    InputError
+        When a field is missing, unknown, or breaks its rule.
+    """
+    table = file.table("descriptor")
+    found = DescriptorReading(
+        _no_face(file), _path(table, "path"), table.whole("length", None, 2, LONGEST)
+    )
+    table.done()
+    return found
+
+
+def _no_face(file: Table) -> NoFace | None:
+    if "no_face" not in file:
+        return None
+    table = file.table("no_face")
     path = _path(table, "path")
     rule = table.text("is", "empty", ("empty", "missing", "equal"))
     value = None

@@ -1,14 +1,21 @@
-"""Descriptions of remote classifiers and image services in TOML. Errors name the field."""
+"""Descriptions of remote models and image services in TOML. Errors name the field."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from equipoise.classifiers.remote.description import Description, answer_reading
+from equipoise.classifiers.remote.answers import AnswerReading, DescriptorReading
+from equipoise.classifiers.remote.description import (
+    Answer,
+    Description,
+    answer_reading,
+    descriptor_reading,
+)
 from equipoise.core.files import read_toml
 from equipoise.core.toml_tables import Table
 from equipoise.runtimes.http.image_encoding import FILTERS, FORMATS, Picture
@@ -31,8 +38,8 @@ _FIXED_HEADERS = ("host", "content-length", "transfer-encoding", "accept-encodin
 """Headers that the client sets itself."""
 
 
-def read_description(path: Path) -> Description:
-    """Read the description in a TOML file.
+def read_description(path: Path) -> Description[AnswerReading]:
+    """Read the description of a classifier in a TOML file.
 
     Raises
     ------
@@ -40,6 +47,17 @@ def read_description(path: Path) -> Description:
         When the file cannot be read, or a field is missing, unknown, or breaks its rule.
     """
     return make_description(read_toml(path, f"{_GUIDE} shows one."))
+
+
+def read_descriptor_description(path: Path) -> Description[DescriptorReading]:
+    """Read the description of a model of descriptors in a TOML file.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or a field is missing, unknown, or breaks its rule.
+    """
+    return _description(Table(read_toml(path, f"{_GUIDE} shows one.")), descriptor_reading)
 
 
 def read_image_service(path: Path) -> ImageService:
@@ -62,15 +80,18 @@ def read_image_service(path: Path) -> ImageService:
     return service
 
 
-def make_description(values: dict[str, Any]) -> Description:
-    """Return the description in the parsed content of a TOML file.
+def make_description(values: dict[str, Any]) -> Description[AnswerReading]:
+    """Return the description of a classifier in the parsed content of a TOML file.
 
     Raises
     ------
     InputError
         When a field is missing, unknown, or breaks its rule.
     """
-    file = Table(values)
+    return _description(Table(values), answer_reading)
+
+
+def _description(file: Table, reading: Callable[[Table], Answer]) -> Description[Answer]:
     name, caveats = file.text("name"), file.sentences("caveats")
     request: HttpRequest | RekognitionRequest
     if "rekognition" in file:
@@ -85,7 +106,7 @@ def make_description(values: dict[str, Any]) -> Description:
         request,
         _picture(file.table("picture")),
         _limits(file.table("limits")),
-        answer_reading(file),
+        reading(file),
     )
     file.done()
     return description

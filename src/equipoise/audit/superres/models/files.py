@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from equipoise.audit.superres.models.bicubic import to_bytes
-from equipoise.classifiers.local.classifier import open_network
+from equipoise.classifiers.local.network import open_network
 from equipoise.core.errors import ModelOutputError
 from equipoise.core.reasons import reason_of
 from equipoise.runtimes.torchscript import read_model
