@@ -20,7 +20,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 import numpy as np
 
 from equipoise.audit.age.record import AgeAudit
-from equipoise.audit.photographs.record import AgePhotographsAudit, PhotographsAudit
+from equipoise.audit.photographs.record import (
+    AgePhotographsAudit,
+    MatchPhotographsAudit,
+    PhotographsAudit,
+)
 from equipoise.audit.preflight.doctor import Examination
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.record import SuperresAudit
@@ -60,6 +64,11 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
     "photographs-age": (
         (AgePhotographsAudit,),
         "`photographs-age.json`, by `equipoise audit photographs` beside an audit of age",
+    ),
+    "photographs-verification": (
+        (MatchPhotographsAudit,),
+        "`photographs-verification.json`, by `equipoise audit photographs` beside an audit of "
+        "verification",
     ),
     "task": ((AnnotationPlan,), "`plan.json` of a task, by `equipoise label export`"),
     "result": ((Score, Refused), "a result of `equipoise compare`, one file per method"),

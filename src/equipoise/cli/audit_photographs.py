@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +21,13 @@ from equipoise.core.numbers import decimals, estimate, percent
 from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
-    from equipoise.audit.photographs.record import AgePhotographsAudit, PhotographsAudit
+    from equipoise.audit.photographs.record import (
+        AgePhotographsAudit,
+        MatchPhotographsAudit,
+        PhotographsAudit,
+    )
+
+_RECORDS = ("audit.json", "age.json", "verification.json")
 
 
 @audit_app.command()
@@ -30,15 +37,17 @@ def photographs(
         Path,
         typer.Option(
             help="CSV with file_name, and a column for each attribute; years, the true age, "
-            "beside an audit of age."
+            "beside an audit of age; person beside one of verification."
         ),
     ],
-    beside: Annotated[Path, typer.Option(help="Folder of the audit, of a classifier or of age.")],
+    beside: Annotated[
+        Path, typer.Option(help="Folder of the audit: of a classifier, age or verification.")
+    ],
     model: Annotated[
         str,
         typer.Option(
             help="The same model as there, or its answers to the photographs (.csv, .parquet, "
-            ".jsonl)."
+            ".jsonl; descriptors .npz)."
         ),
     ],
     side: Annotated[
@@ -47,6 +56,9 @@ def photographs(
     tolerance: Tolerance = TOLERANCE,
     years: Annotated[
         float, typer.Option(help="Difference of mean errors of age that is tolerated.")
+    ] = 2.0,
+    ratio: Annotated[
+        float, typer.Option(help="Ratio of rates of false matches that is tolerated.")
     ] = 2.0,
     ignore: Ignore = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' draws.")] = 0,
@@ -62,29 +74,32 @@ def photographs(
     table: Table = None,
     plot: Plot = None,
 ) -> None:
-    """Audit a classifier or an estimator of age on photographs too, and compare cell by cell.
+    """Audit a classifier, an estimator of age or verification on photographs too, and compare.
 
     A stopped audit is resumed.
 
     Example: `equipoise audit photographs photos --labels labels.csv --beside runs/audit --model
     mine:model`
     """
-    from equipoise.audit.photographs.record import AgePhotographsAudit
+    from equipoise.audit.photographs.record import AgePhotographsAudit, MatchPhotographsAudit
     from equipoise.audit.photographs.tables import write_age_comparison
     from equipoise.audit.share_table import write_share_table
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     wished = _Wished(folder, labels, beside, model, side, tuple(ignore or ()), seed, out)
-    if all((beside / name).is_file() for name in ("age.json", "audit.json")):
+    records = [name for name in _RECORDS if (beside / name).is_file()]
+    if len(records) > 1:
         rule = "must hold the record of one audit"
-        remedy = "Move one of them to a folder of its own."
-        raise InputError("beside", rule, "age.json and audit.json", remedy)
+        remedy = "Move the others to folders of their own."
+        raise InputError("beside", rule, " and ".join(records), remedy)
     with bars() as progress:
         execution = Execution(workers, progress, places)
-        audit: AgePhotographsAudit | PhotographsAudit
-        if (beside / "age.json").is_file():
+        audit: AgePhotographsAudit | MatchPhotographsAudit | PhotographsAudit
+        if records == ["age.json"]:
             audit = _of_ages(wished, years, execution)
+        elif records == ["verification.json"]:
+            audit = _of_matches(wished, ratio, execution)
         else:
             audit = _of_classifier(wished, tolerance, execution)
     print_checks(audit)
@@ -92,6 +107,10 @@ def photographs(
         _print_years(audit)
         print_report(out / "photographs-age.html", pdf)
         write_files(audit, json_file, plot, table, write_age_comparison)
+    elif isinstance(audit, MatchPhotographsAudit):
+        _print_matches(audit)
+        print_report(out / "photographs-verification.html", pdf)
+        write_files(audit, json_file, plot, table, write_share_table)
     else:
         _print_rates(audit)
         print_report(out / "photographs.html", pdf)
@@ -117,7 +136,8 @@ def _of_classifier(wished: _Wished, tolerance: float, execution: Execution) -> P
     """Compare an audit of a classifier."""
     from equipoise.audit.answer_rows import SUFFIXES
     from equipoise.audit.answers_file import read_answers
-    from equipoise.audit.photographs.images import grid_of, read_photographs
+    from equipoise.audit.labelled_photographs import read_photographs
+    from equipoise.audit.photographs.grid import grid_of
     from equipoise.audit.photographs.record import PhotographsSettings
     from equipoise.audit.photographs.run import audit_photographs
     from equipoise.audit.record import ClassifierAudit
@@ -146,8 +166,9 @@ def _of_classifier(wished: _Wished, tolerance: float, execution: Execution) -> P
 def _of_ages(wished: _Wished, years: float, execution: Execution) -> AgePhotographsAudit:
     """Compare an audit of age."""
     from equipoise.audit.age.record import AgeAudit
+    from equipoise.audit.labelled_photographs import read_aged
     from equipoise.audit.photographs.ages import audit_age_photographs
-    from equipoise.audit.photographs.images import grid_of, read_aged
+    from equipoise.audit.photographs.grid import grid_of
     from equipoise.audit.photographs.record import AgePhotographsSettings
     from equipoise.cli.audit_age import open_estimator, read_or_ask
     from equipoise.core.records import read_record
@@ -165,6 +186,48 @@ def _of_ages(wished: _Wished, years: float, execution: Execution) -> AgePhotogra
         seed=wished.seed,
     )
     return audit_age_photographs(stored, estimates, truth, images, wished.out, settings)
+
+
+def _of_matches(wished: _Wished, ratio: float, execution: Execution) -> MatchPhotographsAudit:
+    """Compare an audit of verification."""
+    from equipoise.audit.labelled_photographs import read_people
+    from equipoise.audit.photographs.grid import grid_of
+    from equipoise.audit.photographs.matches import audit_match_photographs
+    from equipoise.audit.photographs.record import MatchPhotographsSettings
+    from equipoise.audit.verification.describers import DescriberAddress
+    from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
+    from equipoise.audit.verification.record import VerificationAudit
+    from equipoise.core.records import read_record
+
+    remedy = f"Run `equipoise audit verification --out {wished.beside}` first."
+    stored = read_record(
+        wished.beside / "verification.json", VerificationAudit, remedy, what="audit"
+    )
+    people = read_people(wished.labels, grid_of(stored), wished.side, folder=wished.folder)
+    images, recorded = people.one_each(), wished.model.endswith(".npz")
+    began = time.perf_counter()
+    if recorded:
+        found = read_descriptors(Path(wished.model), images)
+    else:
+        address, kept = DescriberAddress(wished.model), wished.out / "descriptors"
+        found = compute_descriptors(address, images.pictures, kept, execution)
+    settings = MatchPhotographsSettings(
+        by=stored.settings.by,
+        threshold=stored.threshold,
+        ratio=ratio,
+        side=wished.side,
+        ignore=wished.ignore,
+        seed=wished.seed,
+    )
+    return audit_match_photographs(
+        stored,
+        found,
+        images,
+        wished.out,
+        settings,
+        recorded=recorded,
+        seconds=time.perf_counter() - began,
+    )
 
 
 def _print_rates(audit: PhotographsAudit) -> None:
@@ -201,3 +264,21 @@ def _print_years(audit: AgePhotographsAudit) -> None:
                 for pair in part.pairs
             ],
         )
+
+
+def _print_matches(audit: MatchPhotographsAudit) -> None:
+    out_console.print("Rate of false matches:")
+    print_table(
+        out_console,
+        ("pairs", "generated", "photographs", "ratio"),
+        [
+            (
+                pair.name,
+                estimate(pair.synthetic.estimate, lambda rate: percent(rate, 3), missing="-"),
+                estimate(pair.real.estimate, lambda rate: percent(rate, 3), missing="-"),
+                estimate(pair.ratio, missing="-"),
+            )
+            for part in audit.agreements[:2]
+            for pair in part.pairs
+        ],
+    )

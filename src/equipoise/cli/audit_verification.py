@@ -105,7 +105,7 @@ def verification(
 
     Example: `equipoise audit verification runs/demo/sampler.safetensors --descriptors mine:embed`
     """
-    from equipoise.audit.photographs.images import read_people
+    from equipoise.audit.labelled_photographs import read_people
     from equipoise.audit.share_table import write_share_table
     from equipoise.audit.verification.describers import DescriberAddress
     from equipoise.audit.verification.descriptors import (

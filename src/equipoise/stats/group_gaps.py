@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -226,10 +227,10 @@ def _welch(
 
 
 def ratio_interval(
-    counts: NDArray[np.int64],
-    trials: NDArray[np.int64],
-    other_counts: NDArray[np.int64],
-    other_trials: NDArray[np.int64],
+    counts: NDArray[Any],
+    trials: NDArray[Any],
+    other_counts: NDArray[Any],
+    other_trials: NDArray[Any],
     critical: float,
 ) -> Bounds:
     """Return Walter's adjusted logarithmic interval of a ratio of two rates (1975).

@@ -13,13 +13,14 @@ from equipoise.audit.age.rates import AgesVsReference, break_down_ages
 from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeRates, AgeSettings
 from equipoise.audit.age.run import audit_age
 from equipoise.audit.images import AuditImages
+from equipoise.audit.labelled_photographs import read_aged
 from equipoise.audit.photographs.ages import (
     agreement_check,
     agreements_of_ages,
     audit_age_photographs,
 )
 from equipoise.audit.photographs.agreement import farthest
-from equipoise.audit.photographs.images import grid_of, read_aged
+from equipoise.audit.photographs.grid import grid_of
 from equipoise.audit.photographs.record import AgePhotographsAudit, AgePhotographsSettings
 from equipoise.audit.record import Asking
 from equipoise.core.errors import FileFormatError, InputError

@@ -11,8 +11,9 @@ from PIL import Image
 from equipoise.audit.answers import predict_cached
 from equipoise.audit.classifier import audit_classifier
 from equipoise.audit.images import AuditImages
+from equipoise.audit.labelled_photographs import read_photographs
 from equipoise.audit.photographs.agreement import agreement_checks, agreements
-from equipoise.audit.photographs.images import grid_of, read_photographs
+from equipoise.audit.photographs.grid import grid_of
 from equipoise.audit.photographs.record import PhotographsAudit, PhotographsSettings
 from equipoise.audit.photographs.run import audit_photographs
 from equipoise.audit.rates import Breakdown, PredictionsVsReference, break_down

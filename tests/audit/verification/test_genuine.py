@@ -10,7 +10,7 @@ from PIL import Image
 
 from equipoise.audit.documents.document import write_document
 from equipoise.audit.images import AuditImages
-from equipoise.audit.photographs.images import read_people
+from equipoise.audit.labelled_photographs import read_people
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.genuine import Genuine, false_non_matches
 from equipoise.audit.verification.record import VerificationAudit, VerificationSettings

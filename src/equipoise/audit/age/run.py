@@ -96,7 +96,7 @@ def audit_age(
     named = _BY_TABLE if reference.recorded else _BY_ESTIMATOR
     caveats = (
         named.format(name=reference.name),
-        *image_caveats(by.names),
+        *image_caveats(by.names, images.side),
         *estimates.caveats,
         *reference.caveats,
     )

@@ -57,13 +57,13 @@ def _pair(synthetic: Share, real: Share) -> PairOfRates:
         name=synthetic.name,
         synthetic=synthetic,
         real=real,
-        difference=share_difference(*_numbers(real), *_numbers(synthetic)),
+        difference=share_difference(*effective_counts(real), *effective_counts(synthetic)),
         p_value=p_value,
     )
 
 
-def _numbers(share: Share) -> tuple[float, float]:
-    """Return effective events and trials."""
+def effective_counts(share: Share) -> tuple[float, float]:
+    """Return effective events and trials of a rate."""
     return (share.share * share.effective if share.n else 0.0), share.effective
 
 
@@ -73,7 +73,7 @@ def _agreement(where: str, pairs: list[PairOfRates], seed: int) -> AgreementOfRa
     correlation = Estimate.missing("fewer than three groups")
     if known:
         real, synthetic = (
-            np.array([_numbers(getattr(pair, kind)) for pair in known]).T
+            np.array([effective_counts(getattr(pair, kind)) for pair in known]).T
             for kind in ("real", "synthetic")
         )
         # Sidak: all intervals hold together, as groups of one breakdown are independent.
@@ -95,7 +95,7 @@ def agreement_checks(found: Sequence[AgreementOfRates], tolerance: float) -> lis
     """Return for each breakdown whether rates agree, and whether photographs rank groups alike."""
     checks = []
     for part in found:
-        checks += [_rates_check(part, tolerance), _ranks_check(part)]
+        checks += [_rates_check(part, tolerance), ranks_check(part.where, part.correlation)]
     return checks
 
 
@@ -183,9 +183,20 @@ def _rates_check(part: AgreementOfRates, tolerance: float) -> Check:
     )
 
 
-def _ranks_check(part: AgreementOfRates) -> Check:
-    title = f"Do photographs rank {part.where} as generated images do?"
-    check_id, found = f"ranks:{part.where}", part.correlation
+def ranks_check(where: str, found: Estimate, what: str = "error rates") -> Check:
+    """Return whether photographs rank groups as generated images do.
+
+    Parameters
+    ----------
+    where : str
+        "cells", or what the groups are by.
+    found : Estimate
+        The rank correlation.
+    what : str
+        Of what.
+    """
+    title = f"Do photographs rank {where} as generated images do?"
+    check_id = f"ranks:{where.replace(' ', '_')}"
     if np.isnan(found.value):
         words = f"Not known: {found.note}."
         return Check(check_id=check_id, title=title, outcome="not applicable", words=words)
@@ -199,6 +210,6 @@ def _ranks_check(part: AgreementOfRates) -> Check:
         check_id=check_id,
         title=title,
         outcome=outcome,  # type: ignore[arg-type]
-        words=f"{words}: the rank correlation of the error rates is {estimate(found)}.",
+        words=f"{words}: the rank correlation of the {what} is {estimate(found)}.",
         evidence=Evidence(estimate=found),
     )

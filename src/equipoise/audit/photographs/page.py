@@ -8,13 +8,20 @@ from pathlib import Path
 from markupsafe import Markup
 
 from equipoise.audit.page import AuditPage
-from equipoise.audit.photographs.record import AgePhotographsAudit, PhotographsAudit
+from equipoise.audit.photographs.record import (
+    AgePhotographsAudit,
+    MatchPhotographsAudit,
+    PhotographsAudit,
+)
 from equipoise.report.html import Frame
 from equipoise.report.plots import to_svg
 
 
 def _fill(
-    template: str, audit: PhotographsAudit | AgePhotographsAudit, folder: Path, frame: Frame
+    template: str,
+    audit: PhotographsAudit | AgePhotographsAudit | MatchPhotographsAudit,
+    folder: Path,
+    frame: Frame,
 ) -> str:
     """Fill a template with record and plots."""
     bars = [Markup(to_svg(part.figure())) for part in audit.agreements]
@@ -32,4 +39,10 @@ AGE_PAGE = AuditPage(
     command="photographs",
     record=AgePhotographsAudit,
     fill=partial(_fill, "photographs_age.html.jinja"),
+)
+MATCH_PAGE = AuditPage(
+    name="photographs-verification",
+    command="photographs",
+    record=MatchPhotographsAudit,
+    fill=partial(_fill, "photographs_verification.html.jinja"),
 )

@@ -239,7 +239,7 @@ def audit_superres(
                 [
                     _PANEL,
                     *other,
-                    *image_caveats(by.names),
+                    *image_caveats(by.names, originals.side),
                     _BALANCED,
                     *restorer.caveats,
                     *panel.caveats,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.photographs.images import People
+from equipoise.audit.labelled_photographs import People
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InputError

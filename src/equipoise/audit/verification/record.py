@@ -19,7 +19,8 @@ from equipoise.stats.shares import Share
 if TYPE_CHECKING:
     from equipoise.report.figures import Figure
 
-_MOST_BARS = 24
+MOST_BARS = 24
+"""Rates of a plot at most, chosen by hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class MatchTable:
         """Plot the highest rates."""
         from equipoise.report.plots import share_figure
 
-        rates = sorted(self.rates, key=lambda rate: -rate.share)[:_MOST_BARS]
+        rates = sorted(self.rates, key=lambda rate: -rate.share)[:MOST_BARS]
         axis = f"rate of {self.what}, with the 95 % interval of each"
         return share_figure([(self.what, rates)], axis)
 

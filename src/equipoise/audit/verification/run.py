@@ -43,6 +43,7 @@ from equipoise.stats.pairs import dependence_of
 from equipoise.stats.shares import Share
 
 _IMPOSTORS = "Pairs of generated faces are of two independent codes, so of different people."
+_PHOTOGRAPHS = "Pairs are of photographs of two people, as their labels name them."
 _NO_GENUINE = (
     "How often pictures of one person are taken for two is not measured: that needs photographs of "
     "people."
@@ -138,6 +139,9 @@ def audit_verification(
     tables, failed = match_tables(
         kept, by, levels[found], limit, dependence, failures, by_cell, seed=settings.seed
     )
+    of_pairs: tuple[str, ...] = (_IMPOSTORS, _NO_GENUINE if genuine is None else _GENUINE)
+    if images.side:
+        of_pairs = (_PHOTOGRAPHS,)
     checks = [_check(table, settings.ratio) for table in tables]
     if failed is not None:
         checks.append(gap_check(failed, _TOLERATED_FAILURES, len(failures)))
@@ -155,10 +159,9 @@ def audit_verification(
         models=model_used("model", descriptors),
         checks=ordered,
         caveats=(
-            _IMPOSTORS,
-            _NO_GENUINE if genuine is None else _GENUINE,
+            *of_pairs,
             *caveats,
-            *image_caveats(by.names),
+            *image_caveats(by.names, images.side),
         ),
         costs=(
             Asking(

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.audit.age.ages import OLDEST, Ages
-from equipoise.audit.age.record import AgeAudit
 from equipoise.audit.images import AuditImages
-from equipoise.audit.record import Asking, ClassifierAudit
-from equipoise.core.attributes import Attribute, AttributeGrid
+from equipoise.audit.record import Asking
+from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.files import digest_of
 from equipoise.core.tables import read_rows, shown
@@ -43,23 +42,9 @@ class People:
     images: AuditImages
     person: NDArray[np.int64]
 
-
-def grid_of(audit: ClassifierAudit | AgeAudit) -> AttributeGrid:
-    """Return the attributes that photographs need labels of: the audit's groups, and its own.
-
-    Levels are those that the audit had images of, in order. An age is no level.
-    """
-    if not audit.breakdowns:
-        rule = "must have the rates of cells"
-        raise FileFormatError("stored audit", rule, "none", "Make it again.")
-    found: dict[str, dict[str, None]] = {name: {} for name in audit.settings.by}
-    for group in audit.breakdowns[0].groups:
-        for part in group.name.split(", "):
-            name, _, level = part.partition("=")
-            found.setdefault(name, {})[level] = None
-    if isinstance(audit, ClassifierAudit):
-        found[audit.settings.attribute] = dict.fromkeys(audit.levels)
-    return AttributeGrid(tuple(Attribute(name, tuple(levels)) for name, levels in found.items()))
+    def one_each(self) -> AuditImages:
+        """Return the first photograph of each person: any two are of different people."""
+        return self.images.take(np.sort(np.unique(self.person, return_index=True)[1]).tolist())
 
 
 def read_photographs(
@@ -88,24 +73,28 @@ def read_photographs(
     return _read(folder, table, grid, side)[0]
 
 
-def read_people(table: Path, grid: AttributeGrid, side: int = SIDE) -> People:
+def read_people(
+    table: Path, grid: AttributeGrid, side: int = SIDE, *, folder: Path | None = None
+) -> People:
     """Read photographs of people, some of whom are on several.
 
     Parameters
     ----------
     table : Path
-        CSV as for `read_photographs` of its own folder, with the column `person`: one text for all
-        photographs of a person.
+        CSV as for `read_photographs`, with the column `person`: one text for all photographs of a
+        person.
     grid : AttributeGrid
     side : int
         As for `read_photographs`.
+    folder : Path, optional
+        Of the photographs; by default that of the table.
 
     Raises
     ------
     InputError, FileFormatError
         As `read_photographs`.
     """
-    images, names = _read(table.parent, table, grid, side, "person")
+    images, names = _read(folder or table.parent, table, grid, side, "person")
     return People(images, np.unique(names, return_inverse=True)[1].astype(np.int64))
 
 
