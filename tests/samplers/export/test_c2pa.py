@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from equipoise.classifiers import ClassifierPanel
@@ -19,6 +20,7 @@ from equipoise.core.synthetic_mark import SOURCE_TYPE, is_marked
 from equipoise.generators.toy import ToyGenerator
 from equipoise.samplers.export import write_draws
 from equipoise.samplers.export.c2pa_manifest import ManifestSigner
+from equipoise.samplers.export.png import png
 from equipoise.samplers.file import save_sampler
 from equipoise.samplers.job import DrawRequest
 from equipoise.samplers.sampler import Sampler
@@ -100,6 +102,7 @@ def test_every_picture_of_a_folder_and_a_tar_is_signed(
     assert len(pictures) == 7
     assert {manifest_of(picture) for picture in pictures} == {(SOURCE_TYPE, "Valid")}
     assert all(map(is_marked, pictures))
+    assert is_marked(signer.signed(png(np.zeros((3, 8, 8), np.uint8), ""))), "a manifest alone"
     changed = bytearray(pictures[0])
     changed[-20] ^= 1
     assert manifest_of(bytes(changed))[1] == "Invalid"

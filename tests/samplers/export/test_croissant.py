@@ -1,6 +1,7 @@
 """Exports are described in Croissant, as its own library reads it."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from equipoise.classifiers import ClassifierPanel
 from equipoise.classifiers.models import Models
 from equipoise.core.errors import InputError
+from equipoise.core.files import digest_of
 from equipoise.core.progress import Execution
 from equipoise.core.settings import Settings
 from equipoise.generators.toy import ToyGenerator
@@ -64,6 +66,42 @@ def test_a_folder_without_images_is_described(
     assert (faces / METADATA).read_bytes() == (tmp_path / "at-once" / METADATA).read_bytes()
     with pytest.raises(InputError, match="n must be a whole number of at least 1, got 0"):
         write_draws(toy_sampler, models, DrawRequest(0), tmp_path / "faces.npz", "npz")
+
+
+# Its readers leave pictures open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("n", [1, 60])
+def test_a_tar_is_described_and_read_by_its_description(
+    n: int,
+    toy_sampler: Sampler,
+    toy: ToyGenerator,
+    toy_panel: ClassifierPanel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # It keeps what it extracts by the name alone, in the home folder.
+    extract = import_module("mlcroissant._src.operation_graph.operations.extract")
+    monkeypatch.setattr(extract, "EXTRACT_PATH", type(extract.EXTRACT_PATH)(tmp_path / "extracted"))
+    models, tar = Models(toy, toy_panel), tmp_path / "faces.tar"
+    write_draws(toy_sampler, models, DrawRequest(n, seed=4), tmp_path / "faces")
+    write_draws(toy_sampler, models, DrawRequest(n, seed=4), tar, "tar")
+    description = tmp_path / f"faces.tar.{FILE}"
+    records = list(read(description).records("images"))
+    names = {r["images/file_name"].decode() for r in records}
+    assert names == {Path(name).name for name in read_metadata(tmp_path / "faces").files}
+    assert {r["images/image"].size for r in records} == {toy.image_shape[:0:-1]}
+    both = (json.loads(p.read_text()) for p in (description, tmp_path / "faces" / FILE))
+    assert len({one["description"] for one in both}) == 1
+    assert json.loads(description.read_text())["distribution"][2]["sha256"] == digest_of(tar)
+
+
+def test_an_npz_is_described_as_one_file(
+    toy_sampler: Sampler, toy: ToyGenerator, toy_panel: ClassifierPanel, tmp_path: Path
+) -> None:
+    models, npz = Models(toy, toy_panel), tmp_path / "faces.npz"
+    write_draws(toy_sampler, models, DrawRequest(5, seed=4), npz, "npz")
+    (file,) = read(tmp_path / f"faces.npz.{FILE}").metadata.distribution
+    assert (file.name, file.sha256) == ("faces.npz", digest_of(npz))
 
 
 def test_shards_are_described_and_read_by_their_description(

@@ -36,17 +36,10 @@ _NATURES: Mapping[type, str] = {int: "sc:Integer", float: "sc:Float", str: "sc:T
 Distribution = Sequence[dict[str, Any]]
 
 
-def folder_distribution(table_sha256: str) -> Distribution:
+def folder_distribution(table: Path) -> Distribution:
     """Return the files of a folder: its table of metadata, and its pictures."""
     return (
-        {
-            "@type": "cr:FileObject",
-            "@id": "metadata",
-            "name": "metadata.csv",
-            "contentUrl": "metadata.csv",
-            "encodingFormat": "text/csv",
-            "sha256": table_sha256,
-        },
+        _file(table, "text/csv"),
         _files("pictures", "images/*.png", "image/png"),
     )
 
@@ -57,6 +50,31 @@ def shards_distribution() -> Distribution:
         _files("metadata", "*.parquet", "application/x-parquet"),
         _files("pictures", "*.tar", "application/x-tar"),
     )
+
+
+def _in_tar(tar: Path) -> Distribution:
+    """Return the files in a tar, a picture and a document for each image, and the tar."""
+    inside = {"containedIn": {"@id": tar.name}}
+    return (
+        _files("pictures", "*.png", "image/png") | inside,
+        _files("metadata", "*.json", "application/json") | inside,
+        _file(tar, "application/x-tar"),
+    )
+
+
+_PICTURES = (
+    (
+        "file_name",
+        "sc:Text",
+        {"fileSet": {"@id": "pictures"}, "extract": {"fileProperty": "filename"}},
+    ),
+    (
+        "image",
+        "sc:ImageObject",
+        {"fileSet": {"@id": "pictures"}, "extract": {"fileProperty": "content"}},
+    ),
+)
+"""Fields of the pictures in a tar. Of documents in one, readers of Croissant extract none."""
 
 
 def tarred(description: str) -> str:
@@ -82,6 +100,17 @@ def tarred(description: str) -> str:
 
 def _text(found: dict[str, Any]) -> str:
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def _file(path: Path, kind: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": path.name,
+        "name": path.name,
+        "contentUrl": path.name,
+        "encodingFormat": kind,
+        "sha256": digest_of(path),
+    }
 
 
 def _files(name: str, includes: str, kind: str) -> dict[str, Any]:
@@ -143,8 +172,30 @@ def describe_folder(folder: Path, grid: AttributeGrid, description: str) -> None
     table = folder / METADATA
     with table.open(encoding="utf-8", newline="") as file:
         columns = column_types(next(csv.reader(file)), grid)
-    files = folder_distribution(digest_of(table))
+    files = folder_distribution(table)
     write_text(folder / FILE, to_croissant(folder.resolve().name, description, columns, files))
+
+
+def describe_file(path: Path, description: str) -> None:
+    """Write PATH.croissant.json beside a tar or an npz file of images.
+
+    Parameters
+    ----------
+    path : Path
+    description : str
+        What the images are.
+
+    Raises
+    ------
+    StorageError
+        When the file cannot be written.
+    """
+    if path.suffix == ".npz":
+        # Croissant has no way to name the arrays of one.
+        found = _data_set(path.stem, description, [_file(path, "application/x-npz")], [])
+    else:
+        found = _data_set(path.stem, description, _in_tar(path), _PICTURES)
+    write_text(path.with_name(f"{path.name}.{FILE}"), _text(found))
 
 
 def to_croissant(
@@ -165,6 +216,20 @@ def to_croissant(
     """
     table = distribution[0]
     where = {"cr:FileObject": "fileObject", "cr:FileSet": "fileSet"}[table["@type"]]
+    fields = [
+        (column, _NATURES[kind], {where: {"@id": table["@id"]}, "extract": {"column": column}})
+        for column, kind in columns.items()
+    ]
+    return _text(_data_set(name, description, distribution, fields))
+
+
+def _data_set(
+    name: str,
+    description: str,
+    distribution: Distribution,
+    fields: Sequence[tuple[str, str, dict[str, Any]]],
+) -> dict[str, Any]:
+    """Return a data set whose records have fields of a name, a type and a source."""
     found = {
         "@context": _context(),
         "@type": "sc:Dataset",
@@ -174,24 +239,6 @@ def to_croissant(
         "version": "1.0.0",
         "isLiveDataset": False,
         "distribution": list(distribution),
-        "recordSet": [
-            {
-                "@type": "cr:RecordSet",
-                "@id": "images",
-                "name": "images",
-                "description": "One record an image.",
-                "field": [
-                    {
-                        "@type": "cr:Field",
-                        "@id": f"images/{column}",
-                        "name": column,
-                        "dataType": _NATURES[kind],
-                        "source": {where: {"@id": table["@id"]}, "extract": {"column": column}},
-                    }
-                    for column, kind in columns.items()
-                ],
-            }
-        ],
         "rai:dataCollection": f"Generated, not collected: {SOURCE_TYPE}.",
         "rai:dataCollectionType": "Synthetic data generation",
         "rai:machineAnnotationTools": "Attributes are the predictions of classifiers.",
@@ -203,7 +250,25 @@ def to_croissant(
         "rai:personalSensitiveInformation": "No picture is of a person. A generator can repeat "
         "pictures of its training data.",
     }
-    return _text(found)
+    if fields:
+        records = {
+            "@type": "cr:RecordSet",
+            "@id": "images",
+            "name": "images",
+            "description": "One record an image.",
+            "field": [
+                {
+                    "@type": "cr:Field",
+                    "@id": f"images/{field}",
+                    "name": field,
+                    "dataType": kind,
+                    "source": source,
+                }
+                for field, kind, source in fields
+            ],
+        }
+        found["recordSet"] = [records]
+    return found
 
 
 def _context() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import json
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from equipoise.core.progress import Execution
 from equipoise.core.records import to_json
 from equipoise.core.synthetic_mark import SOURCE_TYPE
 from equipoise.samplers.draw import ImageBatch
-from equipoise.samplers.export.croissant import describe_folder, of_sampler
+from equipoise.samplers.export.croissant import describe_file, describe_folder, of_sampler
 from equipoise.samplers.export.dataset_card import FILE as CARD
 from equipoise.samplers.export.dataset_card import (
     FOLDER,
@@ -77,7 +77,8 @@ def write_draws(
     """Write drawn images with their metadata.
 
     A folder that was stopped half way goes on where it stopped; npz and tar files are written
-    whole or not at all.
+    whole or not at all. `croissant.json` in the folder, or OUT.croissant.json beside a file,
+    describes the images.
 
     Parameters
     ----------
@@ -128,11 +129,20 @@ def write_draws(
         _describe_folder(drawing, out)
         return out
     with closing(drawing.batches(drawing.nothing())) as drawn, atomic_path(out) as part:
+        rows: list[dict[str, Any]] = []
         if kind == "npz":
-            _write_npz(drawn, sampler.generator, models.generator.image_shape, request, part)
+            _write_npz(drawn, sampler.generator, models.generator.image_shape, request, part, rows)
         else:
-            write_tar(drawn, sampler.generator, request, part, signer=signer)
+            write_tar(drawn, sampler.generator, request, part, rows=rows, signer=signer)
+    words = _in_words(drawing, Counter(str(row["achieved"]) for row in rows))
+    describe_file(out, words)
     return out
+
+
+def _in_words(drawing: DrawJob, counts: Mapping[str, int]) -> str:
+    """Return what the images are, by how many of each cell there are."""
+    digest, cells = drawing.sampler_drawn.digest, dict(sorted(counts.items()))
+    return of_sampler(drawing.sampler.generator, digest, drawing.request, cells)
 
 
 def _describe_folder(drawing: DrawJob, out: Path) -> None:
@@ -141,10 +151,7 @@ def _describe_folder(drawing: DrawJob, out: Path) -> None:
     found = read_metadata(out) if request.n else no_images(drawing.sampler.grid, out)
     counts = Counter(answer_name(found.grid, levels) for levels in found.levels.tolist())
     generator, name = drawing.sampler.generator, out.resolve().name
-    words = of_sampler(
-        generator, drawing.sampler_drawn.digest, request, dict(sorted(counts.items()))
-    )
-    describe_folder(out, found.grid, words)
+    describe_folder(out, found.grid, _in_words(drawing, counts))
     body = [
         f"{len(found.files):,} {'verified' if request.verified else 'one-shot'} draws of the "
         f"generator {generator.name}, seed {request.seed}. `metadata.csv` has a row for each.",
@@ -166,10 +173,13 @@ def _write_npz(
     image_shape: tuple[int, int, int],
     request: DrawRequest,
     part: Path,
+    rows: list[dict[str, Any]],
 ) -> None:
-    """Write images.npy, shape (n, C, H, W), one array for each column of metadata, and the mark."""
+    """Write images.npy, shape (n, C, H, W), one array for each column of metadata, and the mark.
+
+    `rows` gets the metadata of each image.
+    """
     header = {"descr": "|u1", "fortran_order": False, "shape": (request.n, *image_shape)}
-    rows: list[dict[str, Any]] = []
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
 
         def member(name: str) -> zipfile.ZipInfo:
