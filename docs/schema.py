@@ -22,6 +22,7 @@ import numpy as np
 from equipoise.audit.age.record import AgeAudit
 from equipoise.audit.photographs.record import (
     AgePhotographsAudit,
+    FlipPhotographsAudit,
     MatchPhotographsAudit,
     PhotographsAudit,
 )
@@ -64,6 +65,11 @@ FILES: dict[str, tuple[tuple[type, ...], str]] = {
     "photographs-age": (
         (AgePhotographsAudit,),
         "`photographs-age.json`, by `equipoise audit photographs` beside an audit of age",
+    ),
+    "photographs-superres": (
+        (FlipPhotographsAudit,),
+        "`photographs-superres.json`, by `equipoise audit photographs` beside an audit of "
+        "super-resolution",
     ),
     "photographs-verification": (
         (MatchPhotographsAudit,),

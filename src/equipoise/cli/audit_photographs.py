@@ -12,9 +12,9 @@ import typer
 from equipoise.audit.defaults import TOLERANCE
 from equipoise.cli.app import audit_app, out_console
 from equipoise.cli.audit import Ignore, Plot, Table, Tolerance, print_checks, write_files
-from equipoise.cli.console import bars, print_table
+from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
-from equipoise.cli.options import Address, EngineName, GpusPerWorker, JsonFile, Workers
+from equipoise.cli.options import Address, Classifiers, EngineName, GpusPerWorker, JsonFile, Workers
 from equipoise.cli.reports import Pdf, print_report
 from equipoise.core.errors import InputError
 from equipoise.core.numbers import decimals, estimate, percent
@@ -23,11 +23,12 @@ from equipoise.core.progress import Execution
 if TYPE_CHECKING:
     from equipoise.audit.photographs.record import (
         AgePhotographsAudit,
+        FlipPhotographsAudit,
         MatchPhotographsAudit,
         PhotographsAudit,
     )
 
-_RECORDS = ("audit.json", "age.json", "verification.json")
+_RECORDS = ("audit.json", "age.json", "verification.json", "superres.json")
 
 
 @audit_app.command()
@@ -41,7 +42,8 @@ def photographs(
         ),
     ],
     beside: Annotated[
-        Path, typer.Option(help="Folder of the audit: of a classifier, age or verification.")
+        Path,
+        typer.Option(help="Folder of the audit: of a classifier, age, verification or superres."),
     ],
     model: Annotated[
         str,
@@ -50,6 +52,7 @@ def photographs(
             ".jsonl; descriptors .npz)."
         ),
     ],
+    classifiers: Classifiers = None,
     side: Annotated[
         int, typer.Option(help="Pixels of each side to which photographs are cut.")
     ] = 256,
@@ -74,32 +77,40 @@ def photographs(
     table: Table = None,
     plot: Plot = None,
 ) -> None:
-    """Audit a classifier, an estimator of age or verification on photographs too, and compare.
+    """Audit a classifier, age, verification or super-resolution on photographs too, and compare.
 
     A stopped audit is resumed.
 
     Example: `equipoise audit photographs photos --labels labels.csv --beside runs/audit --model
     mine:model`
     """
-    from equipoise.audit.photographs.record import AgePhotographsAudit, MatchPhotographsAudit
+    from equipoise.audit.photographs.record import (
+        AgePhotographsAudit,
+        FlipPhotographsAudit,
+        MatchPhotographsAudit,
+    )
     from equipoise.audit.photographs.tables import write_age_comparison
     from equipoise.audit.share_table import write_share_table
     from equipoise.engines import open_engine
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
-    wished = _Wished(folder, labels, beside, model, side, tuple(ignore or ()), seed, out)
     records = [name for name in _RECORDS if (beside / name).is_file()]
+    if records != ["superres.json"]:
+        refuse_flags("but beside an audit of superres", {"classifier": classifiers})
+    wished = _Wished(folder, labels, beside, model, side, tuple(ignore or ()), seed, out)
     if len(records) > 1:
         rule = "must hold the record of one audit"
         remedy = "Move the others to folders of their own."
         raise InputError("beside", rule, " and ".join(records), remedy)
     with bars() as progress:
         execution = Execution(workers, progress, places)
-        audit: AgePhotographsAudit | MatchPhotographsAudit | PhotographsAudit
+        audit: AgePhotographsAudit | FlipPhotographsAudit | MatchPhotographsAudit | PhotographsAudit
         if records == ["age.json"]:
             audit = _of_ages(wished, years, execution)
         elif records == ["verification.json"]:
             audit = _of_matches(wished, ratio, execution)
+        elif records == ["superres.json"]:
+            audit = _of_flips(wished, tolerance, classifiers or [], execution)
         else:
             audit = _of_classifier(wished, tolerance, execution)
     print_checks(audit)
@@ -111,8 +122,12 @@ def photographs(
         _print_matches(audit)
         print_report(out / "photographs-verification.html", pdf)
         write_files(audit, json_file, plot, table, write_share_table)
+    elif isinstance(audit, FlipPhotographsAudit):
+        _print_rates(audit, "Rate of flips by cell:")
+        print_report(out / "photographs-superres.html", pdf)
+        write_files(audit, json_file, plot, table, write_share_table)
     else:
-        _print_rates(audit)
+        _print_rates(audit, "Share of wrong answers by cell:")
         print_report(out / "photographs.html", pdf)
         write_files(audit, json_file, plot, table, write_share_table)
     end_gate("audit on photographs", audit.checks, fail_on, junit)
@@ -230,8 +245,46 @@ def _of_matches(wished: _Wished, ratio: float, execution: Execution) -> MatchPho
     )
 
 
-def _print_rates(audit: PhotographsAudit) -> None:
-    out_console.print("Share of wrong answers by cell:")
+def _of_flips(
+    wished: _Wished, tolerance: float, classifiers: list[str], execution: Execution
+) -> FlipPhotographsAudit:
+    """Compare an audit of super-resolution."""
+    from equipoise.audit.labelled_photographs import read_photographs
+    from equipoise.audit.photographs.flips import audit_flip_photographs
+    from equipoise.audit.photographs.grid import grid_of
+    from equipoise.audit.photographs.record import FlipPhotographsSettings
+    from equipoise.audit.superres.models import RestorerAddress
+    from equipoise.audit.superres.record import SuperresAudit
+    from equipoise.classifiers import open_panel
+    from equipoise.core.records import read_record
+
+    remedy = f"Run `equipoise audit superres --out {wished.beside}` first."
+    stored = read_record(wished.beside / "superres.json", SuperresAudit, remedy, what="audit")
+    address = RestorerAddress(wished.model, stored.settings.factor)
+    restorer, grid = address.open(), grid_of(stored)
+    panel = open_panel(grid.names, classifiers=classifiers)
+    settings = FlipPhotographsSettings(
+        attributes=stored.settings.attributes,
+        tolerance=tolerance,
+        side=wished.side,
+        ignore=wished.ignore,
+        seed=wished.seed,
+    )
+    images = read_photographs(wished.folder, wished.labels, grid, wished.side)
+    return audit_flip_photographs(
+        stored,
+        restorer,
+        panel,
+        images,
+        wished.out,
+        settings,
+        address=address,
+        execution=execution,
+    )
+
+
+def _print_rates(audit: PhotographsAudit | FlipPhotographsAudit, title: str) -> None:
+    out_console.print(title)
     print_table(
         out_console,
         ("cell", "generated", "photographs", "difference"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -33,14 +33,35 @@ def agreements(
     seed : int
         Of the draws of the rank correlation's interval.
     """
+    parts = (
+        (
+            part.where,
+            [group.error for group in part.groups],
+            [group.error for group in other.groups],
+        )
+        for part, other in zip(synthetic, real, strict=True)
+    )
+    return agreements_of_shares(parts, seed=seed)
+
+
+def agreements_of_shares(
+    parts: Iterable[tuple[str, Sequence[Share], Sequence[Share]]], *, seed: int = 0
+) -> tuple[AgreementOfRates, ...]:
+    """Return rates of the same groups side by side, with p-values by Holm over all.
+
+    Parameters
+    ----------
+    parts : iterable of (str, sequence of Share, sequence of Share)
+        What the groups are by, and the rates on generated images and on photographs; groups that
+        the second lacks have no photograph.
+    seed : int
+        Of the draws of the rank correlation's interval.
+    """
     found = []
-    for part, other in zip(synthetic, real, strict=True):
-        rates = {group.name: group.error for group in other.groups}
-        pairs = [
-            _pair(group.error, rates.get(group.name, Share.of(group.name, 0, 0)))
-            for group in part.groups
-        ]
-        found.append((part.where, pairs))
+    for where, synthetic, real in parts:
+        rates = {rate.name: rate for rate in real}
+        pairs = [_pair(rate, rates.get(rate.name, Share.of(rate.name, 0, 0))) for rate in synthetic]
+        found.append((where, pairs))
     adjusted = iter(holm([pair.p_value for _, pairs in found for pair in pairs]).tolist())
     return tuple(
         _agreement(where, [replace(pair, p_value=next(adjusted)) for pair in pairs], seed)
@@ -91,11 +112,24 @@ def _agreement(where: str, pairs: list[PairOfRates], seed: int) -> AgreementOfRa
     )
 
 
-def agreement_checks(found: Sequence[AgreementOfRates], tolerance: float) -> list[Check]:
-    """Return for each breakdown whether rates agree, and whether photographs rank groups alike."""
+def agreement_checks(
+    found: Sequence[AgreementOfRates], tolerance: float, what: str = "error rates"
+) -> list[Check]:
+    """Return for each breakdown whether rates agree, and whether photographs rank groups alike.
+
+    Parameters
+    ----------
+    found : sequence of AgreementOfRates
+    tolerance : float
+    what : str
+        What the rates are.
+    """
     checks = []
     for part in found:
-        checks += [_rates_check(part, tolerance), ranks_check(part.where, part.correlation)]
+        checks += [
+            _rates_check(part, tolerance, what),
+            ranks_check(part.where, part.correlation, what),
+        ]
     return checks
 
 
@@ -169,10 +203,10 @@ def compared_check(
     )
 
 
-def _rates_check(part: AgreementOfRates, tolerance: float) -> Check:
+def _rates_check(part: AgreementOfRates, tolerance: float, what: str) -> Check:
     return compared_check(
         f"agreement:{part.where}",
-        f"Are error rates by {part.where} those on photographs?",
+        f"Are {what} by {part.where} those on photographs?",
         part.pairs,
         part.largest,
         tolerance,
@@ -183,7 +217,7 @@ def _rates_check(part: AgreementOfRates, tolerance: float) -> Check:
     )
 
 
-def ranks_check(where: str, found: Estimate, what: str = "error rates") -> Check:
+def ranks_check(where: str, found: Estimate, what: str) -> Check:
     """Return whether photographs rank groups as generated images do.
 
     Parameters

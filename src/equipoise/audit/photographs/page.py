@@ -10,6 +10,7 @@ from markupsafe import Markup
 from equipoise.audit.page import AuditPage
 from equipoise.audit.photographs.record import (
     AgePhotographsAudit,
+    FlipPhotographsAudit,
     MatchPhotographsAudit,
     PhotographsAudit,
 )
@@ -19,7 +20,7 @@ from equipoise.report.plots import to_svg
 
 def _fill(
     template: str,
-    audit: PhotographsAudit | AgePhotographsAudit | MatchPhotographsAudit,
+    audit: PhotographsAudit | AgePhotographsAudit | FlipPhotographsAudit | MatchPhotographsAudit,
     folder: Path,
     frame: Frame,
 ) -> str:
@@ -45,4 +46,10 @@ MATCH_PAGE = AuditPage(
     command="photographs",
     record=MatchPhotographsAudit,
     fill=partial(_fill, "photographs_verification.html.jinja"),
+)
+FLIP_PAGE = AuditPage(
+    name="photographs-superres",
+    command="photographs",
+    record=FlipPhotographsAudit,
+    fill=partial(_fill, "photographs_superres.html.jinja"),
 )

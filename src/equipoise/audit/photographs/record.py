@@ -48,13 +48,13 @@ class PhotographsSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PairOfRates:
-    """The error rates of one group on both kinds of images.
+    """The rates of errors, or of flips, of one group on both kinds of images.
 
     Attributes
     ----------
     name : str
     synthetic, real : Share
-        Errors among generated images, and among photographs.
+        Among generated images, and among photographs.
     difference : Estimate
         Rate on photographs less that on generated images, with Newcombe's interval of this group
         alone; missing where one of them has no image.
@@ -72,7 +72,7 @@ class PairOfRates:
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementOfRates:
-    """Error rates on both kinds of images, by cell or by the levels of one attribute.
+    """Rates on both kinds of images, by cell or by the levels of one attribute.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class AgreementOfRates:
     correlation: Estimate
 
     def figure(self) -> Figure:
-        """Plot the errors on generated images beside those on photographs."""
+        """Plot the rates on generated images beside those on photographs."""
         from equipoise.report.plots import share_figure
 
         return share_figure(
@@ -226,6 +226,81 @@ class AgePhotographsAudit(ShownAudit):
     def plotted(self) -> tuple[AgreementOfMeans, ...]:
         """The parts that have a plot."""
         return self.agreements
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlipPhotographsSettings:
+    """Settings of a comparison of flips with photographs.
+
+    Attributes
+    ----------
+    attributes : tuple of str
+        Attributes whose flips are counted.
+    tolerance : float
+        Largest difference of rates of flips that is tolerated, in [0, 1).
+    side : int
+        Pixels of each side to which photographs were cut.
+    ignore : tuple of str
+        `check_id`s of checks to ignore.
+    seed : int
+        Of the model, and of the intervals' draws, in [0, 2**63).
+    """
+
+    attributes: tuple[str, ...]
+    tolerance: float = TOLERANCE
+    side: int = 256
+    ignore: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlipPhotographsAudit(ShownAudit):
+    """The result of a comparison of an audit of super-resolution with the same on photographs.
+
+    Attributes
+    ----------
+    format : int
+        Version of the layout.
+    verdict : str
+        The outcomes of all checks, in a sentence.
+    settings : FlipPhotographsSettings
+    synthetic_n, real_n : int
+        Generated images, and photographs, that were restored.
+    left_out : int
+        Photographs whose panel reads another cell than their label.
+    models : tuple of ModelUsed
+        The audited model and the panel, as on photographs.
+    checks : tuple of Check
+        The most severe outcome first.
+    agreements : tuple of AgreementOfRates
+        Of flips.
+    caveats : tuple of str
+    versions : dict of str to str
+    """
+
+    format: Literal[1] = 1
+    verdict: str
+    settings: FlipPhotographsSettings
+    synthetic_n: int
+    real_n: int
+    left_out: int
+    models: tuple[ModelUsed, ...]
+    checks: tuple[Check, ...]
+    agreements: tuple[AgreementOfRates, ...]
+    caveats: tuple[str, ...]
+    versions: dict[str, str]
+
+    @property
+    def plotted(self) -> tuple[AgreementOfRates, ...]:
+        """The parts that have a plot."""
+        return self.agreements
+
+    def shares(self) -> Iterator[tuple[str, str, str, Share]]:
+        """Yield what groups are by, the group, the rate, and its numbers, for all rates."""
+        for part in self.agreements:
+            for pair in part.pairs:
+                yield part.where, pair.name, "flips, generated images", pair.synthetic
+                yield part.where, pair.name, "flips, photographs", pair.real
 
 
 @dataclass(frozen=True, kw_only=True)
