@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from equipoise.classifiers.models import Models
 from equipoise.cli.console import bars
+from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.files import write_text
 from equipoise.core.labels import Labels
 from equipoise.core.parallel import batches
@@ -64,10 +65,11 @@ Written by `python benchmarks/faithful.py`; results in `faithful.jsonl`. The til
 classified images, all counted. Calls are generator-and-classifier calls per verified image of the
 uniform target, stages of refused candidates included at measured cost: as stated before any draw,
 with their interval, and as {DRAWS:,} verified draws then made images and read stages for each that
-they kept. Alone: where each cell is drawn on its own, by {FRESH:,} fresh labelled codes,
-mean over cells. These codes give the true total variation as well; a rare cell has some hundred of
-them, and intervals hold where they do within the error of that. The mix is that of {DRAWS:,}
-one-shot draws: for exact sampling its KL has a mean of (cells - 1) / (2 n).
+they kept; given up where a cell keeps fewer than one in 200 attempts. Alone: where each cell is
+drawn on its own, by {FRESH:,} fresh labelled codes, mean over cells. These codes give the true
+total variation as well; a rare cell has some hundred of them, and intervals hold where they do
+within the error of that. The mix is that of {DRAWS:,} one-shot draws: for exact sampling its KL has
+a mean of (cells - 1) / (2 n).
 
 ## Verified draws
 
@@ -138,15 +140,21 @@ def run_case(
 
 def _made(
     fitted: FitResult, mode: ModeStatement, models: Models, execution: Execution
-) -> dict[str, float]:
-    """Return what verified draws cost per image kept, and per effective one, stages included."""
+) -> dict[str, float | None]:
+    """Return what verified draws cost per image kept, and per effective one, stages included.
+
+    None where a cell is too rare to be drawn.
+    """
     assert fitted.tilt is not None
     generator, stems = count_stems(models.generator)
     sampler = fitted.sampler.bound(generator)
     counts, seed = exact_counts(sampler.target, DRAWS), sampler.settings["seed"]
-    draws, calls = gather_latents(
-        verified(sampler, models, counts, seed, faithful=mode.faithful, execution=execution)
-    )
+    try:
+        draws, calls = gather_latents(
+            verified(sampler, models, counts, seed, faithful=mode.faithful, execution=execution)
+        )
+    except InsufficientLabelsError:
+        return {"made": None, "made_per_effective": None}
     effective = [
         own.sum() ** 2 / (own @ own) / len(own)
         for own in (draws.weights[draws.requested == k] for k in range(len(counts)))
@@ -245,11 +253,9 @@ def page(results: list[dict[str, Any]]) -> str:
 def _calls(result: dict[str, Any], mode: str, what: str) -> str:
     """Return stated calls with their interval, and the images made, as text."""
     own = result["shared"][mode]
-    stated = own[f"calls{what}"]
-    return (
-        f"{stated['value']:.2f} [{stated['low']:.2f}, {stated['high']:.2f}], "
-        f"{own[f'made{what}']:.2f}"
-    )
+    stated, made = own[f"calls{what}"], own[f"made{what}"]
+    ended = "given up" if made is None else f"{made:.2f}"
+    return f"{stated['value']:.2f} [{stated['low']:.2f}, {stated['high']:.2f}], {ended}"
 
 
 def _holds(row: dict[str, float]) -> bool:
