@@ -134,7 +134,7 @@ def _run_balance(
             verified = " --verified"
             out_console.print(
                 "one-shot  the target is out of reach: the nearest mix has a total variation of "
-                f"{percent(tilt.calibration.distance)} from it. Verified draws reach it."
+                f"{percent(tilt.calibration.distance)} from it. {tilt.verified[0].reach}"
             )
         elif doubt := _doubtful(tilt.calibration, done.record.target):
             verified = " --verified"

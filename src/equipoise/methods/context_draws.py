@@ -28,7 +28,7 @@ from equipoise.generators.base import Staged, check_images, generate
 from equipoise.methods.context_proposals import BY_PROMPT, ContextRequests, check_prompted
 from equipoise.methods.context_refusal import EarlyRefusal
 from equipoise.runtimes.devices import within_memory
-from equipoise.samplers.filling import ATTEMPTS
+from equipoise.samplers.statements import ATTEMPTS
 
 _PART = 0.5
 """Part of the candidates of the prompt that are expected to be needed, which a round draws: little

@@ -26,7 +26,7 @@ from equipoise.labelling.collect import label_codes
 from equipoise.labelling.shards import Codes, CodeSource
 from equipoise.measure.contexts import AbsentCell
 from equipoise.methods.context_rates import ContextCalibration, count_by_context
-from equipoise.samplers.filling import ATTEMPTS
+from equipoise.samplers.statements import ATTEMPTS
 from equipoise.samplers.verified import exact_counts
 from equipoise.stats.intervals import exact_interval
 

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from equipoise.core.attributes import AttributeGrid
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.numbers import percent
+from equipoise.samplers.statements import ATTEMPTS
 
 if TYPE_CHECKING:
     from equipoise.samplers.shared import SharedCandidates
-
-ATTEMPTS = 200
-"""Generator calls per wanted image after which a verified draw gives a cell up."""
 
 _LEAST_ATTEMPTS = 2000
 

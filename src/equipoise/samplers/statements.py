@@ -9,6 +9,9 @@ import numpy as np
 from equipoise.core.estimates import Estimate
 from equipoise.core.targets import Target
 
+ATTEMPTS = 200
+"""Generator calls per wanted image after which a verified draw gives a cell up."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellStatement:
@@ -73,6 +76,23 @@ class ModeStatement:
     calls: Estimate
     calls_per_effective: Estimate
     saved: float
+
+    @property
+    def reach(self) -> str:
+        """Whether verified draws reach a target that one-shot draws do not, in a sentence or two.
+
+        They reach any, but for cells that so few candidates come out as that they are given up.
+        """
+        rare = [c for c in self.cells if not c.calls.high <= ATTEMPTS]
+        if not rare:
+            return "Verified draws reach it."
+        known = [
+            f"{c.cell} ({c.calls.note or f'{c.calls.value:,.0f} calls an image'})" for c in rare
+        ]
+        return (
+            f"Verified draws may not: a cell that keeps fewer than one in {ATTEMPTS} attempts is "
+            f"given up. In doubt: {', '.join(known)}. Raise --n, or leave it out of the target."
+        )
 
     def towards(self, target: Target, made_for: Target) -> ModeStatement:
         """Return the statement of the same draws towards another target; itself for its own.

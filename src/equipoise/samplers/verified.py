@@ -26,7 +26,6 @@ from equipoise.core.threads import worker_count
 from equipoise.generators.base import generate
 from equipoise.samplers.draw import Batches, ImageBatch, one_shot
 from equipoise.samplers.filling import (
-    ATTEMPTS,
     Filling,
     Position,
     most_attempts,
@@ -34,6 +33,7 @@ from equipoise.samplers.filling import (
     too_few,
 )
 from equipoise.samplers.sampler import Sampler
+from equipoise.samplers.statements import ATTEMPTS
 
 if TYPE_CHECKING:
     from equipoise.samplers.shared import Candidates, SharedCandidates
