@@ -50,6 +50,8 @@ def test_intervals_of_pairs_are_those_of_statsmodels(alpha: float) -> None:
     assert np.allclose(newcombe_interval(*pairs, critical), theirs, rtol=0, atol=1e-12)
     theirs = confint_proportions_2indep(*pairs, compare="ratio", method="log-adjusted", alpha=alpha)
     assert np.allclose(ratio_interval(*pairs, critical), theirs, rtol=1e-12)
+    low, high = ratio_interval(*(np.array([1]),) * 4, critical)
+    assert low[0] < 0.5 and high[0] > 2, "one of one and one of one say little"
 
 
 def test_two_groups_have_newcombes_own_interval() -> None:

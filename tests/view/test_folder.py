@@ -19,6 +19,8 @@ def test_kinds_are_known_by_their_files(tmp_path: Path) -> None:
         "g": ("case.txt", "comparison"),
         "i": ("contexts.json", "contexts"),
         "j": ("photographs-age.json", "photographs-age"),
+        "k": ("photographs-superres.json", "photographs-superres"),
+        "l": ("photographs-verification.json", "photographs-verification"),
         "h": ("labels/labels-00000.done.json", "working"),
     }
     for name, (file, _) in kinds.items():

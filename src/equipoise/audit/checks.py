@@ -247,7 +247,7 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
     n, failed = sum(g.n for g in cells.groups), sum(g.failure.count for g in cells.groups)
     no_face = sum(g.no_face for g in cells.groups)
     balance = balance_check({group.name: group.n for group in cells.groups}, size)
-    return failures_check("the model", failed, n, no_face), _abstentions(cells), balance
+    return failures_check("the model", failed, n, no_face=no_face), _abstentions(cells), balance
 
 
 def balance_check(images: Mapping[str, int], size: int) -> Check:
@@ -279,7 +279,9 @@ def balance_check(images: Mapping[str, int], size: int) -> Check:
     )
 
 
-def failures_check(who: str, failed: int, n: int, no_face: int = 0) -> Check:
+def failures_check(
+    who: str, failed: int, n: int, *, no_face: int = 0, again: int | None = None
+) -> Check:
     """Check whether `who` could process all of n images.
 
     Parameters
@@ -287,9 +289,11 @@ def failures_check(who: str, failed: int, n: int, no_face: int = 0) -> Check:
     who : str
         The model or panel, as the check's title names it.
     failed, n : int
-        Images that failed, and all images.
+        Images without an answer, and all images.
     no_face : int
         Those of them in which no face was found.
+    again : int, optional
+        Those that the same command asks about again; by default all in which a face may be.
     """
     title = f"Could {who} process all images?"
     words = f"Yes, all {n:,}."
@@ -297,7 +301,7 @@ def failures_check(who: str, failed: int, n: int, no_face: int = 0) -> Check:
         words = f"{failed:,} of {n:,} have no answer and are left out."
         if no_face:
             words += f" In {no_face:,} of them no face was found."
-        if failed > no_face:
+        if failed - no_face if again is None else again:
             words += " A model that failed is asked again by the same command."
     return Check(
         check_id="failures",

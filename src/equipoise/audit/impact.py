@@ -142,8 +142,6 @@ def _ratio(share: Share, best: Share) -> Estimate:
         np.array([number], np.int64) for one in (share, best) for number in one.tested
     )
     critical = float(norm.ppf((1 + CONFIDENCE) / 2))
-    # Where all are selected, one more trial keeps the interval from being a point.
-    n, other_n = n + (count == n), other_n + (other == other_n)
     low, high = ratio_interval(count, n, other, other_n, critical)
     value = share.share / best.share
     # The adjusted counts of the interval (Walter 1975) do not know 0.

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from equipoise.classifiers.base import FAILED, Classifier
+from equipoise.classifiers.base import FAILED, NO_FACE, Classifier, KeepsAnswers
 from equipoise.classifiers.models import AnyClassifierAddress
 from equipoise.classifiers.panel import check_prediction
 from equipoise.core.attributes import UNKNOWN
@@ -93,6 +93,9 @@ class AskedClassifier:
         """Return where its answers are kept in a folder of those of several."""
         words = [(one.name, one.levels) for one in self.classifier.attributes]
         digest = self.classifier.digest
+        if isinstance(self.classifier, KeepsAnswers):
+            # Its answers once had no level for "no face", and cost nothing to read again.
+            digest = hashlib.sha256(f"{digest} with {NO_FACE}".encode()).hexdigest()
         identity = json.dumps({"model": digest, "attributes": words})
         return ResumableFolder(LocalFolder(folder / digest[:16]), identity, _HOLDS)
 

@@ -42,9 +42,11 @@ class People:
     images: AuditImages
     person: NDArray[np.int64]
 
-    def one_each(self) -> AuditImages:
-        """Return the first photograph of each person: any two are of different people."""
-        return self.images.take(np.sort(np.unique(self.person, return_index=True)[1]).tolist())
+    @property
+    def first(self) -> list[int]:
+        """Rows of the first photograph of each person: any two are of different people."""
+        rows: list[int] = np.sort(np.unique(self.person, return_index=True)[1]).tolist()
+        return rows
 
 
 def read_photographs(
@@ -95,6 +97,11 @@ def read_people(
         As `read_photographs`.
     """
     images, names = _read(folder or table.parent, table, grid, side, "person")
+    owner: dict[str, str] = {}
+    for digest, name, file in zip(images.digests, names, images.files, strict=True):
+        if owner.setdefault(digest, name) != name:
+            rule = f"must be of one person, but equals a photograph of {shown(owner[digest])}"
+            raise FileFormatError(f"{file} in {table}", rule, shown(name), _REMEDY)
     return People(images, np.unique(names, return_inverse=True)[1].astype(np.int64))
 
 
@@ -138,6 +145,7 @@ def _read(
         raise InputError("side", f"must be in [1, {_MOST}]", side, f"Pass {SIDE}.")
     home = folder.resolve()
     files: dict[str, list[int]] = {}
+    places: set[Path] = set()
     further: list[str] = []
     for line, row in read_rows(table, ["file_name", *grid.names, *more], what="labels"):
         name, where = row["file_name"].strip(), f"row {line} of {table}"
@@ -145,9 +153,11 @@ def _read(
         others = [row[column].strip() for column in more]
         if not all(words + others):
             continue
-        if not (home / name).resolve().is_relative_to(home) or name in files:
-            rule = "must name each file once" if name in files else "must lie in the folder"
+        place = (home / name).resolve()
+        if not place.is_relative_to(home) or place in places:
+            rule = "must name each file once" if place in places else "must lie in the folder"
             raise FileFormatError(f"file_name in {where}", rule, shown(name), _REMEDY)
+        places.add(place)
         for attribute, word in zip(grid.attributes, words, strict=True):
             if word not in attribute.levels:
                 rule = f"must be one of {', '.join(attribute.levels)}"

@@ -15,4 +15,11 @@ PAGES: dict[str, AuditPage[Any]] = {
     one.PAGE.name: one.PAGE
     for one in (classifier_page, superres_page, verification_page, age_page, photographs_page)
 }
-PAGES[photographs_page.AGE_PAGE.name] = photographs_page.AGE_PAGE
+PAGES |= {
+    page.name: page
+    for page in (
+        photographs_page.AGE_PAGE,
+        photographs_page.FLIP_PAGE,
+        photographs_page.MATCH_PAGE,
+    )
+}

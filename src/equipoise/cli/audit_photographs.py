@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -219,10 +219,11 @@ def _of_matches(wished: _Wished, ratio: float, execution: Execution) -> MatchPho
         wished.beside / "verification.json", VerificationAudit, remedy, what="audit"
     )
     people = read_people(wished.labels, grid_of(stored), wished.side, folder=wished.folder)
-    images, recorded = people.one_each(), wished.model.endswith(".npz")
+    images, recorded = people.images.take(people.first), wished.model.endswith(".npz")
     began = time.perf_counter()
     if recorded:
-        found = read_descriptors(Path(wished.model), images)
+        every = read_descriptors(Path(wished.model), people.images)
+        found = replace(every, vectors=every.vectors[people.first])
     else:
         address, kept = DescriberAddress(wished.model), wished.out / "descriptors"
         found = compute_descriptors(address, images.pictures, kept, execution)

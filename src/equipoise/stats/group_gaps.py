@@ -235,7 +235,8 @@ def ratio_interval(
 ) -> Bounds:
     """Return Walter's adjusted logarithmic interval of a ratio of two rates (1975).
 
-    Half an event and half a trial are added to each group, so that it exists without events.
+    Half an event and half a trial are added to each group, so that it exists without events. Where
+    all trials of both are events, one more trial is.
 
     Parameters
     ----------
@@ -247,7 +248,9 @@ def ratio_interval(
     low, high : numpy.ndarray, shape (P,), float64
         Of the first rate over the second, above 0.
     """
-    a, n, b, m = counts + 0.5, trials + 0.5, other_counts + 0.5, other_trials + 0.5
+    # Where all trials of both are events, one more keeps the interval from being a point.
+    more = (counts >= trials) & (other_counts >= other_trials)
+    a, n, b, m = counts + 0.5, trials + 0.5 + more, other_counts + 0.5, other_trials + 0.5 + more
     log_ratio = np.log(a / n) - np.log(b / m)
     reach = critical * np.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
     return np.exp(log_ratio - reach), np.exp(log_ratio + reach)

@@ -26,6 +26,8 @@ Kind = Literal[
     "age",
     "photographs",
     "photographs-age",
+    "photographs-superres",
+    "photographs-verification",
     "contexts",
     "comparison",
     "task",
@@ -37,6 +39,7 @@ DAMAGED = "damaged"
 
 AUDITS: tuple[Kind, ...] = (
     *("audit", "superres", "verification", "age", "photographs", "photographs-age"),
+    *("photographs-superres", "photographs-verification"),
 )
 """Kinds of audits: each has a record and a page of its name."""
 
@@ -63,6 +66,8 @@ _MARKS: tuple[tuple[str, Kind | None], ...] = (
     ("age.json", "age"),
     ("photographs.json", "photographs"),
     ("photographs-age.json", "photographs-age"),
+    ("photographs-superres.json", "photographs-superres"),
+    ("photographs-verification.json", "photographs-verification"),
     ("contexts.json", "contexts"),
     ("plan.json", "task"),
     ("metadata.csv", "draws"),
@@ -222,6 +227,8 @@ _AUDITED = {
     "verification": "face verification",
     "age": "age",
     "photographs-age": "age",
+    "photographs-superres": "superres",
+    "photographs-verification": "verification",
 }
 """What an audit is of, where it is no attribute."""
 

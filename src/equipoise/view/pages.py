@@ -27,6 +27,8 @@ KINDS = {
     "age": "audit",
     "photographs": "audit",
     "photographs-age": "audit",
+    "photographs-superres": "audit",
+    "photographs-verification": "audit",
     "contexts": "contexts",
     "comparison": "comparison",
     "task": "labels",

@@ -19,9 +19,14 @@ from equipoise.audit.photographs.matches import (
 )
 from equipoise.audit.photographs.record import MatchPhotographsAudit, MatchPhotographsSettings
 from equipoise.audit.verification.descriptors import Descriptors
-from equipoise.audit.verification.record import VerificationAudit, VerificationSettings
+from equipoise.audit.verification.record import (
+    MatchTable,
+    VerificationAudit,
+    VerificationSettings,
+)
 from equipoise.audit.verification.run import audit_verification
-from equipoise.core.errors import InputError
+from equipoise.core.errors import FileFormatError, InputError
+from equipoise.core.estimates import Estimate
 from equipoise.core.records import read_record, to_json
 from tests.builders.command_line import Done
 from tests.builders.schemas import assert_valid
@@ -76,7 +81,7 @@ def test_a_cell_whose_faces_are_more_alike_than_people_is_named(
 ) -> None:
     synthetic = audited(material, tmp_path / "synthetic", 3.0, seed=1)
     of_people = people(material, labels, synthetic)
-    photographs = of_people.one_each()
+    photographs = of_people.images.take(of_people.first)
     assert len(photographs) == len(np.unique(of_people.person)) == len(material) * 9 // 10
     given = described(photographs, 0.0, seed=2)
     settings = settings_of(synthetic)
@@ -138,11 +143,87 @@ def test_intervals_of_ratios_cover_and_equal_faces_make_no_issue(
     assert issues <= 2
 
 
+def test_photographs_without_a_match_are_no_sure_difference(
+    material: AuditImages, tmp_path: Path
+) -> None:
+    """A few faces match many others: where none of them is on a photograph, no pair matches."""
+
+    def lambs(seed: int) -> Descriptors:
+        rng = np.random.default_rng(seed)
+        found = rng.normal(size=(len(material), 64))
+        alike = rng.random(len(material)) < 0.01
+        found[alike] = 8 * found.mean(axis=0) + 0.05 * rng.normal(size=(alike.sum(), 64))
+        return Descriptors("mine", "0" * 64, _unit(found))
+
+    few = material.take([*range(0, len(material), 3)])
+    issues = 0
+    for seed in range(6):
+        synthetic = audit_verification(
+            lambs(seed), material, tmp_path, VerificationSettings(by=BY, fmr=0.005)
+        )
+        given = described(few, 0.0, seed)
+        settings = replace(settings_of(synthetic), threshold=0.999)
+        real = audit_verification(
+            given, few, tmp_path, VerificationSettings(by=BY, fmr=np.nan), threshold=0.999
+        )
+        assert real.overall.count == 0
+        cells = {table.where: table for table in real.tables}["cells"]
+        assert all(rate.effective <= rate.n / 5 for rate in cells.rates)
+        checks = match_checks(agreements_of_matches(synthetic, real), settings.ratio)
+        issues += any(check.outcome == "issue" for check in checks)
+    assert issues <= 1
+
+
+def _unit(found: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
+
+
+def test_the_surest_of_infinite_ratios_is_named_and_names_of_pairs_have_no_order(
+    material: AuditImages, tmp_path: Path
+) -> None:
+    synthetic = audited(material, tmp_path, 6.0, seed=1)
+    real = audited(material, tmp_path, 0.0, seed=2)
+    none = {"estimate": Estimate(0.0, 0.0, 0.01), "count": 0}
+
+    def without_matches(table: MatchTable) -> MatchTable:
+        turned = [" with ".join(reversed(rate.name.split(" with "))) for rate in table.rates]
+        rates = zip(table.rates, turned, strict=True)
+        return replace(table, rates=tuple(replace(rate, name=name, **none) for rate, name in rates))
+
+    real = replace(real, tables=tuple(map(without_matches, real.tables)))
+    found = agreements_of_matches(synthetic, real)
+    assert not np.isnan([pair.p_value for part in found for pair in part.pairs]).any()
+    words = {check.check_id: check.words for check in match_checks(found, 2.0)}
+    assert f"of {material.grid.cells[NEAR]} 0" in words["agreement:cells"]
+
+
+def test_an_audit_of_scores_and_one_photograph_of_two_people_are_refused(
+    material: AuditImages, labels: Path, tmp_path: Path
+) -> None:
+    synthetic = replace(audited(material, tmp_path, 0.0, seed=1), cosines=False)
+    with pytest.raises(InputError, match="must be an audit of descriptors"):
+        audit_match_photographs(
+            synthetic, described(material, 0.0, 2), material, tmp_path, settings_of(synthetic)
+        )
+    lines = labels.read_text().splitlines()
+    name, _, rest = lines[1].partition(",")
+    labels.write_text("\n".join([*lines, f"./{name},{rest}"]))
+    with pytest.raises(FileFormatError, match="must name each file once"):
+        people(material, labels, synthetic)
+    (tmp_path / "faces").mkdir()
+    for copy in ("a.png", "b.png"):
+        (tmp_path / "faces" / copy).write_bytes((material.folder / name).read_bytes())
+    words = rest.rpartition(",")[0]
+    labels.write_text(f"{lines[0]}\na.png,{words},one\nb.png,{words},two")
+    with pytest.raises(FileFormatError, match="must be of one person, but equals"):
+        read_people(labels, grid_of(synthetic), 32, folder=tmp_path / "faces")
+
+
 def test_the_command_compares_an_audit_of_verification(
     material: AuditImages, labels: Path, cli: Callable[..., Done], tmp_path: Path
 ) -> None:
     synthetic = audited(material, tmp_path / "verification", 3.0, seed=1)
-    photographs = people(material, labels, synthetic).one_each()
+    photographs = people(material, labels, synthetic).images
     file = tmp_path / "vectors.npz"
     np.savez(
         file, file_name=np.array(photographs.files), descriptor=vectors(photographs.cells, 0.0, 2)

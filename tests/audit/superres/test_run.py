@@ -10,7 +10,7 @@ from equipoise.audit.superres.models import open_super_resolution_model
 from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.run import audit_superres
 from equipoise.classifiers import ClassifierPanel, Prediction
-from equipoise.classifiers.base import FAILED
+from equipoise.classifiers.base import FAILED, NO_FACE
 from equipoise.classifiers.toy import ToyClassifier
 from equipoise.core.errors import InputError, RemoteError
 from equipoise.core.records import read_record, to_json
@@ -86,11 +86,12 @@ class OutOfReach(ToyClassifier):
     """A service that fails on all images but some."""
 
     answered: frozenset[bytes]
+    level = FAILED
 
     def predict(self, images: NDArray[np.uint8]) -> tuple[Prediction, ...]:
         lost = np.array([image.tobytes() not in self.answered for image in images])
         return tuple(
-            dataclasses.replace(told, levels=np.where(lost, np.int8(FAILED), told.levels))
+            dataclasses.replace(told, levels=np.where(lost, np.int8(self.level), told.levels))
             for told in super().predict(images)
         )
 
@@ -108,6 +109,23 @@ def test_images_that_the_panel_could_not_be_asked_about_are_told(
     assert told["failures"].outcome == "tip"
     # Originals and restored images are the same; those through JPEG fail.
     assert "60 of 180 have no answer" in told["failures"].words
+
+
+def test_a_restored_image_without_a_face_is_a_failure(
+    material: AuditImages, toy: ToyGenerator, folder: Path
+) -> None:
+    classifier = OutOfReach(toy, ["smiling", "skin_tone"])
+    classifier.level = NO_FACE
+    originals = material.images(range(len(material)))
+    classifier.answered = frozenset(
+        image.tobytes() for row, image in enumerate(originals) if row % 20
+    )
+    panel = ClassifierPanel([classifier], ["smiling", "skin_tone"])
+    found = audit_superres(Oracle(material, {}, 0), material, panel, folder, SETTINGS)
+    told = {check.check_id: check for check in found.checks}
+    assert told["abstentions"].words == "It abstains on 0 of 240."
+    assert "of them no face was found" in told["failures"].words
+    assert "asked again" not in told["failures"].words
 
 
 def test_failures_are_neither_abstentions_nor_another_panel(

@@ -192,6 +192,9 @@ def test_insightface_describes_pixels_from_minus_one_to_one_and_is_asked_once(
     assert "whole picture" in first.caveats[0]
     assert "112x112" in first.preprocessing
     assert "non-commercial" in first.licence
+    shutil.copy(tmp_path / name, tmp_path / "renamed.toml")
+    renamed = DescriberAddress(str(tmp_path / "renamed.toml"))
+    assert compute_descriptors(renamed, Noise(), tmp_path / "kept").asked == 0
     text = (tmp_path / name).read_text()
     (tmp_path / name).write_text(text.replace("size = 112", "size = 64"))
     changed = DescriberAddress(str(tmp_path / name)).open()

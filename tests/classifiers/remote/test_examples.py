@@ -116,11 +116,22 @@ def test_deepface_represents_faces_and_answers_are_kept(tmp_path: Path) -> None:
     assert (model.tally.requests, model.tally.no_face, model.tally.failed) == (3, 2, 1)
 
 
-def test_a_descriptor_of_another_length_is_named(tmp_path: Path) -> None:
-    with serving(lambda times, body: Reply(body={"results": [{"embedding": [1, 2]}]})) as service:
+@pytest.mark.parametrize(
+    ("numbers", "fault"),
+    [
+        ("[1, 2]", r"must hold 512 numbers.*results\[0\]\.embedding"),
+        (f"[{10**400}{', 0' * 511}]", "too large a number"),
+        (f"[1e999{', 0' * 511}]", "not JSON|too large a number"),
+        (f"[true{', 0' * 511}]", "missing or not a number"),
+    ],
+    ids=["length", "digits", "infinity", "truth"],
+)
+def test_a_descriptor_that_is_none_is_named(numbers: str, fault: str, tmp_path: Path) -> None:
+    body = f'{{"results": [{{"embedding": {numbers}}}]}}'
+    with serving(lambda times, sent: Reply(body=body.encode())) as service:
         file = tmp_path / "represent.toml"
         text = (SERVICES / "deepface-represent.toml").read_text()
         file.write_text(text.replace("5005", str(service.port)))
         model = open_remote_describer(file, folder=tmp_path / "kept")
-        with pytest.raises(RemoteError, match=r"must hold 512 numbers.*results\[0\]\.embedding"):
+        with pytest.raises(RemoteError, match=fault):
             model(images(3))

@@ -82,16 +82,16 @@ def test_a_tar_is_described_and_read_by_its_description(
     # It keeps what it extracts by the name alone, in the home folder.
     extract = import_module("mlcroissant._src.operation_graph.operations.extract")
     monkeypatch.setattr(extract, "EXTRACT_PATH", type(extract.EXTRACT_PATH)(tmp_path / "extracted"))
-    models, tar = Models(toy, toy_panel), tmp_path / "faces.tar"
+    models, tar = Models(toy, toy_panel), tmp_path / "pictures"
     write_draws(toy_sampler, models, DrawRequest(n, seed=4), tmp_path / "faces")
     write_draws(toy_sampler, models, DrawRequest(n, seed=4), tar, "tar")
-    description = tmp_path / f"faces.tar.{FILE}"
+    description = tmp_path / f"pictures.{FILE}"
     records = list(read(description).records("images"))
     names = {r["images/file_name"].decode() for r in records}
     assert names == {Path(name).name for name in read_metadata(tmp_path / "faces").files}
     assert {r["images/image"].size for r in records} == {toy.image_shape[:0:-1]}
-    both = (json.loads(p.read_text()) for p in (description, tmp_path / "faces" / FILE))
-    assert len({one["description"] for one in both}) == 1
+    both = [json.loads(p.read_text()) for p in (description, tmp_path / "faces" / FILE)]
+    assert both[0]["description"] == both[1]["description"]
     assert json.loads(description.read_text())["distribution"][2]["sha256"] == digest_of(tar)
 
 

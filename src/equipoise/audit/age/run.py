@@ -86,7 +86,13 @@ def audit_age(
         ignoring(
             (
                 *_gap_checks(parts, settings),
-                failures_check("the model", estimates.missing, len(images), estimates.no_face),
+                failures_check(
+                    "the model",
+                    estimates.missing,
+                    len(images),
+                    no_face=estimates.no_face,
+                    again=0 if estimates.recorded else estimates.cost.failed,
+                ),
                 balance_check(cells, by.size),
                 *lighting_checks(lighting),
             ),

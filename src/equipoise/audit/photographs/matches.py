@@ -25,6 +25,7 @@ from equipoise.audit.photographs.record import (
 )
 from equipoise.audit.photographs.run import BY_WORD, marked_caveats, same_model
 from equipoise.audit.verification.descriptors import Descriptors
+from equipoise.audit.verification.rates import WITH
 from equipoise.audit.verification.record import VerificationAudit, VerificationSettings
 from equipoise.audit.verification.run import audit_verification
 from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
@@ -72,7 +73,7 @@ def audit_match_photographs(
     descriptors : Descriptors
         Of the photographs, by the same model.
     photographs : AuditImages
-        Of different people, as of `People.one_each`.
+        Of different people, as of `People.first`.
     folder : Path
         Of both records and reports.
     settings : MatchPhotographsSettings
@@ -91,6 +92,10 @@ def audit_match_photographs(
     """
     if not settings.ratio >= 1:
         raise InputError("ratio", "must be at least 1", settings.ratio, "Pass 2.")
+    if not synthetic.cosines:
+        rule = "must be an audit of descriptors: a threshold of scores is none of cosines"
+        remedy = "Audit the descriptors of generated faces first."
+        raise InputError("stored audit", rule, "one of scores", remedy)
     if not recorded:
         same_model(synthetic.models, model_used("model", descriptors))
     own = VerificationSettings(
@@ -142,12 +147,14 @@ def agreements_of_matches(
     seed : int
         Of the draws of the rank correlation's interval.
     """
-    there = {table.where: {rate.name: rate for rate in table.rates} for table in real.tables}
+    there = {
+        table.where: {_unordered(rate.name): rate for rate in table.rates} for table in real.tables
+    }
     found = [(ALL, [_pair(synthetic.overall, real.overall)])]
     for table in synthetic.tables:
         none = (Share.of(rate.name, 0, 0) for rate in table.rates)
         others = [
-            there.get(table.where, {}).get(rate.name, missing)
+            there.get(table.where, {}).get(_unordered(rate.name), missing)
             for rate, missing in zip(table.rates, none, strict=True)
         ]
         found.append((table.where, list(map(_pair, table.rates, others))))
@@ -156,6 +163,11 @@ def agreements_of_matches(
         _agreement(where, [replace(pair, p_value=next(adjusted)) for pair in pairs], seed)
         for where, pairs in found
     )
+
+
+def _unordered(name: str) -> frozenset[str]:
+    """Return the name of a group, or the names of two, whichever comes first."""
+    return frozenset(name.split(WITH))
 
 
 def _pair(synthetic: Share, real: Share) -> PairOfMatches:
@@ -236,7 +248,7 @@ def _rates_check(part: AgreementOfMatches, ratio: float) -> Check:
         words = "No group has pairs of generated faces and of photographs."
         return Check(check_id=check_id, title=title, outcome="skipped", words=words)
     shown = [pair for pair in known if is_shown(_above_one(pair), pair.p_value)]
-    worst = max(shown or known, key=lambda pair: _size(pair.ratio).value)
+    worst = max(shown or known, key=_rank)
     p_value = worst.p_value if shown else min(pair.p_value for pair in known)
     size, kind = part.largest, "largest ratio of the higher to the lower"
     if size.high <= ratio:
@@ -259,6 +271,12 @@ def _rates_check(part: AgreementOfMatches, ratio: float) -> Check:
         words=f"{words}. The {kind} is {estimate(size)}, p = {p_text(p_value)} corrected.{more}",
         evidence=Evidence(estimate=size, p_value=p_value),
     )
+
+
+def _rank(pair: PairOfMatches) -> tuple[float, float]:
+    """Return what orders pairs: the size of the ratio, and of infinite ones the surest."""
+    size = _size(pair.ratio)
+    return size.value, size.low
 
 
 def _above_one(pair: PairOfMatches) -> Estimate:

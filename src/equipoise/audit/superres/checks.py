@@ -52,7 +52,7 @@ def flip_checks(
     tolerance : float
         Largest gap or change that is tolerated, in [0, 1).
     unasked : int
-        Restored images on which the panel failed; the tables count them as unknown.
+        Restored images to which the panel gave no answer; the tables count them as unknown.
     further : sequence
         Other tests of the audit, corrected together with these, by Holm's method.
     """

@@ -34,7 +34,7 @@ from equipoise.audit.superres.page import PAGE
 from equipoise.audit.superres.record import SuperresAudit, SuperresSettings
 from equipoise.audit.superres.restored import fidelity_by_cell, restore_all
 from equipoise.audit.verification.rates import check_match_settings
-from equipoise.classifiers.base import FAILED, Classifier
+from equipoise.classifiers.base import NO_FACE, Classifier
 from equipoise.classifiers.models import ClassifierAddress, PanelClassifierAddress
 from equipoise.classifiers.panel import ClassifierPanel
 from equipoise.core.attributes import UNKNOWN
@@ -144,11 +144,14 @@ def audit_superres(
     costs: list[Asking] = []
 
     here = execution if panel_by else replace(execution, engine=None)
+    no_face = 0
 
     def predict(pictures: PictureFiles, role: str) -> NDArray[np.int8]:
         found, own_costs = read_levels(
             panel, pictures, folder / "answers", role, panel_by, execution=here
         )
+        nonlocal no_face
+        no_face += int((found == NO_FACE).any(axis=1).sum())
         costs.extend(own_costs)
         return found[:, [panel.grid.attribute(name) for name in by.names]]
 
@@ -174,7 +177,7 @@ def audit_superres(
     )
     made = restored.pictures()  # Each file is hashed.
     of_restored = predict(made, "restored")
-    unasked = int((of_restored == FAILED).any(axis=1).sum())
+    unasked = int((of_restored < UNKNOWN).any(axis=1).sum())
     after = np.maximum(of_restored, UNKNOWN)
     reencoded = np.maximum(predict(originals.pictures.reencoded(JPEG_QUALITY), "JPEG"), UNKNOWN)
     flips = find_flips(by, levels, after, reencoded, originals.weights, seed=settings.seed)
@@ -207,7 +210,7 @@ def audit_superres(
     lighting = examine_lighting(originals, by.names, folder)
     every = (
         *flip_checks(flips, settings.tolerance, unasked, further),
-        failures_check("the panel", failed, n),
+        failures_check("the panel", failed + no_face, n, no_face=no_face),
         *lighting_checks(lighting),
     )
     other = (_OTHER_PANEL,) if images.panel not in ("", panel.digest) else ()
@@ -312,7 +315,7 @@ def _check_settings(
 
 def _check_agreement(predicted: NDArray[np.int8], verified: NDArray[np.int8]) -> None:
     """Refuse a panel that does not confirm the verified levels of nearly all originals."""
-    valid = (predicted != FAILED).all(axis=1)
+    valid = (predicted >= UNKNOWN).all(axis=1)
     if not valid.any():
         raise RemoteError(
             "panel",

@@ -75,7 +75,7 @@ class Describer:
 
     def home(self, folder: Path) -> ResumableFolder:
         """Return where its descriptors are kept in a folder of those of several."""
-        identity = json.dumps({"descriptors": self.name, "digest": self.digest})
+        identity = json.dumps({"descriptors": self.digest})
         home = LocalFolder(folder / self.digest[:16])
         return ResumableFolder(home, identity, "descriptors of this model")
 

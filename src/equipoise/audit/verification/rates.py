@@ -19,6 +19,9 @@ from equipoise.core.errors import InputError
 from equipoise.stats.pairs import effective_pairs, pair_rate
 from equipoise.stats.shares import Share
 
+WITH = " with "
+"""Between the names of two groups."""
+
 _MOST_OVER = 1.5
 """Times the wanted rate that equal similarities may make of it; chosen by hand."""
 
@@ -61,7 +64,7 @@ class Faces:
         """Return faces by their descriptors, shape (n, d), of length 1: cosines of all pairs."""
         return cls(names, group, vectors @ vectors.T, weights)
 
-    def rate(self, name: str, k: int, m: int, threshold: float, dependence: float) -> Share:
+    def rate(self, name: str, k: int, m: int, threshold: float, dependence: float | None) -> Share:
         """Return the rate of false matches between two groups, or within one where k is m."""
         own, other = (np.flatnonzero(self.group == group) for group in (k, m))
         part = np.ix_(own, other)
@@ -135,16 +138,20 @@ def threshold_of(faces: Faces, rate: float) -> float:
     return float(found)
 
 
-def false_matches_within(faces: Faces, threshold: float, dependence: float) -> tuple[Share, ...]:
+def false_matches_within(
+    faces: Faces, threshold: float, dependence: float | None
+) -> tuple[Share, ...]:
     """Return the rate of false matches within each group that has a pair."""
     rates = (faces.rate(name, k, k, threshold, dependence) for k, name in enumerate(faces.names))
     return tuple(rate for rate in rates if rate.n)
 
 
-def false_matches_between(faces: Faces, threshold: float, dependence: float) -> tuple[Share, ...]:
+def false_matches_between(
+    faces: Faces, threshold: float, dependence: float | None
+) -> tuple[Share, ...]:
     """Return the rate of false matches of each group with each other one."""
     rates = (
-        faces.rate(f"{one} with {other}", k, m, threshold, dependence)
+        faces.rate(f"{one}{WITH}{other}", k, m, threshold, dependence)
         for (k, one), (m, other) in combinations(enumerate(faces.names), 2)
     )
     return tuple(rate for rate in rates if rate.n)

@@ -149,6 +149,8 @@ class VerificationAudit(ShownAudit):
         What was audited. Older records have none.
     lighting : Lighting or None
         None where images are not grouped by an attribute of skin.
+    cosines : bool
+        Whether similarities are cosines of descriptors, rather than scores of others.
     genuine : GenuineMatches or None
         None where no photographs of people were brought.
     """
@@ -168,6 +170,7 @@ class VerificationAudit(ShownAudit):
     versions: dict[str, str]
     images: ImagesUsed | None = None
     lighting: Lighting | None = None
+    cosines: bool = True
     genuine: GenuineMatches | None = None
 
     @property

@@ -130,7 +130,9 @@ def audit_verification(
         kept = Faces.of_vectors(by.cells, cells[found], vectors, weights)
     limit = threshold_of(kept, settings.fmr) if threshold is None else threshold
     together = overall(kept, limit)
-    dependence = dependence_of(together, len(kept.group), compared_pairs(kept))
+    dependence = None
+    if together.count:  # Without a match nothing shows how pairs depend on one another.
+        dependence = dependence_of(together, len(kept.group), compared_pairs(kept))
     failures = tuple(
         Share.among(name, ~found, named & (cells == k), images.weights)
         for k, name in enumerate(by.cells)
@@ -176,6 +178,7 @@ def audit_verification(
         versions=versions(),
         images=images.used,
         lighting=lighting,
+        cosines=isinstance(descriptors, Descriptors),
         genuine=None
         if genuine is None or missed is None
         else GenuineMatches(

@@ -32,7 +32,7 @@ def match_tables(
     by: AttributeGrid,
     levels: NDArray[np.int8],
     threshold: float,
-    dependence: float,
+    dependence: float | None,
     failures: Sequence[Share] = (),
     genuine: Sequence[Share] = (),
     *,
@@ -53,8 +53,8 @@ def match_tables(
         Of the faces.
     threshold : float
         Cosine similarity from which on two faces match.
-    dependence : float
-        As from `dependence_of` all pairs.
+    dependence : float or None
+        As from `dependence_of` all pairs; None where none matches.
     failures : sequence of Share
         Of each cell, images without a descriptor.
     genuine : sequence of Share

@@ -118,15 +118,14 @@ class DescriptorReading:
         if self.no_face is not None and self.no_face.holds(document):
             return None
         found = self.path.find(document)
-        numbers = found if isinstance(found, list) else []
-        if any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
-            numbers = []
-        if len(numbers) != self.length:
+        if not isinstance(found, list) or len(found) != self.length:
             raise WrongShape(
                 f"{self.path.text} must hold {self.length} numbers; the answer has "
                 f"{places(document) or 'nothing'}"
             )
-        return np.clip(np.array(numbers, np.float64), -_LARGEST, _LARGEST).astype(np.float32)
+        numbers = np.array([finite_number(one, self.path) for one in found])
+        # Their direction is what counts: numbers beyond those of float32 are made less.
+        return np.asarray(numbers / max(np.abs(numbers).max() / _LARGEST, 1.0), np.float32)
 
 
 def parse_json(text: str) -> Any:
@@ -215,6 +214,19 @@ def predictions(
             )
         )
     return tuple(found)
+
+
+def finite_number(found: Any, path: AnswerPath) -> float:
+    """Return the number at a path, or raise `WrongShape`."""
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        raise WrongShape(f"{path.text} is missing or not a number")
+    try:
+        number = float(found)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise WrongShape(f"{path.text} is too large a number")
+    return number
 
 
 _KEY = re.compile(r"[A-Za-z0-9_$@-]+")

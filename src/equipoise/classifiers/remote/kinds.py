@@ -15,6 +15,7 @@ from equipoise.classifiers.remote.answers import (
     Verdict,
     WrongShape,
     abstention,
+    finite_number,
 )
 from equipoise.core.attributes import UNKNOWN, UNKNOWN_NAME, Attribute
 
@@ -86,7 +87,7 @@ class TableReading:
             raise WrongShape(f"{self.path.text} is missing or of another type")
         items = []
         for label, weight in pairs:
-            number = _number(weight, self.path)
+            number = finite_number(weight, self.path)
             if not isinstance(label, str) or number < 0:
                 raise WrongShape(f"{self.path.text} must hold labels and numbers of at least 0")
             items.append((label, number))
@@ -120,9 +121,9 @@ class ScoreReading:
     thresholds: tuple[float, ...]
 
     def read(self, document: Any) -> Verdict:  # noqa: D102
-        score = _number(self.path.find(document), self.path)
+        score = finite_number(self.path.find(document), self.path)
         if self.less is not None:
-            score -= _number(self.less.find(document), self.less)
+            score -= finite_number(self.less.find(document), self.less)
         level = int(np.searchsorted(self.thresholds, score, side="right"))
         shares = [float(i == level) for i in range(len(self.attribute.levels))]
         return Verdict(level, tuple(shares), score)
@@ -156,24 +157,12 @@ def _level(attribute: Attribute, names: Mapping[str, str], label: str, path: Ans
     return attribute.levels.index(name)
 
 
-def _number(found: Any, path: AnswerPath) -> float:
-    if not isinstance(found, int | float) or isinstance(found, bool):
-        raise WrongShape(f"{path.text} is missing or not a number")
-    try:
-        number = float(found)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise WrongShape(f"{path.text} is too large a number")
-    return number
-
-
 _ROUNDING = 1e-6
 """How far a probability may lie outside [0, 1], for services that round."""
 
 
 def _probability(path: AnswerPath, document: Any, scale: float) -> float:
-    found = _number(path.find(document), path) / scale
+    found = finite_number(path.find(document), path) / scale
     if not -_ROUNDING <= found <= 1 + _ROUNDING:
         raise WrongShape(f"{path.text} is not in [0, {scale:g}]")
     return min(max(found, 0.0), 1.0)

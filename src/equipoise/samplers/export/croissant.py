@@ -54,14 +54,16 @@ def shards_distribution() -> Distribution:
 
 def _in_tar(tar: Path) -> Distribution:
     """Return the files in a tar, a picture and a document for each image, and the tar."""
-    inside = {"containedIn": {"@id": tar.name}}
+    archive = _file(tar, "application/x-tar") | {"@id": _TAR}
+    inside = {"containedIn": {"@id": _TAR}}
     return (
         _files("pictures", "*.png", "image/png") | inside,
         _files("metadata", "*.json", "application/json") | inside,
-        _file(tar, "application/x-tar"),
+        archive,
     )
 
 
+_TAR = "tar"
 _PICTURES = (
     (
         "file_name",
@@ -176,12 +178,14 @@ def describe_folder(folder: Path, grid: AttributeGrid, description: str) -> None
     write_text(folder / FILE, to_croissant(folder.resolve().name, description, columns, files))
 
 
-def describe_file(path: Path, description: str) -> None:
+def describe_file(path: Path, kind: str, description: str) -> None:
     """Write PATH.croissant.json beside a tar or an npz file of images.
 
     Parameters
     ----------
     path : Path
+    kind : str
+        "npz" or "tar".
     description : str
         What the images are.
 
@@ -190,7 +194,7 @@ def describe_file(path: Path, description: str) -> None:
     StorageError
         When the file cannot be written.
     """
-    if path.suffix == ".npz":
+    if kind == "npz":
         # Croissant has no way to name the arrays of one.
         found = _data_set(path.stem, description, [_file(path, "application/x-npz")], [])
     else:

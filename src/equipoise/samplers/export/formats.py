@@ -135,7 +135,7 @@ def write_draws(
         else:
             write_tar(drawn, sampler.generator, request, part, rows=rows, signer=signer)
     words = _in_words(drawing, Counter(str(row["achieved"]) for row in rows))
-    describe_file(out, words)
+    describe_file(out, kind, words)
     return out
 
 
