@@ -20,12 +20,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 import numpy as np
 
 from equipoise.audit.age.record import AgeAudit
-from equipoise.audit.photographs.record import (
-    AgePhotographsAudit,
-    FlipPhotographsAudit,
-    MatchPhotographsAudit,
-    PhotographsAudit,
-)
+from equipoise.audit.photographs.age_record import AgePhotographsAudit
+from equipoise.audit.photographs.match_record import MatchPhotographsAudit
+from equipoise.audit.photographs.record import FlipPhotographsAudit, PhotographsAudit
 from equipoise.audit.preflight.doctor import Examination
 from equipoise.audit.record import ClassifierAudit
 from equipoise.audit.superres.record import SuperresAudit

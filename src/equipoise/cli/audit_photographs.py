@@ -21,12 +21,9 @@ from equipoise.core.numbers import decimals, estimate, percent
 from equipoise.core.progress import Execution
 
 if TYPE_CHECKING:
-    from equipoise.audit.photographs.record import (
-        AgePhotographsAudit,
-        FlipPhotographsAudit,
-        MatchPhotographsAudit,
-        PhotographsAudit,
-    )
+    from equipoise.audit.photographs.age_record import AgePhotographsAudit
+    from equipoise.audit.photographs.match_record import MatchPhotographsAudit
+    from equipoise.audit.photographs.record import FlipPhotographsAudit, PhotographsAudit
 
 _RECORDS = ("audit.json", "age.json", "verification.json", "superres.json")
 
@@ -84,11 +81,9 @@ def photographs(
     Example: `equipoise audit photographs photos --labels labels.csv --beside runs/audit --model
     mine:model`
     """
-    from equipoise.audit.photographs.record import (
-        AgePhotographsAudit,
-        FlipPhotographsAudit,
-        MatchPhotographsAudit,
-    )
+    from equipoise.audit.photographs.age_record import AgePhotographsAudit
+    from equipoise.audit.photographs.match_record import MatchPhotographsAudit
+    from equipoise.audit.photographs.record import FlipPhotographsAudit
     from equipoise.audit.photographs.tables import write_age_comparison
     from equipoise.audit.share_table import write_share_table
     from equipoise.engines import open_engine
@@ -182,9 +177,9 @@ def _of_ages(wished: _Wished, years: float, execution: Execution) -> AgePhotogra
     """Compare an audit of age."""
     from equipoise.audit.age.record import AgeAudit
     from equipoise.audit.labelled_photographs import read_aged
+    from equipoise.audit.photographs.age_record import AgePhotographsSettings
     from equipoise.audit.photographs.ages import audit_age_photographs
     from equipoise.audit.photographs.grid import grid_of
-    from equipoise.audit.photographs.record import AgePhotographsSettings
     from equipoise.cli.audit_age import open_estimator, read_or_ask
     from equipoise.core.records import read_record
 
@@ -207,8 +202,8 @@ def _of_matches(wished: _Wished, ratio: float, execution: Execution) -> MatchPho
     """Compare an audit of verification."""
     from equipoise.audit.labelled_photographs import read_people
     from equipoise.audit.photographs.grid import grid_of
+    from equipoise.audit.photographs.match_record import MatchPhotographsSettings
     from equipoise.audit.photographs.matches import audit_match_photographs
-    from equipoise.audit.photographs.record import MatchPhotographsSettings
     from equipoise.audit.verification.describers import DescriberAddress
     from equipoise.audit.verification.descriptors import compute_descriptors, read_descriptors
     from equipoise.audit.verification.record import VerificationAudit

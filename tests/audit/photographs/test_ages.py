@@ -14,6 +14,7 @@ from equipoise.audit.age.record import AgeAudit, AgeBreakdown, AgeRates, AgeSett
 from equipoise.audit.age.run import audit_age
 from equipoise.audit.images import AuditImages
 from equipoise.audit.labelled_photographs import read_aged
+from equipoise.audit.photographs.age_record import AgePhotographsAudit, AgePhotographsSettings
 from equipoise.audit.photographs.ages import (
     agreement_check,
     agreements_of_ages,
@@ -21,7 +22,6 @@ from equipoise.audit.photographs.ages import (
 )
 from equipoise.audit.photographs.agreement import farthest
 from equipoise.audit.photographs.grid import grid_of
-from equipoise.audit.photographs.record import AgePhotographsAudit, AgePhotographsSettings
 from equipoise.audit.record import Asking
 from equipoise.core.errors import FileFormatError, InputError
 from equipoise.core.estimates import Estimate

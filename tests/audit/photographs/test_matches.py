@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from equipoise.audit.images import AuditImages
 from equipoise.audit.labelled_photographs import People, read_people
 from equipoise.audit.photographs.grid import grid_of
+from equipoise.audit.photographs.match_record import MatchPhotographsAudit, MatchPhotographsSettings
 from equipoise.audit.photographs.matches import (
     agreements_of_matches,
     audit_match_photographs,
     match_checks,
 )
-from equipoise.audit.photographs.record import MatchPhotographsAudit, MatchPhotographsSettings
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.record import (
     MatchTable,

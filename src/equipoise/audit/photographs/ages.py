@@ -17,14 +17,14 @@ from equipoise.audit.age.rates import BY_AGE
 from equipoise.audit.age.record import AgeAudit, AgeBreakdown
 from equipoise.audit.age.run import audit_age, in_years
 from equipoise.audit.images import AuditImages
-from equipoise.audit.photographs.agreement import compared_check
-from equipoise.audit.photographs.page import AGE_PAGE
-from equipoise.audit.photographs.record import (
+from equipoise.audit.photographs.age_record import (
     AgePhotographsAudit,
     AgePhotographsSettings,
     AgreementOfMeans,
     PairOfMeans,
 )
+from equipoise.audit.photographs.agreement import compared_check
+from equipoise.audit.photographs.page import AGE_PAGE
 from equipoise.audit.photographs.run import BY_WORD, marked_caveats, same_model
 from equipoise.core.checks import Check, ignoring, verdict, worst_first
 from equipoise.core.estimates import CONFIDENCE, Estimate

@@ -10,7 +10,8 @@ import numpy as np
 from scipy.stats import fisher_exact, norm
 
 from equipoise.audit.decision_rule import is_shown, outcome_of, size_of
-from equipoise.audit.photographs.record import AgreementOfRates, PairOfMeans, PairOfRates
+from equipoise.audit.photographs.age_record import PairOfMeans
+from equipoise.audit.photographs.record import AgreementOfRates, PairOfRates
 from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check, Evidence
 from equipoise.core.estimates import CONFIDENCE, Estimate

@@ -16,13 +16,13 @@ from scipy.stats import fisher_exact, norm
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
 from equipoise.audit.photographs.agreement import effective_counts, ranks_check
-from equipoise.audit.photographs.page import MATCH_PAGE
-from equipoise.audit.photographs.record import (
+from equipoise.audit.photographs.match_record import (
     AgreementOfMatches,
     MatchPhotographsAudit,
     MatchPhotographsSettings,
     PairOfMatches,
 )
+from equipoise.audit.photographs.page import MATCH_PAGE
 from equipoise.audit.photographs.run import BY_WORD, marked_caveats, same_model
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.rates import WITH

@@ -8,12 +8,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from equipoise.audit.page import AuditPage
-from equipoise.audit.photographs.record import (
-    AgePhotographsAudit,
-    FlipPhotographsAudit,
-    MatchPhotographsAudit,
-    PhotographsAudit,
-)
+from equipoise.audit.photographs.age_record import AgePhotographsAudit
+from equipoise.audit.photographs.match_record import MatchPhotographsAudit
+from equipoise.audit.photographs.record import FlipPhotographsAudit, PhotographsAudit
 from equipoise.report.html import Frame
 from equipoise.report.plots import to_svg
 

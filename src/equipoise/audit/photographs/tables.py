@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from equipoise.audit.photographs.record import AgePhotographsAudit
+from equipoise.audit.photographs.age_record import AgePhotographsAudit
 from equipoise.audit.rate_tables import write_rows_of_text
 from equipoise.core.numbers import decimals, estimate
 
