@@ -181,7 +181,7 @@ def test_a_row_without_an_answer_and_a_missing_row_count_as_failures(
     rows[0]["label"], rows[1]["label"], rows[2]["label"] = "", "unknown", "no_face"
     file = write(tmp_path / "answers.csv", rows)
     found = read_answers(file, "smiling", LEVELS).predictions(material)
-    assert found.failed == 41
+    assert found.failed == 42
     assert found.levels[:3, 0].tolist() == [FAILED, -1, NO_FACE]
     assert (found.levels[200:, 0] == FAILED).all()
 

@@ -136,7 +136,12 @@ def test_what_an_engine_writes_is_what_threads_write(
     with ThreadPoolExecutor(2) as executor:
         engine = Noting(executor, 2)
         monkeypatch.setattr("equipoise.engines.open_engine", lambda *_, **__: engine)
-        assert written("processes") == threads
+        processes = written("processes")
+    # How many sweeps are made ahead of those that are needed is a matter of time.
+    ahead = {path for path in threads.keys() ^ processes.keys() if "sweeps" in path.parts}
+    assert len(ahead) <= 2 * 4
+    kept, other = ({k: v for k, v in one.items() if k not in ahead} for one in (threads, processes))
+    assert other == kept
     assert opened == workers_open
 
 

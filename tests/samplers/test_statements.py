@@ -27,7 +27,7 @@ def test_cells_that_verified_draws_may_give_up_are_named() -> None:
     assert of_calls(happy=near, sad=near).reach == "Verified draws reach it."
     few = Estimate.missing("18 effective labelled members, 20 needed")
     words = of_calls(happy=near, disgust=few, fear=Estimate(170.0, 120.0, 240.0)).reach
-    assert "fewer than one in 200 attempts is given up" in words
+    assert "fewer than one in 200 images is given up" in words
     assert "disgust (18 effective labelled members, 20 needed)" in words
-    assert "fear (170 calls an image)" in words
+    assert "fear (up to 240 calls an image)" in words
     assert "happy" not in words

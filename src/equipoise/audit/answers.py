@@ -26,7 +26,7 @@ from equipoise.audit.kept_answers import (
 from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.models import AnyClassifierAddress
 from equipoise.core.alone import alone
-from equipoise.core.attributes import Attribute
+from equipoise.core.attributes import UNKNOWN, Attribute
 from equipoise.core.progress import Execution
 from equipoise.engines import by_address
 
@@ -44,7 +44,7 @@ class Predictions:
     confidence : numpy.ndarray, shape (n, A), float32
         The highest probability, in [0, 1]; NaN where it gave none.
     asked, kept, failed : int
-        Images classified by this call, images found in the cache, and images that failed.
+        Images classified by this call, images found in the cache, and images without an answer.
     seconds : float
         Wall time of the call.
     responses : numpy.ndarray, shape (n,), float32, or None
@@ -142,7 +142,7 @@ def predict_cached(
         confidence,
         asked=len(missing),
         kept=len(digests) - len(missing),
-        failed=sum(not answered(known[digest]) for digest in digests),
+        failed=sum(min(known[digest].levels) < UNKNOWN for digest in digests),
         seconds=time.perf_counter() - began,
         scores=scores,
         responses=responses if np.isfinite(responses).any() else None,

@@ -108,7 +108,7 @@ class AnswersFile:
             np.array(confidence, np.float32)[:, None],
             asked=0,
             kept=len(rows),
-            failed=levels.count(FAILED),
+            failed=levels.count(FAILED) + levels.count(NO_FACE),
             seconds=0.0,
             responses=np.array(seconds, np.float32),
             caveats=caveats,

@@ -234,7 +234,9 @@ def noise_checks(
 _UNDECIDED = "Undecided by label noise."
 
 
-def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
+def question_checks(
+    cells: Breakdown, size: int, *, recorded: bool = False
+) -> tuple[Check, Check, Check]:
     """Check for failures, for abstentions, and whether the cells are balanced.
 
     Parameters
@@ -243,11 +245,15 @@ def question_checks(cells: Breakdown, size: int) -> tuple[Check, Check, Check]:
         By cell, for cells with images.
     size : int
         Number of cells, including empty ones.
+    recorded : bool
+        Whether the answers come from a file, so that nothing is asked again.
     """
     n, failed = sum(g.n for g in cells.groups), sum(g.failure.count for g in cells.groups)
     no_face = sum(g.no_face for g in cells.groups)
     balance = balance_check({group.name: group.n for group in cells.groups}, size)
-    return failures_check("the model", failed, n, no_face=no_face), _abstentions(cells), balance
+    again = 0 if recorded else failed - no_face
+    failures = failures_check("the model", failed, n, no_face=no_face, again=again)
+    return failures, _abstentions(cells), balance
 
 
 def balance_check(images: Mapping[str, int], size: int) -> Check:

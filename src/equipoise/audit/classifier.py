@@ -200,7 +200,7 @@ def audit_classifier(
             (
                 *gap_checks(parts, settings.tolerance, errors, compared_in),
                 *(effect_check(effect, settings.tolerance) for effect in effects),
-                *question_checks(parts[0], by.size),
+                *question_checks(parts[0], by.size, recorded=isinstance(model, AnswersFile)),
                 *lighting_checks(lighting),
             ),
             settings.ignore,

@@ -142,6 +142,7 @@ class AuditImages:
             seed=seed if isinstance(seed, int) else None,
             sampler_file=str(known.get("sampler_file", "")),
             marked=count_marked(self.folder / name for name in self.files),
+            side=self.side,
         )
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:

@@ -26,6 +26,8 @@ class ImagesUsed:
     sampler_file : str
         Digest of the sampler as it is stored, whatever the mode: `Sampler.digest`, which its card
         names. Older records have none.
+    side : int
+        Pixels of each side to which photographs were cut; 0 for generated images.
     """
 
     n: int
@@ -36,6 +38,12 @@ class ImagesUsed:
     seed: int | None
     marked: int
     sampler_file: str = ""
+    side: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What they are, in words."""
+        return "labelled photographs" if self.side else "verified images"
 
     @property
     def words(self) -> tuple[str, ...]:

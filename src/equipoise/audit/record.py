@@ -57,7 +57,7 @@ class Asking:
     role, name : str
         Its role in the audit, and its name.
     asked, kept, failed : int
-        Images classified now, images found in the cache, and images that failed.
+        Images classified now, images found in the cache, and images without an answer.
     seconds : float
         Wall time.
     """

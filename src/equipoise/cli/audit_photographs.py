@@ -11,7 +11,7 @@ import typer
 
 from equipoise.audit.defaults import TOLERANCE
 from equipoise.cli.app import audit_app, out_console
-from equipoise.cli.audit import Ignore, Plot, Table, Tolerance, print_checks, write_files
+from equipoise.cli.audit import Ignore, Plot, Table, print_checks, write_files
 from equipoise.cli.console import bars, print_table, refuse_flags
 from equipoise.cli.gate import Gate, JUnit, end_gate
 from equipoise.cli.options import Address, Classifiers, EngineName, GpusPerWorker, JsonFile, Workers
@@ -51,15 +51,24 @@ def photographs(
     ],
     classifiers: Classifiers = None,
     side: Annotated[
-        int, typer.Option(help="Pixels of each side to which photographs are cut.")
-    ] = 256,
-    tolerance: Tolerance = TOLERANCE,
+        int | None,
+        typer.Option(
+            help="Pixels of each side to which photographs are cut. [256; that of the generated "
+            "images beside superres]",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Difference of rates that is tolerated. [0.05]")
+    ] = None,
     years: Annotated[
-        float, typer.Option(help="Difference of mean errors of age that is tolerated.")
-    ] = 2.0,
+        float | None,
+        typer.Option(help="Difference of mean errors of age that is tolerated. [2]"),
+    ] = None,
     ratio: Annotated[
-        float, typer.Option(help="Ratio of rates of false matches that is tolerated.")
-    ] = 2.0,
+        float | None,
+        typer.Option(help="Ratio of rates of false matches that is tolerated. [2]"),
+    ] = None,
     ignore: Ignore = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' draws.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")] = Path("runs/photographs"),
@@ -90,24 +99,31 @@ def photographs(
 
     places = open_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     records = [name for name in _RECORDS if (beside / name).is_file()]
-    if records != ["superres.json"]:
-        refuse_flags("but beside an audit of superres", {"classifier": classifiers})
+    for flags, own in (
+        ({"classifier": classifiers}, ["superres.json"]),
+        ({"years": years}, ["age.json"]),
+        ({"ratio": ratio}, ["verification.json"]),
+        ({"tolerance": tolerance}, ["audit.json", "superres.json"]),
+    ):
+        if records and records[0] not in own:
+            refuse_flags(f"beside {records[0]}", flags)
     wished = _Wished(folder, labels, beside, model, side, tuple(ignore or ()), seed, out)
     if len(records) > 1:
         rule = "must hold the record of one audit"
         remedy = "Move the others to folders of their own."
         raise InputError("beside", rule, " and ".join(records), remedy)
+    within = TOLERANCE if tolerance is None else tolerance
     with bars() as progress:
         execution = Execution(workers, progress, places)
         audit: AgePhotographsAudit | FlipPhotographsAudit | MatchPhotographsAudit | PhotographsAudit
         if records == ["age.json"]:
-            audit = _of_ages(wished, years, execution)
+            audit = _of_ages(wished, 2.0 if years is None else years, execution)
         elif records == ["verification.json"]:
-            audit = _of_matches(wished, ratio, execution)
+            audit = _of_matches(wished, 2.0 if ratio is None else ratio, execution)
         elif records == ["superres.json"]:
-            audit = _of_flips(wished, tolerance, classifiers or [], execution)
+            audit = _of_flips(wished, within, classifiers or [], execution)
         else:
-            audit = _of_classifier(wished, tolerance, execution)
+            audit = _of_classifier(wished, within, execution)
     print_checks(audit)
     if isinstance(audit, AgePhotographsAudit):
         _print_years(audit)
@@ -136,10 +152,17 @@ class _Wished:
     labels: Path
     beside: Path
     model: str
-    side: int
+    side: int | None
     ignore: tuple[str, ...]
     seed: int
     out: Path
+
+    @property
+    def pixels(self) -> int:
+        """Of each side to which photographs are cut."""
+        from equipoise.audit.labelled_photographs import SIDE
+
+        return SIDE if self.side is None else self.side
 
 
 def _of_classifier(wished: _Wished, tolerance: float, execution: Execution) -> PhotographsAudit:
@@ -163,11 +186,11 @@ def _of_classifier(wished: _Wished, tolerance: float, execution: Execution) -> P
         attribute=attribute,
         by=stored.settings.by,
         tolerance=tolerance,
-        side=wished.side,
+        side=wished.pixels,
         ignore=wished.ignore,
         seed=wished.seed,
     )
-    images = read_photographs(wished.folder, wished.labels, grid_of(stored), wished.side)
+    images = read_photographs(wished.folder, wished.labels, grid_of(stored), wished.pixels)
     return audit_photographs(
         stored, found, images, wished.out, settings, address=asked, execution=execution
     )
@@ -186,12 +209,12 @@ def _of_ages(wished: _Wished, years: float, execution: Execution) -> AgePhotogra
     remedy = f"Run `equipoise audit age --out {wished.beside}` first."
     stored = read_record(wished.beside / "age.json", AgeAudit, remedy, what="audit")
     estimator = open_estimator(wished.model)
-    images, truth = read_aged(wished.folder, wished.labels, grid_of(stored), wished.side)
+    images, truth = read_aged(wished.folder, wished.labels, grid_of(stored), wished.pixels)
     estimates = read_or_ask(wished.model, estimator, images, wished.out, "model", execution)
     settings = AgePhotographsSettings(
         by=stored.settings.by,
         years=years,
-        side=wished.side,
+        side=wished.pixels,
         ignore=wished.ignore,
         seed=wished.seed,
     )
@@ -213,7 +236,7 @@ def _of_matches(wished: _Wished, ratio: float, execution: Execution) -> MatchPho
     stored = read_record(
         wished.beside / "verification.json", VerificationAudit, remedy, what="audit"
     )
-    people = read_people(wished.labels, grid_of(stored), wished.side, folder=wished.folder)
+    people = read_people(wished.labels, grid_of(stored), wished.pixels, folder=wished.folder)
     images, recorded = people.images.take(people.first), wished.model.endswith(".npz")
     began = time.perf_counter()
     if recorded:
@@ -226,7 +249,7 @@ def _of_matches(wished: _Wished, ratio: float, execution: Execution) -> MatchPho
         by=stored.settings.by,
         threshold=stored.threshold,
         ratio=ratio,
-        side=wished.side,
+        side=wished.pixels,
         ignore=wished.ignore,
         seed=wished.seed,
     )
@@ -245,9 +268,8 @@ def _of_flips(
     wished: _Wished, tolerance: float, classifiers: list[str], execution: Execution
 ) -> FlipPhotographsAudit:
     """Compare an audit of super-resolution."""
-    from equipoise.audit.labelled_photographs import read_photographs
+    from equipoise.audit.labelled_photographs import SIDE, read_photographs
     from equipoise.audit.photographs.flips import audit_flip_photographs
-    from equipoise.audit.photographs.grid import grid_of
     from equipoise.audit.photographs.record import FlipPhotographsSettings
     from equipoise.audit.superres.models import RestorerAddress
     from equipoise.audit.superres.record import SuperresAudit
@@ -257,16 +279,20 @@ def _of_flips(
     remedy = f"Run `equipoise audit superres --out {wished.beside}` first."
     stored = read_record(wished.beside / "superres.json", SuperresAudit, remedy, what="audit")
     address = RestorerAddress(wished.model, stored.settings.factor)
-    restorer, grid = address.open(), grid_of(stored)
-    panel = open_panel(grid.names, classifiers=classifiers)
+    restorer = address.open()
+    panel = open_panel(stored.settings.attributes, classifiers=classifiers)
+    side = wished.side or stored.pixels
+    if stored.pixels and side != stored.pixels:
+        rule = f"must be that of the generated images, {stored.pixels}: flips depend on it"
+        raise InputError("side", rule, side, "Leave it out.")
     settings = FlipPhotographsSettings(
         attributes=stored.settings.attributes,
         tolerance=tolerance,
-        side=wished.side,
+        side=side or SIDE,
         ignore=wished.ignore,
         seed=wished.seed,
     )
-    images = read_photographs(wished.folder, wished.labels, grid, wished.side)
+    images = read_photographs(wished.folder, wished.labels, panel.grid, settings.side)
     return audit_flip_photographs(
         stored,
         restorer,

@@ -87,10 +87,11 @@ class ModeStatement:
         if not rare:
             return "Verified draws reach it."
         known = [
-            f"{c.cell} ({c.calls.note or f'{c.calls.value:,.0f} calls an image'})" for c in rare
+            f"{c.cell} ({c.calls.note or f'up to {c.calls.high:,.0f} calls an image'})"
+            for c in rare
         ]
         return (
-            f"Verified draws may not: a cell that keeps fewer than one in {ATTEMPTS} attempts is "
+            f"Verified draws may not: a cell that keeps fewer than one in {ATTEMPTS} images is "
             f"given up. In doubt: {', '.join(known)}. Raise --n, or leave it out of the target."
         )
 

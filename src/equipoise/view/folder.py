@@ -227,8 +227,8 @@ _AUDITED = {
     "verification": "face verification",
     "age": "age",
     "photographs-age": "age",
-    "photographs-superres": "superres",
-    "photographs-verification": "verification",
+    "photographs-superres": "super-resolution",
+    "photographs-verification": "face verification",
 }
 """What an audit is of, where it is no attribute."""
 
@@ -252,7 +252,11 @@ def _summary(entry: Entry) -> tuple[str, str]:
         found = read(f"{entry.kind}.json")
         what = _AUDITED.get(entry.kind)
         by = found["models"][0]["name"]
-        return f"{what or found['settings']['attribute']} by {by}", str(found["verdict"])
+        beside = ", generated images beside photographs"
+        kind = beside if entry.kind.startswith("photographs") else ""
+        if (found.get("images") or {}).get("side"):
+            kind = " on photographs"
+        return f"{what or found['settings']['attribute']} by {by}{kind}", str(found["verdict"])
     if entry.kind == "contexts":
         found = read("contexts.json")
         names = " x ".join(found["settings"]["attributes"])

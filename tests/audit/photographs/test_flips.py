@@ -4,6 +4,7 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from equipoise.audit.images import AuditImages
@@ -56,7 +57,7 @@ def test_a_cell_that_flips_on_generated_images_alone_is_named(
     tmp_path: Path,
 ) -> None:
     synthetic = stored(Oracle(material, {BAD: 0.6}, 0), material, toy_panel, tmp_path / "stored")
-    photographs = read_photographs(material.folder, labels, grid_of(synthetic), SIDE)
+    photographs = read_photographs(material.folder, labels, toy_panel.grid, SIDE)
     exact = Oracle(material, {}, 0)
     with pytest.raises(InputError, match="must be that of the stored audit, oracle"):
         audit_flip_photographs(synthetic, exact, toy_panel, photographs, tmp_path / "out", SETTINGS)
@@ -89,3 +90,22 @@ def test_a_cell_that_flips_on_generated_images_alone_is_named(
     other = ClassifierPanel([ToyClassifier(ToyGenerator(curvature=0.3), BY)], BY)
     with pytest.raises(InputError, match="panel must be of the stored audit"):
         audit_flip_photographs(synthetic, exact, other, *given[1:])
+
+
+def test_labels_are_compared_with_the_panel_level_by_level(
+    material: AuditImages, toy_panel: ClassifierPanel, labels: Path, tmp_path: Path
+) -> None:
+    """Also where the stored audit had no image of a level in the middle."""
+    some = material.take(np.flatnonzero(material.levels[:, 1] != 1).tolist())
+    synthetic = stored(Oracle(material, {}, 0), some, toy_panel, tmp_path / "stored")
+    fewer = grid_of(synthetic)
+    assert fewer.attributes != toy_panel.grid.attributes
+    exact = Oracle(material, {}, 0)
+    photographs = read_photographs(material.folder, labels, toy_panel.grid, SIDE)
+    found = audit_flip_photographs(
+        synthetic, exact, toy_panel, photographs, tmp_path / "out", SETTINGS
+    )
+    assert found.left_out == 12
+    other = replace(some, grid=fewer)
+    with pytest.raises(InputError, match="must have the levels of the panel"):
+        audit_flip_photographs(synthetic, exact, toy_panel, other, tmp_path / "out", SETTINGS)

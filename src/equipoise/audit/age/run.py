@@ -91,7 +91,7 @@ def audit_age(
                     estimates.missing,
                     len(images),
                     no_face=estimates.no_face,
-                    again=0 if estimates.recorded else estimates.cost.failed,
+                    again=0 if estimates.recorded else estimates.cost.failed - estimates.no_face,
                 ),
                 balance_check(cells, by.size),
                 *lighting_checks(lighting),

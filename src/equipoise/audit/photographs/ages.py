@@ -25,7 +25,7 @@ from equipoise.audit.photographs.age_record import (
 )
 from equipoise.audit.photographs.agreement import compared_check
 from equipoise.audit.photographs.page import AGE_PAGE
-from equipoise.audit.photographs.run import BY_WORD, marked_caveats, same_model
+from equipoise.audit.photographs.run import BY_WORD, both_caveats, marked_caveats, same_model
 from equipoise.core.checks import Check, ignoring, verdict, worst_first
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.records import write_record
@@ -109,8 +109,7 @@ def audit_age_photographs(
                     _TWO_TABLES,
                     *((BY_WORD,) if estimates.recorded else ()),
                     _AGES,
-                    *synthetic.caveats,
-                    *real.caveats,
+                    *both_caveats(synthetic, real),
                 )
             )
         ),

@@ -179,13 +179,13 @@ def compared_check(
     if not known:
         return Check(check_id=check_id, title=title, outcome="skipped", words=none)
     worst, p_value = farthest(known)
-    outcome, found, kind = outcome_of(largest, p_value, tolerance), largest, "largest difference"
+    outcome, shown, kind = outcome_of(largest, p_value, tolerance), largest, "largest difference"
     if outcome == "issue" and abs(worst.difference.value) <= tolerance:
         outcome = "tip"
     if outcome == "passed":
         words = f"Yes, within {write(tolerance)}"
     elif outcome == "issue":
-        found, kind = size_of(worst.difference), "difference"
+        shown, kind = worst.difference, "difference"
         words = (
             f"No: in {worst.name} it is {write(value(worst.real))} on photographs and "
             f"{write(value(worst.synthetic))} on generated images"
@@ -198,9 +198,9 @@ def compared_check(
         check_id=check_id,
         title=title,
         outcome=outcome,
-        words=f"{words}. The {kind} is {estimate(found, write)}, p = {p_text(p_value)} "
+        words=f"{words}. The {kind} is {estimate(shown, write)}, p = {p_text(p_value)} "
         f"corrected.{more}",
-        evidence=Evidence(estimate=found, p_value=p_value),
+        evidence=Evidence(estimate=size_of(shown), p_value=p_value),
     )
 
 

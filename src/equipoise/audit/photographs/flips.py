@@ -13,7 +13,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.photographs.agreement import agreement_checks, agreements_of_shares
 from equipoise.audit.photographs.page import FLIP_PAGE
 from equipoise.audit.photographs.record import FlipPhotographsAudit, FlipPhotographsSettings
-from equipoise.audit.photographs.run import marked_caveats, same_model
+from equipoise.audit.photographs.run import both_caveats, marked_caveats, same_model
 from equipoise.audit.superres.images import read_levels
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.models.base import SuperResolutionModel
@@ -34,7 +34,7 @@ _TWO_TABLES = (
 )
 _LEFT_OUT = (
     "{left:,} of {every:,} photographs are left out, because the panel reads another cell than "
-    "their label: their flips would be its errors."
+    "their label, or none: their flips would be its errors."
 )
 
 
@@ -83,6 +83,10 @@ def audit_flip_photographs(
     here, home = replace(execution, engine=None), folder / "real"
     read, _ = read_levels(panel, photographs.pictures, home / "answers", "original", execution=here)
     places = [panel.grid.attribute(name) for name in photographs.grid.names]
+    if [panel.grid.attributes[place] for place in places] != list(photographs.grid.attributes):
+        rule = "must have the levels of the panel, in its order"
+        got = ", ".join(photographs.grid.names)
+        raise InputError("labels", rule, got, "Read the photographs by the panel's attributes.")
     kept = (read[:, places] == photographs.levels).all(axis=1).nonzero()[0].tolist()
     if not kept:
         raise InputError(
@@ -128,8 +132,7 @@ def audit_flip_photographs(
         *marked_caveats(photographs),
         _TWO_TABLES,
         *((_LEFT_OUT.format(left=left, every=len(photographs)),) if left else ()),
-        *synthetic.caveats,
-        *real.caveats,
+        *both_caveats(synthetic, real),
     )
     audit = FlipPhotographsAudit(
         verdict=verdict(checks),

@@ -23,7 +23,7 @@ from equipoise.audit.photographs.match_record import (
     PairOfMatches,
 )
 from equipoise.audit.photographs.page import MATCH_PAGE
-from equipoise.audit.photographs.run import BY_WORD, marked_caveats, same_model
+from equipoise.audit.photographs.run import BY_WORD, both_caveats, marked_caveats, same_model
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.rates import WITH
 from equipoise.audit.verification.record import VerificationAudit, VerificationSettings
@@ -116,8 +116,7 @@ def audit_match_photographs(
         _TWO_TABLES,
         _THRESHOLD.format(threshold=settings.threshold),
         *((BY_WORD,) if recorded else ()),
-        *synthetic.caveats,
-        *real.caveats,
+        *both_caveats(synthetic, real),
     )
     audit = MatchPhotographsAudit(
         verdict=verdict(checks),

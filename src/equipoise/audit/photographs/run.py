@@ -16,6 +16,7 @@ from equipoise.audit.photographs.agreement import agreement_checks, agreements
 from equipoise.audit.photographs.page import PAGE
 from equipoise.audit.photographs.record import PhotographsAudit, PhotographsSettings
 from equipoise.audit.record import AuditSettings, ClassifierAudit
+from equipoise.audit.shown import ShownAudit
 from equipoise.classifiers.base import Classifier
 from equipoise.classifiers.models import ClassifierAddress
 from equipoise.core.checks import ignoring, verdict, worst_first
@@ -104,7 +105,11 @@ def audit_photographs(
         models=real.models,
         checks=checks,
         agreements=found,
-        caveats=(*marked_caveats(photographs), *caveats, *synthetic.caveats, *real.caveats),
+        caveats=(
+            *marked_caveats(photographs),
+            *dict.fromkeys(caveats),
+            *both_caveats(synthetic, real),
+        ),
         versions=versions(),
     )
     write_record(folder / "photographs.json", audit)
@@ -122,6 +127,23 @@ def _check(synthetic: ClassifierAudit, model: Classifier | AnswersFile, recorded
         )
     if not recorded:
         same_model(synthetic.models, model_used("model", model))
+
+
+def both_caveats(synthetic: ShownAudit, real: ShownAudit) -> tuple[str, ...]:
+    """Return the caveats of both audits, and what either could not process, each with its images.
+
+    What holds of both stands alone.
+    """
+    kinds = {}
+    for kind, audit in (("Generated images", synthetic), ("Photographs", real)):
+        failed = (c for c in audit.checks if c.check_id == "failures" and c.outcome == "tip")
+        kinds[kind] = [*audit.caveats, *(check.words for check in failed)]
+    first, second = kinds.values()
+    common = [text for text in first if text in second]
+    own = [
+        f"{kind}: {text}" for kind, texts in kinds.items() for text in texts if text not in common
+    ]
+    return tuple(dict.fromkeys([*common, *own]))
 
 
 def marked_caveats(photographs: AuditImages) -> tuple[str, ...]:

@@ -301,7 +301,7 @@ def group_flips(
                 beyond=paired_difference(*table, error=ERROR / len(present)),
                 p_value=discordance(table[1], table[2]),
                 toward=tuple(
-                    Share.among(names[k], other == k, known, w)
+                    Share.among(names[k], flipped & (other == k), known, w)
                     for k in np.argsort(-became, kind="stable")
                     if became[k]
                 ),

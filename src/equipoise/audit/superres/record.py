@@ -236,6 +236,8 @@ class SuperresAudit(ShownAudit):
         What was audited. Older records have none.
     lighting : Lighting or None
         None where images are not grouped by an attribute of skin.
+    pixels : int
+        Of each side of the originals; 0 in older records.
     """
 
     format: Literal[1] = 1
@@ -255,6 +257,7 @@ class SuperresAudit(ShownAudit):
     lighting: Lighting | None = None
     drift: tuple[AttributeDrift, ...] = ()
     identity: Identity | None = None
+    pixels: int = 0
 
     @property
     def plotted(self) -> tuple[Flips, ...]:

@@ -57,8 +57,8 @@ _AGREE = 0.99
 prediction close to a threshold may change by rounding."""
 
 _PANEL = (
-    "Flips are determined by the reference panel, which makes errors too. Flips after JPEG are "
-    "shown for comparison; on blurred images the panel may make more errors."
+    "Flips are determined by the reference panel, which makes errors too, and may make more on "
+    "blurred images."
 )
 _OTHER_PANEL = (
     "The panel is not the one that verified the originals, or it abstains at another probability."
@@ -210,7 +210,7 @@ def audit_superres(
     lighting = examine_lighting(originals, by.names, folder)
     every = (
         *flip_checks(flips, settings.tolerance, unasked, further),
-        failures_check("the panel", failed + no_face, n, no_face=no_face),
+        failures_check("the panel", failed, n, no_face=no_face),
         *lighting_checks(lighting),
     )
     other = (_OTHER_PANEL,) if images.panel not in ("", panel.digest) else ()
@@ -243,7 +243,7 @@ def audit_superres(
                     _PANEL,
                     *other,
                     *image_caveats(by.names, originals.side),
-                    _BALANCED,
+                    *(() if originals.side else (_BALANCED,)),
                     *restorer.caveats,
                     *panel.caveats,
                     *(caveat for one in watch for caveat in one.caveats),
@@ -257,6 +257,7 @@ def audit_superres(
         lighting=lighting,
         drift=drift,
         identity=identity,
+        pixels=originals.images([0]).shape[-1],
     )
     write_record(folder / "superres.json", audit)
     PAGE.write(folder)

@@ -19,7 +19,8 @@ from equipoise.audit.answer_rows import digests_by_name
 from equipoise.audit.answer_shards import ask_missing
 from equipoise.audit.images import AuditImages, Pictures
 from equipoise.audit.kept_answers import kept_tables
-from equipoise.audit.verification.describers import COLUMN, DescriberAddress
+from equipoise.audit.verification.describers import COLUMN, Describer, DescriberAddress
+from equipoise.classifiers.remote import RemoteDescriber, UsageStats
 from equipoise.core.alone import alone
 from equipoise.core.errors import FileFormatError, ModelOutputError
 from equipoise.core.files import digest_of
@@ -45,6 +46,9 @@ class Descriptors:
         Of length 1; NaN where an image has none.
     asked, kept : int
         Images described by this call, and images whose descriptors were there, equal ones once.
+    unanswered : int
+        Images that are asked about again: a service gave no answer. In the others without a
+        descriptor no face was found; of a file, nobody knows.
     licence, preprocessing, caveats
         Of a model that a file describes, as of a classifier.
     """
@@ -54,11 +58,17 @@ class Descriptors:
     vectors: NDArray[np.float32]
     asked: int = 0
     kept: int = 0
+    unanswered: int = 0
     licence: str = ""
     preprocessing: str = ""
     caveats: tuple[str, ...] = ()
 
     pinned = ()
+
+    @property
+    def finds(self) -> bool:
+        """Whether a model was asked, which finds a face or none; not so of a file."""
+        return not self.name.endswith(".npz")
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -150,6 +160,7 @@ def compute_descriptors(
         When workers cannot start, or batches were set aside; the others are kept.
     """
     describer = address.open()
+    before = _tally(describer)
     digests = set(pictures.digests)
     with describer.kept_in(folder) as home, alone(home.home):
         known = _kept(home)
@@ -175,17 +186,28 @@ def compute_descriptors(
             lengths[:5],
             "Correct it, and change its digest where it has one.",
         )
-    asked, kept = len(missing), len(digests) - len(missing)
+    asked, kept, unanswered = len(missing), len(digests) - len(missing), 0
+    if before is not None and (after := _tally(describer)) is not None and execution.engine is None:
+        # What a service answered before is in its own cache.
+        asked, unanswered = after.asked - before.asked, after.failed - before.failed
+        kept = len(digests) - asked - unanswered
     return Descriptors(
         describer.name,
         describer.digest,
         _normalised(np.stack(found)),
         asked,
         kept,
+        unanswered,
         licence=getattr(describer.describe, "licence", ""),
         preprocessing=getattr(describer.describe, "preprocessing", ""),
         caveats=tuple(getattr(describer.describe, "caveats", ())),
     )
+
+
+def _tally(describer: Describer) -> UsageStats | None:
+    """Return the counts of a service so far."""
+    model = describer.describe
+    return model.tally if isinstance(model, RemoteDescriber) else None
 
 
 def _kept(

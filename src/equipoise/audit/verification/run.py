@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.audit.checks import gap_check, image_caveats
+from equipoise.audit.checks import failures_check, gap_check, image_caveats
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
 from equipoise.audit.lighting import examine_lighting
@@ -33,7 +34,7 @@ from equipoise.audit.verification.scores import PairScores
 from equipoise.audit.verification.tables import check_id_of, match_tables
 from equipoise.core.checks import Check, Evidence, ignoring, verdict, worst_first
 from equipoise.core.errors import InputError
-from equipoise.core.numbers import estimate, p_text
+from equipoise.core.numbers import estimate, p_text, percent
 from equipoise.core.records import write_record
 from equipoise.core.seeds import check_seed
 from equipoise.core.versions import versions
@@ -58,6 +59,9 @@ _SCORES = (
     "also for those without a score."
 )
 _TOLERATED_FAILURES = 0.05
+
+_rare = partial(percent, digits=3)
+"""Text of a rate: false matches are rare."""
 
 
 def audit_verification(
@@ -144,7 +148,10 @@ def audit_verification(
     of_pairs: tuple[str, ...] = (_IMPOSTORS, _NO_GENUINE if genuine is None else _GENUINE)
     if images.side:
         of_pairs = (_PHOTOGRAPHS,)
-    checks = [_check(table, settings.ratio) for table in tables]
+    checks = [
+        *(_check(table, settings.ratio) for table in tables),
+        _failures(descriptors, int((named & ~found).sum()), len(images)),
+    ]
     if failed is not None:
         checks.append(gap_check(failed, _TOLERATED_FAILURES, len(failures)))
     lighting = examine_lighting(images, by.names, folder)
@@ -220,6 +227,13 @@ def _check_alike(descriptors: Descriptors, genuine: Descriptors) -> None:
         raise InputError("descriptors of photographs", rule, other, "Name those of the same model.")
 
 
+def _failures(descriptors: Descriptors | PairScores, failed: int, n: int) -> Check:
+    """Return the check of images without a descriptor, or without a score."""
+    again = descriptors.unanswered if isinstance(descriptors, Descriptors) else 0
+    no_face = failed - again if isinstance(descriptors, Descriptors) and descriptors.finds else 0
+    return failures_check("the model", failed, n, no_face=no_face, again=again)
+
+
 def _check(table: MatchTable, limit: float) -> Check:
     """Return the check of a table: whether its rates differ by more than the tolerated ratio."""
     title = f"Are {table.what} as frequent in all of {len(table.rates)} {table.where}?"
@@ -247,6 +261,7 @@ def _check(table: MatchTable, limit: float) -> Check:
         check_id=named.check_id,
         title=title,
         outcome=outcome,  # type: ignore[arg-type]
-        words=f"{words}: the ratio is {estimate(ratio)}, p = {p_text(named.p_value)} corrected.",
+        words=f"{words}: the ratio is {estimate(ratio)}, the difference "
+        f"{estimate(named.gap.difference, _rare)}, p = {p_text(named.p_value)} corrected.",
         evidence=Evidence(estimate=ratio, p_value=named.p_value),
     )

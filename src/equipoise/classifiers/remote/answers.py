@@ -119,9 +119,10 @@ class DescriptorReading:
             return None
         found = self.path.find(document)
         if not isinstance(found, list) or len(found) != self.length:
+            got = f"{len(found)} of them" if isinstance(found, list) else "none"
             raise WrongShape(
-                f"{self.path.text} must hold {self.length} numbers; the answer has "
-                f"{places(document) or 'nothing'}"
+                f"{self.path.text} must hold {self.length} numbers, and holds {got}; the answer "
+                f"has {places(document) or 'nothing'}"
             )
         numbers = np.array([finite_number(one, self.path) for one in found])
         # Their direction is what counts: numbers beyond those of float32 are made less.

@@ -147,7 +147,10 @@ def of_sampler(
         Images of each cell, as classifiers read them.
     """
     mix = ", ".join(f"{cell}: {count:,}" for cell, count in counts.items())
-    kept = "verified by classifiers" if request.verified else "not verified"
+    kept = "not verified"
+    if request.verified:
+        mode = "" if request.faithful is None else f" in the mode {request.faithful}"
+        kept = f"verified by classifiers{mode}, for means under the column weight"
     return (
         f"{sum(counts.values()):,} synthetic images, drawn from the generator {generator.name} "
         f"(SHA-256 {generator.digest}) by the sampler {sampler}, seed {request.seed}, {kept}. "
@@ -246,8 +249,8 @@ def _data_set(
         "rai:dataCollection": f"Generated, not collected: {SOURCE_TYPE}.",
         "rai:dataCollectionType": "Synthetic data generation",
         "rai:machineAnnotationTools": "Attributes are the predictions of classifiers.",
-        "rai:dataBiases": "Attributes are as balanced as the classifiers that read them are right. "
-        "What they do not read follows the generator's training data.",
+        "rai:dataBiases": "The mix of attributes is what classifiers read, and as true as they are "
+        "right. What they do not read follows the generator's training data.",
         "rai:dataLimitations": "Synthetic images reveal failures of a model; they do not certify "
         "its performance on photographs.",
         "rai:dataUseCases": "Audits of classifiers, of face verification and of super-resolution.",
