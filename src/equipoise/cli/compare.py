@@ -92,7 +92,7 @@ def compare(
     dry_run(out_console, settings, compare_cost(settings, pool))
     if dry:
         return
-    from equipoise.compare.page import columns, rows, write_page
+    from equipoise.compare.page import columns, left_out, rows, write_page
     from equipoise.compare.run import FEATURES
     from equipoise.compare.run import compare as run
     from equipoise.core.records import write_record
@@ -101,6 +101,9 @@ def compare(
         results = run(settings, out, pool, features or FEATURES, progress, engine=places)
     shown = [columns([results]).index(name) for name in _SHOWN]
     print_table(out_console, _SHOWN, [[row[i] for i in shown] for row in rows([results])])
+    for line in left_out([results]):
+        if line.startswith("- "):
+            out_console.print(f"caveat   {line.removeprefix('- ')}")
     title = f"{' x '.join(settings.attributes)}, {settings.n:,} labels"
     command = command_words(settings, given, {"pool": str(pool)}, features or ())
     write_page(out / "compare.md", command, {title: [results]}, settings.directed)

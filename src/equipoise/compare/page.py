@@ -10,6 +10,7 @@ import numpy as np
 
 from equipoise.compare.baselines import BASELINES, CALIBRATED, PAPER, REJECTION, RESAMPLING
 from equipoise.compare.scores import Result, Score
+from equipoise.compare.stored import Refused
 from equipoise.core.files import write_text
 from equipoise.core.numbers import decimals
 from equipoise.report.figures import Figure
@@ -188,8 +189,21 @@ def write_page(
         picture = path.with_name(f"{path.stem}-{number}.svg")
         write_text(picture, plot(seeds))
         lines += [f"## {_heading(title, seeds)}", "", *markdown_table(columns(seeds), rows(seeds))]
-        lines += ["", f"![{title}]({picture.name})", ""]
+        lines += ["", *left_out(seeds), f"![{title}]({picture.name})", ""]
     write_text(path, "\n".join(lines))
+
+
+def left_out(seeds: Sequence[Mapping[str, Result]]) -> list[str]:
+    """Return which methods were refused, or did less than was asked, as lines of Markdown."""
+    lines = []
+    for method in BASELINES:
+        found = [results[method] for results in seeds if method in results]
+        for r in found:
+            words = f"refused: {r.refused}" if isinstance(r, Refused) else r.note
+            line = f"- {method}: {words.removesuffix('.')}."
+            if words and line not in lines:
+                lines.append(line)
+    return ["Refused, or not quite as the others:", "", *lines, ""] if lines else []
 
 
 def markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
