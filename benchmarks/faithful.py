@@ -52,9 +52,8 @@ SETS = (
     ("age", "smiling"),
     ("age", "skin_tone"),
     ("gender", "age"),
-    ("expression",),
 )
-PANEL = ("gender", "age", "smiling", "skin_tone", "expression")
+PANEL = ("gender", "age", "smiling", "skin_tone")
 
 FRESH, FRESH_SEED = 50_000, 1001
 DRAWS = 6000
