@@ -24,6 +24,7 @@ from equipoise.cli.console import bars
 from equipoise.core.errors import InsufficientLabelsError
 from equipoise.core.files import write_text
 from equipoise.core.labels import Labels
+from equipoise.core.numbers import decimals
 from equipoise.core.parallel import batches
 from equipoise.core.progress import Execution
 from equipoise.core.seeds import Stream, child_seed
@@ -64,11 +65,11 @@ Written by `python benchmarks/faithful.py`; results in `faithful.jsonl`. The til
 classified images, all counted. Calls are generator-and-classifier calls per verified image of the
 uniform target, stages of refused candidates included at measured cost: as stated before any draw,
 with their interval, and as {DRAWS:,} verified draws then made images and read stages for each that
-they kept; given up where a cell keeps fewer than one in 200 attempts. Alone: where each cell is
-drawn on its own, by {FRESH:,} fresh labelled codes, mean over cells. These codes give the true
-total variation as well; a rare cell has some hundred of them, and intervals hold where they do
-within the error of that. The mix is that of {DRAWS:,} one-shot draws: for exact sampling its KL has
-a mean of (cells - 1) / (2 n).
+they kept; "given up" where a cell keeps fewer than one in 200 images, and "-" in rows that are
+older than this count. Alone: where each cell is drawn on its own, by {FRESH:,} fresh labelled
+codes, mean over cells. These codes give the true total variation as well; a rare cell has some
+hundred of them, and intervals hold where they do within the error of that. The mix is that of
+{DRAWS:,} one-shot draws: for exact sampling its KL has a mean of (cells - 1) / (2 n).
 
 ## Verified draws
 
@@ -252,8 +253,8 @@ def page(results: list[dict[str, Any]]) -> str:
 def _calls(result: dict[str, Any], mode: str, what: str) -> str:
     """Return stated calls with their interval, and the images made, as text."""
     own = result["shared"][mode]
-    stated, made = own[f"calls{what}"], own[f"made{what}"]
-    ended = "given up" if made is None else f"{made:.2f}"
+    stated, made = own[f"calls{what}"], own.get(f"made{what}", np.nan)
+    ended = "given up" if made is None else decimals(made, missing="-")
     return f"{stated['value']:.2f} [{stated['low']:.2f}, {stated['high']:.2f}], {ended}"
 
 
