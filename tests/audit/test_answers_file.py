@@ -178,7 +178,7 @@ def test_a_row_without_an_answer_and_a_missing_row_count_as_failures(
     material: AuditImages, tmp_path: Path
 ) -> None:
     rows = rows_of(material)[:200]
-    rows[0]["label"], rows[1]["label"], rows[2]["label"] = "", "unknown", "no_face"
+    rows[0]["label"], rows[1]["label"], rows[2]["label"] = "", "unknown", "No_Face"
     file = write(tmp_path / "answers.csv", rows)
     found = read_answers(file, "smiling", LEVELS).predictions(material)
     assert found.failed == 42

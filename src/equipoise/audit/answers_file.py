@@ -37,7 +37,7 @@ from equipoise.core.tables import shown
 
 _MOST_LEVELS = 100
 _NO_LEVEL = {"": FAILED, "no_face": NO_FACE, UNKNOWN_NAME: UNKNOWN}
-"""What labels mean that are no levels."""
+"""What labels mean that are no levels, in any case of their letters."""
 _COLUMNS = ("file_name", "index", "set_digest", "label", "score", "confidence", "seconds")
 
 
@@ -215,8 +215,8 @@ class _Reader:
 
     def _label(self, line: int, row: Row) -> tuple[int, float]:
         word = row.get("label", "").strip()
-        if word in _NO_LEVEL:
-            return _NO_LEVEL[word], np.nan
+        if (none := _NO_LEVEL.get(word.casefold())) is not None:
+            return none, np.nan
         if word not in self._words and len(self._words) > _MOST_LEVELS:
             fail(self._path, line, f"must have one of at most {_MOST_LEVELS} labels", word)
         return self._words.setdefault(word, len(self._words)), np.nan
