@@ -12,14 +12,10 @@ from equipoise.audit.superres import page as superres_page
 from equipoise.audit.verification import page as verification_page
 
 PAGES: dict[str, AuditPage[Any]] = {
-    one.PAGE.name: one.PAGE
-    for one in (classifier_page, superres_page, verification_page, age_page, photographs_page)
-}
-PAGES |= {
     page.name: page
     for page in (
-        photographs_page.AGE_PAGE,
-        photographs_page.FLIP_PAGE,
-        photographs_page.MATCH_PAGE,
+        *(classifier_page.PAGE, superres_page.PAGE, verification_page.PAGE, age_page.PAGE),
+        *(photographs_page.PAGE, photographs_page.AGE_PAGE),
+        *(photographs_page.MATCH_PAGE, photographs_page.FLIP_PAGE),
     )
 }

@@ -237,9 +237,8 @@ def _of_matches(wished: _Wished, ratio: float, execution: Execution) -> MatchPho
         wished.beside / "verification.json", VerificationAudit, remedy, what="audit"
     )
     people = read_people(wished.labels, grid_of(stored), wished.pixels, folder=wished.folder)
-    images, recorded = people.images.take(people.first), wished.model.endswith(".npz")
-    began = time.perf_counter()
-    if recorded:
+    images, began = people.images.take(people.first), time.perf_counter()
+    if wished.model.endswith(".npz"):
         every = read_descriptors(Path(wished.model), people.images)
         found = replace(every, vectors=every.vectors[people.first])
     else:
@@ -259,7 +258,6 @@ def _of_matches(wished: _Wished, ratio: float, execution: Execution) -> MatchPho
         images,
         wished.out,
         settings,
-        recorded=recorded,
         seconds=time.perf_counter() - began,
     )
 

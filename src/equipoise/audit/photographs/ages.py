@@ -23,15 +23,14 @@ from equipoise.audit.photographs.age_record import (
     AgreementOfMeans,
     PairOfMeans,
 )
-from equipoise.audit.photographs.agreement import compared_check
+from equipoise.audit.photographs.agreement import by_holm, compared_check
 from equipoise.audit.photographs.page import AGE_PAGE
-from equipoise.audit.photographs.run import BY_WORD, both_caveats, marked_caveats, same_model
+from equipoise.audit.photographs.run import BY_WORD, compared_caveats, same_model
 from equipoise.core.checks import Check, ignoring, verdict, worst_first
 from equipoise.core.estimates import CONFIDENCE, Estimate
 from equipoise.core.records import write_record
 from equipoise.core.versions import versions
 from equipoise.runs.record import model_used
-from equipoise.stats.group_gaps import holm
 from equipoise.stats.means import mean_difference
 from equipoise.stats.rank_agreement import rank_agreement_of_means
 
@@ -94,6 +93,7 @@ def audit_age_photographs(
     checks = worst_first(
         ignoring([agreement_check(part, settings.years) for part in found], settings.ignore)
     )
+    own_caveats = [_TWO_TABLES, *([BY_WORD] if estimates.recorded else []), _AGES]
     audit = AgePhotographsAudit(
         verdict=verdict(checks),
         settings=settings,
@@ -102,17 +102,7 @@ def audit_age_photographs(
         models=tuple(model for model in real.models if model.role == "model"),
         checks=checks,
         agreements=found,
-        caveats=tuple(
-            dict.fromkeys(
-                (
-                    *marked_caveats(photographs),
-                    _TWO_TABLES,
-                    *((BY_WORD,) if estimates.recorded else ()),
-                    _AGES,
-                    *both_caveats(synthetic, real),
-                )
-            )
-        ),
+        caveats=compared_caveats(photographs, own_caveats, synthetic, real),
         versions=versions(),
     )
     write_record(folder / f"{AGE_PAGE.name}.json", audit)
@@ -155,10 +145,10 @@ def agreements_of_ages(
                     )
                 )
             found.append((what, part.where, pairs))
-    adjusted = iter(holm([pair.p_value for *_, pairs in found for pair in pairs]).tolist())
+    adjusted = by_holm([pairs for *_, pairs in found])
     return tuple(
-        _agreement(what, where, [replace(pair, p_value=next(adjusted)) for pair in pairs], seed)
-        for what, where, pairs in found
+        _agreement(what, where, pairs, seed)
+        for (what, where, _), pairs in zip(found, adjusted, strict=True)
     )
 
 

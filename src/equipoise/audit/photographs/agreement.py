@@ -11,6 +11,7 @@ from scipy.stats import fisher_exact, norm
 
 from equipoise.audit.decision_rule import is_shown, outcome_of, size_of
 from equipoise.audit.photographs.age_record import PairOfMeans
+from equipoise.audit.photographs.match_record import PairOfMatches
 from equipoise.audit.photographs.record import AgreementOfRates, PairOfRates
 from equipoise.audit.rates import Breakdown
 from equipoise.core.checks import Check, Evidence
@@ -63,24 +64,36 @@ def agreements_of_shares(
         rates = {rate.name: rate for rate in real}
         pairs = [_pair(rate, rates.get(rate.name, Share.of(rate.name, 0, 0))) for rate in synthetic]
         found.append((where, pairs))
-    adjusted = iter(holm([pair.p_value for _, pairs in found for pair in pairs]).tolist())
+    adjusted = by_holm([pairs for _, pairs in found])
     return tuple(
-        _agreement(where, [replace(pair, p_value=next(adjusted)) for pair in pairs], seed)
-        for where, pairs in found
+        _agreement(where, pairs, seed) for (where, _), pairs in zip(found, adjusted, strict=True)
     )
 
 
+Pair = TypeVar("Pair", PairOfRates, PairOfMatches, PairOfMeans)
+
+
+def by_holm(groups: Sequence[Sequence[Pair]]) -> list[list[Pair]]:
+    """Return pairs with their p-values adjusted by Holm's method over all of them."""
+    adjusted = iter(holm([pair.p_value for pairs in groups for pair in pairs]).tolist())
+    return [[replace(pair, p_value=next(adjusted)) for pair in pairs] for pairs in groups]
+
+
+def equal_rates(one: Share, other: Share) -> float:
+    """Return the p-value of two rates being equal, by Fisher's exact test; NaN without trials."""
+    (events, trials), (others, of_others) = one.tested, other.tested
+    if not (trials and of_others):
+        return float("nan")
+    return float(fisher_exact([[events, trials - events], [others, of_others - others]]).pvalue)
+
+
 def _pair(synthetic: Share, real: Share) -> PairOfRates:
-    counts, p_value = (*real.tested, *synthetic.tested), np.nan
-    if counts[1] and counts[3]:
-        table = [[counts[0], counts[1] - counts[0]], [counts[2], counts[3] - counts[2]]]
-        p_value = float(fisher_exact(table).pvalue)
     return PairOfRates(
         name=synthetic.name,
         synthetic=synthetic,
         real=real,
         difference=share_difference(*effective_counts(real), *effective_counts(synthetic)),
-        p_value=p_value,
+        p_value=equal_rates(real, synthetic),
     )
 
 
@@ -134,10 +147,10 @@ def agreement_checks(
     return checks
 
 
-Pair = TypeVar("Pair", PairOfRates, PairOfMeans)
+Differing = TypeVar("Differing", PairOfRates, PairOfMeans)
 
 
-def farthest(pairs: Sequence[Pair]) -> tuple[Pair, float]:
+def farthest(pairs: Sequence[Differing]) -> tuple[Differing, float]:
     """Return the pair that differs most among those whose tests reject, and its p-value.
 
     Among all pairs where no test rejects.
@@ -150,7 +163,7 @@ def farthest(pairs: Sequence[Pair]) -> tuple[Pair, float]:
 def compared_check(
     check_id: str,
     title: str,
-    pairs: Sequence[Pair],
+    pairs: Sequence[Differing],
     largest: Estimate,
     tolerance: float,
     *,

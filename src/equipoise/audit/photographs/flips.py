@@ -13,7 +13,7 @@ from equipoise.audit.images import AuditImages
 from equipoise.audit.photographs.agreement import agreement_checks, agreements_of_shares
 from equipoise.audit.photographs.page import FLIP_PAGE
 from equipoise.audit.photographs.record import FlipPhotographsAudit, FlipPhotographsSettings
-from equipoise.audit.photographs.run import both_caveats, marked_caveats, same_model
+from equipoise.audit.photographs.run import compared_caveats, same_model
 from equipoise.audit.superres.images import read_levels
 from equipoise.audit.superres.models import RestorerAddress
 from equipoise.audit.superres.models.base import SuperResolutionModel
@@ -128,12 +128,8 @@ def audit_flip_photographs(
         ignoring(agreement_checks(found, settings.tolerance, "rates of flips"), settings.ignore)
     )
     left = len(photographs) - len(kept)
-    caveats = (
-        *marked_caveats(photographs),
-        _TWO_TABLES,
-        *((_LEFT_OUT.format(left=left, every=len(photographs)),) if left else ()),
-        *both_caveats(synthetic, real),
-    )
+    own_caveats = [_TWO_TABLES]
+    own_caveats += [_LEFT_OUT.format(left=left, every=len(photographs))] if left else []
     audit = FlipPhotographsAudit(
         verdict=verdict(checks),
         settings=settings,
@@ -143,7 +139,7 @@ def audit_flip_photographs(
         models=real.models,
         checks=checks,
         agreements=found,
-        caveats=tuple(dict.fromkeys(caveats)),
+        caveats=compared_caveats(photographs, own_caveats, synthetic, real),
         versions=versions(),
     )
     write_record(folder / f"{FLIP_PAGE.name}.json", audit)

@@ -7,15 +7,19 @@ OUT/photographs-verification.json    the comparison; OUT/photographs-verificatio
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import fisher_exact, norm
+from scipy.stats import norm
 
 from equipoise.audit.decision_rule import is_shown
 from equipoise.audit.images import AuditImages
-from equipoise.audit.photographs.agreement import effective_counts, ranks_check
+from equipoise.audit.photographs.agreement import (
+    by_holm,
+    effective_counts,
+    equal_rates,
+    ranks_check,
+)
 from equipoise.audit.photographs.match_record import (
     AgreementOfMatches,
     MatchPhotographsAudit,
@@ -23,7 +27,7 @@ from equipoise.audit.photographs.match_record import (
     PairOfMatches,
 )
 from equipoise.audit.photographs.page import MATCH_PAGE
-from equipoise.audit.photographs.run import BY_WORD, both_caveats, marked_caveats, same_model
+from equipoise.audit.photographs.run import BY_WORD, compared_caveats, same_model
 from equipoise.audit.verification.descriptors import Descriptors
 from equipoise.audit.verification.rates import WITH
 from equipoise.audit.verification.record import VerificationAudit, VerificationSettings
@@ -35,7 +39,7 @@ from equipoise.core.numbers import estimate, p_text, percent
 from equipoise.core.records import write_record
 from equipoise.core.versions import versions
 from equipoise.runs.record import model_used
-from equipoise.stats.group_gaps import holm, ratio_interval
+from equipoise.stats.group_gaps import ratio_interval
 from equipoise.stats.rank_agreement import rank_agreement
 from equipoise.stats.shares import Share
 
@@ -61,7 +65,6 @@ def audit_match_photographs(
     folder: Path,
     settings: MatchPhotographsSettings,
     *,
-    recorded: bool = False,
     seconds: float = 0.0,
 ) -> MatchPhotographsAudit:
     """Audit descriptors of photographs, and compare their false matches with a stored audit.
@@ -78,8 +81,6 @@ def audit_match_photographs(
         Of both records and reports.
     settings : MatchPhotographsSettings
         Groups and threshold as of the stored audit.
-    recorded : bool
-        Whether the descriptors come from a file, whose model nobody knows.
     seconds : float
         That the descriptors took.
 
@@ -96,7 +97,7 @@ def audit_match_photographs(
         rule = "must be an audit of descriptors: a threshold of scores is none of cosines"
         remedy = "Audit the descriptors of generated faces first."
         raise InputError("stored audit", rule, "one of scores", remedy)
-    if not recorded:
+    if not descriptors.recorded:
         same_model(synthetic.models, model_used("model", descriptors))
     own = VerificationSettings(
         by=settings.by, fmr=float("nan"), ratio=settings.ratio, seed=settings.seed
@@ -111,13 +112,8 @@ def audit_match_photographs(
     )
     found = agreements_of_matches(synthetic, real, seed=settings.seed)
     checks = worst_first(ignoring(list(match_checks(found, settings.ratio)), settings.ignore))
-    caveats = (
-        *marked_caveats(photographs),
-        _TWO_TABLES,
-        _THRESHOLD.format(threshold=settings.threshold),
-        *((BY_WORD,) if recorded else ()),
-        *both_caveats(synthetic, real),
-    )
+    own_caveats = [_TWO_TABLES, _THRESHOLD.format(threshold=settings.threshold)]
+    own_caveats += [BY_WORD] if descriptors.recorded else []
     audit = MatchPhotographsAudit(
         verdict=verdict(checks),
         settings=settings,
@@ -126,7 +122,7 @@ def audit_match_photographs(
         models=real.models,
         checks=checks,
         agreements=found,
-        caveats=tuple(dict.fromkeys(caveats)),
+        caveats=compared_caveats(photographs, own_caveats, synthetic, real),
         versions=versions(),
     )
     write_record(folder / f"{MATCH_PAGE.name}.json", audit)
@@ -151,16 +147,15 @@ def agreements_of_matches(
     }
     found = [(ALL, [_pair(synthetic.overall, real.overall)])]
     for table in synthetic.tables:
-        none = (Share.of(rate.name, 0, 0) for rate in table.rates)
-        others = [
-            there.get(table.where, {}).get(_unordered(rate.name), missing)
-            for rate, missing in zip(table.rates, none, strict=True)
+        rates = there.get(table.where, {})
+        pairs = [
+            _pair(rate, rates.get(_unordered(rate.name), Share.of(rate.name, 0, 0)))
+            for rate in table.rates
         ]
-        found.append((table.where, list(map(_pair, table.rates, others))))
-    adjusted = iter(holm([pair.p_value for _, pairs in found for pair in pairs]).tolist())
+        found.append((table.where, pairs))
+    adjusted = by_holm([pairs for _, pairs in found])
     return tuple(
-        _agreement(where, [replace(pair, p_value=next(adjusted)) for pair in pairs], seed)
-        for where, pairs in found
+        _agreement(where, pairs, seed) for (where, _), pairs in zip(found, adjusted, strict=True)
     )
 
 
@@ -170,16 +165,12 @@ def _unordered(name: str) -> frozenset[str]:
 
 
 def _pair(synthetic: Share, real: Share) -> PairOfMatches:
-    counts, p_value = (*real.tested, *synthetic.tested), np.nan
-    if counts[1] and counts[3]:
-        table = [[counts[0], counts[1] - counts[0]], [counts[2], counts[3] - counts[2]]]
-        p_value = float(fisher_exact(table).pvalue)
     return PairOfMatches(
         name=synthetic.name,
         synthetic=synthetic,
         real=real,
         ratio=_ratio(synthetic, real, CONFIDENCE),
-        p_value=p_value,
+        p_value=equal_rates(real, synthetic),
     )
 
 

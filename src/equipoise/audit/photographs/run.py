@@ -105,11 +105,7 @@ def audit_photographs(
         models=real.models,
         checks=checks,
         agreements=found,
-        caveats=(
-            *marked_caveats(photographs),
-            *dict.fromkeys(caveats),
-            *both_caveats(synthetic, real),
-        ),
+        caveats=compared_caveats(photographs, caveats, synthetic, real),
         versions=versions(),
     )
     write_record(folder / "photographs.json", audit)
@@ -129,29 +125,25 @@ def _check(synthetic: ClassifierAudit, model: Classifier | AnswersFile, recorded
         same_model(synthetic.models, model_used("model", model))
 
 
-def both_caveats(synthetic: ShownAudit, real: ShownAudit) -> tuple[str, ...]:
-    """Return the caveats of both audits, and what either could not process, each with its images.
+def compared_caveats(
+    photographs: AuditImages, own: Sequence[str], synthetic: ShownAudit, real: ShownAudit
+) -> tuple[str, ...]:
+    """Return the caveats of a comparison: its own, and those of both audits, each with its images.
 
-    What holds of both stands alone.
+    What holds of both audits stands alone; what either could not process is among them. First comes
+    how many photographs say that they are none.
     """
-    kinds = {}
+    marked, kinds = photographs.used.marked, {}
     for kind, audit in (("Generated images", synthetic), ("Photographs", real)):
         failed = (c for c in audit.checks if c.check_id == "failures" and c.outcome == "tip")
         kinds[kind] = [*audit.caveats, *(check.words for check in failed)]
     first, second = kinds.values()
     common = [text for text in first if text in second]
-    own = [
+    named = [
         f"{kind}: {text}" for kind, texts in kinds.items() for text in texts if text not in common
     ]
-    return tuple(dict.fromkeys([*common, *own]))
-
-
-def marked_caveats(photographs: AuditImages) -> tuple[str, ...]:
-    """Return that some photographs say that they are none."""
-    marked = photographs.used.marked
-    if not marked:
-        return ()
-    return (f"{marked:,} of {len(photographs):,} photographs say they are synthetic.",)
+    synthetics = f"{marked:,} of {len(photographs):,} photographs say they are synthetic."
+    return tuple(dict.fromkeys([*([synthetics] if marked else []), *own, *common, *named]))
 
 
 def same_model(stored: Sequence[ModelUsed], model: Sequence[ModelUsed]) -> None:

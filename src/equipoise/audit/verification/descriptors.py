@@ -19,8 +19,8 @@ from equipoise.audit.answer_rows import digests_by_name
 from equipoise.audit.answer_shards import ask_missing
 from equipoise.audit.images import AuditImages, Pictures
 from equipoise.audit.kept_answers import kept_tables
-from equipoise.audit.verification.describers import COLUMN, Describer, DescriberAddress
-from equipoise.classifiers.remote import RemoteDescriber, UsageStats
+from equipoise.audit.verification.describers import COLUMN, DescriberAddress
+from equipoise.classifiers.remote import RemoteDescriber
 from equipoise.core.alone import alone
 from equipoise.core.errors import FileFormatError, ModelOutputError
 from equipoise.core.files import digest_of
@@ -46,6 +46,8 @@ class Descriptors:
         Of length 1; NaN where an image has none.
     asked, kept : int
         Images described by this call, and images whose descriptors were there, equal ones once.
+    recorded : bool
+        Whether they come from a file, whose model nobody knows.
     unanswered : int
         Images that are asked about again: a service gave no answer. In the others without a
         descriptor no face was found; of a file, nobody knows.
@@ -58,17 +60,13 @@ class Descriptors:
     vectors: NDArray[np.float32]
     asked: int = 0
     kept: int = 0
+    recorded: bool = False
     unanswered: int = 0
     licence: str = ""
     preprocessing: str = ""
     caveats: tuple[str, ...] = ()
 
     pinned = ()
-
-    @property
-    def finds(self) -> bool:
-        """Whether a model was asked, which finds a face or none; not so of a file."""
-        return not self.name.endswith(".npz")
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -126,7 +124,9 @@ def read_named_descriptors(
     for place, digest in enumerate(digests):
         if digest in rows:
             every[place] = vectors[rows[digest]]
-    return Descriptors(path.name, digest_of(path), _normalised(every), kept=len(rows))
+    return Descriptors(
+        path.name, digest_of(path), _normalised(every), kept=len(rows), recorded=True
+    )
 
 
 def compute_descriptors(
@@ -160,7 +160,10 @@ def compute_descriptors(
         When workers cannot start, or batches were set aside; the others are kept.
     """
     describer = address.open()
-    before = _tally(describer)
+    model = describer.describe
+    # Workers of an engine have counts of their own.
+    service = model if isinstance(model, RemoteDescriber) and execution.engine is None else None
+    before = None if service is None else service.tally
     digests = set(pictures.digests)
     with describer.kept_in(folder) as home, alone(home.home):
         known = _kept(home)
@@ -187,8 +190,9 @@ def compute_descriptors(
             "Correct it, and change its digest where it has one.",
         )
     asked, kept, unanswered = len(missing), len(digests) - len(missing), 0
-    if before is not None and (after := _tally(describer)) is not None and execution.engine is None:
+    if service is not None and before is not None:
         # What a service answered before is in its own cache.
+        after = service.tally
         asked, unanswered = after.asked - before.asked, after.failed - before.failed
         kept = len(digests) - asked - unanswered
     return Descriptors(
@@ -197,17 +201,11 @@ def compute_descriptors(
         _normalised(np.stack(found)),
         asked,
         kept,
-        unanswered,
+        unanswered=unanswered,
         licence=getattr(describer.describe, "licence", ""),
         preprocessing=getattr(describer.describe, "preprocessing", ""),
         caveats=tuple(getattr(describer.describe, "caveats", ())),
     )
-
-
-def _tally(describer: Describer) -> UsageStats | None:
-    """Return the counts of a service so far."""
-    model = describer.describe
-    return model.tally if isinstance(model, RemoteDescriber) else None
 
 
 def _kept(

@@ -229,8 +229,9 @@ def _check_alike(descriptors: Descriptors, genuine: Descriptors) -> None:
 
 def _failures(descriptors: Descriptors | PairScores, failed: int, n: int) -> Check:
     """Return the check of images without a descriptor, or without a score."""
-    again = descriptors.unanswered if isinstance(descriptors, Descriptors) else 0
-    no_face = failed - again if isinstance(descriptors, Descriptors) and descriptors.finds else 0
+    again = no_face = 0
+    if isinstance(descriptors, Descriptors) and not descriptors.recorded:
+        again, no_face = descriptors.unanswered, failed - descriptors.unanswered
     return failures_check("the model", failed, n, no_face=no_face, again=again)
 
 
